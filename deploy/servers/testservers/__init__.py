@@ -1,0 +1,1 @@
+"""Real servers for tests on a machine without Docker: MariaDB, RabbitMQ and a MongoDB-protocol server."""

@@ -1,0 +1,32 @@
+"""The two servers that Debian packages, installed if missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from testservers.processes import Failed
+
+RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the one on the PATH changes user and cannot write our folder
+PACKAGES = ["mariadb-server", "rabbitmq-server"]
+ONE_AT_A_TIME = threading.Lock()
+
+
+def install() -> None:
+    with ONE_AT_A_TIME:
+        if not are_installed():
+            apt_get_install()
+
+
+def are_installed() -> bool:
+    return bool(shutil.which("mariadbd") and shutil.which("mariadb-install-db")) and Path(RABBITMQ).exists()
+
+
+def apt_get_install() -> None:
+    if not shutil.which("apt-get") or os.getuid() != 0:
+        raise Failed(f"install {' and '.join(PACKAGES)}, or run this as root on Debian 12")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # run level 1: the packages start no service
+    for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
+        subprocess.run(["apt-get", *command], env=quiet, check=True, stdout=sys.stderr)

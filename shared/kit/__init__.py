@@ -1,0 +1,1 @@
+"""Plumbing with no opinion about health care."""

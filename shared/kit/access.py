@@ -1,0 +1,112 @@
+"""Who may call: a type in a route's signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import Forbidden, Invalid, PreconditionRequired, Unauthenticated
+from shared.kit.ids import new_id
+
+bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False, scheme_name="bearer")
+
+
+class NotYourRole(Forbidden):
+    """Your role may not do this."""
+
+    code = "forbidden"
+
+
+class BadIfMatch(Invalid):
+    """If-Match takes one entity tag as it was sent, such as "3"."""
+
+
+async def authenticate(request: Request) -> Caller | None:
+    """The caller behind the bearer token, if one was sent; a bad one is refused on public routes too."""
+    if "caller" not in request.scope:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme and (scheme.lower() != "bearer" or not token.strip()):
+            raise Unauthenticated
+        request.scope["caller"] = await request.app.state.verifier.caller(token.strip()) if scheme else None
+    caller: Caller | None = request.scope["caller"]
+    return caller
+
+
+class Only:
+    """A dependency that admits some roles, or some services by name, and gives the caller. Routes run it before they read the body."""
+
+    def __init__(self, *roles: Role, clients: tuple[str, ...] = ()) -> None:
+        self.roles, self.clients = frozenset(roles), frozenset(clients)
+
+    async def __call__(self, request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller:
+        caller = await authenticate(request)
+        if caller is None:
+            raise Unauthenticated
+        if not self._admits(caller):
+            raise NotYourRole
+        return caller
+
+    def _admits(self, caller: Caller) -> bool:
+        return caller.client in self.clients if caller.role is Role.SERVICE else caller.role in self.roles
+
+
+def only_services(*names: str) -> Only:
+    """For `/internal` routes."""
+    return Only(clients=tuple(map(str, names)))
+
+
+async def _anyone(request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller | None:
+    return await authenticate(request)
+
+
+def expected_version(request: Request) -> int | None:
+    """The version in If-Match, None when absent or `*`; anything but one tag of ours matches nothing and is refused."""
+    tag = request.headers.get("if-match", "").strip()
+    if tag in {"", "*"}:
+        return None
+    number = tag.removeprefix('"').removesuffix('"')
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise BadIfMatch(pointer="/If-Match")
+    return int(number)
+
+
+class Precondition:
+    """If-Match must be there (428); gives the version, or None for `*`."""
+
+    def __call__(self, request: Request) -> int | None:
+        if "if-match" not in request.headers:
+            raise PreconditionRequired
+        return expected_version(request)
+
+
+@dataclass(frozen=True, slots=True)
+class OnceId:
+    """The id for what a POST makes: the same again when the same caller repeats it with the same Idempotency-Key."""
+
+    id: UUID
+    keyed: bool = False
+
+
+def _once(request: Request) -> OnceId:
+    keyed: UUID | None = request.scope.get("once")
+    return OnceId(keyed or new_id(), keyed is not None)
+
+
+EVERY_ROLE = (Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN)
+Public = Annotated[Caller | None, Depends(_anyone)]
+Account = Annotated[Caller, Depends(Only(*EVERY_ROLE))]
+Patient = Annotated[Caller, Depends(Only(Role.PATIENT))]
+Doctor = Annotated[Caller, Depends(Only(Role.DOCTOR))]
+DoctorOrAdmin = Annotated[Caller, Depends(Only(Role.DOCTOR, Role.ADMIN))]
+DoctorOrStaff = Annotated[Caller, Depends(Only(Role.DOCTOR, Role.RECEPTION, Role.ADMIN))]
+PatientOrStaff = Annotated[Caller, Depends(Only(Role.PATIENT, Role.RECEPTION, Role.ADMIN))]
+Staff = Annotated[Caller, Depends(Only(Role.RECEPTION, Role.ADMIN))]
+Admin = Annotated[Caller, Depends(Only(Role.ADMIN))]
+IfMatch = Annotated[int | None, Depends(expected_version)]
+MustMatch = Annotated[int | None, Depends(Precondition())]
+Once = Annotated[OnceId, Depends(_once)]

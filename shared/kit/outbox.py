@@ -1,0 +1,85 @@
+"""Outbox and inbox: an event leaves because its change was committed, and counts once where it arrives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.events import Event
+from shared.kit.bus import Bus, Undelivered
+from shared.kit.clock import Clock
+from shared.kit.logs import said, traceparent
+from shared.kit.schema import Plumbing
+from shared.kit.sql import Database, added
+
+KEPT_FOR = timedelta(days=7)
+BATCH = 200
+
+
+@dataclass(slots=True)
+class SqlTransaction:
+    """What every service's transaction can do beside its own verbs."""
+
+    connection: AsyncConnection
+    plumbing: Plumbing
+    source: str
+    now: Clock
+
+    async def announce(self, event: Event) -> None:
+        """The event leaves when this transaction is committed, and not otherwise."""
+        body = json.dumps(event.cloud(self.source, traceparent.get()))
+        row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
+        await self.connection.execute(insert(self.plumbing.outbox).values(row))
+
+    async def first_time(self, event_id: UUID) -> bool:
+        """Records that this transaction is the effect of an event; False when one was already."""
+        return await added(self.connection, insert(self.plumbing.inbox).values(event_id=event_id, handled_at=self.now()))
+
+
+@dataclass(slots=True)
+class Relay:
+    """Carries the outbox to the bus, in order, marking each event after the broker confirmed it."""
+
+    database: Database
+    plumbing: Plumbing
+    bus: Bus
+    now: Clock
+
+    async def publish(self) -> int:
+        """Publishes what waits; an event that nobody takes yet stays and does not hold up the others."""
+        rows = await self._waiting()
+        done = [row.seq for row in rows if await self._left(row)]
+        if done:
+            outbox = self.plumbing.outbox
+            async with self.database.write() as connection:
+                await connection.execute(update(outbox).where(outbox.c.seq.in_(done)).values(published_at=self.now()))
+        return len(done)
+
+    async def prune(self) -> int:
+        """Forgets what left, or was handled, more than a week ago."""
+        outbox, inbox, answers, before = self.plumbing.outbox, self.plumbing.inbox, self.plumbing.answers, self.now() - KEPT_FOR
+        async with self.database.write() as connection:
+            await connection.execute(delete(outbox).where(outbox.c.published_at < before))
+            await connection.execute(delete(inbox).where(inbox.c.handled_at < before - KEPT_FOR))
+            await connection.execute(delete(answers).where(answers.c.claimed_at < before))
+        return 0
+
+    async def _waiting(self) -> list[Any]:
+        outbox = self.plumbing.outbox
+        waiting = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq).limit(BATCH)
+        async with self.database.read() as connection:
+            return list((await connection.execute(waiting)).all())
+
+    async def _left(self, row: Any) -> bool:
+        try:
+            await self.bus.publish(row.topic, str(row.event_id), row.body.encode())
+        except Undelivered as why:
+            said("event waits", topic=row.topic, event=str(row.event_id), why=str(why))
+            return False
+        return True

@@ -1,0 +1,45 @@
+"""Plugs: what a service may be given from outside instead of making it itself (the launcher's way to run all eight in one process)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from shared.contracts.identity import Service
+from shared.kit.bus import Bus
+from shared.kit.clock import Clock, system_clock
+from shared.kit.ids import new_id
+from shared.kit.jobs import Pulse
+
+Transport = Callable[[Service], httpx.AsyncBaseTransport]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugs:
+    """None means: the service makes its own from its settings. `holder` names this instance in leases."""
+
+    bus: Bus | None = None
+    transport: Transport | None = None
+    clock: Clock = system_clock
+    mailbox: Any = None
+    pulse: Pulse | None = None
+    holder: str = field(default_factory=lambda: str(new_id()))
+
+
+@asynccontextmanager
+async def open_bus(url: str, clock: Clock) -> AsyncIterator[Bus]:
+    """The bus behind a URL: `amqp://...` or `memory:` (with a path: `memory:/data/bus.db`)."""
+    if url.startswith("amqp"):
+        from shared.kit.bus_rabbit import RabbitBus
+
+        async with RabbitBus(url) as rabbit:
+            yield rabbit
+    else:
+        from shared.kit.bus_embedded import EmbeddedBus
+
+        async with EmbeddedBus(url.removeprefix("memory:") or ":memory:", clock) as embedded:
+            yield embedded

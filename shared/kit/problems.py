@@ -1,0 +1,180 @@
+"""Problem documents (RFC 9457): the one place that maps families of refusals to status numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared.contracts import refusals as families
+from shared.contracts.refusals import Refusal
+from shared.kit.logs import log, request_id
+
+STATUS: dict[type[Refusal], int] = {
+    families.Invalid: 422,
+    families.Unauthenticated: 401,
+    families.Forbidden: 403,
+    families.NotFound: 404,
+    families.Conflict: 409,
+    families.Stale: 412,
+    families.PreconditionRequired: 428,
+    families.TooMany: 429,
+    families.Unavailable: 503,
+}
+BY_STATUS = {status: family for family, status in STATUS.items()}
+TITLES = {
+    400: "Malformed request",
+    404: "No such resource",
+    405: "Method not allowed",
+    413: "Content too large",
+    415: "Unsupported media type",
+}
+CODES = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}
+
+
+class Malformed(Refusal):
+    """The body is not JSON as RFC 8259 and this API have it."""
+
+    code = "malformed_json"
+    status = 400
+
+
+class DuplicateKey(Malformed):
+    """A key stands twice in one JSON object."""
+
+    code = "duplicate_key"
+
+
+class BodyTooLarge(Malformed):
+    """The body is larger than this API takes."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(Malformed):
+    """Send application/json."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+def status_of(refusal: Refusal) -> int:
+    return getattr(refusal, "status", None) or next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+
+
+def document(status: int, code: str, title: str, detail: str, instance: str, **facts: Any) -> dict[str, Any]:
+    """A problem as a dict; facts never overwrite its own members."""
+    own = {
+        "type": f"/problems/{code.replace('_', '-')}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "request_id": request_id.get(),
+    }
+    return {key: value for key, value in facts.items() if key not in own} | own
+
+
+def headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
+    """What HTTP wants beside the document: RFC 6750 section 3 and RFC 9110 section 10.2.3."""
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+    if status in (429, 503):
+        return {"Retry-After": str(facts.get("retry_after", 1))}
+    return {}
+
+
+def problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(body, default=str).encode(), status, headers, media_type="application/problem+json")
+
+
+def refused(refusal: Refusal, instance: str) -> Response:
+    """The answer to a refusal, ready to send."""
+    status, facts = status_of(refusal), jsonable_encoder(refusal.facts)
+    if pointer := facts.pop("pointer", None):
+        facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
+    body = document(status, refusal.code, refusal.title, refusal.detail, instance, **facts)
+    return problem(status, body, headers_of(status, facts))
+
+
+def raised(status: int, body: Mapping[str, Any]) -> Refusal:
+    """A neighbour's problem answer as the refusal it was; a fault of ours or of the neighbour is Unavailable."""
+    family = BY_STATUS.get(status, families.Unavailable)
+    kind: Any = type("Relayed", (family,), {"code": str(body.get("code", "upstream_failed"))})
+    kind.title = str(body.get("title", "Relayed"))
+    own = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+    refusal: Refusal = kind(str(body.get("detail", "")), **{key: value for key, value in body.items() if key not in own})
+    return refusal
+
+
+def from_validation(error: RequestValidationError) -> families.Invalid:
+    """All faults of an input at once, without what was sent. One fault with a code of our own names the whole."""
+    errors = [{"pointer": pointer_to(fault["loc"]), "code": fault["type"], "detail": fault["msg"]} for fault in error.errors()]
+    ours = {fault["type"] for fault in error.errors() if "ctx" not in fault and fault["type"] in SPEAKING}
+    kind = type("ValidationFailed", (families.Invalid,), {"code": ours.pop() if len(ours) == 1 else "validation_failed"})
+    refusal: families.Invalid = kind("The input is wrong.", errors=errors)
+    return refusal
+
+
+SPEAKING = {
+    "offset_required",
+    "not_an_instant",
+    "out_of_range",
+    "unknown_time_zone",
+    "control_character",
+    "not_an_email",
+    "unknown_parameter",
+}
+
+
+def pointer_to(location: tuple[Any, ...]) -> str:
+    """RFC 6901, without the word that says whether it stood in the body, the query or the path."""
+    parts = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: its refusals by status, each with its codes."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status = getattr(kind, "status", None) or next(STATUS[base] for base in kind.__mro__ if base in STATUS)
+        said = by_status.setdefault(
+            status, {"description": "", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        )
+        said["description"] = "; ".join(filter(None, [said["description"], f"`{kind.code}`: {' '.join((kind.__doc__ or '').split())}"]))
+    return by_status
+
+
+def install(app: FastAPI) -> None:
+    """Every corner of the app answers with problem documents."""
+
+    async def on_refusal(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        return refused(error, request.url.path)
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return refused(from_validation(error), request.url.path)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        title = TITLES.get(error.status_code, "Refused")
+        code = CODES.get(error.status_code, "refused")
+        return problem(error.status_code, document(error.status_code, code, title, f"{title}.", request.url.path), error.headers)
+
+    app.add_exception_handler(Refusal, on_refusal)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def crashed(instance: str) -> Response:
+    """500 with no detail; the log has it."""
+    log.exception("unhandled")
+    return problem(500, document(500, "internal_error", "Internal error", "Something went wrong on our side.", instance))

@@ -1,0 +1,149 @@
+"""SQL for every service: one `Database` over SQLite (one writer, readers beside it) or MySQL, short transactions, aware UTC times."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from sqlalchemy import DateTime, Dialect, Insert, String, Text, TypeDecorator, Uuid, event, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.contracts.refusals import Unavailable
+from shared.kit.retry import Aborted
+
+DEADLINE_SECONDS = 10
+DEADLOCK, LOCK_WAIT = 1213, 1205
+SESSION = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL'"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware instants, kept in UTC to the microsecond; a naive one is a bug and raises."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name == "mysql" else DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+Id = Uuid(native_uuid=False)
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+
+def exact(length: int) -> String:
+    """A string compared byte by byte, on every server."""
+    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+class Database:
+    """A service's own database. `write()` is one transaction; `read()` a consistent look without one's own changes."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1) if self.is_sqlite else _mysql(url)
+        self._reader = _sqlite(url, "BEGIN", 4) if self.is_sqlite else self._writer
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._writer
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Commits on leaving, rolls back on any exception; Aborted when the database wants it done again."""
+        async with AsyncExitStack() as stack:
+            if self.is_sqlite:
+                await stack.enter_async_context(self._turn)
+            connection = await stack.enter_async_context(_opened(self._writer))
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        async with _opened(self._reader) as connection:
+            yield connection
+
+    async def check(self) -> None:
+        """For readiness."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+
+@asynccontextmanager
+async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS), engine.begin() as connection:
+            yield connection
+    except (PoolTimeout, TimeoutError, OSError):
+        raise Unavailable("The database does not answer.", retry_after=1) from None
+    except DBAPIError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: DBAPIError) -> Exception:
+    number = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    if number in (DEADLOCK, LOCK_WAIT) or "database is locked" in str(number):
+        return Aborted(str(number))
+    if error.connection_invalidated or number in (2002, 2003, 2006, 2013):
+        return Unavailable("The database does not answer.", retry_after=1)
+    return error
+
+
+async def added(connection: AsyncConnection, statement: Insert) -> bool:
+    """Runs an INSERT; False when its key is taken already (the transaction goes on)."""
+    try:
+        await connection.execute(statement)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=5, connect_args={"timeout": 5})
+
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "cache_size=-2000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _mysql(url: str) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=16,
+        max_overflow=8,
+        pool_timeout=2,
+        pool_recycle=300,
+        pool_pre_ping=True,
+        connect_args={"charset": "utf8mb4", "connect_timeout": 3, "local_infile": False, "init_command": SESSION},
+    )
