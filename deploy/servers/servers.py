@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from testservers.mariadb import mariadb
 from testservers.mongodb import mongodb
-from testservers.processes import Failed, all_of, end, pid_of, start
+from testservers.processes import Failed, end, end_all, pid_of, start
 from testservers.rabbitmq import rabbitmq
 from testservers.run import ENV_FILE, Run, alone
 
@@ -50,7 +50,7 @@ def keep(run: Run) -> None:
 def down() -> None:
     run = Run.kept()
     if run:
-        end(all_of(run.folder), run.folder)
+        end_all(run.folder)
         shutil.rmtree(run.folder, ignore_errors=True)
     ENV_FILE.unlink(missing_ok=True)
 

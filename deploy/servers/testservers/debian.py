@@ -27,6 +27,6 @@ def are_installed() -> bool:
 def apt_get_install() -> None:
     if not shutil.which("apt-get") or os.getuid() != 0:
         raise Failed(f"install {' and '.join(PACKAGES)}, or run this as root on Debian 12")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # run level 1: the packages start no service
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # run level 1: no init script starts a service
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
         subprocess.run(["apt-get", *command], env=quiet, check=True, stdout=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 MARK = "CARESLOT_SERVERS_RUN"
 START_SECONDS = 90
 STOP_SECONDS = 20
+LOOKS = 20
 
 
 class Failed(Exception):
@@ -79,15 +80,29 @@ def pid_of(name: str, run_folder: Path) -> int | None:
 def lives(pid: int, run_folder: Path) -> bool:
     """Whether this pid is a process of that run: a number alone may long belong to someone else."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()  # empty for a dead process that nobody has waited for
+        return f"{MARK}={run_folder}".encode() in environment_of(pid).split(b"\0")
     except OSError:
         return False
-    return f"{MARK}={run_folder}".encode() in environment.split(b"\0")
+
+
+def environment_of(pid: int) -> bytes:
+    """Refuses, as OSError, a process that ended, waited for or not; looks again at one that is just becoming another program."""
+    for _ in range(LOOKS):
+        os.readlink(f"/proc/{pid}/exe")
+        if environment := Path(f"/proc/{pid}/environ").read_bytes():
+            return environment
+        time.sleep(0.005)
+    return b""
 
 
 def all_of(run_folder: Path) -> list[int]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [pid for pid in pids if lives(pid, run_folder)]
+
+
+def end_all(run_folder: Path) -> None:
+    while pids := all_of(run_folder):
+        end(pids, run_folder)
 
 
 def end(pids: list[int], run_folder: Path, how: signal.Signals = signal.SIGTERM) -> None:
