@@ -1,0 +1,1 @@
+"""Service types, doctors and schedules: pure, synchronous, without a clock."""

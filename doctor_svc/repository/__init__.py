@@ -1,0 +1,59 @@
+"""The store of doctor-service in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from doctor_svc.domain.services import ServiceType
+from doctor_svc.repository import services
+from doctor_svc.repository.tables import PLUMBING
+from shared.contracts.identity import Service
+from shared.kit.clock import Clock
+from shared.kit.outbox import SqlTransaction
+from shared.kit.sql import Database
+
+
+class Transaction(SqlTransaction):
+    """One transaction of doctor-service."""
+
+    async def get_service(self, service_id: UUID) -> ServiceType:
+        return await services.known(self.connection, service_id, lock=True)
+
+    async def find_service(self, service_id: UUID) -> ServiceType | None:
+        return await services.one(self.connection, service_id)
+
+    async def add_service(self, service: ServiceType) -> None:
+        await services.add(self.connection, service)
+
+    async def save_service(self, service: ServiceType) -> None:
+        await services.save(self.connection, service)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStore:
+    """`announced` wakes the relay after a commit."""
+
+    database: Database
+    now: Clock
+    announced: Callable[[], None]
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self.database.write() as connection:
+            yield Transaction(connection, PLUMBING, Service.DOCTOR, self.now)
+        self.announced()
+
+    async def service(self, service_id: UUID) -> ServiceType:
+        async with self.database.read() as connection:
+            return await services.known(connection, service_id)
+
+    async def services(self, *, active: bool | None, limit: int, after: tuple[str, ...] | None) -> list[ServiceType]:
+        async with self.database.read() as connection:
+            return await services.listed(connection, active, limit, after)
+
+    async def specialties(self) -> list[str]:
+        async with self.database.read() as connection:
+            return await services.specialties(connection)

@@ -1,0 +1,63 @@
+"""Service types in SQL: two mappers and the verbs of storage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from doctor_svc.domain.refusals import NoSuchService
+from doctor_svc.domain.services import ServiceType
+from doctor_svc.repository.tables import SERVICES
+from shared.contracts.http import Money
+
+FIXED = ("capacity", "daily_cap", "weekly_cap", "price")
+
+
+def to_row(service: ServiceType) -> dict[str, Any]:
+    price = {"price_amount": service.price and service.price.amount, "price_currency": service.price and service.price.currency}
+    return {name: value for name, value in asdict(service).items() if name not in FIXED} | price
+
+
+def from_row(row: Any) -> ServiceType:
+    fields = dict(row._mapping)
+    amount, currency = fields.pop("price_amount"), fields.pop("price_currency")
+    return ServiceType(**fields, price=Money(amount=amount, currency=currency) if currency else None)
+
+
+async def one(connection: AsyncConnection, service_id: UUID, *, lock: bool = False) -> ServiceType | None:
+    query = select(SERVICES).where(SERVICES.c.id == service_id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    return from_row(row) if row else None
+
+
+async def known(connection: AsyncConnection, service_id: UUID, *, lock: bool = False) -> ServiceType:
+    service = await one(connection, service_id, lock=lock)
+    if service is None:
+        raise NoSuchService
+    return service
+
+
+async def add(connection: AsyncConnection, service: ServiceType) -> None:
+    await connection.execute(insert(SERVICES).values(to_row(service)))
+
+
+async def save(connection: AsyncConnection, service: ServiceType) -> None:
+    await connection.execute(update(SERVICES).where(SERVICES.c.id == service.id).values(to_row(service)))
+
+
+async def listed(connection: AsyncConnection, active: bool | None, limit: int, after: tuple[str, ...] | None) -> list[ServiceType]:
+    query = select(SERVICES).order_by(SERVICES.c.name, SERVICES.c.id).limit(limit)
+    if active is not None:
+        query = query.where(SERVICES.c.active == active)
+    if after is not None:
+        query = query.where(tuple_(SERVICES.c.name, SERVICES.c.id) > tuple_(after[0], UUID(after[1])))
+    return [from_row(row) for row in await connection.execute(query)]
+
+
+async def specialties(connection: AsyncConnection) -> list[str]:
+    query = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()
+    return sorted(await connection.scalars(query), key=str.casefold)

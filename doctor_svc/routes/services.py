@@ -1,0 +1,54 @@
+"""Service types and specialties over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from doctor_svc.domain.refusals import NoSuchService
+from doctor_svc.domain.services import ServiceType
+from doctor_svc.schemas import AmendService, OfferService, Specialties
+from doctor_svc.usecases.services import Services
+from shared.contracts.http import ServiceRules
+from shared.contracts.refusals import Stale
+from shared.kit import routes
+from shared.kit.access import Admin, MustMatch, Once, Public
+from shared.kit.paging import Page, Paged
+from shared.kit.problems import refusals
+
+router = routes.router(tags=["Doctors and services"])
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+UseCases = Annotated[Services, Depends(_services)]
+
+
+@router.get("/specialties", response_model=Specialties, summary="Specialties of the services on offer")
+async def list_specialties(_caller: Public, services: UseCases) -> Specialties:
+    return Specialties(items=await services.specialties())
+
+
+@router.get("/services", response_model=Page[ServiceRules], summary="Services on offer")
+async def list_services(caller: Public, paging: Paged, services: UseCases) -> Page[ServiceType]:
+    return paging.page(await services.browse(caller, paging.limit, paging.after), lambda service: (service.name, service.id))
+
+
+@router.get("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService), summary="One service")
+async def get_service(service_id: UUID, _caller: Public, services: UseCases) -> ServiceType:
+    return await services.find(service_id)
+
+
+@router.post("/services", response_model=ServiceRules, status_code=201, summary="Offer a service")
+async def offer_service(body: OfferService, _caller: Admin, once: Once, services: UseCases) -> ServiceType:
+    return await services.offer(body.service(once.id))
+
+
+@router.patch("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService, Stale), summary="Change a service")
+async def amend_service(service_id: UUID, body: AmendService, _caller: Admin, expected: MustMatch, services: UseCases) -> ServiceType:
+    return await services.amend(service_id, body.changes, expected)

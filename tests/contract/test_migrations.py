@@ -1,0 +1,35 @@
+"""Every service's history of migrations leads to the tables that its repository uses, on every SQL back end."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from shared.kit.migrating import blocking, migrate, up_to_date
+
+SQL_SERVICES = ("auth_svc", "patient_svc", "doctor_svc", "scheduling_svc", "admin_svc", "notify_svc")
+
+
+def metadata_of(package: str) -> sa.MetaData:
+    try:
+        module = importlib.import_module(f"{package}.repository.tables")
+    except ModuleNotFoundError:
+        module = importlib.import_module(f"{package}.repository")
+    metadata: sa.MetaData = module.METADATA
+    return metadata
+
+
+@pytest.mark.parametrize("package", SQL_SERVICES)
+def test_migrations_make_the_tables_that_the_code_uses(package: str, sql_url: str) -> None:
+    migrate(package, sql_url)
+    assert up_to_date(package, sql_url)
+    engine = sa.create_engine(blocking(sql_url))
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata_of(package))
+    engine.dispose()
+    tables_and_columns = [difference for difference in differences if isinstance(difference, tuple) and difference[0].startswith(("add", "remove"))]
+    assert [difference for difference in tables_and_columns if "alembic_version" not in str(difference)] == []

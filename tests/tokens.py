@@ -1,0 +1,57 @@
+"""An issuer for tests: real RS256 tokens, made with a key of the test's own."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jose import jwk, jwt
+
+from shared.contracts.identity import Role
+
+
+ISSUED_AT = 1_700_000_000
+
+
+@cache
+def _key() -> tuple[str, dict[str, Any]]:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    public = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return pem, {**jwk.construct(public.decode(), "RS256").to_dict(), "kid": "test", "use": "sig"}
+
+
+def jwks() -> dict[str, Any]:
+    """The public half."""
+    return {"keys": [_key()[1]]}
+
+
+def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> str:
+    """A sound access token; `changes` make it unsound (None removes a claim)."""
+    now = int(changes.pop("now", ISSUED_AT))
+    headers = changes.pop("headers", {})
+    claims = {
+        "iss": "careslot",
+        "aud": "careslot",
+        "sub": str(subject or uuid4()),
+        "sid": str(uuid4()),
+        "role": str(role),
+        "scope": "",
+        "iat": now,
+        "exp": now + 10**9,
+        "jti": str(uuid4()),
+    } | changes
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return str(jwt.encode(claims, _key()[0], algorithm="RS256", headers={"kid": "test", "typ": "at+jwt"} | headers))
+
+
+def bearer(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token(role, subject, **changes)}"}
+
+
+def service_bearer(name: str, **changes: Any) -> dict[str, str]:
+    """The header of a neighbour."""
+    return bearer(Role.SERVICE, name, **changes)
