@@ -16,7 +16,7 @@ from shared.contracts.refusals import Unavailable
 from shared.kit import problems
 from shared.kit.client import deadline
 from shared.kit.ids import new_id
-from shared.kit.logs import request_id, said, traceparent
+from shared.kit.logs import request_id, said, to_stderr, traceparent
 from shared.kit.openapi import documented
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -82,6 +82,7 @@ def _sane(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
 
 def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter) -> FastAPI:
     """The app of one service. Its lifespan sets `app.state` (`verifier`, `answers`, `checks`, use cases)."""
+    to_stderr()
     registry = CollectorRegistry()
     app = FastAPI(title=service, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, generate_unique_id_function=_operation_id)
     app.state.registry, app.state.checks = registry, []

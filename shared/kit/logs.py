@@ -28,7 +28,9 @@ class JsonLine(logging.Formatter):
 
 
 def to_stderr(level: str = "INFO") -> None:
-    """Once per process, by whoever starts it."""
+    """Once per process; whoever starts it may have chosen another handler before."""
+    if log.handlers:
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine())
     log.handlers, log.propagate = [handler], False

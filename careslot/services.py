@@ -1,0 +1,41 @@
+"""The eight services by name: the only place that knows their packages."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from shared.contracts.identity import Service
+from shared.kit.settings import CommonSettings
+
+PACKAGES = {
+    Service.AUTH: "auth_svc",
+    Service.PATIENT: "patient_svc",
+    Service.DOCTOR: "doctor_svc",
+    Service.SCHEDULING: "scheduling_svc",
+    Service.APPOINTMENT: "appointment_svc",
+    Service.ADMIN: "admin_svc",
+    Service.NOTIFICATION: "notify_svc",
+    Service.GATEWAY: "gateway_svc",
+}
+
+
+def settings_of(service: Service) -> type[CommonSettings]:
+    """A service's settings, without importing the service itself."""
+    settings: type[CommonSettings] = importlib.import_module(f"{PACKAGES[service]}.settings").Settings
+    return settings
+
+
+def create_app(service: Service, settings: CommonSettings, plugs: Any) -> Any:
+    return importlib.import_module(f"{PACKAGES[service]}.main").create_app(settings, plugs=plugs)
+
+
+def migrate(service: Service, url: str) -> None:
+    """Brings the store of a service up to date; cheap when it is."""
+    if service is Service.APPOINTMENT:
+        importlib.import_module("appointment_svc.migrations").migrate(url)
+        return
+    from shared.kit import migrating
+
+    if not migrating.up_to_date(PACKAGES[service], url):
+        migrating.migrate(PACKAGES[service], url)
