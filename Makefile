@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+.PHONY: help serve test check fix servers bench env docs
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RUN := .venv/bin/
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install -q --disable-pip-version-check "uv>=0.5"
+	@VIRTUAL_ENV=$(CURDIR)/.venv .venv/bin/uv sync -q --frozen --inexact --active
+	@touch $@
+
+serve: .venv/.ready  ## the whole product, embedded, at http://localhost:8000
+	@$(RUN)careslot serve --demo --dev
+
+test: .venv/.ready  ## all tests; those that need real servers want `make servers` first
+	@$(RUN)pytest -n 2 --dist loadgroup $(ARGS)
+
+check: .venv/.ready  ## lint, types, import contracts
+	@$(RUN)ruff check
+	@$(RUN)ruff format --check
+	@$(RUN)mypy
+	@$(RUN)lint-imports
+
+fix: .venv/.ready  ## format, and mend what ruff can
+	@$(RUN)ruff check --fix
+	@$(RUN)ruff format
+
+servers:  ## install and start MariaDB, RabbitMQ and a MongoDB-protocol server for the tests
+	@$(PYTHON) deploy/servers/servers.py up
+
+bench: .venv/.ready  ## the measurements, as ratios
+	@for each in bench/*.py; do $(RUN)python $$each || exit 1; done
+
+env:  ## write .env with random passwords for compose.yaml
+	@$(PYTHON) deploy/make_env.py
+
+docs: .venv/.ready  ## write docs/events.md from the contracts
+	@$(RUN)python docs/make_events.py

@@ -1,0 +1,27 @@
+"""Writes `.env` for compose.yaml: a random password for everything that needs one; never over an existing file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+SERVICES = ("AUTH", "PATIENT", "DOCTOR", "SCHEDULING", "APPOINTMENT", "ADMIN", "NOTIFY", "GATEWAY")
+STORES = ("AUTH", "PATIENT", "DOCTOR", "SCHEDULING", "APPOINTMENT", "ADMIN", "NOTIFY")
+
+
+def main(path: Path) -> None:
+    names = ["MYSQL_ROOT_PASSWORD", "RABBITMQ_PASSWORD", "AUTH_KEY_SECRET"]
+    names += [f"{store}_DATABASE_PASSWORD" for store in STORES] + [f"{service}_CLIENT_SECRET" for service in SERVICES]
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        sys.exit(f"{path.name} is there already; it holds the passwords of your databases. Move it away first.")
+    with os.fdopen(handle, "w") as file:
+        file.writelines(f"{name}={secrets.token_hex(24)}\n" for name in names)
+    print(f"{path.name} written; next: docker compose up -d --build --wait")
+
+
+if __name__ == "__main__":
+    main(Path.cwd() / ".env")
