@@ -1,0 +1,1 @@
+"""What the calendar knows and decides: pure, on integers, with `now` passed in."""

@@ -1,0 +1,68 @@
+"""Who works here and what they offer, as far as the calendar must know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+from uuid import UUID
+
+from scheduling_svc.domain.grains import GRAIN_MINUTES, Span, grain_from, grain_of
+from scheduling_svc.domain.hours import Hours
+from shared.contracts.http import DoctorRules, ServiceRules
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service type's terms; `duration`, `before`, `after` and `step` in grains."""
+
+    id: UUID
+    duration: int
+    before: int
+    after: int
+    step: int
+    notice: timedelta
+    horizon: timedelta
+    active: bool
+
+    @classmethod
+    def of(cls, rules: ServiceRules) -> Self:
+        return cls(
+            id=rules.id,
+            duration=rules.duration_minutes // GRAIN_MINUTES,
+            before=rules.buffer_before_minutes // GRAIN_MINUTES,
+            after=rules.buffer_after_minutes // GRAIN_MINUTES,
+            step=rules.slot_step_minutes // GRAIN_MINUTES,
+            notice=timedelta(minutes=rules.min_notice_minutes),
+            horizon=timedelta(days=rules.horizon_days),
+            active=rules.active,
+        )
+
+    def visit(self, start: int) -> Span:
+        """What the patient is here for."""
+        return range(start, start + self.duration)
+
+    def span(self, start: int) -> Span:
+        """What it takes of the doctor: the visit and both buffers."""
+        return range(start - self.before, start + self.duration + self.after)
+
+    def frame(self, starts: Span) -> Span:
+        """All grains that visits with these starts can touch."""
+        return range(starts.start - self.before, starts.stop + self.duration + self.after)
+
+    def open_to(self, now: datetime) -> Span:
+        """The starts that are neither too soon nor too far away; both are elapsed time, the last instant of the horizon included."""
+        return range(grain_from(now + self.notice), grain_of(now + self.horizon) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    id: UUID
+    hours: Hours
+    services: frozenset[UUID]
+    active: bool
+    accepting: bool
+
+    @classmethod
+    def of(cls, rules: DoctorRules) -> Self:
+        return cls(rules.id, Hours.of(rules), frozenset(rules.services), rules.active, rules.accepting_patients)

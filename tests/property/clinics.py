@@ -1,0 +1,88 @@
+"""Random clinics around the days on which clocks change."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from shared.contracts.http import DateOverride, DoctorRules, ServiceRules, WallWindow, WeeklyWindow
+from tests.property.oracle import Booked
+
+DOCTOR, SERVICE, PATIENT = UUID(int=1), UUID(int=2), UUID(int=3)
+CLOCK_CHANGES = [
+    ("Europe/Berlin", date(2026, 3, 29)),
+    ("Europe/Berlin", date(2026, 10, 25)),
+    ("America/New_York", date(2026, 3, 8)),
+    ("America/New_York", date(2026, 11, 1)),
+    ("Australia/Lord_Howe", date(2026, 4, 5)),
+    ("Australia/Lord_Howe", date(2026, 10, 4)),
+    ("Asia/Kathmandu", date(2026, 5, 1)),
+    ("Pacific/Apia", date(2026, 6, 1)),
+    ("Pacific/Apia", date(2011, 12, 30)),  # a day that Samoa never had
+    ("America/St_Johns", date(2026, 3, 8)),
+    ("Africa/Casablanca", date(2026, 2, 15)),
+    ("UTC", date(2026, 1, 1)),
+]
+
+fives = st.integers(0, 287).map(lambda grain: f"{grain // 12:02}:{grain % 12 * 5:02}")
+halves = st.integers(0, 47).map(lambda half: f"{half // 2:02}:{half % 2 * 30:02}")
+clocks = st.one_of(halves, fives)
+ends = st.one_of(clocks, st.just("24:00"))
+minutes = st.integers(0, 6).map(lambda fives: fives * 5)
+
+
+def wall_windows() -> st.SearchStrategy[list[WallWindow]]:
+    return st.lists(st.builds(WallWindow, start=clocks, end=ends), max_size=3)
+
+
+@st.composite
+def clinics(draw: st.DrawFn) -> tuple[DoctorRules, ServiceRules, date]:
+    """A doctor, a service, and the day around which it gets interesting."""
+    zone, day = draw(st.sampled_from(CLOCK_CHANGES))
+    near = st.none() | st.integers(-2, 2).map(lambda days: day + timedelta(days=days))
+    weekly = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=ends, valid_from=near, valid_to=near)
+    overrides = [
+        DateOverride(id=UUID(int=100 + offset), date=day + timedelta(days=offset), windows=draw(wall_windows()))
+        for offset in draw(st.sets(st.integers(-2, 2), max_size=3))
+    ]
+    doctor = DoctorRules(
+        id=DOCTOR,
+        full_name="A. Doctor",
+        time_zone=zone,
+        services=draw(st.sampled_from([[SERVICE]] * 9 + [[]])),
+        active=draw(st.sampled_from([True] * 9 + [False])),
+        accepting_patients=draw(st.sampled_from([True] * 9 + [False])),
+        weekly=draw(st.lists(weekly, max_size=8)),
+        overrides=overrides,
+        version=1,
+    )
+    return doctor, draw(services()), day
+
+
+@st.composite
+def services(draw: st.DrawFn) -> ServiceRules:
+    return ServiceRules(
+        id=SERVICE,
+        name="Check-up",
+        duration_minutes=draw(st.integers(1, 18)) * 5,
+        buffer_before_minutes=draw(minutes),
+        buffer_after_minutes=draw(minutes),
+        slot_step_minutes=draw(st.sampled_from([5, 10, 15, 20, 25, 30, 45, 60, 90])),
+        min_notice_minutes=draw(st.sampled_from([0, 0, 5, 60, 1440])),
+        horizon_days=draw(st.integers(1, 60)),
+        active=draw(st.sampled_from([True] * 9 + [False])),
+        version=1,
+    )
+
+
+@st.composite
+def bookings(draw: st.DrawFn, day: date) -> list[Booked]:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    found = []
+    for grain in draw(st.lists(st.integers(-288, 576), max_size=6)):
+        start = midnight + timedelta(minutes=grain * 5)
+        length, before, after = draw(st.integers(1, 18)) * 5, draw(minutes), draw(minutes)
+        found.append(Booked(start, start + timedelta(minutes=length), before=timedelta(minutes=before), after=timedelta(minutes=after)))
+    return found

@@ -1,0 +1,122 @@
+"""The engine agrees with an oracle that counts on its fingers, on random clinics around the days on which clocks change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduling_svc.domain import availability
+from scheduling_svc.domain.availability import Sheet
+from scheduling_svc.domain.claims import Engagement
+from scheduling_svc.domain.grains import grain_of, instant_of, painted
+from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.http import DoctorRules, ServiceRules
+from tests.property.clinics import bookings, clinics
+from tests.property.oracle import Booked, Oracle
+
+
+def engagement(booked: Booked) -> Engagement:
+    first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
+    return Engagement(grain_of(booked.starts_at), grain_of(booked.ends_at), grain_of(first), grain_of(last))
+
+
+def sheet_of(oracle: Oracle, asked: range) -> Sheet:
+    service, doctor = Service.of(oracle.service), Doctor.of(oracle.doctor)
+    sheet = Sheet.of(service, doctor, asked, now=oracle.now, engagements=[engagement(booked) for booked in oracle.booked])
+    patient = painted([(grain_of(start), grain_of(end)) for start, end in oracle.patient], sheet.frame)
+    return replace(sheet, patient=patient, by_staff=oracle.by_staff)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[Oracle, range]:
+    doctor, service, day = draw(clinics())
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    now = midnight + timedelta(seconds=draw(st.integers(-3 * 86400, 86400)))
+    busy = [(booked.starts_at, booked.ends_at) for booked in draw(bookings(day))[:2]]
+    oracle = Oracle(doctor, service, now, draw(bookings(day)), busy, by_staff=draw(st.booleans()))
+    first = grain_of(midnight) + draw(st.integers(-288, 288))
+    return oracle, range(first, first + draw(st.integers(1, 200)))
+
+
+@given(situations())
+@settings(max_examples=300, deadline=None)
+def test_every_start_is_judged_as_the_oracle_judges_it(situation: tuple[Oracle, range]) -> None:
+    oracle, asked = situation
+    sheet = sheet_of(oracle, asked)
+    told = {grain: {reason.code for reason in availability.reasons(sheet, instant_of(grain))} for grain in asked}
+    assert told == {grain: oracle.reasons(instant_of(grain)) for grain in asked}
+
+
+@given(situations())
+@settings(max_examples=300, deadline=None)
+def test_what_is_listed_is_what_nothing_stands_against(situation: tuple[Oracle, range]) -> None:
+    oracle, asked = situation
+    sheet = sheet_of(oracle, asked)
+    free = [grain for grain in asked if not availability.reasons(sheet, instant_of(grain))]
+    assert list(availability.starts(sheet)) == free
+
+
+@given(situations(), st.integers(0, 199))
+@settings(max_examples=200, deadline=None)
+def test_one_start_is_judged_alike_alone_and_among_others(situation: tuple[Oracle, range], offset: int) -> None:
+    oracle, asked = situation
+    one = instant_of(asked[offset % len(asked)])
+    alone = sheet_of(oracle, range(grain_of(one), grain_of(one) + 1))
+    assert availability.reasons(alone, one) == availability.reasons(sheet_of(oracle, asked), one)
+
+
+def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: int = 30) -> tuple[DoctorRules, ServiceRules]:
+    doctor = {"weekday": weekday, "start": start, "end": end}
+    return (
+        DoctorRules.model_validate(
+            {"id": "0" * 31 + "1", "full_name": "D", "time_zone": zone, "services": ["0" * 31 + "2"], "weekly": [doctor], "version": 1}
+        ),
+        ServiceRules(
+            id="0" * 31 + "2",  # type: ignore[arg-type]
+            name="S",
+            duration_minutes=duration,
+            slot_step_minutes=step,
+            horizon_days=30,
+            version=1,
+        ),
+    )
+
+
+def listed(doctor: DoctorRules, service: ServiceRules, day: datetime) -> list[str]:
+    asked = range(grain_of(day - timedelta(days=1)), grain_of(day + timedelta(days=2)))
+    sheet = Sheet.of(Service.of(service), Doctor.of(doctor), asked, now=day - timedelta(days=2), engagements=())
+    return [instant_of(grain).strftime("%d %H:%M") for grain in availability.starts(sheet)]
+
+
+def test_a_local_hour_that_does_not_exist_yields_nothing() -> None:
+    berlin = rules("Europe/Berlin", "01:00", "04:00", 30, weekday=7)
+    assert listed(*berlin, datetime(2026, 3, 29, tzinfo=UTC)) == ["29 00:00", "29 00:30", "29 01:00", "29 01:30"]
+
+
+def test_a_local_hour_that_occurs_twice_yields_both_instants() -> None:
+    berlin = rules("Europe/Berlin", "02:00", "03:00", 30, weekday=7)
+    assert listed(*berlin, datetime(2026, 10, 25, tzinfo=UTC)) == ["25 00:00", "25 00:30", "25 01:00", "25 01:30"]
+
+
+def test_a_visit_may_run_over_the_change_of_the_clocks() -> None:
+    berlin = rules("Europe/Berlin", "01:30", "03:30", 60, weekday=7, duration=60)
+    assert listed(*berlin, datetime(2026, 3, 29, tzinfo=UTC)) == ["29 00:30"]
+
+
+def test_a_shift_of_half_an_hour_keeps_the_grid_on_the_clock() -> None:
+    howe = rules("Australia/Lord_Howe", "00:00", "05:00", 60, weekday=7)
+    # +10:30 until 2:00, then +11:00: 2:00 does not exist, 3:00 is 16:00 of the day before in UTC.
+    assert listed(*howe, datetime(2026, 10, 4, tzinfo=UTC)) == ["03 13:30", "03 14:30", "03 16:00", "03 17:00"]
+
+
+def test_a_zone_with_odd_quarters_keeps_its_own_hours() -> None:
+    nepal = rules("Asia/Kathmandu", "09:00", "10:00", 30, weekday=5)
+    assert listed(*nepal, datetime(2026, 5, 1, tzinfo=UTC)) == ["01 03:15", "01 03:45"]
+
+
+def test_a_night_shift_belongs_to_the_evening() -> None:
+    night = rules("UTC", "23:00", "01:00", 60, weekday=1, duration=60)
+    assert listed(*night, datetime(2026, 3, 2, tzinfo=UTC)) == ["02 23:00", "03 00:00"]
