@@ -1,0 +1,5 @@
+"""`python -m careslot`."""
+
+from careslot.cli import app
+
+app()

@@ -1,0 +1,242 @@
+"""The whole product as a user gets it, in both ways of running it: real processes, real sockets, real mail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import aio_pika
+import httpx
+import pymysql
+from aiosmtpd.controller import Controller
+from sqlalchemy.engine import make_url
+
+from careslot.services import PACKAGES, migrate
+from shared.contracts.identity import Service
+from shared.kit.bus import DELAYS_SECONDS
+from tests.conftest import server
+
+ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
+PATIENCE_SECONDS = 40
+
+
+class House(Protocol):
+    """`url` is the gateway; `mails()` all messages sent so far."""
+
+    url: str
+
+    def mails(self) -> list[dict[str, Any]]: ...
+
+    def settle(self) -> None: ...
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def eventually(fact: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first truthy value of `fact`; an AssertionError when it does not come in time."""
+    until = time.monotonic() + seconds
+    while True:
+        with suppress(httpx.TransportError):
+            if value := fact():
+                return value
+        assert time.monotonic() < until, f"it did not come true within {seconds} s"
+        time.sleep(0.05)
+
+
+class Process:
+    """A child process that the test may kill."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str], log: Path) -> None:
+        self._file = log.open("ab")
+        self._child = subprocess.Popen(arguments, env=os.environ | environment, stdout=self._file, stderr=self._file)
+
+    def kill(self) -> None:
+        """As a power cut would: SIGKILL."""
+        self._child.kill()
+        self._child.wait()
+        self._file.close()
+
+    def end(self) -> int:
+        self._child.send_signal(signal.SIGINT)
+        try:
+            code = self._child.wait(30)
+        finally:
+            self.kill()
+        return code
+
+
+class Embedded:
+    """`careslot serve --dev` in a folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.data, self.port = data, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data.parent / f"{data.name}.log"
+
+    def start(self) -> None:
+        admin = {"CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"], "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"]}
+        arguments = ("-m", "careslot", "serve", "--dev", "--port", str(self.port), "--data", str(self.data))
+        self.process = Process(sys.executable, *arguments, environment=admin, log=self.log)
+        eventually(lambda: httpx.get(f"{self.url}/readyz").is_success)
+
+    def mails(self) -> list[dict[str, Any]]:
+        self.settle()
+        return list(httpx.get(f"{self.url}/dev/mailbox", timeout=30).json())
+
+    def settle(self) -> None:
+        httpx.post(f"{self.url}/dev/settle", timeout=60).raise_for_status()
+
+
+class Distributed:
+    """Eight uvicorn processes (more, where `instances` says so) over MariaDB, a MongoDB-protocol server, RabbitMQ and SMTP."""
+
+    def __init__(self, folder: Path, instances: dict[Service, int] | None = None, amqp_url: str | None = None) -> None:
+        self.folder, self.name = folder, uuid4().hex[:10]
+        self.ports = {service: [free_port() for _ in range((instances or {}).get(service, 1))] for service in PACKAGES}
+        self.url = f"http://127.0.0.1:{self.ports[Service.GATEWAY][0]}"
+        self.smtp = Inbox()
+        self.environment = self._environment(amqp_url or server("AMQP"))
+        self.processes: dict[tuple[Service, int], Process] = {}
+
+    def start(self) -> None:
+        self.smtp.start()
+        for service, url in self._stores().items():
+            migrate(service, url)
+        for service, ports in self.ports.items():
+            for number in range(len(ports)):
+                self.start_one(service, number)
+        for ports in self.ports.values():
+            for port in ports:
+                eventually(lambda port=port: httpx.get(f"http://127.0.0.1:{port}/readyz").is_success)
+
+    def start_one(self, service: Service, number: int = 0) -> None:
+        arguments = (
+            "-m",
+            "uvicorn",
+            "--factory",
+            f"{PACKAGES[service]}.main:create_app",
+            "--port",
+            str(self.ports[service][number]),
+            "--no-access-log",
+        )
+        log = self.folder / f"{service}-{number}.log"
+        self.processes[service, number] = Process(sys.executable, *arguments, environment=self.environment, log=log)
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process._child.terminate()
+        for process in self.processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process._child.wait(15)
+            process.kill()
+        self.smtp.stop()
+        self._forget()
+
+    def mails(self) -> list[dict[str, Any]]:
+        return [as_read(message) for message in self.smtp.messages]
+
+    def settle(self) -> None:
+        """Nothing to wait for here: those who expect a mail wait for it."""
+
+    def _stores(self) -> dict[Service, str]:
+        sql, stores = make_url(server("MYSQL")), {}
+        with self._mysql() as cursor:
+            for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
+                database = f"{service.prefix.lower()}_{self.name}"
+                cursor.execute(f"CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4")
+                stores[service] = sql.set(database=database).render_as_string(hide_password=False)
+        return stores | {Service.APPOINTMENT: f"{server('MONGO').rstrip('/')}/appointment_{self.name}"}
+
+    def _forget(self) -> None:
+        with self._mysql() as cursor:
+            for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
+                cursor.execute(f"DROP DATABASE IF EXISTS {service.prefix.lower()}_{self.name}")
+
+    @contextmanager
+    def _mysql(self) -> Iterator[Any]:
+        url = make_url(server("MYSQL"))
+        own = {"host": url.host, "port": url.port, "user": url.username, "password": url.password or "", "autocommit": True}
+        with pymysql.connect(**own) as connection, connection.cursor() as cursor:
+            yield cursor
+
+    def _environment(self, amqp_url: str) -> dict[str, str]:
+        swept(amqp_url)
+        own = {
+            "CARESLOT_ENV": "test",
+            "CARESLOT_BUS_URL": amqp_url,
+            "CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"],
+            "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"],
+            "AUTH_KEY_SECRET": f"{uuid4().hex}{uuid4().hex}",
+            "NOTIFY_MAIL_URL": f"smtp://127.0.0.1:{self.smtp.port}",
+            "NOTIFY_MAIL_FROM": "clinic@careslot.example",
+        }
+        for service, ports in self.ports.items():
+            own[f"{service.prefix}_URLS"] = ",".join(f"http://127.0.0.1:{port}" for port in ports)
+            own[f"{service.prefix}_CLIENT_SECRET"] = f"{uuid4().hex}{uuid4().hex}"
+        return own | {f"{service.prefix}_DATABASE_URL": url for service, url in self._stores().items()}
+
+
+class Inbox:
+    """An SMTP server that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.port, self.messages = free_port(), list[EmailMessage]()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+
+    def start(self) -> None:
+        self._controller.start()
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        return "250 kept"
+
+
+def as_read(message: EmailMessage) -> dict[str, Any]:
+    """A message as `/dev/mailbox` shows it."""
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    attachments = [
+        {"filename": part.get_filename(), "content_type": part.get_content_type(), "content": part.get_content()}
+        for part in message.iter_attachments()
+    ]
+    return {
+        "to": str(message["to"]),
+        "subject": str(message["subject"]),
+        "text": text.get_content() if text else "",
+        "html": html.get_content() if html else None,
+        "attachments": attachments,
+        "message_id": str(message["message-id"]),
+    }
+
+
+def swept(amqp_url: str) -> None:
+    """Houses share a broker one after the other: the next one must not find the last one's messages."""
+
+    async def sweep() -> None:
+        async with await aio_pika.connect(amqp_url) as connection:
+            for service in PACKAGES:
+                channel = await connection.channel()
+                for suffix in ("", ".dead", *(f".retry.{seconds}s" for seconds in DELAYS_SECONDS)):
+                    await channel.queue_delete(f"{service}{suffix}")
+
+    asyncio.run(sweep())
