@@ -14,7 +14,9 @@ from typing import NamedTuple, Self
 
 from scheduling_svc.domain.claims import Engagement
 from scheduling_svc.domain.grains import EVERY, Span, eroded, grain_from, grain_of, instant_of, members, painted, run, spread
+from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
 from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.refusals import Conflict
 
 
 class Reason(NamedTuple):
@@ -41,17 +43,28 @@ class Sheet:
     grid: int
     visits: int
     engaged: int
-    patient: int = 0
-    by_staff: bool = False
+    patient: int
+    by_staff: bool
 
     @classmethod
-    def of(cls, service: Service, doctor: Doctor, asked: Span, *, now: datetime, engagements: Sequence[Engagement]) -> Self:
-        """A sheet for a patient who is always free."""
+    def of(
+        cls,
+        service: Service,
+        doctor: Doctor,
+        asked: Span,
+        *,
+        now: datetime,
+        engagements: Sequence[Engagement],
+        patient: Sequence[Engagement] = (),
+        by_staff: bool = False,
+    ) -> Self:
+        """From the engagements of the doctor, and of the patient where there is one in particular."""
         frame = service.frame(asked)
         working, grid = doctor.hours.expanded(frame, service.step)
         visits = painted(((taken.starts, taken.ends) for taken in engagements), frame)
         engaged = painted(((taken.first, taken.last) for taken in engagements), frame)
-        return cls(service, doctor, now, asked, frame, working, grid, visits, engaged)
+        busy = painted(((taken.first, taken.last) for taken in patient), frame)
+        return cls(service, doctor, now, asked, frame, working, grid, visits, engaged, busy, by_staff)
 
     def until(self, grain: int) -> int:
         """The bits of all grains before one."""
@@ -148,3 +161,12 @@ def reasons(sheet: Sheet, starts_at: datetime) -> list[Reason]:
     between = instant_of(grain) != starts_at
     found = [rule for rule in RULES if rule(sheet) & bit or (rule is off_grid and between)]
     return [Reason(rule.__name__, " ".join((rule.__doc__ or "").split())) for rule in found]
+
+
+CONFLICTS: dict[str, type[Conflict]] = {taken.__name__: SlotTaken, buffer.__name__: SlotTaken, patient_busy.__name__: PatientBusy}
+
+
+def conflict(against: Sequence[Reason]) -> type[Conflict] | None:
+    """The conflict, where nothing but other people's claims stands against a start; the doctor's come first."""
+    found = [CONFLICTS.get(reason.code) for reason in against]
+    return next(filter(None, found)) if all(found) else None

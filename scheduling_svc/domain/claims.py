@@ -7,9 +7,10 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 from scheduling_svc.domain.grains import Span, grain_of, instant_of
-from scheduling_svc.domain.refusals import ReservationReleased
+from scheduling_svc.domain.refusals import NoSuchReservation, ReservationReleased
 from scheduling_svc.domain.terms import Service
 from shared.contracts.http import Reservation, Reserve
+from shared.contracts.identity import Caller
 
 
 class Engagement(NamedTuple):
@@ -42,8 +43,11 @@ class Place:
         return mine == (wish.service_id, wish.doctor_id, wish.patient_id, wish.starts_at)
 
     def grains(self) -> list[tuple[UUID, int]]:
-        """What it takes of whom, in the one order in which everybody takes: of the doctor with buffers, of the patient without."""
-        return sorted([(self.doctor_id, grain) for grain in self.span] + [(self.patient_id, grain) for grain in self.visit])
+        """What it takes of whom, in the one order in which everybody takes: of the doctor with buffers, of the patient without.
+
+        A doctor who is their own patient is one person, whose grains are taken once.
+        """
+        return sorted({(self.doctor_id, grain) for grain in self.span} | {(self.patient_id, grain) for grain in self.visit})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ class Claim:
             raise ReservationReleased
         return True
 
+    def concerns(self, caller: Caller) -> bool:
+        """Whether the caller is its patient, its doctor or the front desk."""
+        return caller.is_staff or (self.place is not None and caller.id in (self.place.patient_id, self.place.doctor_id))
+
     def holds(self, wish: Reserve) -> bool:
         """Whether it has the time already that a new wish wants: nothing is to be decided again."""
         return self.live and self.place is not None and self.place.meets(wish)
@@ -76,10 +84,10 @@ class Claim:
             return self
         return replace(self, revision=revision, live=False)
 
-    def reservation(self) -> Reservation | None:
-        """As neighbours see it."""
+    def reservation(self) -> Reservation:
+        """As neighbours see it; a claim that was never made cannot be seen."""
         if self.place is None:
-            return None
+            raise NoSuchReservation
         return Reservation(
             appointment_id=self.appointment_id,
             service_id=self.place.service_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Sheet
 from scheduling_svc.domain.claims import Engagement
-from scheduling_svc.domain.grains import grain_of, instant_of, painted
+from scheduling_svc.domain.grains import grain_of, instant_of
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.http import DoctorRules, ServiceRules
 from tests.property.clinics import bookings, clinics
@@ -25,9 +24,9 @@ def engagement(booked: Booked) -> Engagement:
 
 def sheet_of(oracle: Oracle, asked: range) -> Sheet:
     service, doctor = Service.of(oracle.service), Doctor.of(oracle.doctor)
-    sheet = Sheet.of(service, doctor, asked, now=oracle.now, engagements=[engagement(booked) for booked in oracle.booked])
-    patient = painted([(grain_of(start), grain_of(end)) for start, end in oracle.patient], sheet.frame)
-    return replace(sheet, patient=patient, by_staff=oracle.by_staff)
+    booked = [engagement(booked) for booked in oracle.booked]
+    patient = [Engagement(grain_of(start), grain_of(end), grain_of(start), grain_of(end)) for start, end in oracle.patient]
+    return Sheet.of(service, doctor, asked, now=oracle.now, engagements=booked, patient=patient, by_staff=oracle.by_staff)
 
 
 @st.composite
@@ -75,7 +74,7 @@ def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: in
             {"id": "0" * 31 + "1", "full_name": "D", "time_zone": zone, "services": ["0" * 31 + "2"], "weekly": [doctor], "version": 1}
         ),
         ServiceRules(
-            id="0" * 31 + "2",  # type: ignore[arg-type]
+            id="0" * 31 + "2",
             name="S",
             duration_minutes=duration,
             slot_step_minutes=step,

@@ -1,0 +1,11 @@
+"""The events that scheduling-service hears."""
+
+from __future__ import annotations
+
+from scheduling_svc.usecases.rulebook import Rulebook
+from shared.contracts.events import DoctorChanged, ServiceChanged
+from shared.kit.footing import Footing
+
+
+async def subscribe(ground: Footing, rulebook: Rulebook) -> None:
+    await ground.subscribe({DoctorChanged: rulebook.doctor_changed, ServiceChanged: rulebook.service_changed})

@@ -1,0 +1,53 @@
+"""The first schema of scheduling-service."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.kit.migrating import create_plumbing, drop_tables
+from shared.kit.sql import Id, LongText, UtcDateTime, exact
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_plumbing()
+    op.create_table(
+        "claims",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("kind", exact(16), nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("live", sa.Boolean, nullable=False),
+        sa.Column("service_id", Id),
+        sa.Column("doctor_id", Id),
+        sa.Column("patient_id", Id),
+        sa.Column("visit_from", sa.Integer),
+        sa.Column("visit_to", sa.Integer),
+        sa.Column("span_from", sa.Integer),
+        sa.Column("span_to", sa.Integer),
+        sa.Column("changed_at", UtcDateTime, nullable=False),
+    )
+    op.create_index("claims_of_doctor", "claims", ["doctor_id", "live", "span_to"])
+    op.create_index("claims_of_patient", "claims", ["patient_id", "live", "visit_to"])
+    op.create_table(
+        "claim_grains",
+        sa.Column("resource_id", Id, primary_key=True),
+        sa.Column("grain", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("lane", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("claim_id", Id, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    for rules_of in ("doctors", "services"):
+        op.create_table(
+            rules_of,
+            sa.Column("id", Id, primary_key=True),
+            sa.Column("version", sa.Integer, nullable=False),
+            sa.Column("rules", LongText, nullable=False),
+        )
+    op.create_table("offers", sa.Column("service_id", Id, primary_key=True), sa.Column("doctor_id", Id, primary_key=True))
+    op.create_index("offers_of_doctor", "offers", ["doctor_id"])
+    op.create_table("learned", sa.Column("what", exact(32), primary_key=True), sa.Column("at", UtcDateTime, nullable=False))
+
+
+def downgrade() -> None:
+    drop_tables("learned", "offers", "services", "doctors", "claim_grains", "claims")

@@ -1,0 +1,81 @@
+"""The rules of doctors and services, as their owner told them last."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+from sqlalchemy import Select, Table, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.repository.tables import DOCTORS, LEARNED, OFFERS, SERVICES
+from shared.contracts.http import DoctorRules, ServiceRules
+from shared.kit.retry import Aborted
+from shared.kit.sql import added
+
+ALL = "all rules"
+
+
+# Rules are read with every question and change once in a while: what a text means is remembered.
+@lru_cache(maxsize=4096)
+def _doctor(text: str) -> Doctor:
+    return Doctor.of(DoctorRules.model_validate_json(text))
+
+
+@lru_cache(maxsize=1024)
+def _service(text: str) -> Service:
+    return Service.of(ServiceRules.model_validate_json(text))
+
+
+async def service(connection: AsyncConnection, service_id: UUID) -> Service | None:
+    text = (await connection.execute(select(SERVICES.c.rules).where(SERVICES.c.id == service_id))).scalar_one_or_none()
+    return _service(text) if text is not None else None
+
+
+async def doctors(connection: AsyncConnection, ids: Collection[UUID]) -> list[Doctor]:
+    return await _listed(connection, select(DOCTORS.c.rules).where(DOCTORS.c.id.in_(ids)))
+
+
+async def doctors_of(connection: AsyncConnection, service_id: UUID) -> list[Doctor]:
+    offered = select(DOCTORS.c.rules).join(OFFERS, OFFERS.c.doctor_id == DOCTORS.c.id).where(OFFERS.c.service_id == service_id)
+    return await _listed(connection, offered)
+
+
+async def _listed(connection: AsyncConnection, query: Select[tuple[str]]) -> list[Doctor]:
+    return [_doctor(text) for text in await connection.scalars(query)]
+
+
+async def learn_service(connection: AsyncConnection, rules: ServiceRules) -> None:
+    await _newest(connection, SERVICES, rules)
+
+
+async def learn_doctor(connection: AsyncConnection, rules: DoctorRules) -> None:
+    if await _newest(connection, DOCTORS, rules):
+        await connection.execute(delete(OFFERS).where(OFFERS.c.doctor_id == rules.id))
+        offers = [{"service_id": service_id, "doctor_id": rules.id} for service_id in sorted(set(rules.services))]
+        if offers:
+            await connection.execute(insert(OFFERS).values(offers))
+
+
+async def _newest(connection: AsyncConnection, table: Table, rules: DoctorRules | ServiceRules) -> bool:
+    """Keeps the rules if they are newer than what is known; whether they were. Who learns them first at the same time does it again."""
+    row = {"id": rules.id, "version": rules.version, "rules": rules.model_dump_json()}
+    older = update(table).where(table.c.id == rules.id, table.c.version < rules.version).values(row)
+    if (await connection.execute(older)).rowcount:
+        return True
+    if (await connection.execute(select(table.c.id).where(table.c.id == rules.id))).one_or_none():
+        return False
+    if not await added(connection, insert(table).values(row)):
+        raise Aborted
+    return True
+
+
+async def note_all_learned(connection: AsyncConnection, at: datetime) -> None:
+    await added(connection, insert(LEARNED).values(what=ALL, at=at))
+
+
+async def all_learned(connection: AsyncConnection) -> bool:
+    return (await connection.execute(select(LEARNED.c.at).where(LEARNED.c.what == ALL))).one_or_none() is not None

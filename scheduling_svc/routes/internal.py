@@ -1,0 +1,60 @@
+"""What neighbours ask scheduling-service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from scheduling_svc.domain.refusals import (
+    NoSuchReservation,
+    NotBookable,
+    PatientBusy,
+    ReservationReleased,
+    SlotTaken,
+    UnknownDoctor,
+    UnknownService,
+)
+from scheduling_svc.usecases.reservations import Reservations
+from shared.contracts.http import Reservation, Reserve
+from shared.contracts.identity import Caller, Service
+from shared.kit import routes
+from shared.kit.access import only_services
+from shared.kit.paging import Page, Paged
+from shared.kit.problems import refusals
+
+router = routes.router(prefix="/internal", internal=True)
+
+
+def _reservations(request: Request) -> Reservations:
+    reservations: Reservations = request.app.state.reservations
+    return reservations
+
+
+UseCases = Annotated[Reservations, Depends(_reservations)]
+Appointments = Annotated[Caller, Depends(only_services(Service.APPOINTMENT))]
+WISHES = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, PatientBusy, ReservationReleased)
+
+
+@router.put("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(*WISHES), summary="Reserve or move")
+async def reserve(appointment_id: UUID, body: Reserve, _caller: Appointments, reservations: UseCases) -> Reservation:
+    return await reservations.reserve(appointment_id, body)
+
+
+@router.delete("/reservations/{appointment_id}", status_code=204, summary="Give time back")
+async def release(
+    appointment_id: UUID, revision: Annotated[int, Query(ge=1, lt=2**31)], _caller: Appointments, reservations: UseCases
+) -> None:
+    return await reservations.release(appointment_id, revision)
+
+
+@router.get("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(NoSuchReservation), summary="One reservation")
+async def get_reservation(appointment_id: UUID, _caller: Appointments, reservations: UseCases) -> Reservation:
+    return await reservations.find(appointment_id)
+
+
+@router.get("/reservations", response_model=Page[Reservation], summary="Live reservations")
+async def list_reservations(_caller: Appointments, paging: Paged, reservations: UseCases) -> Page[Reservation]:
+    rows = await reservations.live(paging.limit, paging.after)
+    return paging.page(rows, lambda reservation: (reservation.appointment_id,))

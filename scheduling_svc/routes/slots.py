@@ -1,0 +1,57 @@
+"""Free time over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
+from scheduling_svc.domain.slots import SlotList
+from scheduling_svc.schemas import SlotListOut
+from scheduling_svc.usecases.slots import SlotQuestion, Slots
+from shared.contracts.http import Instant, TimeZone
+from shared.kit import routes
+from shared.kit.access import Public
+from shared.kit.problems import refusals
+
+router = routes.router(tags=["Calendar"])
+
+
+def _slots(request: Request) -> Slots:
+    slots: Slots = request.app.state.slots
+    return slots
+
+
+def _question(
+    service_id: Annotated[UUID, Query()],
+    begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
+    ends: Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")] = None,
+    time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
+    but: Annotated[UUID | None, Query(alias="exclude_appointment", description="One's own, that may move over its own time.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> SlotQuestion:
+    return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit)
+
+
+UseCases = Annotated[Slots, Depends(_slots)]
+Question = Annotated[SlotQuestion, Depends(_question)]
+Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=100, description="Default: all who offer the service.")]
+REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation)
+
+
+@router.get("/slots", response_model=SlotListOut, responses=refusals(*REFUSALS, UnknownDoctor), summary="Free times of a service")
+async def list_slots(caller: Public, slots: UseCases, question: Question, doctors: Doctors = None) -> SlotList:
+    return await slots.free(replace(question, doctor_ids=tuple(doctors) if doctors else None), caller)
+
+
+@router.get(
+    "/doctors/{doctor_id}/slots",
+    response_model=SlotListOut,
+    responses=refusals(*REFUSALS, NoSuchDoctor),
+    summary="Free times of a doctor",
+)
+async def list_slots_of_doctor(doctor_id: UUID, caller: Public, slots: UseCases, question: Question) -> SlotList:
+    return await slots.free_of(replace(question, doctor_ids=(doctor_id,)), caller)

@@ -1,0 +1,67 @@
+"""Knowing the rules of doctors and services: told by events, fetched at the first start, asked for when one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
+from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.ports import Rules, Store
+from shared.contracts.events import DoctorChanged, ServiceChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    store: Store
+    rules: Rules
+
+    async def terms(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> tuple[Service, list[Doctor]]:
+        """A service and some doctors, or all who offer it; refuses with `unknown_service` or `unknown_doctor`."""
+        async with self.store.look() as look:
+            service = await look.service(service_id)
+            doctors = await (look.doctors_of(service_id) if doctor_ids is None else look.doctors(doctor_ids))
+        missing = set(doctor_ids or ()) - {doctor.id for doctor in doctors}
+        service = service or await self._ask_service(service_id)
+        return service, doctors + [await self._ask_doctor(doctor_id) for doctor_id in sorted(missing)]
+
+    async def doctor_changed(self, event: DoctorChanged) -> None:
+        async with self.store.begin() as tx:
+            if await tx.first_time(event.id):
+                await tx.learn_doctor(event.rules)
+
+    async def service_changed(self, event: ServiceChanged) -> None:
+        async with self.store.begin() as tx:
+            if await tx.first_time(event.id):
+                await tx.learn_service(event.rules)
+
+    async def learn_all(self) -> int:
+        """Fetches every rule, once in the life of the store; what events bring meanwhile is newer and stays."""
+        if await self.store.all_learned():
+            return 0
+        services = [service async for service in self.rules.services()]
+        doctors = [doctor async for doctor in self.rules.doctors()]
+        async with self.store.begin() as tx:
+            for service in services:
+                await tx.learn_service(service)
+            for doctor in doctors:
+                await tx.learn_doctor(doctor)
+            await tx.note_all_learned()
+        return len(services) + len(doctors)
+
+    async def _ask_service(self, service_id: UUID) -> Service:
+        found = await self.rules.service(service_id)
+        if found is None:
+            raise UnknownService(pointer="/service_id")
+        async with self.store.begin() as tx:
+            await tx.learn_service(found)
+        return Service.of(found)
+
+    async def _ask_doctor(self, doctor_id: UUID) -> Doctor:
+        found = await self.rules.doctor(doctor_id)
+        if found is None:
+            raise UnknownDoctor(pointer="/doctor_id")
+        async with self.store.begin() as tx:
+            await tx.learn_doctor(found)
+        return Doctor.of(found)
