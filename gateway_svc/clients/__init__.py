@@ -1,0 +1,1 @@
+"""How the gateway reaches the services: over the network, or in the same process."""

@@ -1,0 +1,1 @@
+"""What the gateway knows about paths, headers and documents: pure."""

@@ -1,0 +1,27 @@
+"""The app of the gateway."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from gateway_svc import routes
+from gateway_svc.routes.door import Door
+from gateway_svc.routes.dressing import Dressed
+from gateway_svc.settings import Settings
+from gateway_svc.wiring import wired
+from shared.kit.app import walled
+from shared.kit.plugs import Plugs
+
+
+def create_app(settings: Settings | None = None, *, plugs: Plugs | None = None) -> FastAPI:
+    """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
+    chosen, given = settings or Settings.read(), plugs or Plugs()
+    app = walled(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)
+    app.router.redirect_slashes = False
+    closed = frozenset() if chosen.expose_metrics else frozenset({"/metrics"})
+    app.add_middleware(Dressed, origins=chosen.origins)
+    # The last one stands inside of the walls, next to FastAPI.
+    door = Middleware(Door, deadline_seconds=chosen.deadline_seconds, body_seconds=chosen.body_seconds, closed=closed)
+    app.user_middleware.append(door)
+    return app

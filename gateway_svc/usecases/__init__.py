@@ -1,0 +1,1 @@
+"""What the gateway does: forwards, joins documents, says who is up."""

@@ -1,0 +1,42 @@
+"""The composition root of the gateway: which adapter stands behind which port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from gateway_svc.clients.addresses import ResolvedAddresses
+from gateway_svc.clients.http1 import Http1Upstream
+from gateway_svc.clients.in_process import InProcess
+from gateway_svc.ports import Addresses, Upstream
+from gateway_svc.settings import Settings
+from gateway_svc.usecases.documents import Documents
+from gateway_svc.usecases.forwarding import Services
+from gateway_svc.usecases.standing import Standing
+from shared.contracts.identity import Service
+from shared.kit.footing import Footing, footing
+from shared.kit.plugs import Plugs
+
+NEIGHBOURS = [service for service in Service if service is not Service.GATEWAY]
+LOOK_AROUND_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
+    async with footing(app, settings, plugs) as ground:
+        upstream, addresses = await _upstream(ground)
+        app.state.services = Services(upstream, addresses, NEIGHBOURS, in_flight=settings.in_flight)
+        app.state.documents = Documents(app.state.services, app.openapi)
+        app.state.standing = Standing(app.state.services, app.state.checks)
+        ground.jobs.add("addresses", app.state.services.look_around, every_seconds=LOOK_AROUND_SECONDS)
+        async with ground.jobs:
+            yield
+
+
+async def _upstream(ground: Footing) -> tuple[Upstream, Addresses]:
+    if ground.plugs.transport is not None:
+        neighbours = InProcess(ground.plugs.transport)
+        return neighbours, neighbours
+    return await ground.stack.enter_async_context(Http1Upstream()), ResolvedAddresses(ground.settings.urls)
