@@ -18,7 +18,6 @@ def create_app(settings: Settings | None = None, *, plugs: Plugs | None = None) 
     """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
     chosen, given = settings or Settings.read(), plugs or Plugs()
     app = walled(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)
-    app.router.redirect_slashes = False
     closed = frozenset() if chosen.expose_metrics else frozenset({"/metrics"})
     app.add_middleware(Dressed, origins=chosen.origins)
     # The last one stands inside of the walls, next to FastAPI.

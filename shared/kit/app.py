@@ -85,6 +85,7 @@ def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter) -> Fa
     to_stderr()
     registry = CollectorRegistry()
     app = FastAPI(title=service, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, generate_unique_id_function=_operation_id)
+    app.router.redirect_slashes = False  # `/doctors/` does not exist; a redirect would name this host to strangers
     app.state.registry, app.state.checks = registry, []
     app.add_middleware(Walls, service=service, registry=registry)
     problems.install(app)

@@ -40,16 +40,22 @@ async def _run(app: ASGIApp, scope: dict[str, Any], call: _Call) -> None:
 class _Call:
     def __init__(self, body: bytes) -> None:
         self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self._answered = asyncio.Event()
         self.status, self.headers, self.chunks = 0, list[tuple[bytes, bytes]](), list[bytes]()
 
     async def receive(self) -> Message:
-        return self._messages.pop() if self._messages else {"type": "http.disconnect"}
+        if self._messages:
+            return self._messages.pop()
+        await self._answered.wait()  # the caller waits: it has not hung up
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], list(message["headers"])
         else:
             self.chunks.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._answered.set()
 
 
 def _scope(request: httpx.Request) -> dict[str, Any]:
