@@ -1,0 +1,126 @@
+"""Every reason, and each alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from scheduling_svc.domain import availability
+from scheduling_svc.domain.availability import Sheet, conflict, reasons
+from scheduling_svc.domain.claims import Engagement
+from scheduling_svc.domain.grains import grain_of
+from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
+from scheduling_svc.domain.terms import Doctor, Service
+from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service
+
+Minutes = tuple[int, int]
+
+
+def engaged(at: Minutes, before: int = 0, after: int = 0) -> Engagement:
+    """A visit from so many minutes after nine to so many."""
+    nine = grain_of(NINE)
+    starts, ends = nine + at[0] // 5, nine + at[1] // 5
+    return Engagement(starts, ends, starts - before // 5, ends + after // 5)
+
+
+def codes(start: datetime, *, now: datetime = NOON, doctor: Any = None, service: Any = None, **people: Any) -> list[str]:
+    asked = range(grain_of(start), grain_of(start) + 1)
+    offered, chosen = Service.of(service or a_service()), Doctor.of(doctor or a_doctor())
+    sheet = Sheet.of(offered, chosen, asked, now=now, **{"engagements": ()} | people)
+    return [reason.code for reason in reasons(sheet, start)]
+
+
+def test_nothing_stands_against_a_free_time() -> None:
+    assert codes(NINE) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (NINE - timedelta(hours=1), ["outside_hours"]),
+        (NINE - timedelta(minutes=5), ["outside_hours"]),
+        (NINE + timedelta(hours=8), ["outside_hours"]),
+        (NINE + timedelta(hours=7, minutes=45), ["outside_hours", "off_grid"]),
+        (NINE + timedelta(minutes=5), ["off_grid"]),
+        (NINE + timedelta(minutes=2), ["off_grid"]),
+        (NINE + timedelta(seconds=1), ["off_grid"]),
+        (NINE - timedelta(days=7, seconds=0), ["in_the_past"]),
+        (NINE + timedelta(weeks=20, hours=-1), ["beyond_horizon"]),
+    ],
+)
+def test_hours_grid_and_range(start: datetime, expected: list[str]) -> None:
+    assert codes(start) == expected
+
+
+def test_notice_is_elapsed_time_and_its_last_moment_is_in_time() -> None:
+    service = a_service(min_notice_minutes=60)
+    assert codes(NINE, now=NINE - timedelta(minutes=60), service=service) == []
+    assert codes(NINE, now=NINE - timedelta(minutes=60) + timedelta(microseconds=1), service=service) == ["too_soon"]
+    assert codes(NINE, now=NINE, service=service) == ["too_soon"]
+    assert codes(NINE, now=NINE + timedelta(seconds=1), service=service) == ["in_the_past"]
+
+
+def test_the_horizon_is_elapsed_time_and_its_last_moment_counts() -> None:
+    service = a_service(horizon_days=7)
+    assert codes(NINE, now=NINE - timedelta(days=7), service=service) == []
+    assert codes(NINE, now=NINE - timedelta(days=7, microseconds=1), service=service) == ["beyond_horizon"]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (engaged((0, 30)), ["taken"]),
+        (engaged((-30, 5)), ["taken"]),
+        (engaged((25, 60)), ["taken"]),
+        (engaged((-60, 0)), []),
+        (engaged((30, 60)), []),
+        (engaged((-60, -5), after=10), ["buffer"]),
+        (engaged((35, 60), before=10), ["buffer"]),
+        (engaged((-60, -5), after=5), []),
+    ],
+)
+def test_a_neighbour_takes_its_visit_and_its_buffers(other: Engagement, expected: list[str]) -> None:
+    assert codes(NINE, engagements=[other]) == expected
+
+
+def test_the_gap_between_neighbours_is_the_sum_of_their_buffers() -> None:
+    later, service = NINE + timedelta(minutes=30), a_service(slot_step_minutes=5, buffer_before_minutes=10)
+    before = engaged((-30, 0), after=15)
+    assert codes(later - timedelta(minutes=10), engagements=[before], service=service) == ["buffer"]
+    assert codes(later - timedelta(minutes=5), engagements=[before], service=service) == []
+
+
+def test_buffers_may_reach_out_of_the_hours() -> None:
+    assert codes(NINE, service=a_service(buffer_before_minutes=30)) == []
+
+
+def test_the_patient_is_in_one_place_at_a_time() -> None:
+    assert codes(NINE, patient=[engaged((15, 45))]) == ["patient_busy"]
+    assert codes(NINE, patient=[engaged((30, 60))], service=a_service(buffer_after_minutes=30)) == []
+
+
+def test_who_does_not_work_or_offer_is_not_booked() -> None:
+    assert codes(NINE, doctor=a_doctor(active=False)) == ["doctor_inactive"]
+    assert codes(NINE, doctor=a_doctor(services=[])) == ["service_inactive"]
+    assert codes(NINE, service=a_service(active=False)) == ["service_inactive"]
+
+
+def test_only_the_front_desk_books_with_a_doctor_who_takes_no_new_patients() -> None:
+    full = a_doctor(accepting_patients=False)
+    assert codes(NINE, doctor=full) == ["doctor_not_accepting"]
+    assert codes(NINE, doctor=full, by_staff=True) == []
+    assert codes(NINE - timedelta(hours=1), doctor=full, by_staff=True) == ["outside_hours"]
+
+
+def test_every_rule_says_why_in_a_sentence() -> None:
+    assert all((rule.__doc__ or "").strip().endswith(".") for rule in availability.RULES)
+
+
+def test_other_peoples_claims_are_a_conflict_and_anything_else_is_not() -> None:
+    found = {code: availability.Reason(code, "") for code in ("taken", "buffer", "patient_busy", "outside_hours")}
+    assert conflict([found["taken"], found["patient_busy"]]) is SlotTaken
+    assert conflict([found["buffer"]]) is SlotTaken
+    assert conflict([found["patient_busy"]]) is PatientBusy
+    assert conflict([found["outside_hours"], found["taken"]]) is None
