@@ -1,0 +1,25 @@
+"""The first schema of admin-service."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.kit.migrating import create_plumbing, drop_tables
+from shared.kit.sql import Id, LongText, UtcDateTime
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_plumbing()
+    op.create_table(
+        "new_users",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("wish", LongText, nullable=False),
+        sa.Column("asked_at", UtcDateTime, nullable=False),
+        sa.Column("tried_at", UtcDateTime, nullable=False, index=True),
+    )
+
+
+def downgrade() -> None:
+    drop_tables("new_users")
