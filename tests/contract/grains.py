@@ -1,0 +1,39 @@
+"""What the suites of the grain table share: a store on a fresh database, and what stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from sqlalchemy import select
+
+from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.repository import SqlStore
+from scheduling_svc.repository.tables import CLAIM_GRAINS
+from shared.kit.migrating import migrate
+from shared.kit.sql import Database
+from tests.unit.scheduling.builders import CHECKUP, NOON
+
+Held = dict[tuple[UUID, int], UUID]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[SqlStore]:
+    migrate("scheduling_svc", url)
+    async with Database(url) as database:
+        yield SqlStore(database, lambda: NOON)
+
+
+async def held(store: SqlStore) -> Held:
+    """Who holds which grain of whom, of lane 0; there is no other lane yet."""
+    async with store.database.read() as connection:
+        rows = (await connection.execute(select(CLAIM_GRAINS))).all()
+    assert {row.lane for row in rows} <= {0}
+    return {(row.resource_id, row.grain): row.claim_id for row in rows}
+
+
+def a_claim(number: int, doctor: int, patient: int, start: int, *, length: int = 6, buffer: int = 0, revision: int = 1) -> Claim:
+    visit = range(start, start + length)
+    place = Place(CHECKUP, UUID(int=doctor), UUID(int=patient), visit, range(start - buffer, start + length + buffer))
+    return Claim(UUID(int=number), revision, place)

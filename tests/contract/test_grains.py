@@ -1,0 +1,196 @@
+"""One suite for the store of claims, on every SQL back end: the key keeps the promise, whatever the code before it thought."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from scheduling_svc.domain.claims import Claim, Engagement
+from scheduling_svc.ports import Overtaken
+from scheduling_svc.repository import SqlStore
+from shared.kit.paging import BadCursor
+from tests.contract.grains import a_claim, held, opened
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, a_doctor, a_service
+
+DAY = range(0, 288)
+
+
+@pytest.fixture
+async def store(sql_url: str) -> AsyncIterator[SqlStore]:
+    async with opened(sql_url) as store:
+        yield store
+
+
+async def put(store: SqlStore, claim: Claim) -> None:
+    async with store.begin() as tx:
+        await tx.put(claim, await tx.claim(claim.appointment_id))
+
+
+async def test_a_claim_takes_the_doctor_with_buffers_and_the_patient_without(store: SqlStore) -> None:
+    claim = a_claim(1, doctor=8, patient=9, start=100, length=3, buffer=2)
+    await put(store, claim)
+    doctor, patient = UUID(int=8), UUID(int=9)
+    taken = {(doctor, grain) for grain in range(98, 105)} | {(patient, grain) for grain in range(100, 103)}
+    assert await held(store) == dict.fromkeys(taken, claim.appointment_id)
+    async with store.look() as look:
+        assert await look.claim(claim.appointment_id) == claim
+
+
+@pytest.mark.parametrize("start", [95, 100, 105])
+async def test_a_second_claim_on_any_grain_of_the_doctor_changes_nothing(store: SqlStore, start: int) -> None:
+    await put(store, a_claim(1, doctor=8, patient=9, start=100))
+    before = await held(store)
+    with pytest.raises(Overtaken):
+        await put(store, a_claim(2, doctor=8, patient=7, start=start))
+    assert await held(store) == before
+    async with store.look() as look:
+        assert await look.claim(UUID(int=2)) is None
+
+
+async def test_a_second_claim_on_the_patient_changes_nothing(store: SqlStore) -> None:
+    await put(store, a_claim(1, doctor=8, patient=9, start=100))
+    with pytest.raises(Overtaken):
+        await put(store, a_claim(2, doctor=6, patient=9, start=103))
+
+
+async def test_buffers_of_neighbours_add_up(store: SqlStore) -> None:
+    await put(store, a_claim(1, doctor=8, patient=9, start=100, length=6, buffer=1))
+    with pytest.raises(Overtaken):
+        await put(store, a_claim(2, doctor=8, patient=7, start=107, buffer=1))
+    await put(store, a_claim(2, doctor=8, patient=7, start=108, buffer=1))
+
+
+async def test_claims_that_touch_do_not_meet(store: SqlStore) -> None:
+    for number, start in enumerate((100, 106, 94), start=1):
+        await put(store, a_claim(number, doctor=8, patient=9, start=start))
+
+
+async def test_a_claim_moves_over_its_own_time(store: SqlStore) -> None:
+    await put(store, a_claim(1, doctor=8, patient=9, start=100))
+    moved = a_claim(1, doctor=8, patient=9, start=103, revision=2)
+    await put(store, moved)
+    assert {grain for _, grain in await held(store)} == set(range(103, 109))
+    await put(store, a_claim(2, doctor=8, patient=7, start=97))
+
+
+async def test_a_move_that_finds_no_room_leaves_everything_where_it_was(store: SqlStore) -> None:
+    first = a_claim(1, doctor=8, patient=9, start=100)
+    await put(store, first)
+    await put(store, a_claim(2, doctor=8, patient=7, start=106))
+    before = await held(store)
+    with pytest.raises(Overtaken):
+        await put(store, a_claim(1, doctor=8, patient=9, start=103, revision=2))
+    assert await held(store) == before
+    async with store.look() as look:
+        assert await look.claim(first.appointment_id) == first
+
+
+async def test_a_move_to_a_colleague_frees_the_first_doctor(store: SqlStore) -> None:
+    await put(store, a_claim(1, doctor=8, patient=9, start=100))
+    await put(store, a_claim(1, doctor=6, patient=9, start=100, revision=2))
+    assert {who for who, _ in await held(store)} == {UUID(int=6), UUID(int=9)}
+
+
+async def test_a_released_claim_leaves_word_and_no_grain(store: SqlStore) -> None:
+    claim = a_claim(1, doctor=8, patient=9, start=100)
+    await put(store, claim)
+    await put(store, claim.released(2))
+    assert await held(store) == {}
+    async with store.look() as look:
+        assert await look.claim(claim.appointment_id) == replace(claim, revision=2, live=False)
+    await put(store, a_claim(2, doctor=8, patient=7, start=100))
+
+
+async def test_a_claim_released_before_it_was_made_leaves_word(store: SqlStore) -> None:
+    word = Claim(UUID(int=1), 4, None, live=False)
+    await put(store, word)
+    async with store.look() as look:
+        assert await look.claim(word.appointment_id) == word
+
+
+async def test_a_released_claim_can_be_made_again(store: SqlStore) -> None:
+    claim = a_claim(1, doctor=8, patient=9, start=100)
+    for state in (claim, claim.released(2), replace(claim, revision=3)):
+        await put(store, state)
+    assert len(await held(store)) == 12
+
+
+async def test_two_who_make_the_same_claim_meet_at_its_key(store: SqlStore) -> None:
+    claim = a_claim(1, doctor=8, patient=9, start=100)
+    await put(store, claim)
+    with pytest.raises(Overtaken):
+        async with store.begin() as tx:
+            await tx.put(claim, None)
+
+
+async def test_a_doctor_who_is_the_patient_is_one_person(store: SqlStore) -> None:
+    claim = a_claim(1, doctor=8, patient=8, start=100, buffer=1)
+    await put(store, claim)
+    assert len(await held(store)) == 8
+    await put(store, claim.released(2))
+    assert await held(store) == {}
+
+
+async def test_engagements_are_those_of_a_person_in_both_parts_and_in_the_span(store: SqlStore) -> None:
+    doctor, patient = UUID(int=8), UUID(int=9)
+    for claim in (
+        a_claim(1, doctor=8, patient=9, start=100, buffer=1),
+        a_claim(2, doctor=9, patient=8, start=120, buffer=1),
+        a_claim(3, doctor=8, patient=9, start=500, buffer=1),
+        a_claim(4, doctor=7, patient=6, start=100),
+    ):
+        await put(store, claim)
+    async with store.look() as look:
+        found = await look.engagements([doctor, patient], DAY)
+        assert sorted(found[doctor]) == [Engagement(100, 106, 99, 107), Engagement(120, 126, 120, 126)]
+        assert sorted(found[patient]) == [Engagement(100, 106, 100, 106), Engagement(120, 126, 119, 127)]
+        assert await look.engagements([doctor], DAY, but=UUID(int=1)) == {doctor: [Engagement(120, 126, 120, 126)]}
+        assert await look.engagements([doctor], range(107, 119)) == {}
+        assert await look.engagements([doctor], range(106, 107)) == {doctor: [Engagement(100, 106, 99, 107)]}
+        assert await look.engagements([], DAY) == {}
+
+
+async def test_live_claims_are_listed_in_pages(store: SqlStore) -> None:
+    for number in range(1, 6):
+        await put(store, a_claim(number, doctor=8, patient=9, start=100 * number))
+    await put(store, a_claim(3, doctor=8, patient=9, start=300).released(2))
+    first = await store.reservations(2, None)
+    rest = await store.reservations(10, (str(first[-1].appointment_id),))
+    assert [claim.appointment_id.int for claim in first + rest] == [1, 2, 4, 5]
+    with pytest.raises(BadCursor):
+        await store.reservations(2, ("nonsense",))
+
+
+async def test_the_newest_rules_stay_whatever_the_order(store: SqlStore) -> None:
+    for version, services in ((2, [CHECKUP]), (1, []), (3, []), (2, [CHECKUP])):
+        async with store.begin() as tx:
+            await tx.learn_doctor(a_doctor(version=version, services=services))
+            await tx.learn_service(a_service(version=version, duration_minutes=version * 10))
+    async with store.look() as look:
+        (doctor,) = await look.doctors([DOCTOR])
+        service = await look.service(CHECKUP)
+        assert doctor.services == frozenset()
+        assert service is not None
+        assert service.duration == 6
+        assert await look.doctors_of(CHECKUP) == []
+
+
+async def test_doctors_are_found_by_what_they_offer(store: SqlStore) -> None:
+    async with store.begin() as tx:
+        await tx.learn_doctor(a_doctor())
+        await tx.learn_doctor(a_doctor(id=COLLEAGUE, services=[UUID(int=1), CHECKUP, CHECKUP]))
+    async with store.look() as look:
+        assert {doctor.id for doctor in await look.doctors_of(CHECKUP)} == {DOCTOR, COLLEAGUE}
+        assert {doctor.id for doctor in await look.doctors_of(UUID(int=1))} == {COLLEAGUE}
+        assert await look.service(UUID(int=99)) is None
+
+
+async def test_that_all_was_learned_is_noted_once(store: SqlStore) -> None:
+    assert not await store.all_learned()
+    for _ in range(2):
+        async with store.begin() as tx:
+            await tx.note_all_learned()
+    assert await store.all_learned()

@@ -1,0 +1,99 @@
+"""200 patients race for overlapping, unequal times of one doctor: one winner for every grain, and nobody loses without a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
+from scheduling_svc.domain.terms import Service
+from scheduling_svc.repository import SqlStore
+from scheduling_svc.usecases.reservations import Reservations
+from scheduling_svc.usecases.rulebook import Rulebook
+from shared.contracts.http import Reservation, Reserve
+from shared.kit.retry import retried
+from tests.contract.grains import held, opened
+from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
+from tests.unit.scheduling.fakes import Owner
+
+PATIENTS = 200
+SERVICES = [
+    a_service(
+        id=UUID(int=0x50 + number), duration_minutes=minutes, slot_step_minutes=5, buffer_before_minutes=before, buffer_after_minutes=after
+    )
+    for number, (minutes, before, after) in enumerate([(15, 0, 0), (30, 5, 10), (45, 0, 15), (60, 10, 0)])
+]
+
+
+async def calendar(store: SqlStore) -> Reservations:
+    async with store.begin() as tx:
+        await tx.learn_doctor(a_doctor(services=[service.id for service in SERVICES]))
+        for service in SERVICES:
+            await tx.learn_service(service)
+    rulebook = Rulebook(store, Owner())
+    return Reservations(store, rulebook, lambda: NOON)
+
+
+async def run(reservations: Reservations, wishes: dict[UUID, Reserve]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
+    async def one(appointment_id: UUID, wish: Reserve) -> Reservation:
+        return await retried(lambda: reservations.reserve(appointment_id, wish), attempts=50)
+
+    answers = await asyncio.gather(*(one(*wish) for wish in wishes.items()), return_exceptions=True)
+    won = {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Reservation)}
+    return won, {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Exception)}
+
+
+def span_of(wish: Reserve) -> range:
+    service = next(Service.of(rules) for rules in SERVICES if rules.id == wish.service_id)
+    return service.span(int(wish.starts_at.timestamp()) // 300)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
+    chance = random.Random(seed)
+    wishes = {
+        UUID(int=number): a_wish(
+            patient_id=UUID(int=10_000 + number),
+            service_id=chance.choice(SERVICES).id,
+            starts_at=NINE + timedelta(minutes=5 * chance.randrange(80)),
+        )
+        for number in range(1, PATIENTS + 1)
+    }
+    async with opened(sql_url) as store:
+        won, lost = await run(await calendar(store), wishes)
+        assert {type(why) for why in lost.values()} == {SlotTaken}
+        grains = Counter(grain for key in won for grain in span_of(wishes[key]))
+        assert set(grains.values()) == {1}
+        assert {grain: who for (person, grain), who in (await held(store)).items() if person == DOCTOR} == {
+            grain: key for key in won for grain in span_of(wishes[key])
+        }
+        assert all(set(span_of(wishes[key])) & set(grains) for key in lost)
+        assert [claim.appointment_id for claim in await store.reservations(PATIENTS, None)] == sorted(won)
+
+
+async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -> None:
+    doctors = [a_doctor(id=UUID(int=0xD00 + number), services=[SERVICES[0].id]) for number in range(20)]
+    wishes = {UUID(int=number): a_wish(service_id=SERVICES[0].id, doctor_id=doctor.id) for number, doctor in enumerate(doctors, start=1)}
+    async with opened(sql_url) as store:
+        reservations = await calendar(store)
+        async with store.begin() as tx:
+            for doctor in doctors:
+                await tx.learn_doctor(doctor)
+        won, lost = await run(reservations, wishes)
+        assert len(won) == 1
+        assert {type(why) for why in lost.values()} == {PatientBusy}
+        assert len(await held(store)) == 6
+
+
+async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) -> None:
+    async with opened(sql_url) as store:
+        reservations = await calendar(store)
+        wish = a_wish(service_id=SERVICES[1].id)
+        answers = await asyncio.gather(*(retried(lambda: reservations.reserve(UUID(int=1), wish), attempts=50) for _ in range(20)))
+        assert len(set(map(str, answers))) == 1
+        assert len(await held(store)) == 9 + 6

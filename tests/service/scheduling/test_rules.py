@@ -1,0 +1,80 @@
+"""How the rules of doctors and services arrive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+from shared.contracts.events import DoctorChanged, ServiceChanged
+from shared.contracts.http import DoctorRules, ServiceRules
+from tests.running import Running
+from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
+
+DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:00:00Z"
+
+
+def told(rules: DoctorRules | ServiceRules, number: int) -> DoctorChanged | ServiceChanged:
+    common = {"id": UUID(int=number), "occurred_at": NOON, "version": rules.version}
+    if isinstance(rules, DoctorRules):
+        return DoctorChanged(doctor_id=rules.id, rules=rules, **common)
+    return ServiceChanged(service_id=rules.id, rules=rules, **common)
+
+
+async def listed(here: Running) -> set[str]:
+    return {slot["doctor_id"] for slot in (await here.http.get(DAY)).json()["items"]}
+
+
+async def test_all_rules_are_fetched_page_by_page_at_the_first_start_and_not_again(tmp_path: Path) -> None:
+    neighbour = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service()])
+    async with a_clinic(tmp_path, neighbour) as here:
+        assert await listed(here) == {str(DOCTOR), str(COLLEAGUE)}
+    assert neighbour.asked.count("/internal/doctors") == 2
+    neighbour.asked.clear()
+    async with a_clinic(tmp_path, neighbour) as here:
+        assert await listed(here) == {str(DOCTOR), str(COLLEAGUE)}
+    assert neighbour.asked == []
+
+
+async def test_a_neighbour_that_is_not_up_yet_is_asked_again(tmp_path: Path) -> None:
+    neighbour = DoctorService([a_doctor()], [a_service()], down=True)
+    async with a_clinic(tmp_path, neighbour) as here:
+        answer = await here.http.get(DAY)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        neighbour.down = False
+        await here.settle()
+        assert await listed(here) == {str(DOCTOR)}
+
+
+async def test_a_change_is_heard_and_an_old_one_is_not(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService([a_doctor(version=2)], [a_service()])) as here:
+        await here.tell(told(a_doctor(version=1, active=False), 1))
+        assert await listed(here) == {str(DOCTOR)}
+        await here.tell(told(a_doctor(version=3, services=[]), 2))
+        assert await listed(here) == set()
+        assert (await reserve(here, 1)).json()["reasons"][0]["code"] == "service_inactive"
+
+
+async def test_new_doctors_and_services_arrive_by_event(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService()) as here:
+        await here.tell(told(a_service(), 1))
+        await here.tell(told(a_doctor(), 2))
+        assert await listed(here) == {str(DOCTOR)}
+
+
+async def test_a_rule_that_did_not_arrive_is_asked_for(tmp_path: Path) -> None:
+    neighbour = DoctorService()
+    async with a_clinic(tmp_path, neighbour) as here:
+        neighbour.doctors, neighbour.services = [a_doctor()], [a_service()]
+        assert (await reserve(here, 1)).status_code == 200
+        asked = list(neighbour.asked)
+        assert (await reserve(here, 2)).status_code == 409
+        assert neighbour.asked == asked
+
+
+async def test_an_instant_of_a_booking_stays_when_the_doctor_moves_to_another_zone(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
+        granted = (await reserve(here, 1)).json()
+        await here.tell(told(a_doctor(version=2, time_zone="UTC"), 1))
+        assert (await reserve(here, 1)).json() == granted
+        assert (await here.http.get(DAY)).json()["items"][0]["starts_at"] == "2026-03-09T09:00:00Z"
