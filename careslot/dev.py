@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careslot.house import House
 from shared.contracts.http import Body, Instant, rendered
-from shared.kit import problems, routes
+from shared.kit import corners, routes
 from shared.kit.clock import MovableClock
 
 
@@ -57,5 +57,5 @@ def _aids(house: House, clock: MovableClock) -> FastAPI:
         await house.settle()
 
     app.include_router(router)
-    problems.install(app)
+    corners.install(app)
     return app

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from shared.contracts.refusals import Unavailable
-from shared.kit import problems
+from shared.kit import corners
 from shared.kit.client import deadline
 from shared.kit.ids import new_id
 from shared.kit.logs import request_id, said, to_stderr, traceparent
@@ -62,7 +62,7 @@ class Walls:
         try:
             await self.app(scope, receive, sending)
         except Exception:
-            answer = problems.crashed(scope["path"])
+            answer = corners.crashed(scope["path"])
             if not status:
                 await answer(scope, receive, sending)
         self._note(scope, status, time.perf_counter() - started)
@@ -88,7 +88,7 @@ def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter) -> Fa
     app.router.redirect_slashes = False  # `/doctors/` does not exist; a redirect would name this host to strangers
     app.state.registry, app.state.checks = registry, []
     app.add_middleware(Walls, service=service, registry=registry)
-    problems.install(app)
+    corners.install(app)
     for router in (*routers, _operations(app, registry)):
         app.include_router(router)
     documented(app)
