@@ -36,11 +36,15 @@ async def test_all_rules_are_fetched_page_by_page_at_the_first_start_and_not_aga
     assert neighbour.asked == []
 
 
+async def test_without_the_rule_and_its_owner_there_is_no_answer_yet(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService(down=True)) as here:
+        answer = await here.http.get(DAY)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
 async def test_a_neighbour_that_is_not_up_yet_is_asked_again(tmp_path: Path) -> None:
     neighbour = DoctorService([a_doctor()], [a_service()], down=True)
     async with a_clinic(tmp_path, neighbour) as here:
-        answer = await here.http.get(DAY)
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         neighbour.down = False
         await here.settle()
         assert await listed(here) == {str(DOCTOR)}

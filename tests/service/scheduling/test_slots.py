@@ -67,7 +67,7 @@ async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(c
     assert own.json()["items"][0]["local_start"] == "2026-03-09T09:00"
     for headers in ({}, bearer(Role.PATIENT)):
         stranger = await clinic.http.get(f"{url}&exclude_appointment={UUID(int=1)}", headers=headers)
-        assert (stranger.status_code, stranger.json()["code"]) == (404, "not_found")
+        assert (stranger.status_code, stranger.json()["code"]) == (404, "no_such_reservation")
 
 
 @pytest.mark.parametrize(
