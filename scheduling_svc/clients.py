@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from shared.contracts.http import DoctorRules, ServiceRules
@@ -11,6 +12,7 @@ from shared.kit.client import Neighbour
 from shared.kit.paging import Page
 
 PAGE = 100
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +27,16 @@ class HttpRules:
     async def service(self, service_id: UUID) -> ServiceRules | None:
         return await self.doctor_service.find(f"/internal/services/{service_id}", ServiceRules)
 
-    async def doctors(self) -> AsyncIterator[DoctorRules]:
-        after: str | None = None
-        while True:
-            page = await self.doctor_service.get("/internal/doctors", Page[DoctorRules], limit=PAGE, after=after)
-            for rules in page.items:
-                yield rules
-            if (after := page.next) is None:
-                return
+    def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
+        return self._pages("/internal/doctors", Page[DoctorRules])
 
-    async def services(self) -> AsyncIterator[ServiceRules]:
+    def services(self) -> AsyncIterator[Sequence[ServiceRules]]:
+        return self._pages("/internal/services", Page[ServiceRules])
+
+    async def _pages(self, path: str, kind: type[Page[T]]) -> AsyncIterator[Sequence[T]]:
         after: str | None = None
         while True:
-            page = await self.doctor_service.get("/internal/services", Page[ServiceRules], limit=PAGE, after=after)
-            for rules in page.items:
-                yield rules
+            page = await self.doctor_service.get(path, kind, limit=PAGE, after=after)
+            yield page.items
             if (after := page.next) is None:
                 return

@@ -73,6 +73,8 @@ class Rules(Protocol):
 
     async def service(self, service_id: UUID) -> ServiceRules | None: ...
 
-    def doctors(self) -> AsyncIterator[DoctorRules]: ...
+    def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
+        """All, page by page."""
 
-    def services(self) -> AsyncIterator[ServiceRules]: ...
+    def services(self) -> AsyncIterator[Sequence[ServiceRules]]:
+        """All, page by page."""

@@ -10,6 +10,7 @@ from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Rules, Store
 from shared.contracts.events import DoctorChanged, ServiceChanged
+from shared.contracts.http import DoctorRules, ServiceRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +41,34 @@ class Rulebook:
         """Fetches every rule, once in the life of the store; what events bring meanwhile is newer and stays."""
         if await self.store.all_learned():
             return 0
-        services = [service async for service in self.rules.services()]
-        doctors = [doctor async for doctor in self.rules.doctors()]
+        learned = 0
+        async for services in self.rules.services():
+            learned += await self._learn(services=services)
+        async for doctors in self.rules.doctors():
+            learned += await self._learn(doctors=doctors)
+        async with self.store.begin() as tx:
+            await tx.note_all_learned()
+        return learned
+
+    async def _learn(self, *, services: Sequence[ServiceRules] = (), doctors: Sequence[DoctorRules] = ()) -> int:
+        """A page is a transaction: short, and harmless to repeat."""
         async with self.store.begin() as tx:
             for service in services:
                 await tx.learn_service(service)
             for doctor in doctors:
                 await tx.learn_doctor(doctor)
-            await tx.note_all_learned()
         return len(services) + len(doctors)
 
     async def _ask_service(self, service_id: UUID) -> Service:
         found = await self.rules.service(service_id)
         if found is None:
             raise UnknownService(pointer="/service_id")
-        async with self.store.begin() as tx:
-            await tx.learn_service(found)
+        await self._learn(services=[found])
         return Service.of(found)
 
     async def _ask_doctor(self, doctor_id: UUID) -> Doctor:
         found = await self.rules.doctor(doctor_id)
         if found is None:
             raise UnknownDoctor(pointer="/doctor_id")
-        async with self.store.begin() as tx:
-            await tx.learn_doctor(found)
+        await self._learn(doctors=[found])
         return Doctor.of(found)

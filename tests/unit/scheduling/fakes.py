@@ -103,10 +103,9 @@ class Owner:
         self.asked.append(service_id)
         return self.of_services.get(service_id)
 
-    async def doctors(self) -> AsyncIterator[DoctorRules]:
+    async def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
         for rules in self.of_doctors.values():
-            yield rules
+            yield [rules]
 
-    async def services(self) -> AsyncIterator[ServiceRules]:
-        for rules in self.of_services.values():
-            yield rules
+    async def services(self) -> AsyncIterator[Sequence[ServiceRules]]:
+        yield list(self.of_services.values())
