@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -13,6 +14,7 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Forbidden, Invalid, PreconditionRequired, Unauthenticated
 from shared.kit.ids import new_id
 
+TAG = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
 bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False, scheme_name="bearer")
 
 
@@ -69,17 +71,16 @@ def expected_version(request: Request) -> int | None:
     tag = request.headers.get("if-match", "").strip()
     if tag in {"", "*"}:
         return None
-    number = tag.removeprefix('"').removesuffix('"')
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
+    if not TAG.fullmatch(tag):
         raise BadIfMatch(pointer="/If-Match")
-    return int(number)
+    return int(tag.strip('"'))
 
 
 class Precondition:
     """If-Match must be there (428); gives the version, or None for `*`."""
 
     def __call__(self, request: Request) -> int | None:
-        if "if-match" not in request.headers:
+        if not request.headers.get("if-match", "").strip():
             raise PreconditionRequired
         return expected_version(request)
 

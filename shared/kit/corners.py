@@ -25,11 +25,11 @@ def install(app: FastAPI) -> None:
 
     async def on_refusal(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        return refused(error, request.url.path)
+        return _private(request, refused(error, request.url.path))
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return refused(from_validation(error), request.url.path)
+        return _private(request, refused(from_validation(error), request.url.path))
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -40,6 +40,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _private(request: Request, response: Response) -> Response:
+    if request.scope.get("caller") is not None:
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def crashed(instance: str) -> Response:

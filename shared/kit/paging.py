@@ -52,7 +52,9 @@ def to_cursor(key: tuple[Any, ...]) -> str:
 def from_cursor(cursor: str) -> tuple[str, ...]:
     """The key of a cursor, as strings; BadCursor when it is none of ours."""
     try:
-        key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        key = json.loads(text)
+        json.dumps(key, ensure_ascii=False).encode()  # a lone surrogate would reach the database
     except (binascii.Error, ValueError, RecursionError):
         raise BadCursor(pointer="/after") from None
     if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):

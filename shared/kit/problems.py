@@ -25,6 +25,7 @@ STATUS: dict[type[Refusal], int] = {
     families.TooMany: 429,
     families.Unavailable: 503,
 }
+MOST_ERRORS = 50
 BY_STATUS = {status: family for family, status in STATUS.items()}
 
 
@@ -59,9 +60,9 @@ def status_of(refusal: Refusal) -> int:
     return getattr(refusal, "status", None) or next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
 
 
-def document(status: int, code: str, title: str, detail: str, instance: str, **facts: Any) -> dict[str, Any]:
-    """A problem as a dict; facts never overwrite its own members."""
-    own = {
+def document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
+    """A problem's own members; facts stand beside them and never in their place."""
+    return {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title,
         "status": status,
@@ -70,7 +71,6 @@ def document(status: int, code: str, title: str, detail: str, instance: str, **f
         "code": code,
         "request_id": request_id.get(),
     }
-    return {key: value for key, value in facts.items() if key not in own} | own
 
 
 def headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -91,7 +91,7 @@ def refused(refusal: Refusal, instance: str) -> Response:
     status, facts = status_of(refusal), jsonable_encoder(refusal.facts)
     if pointer := facts.pop("pointer", None):
         facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
-    body = document(status, refusal.code, refusal.title, refusal.detail, instance, **facts)
+    body = facts | document(status, refusal.code, refusal.title, refusal.detail, instance)
     return problem(status, body, headers_of(status, facts))
 
 
@@ -106,9 +106,10 @@ def raised(status: int, body: Mapping[str, Any]) -> Refusal:
 
 
 def from_validation(error: RequestValidationError) -> families.Invalid:
-    """All faults of an input at once, without what was sent. One fault with a code of our own names the whole."""
-    errors = [{"pointer": pointer_to(fault["loc"]), "code": fault["type"], "detail": fault["msg"]} for fault in error.errors()]
-    ours = {fault["type"] for fault in error.errors() if "ctx" not in fault and fault["type"] in SPEAKING}
+    """The faults of an input, up to a number, without what was sent. One fault with a code of our own names the whole."""
+    faults = error.errors()[:MOST_ERRORS]
+    errors = [{"pointer": pointer_to(fault["loc"]), "code": fault["type"], "detail": fault["msg"]} for fault in faults]
+    ours = {fault["type"] for fault in faults if "ctx" not in fault and fault["type"] in SPEAKING}
     kind = type("ValidationFailed", (families.Invalid,), {"code": ours.pop() if len(ours) == 1 else "validation_failed"})
     refusal: families.Invalid = kind("The input is wrong.", errors=errors)
     return refusal

@@ -1,0 +1,186 @@
+"""A shoe shop: a small app behind the kit's walls, for what every service promises."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI, Query, Request
+from pydantic import Field
+
+from shared.contracts import refusals as families
+from shared.contracts.http import Answer, Body, Instant, Line
+from shared.contracts.refusals import Conflict, NoSuch, expect_version
+from shared.kit import routes
+from shared.kit.access import Admin, IfMatch, MustMatch, Once, Public
+from shared.kit.answers import Answer as Kept
+from shared.kit.answers import Answers, IdempotencyKeyReused, RequestInProgress
+from shared.kit.app import walled
+from shared.kit.clock import MovableClock
+from shared.kit.paging import Page, Paged
+from shared.kit.retry import Aborted
+from shared.kit.tokens import Keys, Verifier
+from shared.kit.transport import InProcessTransport
+from tests.tokens import jwks
+
+router = routes.router()
+
+
+class NoSuchShoe(NoSuch):
+    """There is no such shoe."""
+
+
+class NameTaken(Conflict):
+    """Another shoe has this name."""
+
+
+class NewShoe(Body):
+    name: Line
+    size: Annotated[int, Field(strict=True, ge=1, le=60)] = 40
+    made_at: Instant | None = None
+    labels: list[Line] = []
+    width: float = 1.0
+
+
+class Shoe(Answer):
+    id: UUID
+    name: str
+    size: int
+    version: int = 1
+
+
+@dataclass
+class Shelf:
+    """What the shop has; `ran` counts how often a keyed route did its work, `aborts` how often the store aborts first."""
+
+    shoes: dict[UUID, Shoe] = field(default_factory=dict)
+    ran: int = 0
+    aborts: int = 0
+
+
+def shelf(request: Request) -> Shelf:
+    found: Shelf = request.app.state.shelf
+    return found
+
+
+@router.post("/shoes", response_model=Shoe, status_code=201)
+async def make_shoe(body: NewShoe, request: Request, _caller: Admin, once: Once) -> Shoe:
+    shelf(request).ran += 1
+    if shelf(request).aborts:
+        shelf(request).aborts -= 1
+        raise Aborted
+    if body.name == "taken":
+        raise NameTaken(names=["other"])
+    if body.name == "crash":
+        raise RuntimeError("the shelf fell down")
+    return shelf(request).shoes.setdefault(once.id, Shoe(id=once.id, name=body.name, size=body.size))
+
+
+@router.get("/shoes", response_model=Page[Shoe])
+async def list_shoes(
+    request: Request, _caller: Public, paging: Paged, colour: str | None = None, size: Annotated[list[int] | None, Query()] = None
+) -> Page[Shoe]:
+    shoes = sorted(shelf(request).shoes.values(), key=lambda shoe: (shoe.name, str(shoe.id)))
+    after = [shoe for shoe in shoes if paging.after is None or (shoe.name, str(shoe.id)) > paging.after]
+    return paging.page(after[: paging.limit + 1], lambda shoe: (shoe.name, shoe.id))
+
+
+@router.get("/shoes/{shoe_id}", response_model=Shoe)
+async def get_shoe(shoe_id: UUID, request: Request, _caller: Public) -> Shoe:
+    if shoe_id not in shelf(request).shoes:
+        raise NoSuchShoe
+    return shelf(request).shoes[shoe_id]
+
+
+@router.patch("/shoes/{shoe_id}", response_model=Shoe)
+async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, caller: Admin, expected: MustMatch) -> Shoe:
+    shoe = await get_shoe(shoe_id, request, caller)
+    expect_version(shoe.version, expected)
+    if body.name == "taken":
+        raise NameTaken
+    changed = Shoe(id=shoe.id, name=body.name, size=body.size, version=shoe.version + 1)
+    shelf(request).shoes[shoe_id] = changed
+    return changed
+
+
+@router.post("/shoes/{shoe_id}/polish", response_model=Shoe)
+async def polish_shoe(shoe_id: UUID, request: Request, caller: Admin, expected: IfMatch) -> Shoe:
+    shoe = await get_shoe(shoe_id, request, caller)
+    expect_version(shoe.version, expected)
+    return shoe
+
+
+@router.post("/refusals/{name}")
+async def refuse(name: str, request: Request, _caller: Public) -> None:
+    shelf(request).ran += 1
+    raise getattr(families, name)("It was asked for.", colour="red", retry_after=7, status=200, code="mine", type="mine")
+
+
+@router.get("/crash")
+async def crash(_caller: Public) -> None:
+    raise RuntimeError("a secret detail")
+
+
+class KeptInMemory:
+    """The port of kept answers, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[UUID, tuple[str, Kept | None]] = {}
+
+    async def claim(self, key_id: UUID, fingerprint: str) -> Kept | None:
+        if key_id not in self.kept:
+            self.kept[key_id] = fingerprint, None
+            return None
+        known, answer = self.kept[key_id]
+        if known != fingerprint:
+            raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+        if answer is None:
+            raise RequestInProgress
+        return answer
+
+    async def keep(self, key_id: UUID, answer: Kept) -> None:
+        self.kept[key_id] = self.kept[key_id][0], answer
+
+    async def release(self, key_id: UUID) -> None:
+        self.kept.pop(key_id, None)
+
+
+@dataclass
+class Shop:
+    app: FastAPI
+    http: httpx.AsyncClient
+    shelf: Shelf
+
+    def has(self, name: str = "Boot", **more: Any) -> Shoe:
+        from shared.kit.ids import new_id
+
+        shoe = Shoe(id=new_id(), name=name, size=40, **more)
+        self.shelf.shoes[shoe.id] = shoe
+        return shoe
+
+
+@asynccontextmanager
+async def shop(answers: Answers | None = None) -> AsyncIterator[Shop]:
+    """The app over ASGI; kept answers in memory unless a store is given."""
+    clock = MovableClock()
+
+    async def keys() -> list[dict[str, Any]]:
+        return list(jwks()["keys"])
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.verifier = Verifier(Keys(keys, clock), "careslot", "careslot", clock)
+        app.state.answers = answers or KeptInMemory()
+        app.state.shelf = Shelf()
+        yield
+
+    app = walled("shoe-shop", lifespan, router)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://shop") as http,
+    ):
+        yield Shop(app, http, app.state.shelf)
