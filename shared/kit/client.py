@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -22,13 +22,12 @@ TIMEOUT_SECONDS = 4.0
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 M = TypeVar("M", bound=BaseModel)
-Token = Callable[[], Awaitable[str]]
 
 
 class Neighbour:
     """One neighbour service. Its instances are asked in turn; one that fails is left alone for a while."""
 
-    def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: Token | None) -> None:
+    def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: ServiceToken | None) -> None:
         self._service, self._urls, self._http, self._token = service, list(urls), http, token
         self._breakers = {url: Breaker() for url in self._urls}
         self._flights = asyncio.Semaphore(64)
@@ -50,12 +49,12 @@ class Neighbour:
         """The JSON of a 2xx answer; refuses as the neighbour did, or with Unavailable when it does not answer in time."""
         payload = body.model_dump(mode="json", exclude_none=True) if isinstance(body, BaseModel) else body
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        attempts = 2 if method in REPEATABLE else 1
-        for attempt in range(1, attempts + 1):
+        for attempt in (1, 2):
             try:
                 return await self._asked(method, path, payload, given, data)
             except (httpx.TransportError, TimeoutError) as why:
-                if attempt == attempts or _remaining() < 0.2:
+                harmless = method in REPEATABLE or isinstance(why, httpx.ConnectError)  # the latter reached nobody
+                if attempt == 2 or not harmless or _remaining() < 0.2:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from why
 
     async def _asked(self, method: str, path: str, payload: Any, params: Any, data: Any) -> Any:
@@ -68,6 +67,8 @@ class Neighbour:
             self._breakers[url].failed()
             raise
         self._breakers[url].succeeded()
+        if response.status_code == 401 and self._token is not None:
+            self._token.forget()
         return _content(response)
 
     def _next(self) -> str:
@@ -104,12 +105,22 @@ class ServiceToken:
                 self._token, self._renew_at = answer["access_token"], now + answer["expires_in"] - 60
             return self._token
 
+    def forget(self) -> None:
+        """It was refused: the next call asks for a new one."""
+        self._renew_at = 0.0
+
 
 def _content(response: httpx.Response) -> Any:
-    if response.is_success:
-        return response.json() if response.content else None
     is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
-    raise raised(response.status_code, response.json() if is_problem else {"detail": "The neighbour did not say why."})
+    try:
+        said = response.json() if response.content and (response.is_success or is_problem) else None
+    except ValueError:
+        raise Unavailable("A neighbour's answer cannot be read.", retry_after=2) from None
+    if response.is_success:
+        return said
+    if response.status_code == 401:  # this service's own token, never the caller's
+        raise Unavailable("A neighbour does not take this service's token.", retry_after=2)
+    raise raised(response.status_code, said or {"detail": "The neighbour did not say why."})
 
 
 def _remaining() -> float:

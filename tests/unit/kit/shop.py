@@ -42,7 +42,7 @@ class NewShoe(Body):
     name: Line
     size: Annotated[int, Field(strict=True, ge=1, le=60)] = 40
     made_at: Instant | None = None
-    labels: list[Line] = []
+    labels: list[Line] = Field(default=[], max_length=50)
     width: float = 1.0
 
 
