@@ -15,7 +15,7 @@ from shared.contracts.events import Event, SessionEnded
 from shared.contracts.http import Answer, Instant
 from shared.contracts.identity import Service
 from shared.kit.bus import Bus, Handlers
-from shared.kit.client import Neighbour, ServiceToken
+from shared.kit.client import Neighbour, ServiceToken, Token
 from shared.kit.clock import Clock
 from shared.kit.jobs import Jobs
 from shared.kit.keeping import SqlAnswers, SqlLeases
@@ -52,7 +52,7 @@ class Footing:
     jobs: Jobs
     stack: AsyncExitStack
     clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
-    token: ServiceToken | None = None
+    token: Token | None = None
 
     @property
     def clock(self) -> Clock:
@@ -94,11 +94,13 @@ class Footing:
 
 
 @asynccontextmanager
-async def footing(app: FastAPI, settings: CommonSettings, plugs: Plugs, fetch_keys: FetchKeys | None = None) -> AsyncIterator[Footing]:
-    """Everything a service has in common with its neighbours. Jobs start when `start_jobs` is entered, last."""
+async def footing(
+    app: FastAPI, settings: CommonSettings, plugs: Plugs, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
+) -> AsyncIterator[Footing]:
+    """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer gives keys and a token of its own."""
     async with AsyncExitStack() as stack:
         bus: Bus = plugs.bus if plugs.bus is not None else await stack.enter_async_context(open_bus(settings.bus_url, plugs.clock))
-        ground = Footing(app, settings, plugs, bus, Jobs(plugs.pulse), stack)
+        ground = Footing(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)
         app.state.checks.append(bus.check)
         auth = ground.neighbour(Service.AUTH)
         keys = Keys(fetch_keys or (lambda: _jwks(auth)), plugs.clock)

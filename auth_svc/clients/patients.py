@@ -1,0 +1,21 @@
+"""patient-service, the owner of patients' profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.contracts.http import NewPatient, PatientCard
+from shared.kit.client import Neighbour
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPatients:
+    service: Neighbour
+
+    async def open(self, patient_id: UUID, profile: NewPatient) -> None:
+        await self.service.call("PUT", f"/internal/patients/{patient_id}", body=profile)
+
+    async def full_name(self, patient_id: UUID) -> str | None:
+        card = await self.service.find(f"/internal/patients/{patient_id}", PatientCard)
+        return card.full_name if card else None

@@ -1,0 +1,37 @@
+"""Why auth-service refuses."""
+
+from __future__ import annotations
+
+from shared.contracts.refusals import Conflict, Invalid, NoSuch, Unauthenticated
+
+
+class NoSuchAccount(NoSuch):
+    """There is no such account."""
+
+
+class EmailTaken(Conflict):
+    """There is an account with this e-mail address."""
+
+
+class LastAdmin(Conflict):
+    """The last active admin must stay one."""
+
+
+class InvalidCredentials(Unauthenticated):
+    """E-mail address or password is wrong."""
+
+
+class InvalidRefreshToken(Unauthenticated):
+    """The refresh token is not valid."""
+
+
+class TokenReused(Unauthenticated):
+    """This refresh token was used before: its session has ended."""
+
+
+class PasswordTooWeak(Invalid):
+    """A password has 12 to 128 characters, is not a common one, and is not the e-mail address."""
+
+
+class TokenInvalid(Invalid):
+    """This link was used, replaced by a newer one, or is too old."""

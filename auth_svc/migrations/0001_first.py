@@ -1,0 +1,64 @@
+"""The first schema of auth-service."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.kit.migrating import create_plumbing, drop_tables
+from shared.kit.sql import Id, UtcDateTime, exact
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_plumbing()
+    op.create_table(
+        "accounts",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("email", exact(254), nullable=False, unique=True),
+        sa.Column("full_name", exact(200), nullable=False),
+        sa.Column("role", exact(16), nullable=False),
+        sa.Column("status", exact(16), nullable=False),
+        sa.Column("locale", exact(35), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("password_hash", exact(200)),
+        sa.Column("phone", exact(32)),
+        sa.Column("time_zone", exact(64), nullable=False),
+        sa.Column("name_version", sa.Integer, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+    op.create_index("accounts_by_status", "accounts", ["status", "created_at"])
+    op.create_index("accounts_by_role", "accounts", ["role", "status"])
+    op.create_table(
+        "sessions",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("account_id", Id, nullable=False, index=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("last_used_at", UtcDateTime, nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
+        sa.Column("ended_at", UtcDateTime, index=True),
+    )
+    op.create_table(
+        "refresh_tokens",
+        sa.Column("token_hash", exact(64), primary_key=True),
+        sa.Column("session_id", Id, nullable=False, index=True),
+        sa.Column("used", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "resets",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("account_id", Id, nullable=False, index=True),
+        sa.Column("token_hash", exact(64), nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
+        sa.Column("used_at", UtcDateTime),
+    )
+    op.create_table(
+        "signing_keys",
+        sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("kid", exact(64), nullable=False),
+        sa.Column("sealed", sa.Text, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    drop_tables("accounts", "sessions", "refresh_tokens", "resets", "signing_keys")

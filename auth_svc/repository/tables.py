@@ -1,0 +1,67 @@
+"""The tables of auth-service."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
+
+from shared.kit.schema import plumbing
+from shared.kit.sql import Id, UtcDateTime, exact
+
+METADATA = MetaData()
+PLUMBING = plumbing(METADATA)
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("email", exact(254), nullable=False, unique=True),
+    Column("full_name", exact(200), nullable=False),
+    Column("role", exact(16), nullable=False),
+    Column("status", exact(16), nullable=False),
+    Column("locale", exact(35), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("password_hash", exact(200)),
+    Column("phone", exact(32)),
+    Column("time_zone", exact(64), nullable=False),
+    Column("name_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("accounts_by_status", "status", "created_at"),
+    Index("accounts_by_role", "role", "status"),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("ended_at", UtcDateTime, index=True),
+)
+
+REFRESH_TOKENS = Table(
+    "refresh_tokens",
+    METADATA,
+    Column("token_hash", exact(64), primary_key=True),
+    Column("session_id", Id, nullable=False, index=True),
+    Column("used", Boolean, nullable=False),
+)
+
+RESETS = Table(
+    "resets",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, nullable=False, index=True),
+    Column("token_hash", exact(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("used_at", UtcDateTime),
+)
+
+SIGNING_KEYS = Table(
+    "signing_keys",
+    METADATA,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("kid", exact(64), nullable=False),
+    Column("sealed", Text, nullable=False),
+)

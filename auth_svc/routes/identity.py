@@ -1,0 +1,105 @@
+"""Registering, signing in and out, and passwords over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from auth_svc.domain.accounts import Account as AccountState
+from auth_svc.domain.refusals import (
+    EmailTaken,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    NoSuchAccount,
+    PasswordTooWeak,
+    TokenInvalid,
+    TokenReused,
+)
+from auth_svc.schemas import ChangePassword, ForgotPassword, Login, Refresh, Register, ResetPassword, SignedInOut
+from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.passwords import Passwords
+from auth_svc.usecases.sessions import Sessions, SignedIn
+from shared.contracts.http import AccountCard
+from shared.contracts.refusals import Unavailable
+from shared.kit import routes
+from shared.kit.access import Account
+from shared.kit.problems import refusals
+
+router = routes.router(prefix="/auth", tags=["Identity"])
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+def _sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def _passwords(request: Request) -> Passwords:
+    passwords: Passwords = request.app.state.passwords
+    return passwords
+
+
+UseAccounts = Annotated[Accounts, Depends(_accounts)]
+UseSessions = Annotated[Sessions, Depends(_sessions)]
+UsePasswords = Annotated[Passwords, Depends(_passwords)]
+
+
+@router.post(
+    "/register",
+    response_model=SignedInOut,
+    status_code=201,
+    responses=refusals(EmailTaken, PasswordTooWeak, Unavailable),
+    summary="Register as a patient",
+)
+async def register(body: Register, accounts: UseAccounts, sessions: UseSessions) -> SignedIn:
+    """The account and its profile are there when the answer comes."""
+    return await sessions.start(await accounts.register(body.wish))
+
+
+@router.post("/login", response_model=SignedInOut, responses=refusals(InvalidCredentials), summary="Sign in")
+async def login(body: Login, sessions: UseSessions) -> SignedIn:
+    return await sessions.login(body.email.strip().lower(), body.password)
+
+
+@router.post("/refresh", response_model=SignedInOut, responses=refusals(InvalidRefreshToken, TokenReused), summary="A new pair of tokens")
+async def refresh(body: Refresh, sessions: UseSessions) -> SignedIn:
+    """The old refresh token dies; one that is used twice ends its session."""
+    return await sessions.refresh(body.refresh_token)
+
+
+@router.post("/logout", status_code=204, summary="Sign out of one device")
+async def logout(body: Refresh, sessions: UseSessions) -> None:
+    await sessions.logout(body.refresh_token)
+
+
+@router.post("/logout-all", status_code=204, summary="Sign out everywhere")
+async def logout_all(caller: Account, sessions: UseSessions) -> None:
+    await sessions.logout_all(caller)
+
+
+@router.get("/me", response_model=AccountCard, responses=refusals(NoSuchAccount), summary="One's own account")
+async def get_me(caller: Account, accounts: UseAccounts) -> AccountState:
+    return await accounts.store.account(caller.id)
+
+
+@router.post("/password", status_code=204, responses=refusals(InvalidCredentials, PasswordTooWeak), summary="Change one's password")
+async def change_password(body: ChangePassword, caller: Account, passwords: UsePasswords) -> None:
+    """All other sessions end."""
+    await passwords.change(caller, body.current_password, body.new_password)
+
+
+@router.post("/password/forgot", status_code=202, summary="Ask for a link to a new password")
+async def forgot_password(body: ForgotPassword, passwords: UsePasswords) -> None:
+    """The answer is the same whether or not there is such an account."""
+    await passwords.forgot(body.email)
+
+
+@router.post("/password/reset", status_code=204, responses=refusals(TokenInvalid, PasswordTooWeak), summary="Choose a password by a link")
+async def reset_password(body: ResetPassword, passwords: UsePasswords) -> None:
+    """For forgotten passwords and for invitations; all sessions end."""
+    await passwords.reset(body.token, body.new_password)

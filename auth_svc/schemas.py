@@ -1,0 +1,112 @@
+"""The request and response models of auth-service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from shared.contracts.http import AccountCard, Answer, Body, Email, Instant, Line, Locale, NewAccount, Phone, TimeZone
+from shared.contracts.identity import Role
+
+Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
+Token = Annotated[str, Field(min_length=1, max_length=512, repr=False)]
+
+
+class Register(Body):
+    """A new patient."""
+
+    email: Email = Field(examples=["sam@example.com"])
+    password: Password = Field(examples=["a long enough pass phrase"])
+    full_name: Line = Field(examples=["Sam Lee"])
+    phone: Phone | None = None
+    time_zone: TimeZone = "UTC"
+    locale: Locale = "en"
+
+    @property
+    def wish(self) -> NewAccount:
+        fields: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        return NewAccount.model_construct(**fields, role=Role.PATIENT)
+
+
+class Login(Body):
+    email: Annotated[str, Field(max_length=254)]
+    password: Password
+
+
+class Refresh(Body):
+    refresh_token: Token
+
+
+class ChangePassword(Body):
+    current_password: Password
+    new_password: Password
+
+
+class ForgotPassword(Body):
+    email: Email
+
+
+class ResetPassword(Body):
+    token: Token
+    new_password: Password
+
+
+class SignedInOut(Answer):
+    """Answer of register, login and refresh; `expires_in` in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int
+    refresh_token: str
+    account: AccountCard
+
+
+class TokenOut(Answer):
+    """RFC 6749 section 5.1."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int
+    refresh_token: str | None = None
+
+
+class AmendAccount(Body):
+    """`PATCH /internal/accounts/{id}`: what is left out stays."""
+
+    email: Email | None = None
+    full_name: Line | None = None
+    role: Literal["patient", "doctor", "reception", "admin"] | None = None
+    status: Literal["active", "disabled"] | None = None
+    expected_version: int | None = Field(default=None, ge=1)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.model_fields_set - {"expected_version"}}
+
+    @model_validator(mode="after")
+    def _nothing_is_taken_away(self) -> AmendAccount:
+        if any(getattr(self, name) is None for name in self.model_fields_set - {"expected_version"}):
+            raise ValueError("none of these may be null")
+        return self
+
+
+class ResetTokenOut(Answer):
+    token: str
+    expires_at: Instant
+
+
+class EndedSessionOut(Answer):
+    session_id: UUID
+    expires_at: Instant
+
+
+class EndedSessionsOut(Answer):
+    items: list[EndedSessionOut]
+
+
+class KeySet(Answer):
+    """RFC 7517."""
+
+    keys: list[dict[str, str]]

@@ -1,0 +1,48 @@
+"""The settings of auth-service."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.contracts.identity import Service
+from shared.kit.settings import CommonSettings
+
+
+def _common(name: str, default: Any = "") -> Any:
+    """A setting whose variable carries another prefix than this service's."""
+    return Field(default, validation_alias=AliasChoices(name.removeprefix("CARESLOT_").lower(), name))
+
+
+class Settings(CommonSettings):
+    """`key_secret` protects the signing keys at rest; the `..._client_secret`s are what its neighbours prove themselves by."""
+
+    model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True, extra="ignore", populate_by_name=True)
+    service: ClassVar[Service] = Service.AUTH
+    secrets: ClassVar[tuple[str, ...]] = (
+        "client_secret", "key_secret", "patient_client_secret", "doctor_client_secret", "scheduling_client_secret",
+        "appointment_client_secret", "admin_client_secret", "notify_client_secret", "gateway_client_secret",
+    )  # fmt: skip
+
+    database_url: str
+    key_secret: str = ""
+    patient_client_secret: str = _common("PATIENT_CLIENT_SECRET")
+    doctor_client_secret: str = _common("DOCTOR_CLIENT_SECRET")
+    scheduling_client_secret: str = _common("SCHEDULING_CLIENT_SECRET")
+    appointment_client_secret: str = _common("APPOINTMENT_CLIENT_SECRET")
+    admin_client_secret: str = _common("ADMIN_CLIENT_SECRET")
+    notify_client_secret: str = _common("NOTIFY_CLIENT_SECRET")
+    gateway_client_secret: str = _common("GATEWAY_CLIENT_SECRET")
+    bootstrap_admin_email: str | None = _common("CARESLOT_BOOTSTRAP_ADMIN_EMAIL", None)
+    bootstrap_admin_password: str | None = _common("CARESLOT_BOOTSTRAP_ADMIN_PASSWORD", None)
+    access_minutes: int = Field(10, ge=1, le=10)
+    session_days: int = Field(30, ge=1, le=365)
+    hashing_threads: int = Field(2, ge=1, le=16)
+    hashing_queue: int = Field(64, ge=1, le=10_000)
+
+    def secret_of(self, client_id: str) -> str:
+        """The secret of a service by its name; empty when there is none."""
+        known = {service.value: service.prefix.lower() for service in Service}
+        return str(getattr(self, f"{known[client_id]}_client_secret", "")) if client_id in known and client_id != self.service else ""

@@ -1,0 +1,65 @@
+"""The composition root of auth-service: which adapter stands behind which port."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from fastapi import FastAPI
+
+from auth_svc import consumers
+from auth_svc.clients.hashing import Argon2
+from auth_svc.clients.patients import HttpPatients
+from auth_svc.clients.signing import Signer
+from auth_svc.repository import SqlStore
+from auth_svc.repository.keys import signing_key
+from auth_svc.repository.tables import PLUMBING
+from auth_svc.settings import Settings
+from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.endings import Endings
+from auth_svc.usecases.passwords import Passwords
+from auth_svc.usecases.resets import Resets
+from auth_svc.usecases.sessions import Sessions
+from shared.contracts.identity import Service
+from shared.kit.footing import footing
+from shared.kit.plugs import Plugs
+
+
+@asynccontextmanager
+async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
+    async def own_keys() -> list[dict[str, Any]]:
+        return [app.state.signer.public]
+
+    async def own_token() -> str:
+        return str(app.state.signer.service_token(Service.AUTH, plugs.clock()))
+
+    async with footing(app, settings, plugs, fetch_keys=own_keys, token=own_token) as ground:
+        database = await ground.database(settings.database_url, PLUMBING)
+        kid, pem = await signing_key(database, settings.key_secret)
+        app.state.settings = settings
+        app.state.signer = Signer(kid, pem, settings.issuer, settings.audience, settings.access_minutes * 60)
+        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
+        hashing = await ground.stack.enter_async_context(Argon2(settings.hashing_threads, settings.hashing_queue))
+        patients = HttpPatients(ground.neighbour(Service.PATIENT))
+        resets = Resets(store, hashlib.sha256(b"resets" + settings.key_secret.encode()).digest(), ground.clock)
+        endings = Endings(ground.clock, timedelta(minutes=settings.access_minutes), _heard_by(app))
+        accounts = Accounts(store, hashing, patients, resets, endings, ground.clock)
+        lasts = timedelta(days=settings.session_days)
+        app.state.accounts, app.state.resets = accounts, resets
+        app.state.sessions = Sessions(store, hashing, app.state.signer, accounts, endings, settings.secret_of, ground.clock, lasts)
+        app.state.passwords = Passwords(store, hashing, resets, endings, ground.clock)
+        await consumers.subscribe(ground, accounts)
+        holder = ground.holder(database, PLUMBING)
+        ground.jobs.add("finish accounts", accounts.finish_stragglers, every_seconds=15, holder=holder)
+        ground.jobs.add("forget sessions", app.state.sessions.forget, every_seconds=3600, holder=holder)
+        if settings.bootstrap_admin_email and settings.bootstrap_admin_password:
+            await accounts.bootstrap(settings.bootstrap_admin_email, settings.bootstrap_admin_password)
+        async with ground.jobs:
+            yield
+
+
+def _heard_by(app: FastAPI) -> Any:
+    return lambda event: app.state.verifier.end(event.session_id, event.expires_at.timestamp())
