@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from auth_svc import consumers
 from auth_svc.clients.hashing import Argon2
 from auth_svc.clients.patients import HttpPatients
-from auth_svc.clients.signing import Signer
+from auth_svc.clients.signing import OwnToken, Signer
 from auth_svc.repository import SqlStore
 from auth_svc.repository.keys import signing_key
 from auth_svc.repository.tables import PLUMBING
@@ -30,17 +30,16 @@ from shared.kit.plugs import Plugs
 
 @asynccontextmanager
 async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
+    token = OwnToken(plugs.clock)
+
     async def own_keys() -> list[dict[str, Any]]:
         return [app.state.signer.public]
 
-    async def own_token() -> str:
-        return str(app.state.signer.service_token(Service.AUTH, plugs.clock()))
-
-    async with footing(app, settings, plugs, fetch_keys=own_keys, token=own_token) as ground:
+    async with footing(app, settings, plugs, fetch_keys=own_keys, token=token) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         kid, pem = await signing_key(database, settings.key_secret)
         app.state.settings = settings
-        app.state.signer = Signer(kid, pem, settings.issuer, settings.audience, settings.access_minutes * 60)
+        app.state.signer = token.signer = Signer(kid, pem, settings.issuer, settings.audience, settings.access_minutes * 60)
         store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
         hashing = await ground.stack.enter_async_context(Argon2(settings.hashing_threads, settings.hashing_queue))
         patients = HttpPatients(ground.neighbour(Service.PATIENT))

@@ -42,7 +42,7 @@ class OAuthError(Exception):
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": FORM}}}},
 )
 async def issue_token(request: Request, sessions: UseSessions) -> Response:
-    """Grants `password`, `refresh_token`, and `client_credentials` for services. Errors as in RFC 6749 section 5.2; what is unknown is ignored."""
+    """Grants `password`, `refresh_token`, and `client_credentials` for services. Errors as in RFC 6749 5.2; what is unknown is ignored."""
     try:
         answer = await _granted(await _form(request), sessions)
     except OAuthError as wrong:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel
@@ -24,10 +24,19 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 M = TypeVar("M", bound=BaseModel)
 
 
+class Token(Protocol):
+    """A service's own access token."""
+
+    async def __call__(self) -> str: ...
+
+    def forget(self) -> None:
+        """It was refused: the next call gives a new one."""
+
+
 class Neighbour:
     """One neighbour service. Its instances are asked in turn; one that fails is left alone for a while."""
 
-    def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: ServiceToken | None) -> None:
+    def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: Token | None) -> None:
         self._service, self._urls, self._http, self._token = service, list(urls), http, token
         self._breakers = {url: Breaker() for url in self._urls}
         self._flights = asyncio.Semaphore(64)
@@ -106,7 +115,6 @@ class ServiceToken:
             return self._token
 
     def forget(self) -> None:
-        """It was refused: the next call asks for a new one."""
         self._renew_at = 0.0
 
 
