@@ -37,11 +37,8 @@ class Look(Protocol):
 class Transaction(Protocol):
     """Commits on leaving, rolls back on any exception."""
 
-    async def claim(self, appointment_id: UUID) -> Claim | None:
-        """Locks it."""
-
     async def put(self, claim: Claim, standing: Claim | None) -> None:
-        """Writes a claim in place of the standing one, with its grains; Overtaken when one of them is no longer free."""
+        """Writes a claim in place of the standing one, with its grains; Overtaken when that stands no more or a grain is not free."""
 
     async def first_time(self, event_id: UUID) -> bool: ...
 

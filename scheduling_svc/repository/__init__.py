@@ -46,9 +46,6 @@ class SqlLook:
 class Transaction(SqlTransaction):
     """One transaction of scheduling-service."""
 
-    async def claim(self, appointment_id: UUID) -> Claim | None:
-        return await claims.one(self.connection, appointment_id, lock=True)
-
     async def put(self, claim: Claim, standing: Claim | None) -> None:
         await claims.put(self.connection, claim, standing, self.now())
 

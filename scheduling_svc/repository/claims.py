@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, insert, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,26 @@ from shared.kit.paging import BadCursor
 
 RESERVATION = "reservation"
 LANE = 0
+NOBODY = UUID(int=0)
+
+# Built once: putting a statement together costs more than many a database takes to run it.
+ONE = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"))
+REWRITE = update(CLAIMS).where(
+    CLAIMS.c.id == bindparam("claim"), CLAIMS.c.revision == bindparam("seen_revision"), CLAIMS.c.live == bindparam("seen_live")
+)
+
+
+def _engaged(person: ColumnElement[Any], begin: ColumnElement[Any], end: ColumnElement[Any]) -> Select[Any]:
+    counts = and_(CLAIMS.c.live, CLAIMS.c.id != bindparam("but", type_=CLAIMS.c.id.type))
+    within = and_(end > bindparam("begin"), begin < bindparam("end"))
+    times = (CLAIMS.c.visit_from, CLAIMS.c.visit_to, begin, end)
+    return select(person, *times).where(person.in_(bindparam("people", expanding=True)), counts, within)
+
+
+ENGAGED = union_all(
+    _engaged(CLAIMS.c.doctor_id, CLAIMS.c.span_from, CLAIMS.c.span_to),
+    _engaged(CLAIMS.c.patient_id, CLAIMS.c.visit_from, CLAIMS.c.visit_to),
+)
 
 
 def to_row(claim: Claim) -> dict[str, Any]:
@@ -47,9 +67,8 @@ def from_row(row: Any) -> Claim:
     return Claim(row.id, row.revision, place, row.live)
 
 
-async def one(connection: AsyncConnection, appointment_id: UUID, *, lock: bool = False) -> Claim | None:
-    query = select(CLAIMS).where(CLAIMS.c.id == appointment_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+async def one(connection: AsyncConnection, appointment_id: UUID) -> Claim | None:
+    row = (await connection.execute(ONE, {"claim": appointment_id})).one_or_none()
     return from_row(row) if row else None
 
 
@@ -71,16 +90,9 @@ async def engagements(
     connection: AsyncConnection, people: Collection[UUID], within: Span, but: UUID | None
 ) -> Mapping[UUID, Sequence[Engagement]]:
     """One query for any number of people and days. A person may be someone's doctor and someone's patient."""
-    visit, span = (CLAIMS.c.visit_from, CLAIMS.c.visit_to), (CLAIMS.c.span_from, CLAIMS.c.span_to)
-    counts = and_(CLAIMS.c.live, CLAIMS.c.id != but) if but is not None else CLAIMS.c.live
-    as_doctor = select(CLAIMS.c.doctor_id.label("person_id"), *visit, *span).where(
-        CLAIMS.c.doctor_id.in_(people), counts, span[1] > within.start, span[0] < within.stop
-    )
-    as_patient = select(CLAIMS.c.patient_id, *visit, *visit).where(
-        CLAIMS.c.patient_id.in_(people), counts, visit[1] > within.start, visit[0] < within.stop
-    )
+    given = {"people": list(people), "begin": within.start, "end": within.stop, "but": but or NOBODY}
     found: dict[UUID, list[Engagement]] = defaultdict(list)
-    for person_id, *times in await connection.execute(union_all(as_doctor, as_patient)):
+    for person_id, *times in await connection.execute(ENGAGED, given):
         found[person_id].append(Engagement(*times))
     return found
 
@@ -89,17 +101,23 @@ async def put(connection: AsyncConnection, claim: Claim, standing: Claim | None,
     """Frees what the standing claim took and takes what the new one needs: in one transaction, so that a claim may move over itself."""
     if claim == standing:
         return
-    row = to_row(claim) | {"changed_at": at}
     try:
-        if standing is None:
-            await connection.execute(insert(CLAIMS).values(row))
-        else:
-            await connection.execute(update(CLAIMS).where(CLAIMS.c.id == claim.appointment_id).values(row))
+        await _write(connection, to_row(claim) | {"changed_at": at}, standing)
         if _grains(claim) != _grains(standing):
             await _free(connection, standing)
             await _take(connection, claim)
     except IntegrityError:
         raise Overtaken from None
+
+
+async def _write(connection: AsyncConnection, row: dict[str, Any], standing: Claim | None) -> None:
+    """Compare and set: revision and liveness together never come back."""
+    if standing is None:
+        await connection.execute(insert(CLAIMS), row)
+    else:
+        seen = {"claim": standing.appointment_id, "seen_revision": standing.revision, "seen_live": standing.live}
+        if not (await connection.execute(REWRITE, row | seen)).rowcount:
+            raise Overtaken
 
 
 def _grains(claim: Claim | None) -> list[tuple[UUID, int]]:
@@ -110,7 +128,7 @@ async def _take(connection: AsyncConnection, claim: Claim) -> None:
     """All grains in one statement, in the order of the key: racing writers meet at the first that they share."""
     rows = [{"resource_id": who, "grain": grain, "lane": LANE, "claim_id": claim.appointment_id} for who, grain in _grains(claim)]
     if rows:
-        await connection.execute(insert(CLAIM_GRAINS).values(rows))
+        await connection.execute(insert(CLAIM_GRAINS), rows)
 
 
 async def _free(connection: AsyncConnection, standing: Claim | None) -> None:

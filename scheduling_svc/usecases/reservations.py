@@ -13,7 +13,7 @@ from scheduling_svc.domain.claims import Claim, Engagement, Place
 from scheduling_svc.domain.grains import DAY, Span, common, grain_of, instant_of
 from scheduling_svc.domain.refusals import NoSuchReservation, NotBookable
 from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.ports import Overtaken, Store
+from scheduling_svc.ports import Store
 from scheduling_svc.usecases.rulebook import Rulebook
 from shared.contracts.http import Alternative, Reservation, Reserve
 from shared.kit.clock import Clock
@@ -67,14 +67,16 @@ class Reservations:
         else:
             await self._allow(case, case.sheet(asked, engagements))
             claim = Claim(appointment_id, wish.revision, Place.of(wish, service))
-        await self._write(claim, standing)
+        async with self.store.begin() as tx:
+            await tx.put(claim, standing)
         return claim.reservation()
 
     async def release(self, appointment_id: UUID, revision: int) -> None:
         """Gives the time back, and leaves word for a wish that is still on its way."""
+        async with self.store.look() as look:
+            standing = await look.claim(appointment_id)
+        none_yet = Claim(appointment_id, revision, None, live=False)
         async with self.store.begin() as tx:
-            standing = await tx.claim(appointment_id)
-            none_yet = Claim(appointment_id, revision, None, live=False)
             await tx.put(standing.released(revision) if standing else none_yet, standing)
 
     async def find(self, appointment_id: UUID) -> Reservation:
@@ -87,12 +89,6 @@ class Reservations:
     async def live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
         """In the order of appointment ids; one more than `limit`, if there is."""
         return [claim.reservation() for claim in await self.store.reservations(limit + 1, after)]
-
-    async def _write(self, claim: Claim, standing: Claim | None) -> None:
-        async with self.store.begin() as tx:
-            if await tx.claim(claim.appointment_id) != standing:
-                raise Overtaken
-            await tx.put(claim, standing)
 
     async def _allow(self, case: Case, sheet: Sheet) -> None:
         against = availability.reasons(sheet, case.wish.starts_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -25,8 +26,10 @@ async def store(sql_url: str) -> AsyncIterator[SqlStore]:
 
 
 async def put(store: SqlStore, claim: Claim) -> None:
+    async with store.look() as look:
+        standing = await look.claim(claim.appointment_id)
     async with store.begin() as tx:
-        await tx.put(claim, await tx.claim(claim.appointment_id))
+        await tx.put(claim, standing)
 
 
 async def test_a_claim_takes_the_doctor_with_buffers_and_the_patient_without(store: SqlStore) -> None:
@@ -124,6 +127,18 @@ async def test_two_who_make_the_same_claim_meet_at_its_key(store: SqlStore) -> N
     with pytest.raises(Overtaken):
         async with store.begin() as tx:
             await tx.put(claim, None)
+
+
+@pytest.mark.parametrize("change", [{"revision": 2}, {"live": False}])
+async def test_a_claim_that_changed_meanwhile_is_not_written_over(store: SqlStore, change: dict[str, Any]) -> None:
+    seen = a_claim(1, doctor=8, patient=9, start=100)
+    await put(store, seen)
+    await put(store, replace(seen, **change))
+    before = await held(store)
+    with pytest.raises(Overtaken):
+        async with store.begin() as tx:
+            await tx.put(a_claim(1, doctor=8, patient=9, start=200, revision=3), seen)
+    assert await held(store) == before
 
 
 async def test_a_doctor_who_is_the_patient_is_one_person(store: SqlStore) -> None:

@@ -49,6 +49,8 @@ class Memory:
         return found
 
     async def put(self, claim: Claim, standing: Claim | None) -> None:
+        if self.claims.get(claim.appointment_id) != standing:
+            raise Overtaken
         mine = set(claim.place.grains()) if claim.live and claim.place else set()
         for other in self.claims.values():
             if other.appointment_id != claim.appointment_id and other.live and other.place and mine & set(other.place.grains()):
