@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.ids import same_id
+from shared.kit.retry import retried
 
 KEPT_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
 LEASE = timedelta(seconds=60)
@@ -78,16 +79,18 @@ async def answered_once(request: Request, caller: Caller | None, run: Callable[[
     if wish is None:
         return await run()
     answers: Answers = request.app.state.answers
-    known = await answers.claim(wish, await _fingerprint(request))
+    fingerprint = await _fingerprint(request)
+    known = await retried(lambda: answers.claim(wish, fingerprint))
     if known is not None:
         return known.again()
     request.scope["once"] = wish
     try:
         response = await run()
     except BaseException:
-        await answers.release(wish)
+        await retried(lambda: answers.release(wish))
         raise
-    await (answers.keep(wish, Answer.of(response)) if response.status_code < 500 else answers.release(wish))
+    passing = response.status_code == 429 or response.status_code >= 500
+    await retried(lambda: answers.release(wish) if passing else answers.keep(wish, Answer.of(response)))
     return response
 
 

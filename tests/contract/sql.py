@@ -1,0 +1,23 @@
+"""A database with the tables that every SQL service has, on any back end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import Column, Integer, MetaData, Table
+
+from shared.kit.schema import plumbing
+from shared.kit.sql import Database, exact
+
+METADATA = MetaData()
+PLUMBING = plumbing(METADATA)
+NUMBERS = Table("numbers", METADATA, Column("name", exact(64), primary_key=True), Column("value", Integer, nullable=False))
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    async with Database(url) as database:
+        async with database.write() as connection:
+            await connection.run_sync(METADATA.create_all)
+        yield database

@@ -1,0 +1,115 @@
+"""Leases on every SQL back end: of several instances, one does a job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from shared.kit.clock import MovableClock
+from shared.kit.jobs import Jobs, Pulse
+from shared.kit.keeping import SqlLeases
+from shared.kit.leases import TERM, Holder
+from shared.kit.retry import retried
+from tests.contract.sql import PLUMBING, opened
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(running=False)
+
+
+@pytest.fixture
+async def leases(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlLeases]:
+    async with opened(sql_url) as database:
+        yield SqlLeases(database, PLUMBING, clock)
+
+
+async def test_a_lease_has_one_holder(leases: SqlLeases) -> None:
+    assert [await leases.take("mail", "a"), await leases.take("mail", "b"), await leases.take("mail", "a")] == [True, False, True]
+    assert await leases.take("relay", "b"), "another job, another lease"
+
+
+async def test_a_lease_ends_unless_it_is_renewed(leases: SqlLeases, clock: MovableClock) -> None:
+    await leases.take("mail", "a")
+    clock.forward(TERM / 2)
+    await leases.take("mail", "a")
+    clock.forward(TERM / 2 + timedelta(seconds=1))
+    assert not await leases.take("mail", "b")
+    clock.forward(TERM)
+    assert [await leases.take("mail", "b"), await leases.take("mail", "a")] == [True, False]
+
+
+async def test_what_is_given_back_is_free(leases: SqlLeases) -> None:
+    await leases.take("mail", "a")
+    await leases.take("relay", "a")
+    await leases.give_back("a")
+    assert [await leases.take("mail", "b"), await leases.take("relay", "b")] == [True, True]
+
+
+async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock: MovableClock) -> None:
+    for _ in range(3):
+        together = await asyncio.gather(*(retried(lambda name=name: leases.take("mail", str(name))) for name in range(20)))
+        assert together.count(True) == 1
+        clock.forward(TERM + timedelta(seconds=1))
+
+
+async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
+    done: list[str] = []
+    pulse = Pulse()
+    instances = {name: Jobs(pulse) for name in ("a", "b")}
+    for name, jobs in instances.items():
+
+        async def work(name: str = name) -> int:
+            done.append(name)
+            return 0
+
+        jobs.add("mail", work, every_seconds=3600, holder=Holder(leases, name, clock))
+    async with instances["b"]:
+        async with instances["a"]:
+            for _ in range(10):
+                await pulse.settle()
+                clock.forward(TERM / 5)
+            first = set(done)
+            assert len(first) == 1
+        done.clear()
+        await pulse.settle()
+        await pulse.settle()
+    left = {"a": "b", "b": "b"}[first.pop()]
+    assert set(done) == {left}, "a lease is given back on leaving"
+
+
+async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: SqlLeases, clock: MovableClock) -> None:
+    asked = 0
+
+    class Counted(SqlLeases):
+        async def take(self, name: str, holder: str) -> bool:
+            nonlocal asked
+            asked += 1
+            return await super().take(name, holder)
+
+    holder = Holder(Counted(leases.database, PLUMBING, clock), "a", clock)
+    for _ in range(5):
+        assert await holder.holds("mail")
+        clock.forward(TERM / 10)
+    assert asked == 1
+    clock.forward(TERM / 10)
+    assert await holder.holds("mail")
+    assert asked == 2
+
+
+async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leases: SqlLeases, clock: MovableClock) -> None:
+    first, second = Holder(leases, "a", clock), Holder(leases, "b", clock)
+    assert await first.holds("mail")
+    clock.forward(TERM + timedelta(seconds=1))
+    assert await second.holds("mail")
+    assert not await first.holds("mail")
+
+
+async def test_a_clock_that_was_put_back_frees_what_it_held(leases: SqlLeases, clock: MovableClock) -> None:
+    first = Holder(leases, "a", clock)
+    assert await first.holds("mail")
+    clock.forward(-timedelta(hours=1))
+    assert await first.holds("mail")
