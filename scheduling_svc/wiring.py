@@ -27,7 +27,7 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
         database = await ground.database(settings.database_url, PLUMBING)
         store = SqlStore(database, ground.clock)
         rulebook = Rulebook(store, HttpRules(ground.neighbour(Service.DOCTOR)))
-        app.state.slots = Slots(store, rulebook, ground.clock)
+        app.state.slots = Slots(rulebook, ground.clock)
         app.state.reservations = Reservations(store, rulebook, ground.clock)
         relay = Relay(database, PLUMBING, ground.bus, ground.clock)
         jobs.plan(ground.jobs, rulebook, relay, ground.holder(database, PLUMBING))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, delete, insert, select, type_coerce, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,7 +33,8 @@ def _engaged(person: ColumnElement[Any], begin: ColumnElement[Any], end: ColumnE
     counts = and_(CLAIMS.c.live, CLAIMS.c.id != bindparam("but", type_=CLAIMS.c.id.type))
     within = and_(end > bindparam("begin"), begin < bindparam("end"))
     times = (CLAIMS.c.visit_from, CLAIMS.c.visit_to, begin, end)
-    return select(person, *times).where(person.in_(bindparam("people", expanding=True)), counts, within)
+    who = type_coerce(person, String)  # one UUID per person, not per row
+    return select(who, *times).where(person.in_(bindparam("people", expanding=True)), counts, within)
 
 
 ENGAGED = union_all(
@@ -91,10 +92,10 @@ async def engagements(
 ) -> Mapping[UUID, Sequence[Engagement]]:
     """One query for any number of people and days. A person may be someone's doctor and someone's patient."""
     given = {"people": list(people), "begin": within.start, "end": within.stop, "but": but or NOBODY}
-    found: dict[UUID, list[Engagement]] = defaultdict(list)
+    found: dict[str, list[Engagement]] = defaultdict(list)
     for person_id, *times in await connection.execute(ENGAGED, given):
         found[person_id].append(Engagement(*times))
-    return found
+    return {UUID(person_id): engaged for person_id, engaged in found.items()}
 
 
 async def put(connection: AsyncConnection, claim: Claim, standing: Claim | None, at: datetime) -> None:

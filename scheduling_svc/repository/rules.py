@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import Select, Table, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.terms import Doctor, Service
@@ -17,6 +17,10 @@ from shared.kit.retry import Aborted
 from shared.kit.sql import added
 
 ALL = "all rules"
+
+SERVICE = select(SERVICES.c.rules).where(SERVICES.c.id == bindparam("service"))
+SOME_DOCTORS = select(DOCTORS.c.rules).where(DOCTORS.c.id.in_(bindparam("doctors", expanding=True)))
+DOCTORS_OF = select(DOCTORS.c.rules).join(OFFERS, OFFERS.c.doctor_id == DOCTORS.c.id).where(OFFERS.c.service_id == bindparam("service"))
 
 
 # Rules are read with every question and change once in a while: what a text means is remembered.
@@ -31,21 +35,16 @@ def _service(text: str) -> Service:
 
 
 async def service(connection: AsyncConnection, service_id: UUID) -> Service | None:
-    text = (await connection.execute(select(SERVICES.c.rules).where(SERVICES.c.id == service_id))).scalar_one_or_none()
+    text = await connection.scalar(SERVICE, {"service": service_id})
     return _service(text) if text is not None else None
 
 
 async def doctors(connection: AsyncConnection, ids: Collection[UUID]) -> list[Doctor]:
-    return await _listed(connection, select(DOCTORS.c.rules).where(DOCTORS.c.id.in_(ids)))
+    return [_doctor(text) for text in await connection.scalars(SOME_DOCTORS, {"doctors": list(ids)})]
 
 
 async def doctors_of(connection: AsyncConnection, service_id: UUID) -> list[Doctor]:
-    offered = select(DOCTORS.c.rules).join(OFFERS, OFFERS.c.doctor_id == DOCTORS.c.id).where(OFFERS.c.service_id == service_id)
-    return await _listed(connection, offered)
-
-
-async def _listed(connection: AsyncConnection, query: Select[tuple[str]]) -> list[Doctor]:
-    return [_doctor(text) for text in await connection.scalars(query)]
+    return [_doctor(text) for text in await connection.scalars(DOCTORS_OF, {"service": service_id})]
 
 
 async def learn_service(connection: AsyncConnection, rules: ServiceRules) -> None:

@@ -53,20 +53,19 @@ class Reservations:
 
         The rules are read first and the grains' key decides at the end: whoever was overtaken in between looks again (Overtaken).
         """
-        service, (doctor,) = await self.rulebook.terms(wish.service_id, [wish.doctor_id])
-        case = Case(appointment_id, wish, service, doctor, self.now())
         start = grain_of(wish.starts_at)
         asked = range(start, start + 1)
-        async with self.store.look() as look:
-            standing = await look.claim(appointment_id)
+        async with self.rulebook.opened(wish.service_id, [wish.doctor_id]) as opened:
+            standing = await opened.look.claim(appointment_id)
             if standing is not None and standing.answers(wish):
                 return standing.reservation()
-            engagements = await look.engagements(case.people, service.frame(asked), but=appointment_id)
+            case = Case(appointment_id, wish, opened.service, opened.doctors[0], self.now())
+            engagements = await opened.look.engagements(case.people, case.service.frame(asked), but=appointment_id)
         if standing is not None and standing.holds(wish):
             claim = Claim(appointment_id, wish.revision, standing.place)
         else:
             await self._allow(case, case.sheet(asked, engagements))
-            claim = Claim(appointment_id, wish.revision, Place.of(wish, service))
+            claim = Claim(appointment_id, wish.revision, Place.of(wish, case.service))
         async with self.store.begin() as tx:
             await tx.put(claim, standing)
         return claim.reservation()

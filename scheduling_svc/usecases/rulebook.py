@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
 from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.ports import Rules, Store
+from scheduling_svc.ports import Look, Rules, Store
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceRules
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A look into the calendar, and the rules that it is about."""
+
+    look: Look
+    service: Service
+    doctors: list[Doctor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +28,22 @@ class Rulebook:
     store: Store
     rules: Rules
 
-    async def terms(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> tuple[Service, list[Doctor]]:
-        """A service and some doctors, or all who offer it; refuses with `unknown_service` or `unknown_doctor`."""
+    @asynccontextmanager
+    async def opened(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> AsyncIterator[Opened]:
+        """A look into the calendar, at a service and some doctors, or all who offer it.
+
+        A missing rule is asked for while no look is open; refuses with `unknown_service` or `unknown_doctor`.
+        """
         async with self.store.look() as look:
-            service = await look.service(service_id)
-            doctors = await (look.doctors_of(service_id) if doctor_ids is None else look.doctors(doctor_ids))
-        missing = set(doctor_ids or ()) - {doctor.id for doctor in doctors}
+            service, doctors = await _found(look, service_id, doctor_ids)
+            missing = set(doctor_ids or ()) - {doctor.id for doctor in doctors}
+            if service is not None and not missing:
+                yield Opened(look, service, doctors)
+                return
         service = service or await self._ask_service(service_id)
-        return service, doctors + [await self._ask_doctor(doctor_id) for doctor_id in sorted(missing)]
+        asked = [await self._ask_doctor(doctor_id) for doctor_id in sorted(missing)]
+        async with self.store.look() as look:
+            yield Opened(look, service, doctors + asked)
 
     async def doctor_changed(self, event: DoctorChanged) -> None:
         async with self.store.begin() as tx:
@@ -72,3 +90,8 @@ class Rulebook:
             raise UnknownDoctor(pointer="/doctor_id")
         await self._learn(doctors=[found])
         return Doctor.of(found)
+
+
+async def _found(look: Look, service_id: UUID, doctor_ids: Sequence[UUID] | None) -> tuple[Service | None, list[Doctor]]:
+    service = await look.service(service_id)
+    return service, await (look.doctors_of(service_id) if doctor_ids is None else look.doctors(doctor_ids))

@@ -14,9 +14,8 @@ from scheduling_svc.domain.availability import Sheet
 from scheduling_svc.domain.grains import Span, common, grain_from
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor
 from scheduling_svc.domain.slots import Slot, SlotList
-from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.ports import Look, Store
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.ports import Look
+from scheduling_svc.usecases.rulebook import Opened, Rulebook
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 
@@ -51,7 +50,6 @@ class SlotQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    store: Store
     rulebook: Rulebook
     now: Clock
 
@@ -59,11 +57,13 @@ class Slots:
         """Ordered by start, then doctor."""
         now = self.now()
         asked = question.starts(now)
-        service, doctors = await self.rulebook.terms(question.service_id, question.doctor_ids)
-        sheets = await self._sheets(question, service, doctors, common(asked, service.open_to(now)), now=now, by=by)
+        async with self.rulebook.opened(question.service_id, question.doctor_ids) as opened:
+            if question.but is not None:
+                await _only_ones_own(opened.look, question.but, by)
+            sheets = await _sheets(opened, asked, now=now, but=question.but)
         found = list(islice(heapq.merge(*map(_starts, sheets)), question.limit + 1))
-        zones = {doctor.id: question.time_zone or doctor.hours.time_zone for doctor in doctors}
-        items = [Slot.of(service, doctor_id, grain, zones[doctor_id]) for grain, doctor_id in found[: question.limit]]
+        zones = {doctor.id: question.time_zone or doctor.hours.time_zone for doctor in opened.doctors}
+        items = [Slot.of(opened.service, doctor_id, grain, zones[doctor_id]) for grain, doctor_id in found[: question.limit]]
         return SlotList(items, complete=len(found) <= question.limit, generated_at=now)
 
     async def free_of(self, question: SlotQuestion, by: Caller | None) -> SlotList:
@@ -73,15 +73,12 @@ class Slots:
         except UnknownDoctor:
             raise NoSuchDoctor from None
 
-    async def _sheets(
-        self, question: SlotQuestion, service: Service, doctors: list[Doctor], starts: Span, *, now: datetime, by: Caller | None
-    ) -> list[Sheet]:
-        async with self.store.look() as look:
-            if question.but is not None:
-                await _only_ones_own(look, question.but, by)
-            people = [doctor.id for doctor in doctors]
-            engagements = await look.engagements(people, service.frame(starts), but=question.but)
-        return [Sheet.of(service, doctor, starts, now=now, engagements=engagements.get(doctor.id, ())) for doctor in doctors]
+
+async def _sheets(opened: Opened, asked: Span, *, now: datetime, but: UUID | None) -> list[Sheet]:
+    service, doctors = opened.service, opened.doctors
+    starts = common(asked, service.open_to(now))
+    taken = await opened.look.engagements([doctor.id for doctor in doctors], service.frame(starts), but=but)
+    return [Sheet.of(service, doctor, starts, now=now, engagements=taken.get(doctor.id, ())) for doctor in doctors]
 
 
 def _starts(sheet: Sheet) -> Iterator[tuple[int, UUID]]:

@@ -52,7 +52,7 @@ async def test_what_is_listed_is_granted_and_what_is_not_listed_is_refused(clini
     memory = Memory({DOCTOR: oracle.doctor, SERVICE: oracle.service})
     memory.claims = {claim.appointment_id: claim for claim in map(a_claim, range(99), oracle.booked)}
     rulebook = Rulebook(memory, Owner())
-    slots, reservations = Slots(memory, rulebook, lambda: oracle.now), Reservations(memory, rulebook, lambda: oracle.now)
+    slots, reservations = Slots(rulebook, lambda: oracle.now), Reservations(memory, rulebook, lambda: oracle.now)
     listed = await slots.free(SlotQuestion(SERVICE, (DOCTOR,), begins=begins, ends=ends, limit=1000), None)
     standing, granted = dict(memory.claims), []
     for start in instants(begins, ends):

@@ -25,22 +25,25 @@ async def test_events_teach_the_newest_rules_in_any_order() -> None:
     await rulebook.doctor_changed(changed(a_doctor(version=1), 2))
     service = a_service()
     await rulebook.service_changed(ServiceChanged(id=UUID(int=3), occurred_at=NOON, service_id=service.id, version=1, rules=service))
-    _, (doctor,) = await rulebook.terms(CHECKUP, [DOCTOR])
-    assert not doctor.active
+    async with rulebook.opened(CHECKUP, [DOCTOR]) as opened:
+        assert [doctor.active for doctor in opened.doctors] == [False]
 
 
 async def test_a_missing_rule_is_asked_for_once() -> None:
     memory, owner = Memory(), Owner({DOCTOR: a_doctor()}, {CHECKUP: a_service()})
     for _ in range(2):
-        await Rulebook(memory, owner).terms(CHECKUP, [DOCTOR])
+        async with Rulebook(memory, owner).opened(CHECKUP, [DOCTOR]) as opened:
+            assert (opened.service.id, [doctor.id for doctor in opened.doctors]) == (CHECKUP, [DOCTOR])
     assert sorted(owner.asked) == sorted([DOCTOR, CHECKUP])
 
 
 async def test_what_its_owner_does_not_know_does_not_exist() -> None:
     with pytest.raises(UnknownService):
-        await Rulebook(Memory({DOCTOR: a_doctor()}), Owner()).terms(CHECKUP, [DOCTOR])
+        async with Rulebook(Memory({DOCTOR: a_doctor()}), Owner()).opened(CHECKUP, [DOCTOR]):
+            pass
     with pytest.raises(UnknownDoctor):
-        await Rulebook(Memory({CHECKUP: a_service()}), Owner()).terms(CHECKUP, [DOCTOR])
+        async with Rulebook(Memory({CHECKUP: a_service()}), Owner()).opened(CHECKUP, [DOCTOR]):
+            pass
 
 
 async def test_everything_is_fetched_once_and_never_over_what_is_newer() -> None:

@@ -28,7 +28,7 @@ def memory() -> Memory:
 
 
 async def ask(memory: Memory, by: Caller | None = None, now: datetime = NOON, **question: Any) -> SlotList:
-    slots = Slots(memory, Rulebook(memory, Owner()), lambda: now)
+    slots = Slots(Rulebook(memory, Owner()), lambda: now)
     asked: dict[str, Any] = {"service_id": CHECKUP, "doctor_ids": (DOCTOR,)}
     return await slots.free(SlotQuestion(**asked | question), by)
 
@@ -107,7 +107,7 @@ async def test_bad_questions_are_refused(memory: Memory) -> None:
         await ask(memory, service_id=UUID(int=1))
     with pytest.raises(UnknownDoctor):
         await ask(memory, doctor_ids=(DOCTOR, UUID(int=1)))
-    slots = Slots(memory, Rulebook(memory, Owner()), lambda: NOON)
+    slots = Slots(Rulebook(memory, Owner()), lambda: NOON)
     with pytest.raises(NoSuchDoctor):
         await slots.free_of(SlotQuestion(CHECKUP, (UUID(int=1),)), None)
 
