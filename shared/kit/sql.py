@@ -18,7 +18,7 @@ from shared.contracts.refusals import Unavailable
 from shared.kit.retry import Aborted
 
 DEADLINE_SECONDS = 10
-DEADLOCK, LOCK_WAIT = 1213, 1205
+DEADLOCK, LOCK_WAIT, GONE = 1213, 1205, frozenset({1053, 1927, 2002, 2003, 2006, 2013, 4031})
 SESSION = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL'"
 
 
@@ -107,7 +107,7 @@ def _translated(error: DBAPIError) -> Exception:
     number = error.orig.args[0] if error.orig is not None and error.orig.args else None
     if number in (DEADLOCK, LOCK_WAIT) or "database is locked" in str(number):
         return Aborted(str(number))
-    if error.connection_invalidated or number in (2002, 2003, 2006, 2013):
+    if error.connection_invalidated or number in GONE or "unable to open" in str(number):
         return Unavailable("The database does not answer.", retry_after=1)
     return error
 

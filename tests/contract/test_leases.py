@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -51,7 +52,7 @@ async def test_what_is_given_back_is_free(leases: SqlLeases) -> None:
 
 async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock: MovableClock) -> None:
     for _ in range(3):
-        together = await asyncio.gather(*(retried(lambda name=name: leases.take("mail", str(name))) for name in range(20)))
+        together = await asyncio.gather(*(retried(partial(leases.take, "mail", str(name))) for name in range(20)))
         assert together.count(True) == 1
         clock.forward(TERM + timedelta(seconds=1))
 
