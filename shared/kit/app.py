@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,7 +94,14 @@ def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter) -> Fa
     for router in (*routers, _operations(app, registry)):
         app.include_router(router)
     documented(app)
+    _set_aside(service)
     return app
+
+
+@functools.cache
+def _set_aside(_service: str) -> None:
+    """What is loaded by now stays: the garbage collector need not walk over it again, which stalls every request for 50 ms."""
+    gc.freeze()
 
 
 def _operation_id(route: APIRoute) -> str:
