@@ -1,0 +1,1 @@
+"""appointment-service owns the appointment, from asked-for to its end."""

@@ -1,0 +1,1 @@
+"""The appointment: pure, synchronous, `now` is passed in."""

@@ -1,0 +1,292 @@
+"""The appointment: what was agreed, what became of it, and what is still to be done about its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from appointment_svc.domain.moves import AMENDED, HOLDING, MOVES, RESCHEDULABLE, RESCHEDULED, RESTORABLE, TOPICS, Status, allowed_from
+from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
+from shared.contracts.events import AppointmentEvent
+from shared.contracts.http import Actor, DoctorRules, Money, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.refusals import Refusal, expect_version
+from shared.kit.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorSnapshot:
+    """The doctor as booked."""
+
+    id: UUID
+    full_name: str
+    title: str | None
+    location: str | None
+    time_zone: str
+
+    @classmethod
+    def of(cls, doctor: DoctorRules) -> Self:
+        return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientSnapshot:
+    id: UUID
+    full_name: str
+
+    @classmethod
+    def of(cls, patient: PatientCard) -> Self:
+        return cls(patient.id, patient.full_name)
+
+
+class Kind(StrEnum):
+    """What is to be done with the time: take it, change it, take it again, give it back."""
+
+    BOOK = "book"
+    MOVE = "move"
+    RESTORE = "restore"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A change of the calendar that is on paper and not yet done: whoever finds it finishes it."""
+
+    kind: Kind
+    by: Actor
+    since: datetime
+    revision: int
+    starts_at: datetime
+    doctor: DoctorSnapshot
+    id: UUID
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the history. `id` is that of the keyed wish that made it, where there was one."""
+
+    id: UUID
+    at: datetime
+    actor: Actor
+    action: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refused wish keeps its refusal, so that a repeated wish gets the same answer."""
+
+    family: str
+    code: str
+    title: str
+    detail: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """`version` is the public one; `edition` counts every write; `revision` is the calendar's; `sequence` iCalendar's.
+
+    `news` is the event of the change in hand; it is written with it and not read back.
+    """
+
+    id: UUID
+    status: Status
+    service: ServiceRules
+    doctor: DoctorSnapshot
+    patient: PatientSnapshot
+    starts_at: datetime
+    ends_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    reason: str | None = None
+    intake: dict[str, str] | None = None
+    cancel_reason: str | None = None
+    intent: Intent | None = None
+    denial: Denial | None = None
+    history: tuple[Line, ...] = ()
+    revision: int = 0
+    sequence: int = 0
+    version: int = 1
+    edition: int = 1
+    news: AppointmentEvent | None = None
+
+    @classmethod
+    def asked(
+        cls, appointment_id: UUID, service: ServiceRules, doctor: DoctorRules, patient: PatientCard, starts_at: datetime, *,
+        by: Actor, at: datetime, reason: str | None, intake: dict[str, str] | None,
+    ) -> Self:  # fmt: skip
+        """The wish on paper; nothing outside has changed."""
+        snapshot = DoctorSnapshot.of(doctor)
+        intent = Intent(Kind.BOOK, by, at, 1, starts_at, snapshot, appointment_id)
+        ends_at = starts_at + timedelta(minutes=service.duration_minutes)
+        return cls(
+            appointment_id,
+            Status.PENDING,
+            service,
+            snapshot,
+            PatientSnapshot.of(patient),
+            starts_at,
+            ends_at,
+            at,
+            at,
+            reason,
+            intake,
+            intent=intent,
+        )
+
+    @property
+    def patient_id(self) -> UUID:
+        return self.patient.id
+
+    @property
+    def price(self) -> Money | None:
+        return self.service.price
+
+    @property
+    def time_zone(self) -> str:
+        return self.doctor.time_zone
+
+    @property
+    def local_start(self) -> str:
+        """The doctor's wall clock, where the visit is."""
+        return self.starts_at.astimezone(ZoneInfo(self.time_zone)).strftime("%Y-%m-%dT%H:%M")
+
+    @property
+    def holds_time(self) -> bool:
+        """Whether a claim in the calendar belongs to it."""
+        return self.status in HOLDING
+
+    def did(self, wish: UUID) -> bool:
+        """Whether a keyed wish was done already."""
+        return any(line.id == wish for line in self.history)
+
+    def wish(self) -> Reserve:
+        """What the calendar is asked for."""
+        assert self.intent is not None
+        intent = self.intent
+        return Reserve(
+            service_id=self.service.id, doctor_id=intent.doctor.id, patient_id=self.patient.id, starts_at=intent.starts_at,
+            revision=intent.revision, by=intent.by,
+        )  # fmt: skip
+
+    # What the calendar answered
+
+    def granted(self, reservation: Reservation, at: datetime) -> Self:
+        """The calendar granted the intent's time."""
+        assert self.intent is not None
+        intent = self.intent
+        settled = replace(
+            self, intent=None, revision=intent.revision, starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=intent.doctor
+        )
+        if intent.kind is Kind.MOVE:
+            return settled._told(self, RESCHEDULED, "rescheduled", intent.by, at, intent.id, intent.note)
+        waits = intent.kind is Kind.BOOK and self.service.requires_approval
+        status = Status.REQUESTED if waits else Status.BOOKED
+        action = "restored" if intent.kind is Kind.RESTORE else status.value
+        changed = replace(settled, status=status, cancel_reason=None)
+        return changed._told(self, TOPICS[status], action, intent.by, at, intent.id, intent.note)
+
+    def denied(self, refusal: Refusal, at: datetime) -> Self:
+        """The calendar refused: a booking ends here, anything else goes on as it was."""
+        assert self.intent is not None
+        if self.intent.kind is not Kind.BOOK:
+            return replace(self, intent=None)
+        family = next(kind.__name__ for kind in type(refusal).__mro__ if Refusal in kind.__bases__)
+        denial = Denial(family, refusal.code, refusal.title, refusal.detail, refusal.facts)
+        refused = replace(self, status=Status.REFUSED, intent=None, denial=denial)
+        return refused._noted(self, "refused", self.intent.by, at, self.intent.id, refusal.code)
+
+    def released(self) -> Self:
+        """The calendar took the time back."""
+        return replace(self, intent=None)
+
+    # What people do
+
+    def reschedule(
+        self, starts_at: datetime, doctor: DoctorSnapshot, by: Actor, at: datetime, *, once: UUID, note: str | None = None
+    ) -> Self:
+        """Asks the calendar for another time or doctor; the same again when nothing would change."""
+        if self.status not in RESCHEDULABLE:
+            raise IllegalMove(allowed=allowed_from(self.status))
+        if (starts_at, doctor.id) == (self.starts_at, self.doctor.id):
+            return self
+        self._in_time(self.service.reschedule_cutoff_minutes, by, at)
+        return replace(self, intent=Intent(Kind.MOVE, by, at, self.revision + 1, starts_at, doctor, once, note))
+
+    def restore(self, by: Actor, at: datetime, *, once: UUID) -> Self:
+        """Asks the calendar for its time again. A missed one still has it."""
+        if self.status not in RESTORABLE:
+            raise IllegalMove(allowed=allowed_from(self.status))
+        revision = self.revision if self.holds_time else self.revision + 1
+        return replace(self, intent=Intent(Kind.RESTORE, by, at, revision, self.starts_at, self.doctor, once))
+
+    def cancel(self, by: Actor, at: datetime, *, once: UUID, reason: str | None) -> Self:
+        """A second cancel changes nothing."""
+        if self.status is Status.CANCELLED:
+            return self
+        self._may_become(Status.CANCELLED)
+        self._in_time(self.service.cancel_cutoff_minutes, by, at)
+        return replace(self, cancel_reason=reason)._freed(Status.CANCELLED, by, at, once, reason)
+
+    def decline(self, by: Actor, at: datetime, *, once: UUID, reason: str | None) -> Self:
+        return replace(self, cancel_reason=reason)._freed(Status.DECLINED, by, at, once, reason)
+
+    def expire(self, by: Actor, at: datetime) -> Self:
+        """Nobody approved it before its time came."""
+        return self._freed(Status.EXPIRED, by, at, new_id(), None)
+
+    def become(self, status: Status, by: Actor, at: datetime, *, once: UUID) -> Self:
+        """A step that leaves the time as it is: approved, checked in, started, completed, missed."""
+        self._may_become(status)
+        if status is Status.MISSED and at < self.starts_at:
+            raise TooEarly(starts_at=self.starts_at)
+        return replace(self, status=status)._told(self, TOPICS[status], status.value, by, at, once, None)
+
+    def amend(self, changes: dict[str, Any], expected: int | None, by: Actor, at: datetime) -> Self:
+        """Reason and intake: never the status."""
+        expect_version(self.version, expected)
+        amended = replace(self, **changes)
+        return self if amended == self else amended._told(self, AMENDED, "amended", by, at, new_id(), None)
+
+    # How a change is written down
+
+    def _may_become(self, status: Status) -> None:
+        if status not in MOVES[self.status]:
+            raise IllegalMove(allowed=allowed_from(self.status))
+
+    def _in_time(self, cutoff_minutes: int, by: Actor, at: datetime) -> None:
+        if not by.caller.is_staff and self.starts_at - at < timedelta(minutes=cutoff_minutes):
+            raise TooLate(cutoff_minutes=cutoff_minutes)
+
+    def _freed(self, status: Status, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
+        self._may_become(status)
+        intent = Intent(Kind.RELEASE, by, at, self.revision, self.starts_at, self.doctor, once)
+        return replace(self, status=status, intent=intent)._told(self, TOPICS[status], status.value, by, at, once, note)
+
+    def _told(self, before: Self, topic: str, action: str, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
+        """With its line in the history, a new version and its event."""
+        noted = self._noted(before, action, by, at, once, note)
+        moved = (before.starts_at, before.doctor.id) != (self.starts_at, self.doctor.id)
+        redrawn = before.status is not Status.PENDING and (moved or before.status is not self.status)
+        told = replace(noted, sequence=self.sequence + int(redrawn))
+        event = AppointmentEvent.named(
+            topic, id=new_id(), occurred_at=at, appointment_id=self.id, version=told.version, sequence=told.sequence, status=self.status.value,
+            service_id=self.service.id, doctor_id=self.doctor.id, patient_id=self.patient.id, starts_at=self.starts_at, ends_at=self.ends_at,
+            time_zone=self.time_zone, actor=by,
+            previous_starts_at=before.starts_at if moved else None, previous_doctor_id=before.doctor.id if moved else None,
+        )  # fmt: skip
+        return replace(told, news=event)
+
+    def _noted(self, before: Self, action: str, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
+        line = Line(once, at, by, action, before._face(), self._face(), note)
+        return replace(self, history=(*self.history, line), version=before.version + 1, updated_at=at)
+
+    def _face(self) -> dict[str, Any]:
+        return {"status": self.status.value, "starts_at": self.starts_at, "doctor_id": self.doctor.id}

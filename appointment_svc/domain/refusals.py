@@ -1,0 +1,49 @@
+"""Why appointment-service refuses."""
+
+from __future__ import annotations
+
+from shared.contracts.refusals import Conflict, Invalid, NoSuch
+
+
+class NoSuchAppointment(NoSuch):
+    """There is no such appointment, or it is not yours."""
+
+
+class NoSuchPatient(NoSuch):
+    """There is no such patient, or it is not for you to book for them."""
+
+
+class PatientRequired(Invalid):
+    """Say for which patient."""
+
+
+class IllegalMove(Conflict):
+    """An appointment in this status cannot do that."""
+
+
+class TooLate(Conflict):
+    """It is too late for that; please call the clinic."""
+
+
+class TooEarly(Conflict):
+    """The appointment has not begun yet."""
+
+
+class TooManyActive(Conflict):
+    """The patient has as many open appointments as this clinic allows."""
+
+
+class DoctorNotAccepting(Conflict):
+    """The doctor takes no new patients; the front desk can still book."""
+
+
+class DoctorInactive(Conflict):
+    """The doctor does not work here now."""
+
+
+class ServiceInactive(Conflict):
+    """The service is not on offer now."""
+
+
+class PatientInactive(Conflict):
+    """The patient's account is closed."""

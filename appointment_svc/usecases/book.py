@@ -1,0 +1,80 @@
+"""Booking: the wish on paper first, then the calendar, then the outcome. Two writes, because a process may die between them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from appointment_svc.domain import rules
+from appointment_svc.domain.appointment import Appointment, Denial
+from appointment_svc.ports import Doctors, Patients, Store
+from appointment_svc.usecases.settle import Settling
+from shared.contracts import refusals
+from shared.contracts.http import Actor
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import Refusal, Unavailable
+from shared.kit.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client asks for."""
+
+    service_id: UUID
+    doctor_id: UUID
+    starts_at: datetime
+    patient_id: UUID | None = None
+    reason: str | None = None
+    intake: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    store: Store
+    settling: Settling
+    doctors: Doctors
+    patients: Patients
+    now: Clock
+    most_active: int
+
+    async def book(self, wish: Wish, by: Caller, appointment_id: UUID) -> Appointment:
+        """The appointment booked or requested, or still pending when the calendar did not answer in time.
+
+        A repeated wish (same id) meets its own appointment, and a refused one its refusal.
+        """
+        appointment = await self.store.find(appointment_id) or await self._asked(wish, by, appointment_id)
+        try:
+            appointment = await self.settling.settled(appointment)
+        except Unavailable:
+            appointment = await self.settling.again(appointment)
+        if appointment.denial is not None:
+            raise again(appointment.denial)
+        return appointment
+
+    async def _asked(self, wish: Wish, by: Caller, appointment_id: UUID) -> Appointment:
+        patient_id = rules.patient_of(by, wish.patient_id)
+        doctor, service, patient, open_ones = await asyncio.gather(
+            self.doctors.doctor(wish.doctor_id),
+            self.doctors.service(wish.service_id),
+            self.patients.card(patient_id),
+            self.store.open_of(patient_id, self.now()),
+        )
+        rules.may_be_booked(by, doctor, service, patient, open_ones, self.most_active)
+        asked = Appointment.asked(
+            appointment_id, service, doctor, patient, wish.starts_at,
+            by=Actor.of(by), at=self.now(), reason=wish.reason, intake=wish.intake,
+        )  # fmt: skip
+        added = await self.store.add(asked)
+        return asked if added else await self.settling.again(asked)
+
+
+def again(denial: Denial) -> Refusal:
+    """The refusal that a booking met."""
+    family = getattr(refusals, denial.family)
+    kind: Any = type("Denied", (family,), {"code": denial.code})
+    kind.title = denial.title
+    refusal: Refusal = kind(denial.detail, **denial.facts)
+    return refusal

@@ -1,0 +1,160 @@
+"""Everything that may become of an appointment after it was booked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from appointment_svc.domain import rules
+from appointment_svc.domain.appointment import Appointment, DoctorSnapshot, Kind
+from appointment_svc.domain.moves import Status
+from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment
+from appointment_svc.ports import Doctors, Overtaken, Store
+from appointment_svc.usecases.settle import Settling
+from shared.contracts.http import Actor
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import Refusal, Unavailable, expect_version
+from shared.kit.clock import Clock
+
+Decision = Callable[[Appointment], Appointment]
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acts, on what, having seen which version (None: did not say), by which keyed wish."""
+
+    by: Caller
+    appointment_id: UUID
+    expected: int | None
+    once: UUID
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.by)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    store: Store
+    settling: Settling
+    doctors: Doctors
+    now: Clock
+
+    async def reschedule(self, act: Act, starts_at: datetime | None, doctor_id: UUID | None, note: str | None = None) -> Appointment:
+        """In place: the same id, the old time freed in the transaction that takes the new one."""
+        standing = await self._seen(act)
+        same = doctor_id in (None, standing.doctor.id)
+        doctor = standing.doctor if same or doctor_id is None else await self._snapshot(doctor_id)
+        return await self._changed(
+            act,
+            lambda one: one.reschedule(
+                starts_at or one.starts_at, one.doctor if same else doctor, act.actor, self.now(), once=act.once, note=note
+            ),
+        )
+
+    async def cancel(self, act: Act, reason: str | None) -> Appointment:
+        return await self._changed(act, lambda one: one.cancel(act.actor, self.now(), once=act.once, reason=reason))
+
+    async def decline(self, act: Act, reason: str | None) -> Appointment:
+        return await self._changed(act, lambda one: one.decline(act.actor, self.now(), once=act.once, reason=reason))
+
+    async def approve(self, act: Act) -> Appointment:
+        return await self._become(act, Status.BOOKED)
+
+    async def check_in(self, act: Act) -> Appointment:
+        return await self._become(act, Status.CHECKED_IN)
+
+    async def start(self, act: Act) -> Appointment:
+        return await self._become(act, Status.IN_PROGRESS)
+
+    async def complete(self, act: Act) -> Appointment:
+        return await self._become(act, Status.COMPLETED)
+
+    async def miss(self, act: Act) -> Appointment:
+        return await self._become(act, Status.MISSED)
+
+    async def restore(self, act: Act) -> Appointment:
+        return await self._changed(act, lambda one: one.restore(act.actor, self.now(), once=act.once))
+
+    async def amend(self, act: Act, changes: dict[str, Any]) -> Appointment:
+        return await self._changed(act, lambda one: one.amend(changes, act.expected, act.actor, self.now()))
+
+    async def set(self, act: Act, starts_at: datetime | None, doctor_id: UUID | None, status: Status | None, reason: str) -> Appointment:
+        """An admin's hand: a move, then a status, by the same rules as everyone's."""
+        appointment = await self._seen(act)
+        if starts_at is not None or doctor_id is not None:
+            appointment = await self.reschedule(act, starts_at, doctor_id, reason)
+        if status is None or status is appointment.status:
+            return appointment
+        after = Act(act.by, act.appointment_id, appointment.version if act.expected is not None else None, act.once)
+        return await self._to(after, appointment.status, status, reason)
+
+    async def _to(self, act: Act, current: Status, status: Status, reason: str) -> Appointment:
+        if status is Status.CANCELLED:
+            return await self.cancel(act, reason)
+        if status is Status.DECLINED:
+            return await self.decline(act, reason)
+        if status is Status.BOOKED and current is not Status.REQUESTED:
+            return await self.restore(act)
+        return await self._become(act, status)
+
+    async def _become(self, act: Act, status: Status) -> Appointment:
+        return await self._changed(act, lambda one: one.become(status, act.actor, self.now(), once=act.once))
+
+    async def _changed(self, act: Act, decide: Decision) -> Appointment:
+        """Reads, decides, writes only what was read, and settles; whoever was overtaken decides again."""
+        for _ in range(ATTEMPTS):
+            standing = await self._settled_first(await self._seen(act))
+            if standing.did(act.once):
+                return standing
+            expect_version(standing.version, act.expected)
+            decided = decide(standing)
+            if decided == standing:
+                return standing
+            try:
+                return await self._settled_after(await self.store.save(decided))
+            except Overtaken:
+                continue
+        raise Unavailable("Too many change this appointment at once.", retry_after=1)
+
+    async def _seen(self, act: Act) -> Appointment:
+        appointment = await self.store.find(act.appointment_id)
+        if appointment is None:
+            raise NoSuchAppointment
+        return rules.seen_by(act.by, appointment)
+
+    async def _settled_first(self, appointment: Appointment) -> Appointment:
+        """What was begun before is finished before anything else begins; a refused move of another is not this caller's matter."""
+        if appointment.intent is None:
+            return appointment
+        settled = await self._quietly(appointment)
+        if settled.intent is not None:
+            raise Unavailable("The calendar does not answer.", retry_after=2)
+        if settled.status is Status.REFUSED:
+            raise IllegalMove(allowed=[])
+        return settled
+
+    async def _settled_after(self, appointment: Appointment) -> Appointment:
+        """Time given back may be given back later; a move or a restoration without the calendar's answer is told as such."""
+        try:
+            return await self.settling.settled(appointment)
+        except Unavailable:
+            if appointment.intent is not None and appointment.intent.kind is Kind.RELEASE:
+                return await self.settling.again(appointment)
+            raise
+
+    async def _quietly(self, appointment: Appointment) -> Appointment:
+        try:
+            return await self.settling.settled(appointment)
+        except Refusal:
+            return await self.settling.again(appointment)
+
+    async def _snapshot(self, doctor_id: UUID) -> DoctorSnapshot:
+        doctor = await self.doctors.doctor(doctor_id)
+        if not doctor.active:
+            raise DoctorInactive
+        return DoctorSnapshot.of(doctor)

@@ -1,0 +1,55 @@
+"""Finishing what was begun: one function for the request and for the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appointment_svc.domain.appointment import Appointment, Kind
+from appointment_svc.domain.moves import Status
+from appointment_svc.domain.refusals import NoSuchAppointment
+from appointment_svc.ports import Overtaken, Slots, Store
+from shared.contracts.refusals import Refusal, Unavailable
+from shared.kit.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    store: Store
+    slots: Slots
+    now: Clock
+
+    async def settled(self, appointment: Appointment) -> Appointment:
+        """Does what the intent says, and writes down the outcome.
+
+        Raises Unavailable when the calendar does not answer (the intent stands, the job comes back to it), and the calendar's refusal
+        of a move or a restoration (the appointment goes on as it was). A refused booking is an outcome, not an exception.
+        """
+        while appointment.intent is not None:
+            outcome, refusal = await self._outcome(appointment)
+            try:
+                appointment = await self.store.save(outcome)
+            except Overtaken:
+                appointment = await self.again(appointment)
+            if refusal is not None and appointment.status is not Status.REFUSED:
+                raise refusal
+        return appointment
+
+    async def again(self, appointment: Appointment) -> Appointment:
+        """As it stands now."""
+        current = await self.store.find(appointment.id)
+        if current is None:
+            raise NoSuchAppointment
+        return current
+
+    async def _outcome(self, appointment: Appointment) -> tuple[Appointment, Refusal | None]:
+        assert appointment.intent is not None
+        if appointment.intent.kind is Kind.RELEASE:
+            await self.slots.release(appointment.id, appointment.intent.revision)
+            return appointment.released(), None
+        try:
+            reservation = await self.slots.reserve(appointment.id, appointment.wish())
+        except Unavailable:
+            raise
+        except Refusal as refusal:
+            return appointment.denied(refusal, self.now()), refusal
+        return appointment.granted(reservation, self.now()), None
