@@ -17,7 +17,7 @@ from shared.kit.plugs import Plugs
 def create_app(settings: Settings | None = None, *, plugs: Plugs | None = None) -> FastAPI:
     """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
     chosen, given = settings or Settings.read(), plugs or Plugs()
-    app = walled(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)
+    app = walled(Settings.service, lambda app: wired(app, chosen, given), *routes.routers, openapi_url=None)
     closed = frozenset() if chosen.expose_metrics else frozenset({"/metrics"})
     app.add_middleware(Dressed, origins=chosen.origins)
     # The last one stands inside of the walls, next to FastAPI.

@@ -60,15 +60,18 @@ def downward(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 def size_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """Bytes on the wire, with `: ` and the line end."""
-    return sum(len(name) + len(value) + 4 for name, value in headers)
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value) + 4
+    return size
 
 
 def repeated(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """The first header that may stand once and stands twice."""
     seen: set[bytes] = set()
     for name, _ in headers:
-        if name in seen:
-            return name
         if name in SINGLE:
+            if name in seen:
+                return name
             seen.add(name)
     return None

@@ -82,11 +82,12 @@ def _sane(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
     return value.decode() if form.fullmatch(value) else None
 
 
-def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter) -> FastAPI:
-    """The app of one service. Its lifespan sets `app.state` (`verifier`, `answers`, `checks`, use cases)."""
+def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter, **options: Any) -> FastAPI:
+    """The app of one service. Its lifespan sets `app.state` (`verifier`, `answers`, `checks`, use cases). `options` are FastAPI's."""
     to_stderr()
     registry = CollectorRegistry()
-    app = FastAPI(title=service, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, generate_unique_id_function=_operation_id)
+    options |= {"lifespan": lifespan, "docs_url": None, "redoc_url": None, "generate_unique_id_function": _operation_id}
+    app = FastAPI(title=service, version="1", **options)
     app.router.redirect_slashes = False  # `/doctors/` does not exist; a redirect would name this host to strangers
     app.state.registry, app.state.checks = registry, []
     app.add_middleware(Walls, service=service, registry=registry)

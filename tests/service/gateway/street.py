@@ -86,6 +86,7 @@ class House:
     behave: Behave = echo
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
+    server: asyncio.Server | None = None
     connections: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -115,13 +116,18 @@ class House:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[House]:
-        server = await asyncio.start_server(self._met, "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
+        self.server = await asyncio.start_server(self._met, "127.0.0.1", self.port)
+        self.port = self.server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
-            server.close()
-            await _ended(self.writers)
+            await self.close()
+
+    async def close(self) -> None:
+        """Gone, with everything that was open."""
+        if self.server is not None:
+            self.server.close()
+        await _ended(self.writers)
 
 
 async def _ended(writers: list[asyncio.StreamWriter]) -> None:

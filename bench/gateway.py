@@ -1,0 +1,209 @@
+"""How much of nginx's `proxy_pass` the gateway carries, with each upstream client: `.venv/bin/python -m bench.gateway`.
+
+One upstream, one nginx with one worker, one gateway process per client, all on loopback. Each round loads every one of
+them in turn; the medians over the rounds are compared. With two cores or more, what is measured runs on the first core,
+and the upstream and the loader share the others. The ratio is that of requests per second of processor time (Linux's
+/proc), so that a machine with other work to do gives the same ratio; the rates as they were are printed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+BODY = b'{"items":[' + b",".join(b'{"id":"0190a1b2-0000-7000-8000-%012d","full_name":"Somebody"}' % n for n in range(6)) + b'],"next":null}'
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nserver: x\r\n\r\n" % len(BODY) + BODY
+SERVICES = ("AUTH", "PATIENT", "DOCTOR", "SCHEDULING", "APPOINTMENT", "ADMIN", "NOTIFY")
+CLIENTS = ("own", "aiohttp", "httpx-aiohttp")
+NGINX = """
+worker_processes 1; master_process off; daemon off; pid {folder}/pid; error_log {folder}/error;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  keepalive_requests 1000000;
+  upstream there {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://there; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+POST = 'wrk.method = "POST"; wrk.body = string.rep("x", 500); wrk.headers["Content-Type"] = "application/json"'
+
+
+class Trivial(asyncio.Protocol):
+    """Answers every request with the same bytes; knows just enough of HTTP to see where a request ends."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport, self.data = cast(asyncio.Transport, transport), b""
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        while (end := self.data.find(b"\r\n\r\n")) >= 0:
+            length = re.search(rb"content-length: (\d+)", self.data[:end], re.IGNORECASE)
+            whole = end + 4 + (int(length[1]) if length else 0)
+            if len(self.data) < whole:
+                return
+            self.data = self.data[whole:]
+            self.transport.write(ANSWER)
+
+
+async def serve_upstream(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Trivial, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+async def serve_gateway(client: str, port: int) -> None:
+    """The gateway as it is; for the others, with their client put in its place."""
+    import uvicorn
+    from fastapi import FastAPI
+
+    from bench.upstreams import AiohttpUpstream, HttpxUpstream
+    from gateway_svc.clients.addresses import ResolvedAddresses
+    from gateway_svc.main import create_app
+    from gateway_svc.settings import Settings
+    from gateway_svc.usecases.forwarding import Services
+    from shared.contracts.identity import Service
+
+    settings = Settings(env="bench", client_secret="x" * 40)
+    app: FastAPI = create_app(settings)
+    inside = app.router.lifespan_context
+    others: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpUpstream, "httpx-aiohttp": HttpxUpstream}
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with inside(app):
+            if client in others:
+                upstream = others[client]()
+                app.state.services = Services(upstream, ResolvedAddresses(settings.urls), list(Service)[1:], in_flight=256)
+            yield
+
+    app.router.lifespan_context = lifespan
+    config = uvicorn.Config(app, "127.0.0.1", port, log_config=None, access_log=False, proxy_headers=False, server_header=False)
+    await uvicorn.Server(config).serve()
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextlib.contextmanager
+def started(command: list[str], port: int, core: str, environment: dict[str, str]) -> Iterator[int]:
+    """A process of its own that listens; gives its id."""
+    pinned = ["taskset", "-c", core, *command] if core and shutil.which("taskset") else command
+    process = subprocess.Popen(pinned, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port, process)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 40
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"{process.args!r} did not start")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far: utime and stime of proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Run:
+    """`per_core` is requests per second of processor time, `slow_ms` the 99th percentile."""
+
+    rate: float
+    per_core: float
+    slow_ms: float
+
+
+def load(port: int, pid: int, seconds: int, connections: int, core: str, script: Path | None) -> Run:
+    """One run of wrk; anything but 200 is a failure of the whole."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *(["-s", str(script)] if script else [])]
+    pinned = ["taskset", "-c", core, *command] if core and shutil.which("taskset") else command
+    before = cpu_seconds(pid)
+    said = subprocess.run([*pinned, f"http://127.0.0.1:{port}/doctors"], capture_output=True, text=True, check=True).stdout
+    used = cpu_seconds(pid) - before
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(said)
+    rate, slow, count = (re.search(form, said) for form in (r"Requests/sec:\s+([\d.]+)", r"99%\s+([\d.]+)(us|ms|s)", r"(\d+) requests in"))
+    if not (rate and slow and count):
+        raise SystemExit(said)
+    return Run(float(rate[1]), int(count[1]) / used, float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]])
+
+
+def measure(rounds: int, seconds: int, connections: int) -> None:
+    mine, others = ("0", f"1-{cores - 1}") if (cores := os.cpu_count() or 1) > 1 else ("", "")
+    names = ("nginx", *CLIENTS)
+    upstream, ports = free_port(), {name: free_port() for name in names}
+    urls = {f"{service}_URLS": f"http://127.0.0.1:{upstream}" for service in SERVICES}
+    this = [sys.executable, "-m", "bench.gateway"]
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        Path(folder, "nginx.conf").write_text(NGINX.format(folder=folder, upstream=upstream, port=ports["nginx"]))
+        Path(folder, "post.lua").write_text(POST)
+        stack.enter_context(started([*this, "--serve", "upstream", "--port", str(upstream)], upstream, others, {}))
+        commands = {"nginx": ["nginx", "-c", f"{folder}/nginx.conf", "-p", folder]}
+        commands |= {name: [*this, "--serve", name, "--port", str(ports[name])] for name in CLIENTS}
+        pids = {name: stack.enter_context(started(commands[name], ports[name], mine, urls)) for name in names}
+        for title, script in (("GET", None), ("POST, 500 bytes", Path(folder, "post.lua"))):
+            seen: dict[str, list[Run]] = {name: [] for name in names}
+            for _ in range(rounds):
+                for name in names:
+                    seen[name].append(load(ports[name], pids[name], seconds, connections, others, script))
+            show(title, connections, seen)
+
+
+def show(title: str, connections: int, seen: dict[str, list[Run]]) -> None:
+    medians = {name: statistics.median(run.per_core for run in runs) for name, runs in seen.items()}
+    print(f"{title}, {connections} connections, medians of {len(seen['nginx'])} rounds")
+    for name, per_core in medians.items():
+        rate, slow = (statistics.median(getattr(run, what) for run in seen[name]) for what in ("rate", "slow_ms"))
+        core = f"{per_core:>7.0f} per second of a core   {per_core / medians['nginx']:>6.1%} of nginx"
+        print(f"  {name:<14} {rate:>7.0f}/s   p99 {slow:>6.1f} ms   {core}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        import uvloop
+
+        uvloop.run(serve_upstream(given.port) if given.serve == "upstream" else serve_gateway(given.serve, given.port))
+        return
+    if missing := [name for name in ("nginx", "wrk") if not shutil.which(name)]:
+        raise SystemExit(f"needs {' and '.join(missing)}: apt-get install nginx-light wrk")
+    measure(given.rounds, given.seconds, given.connections)
+
+
+if __name__ == "__main__":
+    main()
