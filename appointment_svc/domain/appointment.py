@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from appointment_svc.domain.moves import AMENDED, HOLDING, MOVES, RESCHEDULABLE, RESCHEDULED, RESTORABLE, TOPICS, Status, allowed_from
 from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
 from shared.contracts.events import AppointmentEvent
-from shared.contracts.http import Actor, DoctorRules, Money, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.http import Actor, DoctorRules, Money, PatientCard, Reservation, Reserve, ServiceRules, rendered
 from shared.contracts.refusals import Refusal, expect_version
 from shared.kit.ids import new_id
 
@@ -73,8 +73,8 @@ class Line:
     at: datetime
     actor: Actor
     action: str
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: dict[str, str]
+    after: dict[str, str]
     note: str | None = None
 
 
@@ -288,5 +288,5 @@ class Appointment:
         line = Line(once, at, by, action, before._face(), self._face(), note)
         return replace(self, history=(*self.history, line), version=before.version + 1, updated_at=at)
 
-    def _face(self) -> dict[str, Any]:
-        return {"status": self.status.value, "starts_at": self.starts_at, "doctor_id": self.doctor.id}
+    def _face(self) -> dict[str, str]:
+        return {"status": self.status.value, "starts_at": rendered(self.starts_at), "doctor_id": str(self.doctor.id)}

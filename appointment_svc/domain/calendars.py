@@ -1,0 +1,32 @@
+"""The appointment as iCalendar (RFC 5545): without names of services, reasons or anything else about health."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from icalendar import Calendar, Event
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.moves import Status
+
+STATUS = {Status.PENDING: "TENTATIVE", Status.REQUESTED: "TENTATIVE", Status.CANCELLED: "CANCELLED", Status.DECLINED: "CANCELLED"}
+STATUS |= {Status.REFUSED: "CANCELLED", Status.EXPIRED: "CANCELLED"}
+
+
+def as_calendar(appointment: Appointment) -> bytes:
+    """One event; the UID is the same for life, and the same as in the mails."""
+    doctor, event, calendar = appointment.doctor, Event(), Calendar()
+    event.add("uid", f"{appointment.id}@careslot")
+    event.add("sequence", appointment.sequence)
+    event.add("dtstamp", appointment.updated_at.astimezone(UTC))
+    event.add("dtstart", appointment.starts_at.astimezone(UTC))
+    event.add("dtend", appointment.ends_at.astimezone(UTC))
+    event.add("summary", f"Appointment with {' '.join(filter(None, (doctor.title, doctor.full_name)))}")
+    event.add("status", STATUS.get(appointment.status, "CONFIRMED"))
+    if doctor.location:
+        event.add("location", doctor.location)
+    calendar.add("prodid", "-//Careslot//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add_component(event)
+    return bytes(calendar.to_ical())

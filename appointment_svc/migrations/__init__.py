@@ -1,0 +1,16 @@
+"""Brings the store up to date: indexes in MongoDB, Alembic's history in SQLite."""
+
+from __future__ import annotations
+
+
+def migrate(url: str) -> None:
+    """Harmless to repeat."""
+    if url.startswith("mongodb"):
+        from appointment_svc.repository import mongo
+
+        mongo.migrate(url)
+        return
+    from shared.kit import migrating
+
+    if not migrating.up_to_date("appointment_svc", url):
+        migrating.migrate("appointment_svc", url)

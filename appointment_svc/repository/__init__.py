@@ -1,0 +1,40 @@
+"""The store of appointment-service: documents in MongoDB or in SQLite, as the URL's scheme says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appointment_svc.repository.documents import Documents
+from shared.kit.footing import Footing
+from shared.kit.leases import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a scheme brings: documents, and the holder of this instance's leases."""
+
+    documents: Documents
+    holder: Holder
+
+
+async def kept(ground: Footing, url: str) -> Kept:
+    """Opens what the URL names; also keeps answers, and takes part in readiness."""
+    if url.startswith("mongodb"):
+        return await _in_mongo(ground, url)
+    from appointment_svc.repository.sqlite import SqliteDocuments
+    from appointment_svc.repository.tables import PLUMBING
+
+    database = await ground.database(url, PLUMBING)
+    return Kept(SqliteDocuments(database), ground.holder(database, PLUMBING))
+
+
+async def _in_mongo(ground: Footing, url: str) -> Kept:
+    from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
+
+    database = await ground.stack.enter_async_context(opened(url))
+    documents, answers = MongoDocuments(database), MongoAnswers(database, ground.clock)
+    holder = Holder(MongoLeases(database, ground.clock), ground.plugs.holder, ground.clock)
+    ground.app.state.answers = answers
+    ground.app.state.checks.append(documents.check)
+    ground.jobs.add("prune answers", answers.prune, every_seconds=3600, holder=holder)
+    return Kept(documents, holder)

@@ -1,0 +1,35 @@
+"""Documents in SQLite: the JSON as it is, and beside it the keys that queries use."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
+
+from shared.kit.schema import plumbing
+
+METADATA = MetaData()
+PLUMBING = plumbing(METADATA)
+
+APPOINTMENTS = Table(
+    "appointments",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("edition", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("doctor_id", String(36), nullable=False),
+    Column("patient_id", String(36), nullable=False),
+    Column("service_id", String(36), nullable=False),
+    Column("starts_us", BigInteger, nullable=False),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("unsettled_us", BigInteger, nullable=False),
+    Column("unsent", Integer, nullable=False),
+    Column("document", JSON, nullable=False),
+    Index("by_doctor", "doctor_id", "starts_us", "id"),
+    Index("by_patient", "patient_id", "starts_us", "id"),
+    Index("by_status", "status", "starts_us", "id"),
+    Index("by_creation", "created_us", "id"),
+    Index("by_start", "starts_us", "id"),
+    Index("by_unsettled", "unsettled_us"),
+    Index("by_unsent", "unsent"),
+)

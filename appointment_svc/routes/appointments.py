@@ -1,0 +1,132 @@
+"""Booking, finding and amending appointments over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.calendars import as_calendar
+from appointment_svc.domain.moves import Status
+from appointment_svc.domain.refusals import (
+    DoctorInactive,
+    DoctorNotAccepting,
+    NoSuchAppointment,
+    NoSuchPatient,
+    PatientInactive,
+    PatientRequired,
+    ServiceInactive,
+    TooManyActive,
+)
+from appointment_svc.ports import Filter, Sort
+from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
+from appointment_svc.usecases.book import Booking
+from appointment_svc.usecases.change import Act, Changes
+from appointment_svc.usecases.find import Records
+from shared.contracts.http import Instant
+from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
+from shared.kit import routes
+from shared.kit.access import Account, IfMatch, MustMatch, Once, PatientOrStaff
+from shared.kit.paging import Page, Paged
+from shared.kit.problems import refusals
+
+router = routes.router(prefix="/appointments", tags=["Appointments"])
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STATUS_CODES = {Status.PENDING: 202}
+BOOKING = (
+    NoSuchPatient, PatientRequired, DoctorInactive, DoctorNotAccepting, ServiceInactive, PatientInactive, TooManyActive, Unavailable,
+)  # fmt: skip
+
+
+def _booking(request: Request) -> Booking:
+    booking: Booking = request.app.state.booking
+    return booking
+
+
+def _changes(request: Request) -> Changes:
+    changes: Changes = request.app.state.changes
+    return changes
+
+
+def _records(request: Request) -> Records:
+    records: Records = request.app.state.records
+    return records
+
+
+def _filter(
+    status: Annotated[list[Status] | None, Query(max_length=20)] = None,
+    doctor_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    patient_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    service_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    begins: Annotated[Instant | None, Query(alias="from")] = None,
+    ends: Annotated[Instant | None, Query(alias="to", description="Not included.")] = None,
+    sort: Annotated[Sort, Query(description="`refused` ones are listed only when their status is asked for.")] = "starts_at",
+) -> Filter:
+    asked = (tuple(values or ()) for values in (doctor_id, patient_id, service_id))
+    return Filter(tuple(status or ()), *asked, begins, ends, sort)
+
+
+def _act(appointment_id: UUID, caller: Account, expected: IfMatch, once: Once) -> Act:
+    return Act(caller, appointment_id, expected, once.id)
+
+
+UseBooking = Annotated[Booking, Depends(_booking)]
+UseChanges = Annotated[Changes, Depends(_changes)]
+UseRecords = Annotated[Records, Depends(_records)]
+Filtered = Annotated[Filter, Depends(_filter)]
+Acting = Annotated[Act, Depends(_act)]
+
+
+def place(sort: Sort, appointment: Appointment) -> tuple[object, ...]:
+    """Where an appointment stands in a sorted list."""
+    at = appointment.starts_at if sort.endswith("starts_at") else appointment.created_at
+    return (at - EPOCH) // timedelta(microseconds=1), appointment.id
+
+
+@router.post("", response_model=AppointmentOut, status_code=201, responses=refusals(*BOOKING), summary="Book an appointment")
+async def book_appointment(
+    body: BookAppointment, caller: PatientOrStaff, once: Once, booking: UseBooking, response: Response
+) -> Appointment:
+    """201 when the time is granted; 202 with status `pending` when the calendar did not answer in time: settled within a minute."""
+    return _answered(await booking.book(body.wish, caller, once.id), response)
+
+
+@router.get("", response_model=Page[AppointmentOut], summary="Appointments that one may see")
+async def list_appointments(caller: Account, paging: Paged, wanted: Filtered, records: UseRecords) -> Page[Appointment]:
+    """Patients see their own, doctors their patients' with them, staff all."""
+    return paging.page(await records.listed(caller, wanted, paging.limit, paging.after), lambda one: place(wanted.sort, one))
+
+
+@router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment), summary="One appointment")
+async def get_appointment(appointment_id: UUID, caller: Account, records: UseRecords) -> Appointment:
+    return await records.one(caller, appointment_id)
+
+
+@router.get("/{appointment_id}/history", response_model=HistoryOut, responses=refusals(NoSuchAppointment), summary="What became of it")
+async def get_appointment_history(appointment_id: UUID, caller: Account, records: UseRecords) -> HistoryOut:
+    return HistoryOut.model_validate({"items": (await records.one(caller, appointment_id)).history})
+
+
+@router.get("/{appointment_id}/calendar.ics", responses=refusals(NoSuchAppointment), summary="The appointment as an iCalendar file")
+async def get_appointment_calendar(appointment_id: UUID, caller: Account, records: UseRecords) -> Response:
+    return Response(as_calendar(await records.one(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
+
+
+@router.patch(
+    "/{appointment_id}",
+    response_model=AppointmentOut,
+    responses=refusals(NoSuchAppointment, Stale, PreconditionRequired),
+    summary="Change reason or intake",
+)
+async def amend_appointment(
+    appointment_id: UUID, body: AmendAppointment, caller: Account, expected: MustMatch, once: Once, changes: UseChanges
+) -> Appointment:
+    return await changes.amend(Act(caller, appointment_id, expected, once.id), body.changes)
+
+
+def _answered(appointment: Appointment, response: Response) -> Appointment:
+    response.status_code = STATUS_CODES.get(appointment.status, 201)
+    return appointment

@@ -1,0 +1,148 @@
+"""The request and response models of appointment-service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from appointment_svc.domain.moves import Status
+from appointment_svc.usecases.book import Wish
+from shared.contracts.http import Actor, Answer, Body, Instant, Line, Money, Prose
+
+Note = Annotated[Prose, Field(max_length=500)]
+IntakeKey = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+Intake = Annotated[dict[IntakeKey, Prose], Field(max_length=20)]
+
+
+class BookAppointment(Body):
+    """A wish for a time. Staff say for which patient; patients book for themselves."""
+
+    service_id: UUID
+    doctor_id: UUID
+    starts_at: Instant
+    patient_id: UUID | None = None
+    reason: Note | None = None
+    intake: Intake | None = Field(default=None, description="Answers to the clinic's questions: up to 20 texts.")
+
+    @property
+    def wish(self) -> Wish:
+        return Wish(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class AmendAppointment(Body):
+    """What is left out stays; null takes it away."""
+
+    reason: Note | None = None
+    intake: Intake | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class RescheduleAppointment(Body):
+    starts_at: Instant
+    doctor_id: UUID | None = None
+
+
+class ReassignAppointment(Body):
+    doctor_id: UUID
+
+
+class CancelAppointment(Body):
+    reason: Note | None = None
+
+
+class Nothing(Body):
+    """An action without a body; `{}` will do as well."""
+
+
+class SetAppointment(Body):
+    """`PUT /internal/appointments/{id}`: an admin's hand, for whom admin-service asks."""
+
+    by: Actor
+    reason: Line
+    starts_at: Instant | None = None
+    doctor_id: UUID | None = None
+    status: Literal["booked", "declined", "cancelled", "checked_in", "in_progress", "completed", "missed"] | None = None
+    expected_version: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _something_changes(self) -> SetAppointment:
+        if self.starts_at is None and self.doctor_id is None and self.status is None:
+            raise ValueError("say what changes: starts_at, doctor_id or status")
+        return self
+
+    @property
+    def target(self) -> Status | None:
+        return Status(self.status) if self.status else None
+
+
+class CancelFor(Body):
+    """`POST /internal/appointments/{id}/cancel`."""
+
+    by: Actor
+    reason: Note | None = None
+
+
+class ServiceOut(Answer):
+    """The service as booked."""
+
+    id: UUID
+    name: str
+    specialty: str | None
+    mode: str
+    duration_minutes: int
+    cancel_cutoff_minutes: int
+    reschedule_cutoff_minutes: int
+
+
+class DoctorOut(Answer):
+    id: UUID
+    full_name: str
+    title: str | None
+    location: str | None
+
+
+class PatientOut(Answer):
+    id: UUID
+    full_name: str
+
+
+class AppointmentOut(Answer):
+    """`time_zone` and `local_start` are the doctor's, where the visit is; service, doctor, patient and price as they were when booked."""
+
+    id: UUID
+    status: Status
+    service: ServiceOut
+    doctor: DoctorOut
+    patient: PatientOut
+    patient_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    local_start: str
+    time_zone: str
+    reason: str | None
+    intake: dict[str, str] | None
+    price: Money | None
+    cancel_reason: str | None
+    version: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class LineOut(Answer):
+    """Who did what and when, and what it was before and after."""
+
+    at: Instant
+    actor: Actor
+    action: str
+    before: dict[str, str]
+    after: dict[str, str]
+    note: str | None
+
+
+class HistoryOut(Answer):
+    items: list[LineOut]
