@@ -45,7 +45,7 @@ async def handled(handlers: Handlers, body: bytes) -> None:
     try:
         envelope = json.loads(body)
         event = Event.from_cloud(envelope)
-    except (ValueError, KeyError, TypeError, RecursionError) as wrong:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
         raise Poison(repr(wrong)) from wrong
     token = traceparent.set(envelope.get("traceparent"))
     try:

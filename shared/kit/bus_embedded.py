@@ -29,8 +29,8 @@ NEXT = "SELECT seq, body, attempt FROM deliveries WHERE queue = ? AND dead = 0 A
 class EmbeddedBus:
     """Open with `async with`; `path` may be `:memory:` in unit tests."""
 
-    def __init__(self, path: str, clock: Clock) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, path: str, clock: Clock, delays: Sequence[float] = DELAYS_SECONDS) -> None:
+        self._path, self._clock, self._delays = path, clock, delays
         self._turn = asyncio.Lock()
         self._queues: dict[str, dict[type[Event], Any]] = {}
         self._listeners: list[Handlers] = []
@@ -56,7 +56,10 @@ class EmbeddedBus:
         if not queues and not listeners:
             raise Undelivered("nobody listens to it")
         for handlers in listeners:
-            await handled(handlers, body)
+            try:
+                await handled(handlers, body)
+            except Exception as why:
+                log.warning("delivery failed", extra={"facts": {"queue": None, "why": repr(why)}})
         for wake in self._wake.values():
             wake.set()
 
@@ -87,7 +90,10 @@ class EmbeddedBus:
     async def _deliver(self, queue: str) -> None:
         while True:
             self._wake[queue].clear()
-            await self._drained(queue)
+            try:
+                await self._drained(queue)
+            except Exception:
+                log.exception("queue waits", extra={"facts": {"queue": queue}})
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake[queue].wait(), 1)
 
@@ -104,8 +110,8 @@ class EmbeddedBus:
             await handled(self._queues[queue], body)
         except Exception as why:
             log.warning("delivery failed", extra={"facts": {"queue": queue, "attempt": attempt, "why": repr(why)}})
-            given_up = isinstance(why, Poison) or attempt >= len(DELAYS_SECONDS)
-            due_at = self._clock().timestamp() + (0 if given_up else DELAYS_SECONDS[attempt])
+            given_up = isinstance(why, Poison) or attempt >= len(self._delays)
+            due_at = self._clock().timestamp() + (0 if given_up else self._delays[attempt])
             again = "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, dead = ?, why = ? WHERE seq = ?"
             await self._run(again, (due_at, int(given_up), repr(why), seq))
         else:

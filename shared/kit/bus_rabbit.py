@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -23,8 +24,10 @@ FAILURES = (AMQPError, OSError, TimeoutError, asyncio.TimeoutError, RuntimeError
 class RabbitBus:
     """Open with `async with`: it starts without the broker too, and does what it was asked to as soon as the broker answers."""
 
-    def __init__(self, url: str, prefetch: int = 8) -> None:
-        self._url, self._prefetch = url, prefetch
+    def __init__(
+        self, url: str, prefetch: int = 8, *, delays: Sequence[float] = DELAYS_SECONDS, exchange: str = EXCHANGE, patience: float = TIMEOUT
+    ) -> None:
+        self._url, self._prefetch, self._delays, self._named, self._patience = url, prefetch, delays, exchange, patience
         self._connection: AbstractRobustConnection | None = None
         self._exchange: Any = None
         self._turn = asyncio.Lock()
@@ -34,14 +37,19 @@ class RabbitBus:
     async def __aenter__(self) -> Self:
         self._connecting = asyncio.create_task(self._connect(), name="bus connects")
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._ready.wait()), TIMEOUT)
+            await asyncio.wait_for(self._ready.wait(), self._patience)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._connecting.cancel()
         await asyncio.gather(self._connecting, return_exceptions=True)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         if self._connection is not None:
-            await self._connection.close()
+            with suppress(*FAILURES):
+                await self._connection.close()
+        self._connection = self._exchange = None
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         """Returns after the broker's confirm; one publish at a time on the channel."""
@@ -83,19 +91,21 @@ class RabbitBus:
             try:
                 self._connection = await aio_pika.connect_robust(self._url, timeout=TIMEOUT, reconnect_interval=1, heartbeat=15)
                 self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                self._exchange = await self._channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT)
+                topic = aio_pika.ExchangeType.TOPIC
+                self._exchange = await self._channel.declare_exchange(self._named, topic, durable=True, timeout=TIMEOUT)
                 for queue, handlers in self._wishes:
                     await self._fulfil(queue, handlers)
                 self._ready.set()
             except FAILURES as why:
                 log.warning("broker does not answer", extra={"facts": {"broker": urlsplit(self._url).hostname, "why": repr(why)}})
+                await self._disconnect()
                 await asyncio.sleep(1)
 
     async def _fulfil(self, queue: str | None, handlers: Handlers) -> None:
         assert self._connection is not None
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch, timeout=TIMEOUT)
-        exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        exchange = await channel.get_exchange(self._named, ensure=False)
         if queue is None:
             taken = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=TIMEOUT)
         else:
@@ -109,8 +119,8 @@ class RabbitBus:
         await taken.consume(consume, timeout=TIMEOUT)
 
     async def _durable(self, channel: Any, queue: str) -> Any:
-        for seconds in DELAYS_SECONDS:
-            delays = {**QUORUM, "x-message-ttl": seconds * 1000, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
+        for seconds in self._delays:
+            delays = {**QUORUM, "x-message-ttl": int(seconds * 1000), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
             await channel.declare_queue(f"{queue}.retry.{seconds}s", durable=True, arguments=delays, timeout=TIMEOUT)
         await channel.declare_queue(f"{queue}.dead", durable=True, arguments=QUORUM, timeout=TIMEOUT)
         return await channel.declare_queue(queue, durable=True, arguments=QUORUM, timeout=TIMEOUT)
@@ -129,8 +139,8 @@ class RabbitBus:
     async def _again(self, queue: str, message: AbstractIncomingMessage, why: Exception) -> bool:
         """Puts the message into the next delay or among the dead, confirmed; False when the broker did not take it."""
         attempt = int(str(message.headers.get(ATTEMPT, 0)))
-        given_up = isinstance(why, Poison) or attempt >= len(DELAYS_SECONDS)
-        target = f"{queue}.dead" if given_up else f"{queue}.retry.{DELAYS_SECONDS[attempt]}s"
+        given_up = isinstance(why, Poison) or attempt >= len(self._delays)
+        target = f"{queue}.dead" if given_up else f"{queue}.retry.{self._delays[attempt]}s"
         try:
             headers = {ATTEMPT: attempt + 1, "x-careslot-why": repr(why)[:500]}
             await self._put(self._channel.default_exchange, target, message.message_id, message.body, headers)

@@ -229,9 +229,9 @@ async def test_a_file_that_cannot_be_opened_is_unavailable() -> None:
     async with Database("sqlite+aiosqlite:////no/such/folder/x.db") as database:
         with pytest.raises(Unavailable):
             await database.check()
-    async with asyncio.timeout(5):
-        while any("_connection_worker_thread" in thread.name for thread in threading.enumerate()):
-            await asyncio.sleep(0.01)  # aiosqlite's thread has a last word for this loop
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5)  # it has a last word for this loop
 
 
 async def test_on_sqlite_readers_do_not_wait_for_the_writer(tmp_path: object) -> None:
