@@ -20,6 +20,10 @@ class Undelivered(Exception):
     """The bus did not take a message: no queue wants it yet, or the broker does not answer. It is to be published again."""
 
 
+class Unroutable(Undelivered):
+    """The bus answers, but no queue wants the message yet."""
+
+
 class Poison(Exception):
     """A message that no number of retries can make good."""
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import aiosqlite
 
 from shared.contracts.events import Event
-from shared.kit.bus import DELAYS_SECONDS, Handlers, Poison, Undelivered, handled
+from shared.kit.bus import DELAYS_SECONDS, Handlers, Poison, Unroutable, handled
 from shared.kit.clock import Clock
 from shared.kit.logs import log
 
@@ -54,7 +54,7 @@ class EmbeddedBus:
         queues = await self._run(ENQUEUE, (message_id, body, self._clock().timestamp(), topic))
         listeners = [handlers for handlers in self._listeners if any(kind.topic == topic for kind in handlers)]
         if not queues and not listeners:
-            raise Undelivered("nobody listens to it")
+            raise Unroutable("nobody listens to it")
         for handlers in listeners:
             try:
                 await handled(handlers, body)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, PublishError
 
-from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, Poison, Undelivered, handled
+from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, Poison, Undelivered, Unroutable, handled
 from shared.kit.logs import log
 
 TIMEOUT = 5
@@ -68,6 +68,8 @@ class RabbitBus:
         try:
             async with self._turn:
                 await exchange.publish(message, key, mandatory=True, timeout=TIMEOUT)
+        except PublishError as why:
+            raise Unroutable("no queue wants it yet") from why
         except FAILURES as why:
             raise Undelivered(f"{type(why).__name__}: {why}") from why
 
@@ -106,10 +108,7 @@ class RabbitBus:
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch, timeout=TIMEOUT)
         exchange = await channel.get_exchange(self._named, ensure=False)
-        if queue is None:
-            taken = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=TIMEOUT)
-        else:
-            taken = await self._durable(channel, queue)
+        taken = await (self._durable(channel, queue) if queue else channel.declare_queue(exclusive=True, auto_delete=True, timeout=TIMEOUT))
         for kind in handlers:
             await taken.bind(exchange, kind.topic, timeout=TIMEOUT)
 

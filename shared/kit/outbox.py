@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
-from shared.kit.bus import Bus, Undelivered
+from shared.kit.bus import Bus, Undelivered, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import said, traceparent
 from shared.kit.schema import Plumbing
@@ -52,14 +52,24 @@ class Relay:
     now: Clock
 
     async def publish(self) -> int:
-        """Publishes what waits; an event that nobody takes yet stays and does not hold up the others."""
-        rows = await self._waiting()
-        done = [row.seq for row in rows if await self._left(row)]
+        """Publishes some of what waits. Topics that no queue wants yet stay, and do not hold up the others; a silent bus ends the round."""
+        unwanted: set[str] = set()
+        done: list[int] = []
+        try:
+            while not done and (rows := await self._waiting(unwanted)):
+                for row in rows:
+                    if row.topic not in unwanted and await self._left(row, unwanted):
+                        done.append(row.seq)
+        except Undelivered as why:
+            said("events wait", why=str(why))
+        await self._mark(done)
+        return len(done)
+
+    async def _mark(self, done: list[int]) -> None:
+        outbox = self.plumbing.outbox
         if done:
-            outbox = self.plumbing.outbox
             async with self.database.write() as connection:
                 await connection.execute(update(outbox).where(outbox.c.seq.in_(done)).values(published_at=self.now()))
-        return len(done)
 
     async def prune(self) -> int:
         """Forgets what left, or was handled, more than a week ago."""
@@ -70,16 +80,18 @@ class Relay:
             await connection.execute(delete(answers).where(answers.c.claimed_at < before))
         return 0
 
-    async def _waiting(self) -> list[Any]:
+    async def _waiting(self, unwanted: set[str]) -> list[Any]:
         outbox = self.plumbing.outbox
-        waiting = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq).limit(BATCH)
+        here = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unwanted)
+        waiting = select(outbox).where(here).order_by(outbox.c.seq).limit(BATCH)
         async with self.database.read() as connection:
             return list((await connection.execute(waiting)).all())
 
-    async def _left(self, row: Any) -> bool:
+    async def _left(self, row: Any, unwanted: set[str]) -> bool:
         try:
             await self.bus.publish(row.topic, str(row.event_id), row.body.encode())
-        except Undelivered as why:
+        except Unroutable as why:
             said("event waits", topic=row.topic, event=str(row.event_id), why=str(why))
+            unwanted.add(row.topic)
             return False
         return True

@@ -14,14 +14,14 @@ import aio_pika
 from aio_pika.exceptions import ChannelClosed
 
 from shared.contracts.events import Event, PasswordChanged, PatientChanged, SessionEnded
-from shared.kit.bus import Bus, Undelivered
+from shared.kit.bus import Bus, Handlers, Undelivered
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.clock import system_clock
 from shared.kit.ids import new_id
 
 DELAYS = (0.1, 0.2)
-__all__ = ["DELAYS", "Broker", "Event", "PasswordChanged", "PatientChanged", "SessionEnded"]
+__all__ = ["DELAYS", "Broker", "Event", "Handlers", "PasswordChanged", "PatientChanged", "SessionEnded"]
 
 
 class Broker(Protocol):
