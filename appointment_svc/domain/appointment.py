@@ -4,89 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from appointment_svc.domain.intents import Denial, Intent, Kind, Line
 from appointment_svc.domain.moves import AMENDED, HOLDING, MOVES, RESCHEDULABLE, RESCHEDULED, RESTORABLE, TOPICS, Status, allowed_from
 from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
+from appointment_svc.domain.snapshots import Cards, DoctorSnapshot, PatientSnapshot
 from shared.contracts.events import AppointmentEvent
-from shared.contracts.http import Actor, DoctorRules, Money, PatientCard, Reservation, Reserve, ServiceRules, rendered
+from shared.contracts.http import Actor, Money, Reservation, Reserve, ServiceRules, rendered
 from shared.contracts.refusals import Refusal, expect_version
 from shared.kit.ids import new_id
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorSnapshot:
-    """The doctor as booked."""
-
-    id: UUID
-    full_name: str
-    title: str | None
-    location: str | None
-    time_zone: str
-
-    @classmethod
-    def of(cls, doctor: DoctorRules) -> Self:
-        return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone)
-
-
-@dataclass(frozen=True, slots=True)
-class PatientSnapshot:
-    id: UUID
-    full_name: str
-
-    @classmethod
-    def of(cls, patient: PatientCard) -> Self:
-        return cls(patient.id, patient.full_name)
-
-
-class Kind(StrEnum):
-    """What is to be done with the time: take it, change it, take it again, give it back."""
-
-    BOOK = "book"
-    MOVE = "move"
-    RESTORE = "restore"
-    RELEASE = "release"
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A change of the calendar that is on paper and not yet done: whoever finds it finishes it."""
-
-    kind: Kind
-    by: Actor
-    since: datetime
-    revision: int
-    starts_at: datetime
-    doctor: DoctorSnapshot
-    id: UUID
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the history. `id` is that of the keyed wish that made it, where there was one."""
-
-    id: UUID
-    at: datetime
-    actor: Actor
-    action: str
-    before: dict[str, str]
-    after: dict[str, str]
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """A refused wish keeps its refusal, so that a repeated wish gets the same answer."""
-
-    family: str
-    code: str
-    title: str
-    detail: str
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +47,12 @@ class Appointment:
     news: AppointmentEvent | None = None
 
     @classmethod
-    def asked(
-        cls, appointment_id: UUID, service: ServiceRules, doctor: DoctorRules, patient: PatientCard, starts_at: datetime, *,
-        by: Actor, at: datetime, reason: str | None, intake: dict[str, str] | None,
-    ) -> Self:  # fmt: skip
-        """The wish on paper; nothing outside has changed."""
-        snapshot = DoctorSnapshot.of(doctor)
-        intent = Intent(Kind.BOOK, by, at, 1, starts_at, snapshot, appointment_id)
-        ends_at = starts_at + timedelta(minutes=service.duration_minutes)
-        return cls(
-            appointment_id,
-            Status.PENDING,
-            service,
-            snapshot,
-            PatientSnapshot.of(patient),
-            starts_at,
-            ends_at,
-            at,
-            at,
-            reason,
-            intake,
-            intent=intent,
-        )
+    def asked(cls, one: UUID, cards: Cards, starts_at: datetime, by: Actor, at: datetime, **said: Any) -> Self:
+        """The wish on paper; nothing outside has changed. `said` are reason and intake."""
+        doctor, patient = DoctorSnapshot.of(cards.doctor), PatientSnapshot.of(cards.patient)
+        intent = Intent(Kind.BOOK, by, at, 1, starts_at, doctor, one)
+        ends_at = starts_at + timedelta(minutes=cards.service.duration_minutes)
+        return cls(one, Status.PENDING, cards.service, doctor, patient, starts_at, ends_at, at, at, intent=intent, **said)
 
     @property
     def patient_id(self) -> UUID:
@@ -277,16 +190,21 @@ class Appointment:
         redrawn = before.status is not Status.PENDING and (moved or before.status is not self.status)
         told = replace(noted, sequence=self.sequence + int(redrawn))
         event = AppointmentEvent.named(
-            topic, id=new_id(), occurred_at=at, appointment_id=self.id, version=told.version, sequence=told.sequence, status=self.status.value,
-            service_id=self.service.id, doctor_id=self.doctor.id, patient_id=self.patient.id, starts_at=self.starts_at, ends_at=self.ends_at,
-            time_zone=self.time_zone, actor=by,
-            previous_starts_at=before.starts_at if moved else None, previous_doctor_id=before.doctor.id if moved else None,
-        )  # fmt: skip
+            topic, id=new_id(), occurred_at=at, version=told.version, sequence=told.sequence, actor=by, **self._facts()
+        )
+        if moved:
+            event = event.model_copy(update={"previous_starts_at": before.starts_at, "previous_doctor_id": before.doctor.id})
         return replace(told, news=event)
 
     def _noted(self, before: Self, action: str, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
         line = Line(once, at, by, action, before._face(), self._face(), note)
         return replace(self, history=(*self.history, line), version=before.version + 1, updated_at=at)
+
+    def _facts(self) -> dict[str, Any]:
+        """What every event says of it."""
+        people = {"service_id": self.service.id, "doctor_id": self.doctor.id, "patient_id": self.patient.id, "appointment_id": self.id}
+        times = {"starts_at": self.starts_at, "ends_at": self.ends_at, "time_zone": self.time_zone}
+        return {"status": self.status.value, **people, **times}
 
     def _face(self) -> dict[str, str]:
         return {"status": self.status.value, "starts_at": rendered(self.starts_at), "doctor_id": str(self.doctor.id)}

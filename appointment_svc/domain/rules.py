@@ -15,7 +15,7 @@ from appointment_svc.domain.refusals import (
     ServiceInactive,
     TooManyActive,
 )
-from shared.contracts.http import DoctorRules, PatientCard, ServiceRules
+from appointment_svc.domain.snapshots import Cards
 from shared.contracts.identity import Caller, Role
 
 
@@ -30,15 +30,15 @@ def patient_of(by: Caller, patient_id: UUID | None) -> UUID:
     return by.id
 
 
-def may_be_booked(by: Caller, doctor: DoctorRules, service: ServiceRules, patient: PatientCard, open_ones: int, most: int) -> None:
+def may_be_booked(by: Caller, cards: Cards, open_ones: int, most: int) -> None:
     """All that the calendar does not decide."""
-    if not service.active:
+    if not cards.service.active:
         raise ServiceInactive
-    if not doctor.active:
+    if not cards.doctor.active:
         raise DoctorInactive
-    if not doctor.accepting_patients and not by.is_staff:
+    if not cards.doctor.accepting_patients and not by.is_staff:
         raise DoctorNotAccepting
-    if not patient.active:
+    if not cards.patient.active:
         raise PatientInactive
     if open_ones >= most:
         raise TooManyActive(limit=most)

@@ -59,7 +59,8 @@ async def answering() -> AsyncIterator[None]:
 
 def migrate(url: str) -> None:
     """Makes the indexes; harmless to repeat."""
-    with MongoClient(url, timeoutMS=30_000) as client:
+    client: MongoClient[Document] = MongoClient(url, timeoutMS=30_000)
+    with client:
         appointments = client.get_default_database("appointment")["appointments"]
         for name, keys in INDEXES.items():
             appointments.create_index([(key, ASCENDING) for key in keys], name=name)
@@ -187,3 +188,19 @@ class MongoAnswers:
         if not taken.matched_count:
             raise RequestInProgress
         return None
+
+
+def _bounds(query: Query) -> Document:
+    bounds: Document = {name: {"$in": values} for name, values in query.among.items()}
+    for name, (low, high) in query.ranges.items():
+        limits = {operator: limit for operator, limit in (("$gte", low), ("$lt", high)) if limit is not None}
+        if limits:
+            bounds[name] = limits
+    if query.after is None:
+        return bounds
+    value, last = query.after
+    beyond = "$lt" if query.descending else "$gt"
+    later = {"_id": {beyond: last}}
+    if query.order == "id":
+        return bounds | later
+    return bounds | {"$or": [{query.order: {beyond: value}}, {query.order: value, **later}]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,7 @@ def _ordered(statement: Select[Any], query: Query) -> Select[Any]:
     key, one = COLUMNS[query.order], COLUMNS.id
     if query.after is not None:
         value, last = query.after
-        beyond = (lambda a, b: a < b) if query.descending else (lambda a, b: a > b)
+        beyond = operator.lt if query.descending else operator.gt
         later = beyond(one, last) if query.order == "id" else or_(beyond(key, value), and_(key == value, beyond(one, last)))
         statement = statement.where(later)
     order = (key.desc(), one.desc()) if query.descending else (key, one)

@@ -55,7 +55,7 @@ class DocumentStore:
 
     async def listed(self, wanted: Filter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
         key = ORDERS[wanted.sort.removeprefix("-")]
-        among = {
+        among: dict[str, list[str] | None] = {
             "status": [status.value for status in wanted.statuses] or SHOWN,
             "doctor_id": _both(wanted.doctor_ids, wanted.owner_doctor_id),
             "patient_id": _both(wanted.patient_ids, wanted.owner_patient_id),

@@ -65,8 +65,8 @@ def _filter(
     ends: Annotated[Instant | None, Query(alias="to", description="Not included.")] = None,
     sort: Annotated[Sort, Query(description="`refused` ones are listed only when their status is asked for.")] = "starts_at",
 ) -> Filter:
-    asked = (tuple(values or ()) for values in (doctor_id, patient_id, service_id))
-    return Filter(tuple(status or ()), *asked, begins, ends, sort)
+    people = tuple(doctor_id or ()), tuple(patient_id or ())
+    return Filter(tuple(status or ()), *people, tuple(service_id or ()), begins, ends, sort)
 
 
 def _act(appointment_id: UUID, caller: Account, expected: IfMatch, once: Once) -> Act:

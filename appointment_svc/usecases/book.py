@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from appointment_svc.domain import rules
-from appointment_svc.domain.appointment import Appointment, Denial
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.intents import Denial
+from appointment_svc.domain.snapshots import Cards
 from appointment_svc.ports import Doctors, Patients, Store
 from appointment_svc.usecases.settle import Settling
 from shared.contracts import refusals
@@ -62,11 +64,10 @@ class Booking:
             self.patients.card(patient_id),
             self.store.open_of(patient_id, self.now()),
         )
-        rules.may_be_booked(by, doctor, service, patient, open_ones, self.most_active)
-        asked = Appointment.asked(
-            appointment_id, service, doctor, patient, wish.starts_at,
-            by=Actor.of(by), at=self.now(), reason=wish.reason, intake=wish.intake,
-        )  # fmt: skip
+        cards = Cards(service, doctor, patient)
+        rules.may_be_booked(by, cards, open_ones, self.most_active)
+        said = {"reason": wish.reason, "intake": wish.intake}
+        asked = Appointment.asked(appointment_id, cards, wish.starts_at, Actor.of(by), self.now(), **said)
         added = await self.store.add(asked)
         return asked if added else await self.settling.again(asked)
 

@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from appointment_svc.domain import rules
-from appointment_svc.domain.appointment import Appointment, DoctorSnapshot, Kind
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.intents import Kind
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment
+from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.ports import Doctors, Overtaken, Store
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.http import Actor
@@ -128,8 +130,11 @@ class Changes:
         return rules.seen_by(act.by, appointment)
 
     async def _settled_first(self, appointment: Appointment) -> Appointment:
-        """What was begun before is finished before anything else begins; a refused move of another is not this caller's matter."""
-        if appointment.intent is None:
+        """A time that was asked for is had or refused before anything else begins; one that is given back can wait.
+
+        Another's refused move is not this caller's matter.
+        """
+        if appointment.intent is None or appointment.intent.kind is Kind.RELEASE:
             return appointment
         settled = await self._quietly(appointment)
         if settled.intent is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from appointment_svc.domain.appointment import Appointment, Kind
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.intents import Kind
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.ports import Overtaken, Slots, Store

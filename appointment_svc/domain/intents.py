@@ -1,0 +1,59 @@
+"""What is still to be done about an appointment's time, what was refused, and what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from appointment_svc.domain.snapshots import DoctorSnapshot
+from shared.contracts.http import Actor
+
+
+class Kind(StrEnum):
+    """What is to be done with the time: take it, change it, take it again, give it back."""
+
+    BOOK = "book"
+    MOVE = "move"
+    RESTORE = "restore"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A change of the calendar that is on paper and not yet done: whoever finds it finishes it."""
+
+    kind: Kind
+    by: Actor
+    since: datetime
+    revision: int
+    starts_at: datetime
+    doctor: DoctorSnapshot
+    id: UUID
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the history. `id` is that of the keyed wish that made it, where there was one."""
+
+    id: UUID
+    at: datetime
+    actor: Actor
+    action: str
+    before: dict[str, str]
+    after: dict[str, str]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refused wish keeps its refusal, so that a repeated wish gets the same answer."""
+
+    family: str
+    code: str
+    title: str
+    detail: str
+    facts: dict[str, Any]
