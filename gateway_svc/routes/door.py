@@ -60,7 +60,8 @@ class Door:
         except ClientGone:
             return
         except Refusal as refusal:
-            if body is not None and isinstance(refusal, BodyTooLarge | limits.BodyTooSlow) and not await body.drained():
+            slow = isinstance(refusal, limits.BodyTooSlow)
+            if body is not None and (slow or (isinstance(refusal, BodyTooLarge) and not await body.drained())):
                 send = limits.closing(send)
             await refused(refusal, scope["path"])(scope, receive, send)
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import ServerState
 
 from gateway_svc.main import create_app
+from gateway_svc.routes.listener import Listener
 from gateway_svc.settings import Settings
 from shared.contracts.identity import Service
 from shared.kit.bus_embedded import EmbeddedBus
@@ -247,19 +249,19 @@ async def street(*also: House, **settings: Any) -> AsyncIterator[Street]:
 
 @asynccontextmanager
 async def _served(app: FastAPI) -> AsyncIterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app, http="httptools", log_config=None, access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        await task
+    """What `uvicorn --http` makes of the listener, without its once-a-tick life."""
+    config = uvicorn.Config(app, http=Listener, lifespan="off", log_config=None, access_log=False, proxy_headers=False)
+    config.load()
+    state = ServerState()
+    async with app.router.lifespan_context(app):
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: Listener(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        )
+        yield listening.sockets[0].getsockname()[1]
+        listening.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        await asyncio.gather(*state.tasks)
 
 
 class _environment:

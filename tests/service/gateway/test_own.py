@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from gateway_svc.domain.document import joined
 from gateway_svc.main import create_app
 from gateway_svc.settings import Settings
 from shared.contracts.identity import Role, Service
@@ -166,10 +168,6 @@ async def test_health_is_its_own() -> None:
 
 @pytest.mark.parametrize("package", ["auth_svc", "patient_svc", "doctor_svc", "scheduling_svc", "appointment_svc", "admin_svc"])
 async def test_what_a_service_really_documents_is_valid_when_joined(package: str) -> None:
-    import importlib
-
-    from gateway_svc.domain.document import joined
-
     main, made = importlib.import_module(f"{package}.main"), importlib.import_module(f"{package}.settings")
     url = {"database_url": "sqlite+aiosqlite:///:memory:"} if "database_url" in made.Settings.model_fields else {}
     document = main.create_app(made.Settings(env="test", client_secret="x" * 40, **url), plugs=Plugs()).openapi()
