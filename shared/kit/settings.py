@@ -29,12 +29,19 @@ class SecretFiles(PydanticBaseSettingsSource):
         for name in variables(self.settings_cls, field_name):
             path = os.environ.get(f"{name}_FILE")
             if path:
-                return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+                return _content(f"{name}_FILE", path), field_name, False
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {key: value for key, value in found.items() if value is not None}
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as why:
+        raise BadSettings(f"{variable}: cannot be read ({type(why).__name__})") from None
 
 
 def variables(settings: type[BaseSettings], field_name: str) -> list[str]:
@@ -77,7 +84,7 @@ class CommonSettings(BaseSettings):
         try:
             settings = cls()
         except ValidationError as wrong:
-            raise BadSettings(*(f"{cls.__name__}: {fault['loc']}: {fault['msg']}" for fault in wrong.errors())) from None
+            raise BadSettings(*(f"{_named(cls, fault['loc'])}: {fault['msg']}" for fault in wrong.errors())) from None
         faults = settings.faults()
         if faults and settings.env == "production":
             raise BadSettings(*faults)
@@ -93,6 +100,12 @@ class CommonSettings(BaseSettings):
         """Where the instances of a service are; default the Compose name and port."""
         listed = os.environ.get(f"{service.prefix}_URLS", f"http://{service}:{service.port}")
         return [url.strip().rstrip("/") for url in listed.split(",") if url.strip()]
+
+
+def _named(settings: type[BaseSettings], location: tuple[Any, ...]) -> str:
+    """The variable behind the place of a fault."""
+    field = str(location[0]) if location else ""
+    return variables(settings, field)[0] if field in settings.model_fields else field
 
 
 def weakness(secret: str, others: list[str]) -> str | None:

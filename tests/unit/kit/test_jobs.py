@@ -1,0 +1,161 @@
+"""Jobs, their pulse, the clock they run by, and transactions done again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.refusals import Unavailable
+from shared.kit.clock import MovableClock, system_clock
+from shared.kit.ids import new_id, same_id
+from shared.kit.jobs import Jobs, Pulse
+from shared.kit.retry import Aborted, retried
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class Work:
+    """Does `left` things, one a run; raises what it is told."""
+
+    def __init__(self, left: int = 0, raises: Exception | None = None) -> None:
+        self.left, self.raises, self.runs, self.ran = left, raises, 0, asyncio.Event()
+
+    async def __call__(self) -> int:
+        self.runs += 1
+        self.ran.set()
+        if self.raises:
+            raise self.raises
+        self.left -= 1
+        return int(self.left >= 0)
+
+
+async def test_a_job_goes_on_while_there_is_something_to_do() -> None:
+    work, pulse = Work(left=5), Pulse()
+    jobs = Jobs(pulse)
+    jobs.add("work", work, every_seconds=3600)
+    async with jobs:
+        await pulse.settle()
+        assert work.left < 0
+
+
+async def test_a_nudge_wakes_a_job_at_once() -> None:
+    work, jobs = Work(), Jobs()
+    nudge = jobs.add("work", work, every_seconds=3600)
+    async with jobs:
+        await asyncio.wait_for(work.ran.wait(), 1)
+        for _ in range(3):
+            work.ran.clear()
+            nudge()
+            await asyncio.wait_for(work.ran.wait(), 1)
+
+
+async def test_a_job_runs_again_when_its_time_comes() -> None:
+    work, jobs = Work(), Jobs()
+    jobs.add("work", work, every_seconds=0.01)
+    async with jobs, asyncio.timeout(2):
+        while work.runs < 3:
+            work.ran.clear()
+            await work.ran.wait()
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("bug"), Unavailable(), Aborted(), OSError(), TimeoutError()])
+async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
+    work, healthy, jobs, pulse = Work(raises=failure), Work(), Jobs(Pulse()), Pulse()
+    jobs = Jobs(pulse)
+    jobs.add("failing", work, every_seconds=3600)
+    jobs.add("healthy", healthy, every_seconds=3600)
+    async with jobs:
+        assert await pulse.settle() == 1
+        work.raises = None
+        await pulse.settle()
+        assert (work.runs >= 2, healthy.runs >= 2) == (True, True)
+
+
+async def test_a_job_never_runs_twice_at_once() -> None:
+    together, most, pulse = 0, 0, Pulse()
+
+    async def work() -> int:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        await asyncio.sleep(0.001)
+        together -= 1
+        return 0
+
+    jobs = Jobs(pulse)
+    nudge = jobs.add("work", work, every_seconds=3600)
+    async with jobs:
+        nudge()
+        await asyncio.gather(*(pulse.settle() for _ in range(5)))
+    assert most == 1
+
+
+async def test_a_pulse_stops_at_last() -> None:
+    pulse = Pulse()
+    pulse.works.append(Work(left=10**6))
+    assert await pulse.settle() == 1000
+
+
+async def test_jobs_that_left_no_longer_beat() -> None:
+    work, pulse = Work(), Pulse()
+    jobs = Jobs(pulse)
+    jobs.add("work", work, every_seconds=3600)
+    async with jobs:
+        pass
+    runs = work.runs
+    await pulse.settle()
+    assert work.runs == runs
+
+
+async def test_an_aborted_transaction_is_done_again() -> None:
+    runs = 0
+
+    async def third_time_lucky() -> str:
+        nonlocal runs
+        runs += 1
+        if runs < 3:
+            raise Aborted
+        return "done"
+
+    assert (await retried(third_time_lucky), runs) == ("done", 3)
+
+
+async def test_what_is_no_abort_is_not_done_again() -> None:
+    work = Work(raises=RuntimeError("bug"))
+    with pytest.raises(RuntimeError):
+        await retried(work)
+    assert work.runs == 1
+
+
+def test_a_clock_stands_or_runs_from_where_it_was_put() -> None:
+    still, running = MovableClock(NOON, running=False), MovableClock(NOON)
+    started = time.monotonic()
+    while time.monotonic() - started < 0.01:
+        pass
+    assert still() == NOON
+    assert NOON < running() < NOON + timedelta(seconds=5)
+    for clock in (still, running):
+        clock.put(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5))))
+        assert timedelta() <= clock() - datetime(2026, 3, 8, 7, 0, tzinfo=UTC) < timedelta(seconds=5)
+        assert clock().tzinfo is UTC
+        clock.forward(-timedelta(days=1))
+        assert clock().day == 7
+
+
+def test_the_machines_time_is_aware() -> None:
+    assert system_clock().utcoffset() == timedelta()
+
+
+def test_ids_are_new_in_the_order_of_time_or_the_same_for_the_same_words() -> None:
+    made = [new_id() for _ in range(1000)]
+    assert sorted(made) == made
+    assert len(set(made)) == 1000
+    assert {identity.version for identity in made} == {7}
+    assert all(type(identity) is UUID for identity in made)
+    space = made[0]
+    assert same_id(space, "a", 1) == same_id(space, "a", "1") != same_id(space, "a1")
+    assert same_id(space, "a", "b") != same_id(made[1], "a", "b")
