@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from shared.contracts.refusals import Unavailable
 from shared.kit import corners
-from shared.kit.client import deadline
+from shared.kit.deadlines import deadline
 from shared.kit.ids import new_id
 from shared.kit.logs import request_id, said, to_stderr, traceparent
 from shared.kit.openapi import documented

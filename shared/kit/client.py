@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -15,12 +13,12 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import NotFound, Unavailable
 from shared.kit.breaker import Breaker
 from shared.kit.clock import Clock
+from shared.kit.deadlines import remaining
 from shared.kit.logs import request_id, traceparent
 from shared.kit.problems import raised
 
 TIMEOUT_SECONDS = 4.0
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
-deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -63,11 +61,11 @@ class Neighbour:
                 return await self._asked(method, path, payload, given, data)
             except (httpx.TransportError, TimeoutError) as why:
                 harmless = method in REPEATABLE or isinstance(why, httpx.ConnectError)  # the latter reached nobody
-                if attempt == 2 or not harmless or _remaining() < 0.2:
+                if attempt == 2 or not harmless or remaining(TIMEOUT_SECONDS) < 0.2:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from why
 
     async def _asked(self, method: str, path: str, payload: Any, params: Any, data: Any) -> Any:
-        url, seconds = self._next(), min(TIMEOUT_SECONDS, _remaining())
+        url, seconds = self._next(), remaining(TIMEOUT_SECONDS)
         headers = await self._headers(seconds)
         try:
             async with asyncio.timeout(seconds), self._flights:
@@ -129,8 +127,3 @@ def _content(response: httpx.Response) -> Any:
     if response.status_code == 401:  # this service's own token, never the caller's
         raise Unavailable("A neighbour does not take this service's token.", retry_after=2)
     raise raised(response.status_code, said or {"detail": "The neighbour did not say why."})
-
-
-def _remaining() -> float:
-    until = deadline.get()
-    return TIMEOUT_SECONDS if until is None else max(until - time.monotonic(), 0.05)

@@ -97,7 +97,7 @@ class Footing:
 async def footing(
     app: FastAPI, settings: CommonSettings, plugs: Plugs, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
 ) -> AsyncIterator[Footing]:
-    """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer gives keys and a token of its own."""
+    """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer brings keys and token."""
     async with AsyncExitStack() as stack:
         bus: Bus = plugs.bus if plugs.bus is not None else await stack.enter_async_context(open_bus(settings.bus_url, plugs.clock))
         ground = Footing(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)

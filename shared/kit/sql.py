@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.contracts.refusals import Unavailable
+from shared.kit.deadlines import remaining
 from shared.kit.retry import Aborted
 
 DEADLINE_SECONDS = 10
@@ -68,10 +69,6 @@ class Database:
         await self._writer.dispose()
         await self._reader.dispose()
 
-    @property
-    def engine(self) -> AsyncEngine:
-        return self._writer
-
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Commits on leaving, rolls back on any exception; Aborted when the database wants it done again."""
@@ -95,7 +92,7 @@ class Database:
 @asynccontextmanager
 async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS), engine.begin() as connection:
+        async with asyncio.timeout(remaining(DEADLINE_SECONDS)), engine.begin() as connection:
             yield connection
     except (PoolTimeout, TimeoutError, OSError):
         raise Unavailable("The database does not answer.", retry_after=1) from None

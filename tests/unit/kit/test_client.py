@@ -15,8 +15,9 @@ from shared.contracts.http import Answer
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, Unavailable
 from shared.kit.breaker import FAILURES, Breaker
-from shared.kit.client import Neighbour, ServiceToken, deadline
+from shared.kit.client import Neighbour, ServiceToken
 from shared.kit.clock import MovableClock
+from shared.kit.deadlines import deadline
 from shared.kit.logs import request_id, traceparent
 
 Asked = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
