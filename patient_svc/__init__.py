@@ -1,0 +1,1 @@
+"""patient-service owns the profiles of patients, and knows which doctor treats whom."""

@@ -1,0 +1,81 @@
+"""The request and response models of patient-service."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from patient_svc.domain import Sex
+from shared.contracts.http import Answer, Body, Line, Locale, Phone, TimeZone
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+BornOn = Annotated[date, Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1))]
+
+
+class Address(Body):
+    """A postal address; `country` is ISO 3166-1 alpha-2."""
+
+    line1: Line
+    line2: Line | None = None
+    city: Line
+    postal_code: Annotated[Line, Field(max_length=16)] | None = None
+    region: Line | None = None
+    country: Country
+
+
+class EmergencyContact(Body):
+    full_name: Line
+    phone: Phone
+    relationship: Line | None = None
+
+
+class AmendPatient(Body):
+    """What is left out stays; null takes away what may be absent."""
+
+    full_name: Line | None = None
+    phone: Phone | None = None
+    born_on: BornOn | None = None
+    sex: Sex | None = None
+    address: Address | None = None
+    time_zone: TimeZone | None = None
+    locale: Locale | None = None
+    emergency_contact: EmergencyContact | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        plain = self.model_dump(exclude_unset=True)
+        return plain | ({"sex": self.sex} if "sex" in plain else {})
+
+    @model_validator(mode="after")
+    def _some_must_be_there(self) -> AmendPatient:
+        if any(getattr(self, name) is None for name in self.model_fields_set & {"full_name", "time_zone", "locale"}):
+            raise ValueError("full_name, time_zone and locale may not be null")
+        return self
+
+
+class RenamePatient(Body):
+    """`PATCH /internal/patients/{id}`."""
+
+    full_name: Line
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {"full_name": self.full_name}
+
+
+class PatientOut(Answer):
+    """The front desk is not told day of birth and sex."""
+
+    id: UUID
+    full_name: str
+    born_on: date | None
+    sex: Sex | None
+    phone: str | None
+    address: Address | None
+    time_zone: str
+    locale: str
+    emergency_contact: EmergencyContact | None
+    version: int

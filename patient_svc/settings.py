@@ -1,0 +1,17 @@
+"""The settings of patient-service."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic_settings import SettingsConfigDict
+
+from shared.contracts.identity import Service
+from shared.kit.settings import CommonSettings
+
+
+class Settings(CommonSettings):
+    model_config = SettingsConfigDict(env_prefix="PATIENT_", frozen=True, extra="ignore", populate_by_name=True)
+    service: ClassVar[Service] = Service.PATIENT
+
+    database_url: str

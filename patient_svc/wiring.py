@@ -1,0 +1,26 @@
+"""The composition root of patient-service: which adapter stands behind which port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from patient_svc import consumers
+from patient_svc.repository import PLUMBING, SqlStore
+from patient_svc.settings import Settings
+from patient_svc.usecases import Patients
+from shared.kit.footing import footing
+from shared.kit.plugs import Plugs
+
+
+@asynccontextmanager
+async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
+    async with footing(app, settings, plugs) as ground:
+        database = await ground.database(settings.database_url, PLUMBING)
+        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
+        app.state.patients = Patients(store, ground.clock)
+        await consumers.subscribe(ground, app.state.patients)
+        async with ground.jobs:
+            yield
