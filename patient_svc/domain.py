@@ -15,7 +15,6 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Invalid, NoSuch, expect_version
 
 OVER = frozenset({"cancelled", "declined", "expired"})
-NOT_FOR_RECEPTION = {"born_on": None, "sex": None}
 
 
 class NoSuchPatient(NoSuch):
@@ -78,7 +77,7 @@ class Patient:
     def shown_to(self, by: Caller, treated: bool) -> Self:
         """Oneself, the treating doctor and admins see all; the front desk what it needs to reach the patient; for others there is none."""
         if by.role is Role.RECEPTION:
-            return replace(self, **NOT_FOR_RECEPTION)
+            return replace(self, born_on=None, sex=None)
         if by.is_admin or by.id == self.id or (by.role is Role.DOCTOR and treated):
             return self
         raise NoSuchPatient
