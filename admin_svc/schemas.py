@@ -100,7 +100,7 @@ class ChangeAppointment(Body):
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
     status: Annotated[str, StringConstraints(pattern="^[a-z_]{1,32}$")] | None = Field(default=None, examples=["cancelled"])
-    reason: Annotated[Prose, Field(min_length=1)]
+    reason: Line
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from shared.kit.problems import raised
 
 TIMEOUT_SECONDS = 4.0
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout)  # nobody heard it: harmless to say again
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -60,7 +61,7 @@ class Neighbour:
             try:
                 return await self._asked(method, path, payload, given, data)
             except (httpx.TransportError, TimeoutError) as why:
-                harmless = method in REPEATABLE or isinstance(why, httpx.ConnectError)  # the latter reached nobody
+                harmless = method in REPEATABLE or isinstance(why, UNREACHED)
                 if attempt == 2 or not harmless or remaining(TIMEOUT_SECONDS) < 0.2:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from why
 

@@ -67,7 +67,7 @@ class Footing:
 
     def _http(self, service: Service) -> httpx.AsyncClient:
         if service not in self.clients:
-            transport = self.plugs.transport(service) if self.plugs.transport else _network()
+            transport = self.plugs.transport(service) if self.plugs.transport else network()
             client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=None)
             self.stack.push_async_callback(client.aclose)
             self.clients[service] = client
@@ -128,7 +128,8 @@ async def _fetch_ended(auth: Neighbour, verifier: Verifier) -> int:
     return 0
 
 
-def _network() -> httpx.AsyncBaseTransport:
+def network() -> httpx.AsyncBaseTransport:
+    """Calls over sockets, with a pool that recovers after a storm of deadlines (httpx's own does not)."""
     from aiohttp import ClientSession, DummyCookieJar, TCPConnector
     from httpx_aiohttp import AiohttpTransport
 
