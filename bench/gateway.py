@@ -77,6 +77,7 @@ async def serve_gateway(client: str, port: int) -> None:
     from bench.upstreams import AiohttpUpstream, HttpxUpstream
     from gateway_svc.clients.addresses import ResolvedAddresses
     from gateway_svc.main import create_app
+    from gateway_svc.routes.listener import Listener
     from gateway_svc.settings import Settings
     from gateway_svc.usecases.forwarding import Services
     from shared.contracts.identity import Service
@@ -95,8 +96,8 @@ async def serve_gateway(client: str, port: int) -> None:
             yield
 
     app.router.lifespan_context = lifespan
-    config = uvicorn.Config(app, "127.0.0.1", port, log_config=None, access_log=False, proxy_headers=False, server_header=False)
-    await uvicorn.Server(config).serve()
+    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "proxy_headers": False, "server_header": False}
+    await uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, http=Listener, **quiet)).serve()
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from gateway_svc.ports import Answer, Call, Lost
 from gateway_svc.routes.limits import Body, ClientGone, raw_path
 from gateway_svc.usecases.forwarding import Services
 from shared.contracts.refusals import Refusal
-from shared.kit.client import deadline
+from shared.kit.deadlines import deadline
 from shared.kit.logs import log, request_id, traceparent
 
 # A client that takes longer than this for its answer is not reading it.

@@ -13,7 +13,7 @@ from gateway_svc.routes import limits
 from gateway_svc.routes.carrying import carry
 from gateway_svc.routes.limits import Body, ClientGone
 from shared.contracts.refusals import Refusal, Unauthenticated
-from shared.kit.client import deadline
+from shared.kit.deadlines import deadline
 from shared.kit.problems import BodyTooLarge, refused
 
 

@@ -14,7 +14,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from shared.kit.problems import document
 
-HEAD_SECONDS = 10.0
 # What the door itself refuses with a better word (`limits`), and some room.
 LARGEST_HEAD = 32 * 1024
 
@@ -22,6 +21,7 @@ LARGEST_HEAD = 32 * 1024
 class Listener(HttpToolsProtocol):
     """One connection of a client."""
 
+    head_seconds = 10.0
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
     _head_size = 0
@@ -57,7 +57,7 @@ class Listener(HttpToolsProtocol):
         self._refuse(400, "malformed_request", "Malformed request", "This is not how HTTP is spoken.")
 
     def _wait(self) -> None:
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        self._timer = self.loop.call_later(self.head_seconds, self._too_slow)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:

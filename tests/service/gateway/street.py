@@ -227,7 +227,7 @@ class Client:
 
 
 @asynccontextmanager
-async def street(*also: House, **settings: Any) -> AsyncIterator[Street]:
+async def street(*also: House, listener: type[Listener] = Listener, **settings: Any) -> AsyncIterator[Street]:
     """auth-, doctor- and patient-service are there; `also` are further instances of doctor-service; nobody else is at home."""
     houses = {Service.AUTH: House(auth), Service.DOCTOR: House(), Service.PATIENT: House()}
     async with AsyncExitStack() as stack:
@@ -239,7 +239,7 @@ async def street(*also: House, **settings: Any) -> AsyncIterator[Street]:
         clock = MovableClock(NOON, running=False)
         bus = await stack.enter_async_context(EmbeddedBus(":memory:", clock))
         app = create_app(Settings(env="test", client_secret="x" * 40, **settings), plugs=Plugs(bus=bus, clock=clock))
-        port = await stack.enter_async_context(_served(app))
+        port = await stack.enter_async_context(_served(app, listener))
         here = Street(app, port, houses)
         try:
             yield here
@@ -248,14 +248,14 @@ async def street(*also: House, **settings: Any) -> AsyncIterator[Street]:
 
 
 @asynccontextmanager
-async def _served(app: FastAPI) -> AsyncIterator[int]:
+async def _served(app: FastAPI, listener: type[Listener]) -> AsyncIterator[int]:
     """What `uvicorn --http` makes of the listener, without its once-a-tick life."""
-    config = uvicorn.Config(app, http=Listener, lifespan="off", log_config=None, access_log=False, proxy_headers=False)
+    config = uvicorn.Config(app, http=listener, lifespan="off", log_config=None, access_log=False, proxy_headers=False)
     config.load()
     state = ServerState()
     async with app.router.lifespan_context(app):
         listening = await asyncio.get_running_loop().create_server(
-            lambda: Listener(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+            lambda: listener(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
         yield listening.sockets[0].getsockname()[1]
         listening.close()

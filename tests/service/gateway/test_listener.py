@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_svc.routes import listener
+from gateway_svc.routes.listener import Listener
 from tests.service.gateway.street import street
+
+
+class Hasty(Listener):
+    head_seconds = 0.2
 
 
 @pytest.mark.parametrize(
@@ -30,9 +34,8 @@ async def test_what_is_no_request_is_refused_with_a_problem(raw: bytes, status: 
 
 
 @pytest.mark.parametrize("raw", [b"", b"GET /doctors HTTP/1.1\r\nhost: x\r\n", b"GET /doctors HTTP/1.1\r\nhost: x\r\n\r\nGET /doc"])
-async def test_a_head_that_does_not_come_is_not_waited_for(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.2)
-    async with street() as here:
+async def test_a_head_that_does_not_come_is_not_waited_for(raw: bytes) -> None:
+    async with street(listener=Hasty) as here:
         client = await here.connect()
         await client.write(raw)
         statuses = [(await client.hear()).status]
@@ -42,9 +45,8 @@ async def test_a_head_that_does_not_come_is_not_waited_for(raw: bytes, monkeypat
         assert await client.ended()
 
 
-async def test_a_slow_answer_is_no_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.05)
-    async with street(body_seconds=0.3) as here:
+async def test_a_slow_answer_is_no_slow_head() -> None:
+    async with street(listener=Hasty, body_seconds=0.5) as here:
         client = await here.connect()
         await client.head("POST /doctors HTTP/1.1", {"host": "x", "content-length": "2"})
         heard = await client.hear()
