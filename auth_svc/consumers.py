@@ -12,6 +12,6 @@ async def subscribe(ground: Footing, accounts: Accounts) -> None:
         await accounts.note_patient(event.patient_id, event.version, event.id)
 
     async def doctor_changed(event: DoctorChanged) -> None:
-        await accounts.note_name(event.doctor_id, event.rules.full_name, event.version, event.id)
+        await accounts.note_doctor(event.doctor_id, event.rules.full_name, event.version, event.id)
 
     await ground.subscribe({PatientChanged: patient_changed, DoctorChanged: doctor_changed})

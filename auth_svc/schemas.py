@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from auth_svc.domain.accounts import Status
 from shared.contracts.http import AccountCard, Answer, Body, Email, Instant, Line, Locale, NewAccount, Phone, TimeZone
 from shared.contracts.identity import Role
 
 Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
 Token = Annotated[str, Field(min_length=1, max_length=512, repr=False)]
+
+
+EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+
+
+def address(given: str) -> str:
+    """A sign-in name as accounts have it; what is no address stays as it is, and is nobody's."""
+    try:
+        return EMAIL.validate_python(given)
+    except ValidationError:
+        return given
 
 
 class Register(Body):
@@ -31,7 +43,7 @@ class Register(Body):
 
 
 class Login(Body):
-    email: Annotated[str, Field(max_length=254)]
+    email: Annotated[str, Field(max_length=254), AfterValidator(address)]
     password: Password
 
 
@@ -72,13 +84,19 @@ class TokenOut(Answer):
     refresh_token: str | None = None
 
 
+class TokenRefusal(Answer):
+    """RFC 6749 section 5.2."""
+
+    error: str
+
+
 class AmendAccount(Body):
     """`PATCH /internal/accounts/{id}`: what is left out stays."""
 
     email: Email | None = None
     full_name: Line | None = None
-    role: Literal["patient", "doctor", "reception", "admin"] | None = None
-    status: Literal["active", "disabled"] | None = None
+    role: Literal[Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN] | None = None
+    status: Literal[Status.ACTIVE, Status.DISABLED] | None = None
     expected_version: int | None = Field(default=None, ge=1)
 
     @property

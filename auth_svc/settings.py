@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
+from auth_svc.domain.passwords import LONGEST
+from shared.contracts.http import Email
 from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
+
+EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes on what is not set as an empty string
 
 
 def _common(name: str, default: Any = "") -> Any:
@@ -35,12 +39,23 @@ class Settings(CommonSettings):
     admin_client_secret: str = _common("ADMIN_CLIENT_SECRET")
     notify_client_secret: str = _common("NOTIFY_CLIENT_SECRET")
     gateway_client_secret: str = _common("GATEWAY_CLIENT_SECRET")
-    bootstrap_admin_email: str | None = _common("CARESLOT_BOOTSTRAP_ADMIN_EMAIL", None)
-    bootstrap_admin_password: str | None = _common("CARESLOT_BOOTSTRAP_ADMIN_PASSWORD", None)
+    bootstrap_admin_email: Annotated[Email | None, EMPTY_IS_NONE] = _common("CARESLOT_BOOTSTRAP_ADMIN_EMAIL", None)
+    bootstrap_admin_password: Annotated[str | None, EMPTY_IS_NONE] = _common("CARESLOT_BOOTSTRAP_ADMIN_PASSWORD", None)
     access_minutes: int = Field(10, ge=1, le=10)
     session_days: int = Field(30, ge=1, le=365)
     hashing_threads: int = Field(2, ge=1, le=16)
     hashing_queue: int = Field(64, ge=1, le=10_000)
+
+    def faults(self) -> list[str]:
+        """Also: a first admin who could not sign in."""
+        password = self.bootstrap_admin_password or ""
+        given = self.bootstrap_admin_email is not None, bool(password)
+        wrong = {
+            "CARESLOT_BOOTSTRAP_ADMIN_EMAIL: is missing": given == (False, True),
+            "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD: is missing": given == (True, False),
+            f"CARESLOT_BOOTSTRAP_ADMIN_PASSWORD: is longer than {LONGEST} characters": len(password) > LONGEST,
+        }
+        return super().faults() + [fault for fault, stands in wrong.items() if stands]
 
     def secret_of(self, client_id: str) -> str:
         """The secret of a service by its name; empty when there is none."""

@@ -24,7 +24,7 @@ from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.resets import Resets
 from auth_svc.usecases.sessions import Sessions
 from shared.contracts.identity import Service
-from shared.kit.footing import footing
+from shared.kit.footing import WATCH_SECONDS, footing
 from shared.kit.plugs import Plugs
 
 
@@ -40,17 +40,19 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
         kid, pem = await signing_key(database, settings.key_secret)
         app.state.settings = settings
         app.state.signer = token.signer = Signer(kid, pem, settings.issuer, settings.audience, settings.access_minutes * 60)
-        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
+        store = SqlStore(database, ground.clock, ground.relay(database, PLUMBING), _end_in(app))
         hashing = await ground.stack.enter_async_context(Argon2(settings.hashing_threads, settings.hashing_queue))
         patients = HttpPatients(ground.neighbour(Service.PATIENT))
         resets = Resets(store, hashlib.sha256(b"resets" + settings.key_secret.encode()).digest(), ground.clock)
-        endings = Endings(ground.clock, timedelta(minutes=settings.access_minutes), _heard_by(app))
+        endings = Endings(ground.clock, timedelta(minutes=settings.access_minutes))
         accounts = Accounts(store, hashing, patients, resets, endings, ground.clock)
         lasts = timedelta(days=settings.session_days)
         app.state.accounts, app.state.resets = accounts, resets
         app.state.sessions = Sessions(store, hashing, app.state.signer, accounts, endings, settings.secret_of, ground.clock, lasts)
         app.state.passwords = Passwords(store, hashing, resets, endings, ground.clock)
         await consumers.subscribe(ground, accounts)
+        await app.state.sessions.watch(app.state.verifier.end)
+        ground.jobs.add("ended sessions", lambda: app.state.sessions.watch(app.state.verifier.end), every_seconds=WATCH_SECONDS)
         holder = ground.holder(database, PLUMBING)
         ground.jobs.add("finish accounts", accounts.finish_stragglers, every_seconds=15, holder=holder)
         ground.jobs.add("forget sessions", app.state.sessions.forget, every_seconds=3600, holder=holder)
@@ -60,5 +62,5 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
             yield
 
 
-def _heard_by(app: FastAPI) -> Any:
+def _end_in(app: FastAPI) -> Any:
     return lambda event: app.state.verifier.end(event.session_id, event.expires_at.timestamp())

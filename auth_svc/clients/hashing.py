@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from auth_svc.domain.passwords import LONGEST
+from auth_svc.domain.passwords import LONGEST, canonical
 from shared.contracts.refusals import Unavailable
 
 T = TypeVar("T")
@@ -32,12 +32,12 @@ class Argon2:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(canonical(password)))
 
     async def fits(self, password: str, password_hash: str | None) -> bool:
         """Works as long for an account that does not exist."""
         given = password if len(password) <= LONGEST else password[:LONGEST]
-        same = await self._run(lambda: self._verified(password_hash or self._dummy, given))
+        same = await self._run(lambda: self._verified(password_hash or self._dummy, canonical(given)))
         return same and password_hash is not None and given == password
 
     def is_outdated(self, password_hash: str) -> bool:

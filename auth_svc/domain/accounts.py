@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`name_version` is the version of the profile that the name was copied from."""
+    """`name_version` is the version of the role's profile that the name was copied from."""
 
     id: UUID
     email: str
@@ -33,7 +33,7 @@ class Account:
     status: Status
     locale: str
     created_at: datetime
-    password_hash: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
     phone: str | None = None
     time_zone: str = "UTC"
     name_version: int = 0
@@ -65,12 +65,14 @@ class Account:
         expect_version(self.version, expected)
         if changes.get("status") is Status.ACTIVE and self.password_hash is None:
             changes["status"] = Status.INVITED
+        if changes.get("role", self.role) is not self.role:
+            changes["name_version"] = 0
         changed = replace(self, **changes)
         return self if changed == self else self._changed(**changes)
 
-    def named(self, full_name: str, source_version: int) -> Self:
-        """The name as its owner has it, unless a newer one is known."""
-        if source_version <= self.name_version:
+    def named(self, full_name: str, source: Role, source_version: int) -> Self:
+        """The name as its owner has it, unless a newer one is known. Only the profile of one's own role counts."""
+        if source is not self.role or source_version <= self.name_version:
             return self
         changed = replace(self, name_version=source_version)
         return changed if full_name == self.full_name else changed._changed(full_name=full_name)

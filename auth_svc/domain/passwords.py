@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from auth_svc.domain.refusals import PasswordTooWeak
 
@@ -31,16 +32,24 @@ COMMON = frozenset(
 )
 
 
-def check(password: str, email: str) -> None:
-    """Refuses with `password_too_weak` and why."""
-    plain = password.casefold()
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise PasswordTooWeak(pointer="/password")
-    if plain in {email.casefold(), email.casefold().partition("@")[0]} or plain in COMMON or _is_pattern(plain):
-        raise PasswordTooWeak(pointer="/password")
+WORD_AND_DIGITS = re.compile(r"(?:admin|hello|iloveyou|letmein|login|passw[o0]rd|p@ssw[o0]rd|qwerty|secret|test|user|welcome)(\d+)")
+
+
+def check(password: str, email: str, pointer: str = "/password") -> None:
+    """Refuses with `password_too_weak`; `pointer` names the field."""
+    plain, address = password.casefold(), email.casefold()
+    guessable = plain in {address, address.partition("@")[0]} or plain in COMMON or _is_pattern(plain)
+    if guessable or not SHORTEST <= len(password) <= LONGEST:
+        raise PasswordTooWeak(pointer=pointer)
+
+
+def canonical(password: str) -> str:
+    """One form for what looks the same, whichever keyboard it was typed on (NIST SP 800-63B section 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
 
 
 def _is_pattern(plain: str) -> bool:
-    """One short piece again and again, or a run of the alphabet, the digits or the keyboard."""
+    """One short piece again and again, a run of the alphabet, the digits or the keyboard, or a common word before a run of digits."""
     repeats = any(plain == (plain[:size] * len(plain))[: len(plain)] for size in range(1, 5))
-    return repeats or any(plain in run or plain in run[::-1] for run in RUNS)
+    counted = WORD_AND_DIGITS.fullmatch(plain)
+    return repeats or any(piece in run or piece in run[::-1] for run in RUNS for piece in (plain, counted[1] if counted else plain))

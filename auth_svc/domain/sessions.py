@@ -34,15 +34,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The right to choose a new password, once and for a while."""
+    """The right to choose a new password for a while; it is gone once it was used."""
 
     id: UUID
     account_id: UUID
     expires_at: datetime
-    used_at: datetime | None = None
 
     def works(self, now: datetime) -> bool:
-        return self.used_at is None and now < self.expires_at
+        return now < self.expires_at
 
 
 def digest(token: str) -> str:

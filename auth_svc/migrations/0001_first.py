@@ -43,14 +43,13 @@ def upgrade() -> None:
         sa.Column("token_hash", exact(64), primary_key=True),
         sa.Column("session_id", Id, nullable=False, index=True),
         sa.Column("used", sa.Boolean, nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
     )
     op.create_table(
         "resets",
         sa.Column("id", Id, primary_key=True),
         sa.Column("account_id", Id, nullable=False, index=True),
-        sa.Column("token_hash", exact(64), nullable=False),
         sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
-        sa.Column("used_at", UtcDateTime),
     )
     op.create_table(
         "signing_keys",

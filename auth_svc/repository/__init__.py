@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -12,14 +12,18 @@ from auth_svc.domain.accounts import Account
 from auth_svc.domain.sessions import Reset, Session
 from auth_svc.repository import accounts, sessions
 from auth_svc.repository.tables import PLUMBING
+from shared.contracts.events import Event, SessionEnded
 from shared.contracts.identity import Role, Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
 
+@dataclass(slots=True)
 class Transaction(SqlTransaction):
     """One transaction of auth-service."""
+
+    announced: list[Event] = field(default_factory=list)
 
     async def get_account(self, account_id: UUID) -> Account:
         return await accounts.known(self.connection, account_id, lock=True)
@@ -54,28 +58,37 @@ class Transaction(SqlTransaction):
     async def end_session(self, session_id: UUID, at: datetime) -> None:
         await sessions.end(self.connection, session_id, at)
 
-    async def add_reset(self, reset: Reset, token_hash: str) -> None:
-        await sessions.add_reset(self.connection, reset, token_hash)
+    async def add_reset(self, reset: Reset) -> None:
+        await sessions.add_reset(self.connection, reset)
 
     async def get_reset(self, reset_id: UUID) -> Reset | None:
         return await sessions.reset(self.connection, reset_id, lock=True)
 
-    async def use_reset(self, reset_id: UUID, at: datetime) -> None:
-        await sessions.use_reset(self.connection, reset_id, at)
+    async def drop_resets(self, account_id: UUID) -> None:
+        await sessions.drop_resets(self.connection, account_id)
+
+    async def announce(self, event: Event) -> None:
+        await super().announce(event)
+        self.announced.append(event)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlStore:
-    """`announced` wakes the relay after a commit."""
+    """After a commit `announced` wakes the relay, and `ended` hears of each session that ended."""
 
     database: Database
     now: Clock
     announced: Callable[[], None]
+    ended: Callable[[SessionEnded], None]
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, PLUMBING, Service.AUTH, self.now)
+            tx = Transaction(connection, PLUMBING, Service.AUTH, self.now)
+            yield tx
+        for event in tx.announced:
+            if isinstance(event, SessionEnded):
+                self.ended(event)
         self.announced()
 
     async def account(self, account_id: UUID) -> Account:

@@ -71,7 +71,8 @@ async def has_admin(connection: AsyncConnection) -> bool:
 
 
 async def pending(connection: AsyncConnection, before: datetime, limit: int) -> list[Account]:
-    query = select(ACCOUNTS).where(ACCOUNTS.c.status == Status.PENDING, ACCOUNTS.c.created_at < before).limit(limit)
+    query = select(ACCOUNTS).where(ACCOUNTS.c.status == Status.PENDING, ACCOUNTS.c.created_at < before)
+    query = query.order_by(ACCOUNTS.c.created_at).limit(limit)
     return [from_row(row) for row in await connection.execute(query)]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import insert, select
 
 from auth_svc.repository.tables import SIGNING_KEYS
 from shared.kit.ids import new_id
+from shared.kit.settings import BadSettings
 from shared.kit.sql import Database, added
 
 SLOT = 1
@@ -27,7 +28,10 @@ async def signing_key(database: Database, key_secret: str) -> tuple[str, str]:
             fresh = {"slot": SLOT, "kid": str(new_id()), "sealed": seal.encrypt(_made()).decode()}
             await added(connection, insert(SIGNING_KEYS).values(fresh))
         return await signing_key(database, key_secret)
-    return row.kid, seal.decrypt(row.sealed.encode()).decode()
+    try:
+        return row.kid, seal.decrypt(row.sealed.encode()).decode()
+    except InvalidToken:
+        raise BadSettings("AUTH_KEY_SECRET: does not open the signing key in the database") from None
 
 
 def _made() -> bytes:

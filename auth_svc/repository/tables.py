@@ -46,6 +46,7 @@ REFRESH_TOKENS = Table(
     Column("token_hash", exact(64), primary_key=True),
     Column("session_id", Id, nullable=False, index=True),
     Column("used", Boolean, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
 RESETS = Table(
@@ -53,9 +54,7 @@ RESETS = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("account_id", Id, nullable=False, index=True),
-    Column("token_hash", exact(64), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
-    Column("used_at", UtcDateTime),
 )
 
 SIGNING_KEYS = Table(

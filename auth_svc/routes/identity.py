@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from auth_svc.domain.accounts import Account as AccountState
 from auth_svc.domain.refusals import (
@@ -26,7 +26,14 @@ from shared.kit import routes
 from shared.kit.access import Account
 from shared.kit.problems import refusals
 
+
+def _never_stored(response: Response) -> None:
+    """Answers with tokens in them (RFC 6749 section 5.1)."""
+    response.headers["Cache-Control"] = "no-store"
+
+
 router = routes.router(prefix="/auth", tags=["Identity"])
+HoldsTokens = Depends(_never_stored)
 
 
 def _accounts(request: Request) -> Accounts:
@@ -55,18 +62,27 @@ UsePasswords = Annotated[Passwords, Depends(_passwords)]
     status_code=201,
     responses=refusals(EmailTaken, PasswordTooWeak, Unavailable),
     summary="Register as a patient",
+    dependencies=[HoldsTokens],
 )
 async def register(body: Register, accounts: UseAccounts, sessions: UseSessions) -> SignedIn:
     """The account and its profile are there when the answer comes."""
     return await sessions.start(await accounts.register(body.wish))
 
 
-@router.post("/login", response_model=SignedInOut, responses=refusals(InvalidCredentials), summary="Sign in")
+@router.post(
+    "/login", response_model=SignedInOut, responses=refusals(InvalidCredentials, Unavailable), summary="Sign in", dependencies=[HoldsTokens]
+)
 async def login(body: Login, sessions: UseSessions) -> SignedIn:
-    return await sessions.login(body.email.strip().lower(), body.password)
+    return await sessions.login(body.email, body.password)
 
 
-@router.post("/refresh", response_model=SignedInOut, responses=refusals(InvalidRefreshToken, TokenReused), summary="A new pair of tokens")
+@router.post(
+    "/refresh",
+    response_model=SignedInOut,
+    responses=refusals(InvalidRefreshToken, TokenReused),
+    summary="A new pair of tokens",
+    dependencies=[HoldsTokens],
+)
 async def refresh(body: Refresh, sessions: UseSessions) -> SignedIn:
     """The old refresh token dies; one that is used twice ends its session."""
     return await sessions.refresh(body.refresh_token)

@@ -8,12 +8,13 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from auth_svc.domain.accounts import Account
-from auth_svc.domain.refusals import EmailTaken, LastAdmin, NoSuchAccount, TokenInvalid
+from auth_svc.domain.refusals import EmailTaken, LastAdmin, NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseSessions
 from auth_svc.schemas import AmendAccount, EndedSessionOut, EndedSessionsOut, ResetTokenOut
 from auth_svc.usecases.resets import Resets
 from shared.contracts.http import AccountCard, NewAccount
 from shared.contracts.identity import Caller, Role, Service
+from shared.contracts.refusals import Unavailable
 from shared.kit import routes
 from shared.kit.access import only_services
 from shared.kit.paging import Page, Paged
@@ -32,7 +33,7 @@ def _resets(request: Request) -> Resets:
     return resets
 
 
-@router.put("/accounts/{account_id}", response_model=AccountCard, responses=refusals(EmailTaken))
+@router.put("/accounts/{account_id}", response_model=AccountCard, responses=refusals(EmailTaken, PasswordTooWeak, Unavailable))
 async def put_account(account_id: UUID, body: NewAccount, _caller: Makers, accounts: UseAccounts) -> Account:
     return await accounts.put(account_id, body)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from auth_svc.domain import passwords
 from auth_svc.domain.accounts import Account, Status
-from auth_svc.domain.refusals import EmailTaken, LastAdmin
+from auth_svc.domain.refusals import EmailTaken, LastAdmin, NoSuchAccount
 from auth_svc.domain.sessions import INVITED_FOR
 from auth_svc.ports import Hashing, Patients, Store, Transaction
 from auth_svc.usecases.endings import Endings
@@ -17,11 +17,12 @@ from auth_svc.usecases.resets import Resets
 from shared.contracts.events import AccountInvited
 from shared.contracts.http import NewAccount, NewPatient
 from shared.contracts.identity import Role
-from shared.contracts.refusals import Conflict
+from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 
 FINISHED_AFTER = timedelta(minutes=1)
+HOPELESS = (Conflict, Invalid)  # answers of the other half's owner that no repeat will change
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,17 @@ class Accounts:
         """The account half of a person whom a neighbour employs or an admin adds; the same id again answers what stands."""
         if wish.password is not None:
             passwords.check(wish.password, wish.email)
-        async with self.store.begin() as tx:
-            standing = await tx.find_account(account_id)
-        if standing is not None:
-            return await self.finish(standing) if standing.status is Status.PENDING else standing
-        return await self._opened(account_id, wish)
+        if standing := await self._standing(account_id):
+            return await self.finish(standing)
+        try:
+            return await self._opened(account_id, wish)
+        except EmailTaken:
+            return await self._put_meanwhile(account_id)
 
     async def finish(self, account: Account) -> Account:
-        """The other half, then both count."""
+        """The other half, then both count; one that is whole stays as it is."""
+        if account.status is not Status.PENDING:
+            return account
         if account.role is Role.PATIENT:
             await self._open_profile(account)
         async with self.store.begin() as tx:
@@ -68,15 +72,20 @@ class Accounts:
         return whole
 
     async def finish_stragglers(self) -> int:
-        """What a dead process or a neighbour that was away left pending."""
-        stragglers = await self.store.pending_accounts(self.now() - FINISHED_AFTER, limit=50)
-        for account in stragglers:
-            await self.finish(account)
-        return len(stragglers)
+        """What a dead process or a neighbour that was away left pending. One that cannot be finished does not hold up the others."""
+        done = 0
+        for account in await self.store.pending_accounts(self.now() - FINISHED_AFTER, limit=50):
+            try:
+                await self.finish(account)
+                done += 1
+            except HOPELESS:
+                await self._dropped(account.id)
+        return done
 
     async def amend(self, account_id: UUID, expected: int | None, **changes: Any) -> Account:
         """Disabling or a new role ends all sessions. Someone who becomes a patient gets a profile first."""
-        before = await self.store.account(account_id)
+        before = await self.finish(await self.store.account(account_id))
+        before.amended(expected, **changes)
         if changes.get("role") is Role.PATIENT and before.role is not Role.PATIENT:
             await self._open_profile(before)
         async with self.store.begin() as tx:
@@ -90,23 +99,25 @@ class Accounts:
             await tx.announce(amended.changed_event(new_id(), self.now()))
             if (amended.role, amended.status) != (standing.role, standing.status):
                 await self.endings.all_of(tx, account_id)
-            if amended.status is Status.INVITED and standing.status is not Status.INVITED:
-                await self._invite(tx, amended)
+            await self._readdressed(tx, standing, amended)
         return amended
 
-    async def note_name(self, account_id: UUID, full_name: str | None, source_version: int, event_id: UUID) -> None:
+    async def note_doctor(self, doctor_id: UUID, full_name: str, version: int, event_id: UUID) -> None:
+        await self._note_name(doctor_id, full_name, Role.DOCTOR, version, event_id)
+
+    async def note_patient(self, patient_id: UUID, version: int, event_id: UUID) -> None:
+        """Events carry no names of patients: the owner is asked."""
+        await self._note_name(patient_id, await self.patients.full_name(patient_id), Role.PATIENT, version, event_id)
+
+    async def _note_name(self, account_id: UUID, full_name: str | None, source: Role, version: int, event_id: UUID) -> None:
         """A profile's owner told of a change; its name is copied here."""
         async with self.store.begin() as tx:
             standing = await tx.find_account(account_id)
             if not await tx.first_time(event_id) or standing is None or full_name is None:
                 return
-            named = standing.named(full_name, source_version)
+            named = standing.named(full_name, source, version)
             if named != standing:
                 await tx.save_account(named)
-
-    async def note_patient(self, patient_id: UUID, version: int, event_id: UUID) -> None:
-        """Events carry no names: the owner is asked."""
-        await self.note_name(patient_id, await self.patients.full_name(patient_id), version, event_id)
 
     async def bootstrap(self, email: str, password: str) -> None:
         """The first admin, where there is none. Two instances that start at once make one: the address is taken once."""
@@ -127,10 +138,26 @@ class Accounts:
             await tx.add_account(account)
         try:
             return await self.finish(account)
-        except Conflict:
-            async with self.store.begin() as tx:
-                await tx.drop_account(account_id)
+        except HOPELESS:
+            await self._dropped(account_id)
             raise
+
+    async def _dropped(self, account_id: UUID) -> None:
+        """Both halves or neither: the other one was refused. Only a pending account goes."""
+        async with self.store.begin() as tx:
+            await tx.drop_account(account_id)
+
+    async def _standing(self, account_id: UUID) -> Account | None:
+        try:
+            return await self.store.account(account_id)
+        except NoSuchAccount:
+            return None
+
+    async def _put_meanwhile(self, account_id: UUID) -> Account:
+        """Two put the same account at once: the second one meets the first one's; anything else has the address."""
+        if standing := await self._standing(account_id):
+            return await self.finish(standing)
+        raise EmailTaken(pointer="/email")
 
     async def _resumed(self, standing: Account, password: str) -> Account:
         fits = await self.hashing.fits(password, standing.password_hash)
@@ -141,6 +168,14 @@ class Accounts:
     async def _open_profile(self, account: Account) -> None:
         profile = NewPatient(full_name=account.full_name, phone=account.phone, time_zone=account.time_zone, locale=account.locale)
         await self.patients.open(account.id, profile)
+
+    async def _readdressed(self, tx: Transaction, before: Account, after: Account) -> None:
+        """Links that went to an old address, or to someone who was shut out, work no more; who is invited gets a new one."""
+        if (before.email, before.status) == (after.email, after.status):
+            return
+        await tx.drop_resets(after.id)
+        if after.status is Status.INVITED:
+            await self._invite(tx, after)
 
     async def _invite(self, tx: Transaction, account: Account) -> None:
         reset = await self.resets.granted(tx, account.id, INVITED_FOR)

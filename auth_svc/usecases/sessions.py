@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from auth_svc.domain.accounts import Account, Status
 from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, TokenReused
@@ -23,9 +24,9 @@ from shared.kit.ids import new_id
 class SignedIn:
     """What a client holds afterwards; `expires_in` are the seconds of the access token."""
 
-    access_token: str
+    access_token: str = field(repr=False)
     expires_in: int
-    refresh_token: str
+    refresh_token: str = field(repr=False)
     account: Account
     token_type: str = "Bearer"
 
@@ -51,18 +52,18 @@ class Sessions:
             account = await self.accounts.finish(account)
         if not account.may_sign_in:
             raise InvalidCredentials
-        await self._rehash(account, password)
-        return await self.start(account)
+        return await self.start(await self._rehashed(account, password))
 
     async def start(self, account: Account) -> SignedIn:
-        """A new session of an account that has proved itself."""
+        """A new session of an account that has proved itself, unless its password or its standing has changed since."""
         now, refresh = self.now(), secrets.token_urlsafe(32)
         session = Session(new_id(), account.id, now, now, now + self.lasts)
         async with self.store.begin() as tx:
-            if not (await tx.get_account(account.id)).may_sign_in:
+            standing = await tx.get_account(account.id)
+            if not standing.may_sign_in or standing.password_hash != account.password_hash:
                 raise InvalidCredentials
             await tx.add_session(session, digest(refresh))
-        return self._signed(account, session, refresh)
+        return self._signed(standing, session, refresh)
 
     async def refresh(self, token: str) -> SignedIn:
         """A new pair; the old refresh token dies. One that comes twice ends its session, for one of the two is a thief."""
@@ -97,6 +98,12 @@ class Sessions:
         """Those whose last access token may still be alive."""
         return await self.store.ended_sessions(self.now() - self.endings.access_for - timedelta(minutes=1))
 
+    async def watch(self, end: Callable[[UUID, float], None]) -> int:
+        """Tells this very process what other instances ended, or it itself before it was started again."""
+        for session in await self.ended():
+            end(session.id, self.expires_at(session).timestamp())
+        return 0
+
     def service_token(self, client_id: str, client_secret: str) -> str:
         """For a service that proves itself; refuses with InvalidCredentials."""
         known = self.secret_of(client_id)
@@ -113,13 +120,16 @@ class Sessions:
         """Removes what ended more than a day ago."""
         return await self.store.forget(self.now() - timedelta(days=1))
 
-    async def _rehash(self, account: Account, password: str) -> None:
-        if account.password_hash and self.hashing.is_outdated(account.password_hash):
-            hashed = await self.hashing.hash(password)
-            async with self.store.begin() as tx:
-                standing = await tx.get_account(account.id)
-                if standing.password_hash == account.password_hash:
-                    await tx.save_account(standing.rehashed(hashed))
+    async def _rehashed(self, account: Account, password: str) -> Account:
+        if not (account.password_hash and self.hashing.is_outdated(account.password_hash)):
+            return account
+        hashed = await self.hashing.hash(password)
+        async with self.store.begin() as tx:
+            standing = await tx.get_account(account.id)
+            if standing.password_hash != account.password_hash:
+                return account
+            await tx.save_account(standing.rehashed(hashed))
+        return standing.rehashed(hashed)
 
     def _signed(self, account: Account, session: Session, refresh: str) -> SignedIn:
         access = self.signing.access_token(account.id, account.role, session.id, self.now())

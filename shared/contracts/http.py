@@ -9,7 +9,17 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 import email_validator
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.identity import Caller, Role
@@ -226,6 +236,13 @@ class NewAccount(Body):
     locale: Locale = "en"
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
+
+    @field_validator("role")
+    @classmethod
+    def _of_a_person(cls, role: Role) -> Role:
+        if role in (Role.SERVICE, Role.SYSTEM):
+            raise ValueError("people are patients, doctors, reception or admins")
+        return role
 
 
 class NewPatient(Body):

@@ -109,6 +109,8 @@ def kid_of(token: str) -> str:
         header = json.loads(raw)
     except (ValueError, RecursionError):
         raise InvalidToken from None
+    if not isinstance(header, dict):
+        raise InvalidToken
     if header.get("alg") != "RS256" or header.get("typ") != "at+jwt" or "crit" in header or not isinstance(header.get("kid"), str):
         raise InvalidToken
     return str(header["kid"])
