@@ -19,7 +19,7 @@ from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
 
-@dataclass(slots=True)
+@dataclass
 class Transaction(SqlTransaction):
     """One transaction of auth-service."""
 
