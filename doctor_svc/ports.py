@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
 from shared.contracts.events import Event
+from shared.contracts.http import NewAccount
+
+Cursor = tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorFilter:
+    """Each bound that is given must hold; several values of one are alternatives."""
+
+    specialties: tuple[str, ...] = ()
+    services: tuple[UUID, ...] = ()
+    languages: tuple[str, ...] = ()
+    location: str | None = None
+    text: str | None = None
 
 
 class Transaction(Protocol):
@@ -21,6 +39,21 @@ class Transaction(Protocol):
 
     async def save_service(self, service: ServiceType) -> None: ...
 
+    async def known_services(self, ids: Collection[UUID]) -> set[UUID]: ...
+
+    async def get_doctor(self, doctor_id: UUID) -> Doctor: ...
+
+    async def find_doctor(self, doctor_id: UUID) -> Doctor | None: ...
+
+    async def add_doctor(self, doctor: Doctor, at: datetime) -> None: ...
+
+    async def save_doctor(self, doctor: Doctor) -> None: ...
+
+    async def drop_doctor(self, doctor_id: UUID) -> None:
+        """A pending one."""
+
+    async def first_time(self, event_id: UUID) -> bool: ...
+
     async def announce(self, event: Event) -> None: ...
 
 
@@ -29,7 +62,24 @@ class Store(Protocol):
 
     async def service(self, service_id: UUID) -> ServiceType: ...
 
-    async def services(self, *, active: bool | None, limit: int, after: tuple[str, ...] | None) -> list[ServiceType]:
+    async def services(self, *, active: bool | None, limit: int, after: Cursor) -> list[ServiceType]:
         """Up to `limit` in the order of name and id."""
 
     async def specialties(self) -> list[str]: ...
+
+    async def doctor(self, doctor_id: UUID) -> Doctor: ...
+
+    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Doctor]:
+        """Active ones, up to `limit` in the order of name and id."""
+
+    async def all_doctors(self, *, limit: int, after: Cursor) -> list[Doctor]:
+        """Whole ones, active or not, in the order of their ids."""
+
+    async def pending_doctors(self, before: datetime, limit: int) -> list[Doctor]: ...
+
+
+class Accounts(Protocol):
+    """The owner of the account half."""
+
+    async def open(self, account_id: UUID, account: NewAccount) -> None:
+        """Harmless to repeat; refuses as auth-service does (`email_taken`)."""

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
-from shared.contracts.http import Answer, Body, Line, Minutes, Money
+from shared.contracts.http import (
+    Answer,
+    Body,
+    DateOverride,
+    Email,
+    Instant,
+    Line,
+    Locale,
+    Minutes,
+    Money,
+    Prose,
+    TimeZone,
+    WallWindow,
+    WeeklyWindow,
+)
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
@@ -76,3 +92,131 @@ class AmendService(Body):
 
 class Specialties(Answer):
     items: list[str]
+
+
+Words = Annotated[list[Line], Field(max_length=20)]
+Languages = Annotated[list[Locale], Field(max_length=20, description="BCP 47 language tags.")]
+Services = Annotated[list[UUID], Field(max_length=100)]
+
+
+class EngageDoctor(Body):
+    """A new doctor; the login account is made with it and an invitation is mailed."""
+
+    email: Email
+    full_name: Line
+    time_zone: TimeZone
+    title: Line | None = None
+    bio: Prose | None = None
+    location: Line | None = None
+    specialties: Words = Field(default_factory=list)
+    languages: Languages = Field(default_factory=list)
+    services: Services = Field(default_factory=list)
+    accepting_patients: bool = Field(default=True, strict=True)
+
+    def doctor(self, doctor_id: UUID) -> Doctor:
+        return Doctor(id=doctor_id, **{name: frozen(getattr(self, name)) for name in EngageDoctor.model_fields})
+
+
+class PutDoctor(EngageDoctor):
+    """`PUT /internal/doctors/{id}`: as above, with a password if one was chosen."""
+
+    password: str | None = Field(default=None, max_length=128, repr=False)
+
+
+class AmendDoctor(Body):
+    """What is left out stays; null takes away title, bio or location.
+
+    Doctors may change title, bio, languages, location and accepting_patients themselves.
+    """
+
+    full_name: Line | None = None
+    time_zone: TimeZone | None = None
+    title: Line | None = None
+    bio: Prose | None = None
+    location: Line | None = None
+    specialties: Words | None = None
+    languages: Languages | None = None
+    services: Services | None = None
+    accepting_patients: bool | None = Field(default=None, strict=True)
+    active: bool | None = Field(default=None, strict=True)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {name: frozen(getattr(self, name)) for name in self.model_fields_set}
+
+    @model_validator(mode="after")
+    def _only_some_may_be_null(self) -> AmendDoctor:
+        nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
+        if nulls - {"title", "bio", "location"}:
+            raise ValueError("null takes away title, bio or location, nothing else")
+        return self
+
+
+class RenameDoctor(Body):
+    """`PATCH /internal/doctors/{id}`."""
+
+    full_name: Line
+
+
+class DoctorOut(Answer):
+    id: UUID
+    full_name: str
+    title: str | None
+    specialties: list[str]
+    languages: list[str]
+    bio: str | None
+    location: str | None
+    time_zone: str
+    services: list[UUID]
+    accepting_patients: bool
+    active: bool
+    version: int
+
+
+class PutSchedule(Body):
+    """The weekly hours, on the doctor's wall clock."""
+
+    weekly: Annotated[list[WeeklyWindow], Field(max_length=100)]
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> PutSchedule:
+        if any(window.valid_from and window.valid_to and window.valid_from > window.valid_to for window in self.weekly):
+            raise ValueError("valid_from must not lie after valid_to")
+        return self
+
+
+class PutOverride(Body):
+    """The hours of one date; none: a day off."""
+
+    windows: Annotated[list[WallWindow], Field(max_length=20)]
+
+
+class WorkingWindowOut(Answer):
+    starts_at: Instant
+    ends_at: Instant
+    local_start: str
+
+
+class ScheduleOut(Answer):
+    """The rules, and the concrete windows in the range that was asked for."""
+
+    doctor_id: UUID
+    time_zone: str
+    weekly: list[WeeklyWindow]
+    overrides: list[DateOverride]
+    windows: list[WorkingWindowOut]
+    version: int
+
+
+class OverrideOut(Answer):
+    """`version` is the schedule's."""
+
+    id: UUID
+    date: date
+    windows: list[WallWindow]
+    version: int
+
+
+def frozen(value: Any) -> Any:
+    """Lists as the domain keeps them."""
+    return tuple(value) if isinstance(value, list) else value

@@ -7,10 +7,15 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from doctor_svc import consumers
+from doctor_svc.clients import HttpAccounts
 from doctor_svc.repository import SqlStore
 from doctor_svc.repository.tables import PLUMBING
 from doctor_svc.settings import Settings
+from doctor_svc.usecases.doctors import Doctors
+from doctor_svc.usecases.schedules import Schedules
 from doctor_svc.usecases.services import Services
+from shared.contracts.identity import Service
 from shared.kit.footing import footing
 from shared.kit.plugs import Plugs
 
@@ -20,6 +25,9 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
     async with footing(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
-        app.state.services = Services(store, ground.clock)
+        doctors = Doctors(store, HttpAccounts(ground.neighbour(Service.AUTH)), ground.clock)
+        app.state.services, app.state.doctors, app.state.schedules = Services(store, ground.clock), doctors, Schedules(store, ground.clock)
+        await consumers.subscribe(ground, doctors)
+        ground.jobs.add("finish doctors", doctors.finish_stragglers, every_seconds=15, holder=ground.holder(database, PLUMBING))
         async with ground.jobs:
             yield

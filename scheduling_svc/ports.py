@@ -8,8 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Claim, Engagement
-from scheduling_svc.domain.grains import Span
 from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.grains import Span
 from shared.contracts.http import DoctorRules, ServiceRules
 from shared.kit.retry import Aborted
 

@@ -12,7 +12,6 @@ from jose import jwk, jwt
 
 from shared.contracts.identity import Role
 
-
 ISSUED_AT = 1_700_000_000
 
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from shared.kit.migrating import create_plumbing, drop_tables
-from shared.kit.sql import Id, exact
+from shared.kit.sql import Id, UtcDateTime, exact
 
 revision = "0001"
 down_revision = None
@@ -33,7 +33,38 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
     )
     op.create_index("services_by_name", "services", ["name", "id"])
+    op.create_table(
+        "doctors",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("email", exact(254), nullable=False),
+        sa.Column("full_name", exact(200), nullable=False),
+        sa.Column("time_zone", exact(64), nullable=False),
+        sa.Column("title", exact(200)),
+        sa.Column("bio", sa.Text),
+        sa.Column("location", exact(200)),
+        sa.Column("specialties", sa.JSON, nullable=False),
+        sa.Column("languages", sa.JSON, nullable=False),
+        sa.Column("services", sa.JSON, nullable=False),
+        sa.Column("accepting_patients", sa.Boolean, nullable=False),
+        sa.Column("active", sa.Boolean, nullable=False),
+        sa.Column("pending", sa.Boolean, nullable=False),
+        sa.Column("account_version", sa.Integer, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("weekly", sa.JSON, nullable=False),
+        sa.Column("overrides", sa.JSON, nullable=False),
+        sa.Column("schedule_version", sa.Integer, nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+    )
+    op.create_index("doctors_by_name", "doctors", ["active", "full_name", "id"])
+    op.create_index("doctors_pending", "doctors", ["pending", "created_at"])
+    op.create_table(
+        "doctor_words",
+        sa.Column("doctor_id", Id, primary_key=True),
+        sa.Column("kind", exact(16), primary_key=True),
+        sa.Column("word", exact(200), primary_key=True),
+    )
+    op.create_index("doctors_by_word", "doctor_words", ["kind", "word", "doctor_id"])
 
 
 def downgrade() -> None:
-    drop_tables("services")
+    drop_tables("services", "doctors", "doctor_words")

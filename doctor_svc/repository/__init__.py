@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
-from doctor_svc.repository import services
+from doctor_svc.ports import Cursor, DoctorFilter
+from doctor_svc.repository import doctors, services
 from doctor_svc.repository.tables import PLUMBING
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
@@ -30,6 +33,24 @@ class Transaction(SqlTransaction):
 
     async def save_service(self, service: ServiceType) -> None:
         await services.save(self.connection, service)
+
+    async def known_services(self, ids: Collection[UUID]) -> set[UUID]:
+        return await services.existing(self.connection, ids)
+
+    async def get_doctor(self, doctor_id: UUID) -> Doctor:
+        return await doctors.known(self.connection, doctor_id, lock=True)
+
+    async def find_doctor(self, doctor_id: UUID) -> Doctor | None:
+        return await doctors.one(self.connection, doctor_id, lock=True)
+
+    async def add_doctor(self, doctor: Doctor, at: datetime) -> None:
+        await doctors.add(self.connection, doctor, at)
+
+    async def save_doctor(self, doctor: Doctor) -> None:
+        await doctors.save(self.connection, doctor)
+
+    async def drop_doctor(self, doctor_id: UUID) -> None:
+        await doctors.drop(self.connection, doctor_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +78,19 @@ class SqlStore:
     async def specialties(self) -> list[str]:
         async with self.database.read() as connection:
             return await services.specialties(connection)
+
+    async def doctor(self, doctor_id: UUID) -> Doctor:
+        async with self.database.read() as connection:
+            return await doctors.known(connection, doctor_id)
+
+    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Doctor]:
+        async with self.database.read() as connection:
+            return await doctors.listed(connection, wanted, limit, after)
+
+    async def all_doctors(self, *, limit: int, after: Cursor) -> list[Doctor]:
+        async with self.database.read() as connection:
+            return await doctors.by_id(connection, limit, after)
+
+    async def pending_doctors(self, before: datetime, limit: int) -> list[Doctor]:
+        async with self.database.read() as connection:
+            return await doctors.pending(connection, before, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doctor_svc.domain.refusals import NoSuchService
 from doctor_svc.domain.services import ServiceType
-from doctor_svc.repository.tables import SERVICES
+from doctor_svc.repository.tables import DOCTORS, SERVICES
 from shared.contracts.http import Money
+from shared.kit.paging import BadCursor
 
 FIXED = ("capacity", "daily_cap", "weekly_cap", "price")
 
@@ -54,10 +56,28 @@ async def listed(connection: AsyncConnection, active: bool | None, limit: int, a
     if active is not None:
         query = query.where(SERVICES.c.active == active)
     if after is not None:
-        query = query.where(tuple_(SERVICES.c.name, SERVICES.c.id) > tuple_(after[0], UUID(after[1])))
+        query = query.where(tuple_(SERVICES.c.name, SERVICES.c.id) > tuple_(*place(after, 2)))
     return [from_row(row) for row in await connection.execute(query)]
 
 
 async def specialties(connection: AsyncConnection) -> list[str]:
-    query = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()
-    return sorted(await connection.scalars(query), key=str.casefold)
+    """Those of services on offer and of active doctors, each once."""
+    offered = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()
+    practised = select(DOCTORS.c.specialties).where(DOCTORS.c.active, ~DOCTORS.c.pending)
+    found = {*await connection.scalars(offered), *(each for several in await connection.scalars(practised) for each in several)}
+    return sorted(found, key=str.casefold)
+
+
+async def existing(connection: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
+    return set(await connection.scalars(select(SERVICES.c.id).where(SERVICES.c.id.in_(ids))))
+
+
+def place(after: tuple[str, ...], parts: int) -> tuple[Any, ...]:
+    """The key that a cursor names: texts, then an id."""
+    try:
+        *texts, one_id = after
+        if len(after) != parts:
+            raise ValueError(after)
+        return (*texts, UUID(one_id))
+    except ValueError:
+        raise BadCursor(pointer="/after") from None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, Text
 
 from shared.kit.schema import plumbing
-from shared.kit.sql import Id, exact
+from shared.kit.sql import Id, UtcDateTime, exact
 
 METADATA = MetaData()
 PLUMBING = plumbing(METADATA)
@@ -31,4 +31,39 @@ SERVICES = Table(
     Column("active", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
     Index("services_by_name", "name", "id"),
+)
+
+DOCTORS = Table(
+    "doctors",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("email", exact(254), nullable=False),
+    Column("full_name", exact(200), nullable=False),
+    Column("time_zone", exact(64), nullable=False),
+    Column("title", exact(200)),
+    Column("bio", Text),
+    Column("location", exact(200)),
+    Column("specialties", JSON, nullable=False),
+    Column("languages", JSON, nullable=False),
+    Column("services", JSON, nullable=False),
+    Column("accepting_patients", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("pending", Boolean, nullable=False),
+    Column("account_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("weekly", JSON, nullable=False),
+    Column("overrides", JSON, nullable=False),
+    Column("schedule_version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("doctors_by_name", "active", "full_name", "id"),
+    Index("doctors_pending", "pending", "created_at"),
+)
+
+WORDS = Table(
+    "doctor_words",
+    METADATA,
+    Column("doctor_id", Id, primary_key=True),
+    Column("kind", exact(16), primary_key=True),
+    Column("word", exact(200), primary_key=True),
+    Index("doctors_by_word", "kind", "word", "doctor_id"),
 )

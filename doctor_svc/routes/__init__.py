@@ -1,5 +1,5 @@
 """The routes of doctor-service."""
 
-from doctor_svc.routes import internal, services
+from doctor_svc.routes import doctors, internal, schedules, services
 
-routers = (services.router, internal.router)
+routers = (services.router, doctors.router, schedules.router, internal.router)

@@ -7,17 +7,50 @@ from uuid import UUID
 
 from fastapi import Depends
 
+from doctor_svc.domain.refusals import NoSuchDoctor, NoSuchService, UnknownService
 from doctor_svc.domain.services import ServiceType
+from doctor_svc.routes.doctors import UseCases as Doctors
 from doctor_svc.routes.services import UseCases as Services
-from shared.contracts.http import ServiceRules
+from doctor_svc.schemas import PutDoctor, RenameDoctor
+from shared.contracts.http import DoctorRules, ServiceRules
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
 from shared.kit.access import only_services
+from shared.kit.paging import Page, Paged
+from shared.kit.problems import refusals
 
 router = routes.router(prefix="/internal", internal=True)
-Readers = Annotated[Caller, Depends(only_services(Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION))]
+Readers = Annotated[Caller, Depends(only_services(Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+AdminService = Annotated[Caller, Depends(only_services(Service.ADMIN))]
 
 
-@router.get("/services/{service_id}", response_model=ServiceRules)
+@router.get("/services", response_model=Page[ServiceRules])
+async def list_rules_of_services(_caller: Readers, paging: Paged, services: Services) -> Page[ServiceType]:
+    rows = await services.store.services(active=None, limit=paging.limit + 1, after=paging.after)
+    return paging.page(rows, lambda service: (service.name, service.id))
+
+
+@router.get("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService))
 async def rules_of_service(service_id: UUID, _caller: Readers, services: Services) -> ServiceType:
     return await services.find(service_id)
+
+
+@router.get("/doctors", response_model=Page[DoctorRules])
+async def list_rules_of_doctors(_caller: Readers, paging: Paged, doctors: Doctors) -> Page[DoctorRules]:
+    rows = await doctors.store.all_doctors(limit=paging.limit + 1, after=paging.after)
+    return paging.page([doctor.rules() for doctor in rows], lambda rules: (rules.id,))
+
+
+@router.get("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
+async def rules_of_doctor(doctor_id: UUID, _caller: Readers, doctors: Doctors) -> DoctorRules:
+    return (await doctors.store.doctor(doctor_id)).rules()
+
+
+@router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService))
+async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: Doctors) -> DoctorRules:
+    return (await doctors.engage(body.doctor(doctor_id), body.password)).rules()
+
+
+@router.patch("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
+async def rename_doctor(doctor_id: UUID, body: RenameDoctor, _caller: AdminService, doctors: Doctors) -> DoctorRules:
+    return (await doctors.amend(doctor_id, {"full_name": body.full_name}, None, None)).rules()

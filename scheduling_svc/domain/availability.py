@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 from scheduling_svc.domain.claims import Engagement
-from scheduling_svc.domain.grains import EVERY, Span, eroded, grain_from, grain_of, instant_of, members, painted, run, spread
 from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
 from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.grains import EVERY, Span, eroded, grain_from, grain_of, instant_of, members, painted, run, spread
 from shared.contracts.refusals import Conflict
 
 

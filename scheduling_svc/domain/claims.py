@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from scheduling_svc.domain.grains import Span, grain_of, instant_of
 from scheduling_svc.domain.refusals import NoSuchReservation, ReservationReleased
 from scheduling_svc.domain.terms import Service
+from shared.contracts.grains import Span, grain_of, instant_of
 from shared.contracts.http import Reservation, Reserve
 from shared.contracts.identity import Caller
 

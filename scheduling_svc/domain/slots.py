@@ -8,8 +8,8 @@ from typing import Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from scheduling_svc.domain.grains import instant_of
 from scheduling_svc.domain.terms import Service
+from shared.contracts.grains import instant_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from scheduling_svc.domain.grains import GRAIN_MINUTES, Span, grain_from, grain_of
-from scheduling_svc.domain.hours import Hours
+from shared.contracts.grains import GRAIN_MINUTES, Span, grain_from, grain_of
+from shared.contracts.hours import Hours
 from shared.contracts.http import DoctorRules, ServiceRules
 
 

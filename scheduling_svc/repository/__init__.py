@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.claims import Claim, Engagement
-from scheduling_svc.domain.grains import Span
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.repository import claims, rules
 from scheduling_svc.repository.tables import PLUMBING
+from shared.contracts.grains import Span
 from shared.contracts.http import DoctorRules, ServiceRules
 from shared.contracts.identity import Service as Name
 from shared.kit.clock import Clock

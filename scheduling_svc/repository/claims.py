@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.claims import Claim, Engagement, Place
-from scheduling_svc.domain.grains import Span
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository.tables import CLAIM_GRAINS, CLAIMS
+from shared.contracts.grains import Span
 from shared.kit.paging import BadCursor
 
 RESERVATION = "reservation"

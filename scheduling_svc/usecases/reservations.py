@@ -10,11 +10,11 @@ from uuid import UUID
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Sheet
 from scheduling_svc.domain.claims import Claim, Engagement, Place
-from scheduling_svc.domain.grains import DAY, Span, common, grain_of, instant_of
 from scheduling_svc.domain.refusals import NoSuchReservation, NotBookable
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Store
 from scheduling_svc.usecases.rulebook import Rulebook
+from shared.contracts.grains import DAY, Span, common, grain_of, instant_of
 from shared.contracts.http import Alternative, Reservation, Reserve
 from shared.kit.clock import Clock
 

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Sheet
-from scheduling_svc.domain.grains import Span, common, grain_from
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor
 from scheduling_svc.domain.slots import Slot, SlotList
 from scheduling_svc.ports import Look
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
+from shared.contracts.grains import Span, common, grain_from
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.domain.grains import grain_of
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import SlotQuestion, Slots
+from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor, Reserve
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal

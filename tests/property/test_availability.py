@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Sheet
 from scheduling_svc.domain.claims import Engagement
-from scheduling_svc.domain.grains import grain_of, instant_of
 from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceRules
 from tests.property.clinics import bookings, clinics
 from tests.property.oracle import Booked, Oracle

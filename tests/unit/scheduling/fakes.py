@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Claim, Engagement
-from scheduling_svc.domain.grains import Span
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Overtaken
+from shared.contracts.grains import Span
 from shared.contracts.http import DoctorRules, ServiceRules
 
 

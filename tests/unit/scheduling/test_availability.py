@@ -10,9 +10,9 @@ import pytest
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Sheet, conflict, reasons
 from scheduling_svc.domain.claims import Engagement
-from scheduling_svc.domain.grains import grain_of
 from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
 from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.grains import grain_of
 from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service
 
 Minutes = tuple[int, int]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling_svc.domain.grains import comb, common, eroded, grain_from, grain_of, instant_of, members, painted, spread
+from shared.contracts.grains import comb, common, eroded, grain_from, grain_of, instant_of, members, painted, spread
 
 bitmaps, lengths = st.integers(0, 2**200), st.integers(1, 40)
 spans = st.tuples(st.integers(-50, 50), st.integers(-50, 50))

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.grains import grain_of, instant_of, members
-from scheduling_svc.domain.hours import Hours
+from shared.contracts.grains import grain_of, instant_of, members
+from shared.contracts.hours import Hours
 from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
 from tests.unit.scheduling.builders import a_doctor
 

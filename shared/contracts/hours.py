@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from scheduling_svc.domain.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Span, comb, common, run
+from shared.contracts.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Span, comb, common, run
 from shared.contracts.http import DoctorRules, WallWindow, WeeklyWindow
 
 CHUNK = 128 * DAY

@@ -1,0 +1,11 @@
+"""What doctor-service hears: what became of accounts."""
+
+from __future__ import annotations
+
+from doctor_svc.usecases.doctors import Doctors
+from shared.contracts.events import AccountChanged
+from shared.kit.footing import Footing
+
+
+async def subscribe(ground: Footing, doctors: Doctors) -> None:
+    await ground.subscribe({AccountChanged: doctors.note_account})

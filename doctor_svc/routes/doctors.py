@@ -1,0 +1,69 @@
+"""Doctors over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.refusals import NoSuchDoctor, NotYoursToChange, UnknownService
+from doctor_svc.ports import DoctorFilter
+from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
+from doctor_svc.usecases.doctors import Doctors
+from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
+from shared.kit import routes
+from shared.kit.access import Admin, DoctorOrAdmin, MustMatch, Once, Public
+from shared.kit.paging import Page, Paged
+from shared.kit.problems import refusals
+
+router = routes.router(prefix="/doctors", tags=["Doctors and services"])
+Text = Annotated[str | None, Query(min_length=1, max_length=200)]
+Texts = Annotated[list[str] | None, Query(max_length=20)]
+
+
+def _doctors(request: Request) -> Doctors:
+    doctors: Doctors = request.app.state.doctors
+    return doctors
+
+
+def _filter(
+    specialty: Texts = None,
+    service_id: Annotated[list[UUID] | None, Query(max_length=20)] = None,
+    language: Texts = None,
+    location: Text = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=200, description="In name or specialty.")] = None,
+) -> DoctorFilter:
+    return DoctorFilter(tuple(specialty or ()), tuple(service_id or ()), tuple(language or ()), location, q)
+
+
+UseCases = Annotated[Doctors, Depends(_doctors)]
+Filtered = Annotated[DoctorFilter, Depends(_filter)]
+
+
+@router.get("", response_model=Page[DoctorOut], summary="Active doctors")
+async def list_doctors(_caller: Public, paging: Paged, wanted: Filtered, doctors: UseCases) -> Page[Doctor]:
+    """By name. Bounds of different kinds must all hold; several values of one kind are alternatives."""
+    return paging.page(await doctors.browse(wanted, paging.limit, paging.after), lambda doctor: (doctor.full_name, doctor.id))
+
+
+@router.get("/{doctor_id}", response_model=DoctorOut, responses=refusals(NoSuchDoctor), summary="One doctor")
+async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseCases) -> Doctor:
+    return await doctors.find(doctor_id, caller)
+
+
+@router.post("", response_model=DoctorOut, status_code=201, responses=refusals(UnknownService, Unavailable), summary="Employ a doctor")
+async def engage_doctor(body: EngageDoctor, _caller: Admin, once: Once, doctors: UseCases) -> Doctor:
+    """Profile and login account, or neither (409 `email_taken`); the doctor is invited by mail and has an empty schedule."""
+    return await doctors.engage(body.doctor(once.id))
+
+
+@router.patch(
+    "/{doctor_id}",
+    response_model=DoctorOut,
+    responses=refusals(NoSuchDoctor, NotYoursToChange, UnknownService, Stale, PreconditionRequired),
+    summary="Change a doctor's profile",
+)
+async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: DoctorOrAdmin, expected: MustMatch, doctors: UseCases) -> Doctor:
+    return await doctors.amend(doctor_id, body.changes, expected, caller)

@@ -1,0 +1,80 @@
+"""Hours over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path, Query, Request
+
+from doctor_svc.domain.refusals import (
+    NoSuchDoctor,
+    NoSuchOverride,
+    NotYoursToChange,
+    RangeReversed,
+    RangeTooLong,
+    TooManyOverrides,
+    WindowsOverlap,
+)
+from doctor_svc.domain.schedules import Schedule, ScheduleView
+from doctor_svc.schemas import OverrideOut, PutOverride, PutSchedule, ScheduleOut
+from doctor_svc.usecases.schedules import Schedules
+from shared.contracts.http import Instant
+from shared.contracts.refusals import PreconditionRequired, Stale
+from shared.kit import routes
+from shared.kit.access import DoctorOrAdmin, IfMatch, MustMatch, Public
+from shared.kit.problems import refusals
+
+router = routes.router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
+On = Annotated[date, Path(alias="date", ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
+CHANGING = (NoSuchDoctor, NotYoursToChange, Stale, PreconditionRequired)
+
+
+def _schedules(request: Request) -> Schedules:
+    schedules: Schedules = request.app.state.schedules
+    return schedules
+
+
+UseCases = Annotated[Schedules, Depends(_schedules)]
+
+
+@router.get("", response_model=ScheduleOut, responses=refusals(NoSuchDoctor, RangeReversed, RangeTooLong), summary="A doctor's hours")
+async def get_schedule(
+    doctor_id: UUID,
+    caller: Public,
+    schedules: UseCases,
+    begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
+    ends: Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")] = None,
+) -> ScheduleView:
+    return await schedules.view(doctor_id, caller, begins, ends)
+
+
+@router.put("", response_model=ScheduleOut, responses=refusals(*CHANGING, WindowsOverlap), summary="Replace the weekly hours")
+async def put_schedule(doctor_id: UUID, body: PutSchedule, caller: DoctorOrAdmin, expected: MustMatch, schedules: UseCases) -> ScheduleView:
+    """Appointments that stand outside of the new hours stay."""
+    return await schedules.open_hours(doctor_id, body.weekly, expected, caller)
+
+
+@router.put(
+    "/overrides/{date}",
+    response_model=OverrideOut,
+    responses=refusals(*CHANGING, WindowsOverlap, TooManyOverrides),
+    summary="The hours of one date",
+)
+async def put_override(
+    doctor_id: UUID, on: On, body: PutOverride, caller: DoctorOrAdmin, expected: MustMatch, schedules: UseCases
+) -> OverrideOut:
+    """No windows: a day off. Windows on a day off open it."""
+    return _override(await schedules.override(doctor_id, on, body.windows, expected, caller), on)
+
+
+@router.delete("/overrides/{date}", status_code=204, responses=refusals(*CHANGING, NoSuchOverride), summary="Back to the weekly hours")
+async def delete_override(doctor_id: UUID, on: On, caller: DoctorOrAdmin, expected: IfMatch, schedules: UseCases) -> None:
+    await schedules.follow_week(doctor_id, on, expected, caller)
+
+
+def _override(schedule: Schedule, on: date) -> OverrideOut:
+    override = schedule.override(on)
+    assert override is not None
+    return OverrideOut(id=override.id, date=override.date, windows=override.windows, version=schedule.version)

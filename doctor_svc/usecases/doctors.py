@@ -1,0 +1,102 @@
+"""Employing doctors, changing and finding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.refusals import UnknownService
+from doctor_svc.ports import Accounts, Cursor, DoctorFilter, Store, Transaction
+from shared.contracts.events import AccountChanged
+from shared.contracts.http import NewAccount
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import Conflict, Invalid
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+
+FINISHED_AFTER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Doctors:
+    store: Store
+    accounts: Accounts
+    now: Clock
+
+    async def engage(self, doctor: Doctor, password: str | None = None) -> Doctor:
+        """A doctor with an account of the same id, or neither; without a password the doctor is invited by mail."""
+        async with self.store.begin() as tx:
+            known = await tx.find_doctor(doctor.id)
+            if known is None:
+                await _offered(tx, doctor.services)
+                await tx.add_doctor(doctor, self.now())
+        standing = known or doctor
+        return await self.finish(standing, password) if standing.pending else standing
+
+    async def finish(self, doctor: Doctor, password: str | None = None) -> Doctor:
+        """The account, then both count. What the account's owner refuses is undone here."""
+        try:
+            account = NewAccount(
+                email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
+            )
+            await self.accounts.open(doctor.id, account)
+        except (Conflict, Invalid):
+            async with self.store.begin() as tx:
+                await tx.drop_doctor(doctor.id)
+            raise
+        async with self.store.begin() as tx:
+            standing = await tx.get_doctor(doctor.id)
+            if not standing.pending:
+                return standing
+            whole = standing.completed()
+            await tx.save_doctor(whole)
+            await tx.announce(whole.changed(new_id(), self.now()))
+        return whole
+
+    async def finish_stragglers(self) -> int:
+        """What a dead process or an absent auth-service left pending."""
+        stragglers = await self.store.pending_doctors(self.now() - FINISHED_AFTER, limit=50)
+        for doctor in stragglers:
+            await self.finish(doctor)
+        return len(stragglers)
+
+    async def amend(self, doctor_id: UUID, changes: Mapping[str, Any], expected: int | None, by: Caller | None) -> Doctor:
+        """Admins change all, doctors their own profile; None: a service that checked already."""
+        async with self.store.begin() as tx:
+            doctor = await tx.get_doctor(doctor_id)
+            amended = doctor.amended(changes, expected, by)
+            if amended != doctor:
+                await _offered(tx, set(amended.services) - set(doctor.services))
+                await tx.save_doctor(amended)
+                await tx.announce(amended.changed(new_id(), self.now()))
+        return amended
+
+    async def note_account(self, event: AccountChanged) -> None:
+        """A disabled account, or one of another role, sees no patients."""
+        async with self.store.begin() as tx:
+            doctor = await tx.find_doctor(event.account_id)
+            if not await tx.first_time(event.id) or doctor is None:
+                return
+            known = doctor.with_account(event.role, event.status, event.version)
+            if known != doctor:
+                await tx.save_doctor(known)
+            if known.version != doctor.version and not known.pending:
+                await tx.announce(known.changed(new_id(), self.now()))
+
+    async def find(self, doctor_id: UUID, by: Caller | None) -> Doctor:
+        return (await self.store.doctor(doctor_id)).shown_to(by)
+
+    async def browse(self, wanted: DoctorFilter, limit: int, after: Cursor) -> list[Doctor]:
+        """Active ones by name; one more than `limit`, if there is."""
+        return await self.store.doctors(wanted, limit=limit + 1, after=after)
+
+
+async def _offered(tx: Transaction, services: Iterable[UUID]) -> None:
+    wanted = set(services)
+    unknown = sorted(map(str, wanted - await tx.known_services(wanted))) if wanted else []
+    if unknown:
+        raise UnknownService(pointer="/services", unknown=unknown)
