@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from notify_svc.mailbox import FileMailbox
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careslot.house import House
+from notify_svc.clients.files import FileMailbox
 from shared.contracts.http import Body, Instant, rendered
+from shared.contracts.identity import Service
 from shared.kit import corners, routes
 from shared.kit.clock import MovableClock
 
@@ -31,7 +32,7 @@ def with_aids(house: House, clock: MovableClock) -> ASGIApp:
 
 def _aids(house: House, clock: MovableClock) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.verifier = house.apps["auth-service"].state.verifier
+    app.state.verifier = house.apps[Service.AUTH].state.verifier
     router, mailbox = routes.router(prefix="/dev"), FileMailbox(house.folder.mail)
 
     @router.get("/mailbox")

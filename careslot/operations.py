@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 from urllib.parse import urlsplit
 
 import typer
@@ -72,7 +73,7 @@ async def _sql(url: str) -> None:
 async def _documents(url: str) -> None:
     from motor.motor_asyncio import AsyncIOMotorClient
 
-    client = AsyncIOMotorClient(url, timeoutMS=DEADLINE_SECONDS * 900)
+    client: Any = AsyncIOMotorClient(url, timeoutMS=DEADLINE_SECONDS * 900)
     await client.get_default_database("admin").command("ping")
     client.close()
 

@@ -1,0 +1,1 @@
+"""What notification-service uses outside of its own store: neighbours who know people, and mailboxes."""

@@ -1,0 +1,64 @@
+"""A mailbox in a folder: one `.eml` file per mail, named by its Message-ID, so that the same mail twice is one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+
+class FileMailbox:
+    """Written whole or not at all."""
+
+    repeatable = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def deliver(self, mail: EmailMessage) -> None:
+        await asyncio.to_thread(self._write, mail)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What was sent, oldest first, as a development page shows it."""
+        paths = sorted(self._folder.glob("*.eml"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return [_shown(path) for path in paths]
+
+    def clear(self) -> None:
+        for path in self._folder.glob("*.eml"):
+            path.unlink()
+
+    def _write(self, mail: EmailMessage) -> None:
+        name = quote(str(mail["Message-ID"]).strip("<>"), safe="@.-_")
+        path, draft = self._folder / f"{name}.eml", self._folder / f"{name}.draft"
+        if path.exists():
+            return
+        with draft.open("wb") as file:
+            file.write(mail.as_bytes(policy=policy.SMTP))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+
+def _shown(path: Path) -> dict[str, Any]:
+    mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    return {
+        "to": str(mail["To"]),
+        "subject": str(mail["Subject"]),
+        "text": text.get_content() if text else "",
+        "html": html.get_content() if html else "",
+        "attachments": [_attachment(part) for part in mail.iter_attachments()],
+        "message_id": str(mail["Message-ID"]),
+    }
+
+
+def _attachment(part: Any) -> dict[str, Any]:
+    content = part.get_content()
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
+    return {"filename": part.get_filename(), "content_type": part.get_content_type(), "content": text}

@@ -1,0 +1,40 @@
+"""The neighbours who know names and addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from notify_svc.domain.letters import Link
+from shared.contracts.http import AccountCard, Answer, DoctorRules, Instant, PatientCard
+from shared.contracts.refusals import Invalid
+from shared.kit.client import Neighbour
+
+
+class ResetToken(Answer):
+    token: str
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPeople:
+    auth: Neighbour
+    patients: Neighbour
+    doctors: Neighbour
+
+    async def account(self, account_id: UUID) -> AccountCard | None:
+        return await self.auth.find(f"/internal/accounts/{account_id}", AccountCard)
+
+    async def patient(self, patient_id: UUID) -> PatientCard | None:
+        return await self.patients.find(f"/internal/patients/{patient_id}", PatientCard)
+
+    async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
+        return await self.doctors.find(f"/internal/doctors/{doctor_id}", DoctorRules)
+
+    async def link(self, reset_id: UUID) -> Link | None:
+        """None when it was used, replaced, or is too old."""
+        try:
+            answer = ResetToken.model_validate(await self.auth.call("POST", f"/internal/password-resets/{reset_id}/token"))
+        except Invalid:
+            return None
+        return Link(answer.token, answer.expires_at)

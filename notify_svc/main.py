@@ -1,0 +1,16 @@
+"""The app of notification-service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from notify_svc.settings import Settings
+from notify_svc.wiring import wired
+from shared.kit.app import walled
+from shared.kit.plugs import Plugs
+
+
+def create_app(settings: Settings | None = None, *, plugs: Plugs | None = None) -> FastAPI:
+    """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
+    chosen, given = settings or Settings.read(), plugs or Plugs()
+    return walled(Settings.service, lambda app: wired(app, chosen, given))

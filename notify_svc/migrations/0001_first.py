@@ -1,0 +1,47 @@
+"""The first schema of notification-service."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.kit.migrating import create_plumbing, drop_tables
+from shared.kit.schema import Sequence
+from shared.kit.sql import Id, UtcDateTime, exact
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_plumbing()
+    op.create_table(
+        "appointments_known",
+        sa.Column("appointment_id", Id, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "messages",
+        sa.Column("seq", Sequence, primary_key=True, autoincrement=True),
+        sa.Column("id", Id, nullable=False, unique=True),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("kind", exact(32), nullable=False),
+        sa.Column("reader", exact(16), nullable=False),
+        sa.Column("recipient_id", Id, nullable=False),
+        sa.Column("subject_id", Id, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("facts", sa.JSON, nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("due_at", UtcDateTime, nullable=False),
+        sa.Column("status", exact(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("holder", exact(64)),
+        sa.Column("taken_at", UtcDateTime),
+        sa.Column("handed_over", sa.Boolean, nullable=False),
+        sa.Column("sent_at", UtcDateTime),
+        sa.Column("problem", exact(500)),
+    )
+    op.create_index("messages_due", "messages", ["status", "due_at", "seq"])
+    op.create_index("messages_about", "messages", ["subject_id", "recipient_id", "version"])
+
+
+def downgrade() -> None:
+    drop_tables("appointments_known", "messages")

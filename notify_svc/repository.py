@@ -1,0 +1,121 @@
+"""The store of notification-service in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, and_, exists, insert, select, update
+
+from notify_svc.domain.messages import Kind, Message, Reader, Status
+from shared.contracts.identity import Service
+from shared.kit.clock import Clock
+from shared.kit.outbox import SqlTransaction
+from shared.kit.schema import Sequence, plumbing
+from shared.kit.sql import Database, Id, UtcDateTime, added, exact
+
+METADATA = MetaData()
+PLUMBING = plumbing(METADATA)
+
+KNOWN = Table(
+    "appointments_known",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+MESSAGES = Table(
+    "messages",
+    METADATA,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("id", Id, nullable=False, unique=True),
+    Column("event_id", Id, nullable=False),
+    Column("kind", exact(32), nullable=False),
+    Column("reader", exact(16), nullable=False),
+    Column("recipient_id", Id, nullable=False),
+    Column("subject_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("status", exact(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", exact(64)),
+    Column("taken_at", UtcDateTime),
+    Column("handed_over", Boolean, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("problem", exact(500)),
+    Index("messages_due", "status", "due_at", "seq"),
+    Index("messages_about", "subject_id", "recipient_id", "version"),
+)
+MOST_IN_HAND = 500
+GONE_OUT = (Status.SENDING, Status.SENT, Status.UNKNOWN)
+
+
+def from_row(row: Any) -> Message:
+    fields = {name: value for name, value in row._mapping.items() if name != "seq"}
+    return Message(**fields | {"kind": Kind(fields["kind"]), "reader": Reader(fields["reader"]), "status": Status(fields["status"])})
+
+
+class Transaction(SqlTransaction):
+    """One transaction of notification-service."""
+
+    async def is_newest(self, appointment_id: UUID, version: int) -> bool:
+        if await added(self.connection, insert(KNOWN).values(appointment_id=appointment_id, version=version)):
+            return True
+        older = and_(KNOWN.c.appointment_id == appointment_id, KNOWN.c.version < version)
+        return bool((await self.connection.execute(update(KNOWN).where(older).values(version=version))).rowcount)
+
+    async def queue(self, message: Message) -> None:
+        await added(self.connection, insert(MESSAGES).values(asdict(message)))
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStore:
+    """`queued` wakes the sender after a commit."""
+
+    database: Database
+    now: Clock
+    queued: Callable[[], None]
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self.database.write() as connection:
+            yield Transaction(connection, PLUMBING, Service.NOTIFICATION, self.now)
+        self.queued()
+
+    async def due(self, now: datetime, limit: int) -> list[Message]:
+        waiting = MESSAGES.c.status == Status.QUEUED, MESSAGES.c.due_at <= now
+        return await self._found(*waiting, limit=limit)
+
+    async def in_hand(self) -> list[Message]:
+        return await self._found(MESSAGES.c.status == Status.SENDING, limit=MOST_IN_HAND)
+
+    async def overtaken(self, message: Message) -> bool:
+        newer = exists().where(
+            MESSAGES.c.subject_id == message.subject_id,
+            MESSAGES.c.recipient_id == message.recipient_id,
+            MESSAGES.c.version > message.version,
+            MESSAGES.c.status.in_(GONE_OUT),
+        )
+        async with self.database.read() as connection:
+            return bool(await connection.scalar(select(newer)))
+
+    async def save(self, message: Message, before: Message) -> bool:
+        same = and_(
+            MESSAGES.c.id == before.id,
+            MESSAGES.c.status == before.status,
+            MESSAGES.c.attempts == before.attempts,
+            MESSAGES.c.handed_over == before.handed_over,
+        )
+        async with self.database.write() as connection:
+            return bool((await connection.execute(update(MESSAGES).where(same).values(asdict(message)))).rowcount)
+
+    async def _found(self, *conditions: Any, limit: int) -> list[Message]:
+        query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit)
+        async with self.database.read() as connection:
+            return [from_row(row) for row in await connection.execute(query)]

@@ -1,0 +1,56 @@
+"""The composition root of notification-service: which adapter stands behind which port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from notify_svc import consumers
+from notify_svc.clients.files import FileMailbox
+from notify_svc.clients.people import HttpPeople
+from notify_svc.clients.smtp import SmtpMailbox
+from notify_svc.domain.letters import Clinic
+from notify_svc.ports import Mailbox
+from notify_svc.repository import PLUMBING, SqlStore
+from notify_svc.settings import Settings
+from notify_svc.usecases.hear import Hearing
+from notify_svc.usecases.send import Sending
+from shared.contracts.identity import Service
+from shared.kit.footing import footing
+from shared.kit.plugs import Plugs
+
+
+class Nudge:
+    """Calls what it is given later: the store is made before the job that it wakes."""
+
+    nudge: Callable[[], None] = staticmethod(lambda: None)
+
+    def __call__(self) -> None:
+        self.nudge()
+
+
+@asynccontextmanager
+async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
+    async with footing(app, settings, plugs) as ground:
+        database = await ground.database(settings.database_url, PLUMBING)
+        ground.relay(database, PLUMBING)
+        people = HttpPeople(*(ground.neighbour(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))
+        clinic = Clinic(settings.clinic_name, settings.mail_from, settings.public_url)
+        wake = Nudge()
+        store = SqlStore(database, ground.clock, queued=wake)
+        sending = Sending(store, people, plugs.mailbox or mailbox(settings.mail_url), clinic, ground.clock, plugs.holder)
+        holder = ground.holder(database, PLUMBING)
+        wake.nudge = ground.jobs.add("mail", sending.send_due, every_seconds=1, holder=holder)
+        ground.jobs.add("recover mail", sending.recover, every_seconds=10, holder=holder)
+        await consumers.subscribe(ground, Hearing(store, ground.clock))
+        await sending.recover_own()
+        async with ground.jobs:
+            yield
+
+
+def mailbox(url: str) -> Mailbox:
+    """The mailbox behind a URL."""
+    return FileMailbox(Path(url.removeprefix("file:").removeprefix("//"))) if url.startswith("file:") else SmtpMailbox(url)
