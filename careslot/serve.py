@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from careslot.demo import Demo
 from careslot.dev import with_aids
 from careslot.folder import Folder
 from careslot.house import House, open_house
+from gateway_svc.routes.listener import Listener
 from shared.kit.clock import Clock, MovableClock, system_clock
 from shared.kit.logs import JsonLine, log
 
@@ -35,6 +39,19 @@ class Serving:
 
 
 class _Server(uvicorn.Server):
+    """Ends when asked to and lets the house close after it; uvicorn's own would raise the signal again, in the middle of that."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
@@ -75,6 +92,7 @@ def _config(app: ASGIApp, asked: Serving) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=Listener,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

@@ -126,15 +126,9 @@ class Distributed:
                 eventually(lambda port=port: httpx.get(f"http://127.0.0.1:{port}/readyz").is_success)
 
     def start_one(self, service: Service, number: int = 0) -> None:
-        arguments = (
-            "-m",
-            "uvicorn",
-            "--factory",
-            f"{PACKAGES[service]}.main:create_app",
-            "--port",
-            str(self.ports[service][number]),
-            "--no-access-log",
-        )
+        arguments = ["-m", "uvicorn", "--factory", f"{PACKAGES[service]}.main:create_app", "--port", str(self.ports[service][number])]
+        arguments += ["--no-access-log", "--no-proxy-headers", "--no-server-header"]
+        arguments += ["--http", "gateway_svc.routes.listener:Listener"] if service is Service.GATEWAY else []
         log = self.folder / f"{service}-{number}.log"
         self.processes[service, number] = Process(sys.executable, *arguments, environment=self.environment, log=log)
 

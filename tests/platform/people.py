@@ -22,6 +22,9 @@ class Person:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.http = httpx.Client(base_url=house.url, headers=headers, timeout=30)
 
+    def __del__(self) -> None:
+        self.http.close()
+
     @property
     def id(self) -> str:
         return str(self.account["id"])
