@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import DateTime, Dialect, Insert, String, Text, TypeDecorator, Uuid, event, text
+from sqlalchemy import DateTime, Dialect, Insert, String, Text, TypeDecorator, Uuid, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.refusals import Unavailable
+from shared.kit import engines
 from shared.kit.deadlines import remaining
 from shared.kit.retry import Aborted
 
 DEADLINE_SECONDS = 10
 DEADLOCK, LOCK_WAIT, GONE = 1213, 1205, frozenset({1053, 1927, 2002, 2003, 2006, 2013, 4031})
-SESSION = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL'"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -58,8 +58,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1) if self.is_sqlite else _mysql(url)
-        self._reader = _sqlite(url, "BEGIN", 4) if self.is_sqlite else self._writer
+        self._writer = engines.sqlite(url, "BEGIN IMMEDIATE", 1) if self.is_sqlite else engines.mysql(url)
+        self._reader = engines.sqlite(url, "BEGIN", 4) if self.is_sqlite else self._writer
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -116,31 +116,3 @@ async def added(connection: AsyncConnection, statement: Insert) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-def _sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=5, connect_args={"timeout": 5})
-
-    def connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "cache_size=-2000"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    event.listen(engine.sync_engine, "connect", connected)
-    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _mysql(url: str) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        isolation_level="READ COMMITTED",
-        pool_size=16,
-        max_overflow=8,
-        pool_timeout=2,
-        pool_recycle=300,
-        pool_pre_ping=True,
-        connect_args={"charset": "utf8mb4", "connect_timeout": 3, "local_infile": False, "init_command": SESSION},
-    )

@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, MetaData, Table, insert, select, text, update
@@ -234,7 +236,7 @@ async def test_a_file_that_cannot_be_opened_is_unavailable() -> None:
             await asyncio.to_thread(thread.join, 5)  # it has a last word for this loop
 
 
-async def test_on_sqlite_readers_do_not_wait_for_the_writer(tmp_path: object) -> None:
+async def test_on_sqlite_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
     async with opened(f"sqlite+aiosqlite:///{tmp_path}/test.db") as database:
         await put(database, "a", 1)
         async with database.write() as connection:
@@ -248,3 +250,28 @@ async def test_a_writer_does_not_hold_the_others_for_ever(sql_url: str) -> None:
         started = time.monotonic()
         await asyncio.gather(*(put(database, str(number), number) for number in range(50)))
         assert (len(await numbers(database)), time.monotonic() - started < 10) == (50, True)
+
+
+SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 30000) SELECT count(*) FROM n"
+
+
+async def test_a_statement_that_is_cancelled_leaves_no_lock(tmp_path: Path) -> None:
+    async def slowly(database: Database) -> None:
+        async with database.write() as connection:
+            await connection.execute(insert(NUMBERS).values(name="a", value=1))
+            await connection.execute(text(SLOW))
+
+    async with opened(f"sqlite+aiosqlite:///{tmp_path}/test.db") as database:
+        kept: list[BaseException | None] = []  # the exceptions hold the frames, and the frames what they had open
+        for steps in range(0, 60, 3):
+            task = asyncio.create_task(slowly(database))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await asyncio.wait([task], timeout=0.002)
+            task.cancel()
+            kept += await asyncio.gather(task, return_exceptions=True)
+            started = time.monotonic()
+            await retried(partial(put, database, str(steps), steps))
+            assert time.monotonic() - started < 2
+        assert any(isinstance(end, asyncio.CancelledError) for end in kept)
+        assert "a" not in await numbers(database)
