@@ -252,7 +252,7 @@ async def test_a_writer_does_not_hold_the_others_for_ever(sql_url: str) -> None:
         assert (len(await numbers(database)), time.monotonic() - started < 10) == (50, True)
 
 
-SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 30000) SELECT count(*) FROM n"
+SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 200000) SELECT count(*) FROM n"
 
 
 async def test_a_statement_that_is_cancelled_leaves_no_lock(tmp_path: Path) -> None:
@@ -260,6 +260,7 @@ async def test_a_statement_that_is_cancelled_leaves_no_lock(tmp_path: Path) -> N
         async with database.write() as connection:
             await connection.execute(insert(NUMBERS).values(name="a", value=1))
             await connection.execute(text(SLOW))
+            raise RuntimeError
 
     async with opened(f"sqlite+aiosqlite:///{tmp_path}/test.db") as database:
         kept: list[BaseException | None] = []  # the exceptions hold the frames, and the frames what they had open
