@@ -95,7 +95,8 @@ class EmbeddedBus:
             except Exception:
                 log.exception("queue waits", extra={"facts": {"queue": queue}})
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake[queue].wait(), 1)
+                async with asyncio.timeout(1):  # not wait_for: see jobs.py
+                    await self._wake[queue].wait()
 
     async def _drained(self, queue: str) -> int:
         count = 0

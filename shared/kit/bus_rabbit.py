@@ -37,7 +37,8 @@ class RabbitBus:
     async def __aenter__(self) -> Self:
         self._connecting = asyncio.create_task(self._connect(), name="bus connects")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), self._patience)
+            async with asyncio.timeout(self._patience):
+                await self._ready.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -44,7 +44,8 @@ class Job:
             self.wake.clear()
             if not await self.once():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), self.every_seconds)
+                    async with asyncio.timeout(self.every_seconds):  # wait_for loses a cancel that comes with the wake-up
+                        await self.wake.wait()
 
 
 class Pulse:
