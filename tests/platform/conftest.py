@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import server
-from tests.platform.houses import Distributed, Embedded, House
+from tests.platform.houses import Composed, Distributed, Embedded, House
+
+COMPOSED = os.environ.get("CARESLOT_TEST_COMPOSED_URL")
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +33,18 @@ def distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distribute
         house.end()
 
 
+@pytest.fixture(scope="session")
+def composed() -> Composed:
+    """Only where the address of a running one is given."""
+    assert COMPOSED is not None
+    return Composed(COMPOSED)
+
+
 @pytest.fixture(
     params=[
         pytest.param("embedded", marks=pytest.mark.xdist_group("embedded")),
         pytest.param("distributed", marks=pytest.mark.xdist_group("distributed")),
+        *([pytest.param("composed", marks=pytest.mark.xdist_group("composed"))] if COMPOSED else []),
     ]
 )
 def house(request: pytest.FixtureRequest) -> House:

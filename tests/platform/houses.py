@@ -186,6 +186,27 @@ class Distributed:
         return own | {f"{service.prefix}_DATABASE_URL": url for service, url in self._stores().items()}
 
 
+class Composed:
+    """What `docker compose up` brought up, with Mailpit as its mailbox."""
+
+    def __init__(self, url: str, mailpit: str = "http://127.0.0.1:8025") -> None:
+        self.url, self._mailpit = url, f"{mailpit}/api/v1"
+        self._read: dict[str, dict[str, Any]] = {}
+
+    def mails(self) -> list[dict[str, Any]]:
+        listed = httpx.get(f"{self._mailpit}/messages", params={"limit": 1000}).json()["messages"]
+        for one in reversed(listed):
+            if one["ID"] not in self._read:
+                raw = httpx.get(f"{self._mailpit}/message/{one['ID']}/raw").content
+                message = message_from_bytes(raw, policy=policy.default)
+                assert isinstance(message, EmailMessage)
+                self._read[one["ID"]] = as_read(message)
+        return list(self._read.values())
+
+    def settle(self) -> None:
+        """Nothing to wait for here: those who expect a mail wait for it."""
+
+
 class Inbox:
     """An SMTP server that keeps what it is given."""
 
