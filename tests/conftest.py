@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pymysql
@@ -28,16 +30,24 @@ def server(name: str) -> str:
     pytest.skip(why)
 
 
+@contextmanager
+def mysql_cursor() -> Iterator[Any]:
+    """The root of the MySQL-protocol server, for making and dropping databases."""
+    url = make_url(server("MYSQL"))
+    host, port, user = url.host or "127.0.0.1", url.port or 3306, url.username or "root"
+    with pymysql.connect(host=host, port=port, user=user, password=str(url.password or ""), autocommit=True) as connection:
+        with connection.cursor() as cursor:
+            yield cursor
+
+
 @pytest.fixture
 def mysql_url() -> Iterator[str]:
     """A fresh database on the MySQL-protocol server, gone after the test."""
-    url = make_url(server("MYSQL"))
     name = f"t_{uuid4().hex[:16]}"
-    own = {"host": url.host, "port": url.port, "user": url.username, "password": url.password or "", "autocommit": True}
-    with pymysql.connect(**own) as connection, connection.cursor() as cursor:
+    with mysql_cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    yield url.set(database=name).render_as_string(hide_password=False)
-    with pymysql.connect(**own) as connection, connection.cursor() as cursor:
+    yield make_url(server("MYSQL")).set(database=name).render_as_string(hide_password=False)
+    with mysql_cursor() as cursor:
         cursor.execute(f"DROP DATABASE {name}")
 
 

@@ -43,10 +43,10 @@ def test_no_event_names_a_patient_or_says_why() -> None:
 
 
 def test_an_event_survives_its_envelope() -> None:
-    event = AppointmentBooked(
-        id=new_id(), occurred_at=NOON, appointment_id=new_id(), version=2, sequence=0, status="booked", service_id=new_id(), doctor_id=new_id(),
-        patient_id=new_id(), starts_at=NOON, ends_at=NOON, time_zone="Europe/Berlin", actor=Actor(id=new_id(), role=Role.PATIENT),
-    )  # fmt: skip
+    people = {name: new_id() for name in ("id", "appointment_id", "service_id", "doctor_id", "patient_id")}
+    times = {"occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "Europe/Berlin"}
+    facts = {**people, **times, "version": 2, "sequence": 0, "status": "booked", "actor": Actor(id=new_id(), role=Role.PATIENT)}
+    event = AppointmentBooked.model_validate(facts)
     envelope = json.loads(json.dumps(event.cloud("appointment-service")))
     assert Event.from_cloud(envelope) == event
     required = TypeAdapter(dict[str, Any]).validate_python(envelope)

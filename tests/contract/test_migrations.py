@@ -31,5 +31,10 @@ def test_migrations_make_the_tables_that_the_code_uses(package: str, sql_url: st
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata_of(package))
     engine.dispose()
-    tables_and_columns = [difference for difference in differences if isinstance(difference, tuple) and difference[0].startswith(("add", "remove"))]
-    assert [difference for difference in tables_and_columns if "alembic_version" not in str(difference)] == []
+    assert [difference for difference in differences if matters(difference)] == []
+
+
+def matters(difference: object) -> bool:
+    """Tables, columns and indexes must agree; how a server spells a type need not."""
+    kind = difference[0] if isinstance(difference, tuple) else ""
+    return str(kind).startswith(("add", "remove")) and "alembic_version" not in str(difference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import httpx
@@ -45,7 +46,7 @@ class Rush:
     def _book(self, patient: Person, starts: list[str]) -> None:
         for number, start in enumerate(starts):
             wish = {"service_id": self.service["id"], "doctor_id": self.doctor.id, "starts_at": start}
-            answer = eventually(lambda wish=wish, number=number: self._sent(patient, wish, f"{number}"), seconds=90)
+            answer = eventually(partial(self._sent, patient, wish, f"{number}"), seconds=90)
             self.confirmed[answer["id"]] = start
             self.answered.release()
 

@@ -9,24 +9,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
 import aio_pika
 import httpx
-import pymysql
 from aiosmtpd.controller import Controller
 from sqlalchemy.engine import make_url
 
 from careslot.services import PACKAGES, migrate
 from shared.contracts.identity import Service
 from shared.kit.bus import DELAYS_SECONDS
-from tests.conftest import server
+from tests.conftest import mysql_cursor, server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
 PATIENCE_SECONDS = 40
@@ -57,6 +57,10 @@ def eventually(fact: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> An
                 return value
         assert time.monotonic() < until, f"it did not come true within {seconds} s"
         time.sleep(0.05)
+
+
+def _is_ready(url: str) -> bool:
+    return httpx.get(url).is_success
 
 
 class Process:
@@ -123,7 +127,7 @@ class Distributed:
                 self.start_one(service, number)
         for ports in self.ports.values():
             for port in ports:
-                eventually(lambda port=port: httpx.get(f"http://127.0.0.1:{port}/readyz").is_success)
+                eventually(partial(_is_ready, f"http://127.0.0.1:{port}/readyz"))
 
     def start_one(self, service: Service, number: int = 0) -> None:
         arguments = ["-m", "uvicorn", "--factory", f"{PACKAGES[service]}.main:create_app", "--port", str(self.ports[service][number])]
@@ -150,7 +154,7 @@ class Distributed:
 
     def _stores(self) -> dict[Service, str]:
         sql, stores = make_url(server("MYSQL")), {}
-        with self._mysql() as cursor:
+        with mysql_cursor() as cursor:
             for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
                 database = f"{service.prefix.lower()}_{self.name}"
                 cursor.execute(f"CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4")
@@ -158,16 +162,9 @@ class Distributed:
         return stores | {Service.APPOINTMENT: f"{server('MONGO').rstrip('/')}/appointment_{self.name}"}
 
     def _forget(self) -> None:
-        with self._mysql() as cursor:
+        with mysql_cursor() as cursor:
             for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
                 cursor.execute(f"DROP DATABASE IF EXISTS {service.prefix.lower()}_{self.name}")
-
-    @contextmanager
-    def _mysql(self) -> Iterator[Any]:
-        url = make_url(server("MYSQL"))
-        own = {"host": url.host, "port": url.port, "user": url.username, "password": url.password or "", "autocommit": True}
-        with pymysql.connect(**own) as connection, connection.cursor() as cursor:
-            yield cursor
 
     def _environment(self, amqp_url: str) -> dict[str, str]:
         swept(amqp_url)

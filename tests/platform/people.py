@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -92,10 +93,14 @@ def doctor_of(admin: Person, *services: dict[str, Any], weekly: Any = EVERY_DAY,
     version = admin.ask("GET", f"/doctors/{made['id']}/schedules")["version"]
     admin.ask("PUT", f"/doctors/{made['id']}/schedules", {"weekly": weekly}, match=version)
     for service in services:
-        eventually(lambda service=service: weekly == [] or slots(admin, service, made["id"]))
+        eventually(partial(_is_listed, admin, service, made["id"], weekly))
     doctor = signed_in(admin.house, body["email"], body["password"])
     doctor.account["email"] = body["email"]
     return doctor
+
+
+def _is_listed(admin: Person, service: dict[str, Any], doctor_id: str, weekly: Any) -> bool:
+    return not weekly or bool(slots(admin, service, doctor_id))
 
 
 def slots(person: Person, service: dict[str, Any], doctor_id: str, days: int = 3, **params: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -130,7 +131,11 @@ def test_an_ended_session_is_refused_everywhere_within_five_seconds(house: House
         patient.ask("GET", path)
     patient.ask("POST", "/auth/logout", {"refresh_token": patient.refresh}, status=204)
     for path in (*own, "/services", "/slots?service_id=00000000-0000-0000-0000-000000000000"):
-        eventually(lambda path=path: patient.http.get(path).status_code == 401, seconds=5)
+        eventually(partial(_is_refused, patient, path), seconds=5)
+
+
+def _is_refused(person: Person, path: str) -> bool:
+    return person.http.get(path).status_code == 401
 
 
 def test_an_invited_doctor_chooses_a_password_and_signs_in(house: House) -> None:
