@@ -5,20 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from shared.contracts.http import DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.client import Neighbour
 from shared.kit.paging import Page
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSlots:
+    """What is neither granted nor refused for a reason of the calendar's is as if it had not answered."""
+
     neighbour: Neighbour
 
     async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation:
-        return Reservation.model_validate(await self.neighbour.call("PUT", f"/internal/reservations/{appointment_id}", body=wish))
+        try:
+            return Reservation.model_validate(await self.neighbour.call("PUT", f"/internal/reservations/{appointment_id}", body=wish))
+        except (Conflict, Invalid):
+            raise
+        except (Refusal, ValidationError) as why:
+            raise Unavailable("The calendar does not answer.", retry_after=2) from why
 
     async def release(self, appointment_id: UUID, revision: int) -> None:
-        await self.neighbour.call("DELETE", f"/internal/reservations/{appointment_id}", params={"revision": revision})
+        try:
+            await self.neighbour.call("DELETE", f"/internal/reservations/{appointment_id}", params={"revision": revision})
+        except Refusal as why:
+            raise Unavailable("The calendar does not answer.", retry_after=2) from why
 
     async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
         page = await self.neighbour.get("/internal/reservations", Page[Reservation], limit=100, after=after)

@@ -69,7 +69,7 @@ class Store(Protocol):
 
 
 class Slots(Protocol):
-    """The calendar."""
+    """The calendar. It refuses with Conflict or Invalid; anything else is Unavailable."""
 
     async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation: ...
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from appointment_svc.domain.moves import Status
-from appointment_svc.usecases.book import Wish
+from appointment_svc.domain.wishes import Wish
 from shared.contracts.http import Actor, Answer, Body, Instant, Line, Money, Prose
 
 Note = Annotated[Prose, Field(max_length=500)]
-IntakeKey = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+IntakeKey = Annotated[Line, Field(max_length=64)]
 Intake = Annotated[dict[IntakeKey, Prose], Field(max_length=20)]
 
 

@@ -14,7 +14,7 @@ from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
 from appointment_svc.domain.snapshots import Cards, DoctorSnapshot, PatientSnapshot
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor, Money, Reservation, Reserve, ServiceRules, rendered
-from shared.contracts.refusals import Refusal, expect_version
+from shared.contracts.refusals import Refusal
 from shared.kit.ids import new_id
 
 
@@ -77,7 +77,9 @@ class Appointment:
         return self.status in HOLDING
 
     def did(self, wish: UUID) -> bool:
-        """Whether a keyed wish was done already."""
+        """Whether a wish was done already; the refusal that it met is met again."""
+        if self.denial is not None and self.denial.wish == wish:
+            raise self.denial.refusal()
         return any(line.id == wish for line in self.history)
 
     def wish(self) -> Reserve:
@@ -98,6 +100,8 @@ class Appointment:
         settled = replace(
             self, intent=None, revision=intent.revision, starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=intent.doctor
         )
+        if intent.kind is Kind.RECLAIM:
+            return settled
         if intent.kind is Kind.MOVE:
             return settled._told(self, RESCHEDULED, "rescheduled", intent.by, at, intent.id, intent.note)
         waits = intent.kind is Kind.BOOK and self.service.requires_approval
@@ -107,14 +111,16 @@ class Appointment:
         return changed._told(self, TOPICS[status], action, intent.by, at, intent.id, intent.note)
 
     def denied(self, refusal: Refusal, at: datetime) -> Self:
-        """The calendar refused: a booking ends here, anything else goes on as it was."""
+        """The calendar refused: a booking ends here, anything else goes on as it was.
+
+        The revision is used up: a copy of this wish that is still on its way must not pass for a later one.
+        """
         assert self.intent is not None
-        if self.intent.kind is not Kind.BOOK:
-            return replace(self, intent=None)
-        family = next(kind.__name__ for kind in type(refusal).__mro__ if Refusal in kind.__bases__)
-        denial = Denial(family, refusal.code, refusal.title, refusal.detail, refusal.facts)
-        refused = replace(self, status=Status.REFUSED, intent=None, denial=denial)
-        return refused._noted(self, "refused", self.intent.by, at, self.intent.id, refusal.code)
+        intent = self.intent
+        denied = replace(self, intent=None, revision=intent.revision, denial=Denial.of(refusal, intent.id))
+        if intent.kind is not Kind.BOOK:
+            return denied
+        return replace(denied, status=Status.REFUSED)._noted(self, "refused", intent.by, at, intent.id, refusal.code)
 
     def released(self) -> Self:
         """The calendar took the time back."""
@@ -133,12 +139,16 @@ class Appointment:
         self._in_time(self.service.reschedule_cutoff_minutes, by, at)
         return replace(self, intent=Intent(Kind.MOVE, by, at, self.revision + 1, starts_at, doctor, once, note))
 
-    def restore(self, by: Actor, at: datetime, *, once: UUID) -> Self:
+    def restore(self, by: Actor, at: datetime, *, once: UUID, note: str | None = None) -> Self:
         """Asks the calendar for its time again. A missed one still has it."""
         if self.status not in RESTORABLE:
             raise IllegalMove(allowed=allowed_from(self.status))
         revision = self.revision if self.holds_time else self.revision + 1
-        return replace(self, intent=Intent(Kind.RESTORE, by, at, revision, self.starts_at, self.doctor, once))
+        return replace(self, intent=Intent(Kind.RESTORE, by, at, revision, self.starts_at, self.doctor, once, note))
+
+    def reclaim(self, by: Actor, at: datetime, revision: int) -> Self:
+        """Asks the calendar for the time that it should have: a wish later than all that were made, and than `revision`."""
+        return replace(self, intent=Intent(Kind.RECLAIM, by, at, max(self.revision, revision) + 1, self.starts_at, self.doctor, new_id()))
 
     def cancel(self, by: Actor, at: datetime, *, once: UUID, reason: str | None) -> Self:
         """A second cancel changes nothing."""
@@ -155,18 +165,29 @@ class Appointment:
         """Nobody approved it before its time came."""
         return self._freed(Status.EXPIRED, by, at, new_id(), None)
 
-    def become(self, status: Status, by: Actor, at: datetime, *, once: UUID) -> Self:
+    def become(self, status: Status, by: Actor, at: datetime, *, once: UUID, note: str | None = None) -> Self:
         """A step that leaves the time as it is: approved, checked in, started, completed, missed."""
         self._may_become(status)
         if status is Status.MISSED and at < self.starts_at:
             raise TooEarly(starts_at=self.starts_at)
-        return replace(self, status=status)._told(self, TOPICS[status], status.value, by, at, once, None)
+        return replace(self, status=status)._told(self, TOPICS[status], status.value, by, at, once, note)
 
-    def amend(self, changes: dict[str, Any], expected: int | None, by: Actor, at: datetime) -> Self:
+    def brought_to(self, status: Status, by: Actor, at: datetime, *, once: UUID, reason: str) -> Self:
+        """The step that leads to a status; the same again when it has it."""
+        if status is self.status:
+            return self
+        if status is Status.CANCELLED:
+            return self.cancel(by, at, once=once, reason=reason)
+        if status is Status.DECLINED:
+            return self.decline(by, at, once=once, reason=reason)
+        if status is Status.BOOKED and self.status in RESTORABLE:
+            return self.restore(by, at, once=once, note=reason)
+        return self.become(status, by, at, once=once, note=reason)
+
+    def amend(self, changes: dict[str, Any], by: Actor, at: datetime, *, once: UUID) -> Self:
         """Reason and intake: never the status."""
-        expect_version(self.version, expected)
         amended = replace(self, **changes)
-        return self if amended == self else amended._told(self, AMENDED, "amended", by, at, new_id(), None)
+        return self if amended == self else amended._told(self, AMENDED, "amended", by, at, once, None)
 
     # How a change is written down
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from appointment_svc.domain.snapshots import DoctorSnapshot
+from shared.contracts import refusals
 from shared.contracts.http import Actor
+from shared.contracts.refusals import Refusal
 
 
 class Kind(StrEnum):
-    """What is to be done with the time: take it, change it, take it again, give it back."""
+    """What is to be done with the time: take it, change it, take it again, make sure that it is there, give it back."""
 
     BOOK = "book"
     MOVE = "move"
     RESTORE = "restore"
+    RECLAIM = "reclaim"
     RELEASE = "release"
 
 
@@ -52,8 +55,21 @@ class Line:
 class Denial:
     """A refused wish keeps its refusal, so that a repeated wish gets the same answer."""
 
+    wish: UUID
     family: str
     code: str
     title: str
     detail: str
     facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, refusal: Refusal, wish: UUID) -> Self:
+        family = next(kind.__name__ for kind in type(refusal).__mro__ if Refusal in kind.__bases__)
+        return cls(wish, family, refusal.code, refusal.title, refusal.detail, refusal.facts)
+
+    def refusal(self) -> Refusal:
+        """As it was met."""
+        kind: Any = type("Denied", (getattr(refusals, self.family),), {"code": self.code})
+        kind.title = self.title
+        refusal: Refusal = kind(self.detail, **self.facts)
+        return refusal

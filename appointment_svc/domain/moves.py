@@ -52,6 +52,5 @@ RESCHEDULED, AMENDED = "appointment.rescheduled.v1", "appointment.amended.v1"
 
 
 def allowed_from(status: Status) -> list[str]:
-    """What could be done instead, for the one who was refused."""
-    more = {"restored"} if status in RESTORABLE else {"rescheduled"} if status in RESCHEDULABLE else set()
-    return sorted({*MOVES[status], *more})
+    """What it could become instead, for the one who was refused; a restored one is booked again."""
+    return sorted(MOVES[status] | ({S.BOOKED} if status in RESTORABLE else set()))

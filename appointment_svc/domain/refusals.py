@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from shared.contracts.refusals import Conflict, Invalid, NoSuch
 
+# What the calendar and doctor-service refuse reaches the client as it was said; these are its names in our pages.
+
+
+class SlotTaken(Conflict):
+    """The time is taken; `alternatives` were free when this was written."""
+
+
+class PatientBusy(Conflict):
+    """The patient has another appointment then; `alternatives` were free when this was written."""
+
+
+class NotBookable(Invalid):
+    """This time cannot be booked; `reasons` say why."""
+
+
+class NoSuchDoctor(NoSuch):
+    """There is no such doctor."""
+
+
+class NoSuchService(NoSuch):
+    """There is no such service."""
+
 
 class NoSuchAppointment(NoSuch):
     """There is no such appointment, or it is not yours."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from appointment_svc.repository.documents import Documents
 from shared.kit.footing import Footing
 from shared.kit.leases import Holder
+from shared.kit.outbox import Relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ async def kept(ground: Footing, url: str) -> Kept:
     from appointment_svc.repository.tables import PLUMBING
 
     database = await ground.database(url, PLUMBING)
-    return Kept(SqliteDocuments(database), ground.holder(database, PLUMBING))
+    relay, holder = Relay(database, PLUMBING, ground.bus, ground.clock), ground.holder(database, PLUMBING)
+    ground.jobs.add("prune answers", relay.prune, every_seconds=3600, holder=holder)
+    return Kept(SqliteDocuments(database), holder)
 
 
 async def _in_mongo(ground: Footing, url: str) -> Kept:

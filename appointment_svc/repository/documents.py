@@ -48,8 +48,8 @@ class Documents(Protocol):
 
     async def count(self, query: Query) -> int: ...
 
-    async def unsent(self, limit: int) -> list[tuple[str, list[str]]]:
-        """Ids and waiting events, in the order of writing."""
+    async def unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
+        """Ids beyond one, in their order, and the events that wait there, in the order of writing."""
 
     async def sent(self, document_id: str, event: str) -> None: ...
 
@@ -62,9 +62,12 @@ def micros(instant: datetime) -> int:
 
 
 def to_document(appointment: Appointment) -> Document:
-    """Without its event; with the keys that queries use beside the whole."""
+    """Without its event; with the keys that queries use beside the whole. What patients wrote is no name of a field: `intake` is a list."""
     document: Document = ADAPTER.dump_python(appointment, mode="json", exclude={"news"})
     return document | {
+        "intake": [{"asked": asked, "said": said} for asked, said in appointment.intake.items()]
+        if appointment.intake is not None
+        else None,
         "status": appointment.status.value,
         "doctor_id": str(appointment.doctor.id),
         "patient_id": str(appointment.patient.id),
@@ -78,7 +81,8 @@ def to_document(appointment: Appointment) -> Document:
 
 
 def from_document(document: Document) -> Appointment:
-    return ADAPTER.validate_python(document)
+    intake = document["intake"]
+    return ADAPTER.validate_python(document | {"intake": {one["asked"]: one["said"] for one in intake} if intake is not None else None})
 
 
 def letter(event: AppointmentEvent | None) -> str | None:

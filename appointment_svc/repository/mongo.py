@@ -103,9 +103,10 @@ class MongoDocuments:
         async with answering():
             return int(await self._all.count_documents(_bounds(query)))
 
-    async def unsent(self, limit: int) -> list[tuple[str, list[str]]]:
+    async def unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
+        there = {"unsent": {"$gt": 0}, "_id": {"$gt": after}}
         async with answering():
-            waiting = await self._all.find({"unsent": {"$gt": 0}}, {"pending_events": 1}).limit(limit).to_list(limit)
+            waiting = await self._all.find(there, {"pending_events": 1}).sort("_id", ASCENDING).limit(limit).to_list(limit)
         return [(document["_id"], document["pending_events"]) for document in waiting]
 
     async def sent(self, document_id: str, event: str) -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents, micros
-from shared.kit.bus import Bus, Undelivered
+from shared.kit.bus import Bus, Undelivered, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import said
 from shared.kit.outbox import KEPT_FOR
@@ -21,21 +21,29 @@ class DocumentRelay:
     now: Clock
 
     async def publish(self) -> int:
-        """Publishes what waits; of one document in order, and none after one that did not leave."""
-        return sum([await self._of(one, events) for one, events in await self.documents.unsent(BATCH)])
+        """Publishes some of what waits, of one document in order. What no queue wants yet stays, and holds up nothing; a silent bus
+        ends the round."""
+        done, after = 0, ""
+        try:
+            while not done and (waiting := await self.documents.unsent(BATCH, after)):
+                for one, events in waiting:
+                    done += sum([await self._left(one, event) for event in events])
+                    after = one
+        except Undelivered as why:
+            said("events wait", why=str(why))
+        return done
 
     async def prune(self) -> int:
         """Forgets what left and lies still for a week."""
         await self.documents.forget_sent(micros(self.now() - KEPT_FOR))
         return 0
 
-    async def _of(self, document_id: str, events: list[str]) -> int:
-        for count, event in enumerate(events):
-            envelope = json.loads(event)
-            try:
-                await self.bus.publish(envelope["type"], envelope["id"], event.encode())
-            except Undelivered as why:
-                said("event waits", topic=envelope["type"], event=envelope["id"], why=str(why))
-                return count
-            await self.documents.sent(document_id, event)
-        return len(events)
+    async def _left(self, document_id: str, event: str) -> int:
+        envelope = json.loads(event)
+        try:
+            await self.bus.publish(envelope["type"], envelope["id"], event.encode())
+        except Unroutable as why:
+            said("event waits", topic=envelope["type"], event=envelope["id"], why=str(why))
+            return 0
+        await self.documents.sent(document_id, event)
+        return 1

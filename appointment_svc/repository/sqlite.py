@@ -51,8 +51,9 @@ class SqliteDocuments:
         async with self.database.read() as connection:
             return await connection.scalar(select(func.count()).select_from(TABLE).where(*_bounds(query))) or 0
 
-    async def unsent(self, limit: int) -> list[tuple[str, list[str]]]:
-        waiting = select(COLUMNS.id, COLUMNS.document).where(COLUMNS.unsent > 0).limit(limit)
+    async def unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
+        there = and_(COLUMNS.unsent > 0, COLUMNS.id > after)
+        waiting = select(COLUMNS.id, COLUMNS.document).where(there).order_by(COLUMNS.id).limit(limit)
         async with self.database.read() as connection:
             return [(row.id, row.document["pending_events"]) for row in await connection.execute(waiting)]
 

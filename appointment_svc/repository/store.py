@@ -62,7 +62,7 @@ class DocumentStore:
             "service_id": as_ids(wanted.service_ids) or None,
         }
         begins, ends = (micros(bound) if bound else None for bound in (wanted.begins, wanted.ends))
-        given = {name: values for name, values in among.items() if values is not None}
+        given: dict[str, list[Any]] = {name: values for name, values in among.items() if values is not None}
         query = Query(given, {"starts_us": (begins, ends)}, key, wanted.sort.startswith("-"), _place(after), limit)
         return await self._found(query)
 
@@ -70,7 +70,7 @@ class DocumentStore:
         return await self._found(Query(ranges={"unsettled_us": (1, micros(before) + 1)}, order="unsettled_us", limit=limit))
 
     async def unanswered(self, before: datetime, limit: int) -> list[Appointment]:
-        requested = {"status": [Status.REQUESTED.value], "unsettled_us": [0]}
+        requested: dict[str, list[Any]] = {"status": [Status.REQUESTED.value], "unsettled_us": [0]}
         return await self._found(Query(requested, {"starts_us": (None, micros(before) + 1)}, "starts_us", limit=limit))
 
     async def open_of(self, patient_id: UUID, now: datetime) -> int:
@@ -103,6 +103,9 @@ def _place(after: tuple[str, ...] | None) -> tuple[Any, str] | None:
         return None
     try:
         number, one = after
-        return int(number), str(UUID(one))
+        place = int(number), str(UUID(one))
     except ValueError:
         raise BadCursor(pointer="/after") from None
+    if abs(place[0]) >= 2**63:
+        raise BadCursor(pointer="/after")
+    return place

@@ -15,10 +15,15 @@ from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
     NoSuchAppointment,
+    NoSuchDoctor,
     NoSuchPatient,
+    NoSuchService,
+    NotBookable,
+    PatientBusy,
     PatientInactive,
     PatientRequired,
     ServiceInactive,
+    SlotTaken,
     TooManyActive,
 )
 from appointment_svc.ports import Filter, Sort
@@ -30,14 +35,15 @@ from shared.contracts.http import Instant
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.kit import routes
 from shared.kit.access import Account, IfMatch, MustMatch, Once, PatientOrStaff
-from shared.kit.paging import Page, Paged
+from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
 router = routes.router(prefix="/appointments", tags=["Appointments"])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATUS_CODES = {Status.PENDING: 202}
 BOOKING = (
-    NoSuchPatient, PatientRequired, DoctorInactive, DoctorNotAccepting, ServiceInactive, PatientInactive, TooManyActive, Unavailable,
+    PatientRequired, NotBookable, NoSuchPatient, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive, DoctorNotAccepting,
+    PatientInactive, TooManyActive, SlotTaken, PatientBusy, Unavailable,
 )  # fmt: skip
 
 
@@ -94,7 +100,7 @@ async def book_appointment(
     return _answered(await booking.book(body.wish, caller, once.id), response)
 
 
-@router.get("", response_model=Page[AppointmentOut], summary="Appointments that one may see")
+@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor), summary="Appointments that one may see")
 async def list_appointments(caller: Account, paging: Paged, wanted: Filtered, records: UseRecords) -> Page[Appointment]:
     """Patients see their own, doctors their patients' with them, staff all."""
     return paging.page(await records.listed(caller, wanted, paging.limit, paging.after), lambda one: place(wanted.sort, one))
@@ -118,7 +124,7 @@ async def get_appointment_calendar(appointment_id: UUID, caller: Account, record
 @router.patch(
     "/{appointment_id}",
     response_model=AppointmentOut,
-    responses=refusals(NoSuchAppointment, Stale, PreconditionRequired),
+    responses=refusals(NoSuchAppointment, Stale, PreconditionRequired, Unavailable),
     summary="Change reason or intake",
 )
 async def amend_appointment(

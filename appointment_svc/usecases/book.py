@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.intents import Denial
 from appointment_svc.domain.snapshots import Cards
+from appointment_svc.domain.wishes import Wish
 from appointment_svc.ports import Doctors, Patients, Store
 from appointment_svc.usecases.settle import Settling
-from shared.contracts import refusals
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a client asks for."""
-
-    service_id: UUID
-    doctor_id: UUID
-    starts_at: datetime
-    patient_id: UUID | None = None
-    reason: str | None = None
-    intake: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +37,7 @@ class Booking:
             appointment = await self.settling.settled(appointment)
         except Unavailable:
             appointment = await self.settling.again(appointment)
-        if appointment.denial is not None:
-            raise again(appointment.denial)
+        appointment.did(appointment_id)
         return appointment
 
     async def _asked(self, wish: Wish, by: Caller, appointment_id: UUID) -> Appointment:
@@ -70,12 +54,3 @@ class Booking:
         asked = Appointment.asked(appointment_id, cards, wish.starts_at, Actor.of(by), self.now(), **said)
         added = await self.store.add(asked)
         return asked if added else await self.settling.again(asked)
-
-
-def again(denial: Denial) -> Refusal:
-    """The refusal that a booking met."""
-    family = getattr(refusals, denial.family)
-    kind: Any = type("Denied", (family,), {"code": denial.code})
-    kind.title = denial.title
-    refusal: Refusal = kind(denial.detail, **denial.facts)
-    return refusal

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,14 +13,15 @@ from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.intents import Kind
 from appointment_svc.domain.moves import Status
-from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment
+from appointment_svc.domain.refusals import DoctorInactive, NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.ports import Doctors, Overtaken, Store
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Refusal, Unavailable, expect_version
+from shared.contracts.refusals import Unavailable, expect_version
 from shared.kit.clock import Clock
+from shared.kit.ids import same_id
 
 Decision = Callable[[Appointment], Appointment]
 ATTEMPTS = 10
@@ -83,26 +85,21 @@ class Changes:
         return await self._changed(act, lambda one: one.restore(act.actor, self.now(), once=act.once))
 
     async def amend(self, act: Act, changes: dict[str, Any]) -> Appointment:
-        return await self._changed(act, lambda one: one.amend(changes, act.expected, act.actor, self.now()))
+        return await self._changed(act, lambda one: one.amend(changes, act.actor, self.now(), once=act.once))
 
     async def set(self, act: Act, starts_at: datetime | None, doctor_id: UUID | None, status: Status | None, reason: str) -> Appointment:
-        """An admin's hand: a move, then a status, by the same rules as everyone's."""
-        appointment = await self._seen(act)
-        if starts_at is not None or doctor_id is not None:
-            appointment = await self.reschedule(act, starts_at, doctor_id, reason)
-        if status is None or status is appointment.status:
-            return appointment
-        after = Act(act.by, act.appointment_id, appointment.version if act.expected is not None else None, act.once)
-        return await self._to(after, appointment.status, status, reason)
+        """An admin's hand: a move, then a status, by the same rules as everyone's. A status that cannot be stops the move too."""
 
-    async def _to(self, act: Act, current: Status, status: Status, reason: str) -> Appointment:
-        if status is Status.CANCELLED:
-            return await self.cancel(act, reason)
-        if status is Status.DECLINED:
-            return await self.decline(act, reason)
-        if status is Status.BOOKED and current is not Status.REQUESTED:
-            return await self.restore(act)
-        return await self._become(act, status)
+        def step(one: Appointment) -> Appointment:
+            return one.brought_to(status or one.status, act.actor, self.now(), once=same_id(act.once, "status"), reason=reason)
+
+        if starts_at is None and doctor_id is None:
+            return await self._changed(replace(act, once=same_id(act.once, "status")), step)
+        standing = await self._seen(act)
+        step(replace(standing, starts_at=starts_at or standing.starts_at))
+        moved = await self.reschedule(act, starts_at, doctor_id, reason)
+        seen = moved.version if act.expected is not None else None
+        return await self._changed(replace(act, expected=seen, once=same_id(act.once, "status")), step)
 
     async def _become(self, act: Act, status: Status) -> Appointment:
         return await self._changed(act, lambda one: one.become(status, act.actor, self.now(), once=act.once))
@@ -117,10 +114,10 @@ class Changes:
             decided = decide(standing)
             if decided == standing:
                 return standing
-            try:
-                return await self._settled_after(await self.store.save(decided))
-            except Overtaken:
-                continue
+            with suppress(Overtaken):
+                done = await self._settled_after(await self.store.save(decided))
+                if done.did(act.once):
+                    return done
         raise Unavailable("Too many change this appointment at once.", retry_after=1)
 
     async def _seen(self, act: Act) -> Appointment:
@@ -130,36 +127,24 @@ class Changes:
         return rules.seen_by(act.by, appointment)
 
     async def _settled_first(self, appointment: Appointment) -> Appointment:
-        """A time that was asked for is had or refused before anything else begins; one that is given back can wait.
-
-        Another's refused move is not this caller's matter.
-        """
-        if appointment.intent is None or appointment.intent.kind is Kind.RELEASE:
-            return appointment
-        settled = await self._quietly(appointment)
-        if settled.intent is not None:
-            raise Unavailable("The calendar does not answer.", retry_after=2)
-        if settled.status is Status.REFUSED:
-            raise IllegalMove(allowed=[])
-        return settled
+        """A time that was asked for is had or refused before anything else begins; one that is given back can wait."""
+        return appointment if _can_wait(appointment) else await self.settling.settled(appointment)
 
     async def _settled_after(self, appointment: Appointment) -> Appointment:
         """Time given back may be given back later; a move or a restoration without the calendar's answer is told as such."""
         try:
             return await self.settling.settled(appointment)
         except Unavailable:
-            if appointment.intent is not None and appointment.intent.kind is Kind.RELEASE:
+            if _can_wait(appointment):
                 return await self.settling.again(appointment)
             raise
-
-    async def _quietly(self, appointment: Appointment) -> Appointment:
-        try:
-            return await self.settling.settled(appointment)
-        except Refusal:
-            return await self.settling.again(appointment)
 
     async def _snapshot(self, doctor_id: UUID) -> DoctorSnapshot:
         doctor = await self.doctors.doctor(doctor_id)
         if not doctor.active:
             raise DoctorInactive
         return DoctorSnapshot.of(doctor)
+
+
+def _can_wait(appointment: Appointment) -> bool:
+    return appointment.intent is None or appointment.intent.kind is Kind.RELEASE

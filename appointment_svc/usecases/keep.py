@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -9,11 +10,11 @@ from uuid import UUID
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.ports import Overtaken, Slots, Store
 from appointment_svc.usecases.settle import Settling
-from shared.contracts.http import Actor, Reservation, Reserve
+from shared.contracts.http import Actor, Reservation
 from shared.contracts.identity import Service, system
-from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
-from shared.kit.logs import log
+from shared.kit.logs import log, said
 
 BATCH = 100
 SELF = Actor.of(system(Service.APPOINTMENT))
@@ -38,13 +39,13 @@ class Keeping:
         return sum([await self._expired(appointment) for appointment in late])
 
     async def reconcile(self) -> int:
-        """A claim without its appointment is released, an appointment without its claim claims again; returns what was mended."""
-        claims = await self._claims()
-        mended = sum([await self._orphan(claim) for claim in claims.values()])
-        after: UUID | None = None
-        while page := await self.store.upcoming(self.now(), BATCH, after):
-            mended += sum([await self._claimless(one) for one in page if not _matches(one, claims.get(one.id))])
-            after = page[-1].id
+        """A claim without its appointment is released, an appointment without its claim claims again."""
+        claims, mended = dict[UUID, Reservation](), 0
+        async for page in self._claims():
+            mended += await self._orphans(page)
+            claims |= {claim.appointment_id: claim for claim in page if claim.ends_at > self.now()}
+        async for appointments in self._upcoming():
+            mended += sum([await self._claimless(one, claims.get(one.id)) for one in appointments])
         if mended:
             log.warning("mended", extra={"facts": {"count": mended}})
         return 0
@@ -52,10 +53,9 @@ class Keeping:
     async def _settled(self, appointment: Appointment) -> int:
         try:
             await self.settling.settled(appointment)
-        except Unavailable:
+        except Refusal as why:
+            said("appointment waits", appointment=str(appointment.id), why=why.code)
             return 0
-        except Refusal as refusal:
-            log.info("settled by refusal", extra={"facts": {"appointment": str(appointment.id), "code": refusal.code}})
         return 1
 
     async def _expired(self, appointment: Appointment) -> int:
@@ -65,34 +65,44 @@ class Keeping:
             return 0
         return await self._settled(expired) or 1
 
-    async def _claims(self) -> dict[UUID, Reservation]:
-        claims, (page, more) = dict[UUID, Reservation](), await self.slots.live(None)
-        while True:
-            claims |= {claim.appointment_id: claim for claim in page}
-            if more is None:
-                return claims
+    async def _claims(self) -> AsyncIterator[list[Reservation]]:
+        page, more = await self.slots.live(None)
+        yield page
+        while more is not None:
             page, more = await self.slots.live(more)
+            yield page
 
-    async def _orphan(self, claim: Reservation) -> int:
+    async def _upcoming(self) -> AsyncIterator[list[Appointment]]:
+        after: UUID | None = None
+        while page := await self.store.upcoming(self.now(), BATCH, after):
+            yield page
+            after = page[-1].id
+
+    async def _orphans(self, claims: list[Reservation]) -> int:
         """An appointment that is being settled, or was touched within the last minute, is left alone."""
-        appointment = await self.store.find(claim.appointment_id)
-        if appointment is not None and (appointment.holds_time or self._is_fresh(appointment)):
-            return 0
-        await self.slots.release(claim.appointment_id, claim.revision)
-        return 1
+        known = await self.store.find_all([claim.appointment_id for claim in claims])
+        orphans = [claim for claim in claims if not self._is_owned(known.get(claim.appointment_id))]
+        for claim in orphans:
+            await self.slots.release(claim.appointment_id, claim.revision)
+        return len(orphans)
 
-    async def _claimless(self, appointment: Appointment) -> int:
-        current = await self.settling.again(appointment)
-        if self._is_fresh(current) or not current.holds_time:
+    def _is_owned(self, appointment: Appointment | None) -> bool:
+        return appointment is not None and (appointment.holds_time or self._is_fresh(appointment))
+
+    async def _claimless(self, appointment: Appointment, claim: Reservation | None) -> int:
+        """Claims the time of an appointment whose claim is gone or elsewhere."""
+        if _matches(appointment, claim):
             return 0
-        wish = Reserve(
-            service_id=current.service.id, doctor_id=current.doctor.id, patient_id=current.patient.id,
-            starts_at=current.starts_at, revision=current.revision, by=SELF,
-        )  # fmt: skip
+        current = await self.settling.again(appointment)
+        if self._is_fresh(current) or not current.holds_time or _matches(current, claim):
+            return 0
         try:
-            await self.slots.reserve(current.id, wish)
-        except Refusal as refusal:
-            log.error("appointment without its time", extra={"facts": {"appointment": str(current.id), "code": refusal.code}})
+            asked = await self.store.save(current.reclaim(SELF, self.now(), claim.revision if claim else 0))
+        except Overtaken:
+            return 0
+        settled = await self.settling.settled(asked)
+        if settled.denial is not None and settled.denial != current.denial:
+            log.error("appointment without its time", extra={"facts": {"appointment": str(current.id), "code": settled.denial.code}})
         return 1
 
     def _is_fresh(self, appointment: Appointment) -> bool:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.intents import Kind
-from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.ports import Overtaken, Slots, Store
-from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.clock import Clock
 
 
@@ -20,19 +19,16 @@ class Settling:
     now: Clock
 
     async def settled(self, appointment: Appointment) -> Appointment:
-        """Does what the intent says, and writes down the outcome.
+        """Does what the intent says, and writes down the outcome: a refusal is one too, and stays in the appointment (`did`).
 
-        Raises Unavailable when the calendar does not answer (the intent stands, the job comes back to it), and the calendar's refusal
-        of a move or a restoration (the appointment goes on as it was). A refused booking is an outcome, not an exception.
+        Raises Unavailable when the calendar does not answer: the intent stands, and the job comes back to it.
         """
         while appointment.intent is not None:
-            outcome, refusal = await self._outcome(appointment)
+            outcome = await self._outcome(appointment)
             try:
                 appointment = await self.store.save(outcome)
             except Overtaken:
                 appointment = await self.again(appointment)
-            if refusal is not None and appointment.status is not Status.REFUSED:
-                raise refusal
         return appointment
 
     async def again(self, appointment: Appointment) -> Appointment:
@@ -42,15 +38,13 @@ class Settling:
             raise NoSuchAppointment
         return current
 
-    async def _outcome(self, appointment: Appointment) -> tuple[Appointment, Refusal | None]:
+    async def _outcome(self, appointment: Appointment) -> Appointment:
         assert appointment.intent is not None
         if appointment.intent.kind is Kind.RELEASE:
             await self.slots.release(appointment.id, appointment.intent.revision)
-            return appointment.released(), None
+            return appointment.released()
         try:
             reservation = await self.slots.reserve(appointment.id, appointment.wish())
-        except Unavailable:
-            raise
-        except Refusal as refusal:
-            return appointment.denied(refusal, self.now()), refusal
-        return appointment.granted(reservation, self.now()), None
+        except (Conflict, Invalid) as refusal:
+            return appointment.denied(refusal, self.now())
+        return appointment.granted(reservation, self.now())
