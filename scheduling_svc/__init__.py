@@ -1,0 +1,1 @@
+"""scheduling-service owns the calendar: what time is free, and whose it is."""

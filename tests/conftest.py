@@ -35,9 +35,12 @@ def mysql_cursor() -> Iterator[Any]:
     """The root of the MySQL-protocol server, for making and dropping databases."""
     url = make_url(server("MYSQL"))
     host, port, user = url.host or "127.0.0.1", url.port or 3306, url.username or "root"
-    with pymysql.connect(host=host, port=port, user=user, password=str(url.password or ""), autocommit=True) as connection:
-        with connection.cursor() as cursor:
-            yield cursor
+    password = str(url.password or "")
+    with (
+        pymysql.connect(host=host, port=port, user=user, password=password, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        yield cursor
 
 
 @pytest.fixture
