@@ -2,6 +2,7 @@
 .PHONY: help serve test check fix servers bench env docs
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/
+export UV_SYSTEM_CERTS := true
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
