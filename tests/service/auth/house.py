@@ -115,6 +115,5 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 @asynccontextmanager
 async def opened(folder: Path, profiles: Profiles | None = None, **settings: Any) -> AsyncIterator[House]:
     profiles = profiles or Profiles()
-    folder.mkdir(exist_ok=True)
     async with running("auth_svc", folder, profiles, hears=EVENTS, **(SETTINGS | settings)) as here:
         yield House(here, profiles)

@@ -13,6 +13,10 @@ from shared.contracts.identity import Service
 from tests.service.auth.house import BOSS, OTHER, PASSWORD, SAM, House, bearer, code, opened
 
 
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("auth_svc.db*"))
+
+
 async def refreshed(house: House, token: str) -> tuple[int, str | None]:
     answer = await house.post("/auth/refresh", {"refresh_token": token})
     return answer.status_code, answer.json().get("code")
@@ -155,10 +159,10 @@ async def test_an_ended_session_stays_ended_after_a_restart(tmp_path: Path) -> N
         assert (await house.me(other["access_token"])).status_code == 200
 
 
-async def test_a_session_that_one_instance_ends_is_refused_by_the_other(tmp_path: Path, sql_url: str) -> None:
+async def test_a_session_that_one_instance_ends_is_refused_by_the_other(tmp_path: Path, instance: Path, sql_url: str) -> None:
     async with (
-        opened(tmp_path / "one", database_url=sql_url) as one,
-        opened(tmp_path / "other", one.profiles, database_url=sql_url, migrated=False) as other,
+        opened(tmp_path, database_url=sql_url) as one,
+        opened(instance, one.profiles, database_url=sql_url, migrated=False) as other,
     ):
         session = await one.register()
         assert (await other.me(session["access_token"])).status_code == 200
@@ -206,7 +210,7 @@ async def test_passwords_move_to_newer_parameters_when_their_owner_signs_in(hous
 async def test_tokens_are_not_kept_as_they_are(house: House, tmp_path: Path) -> None:
     one = await house.register()
     assert (await house.http.get("/auth/me", headers=bearer(one["access_token"]))).status_code == 200
-    kept = b"".join(path.read_bytes() for path in tmp_path.glob("auth_svc.db*"))
+    kept = everything_in(tmp_path)
     assert SAM["email"].encode() in kept
     for secret in (one["refresh_token"], one["access_token"], PASSWORD, "PRIVATE KEY"):
         assert secret.encode() not in kept
