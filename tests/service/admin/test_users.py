@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from tests.running import Running
 from tests.service.admin.clinic import Clinic
 from tests.tokens import bearer, service_bearer
 
-ME = uuid4()
+ME = UUID("11111111-1111-4111-8111-111111111111")
 ADMIN = bearer(Role.ADMIN, ME)
 ROUTES = [
     ("POST", "/admin/users"),
