@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,8 @@ async def test_another_key_secret_stops_the_start(tmp_path: Path) -> None:
 
 
 def faults(**changes: str | None) -> list[str]:
-    return Settings(database_url="sqlite://", client_secret="0123456789abcdef-auth-service-own", **(SETTINGS | changes)).faults()
+    given: dict[str, Any] = SETTINGS | {"database_url": "sqlite://", "client_secret": "0123456789abcdef-auth-service-own"} | changes
+    return Settings(**given).faults()
 
 
 @pytest.mark.parametrize(

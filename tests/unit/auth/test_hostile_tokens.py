@@ -1,0 +1,146 @@
+"""Tokens that someone else made: every one is refused as 401, none with a crash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from auth_svc.clients.signing import Signer
+from auth_svc.repository.keys import _made
+from shared.contracts.identity import Role
+from shared.kit.clock import MovableClock
+from shared.kit.tokens import InvalidToken, Keys, Verifier
+from tests import tokens
+from tests.tokens import jwks, token
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+NOW = int(NOON.timestamp())
+
+
+def verifier(keys: list[dict[str, Any]] | None = None, clock: MovableClock | None = None) -> Verifier:
+    clock = clock or MovableClock(NOON, running=False)
+
+    async def fetch() -> list[dict[str, Any]]:
+        return keys or jwks()["keys"]
+
+    return Verifier(Keys(fetch, clock), "careslot", "careslot", clock)
+
+
+def part(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def headed(header: Any, signature: str = "AAAA") -> str:
+    """A sound body behind another header."""
+    return f"{part(header)}.{token(Role.ADMIN).split('.')[1]}.{signature}"
+
+
+def signed_by_the_public_key() -> str:
+    """The classic: the public key used as a shared secret (RFC 8725 section 2.1)."""
+    said = f"{part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': 'test'})}.{token(Role.ADMIN).split('.')[1]}"
+    return f"{said}.{part(hmac.digest(json.dumps(jwks()['keys'][0]).encode(), said.encode(), hashlib.sha256))}"
+
+
+SOUND = {"alg": "RS256", "typ": "at+jwt", "kid": "test"}
+HOSTILE = {
+    "empty": "",
+    "dots": "..",
+    "text": "not a token",
+    "one part": part(SOUND),
+    "five parts": ".".join([part(SOUND)] * 5),
+    "letters beyond ASCII": "é.é.é",
+    "a lone surrogate": "\ud800.a.b",
+    "longer than 4 KiB": headed(SOUND, "A" * 4096),
+    "unsigned": headed(SOUND, ""),
+    "signed by nobody": headed(SOUND),
+    "alg none": headed(SOUND | {"alg": "none"}, ""),
+    "alg None": headed(SOUND | {"alg": "None"}, ""),
+    "alg of another kind": headed(SOUND | {"alg": ["RS256"]}),
+    "alg HS256 by the public key": signed_by_the_public_key(),
+    "alg RS512": headed(SOUND | {"alg": "RS512"}),
+    "no alg": headed({"typ": "at+jwt", "kid": "test"}),
+    "no kid": headed({"alg": "RS256", "typ": "at+jwt"}),
+    "a number as kid": headed(SOUND | {"kid": 1}),
+    "an unknown kid": token(Role.ADMIN, headers={"kid": "other"}),
+    "a path as kid": token(Role.ADMIN, headers={"kid": "../../etc/passwd"}),
+    "an id token": token(Role.ADMIN, headers={"typ": "JWT"}),
+    "crit": token(Role.ADMIN, headers={"crit": ["exp"]}),
+    "a key of its own": token(Role.ADMIN, headers={"jwk": jwks()["keys"][0]}),
+    "an address of keys": token(Role.ADMIN, headers={"typ": "JWT", "jku": "https://keys.example"}),
+    "a header that is a string": headed('"{"'),
+    "a header that is a list": headed([SOUND]),
+    "a header that is a number": headed(7),
+    "a nested header": headed(b'{"a":' * 200 + b"1" + b"}" * 200),
+    "a deep list as header": headed(b"[" * 3000),
+    "a header that is no JSON": headed(b"{"),
+    "a header that is no text": headed(b"{\xff\xfe}"),
+    "another issuer": token(Role.ADMIN, iss="someone"),
+    "another audience": token(Role.ADMIN, aud="someone"),
+    "other audiences": token(Role.ADMIN, aud=["someone", "else"]),
+    "expired": token(Role.ADMIN, exp=NOW - 6),
+    "not yet": token(Role.ADMIN, nbf=NOW + 60),
+    "made tomorrow": token(Role.ADMIN, iat=NOW + 86_400),
+    "an expiry that is none": token(Role.ADMIN, exp="never"),
+    "a time that is none": token(Role.ADMIN, iat="now"),
+    "no role": token(""),
+    "a king": token("king"),
+    "a subject that is no id": token(Role.ADMIN, "me"),
+    "a session that is no id": token(Role.ADMIN, sid="mine"),
+    **{f"no {claim}": token(Role.ADMIN, **{claim: None}) for claim in ("iss", "aud", "sub", "sid", "iat", "exp", "jti")},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_token_is_refused(name: str) -> None:
+    with pytest.raises(InvalidToken):
+        await verifier().caller(HOSTILE[name])
+
+
+async def test_a_sound_token_tells_who_asks() -> None:
+    account, session = uuid4(), uuid4()
+    caller = await verifier().caller(token(Role.DOCTOR, account, sid=str(session)))
+    assert (caller.id, caller.role, caller.session_id) == (account, Role.DOCTOR, session)
+
+
+async def test_a_changed_body_breaks_the_signature() -> None:
+    head, body, signature = token(Role.PATIENT).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+    with pytest.raises(InvalidToken):
+        await verifier().caller(f"{head}.{part(claims | {'role': 'admin'})}.{signature}")
+
+
+async def test_a_token_that_was_good_is_refused_when_it_expires_or_its_session_ends() -> None:
+    clock, session = MovableClock(NOON, running=False), uuid4()
+    check = verifier(clock=clock)
+    one, other = token(Role.PATIENT, exp=NOW + 60), token(Role.PATIENT, sid=str(session))
+    await check.caller(one)
+    await check.caller(other)
+    check.end(session, NOW + 600)
+    with pytest.raises(InvalidToken):
+        await check.caller(other)
+    clock.forward(timedelta(seconds=65))
+    with pytest.raises(InvalidToken):
+        await check.caller(one)
+
+
+async def test_what_the_signer_signs_is_what_the_verifier_takes() -> None:
+    signer = Signer("k1", _made().decode(), "careslot", "careslot", 600)
+    check, account, session = verifier([signer.public]), UUID(int=1), UUID(int=2)
+    signed = signer.access_token(account, Role.ADMIN, session, NOON)
+    caller = await check.caller(signed)
+    assert (caller.id, caller.role, caller.session_id) == (account, Role.ADMIN, session)
+    assert (await check.caller(signer.service_token("admin-service", NOON))).client == "admin-service"
+    head, body, _ = (base64.urlsafe_b64decode(piece + "==") for piece in signed.split("."))
+    assert json.loads(head) == {"alg": "RS256", "typ": "at+jwt", "kid": "k1"}
+    assert set(json.loads(body)) == {"iss", "aud", "sub", "sid", "role", "scope", "iat", "exp", "jti"}
+    assert json.loads(body)["exp"] - json.loads(body)["iat"] == 600
+    with pytest.raises(InvalidToken):
+        await verifier([signer.public]).caller(tokens.token(Role.ADMIN, headers={"kid": "k1"}))
