@@ -184,7 +184,7 @@ class MongoAnswers:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
         if known["status"] is not None:
             return Answer(known["status"], known["headers"], bytes(known["body"]))
-        dead = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE) - 1}}
+        dead = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
         taken = await self.database["answers"].update_one(dead, {"$set": {"claimed_us": claim["claimed_us"]}})
         if not taken.matched_count:
             raise RequestInProgress
