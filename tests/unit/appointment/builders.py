@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -47,13 +48,12 @@ def cards(**service: Any) -> Cards:
 
 
 def a_wish(**changes: Any) -> Wish:
-    return Wish(**{"service_id": CHECKUP, "doctor_id": DOCTOR, "starts_at": NINE} | changes)
+    fields: dict[str, Any] = {"service_id": CHECKUP, "doctor_id": DOCTOR, "starts_at": NINE}
+    return Wish(**fields | changes)
 
 
 def an_appointment(status: Status = Status.BOOKED, *, service: dict[str, Any] | None = None, **changes: Any) -> Appointment:
     """One that came to a status long ago, with nothing left to be done."""
-    from dataclasses import replace
-
     starts_at = changes.pop("starts_at", NINE)
     asked = Appointment.asked(changes.pop("id", None) or new_id(), cards(**service or {}), starts_at, Actor.of(ANNA), NOON)
     if status is Status.PENDING:

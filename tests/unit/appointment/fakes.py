@@ -1,0 +1,235 @@
+"""A store, a calendar and neighbours in memory; any call of them can be made to die, before its effect or after."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.moves import OPEN, Status
+from appointment_svc.ports import Filter, Overtaken
+from appointment_svc.usecases.book import Booking
+from appointment_svc.usecases.change import Act, Changes
+from appointment_svc.usecases.find import Records
+from appointment_svc.usecases.keep import Keeping
+from appointment_svc.usecases.settle import Settling
+from shared.contracts.events import AppointmentEvent
+from shared.contracts.http import DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import Conflict, NoSuch
+from shared.kit.clock import MovableClock
+from shared.kit.ids import new_id
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NOON, PATIENT, STRANGER, a_doctor, a_patient, a_service
+
+SETTLE_AFTER = timedelta(seconds=45)
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+class SlotTaken(Conflict):
+    """The time is taken."""
+
+
+class ReservationReleased(Conflict):
+    """The reservation was released after this was asked for."""
+
+
+@dataclass
+class Fate:
+    """`dies_at` counts the halves of calls (before, after) from now; None: nobody dies. `down`: the calendar's answer, if not its own."""
+
+    dies_at: int | None = None
+    halves: int = 0
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[None]:
+        self._half()
+        yield
+        self._half()
+
+    def _half(self) -> None:
+        self.halves += 1
+        if self.halves - 1 == self.dies_at:
+            raise Killed
+
+
+@dataclass
+class Memory:
+    """A store that saves only the edition that was read, and keeps the events with the appointments."""
+
+    fate: Fate = field(default_factory=Fate)
+    kept: dict[UUID, Appointment] = field(default_factory=dict)
+    events: list[AppointmentEvent] = field(default_factory=list)
+    meanwhile: list[Appointment] = field(default_factory=list)
+
+    async def add(self, appointment: Appointment) -> bool:
+        async with self.fate.call():
+            new = appointment.id not in self.kept
+            self.kept.setdefault(appointment.id, appointment)
+        return new
+
+    async def find(self, appointment_id: UUID) -> Appointment | None:
+        async with self.fate.call():
+            return self.kept.get(appointment_id)
+
+    async def find_all(self, ids: list[UUID]) -> dict[UUID, Appointment]:
+        return {one: self.kept[one] for one in ids if one in self.kept}
+
+    async def save(self, appointment: Appointment) -> Appointment:
+        async with self.fate.call():
+            while self.meanwhile:
+                other = self.meanwhile.pop()
+                self.kept[other.id] = replace(other, edition=other.edition + 1)
+            if self.kept[appointment.id].edition != appointment.edition:
+                raise Overtaken
+            if appointment.news:
+                self.events.append(appointment.news)
+            saved = replace(appointment, edition=appointment.edition + 1, news=None)
+            self.kept[appointment.id] = saved
+        return saved
+
+    async def listed(self, wanted: Filter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
+        raise NotImplementedError
+
+    async def unsettled(self, before: datetime, limit: int) -> list[Appointment]:
+        return [one for one in self.kept.values() if one.intent and one.intent.since <= before][:limit]
+
+    async def unanswered(self, before: datetime, limit: int) -> list[Appointment]:
+        late = [one for one in self.kept.values() if one.status is Status.REQUESTED and one.starts_at <= before and not one.intent]
+        return late[:limit]
+
+    async def open_of(self, patient_id: UUID, now: datetime) -> int:
+        mine = [one for one in self.kept.values() if one.patient.id == patient_id and one.starts_at >= now]
+        return len([one for one in mine if one.status in OPEN])
+
+    async def upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
+        ahead = [one for one in self.kept.values() if one.status in (Status.BOOKED, Status.REQUESTED) and one.ends_at >= now]
+        return sorted((one for one in ahead if after is None or one.id > after), key=lambda one: one.id)[:limit]
+
+
+@dataclass
+class Calendar:
+    """Grants and releases as scheduling-service does: by revision, with a tombstone after a release. `down` is raised instead."""
+
+    fate: Fate = field(default_factory=Fate)
+    claims: dict[UUID, Reservation] = field(default_factory=dict)
+    tombstones: dict[UUID, int] = field(default_factory=dict)
+    down: Exception | None = None
+    asked: list[Reserve] = field(default_factory=list)
+
+    async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation:
+        async with self.fate.call():
+            if self.down:
+                raise self.down
+            self.asked.append(wish)
+            return self.decide(appointment_id, wish)
+
+    def decide(self, appointment_id: UUID, wish: Reserve) -> Reservation:
+        standing = self.claims.get(appointment_id)
+        if standing and wish.revision <= standing.revision:
+            return standing
+        if wish.revision <= self.tombstones.get(appointment_id, 0):
+            raise ReservationReleased
+        ends_at = wish.starts_at + timedelta(minutes=30)
+        for other in self.claims.values():
+            shared = wish.doctor_id == other.doctor_id or wish.patient_id == other.patient_id
+            if other.appointment_id != appointment_id and shared and other.starts_at < ends_at and wish.starts_at < other.ends_at:
+                raise SlotTaken(alternatives=[])
+        self.tombstones.pop(appointment_id, None)
+        granted = Reservation(**wish.model_dump(exclude={"by"}), appointment_id=appointment_id, ends_at=ends_at)
+        self.claims[appointment_id] = granted
+        return granted
+
+    async def release(self, appointment_id: UUID, revision: int) -> None:
+        async with self.fate.call():
+            if self.down:
+                raise self.down
+            standing = self.claims.get(appointment_id)
+            if standing and revision < standing.revision:
+                return
+            self.claims.pop(appointment_id, None)
+            self.tombstones[appointment_id] = max(revision, self.tombstones.get(appointment_id, 0))
+
+    async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
+        """One at a time."""
+        rows = sorted(
+            (claim for claim in self.claims.values() if str(claim.appointment_id) > (after or "")), key=lambda c: c.appointment_id
+        )
+        return rows[:1], str(rows[0].appointment_id) if len(rows) > 1 else None
+
+
+@dataclass
+class Clinic:
+    """The neighbours' cards, and the use cases over the fakes."""
+
+    fate: Fate = field(default_factory=Fate)
+    clock: MovableClock = field(default_factory=lambda: MovableClock(NOON, running=False))
+    most_active: int = 20
+    rules: ServiceRules = field(default_factory=a_service)
+    staff: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
+    people: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
+
+    def __post_init__(self) -> None:
+        self.store, self.calendar = Memory(self.fate), Calendar(self.fate)
+        self.settling = Settling(self.store, self.calendar, self.clock)
+        self.booking = Booking(self.store, self.settling, self, self, self.clock, self.most_active)
+        self.changes = Changes(self.store, self.settling, self, self.clock)
+        self.keeping = Keeping(self.store, self.calendar, self.settling, self.clock, SETTLE_AFTER)
+        self.records = Records(self.store)
+
+    async def doctor(self, doctor_id: UUID) -> DoctorRules:
+        if doctor_id not in self.staff:
+            raise NoSuch
+        return self.staff[doctor_id]
+
+    async def service(self, service_id: UUID) -> ServiceRules:
+        if service_id != self.rules.id:
+            raise NoSuch
+        return self.rules
+
+    async def card(self, patient_id: UUID) -> PatientCard:
+        return self.people[patient_id]
+
+    def has(self, appointment: Appointment) -> Appointment:
+        """An appointment from before, with its claim where it should have one."""
+        self.store.kept[appointment.id] = appointment
+        if appointment.holds_time:
+            self.claims_for(appointment)
+        return appointment
+
+    def claims_for(self, appointment: Appointment) -> None:
+        wish = Reserve(
+            service_id=appointment.service.id, doctor_id=appointment.doctor.id, patient_id=appointment.patient.id,
+            starts_at=appointment.starts_at, revision=max(appointment.revision, 1), by={"id": PATIENT, "role": "patient"},
+        )  # fmt: skip
+        self.calendar.decide(appointment.id, wish)
+
+    def act(self, by: Caller, appointment: Appointment, expected: int | None = None, once: UUID | None = None) -> Act:
+        return Act(by, appointment.id, expected, once or new_id())
+
+    async def restarted(self) -> None:
+        """A minute after everything died, the job runs to its end."""
+        self.fate.dies_at, self.calendar.down = None, None
+        self.clock.forward(timedelta(minutes=1))
+        while await self.keeping.settle_stragglers():
+            pass
+
+    @property
+    def topics(self) -> list[str]:
+        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.store.events]
+
+    def faults(self) -> list[str]:
+        """Every appointment that holds time has its very claim, no claim is without one, nothing is left to be done."""
+        wrong = [f"{one.id} is not settled" for one in self.store.kept.values() if one.intent]
+        for one in self.store.kept.values():
+            claim = self.calendar.claims.get(one.id)
+            if one.holds_time and (claim is None or (claim.starts_at, claim.doctor_id) != (one.starts_at, one.doctor.id)):
+                wrong.append(f"{one.id} is {one.status} at {one.starts_at} and its claim is {claim}")
+            if not one.holds_time and claim is not None:
+                wrong.append(f"{one.id} is {one.status} and has a claim")
+        return wrong + [f"{one} is nobody's" for one in self.calendar.claims if one not in self.store.kept]

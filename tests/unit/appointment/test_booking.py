@@ -1,0 +1,157 @@
+"""Who may book for whom, who sees what, and what is remembered of a booking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from appointment_svc.domain.moves import Status
+from appointment_svc.domain.refusals import (
+    DoctorInactive,
+    DoctorNotAccepting,
+    NoSuchAppointment,
+    NoSuchPatient,
+    PatientInactive,
+    PatientRequired,
+    ServiceInactive,
+    TooManyActive,
+)
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import NotFound, Refusal
+from shared.kit.ids import new_id
+from tests.unit.appointment.builders import (
+    ADMIN,
+    ANNA,
+    COLLEAGUE,
+    DESK,
+    DOCTOR,
+    DR_WEISS,
+    NINE,
+    PATIENT,
+    STRANGER,
+    a_doctor,
+    a_patient,
+    a_service,
+    a_wish,
+    an_appointment,
+)
+from tests.unit.appointment.fakes import Clinic
+
+
+async def test_a_booking_remembers_everyone_as_they_were() -> None:
+    clinic = Clinic()
+    one = await clinic.booking.book(a_wish(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
+    clinic.rules = a_service(name="Other", duration_minutes=60)
+    clinic.staff[DOCTOR] = a_doctor(full_name="Ada Schwarz")
+    kept = clinic.store.kept[one.id]
+    assert (kept.service.name, kept.doctor.full_name, kept.patient.full_name) == ("Knee check-up", "Ada Weiss", "Anna Ames")
+    assert (kept.reason, kept.intake, kept.local_start, kept.time_zone) == ("knee", {"pain": "yes"}, "2026-03-09T09:00", "Europe/Berlin")
+
+
+async def test_a_service_that_needs_approval_is_requested_and_holds_its_time() -> None:
+    clinic = Clinic(rules=a_service(requires_approval=True))
+    one = await clinic.booking.book(a_wish(), ANNA, new_id())
+    assert (one.status, clinic.topics, clinic.faults()) == (Status.REQUESTED, ["requested"], [])
+    approved = await clinic.changes.approve(clinic.act(DR_WEISS, one))
+    assert (approved.status, clinic.topics[-1], clinic.faults()) == (Status.BOOKED, "booked", [])
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"rules": a_service(active=False)}, ServiceInactive),
+        ({"staff": {DOCTOR: a_doctor(active=False)}}, DoctorInactive),
+        ({"staff": {DOCTOR: a_doctor(accepting_patients=False)}}, DoctorNotAccepting),
+        ({"people": {PATIENT: a_patient(active=False)}}, PatientInactive),
+        ({"staff": {}}, NotFound),
+    ],
+)
+async def test_who_cannot_be_booked_is_refused_before_anything_is_written(change: dict[str, object], refusal: type[Refusal]) -> None:
+    clinic = Clinic(**change)  # type: ignore[arg-type]
+    with pytest.raises(refusal):
+        await clinic.booking.book(a_wish(), ANNA, new_id())
+    assert (clinic.store.kept, clinic.calendar.asked) == ({}, [])
+
+
+async def test_the_front_desk_books_for_anyone_they_name_also_with_a_doctor_who_takes_nobody_new() -> None:
+    clinic = Clinic(staff={DOCTOR: a_doctor(accepting_patients=False)})
+    with pytest.raises(PatientRequired):
+        await clinic.booking.book(a_wish(), DESK, new_id())
+    one = await clinic.booking.book(a_wish(patient_id=STRANGER), DESK, new_id())
+    assert (one.patient.id, clinic.calendar.asked[0].by.role) == (STRANGER, Role.RECEPTION)
+
+
+async def test_a_patient_books_for_nobody_else() -> None:
+    clinic = Clinic()
+    with pytest.raises(NoSuchPatient):
+        await clinic.booking.book(a_wish(patient_id=STRANGER), ANNA, new_id())
+    assert (await clinic.booking.book(a_wish(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
+
+
+async def test_only_so_many_open_ones_lie_ahead() -> None:
+    clinic = Clinic(most_active=2)
+    first, second = [clinic.has(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
+    clinic.has(an_appointment(Status.CANCELLED))
+    clinic.has(an_appointment(starts_at=NINE - timedelta(days=30)))
+    with pytest.raises(TooManyActive) as refusal:
+        await clinic.booking.book(a_wish(), ANNA, new_id())
+    assert refusal.value.facts == {"limit": 2}
+    assert (await clinic.booking.book(a_wish(patient_id=STRANGER), DESK, new_id())).status is Status.BOOKED
+    await clinic.changes.cancel(clinic.act(ANNA, second), None)
+    assert (await clinic.booking.book(a_wish(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())).status is Status.BOOKED
+    assert first.id in clinic.calendar.claims
+
+
+@pytest.mark.parametrize(
+    ("caller", "sees"),
+    [
+        (ANNA, True),
+        (DR_WEISS, True),
+        (DESK, True),
+        (ADMIN, True),
+        (Caller(STRANGER, Role.PATIENT), False),
+        (Caller(COLLEAGUE, Role.DOCTOR), False),
+        (Caller(PATIENT, Role.DOCTOR), False),
+        (Caller(DOCTOR, Role.PATIENT), False),
+        (Caller(UUID(int=1), Role.SERVICE, client="admin-service"), False),
+    ],
+)
+async def test_for_others_it_does_not_exist(caller: Caller, sees: bool) -> None:
+    clinic = Clinic()
+    one = clinic.has(an_appointment())
+    if sees:
+        assert (await clinic.records.one(caller, one.id)).id == one.id
+        return
+    with pytest.raises(NoSuchAppointment):
+        await clinic.records.one(caller, one.id)
+    with pytest.raises(NoSuchAppointment):
+        await clinic.changes.cancel(clinic.act(caller, one), None)
+
+
+async def test_an_amendment_never_changes_the_status_and_none_that_changes_nothing_is_told() -> None:
+    clinic = Clinic()
+    one = clinic.has(an_appointment(reason="knee"))
+    amended = await clinic.changes.amend(clinic.act(ANNA, one, expected=2), {"reason": None, "intake": {"a": "b"}})
+    assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, Status.BOOKED, 3)
+    again = await clinic.changes.amend(clinic.act(ANNA, one, expected=3), {"reason": None})
+    assert (again.version, clinic.topics) == (3, ["amended"])
+
+
+async def test_another_doctor_must_work_here() -> None:
+    clinic = Clinic(staff={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
+    one = clinic.has(an_appointment())
+    with pytest.raises(DoctorInactive):
+        await clinic.changes.reschedule(clinic.act(DESK, one), None, COLLEAGUE)
+    assert replace(one) == clinic.store.kept[one.id]
+
+
+async def test_a_move_to_a_colleague_tells_both_doctors() -> None:
+    clinic = Clinic()
+    one = clinic.has(an_appointment())
+    moved = await clinic.changes.reschedule(clinic.act(DESK, one), None, COLLEAGUE)
+    told = clinic.store.events[-1]
+    assert (told.doctor_id, told.previous_doctor_id, told.previous_starts_at, told.sequence) == (COLLEAGUE, DOCTOR, NINE, 1)
+    assert (moved.doctor.id, clinic.faults()) == (COLLEAGUE, [])

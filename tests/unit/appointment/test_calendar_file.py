@@ -1,0 +1,58 @@
+"""The calendar file: the same UID for life, times in UTC, nothing about health."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.calendars import as_calendar
+from appointment_svc.domain.moves import Status
+from shared.kit.ids import new_id
+from tests.unit.appointment.builders import BY, HALF, NINE, NOON, an_appointment
+
+
+def event_of(appointment: Appointment) -> dict[str, Any]:
+    calendar = Calendar.from_ical(as_calendar(appointment))
+    (event,) = calendar.walk("VEVENT")
+    return dict(event)
+
+
+def test_it_says_when_where_and_with_whom_in_utc() -> None:
+    one = an_appointment()
+    event = event_of(one)
+    assert (event["DTSTART"].dt, event["DTEND"].dt) == (NINE, NINE + HALF)
+    assert b"DTSTART:20260309T080000Z" in as_calendar(one)
+    assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Appointment with Dr. Ada Weiss", "Room 4")
+
+
+def test_its_uid_stays_and_its_sequence_grows() -> None:
+    one = an_appointment()
+    cancelled = one.cancel(BY, NOON, once=new_id(), reason="private")
+    assert event_of(one)["UID"] == event_of(cancelled)["UID"] == f"{one.id}@careslot"
+    assert (event_of(one)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
+
+
+def test_it_says_nothing_about_health() -> None:
+    one = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(BY, NOON, once=new_id(), reason="healed")
+    text = as_calendar(one).decode()
+    for word in ("Knee", "knee", "Orthopaedics", "pain", "healed", "Anna"):
+        assert word not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(Status.BOOKED, "CONFIRMED"), (Status.REQUESTED, "TENTATIVE"), (Status.CANCELLED, "CANCELLED"), (Status.DECLINED, "CANCELLED")],
+)
+def test_it_says_how_sure_it_is(status: Status, said: str) -> None:
+    assert event_of(an_appointment(status))["STATUS"] == said
+
+
+def test_a_name_cannot_write_lines_of_its_own() -> None:
+    one = an_appointment()
+    sly = replace(one, doctor=replace(one.doctor, full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
+    assert set(event_of(sly)) == set(event_of(one))
+    assert all(len(line) <= 75 for line in as_calendar(sly).split(b"\r\n"))

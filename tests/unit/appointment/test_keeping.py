@@ -1,0 +1,134 @@
+"""Order is kept: unanswered requests expire, claims and appointments are compared both ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appointment_svc.domain.moves import Status
+from shared.contracts.refusals import Unavailable
+from shared.kit.ids import new_id
+from tests.unit.appointment.builders import DESK, NINE, NOON, TEN, an_appointment
+from tests.unit.appointment.fakes import Clinic
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    """A minute after everything that stands in it."""
+    clinic = Clinic()
+    clinic.clock.forward(timedelta(minutes=1))
+    return clinic
+
+
+async def test_a_request_expires_when_its_time_comes(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment(Status.REQUESTED))
+    clinic.clock.put(NINE - SECOND)
+    assert await clinic.keeping.expire_requests() == 0
+    clinic.clock.put(NINE)
+    assert [await clinic.keeping.expire_requests(), await clinic.keeping.expire_requests()] == [1, 0]
+    assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (Status.EXPIRED, ["expired"], [])
+    assert clinic.store.kept[one.id].history[-1].actor.role == "system"
+
+
+async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment(Status.REQUESTED))
+    clinic.clock.put(NINE)
+    clinic.store.meanwhile = [replace(one, status=Status.BOOKED, version=3)]
+    assert await clinic.keeping.expire_requests() == 0
+    assert clinic.store.kept[one.id].status is Status.BOOKED
+
+
+async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
+    clinic.has(an_appointment(Status.REQUESTED))
+    clinic.clock.put(NINE)
+    clinic.calendar.down = Unavailable()
+    assert await clinic.keeping.expire_requests() == 1
+    await clinic.restarted()
+    assert (clinic.topics, clinic.faults()) == (["expired"], [])
+
+
+async def test_where_both_sides_agree_nothing_is_touched(clinic: Clinic) -> None:
+    for number in range(3):
+        clinic.has(an_appointment(starts_at=NINE + number * timedelta(hours=1)))
+    before = dict(clinic.store.kept), dict(clinic.calendar.claims)
+    await clinic.keeping.reconcile()
+    assert (clinic.store.kept, clinic.calendar.claims) == before
+
+
+async def test_a_claim_without_its_appointment_is_released(clinic: Clinic) -> None:
+    clinic.claims_for(an_appointment())
+    cancelled = clinic.has(an_appointment(Status.CANCELLED, starts_at=TEN))
+    clinic.claims_for(cancelled)
+    await clinic.keeping.reconcile()
+    assert clinic.calendar.claims == {}
+
+
+async def test_the_claim_of_one_that_is_being_settled_or_was_just_touched_is_left_alone(clinic: Clinic) -> None:
+    pending = clinic.has(an_appointment(Status.PENDING))
+    fresh = clinic.has(an_appointment(Status.CANCELLED, starts_at=TEN, updated_at=clinic.clock() - SECOND))
+    clinic.claims_for(pending)
+    clinic.claims_for(fresh)
+    await clinic.keeping.reconcile()
+    assert set(clinic.calendar.claims) == {pending.id, fresh.id}
+
+
+@pytest.mark.parametrize("status", [Status.BOOKED, Status.REQUESTED])
+async def test_an_appointment_without_its_claim_claims_again(clinic: Clinic, status: Status) -> None:
+    one = clinic.has(an_appointment(status))
+    clinic.calendar.claims.clear()
+    await clinic.keeping.reconcile()
+    kept = clinic.store.kept[one.id]
+    assert (clinic.faults(), clinic.topics) == ([], [])
+    assert (kept.version, kept.status, kept.history) == (one.version, one.status, one.history)
+
+
+async def test_an_appointment_whose_claim_was_released_under_it_claims_again(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    await clinic.calendar.release(one.id, one.revision)
+    await clinic.keeping.reconcile()
+    assert clinic.faults() == []
+
+
+async def test_an_appointment_whose_claim_is_elsewhere_gets_its_own_time_back(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    clinic.claims_for(replace(one, starts_at=TEN, revision=2))
+    await clinic.keeping.reconcile()
+    assert clinic.faults() == []
+
+
+async def test_what_died_while_mending_is_finished_by_the_job(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    clinic.calendar.claims.clear()
+    clinic.calendar.down = Unavailable()
+    with pytest.raises(Unavailable):
+        await clinic.keeping.reconcile()
+    await clinic.restarted()
+    assert (clinic.faults(), clinic.store.kept[one.id].status) == ([], Status.BOOKED)
+
+
+async def test_a_time_that_is_lost_to_another_is_not_taken_away(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    clinic.calendar.claims.clear()
+    rival = clinic.has(an_appointment(patient=replace(one.patient, id=new_id())))
+    await clinic.keeping.reconcile()
+    assert (set(clinic.calendar.claims), clinic.store.kept[one.id].status) == ({rival.id}, Status.BOOKED)
+
+
+async def test_what_is_over_is_left_in_peace(clinic: Clinic) -> None:
+    clinic.has(an_appointment())
+    clinic.calendar.claims.clear()
+    clinic.clock.put(NINE + timedelta(days=1))
+    await clinic.keeping.reconcile()
+    assert clinic.calendar.asked == []
+
+
+async def test_one_moved_while_both_sides_are_compared_is_left_alone(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    claim = clinic.calendar.claims[one.id]
+    await clinic.changes.reschedule(clinic.act(DESK, one), TEN, None)
+    assert await clinic.keeping._claimless(one, None) == await clinic.keeping._claimless(one, claim) == 0
+    assert clinic.store.kept[one.id].updated_at > NOON
