@@ -11,8 +11,8 @@ from auth_svc.domain.accounts import Status
 from shared.contracts.http import AccountCard, Answer, Body, Email, Instant, Line, Locale, NewAccount, Phone, TimeZone
 from shared.contracts.identity import Role
 
-Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
-Token = Annotated[str, Field(min_length=1, max_length=512, repr=False)]
+Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
+Token = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
 
 
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
@@ -30,7 +30,7 @@ class Register(Body):
     """A new patient."""
 
     email: Email = Field(examples=["sam@example.com"])
-    password: Password = Field(examples=["a long enough pass phrase"])
+    password: Password
     full_name: Line = Field(examples=["Sam Lee"])
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
@@ -43,7 +43,7 @@ class Register(Body):
 
 
 class Login(Body):
-    email: Annotated[str, Field(max_length=254), AfterValidator(address)]
+    email: Annotated[str, Field(max_length=254, examples=["sam@example.com"]), AfterValidator(address)]
     password: Password
 
 
@@ -53,11 +53,11 @@ class Refresh(Body):
 
 class ChangePassword(Body):
     current_password: Password
-    new_password: Password
+    new_password: Password = Field(examples=["another long pass phrase"])
 
 
 class ForgotPassword(Body):
-    email: Email
+    email: Email = Field(examples=["sam@example.com"])
 
 
 class ResetPassword(Body):

@@ -214,3 +214,17 @@ async def test_tokens_are_not_kept_as_they_are(house: House, tmp_path: Path) -> 
     assert SAM["email"].encode() in kept
     for secret in (one["refresh_token"], one["access_token"], PASSWORD, "PRIVATE KEY"):
         assert secret.encode() not in kept
+
+
+async def test_a_dismissal_among_refreshes_leaves_no_session(tmp_path: Path, sql_url: str) -> None:
+    async with opened(tmp_path, database_url=sql_url) as house:
+        account = (await house.register())["account"]["id"]
+        held = [(await house.signed_in())["refresh_token"] for _ in range(8)]
+        by_form = [house.grant(grant_type="refresh_token", refresh_token=token) for token in held[:4]]
+        by_json = [house.post("/auth/refresh", {"refresh_token": token}) for token in held[4:]]
+        *answers, amended = await asyncio.gather(*by_form, *by_json, house.amend(account, status="disabled"))
+        assert amended.status_code == 200
+        assert {answer.status_code for answer in answers} <= {200, 400, 401}
+        for pair in (answer.json() for answer in answers if answer.status_code == 200):
+            assert (await house.me(pair["access_token"])).status_code == 401
+            assert (await refreshed(house, pair["refresh_token"]))[0] == 401
