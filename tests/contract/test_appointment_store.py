@@ -30,8 +30,8 @@ from shared.kit.answers import LEASE, Answer, Answers, IdempotencyKeyReused, Req
 from shared.kit.bus import Handlers, Undelivered, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
-from shared.kit.keeping import SqlAnswers, SqlLeases
 from shared.kit.jobs import Work
+from shared.kit.keeping import SqlAnswers, SqlLeases
 from shared.kit.leases import TERM, Leases
 from shared.kit.outbox import KEPT_FOR, Relay
 from shared.kit.paging import BadCursor
