@@ -149,11 +149,14 @@ class Calendar:
         async with self.fate.call():
             if self.down:
                 raise self.down
-            standing = self.claims.get(appointment_id)
-            if standing and revision < standing.revision:
-                return
-            self.claims.pop(appointment_id, None)
-            self.tombstones[appointment_id] = max(revision, self.tombstones.get(appointment_id, 0))
+            self.take_back(appointment_id, revision)
+
+    def take_back(self, appointment_id: UUID, revision: int) -> None:
+        standing = self.claims.get(appointment_id)
+        if standing and revision < standing.revision:
+            return
+        self.claims.pop(appointment_id, None)
+        self.tombstones[appointment_id] = max(revision, self.tombstones.get(appointment_id, 0))
 
     async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
         """One at a time."""

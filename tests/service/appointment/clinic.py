@@ -1,0 +1,121 @@
+"""A running appointment-service whose neighbours answer from a small clinic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from pydantic import BaseModel
+
+from shared.contracts.events import (
+    AppointmentAmended,
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentCheckedIn,
+    AppointmentCompleted,
+    AppointmentDeclined,
+    AppointmentExpired,
+    AppointmentMissed,
+    AppointmentRequested,
+    AppointmentRescheduled,
+    AppointmentStarted,
+)
+from shared.contracts.http import DoctorRules, PatientCard, Reserve, ServiceRules
+from shared.contracts.identity import Role
+from shared.contracts.refusals import Refusal
+from shared.kit.problems import refused
+from tests.running import Running, not_found, running
+from tests.tokens import bearer, service_bearer
+from tests.unit.appointment.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, a_doctor, a_patient, a_service
+from tests.unit.appointment.fakes import Calendar
+
+ANNA, BO = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, STRANGER)
+DR_WEISS, DR_GRAU = bearer(Role.DOCTOR, DOCTOR), bearer(Role.DOCTOR, COLLEAGUE)
+DESK, ADMIN = bearer(Role.RECEPTION), bearer(Role.ADMIN)
+ADMIN_SERVICE = service_bearer("admin-service")
+HEARS = (
+    AppointmentAmended, AppointmentBooked, AppointmentCancelled, AppointmentCheckedIn, AppointmentCompleted, AppointmentDeclined,
+    AppointmentExpired, AppointmentMissed, AppointmentRequested, AppointmentRescheduled, AppointmentStarted,
+)  # fmt: skip
+
+
+@dataclass
+class Neighbours:
+    """`silent` hosts do not answer; `instead` is what the calendar answers in place of its own."""
+
+    rules: ServiceRules = field(default_factory=a_service)
+    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
+    patients: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
+    calendar: Calendar = field(default_factory=Calendar)
+    silent: set[str] = field(default_factory=set)
+    instead: httpx.Response | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host in self.silent:
+            raise httpx.ReadError("silent")
+        _, _, kind, *rest = request.url.path.split("/")
+        one = UUID(rest[0]) if rest else None
+        if kind == "reservations":
+            return self.instead or self._calendar(request, one)
+        known: dict[str, dict[UUID, Any]] = {"doctors": self.doctors, "services": {self.rules.id: self.rules}, "patients": self.patients}
+        found = known[kind].get(one) if one else None
+        return answered(found) if found else not_found()
+
+    def _calendar(self, request: httpx.Request, one: UUID | None) -> httpx.Response:
+        if one is None:
+            return httpx.Response(
+                200, json={"items": [json.loads(c.model_dump_json()) for c in self.calendar.claims.values()], "next": None}
+            )
+        if request.method == "DELETE":
+            self.calendar.take_back(one, int(request.url.params["revision"]))
+            return httpx.Response(204)
+        try:
+            return answered(self.calendar.decide(one, Reserve.model_validate_json(request.content)))
+        except Refusal as refusal:
+            answer = refused(refusal, request.url.path)
+            return httpx.Response(answer.status_code, content=bytes(answer.body), headers={"content-type": "application/problem+json"})
+
+
+def answered(model: BaseModel) -> httpx.Response:
+    return httpx.Response(200, json=json.loads(model.model_dump_json()))
+
+
+@dataclass
+class Clinic:
+    """The running service, and shorthands for what its callers say."""
+
+    here: Running
+    around: Neighbours
+
+    async def book(self, who: dict[str, str] = ANNA, **body: Any) -> httpx.Response:
+        fields = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": NINE.isoformat()} | body
+        return await self.here.http.post("/appointments", json=fields, headers=who)
+
+    async def booked(self, who: dict[str, str] = ANNA, **body: Any) -> dict[str, Any]:
+        answer = await self.book(who, **body)
+        assert answer.status_code in (201, 202), answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def do(self, one: dict[str, Any], action: str, who: dict[str, str] = DESK, **body: Any) -> httpx.Response:
+        return await self.here.http.post(f"/appointments/{one['id']}/{action}", json=body or None, headers=who)
+
+    async def get(self, path: str, who: dict[str, str] = ANNA) -> httpx.Response:
+        return await self.here.http.get(path, headers=who)
+
+    async def heard(self) -> list[str]:
+        await self.here.settle()
+        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.here.heard]
+
+
+@asynccontextmanager
+async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
+    around = Neighbours()
+    async with running("appointment_svc", folder, around, hears=HEARS, **settings) as here:
+        yield Clinic(here, around)

@@ -1,0 +1,171 @@
+"""Booking over HTTP: what is answered, what is refused, what is heard of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_WEISS, Clinic, a_clinic
+from tests.unit.appointment.builders import DOCTOR, PATIENT, STRANGER, TEN, a_doctor, a_service
+
+TAKEN = "2026-03-09T09:00:00+01:00"
+
+
+async def test_a_booking_is_answered_whole(clinic: Clinic) -> None:
+    clinic.around.rules = a_service(price={"amount": 4500, "currency": "EUR"})
+    answer = await clinic.book(reason=" knee ", intake={"Since when?": "a.b $c"})
+    one = answer.json()
+    assert (answer.status_code, one["status"], one["version"]) == (201, "booked", 2)
+    assert (answer.headers["location"], answer.headers["etag"]) == (f"/appointments/{one['id']}", '"2"')
+    assert one["doctor"] == {"id": str(DOCTOR), "full_name": "Ada Weiss", "title": "Dr.", "location": "Room 4"}
+    assert one["patient"] == {"id": str(PATIENT), "full_name": "Anna Ames"}
+    assert (one["patient_id"], one["price"], one["reason"]) == (str(PATIENT), {"amount": 4500, "currency": "EUR"}, "knee")
+    assert (one["starts_at"], one["ends_at"]) == ("2026-03-09T08:00:00Z", "2026-03-09T08:30:00Z")
+    assert (one["local_start"], one["time_zone"], one["cancel_reason"]) == ("2026-03-09T09:00", "Europe/Berlin", None)
+    assert one["service"]["name"] == "Knee check-up"
+    assert one["intake"] == {"Since when?": "a.b $c"}
+    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
+    assert await clinic.heard() == ["booked"]
+
+
+async def test_a_taken_time_is_refused_as_the_calendar_said_it(clinic: Clinic) -> None:
+    await clinic.booked(BO)
+    answer = await clinic.book()
+    assert (answer.status_code, answer.json()["code"], answer.json()["alternatives"]) == (409, "slot_taken", [])
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (await clinic.get("/appointments")).json()["items"] == []
+    (refused,) = (await clinic.get("/appointments?status=refused")).json()["items"]
+    assert (refused["status"], await clinic.heard()) == ("refused", ["booked"])
+
+
+async def test_a_time_that_nobody_can_book_says_why(clinic: Clinic) -> None:
+    body = {
+        "status": 422,
+        "code": "not_bookable",
+        "title": "Not bookable",
+        "detail": "no",
+        "reasons": [{"code": "too_soon", "detail": "x"}],
+    }
+    clinic.around.instead = httpx.Response(422, json=body, headers={"content-type": "application/problem+json"})
+    answer = await clinic.book()
+    assert (answer.status_code, answer.json()["code"], answer.json()["reasons"]) == (422, "not_bookable", body["reasons"])
+
+
+@pytest.mark.parametrize("how", ["silent", 500, 403, 404, 429, "nonsense"])
+async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic, how: str | int) -> None:
+    if how == "silent":
+        clinic.around.silent = {"scheduling-service"}
+    else:
+        clinic.around.instead = httpx.Response(how, json={}) if isinstance(how, int) else httpx.Response(200, json={"a": 1})
+    answer = await clinic.book()
+    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+    assert answer.headers["location"] == f"/appointments/{answer.json()['id']}"
+    clinic.around.silent, clinic.around.instead = set(), None
+    from datetime import timedelta
+
+    clinic.here.clock.forward(timedelta(seconds=60))
+    assert await clinic.heard() == ["booked"]
+    assert (await clinic.get(answer.headers["location"])).json()["status"] == "booked"
+
+
+@pytest.mark.parametrize("host", ["doctor-service", "patient-service"])
+async def test_without_the_cards_nothing_is_begun(clinic: Clinic, host: str) -> None:
+    clinic.around.silent = {host}
+    answer = await clinic.book()
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await clinic.get("/appointments")).json()["items"] == []
+
+
+async def test_a_key_makes_one_booking_and_one_answer(clinic: Clinic) -> None:
+    keyed = ANNA | {"Idempotency-Key": "k"}
+    first, again = await clinic.book(keyed), await clinic.book(keyed)
+    assert (first.content, again.headers["idempotent-replayed"]) == (again.content, "true")
+    for name in ("etag", "location"):
+        assert first.headers[name] == again.headers[name]
+    other = await clinic.book(keyed, starts_at=TEN.isoformat())
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.heard()) == (1, ["booked"])
+
+
+async def test_a_refusal_is_given_again_under_its_key(clinic: Clinic) -> None:
+    await clinic.booked(BO)
+    keyed = ANNA | {"Idempotency-Key": "k"}
+    first = await clinic.book(keyed)
+    clinic.around.calendar.claims.clear()
+    again = await clinic.book(keyed)
+    assert (first.status_code, first.content, again.headers["idempotent-replayed"]) == (409, again.content, "true")
+
+
+async def test_a_key_whose_answer_was_lost_meets_its_own_booking(clinic: Clinic) -> None:
+    clinic.around.silent = {"doctor-service"}
+    keyed = ANNA | {"Idempotency-Key": "k"}
+    assert (await clinic.book(keyed)).status_code == 503
+    clinic.around.silent = set()
+    assert (await clinic.book(keyed)).status_code == 201
+    assert await clinic.heard() == ["booked"]
+
+
+async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> None:
+    clinic.around.rules = a_service(requires_approval=True)
+    one = await clinic.booked()
+    assert one["status"] == "requested"
+    approved = (await clinic.do(one, "approve", DR_WEISS)).json()
+    assert (approved["status"], approved["version"], await clinic.heard()) == ("booked", 3, ["requested", "booked"])
+
+
+async def test_the_front_desk_says_for_whom(clinic: Clinic) -> None:
+    answer = await clinic.book(DESK)
+    assert (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (422, "patient_required", "/patient_id")
+    assert (await clinic.booked(DESK, patient_id=str(STRANGER)))["patient_id"] == str(STRANGER)
+    assert (await clinic.book(ANNA, patient_id=str(STRANGER))).status_code == 404
+    assert (await clinic.book(DR_WEISS)).status_code == 403
+    assert (await clinic.book({})).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["doctor_id", "service_id", "patient_id"])
+async def test_whom_nobody_knows_is_not_found(clinic: Clinic, name: str) -> None:
+    body: dict[str, Any] = {"patient_id": str(PATIENT)} | {name: str(UUID(int=404))}
+    assert (await clinic.book(ADMIN, **body)).status_code == 404
+
+
+async def test_a_doctor_who_takes_nobody_new_is_booked_by_staff_only(clinic: Clinic) -> None:
+    clinic.around.doctors[DOCTOR] = a_doctor(accepting_patients=False)
+    answer = await clinic.book()
+    assert (answer.status_code, answer.json()["code"]) == (409, "doctor_not_accepting")
+    assert (await clinic.book(DESK, patient_id=str(PATIENT))).status_code == 201
+
+
+async def test_only_so_many_open_ones(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, most_active=1) as clinic:
+        await clinic.booked()
+        answer = await clinic.book(starts_at=TEN.isoformat())
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_active")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"starts_at": "2026-03-09T08:00:00"}, "offset_required"),
+        ({"starts_at": "tomorrow"}, "not_an_instant"),
+        ({"starts_at": 5}, "not_an_instant"),
+        ({"doctor_id": "any"}, "validation_failed"),
+        ({"colour": "red"}, "validation_failed"),
+        ({"reason": "x" * 501}, "validation_failed"),
+        ({"reason": "\x00"}, "control_character"),
+        ({"intake": {"": "x"}}, "validation_failed"),
+        ({"intake": {"\x00": "x"}}, "control_character"),
+        ({"intake": {"k" * 65: "x"}}, "validation_failed"),
+        ({"intake": {str(number): "x" for number in range(21)}}, "validation_failed"),
+        ({"intake": {"a": {"b": "c"}}}, "validation_failed"),
+        ({"service_id": None}, "validation_failed"),
+    ],
+)
+async def test_a_wrong_wish_is_refused_with_its_field(clinic: Clinic, change: dict[str, Any], code: str) -> None:
+    answer = await clinic.book(**change)
+    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+    assert answer.json()["errors"][0]["pointer"].startswith(f"/{next(iter(change))}")
