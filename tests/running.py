@@ -78,6 +78,7 @@ async def running(
     now: datetime = NOON,
     hears: tuple[type[Event], ...] = (),
     migrated: bool = True,
+    mailbox: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """The service of a package (`doctor_svc`) with a fresh database in `folder`, at a clock that stands at `now`."""
@@ -90,7 +91,7 @@ async def running(
         bus = await stack.enter_async_context(EmbeddedBus(str(folder / "bus.db"), clock))
         pulse.works.append(bus.drain)
         transport = httpx.MockTransport(neighbours(answer))
-        plugs = Plugs(bus=bus, transport=lambda _service: transport, clock=clock, pulse=pulse)
+        plugs = Plugs(bus=bus, transport=lambda _service: transport, clock=clock, pulse=pulse, mailbox=mailbox)
         app = main.create_app(made.Settings(database_url=url, client_secret="x" * 40, env="test", **settings), plugs=plugs)
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
         here = Running(app, http, clock, bus, pulse)

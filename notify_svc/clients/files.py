@@ -51,11 +51,15 @@ def _shown(path: Path) -> dict[str, Any]:
     return {
         "to": str(mail["To"]),
         "subject": str(mail["Subject"]),
-        "text": text.get_content() if text else "",
-        "html": html.get_content() if html else "",
+        "text": _lines(text),
+        "html": _lines(html),
         "attachments": [_attachment(part) for part in mail.iter_attachments()],
         "message_id": str(mail["Message-ID"]),
     }
+
+
+def _lines(part: Any) -> str:
+    return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
 def _attachment(part: Any) -> dict[str, Any]:

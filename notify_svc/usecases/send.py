@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.errors import MessageError
 from uuid import UUID
 
 from notify_svc.domain.letters import Clinic, Letter, Person, Visit
@@ -56,21 +57,23 @@ class Sending:
         return 1
 
     async def _sent(self, taken: Message) -> None:
-        handed = taken.handing_over()
+        """What is written down afterwards replaces what was written last: in hand, or handed over."""
+        standing = taken
         try:
             mail = (await self._letter(taken)).mail(self.now())
-            if not await self.store.save(handed, taken):
+            if not await self.store.save(taken.handing_over(), taken):
                 return
+            standing = taken.handing_over()
             await self.mailbox.deliver(mail)
-        except (Undeliverable, Refused, ValueError) as why:
-            outcome = handed.failed(str(why))
+        except (Undeliverable, Refused, ValueError, MessageError) as why:
+            outcome = standing.failed(str(why))
         except (Deferred, Refusal) as why:
-            outcome = handed.deferred(str(why), self.now())
+            outcome = standing.deferred(str(why), self.now())
         except Ambiguous as why:
-            outcome = handed.unknown(str(why))
+            outcome = standing.unknown(str(why))
         else:
-            outcome = handed.sent(self.now())
-        await self.store.save(outcome, handed)
+            outcome = standing.sent(self.now())
+        await self.store.save(outcome, standing)
 
     async def _letter(self, message: Message) -> Letter:
         if message.reader is Reader.OWNER:
