@@ -74,7 +74,7 @@ def key_id(request: Request, caller: Caller | None) -> UUID | None:
 
 
 async def answered_once(request: Request, caller: Caller | None, run: Callable[[], Awaitable[Response]]) -> Response:
-    """Runs the request, or gives the answer of the first one. What failed on our side or was malformed is not kept."""
+    """Runs the request, or gives the answer of the first one. What failed on our side, was malformed or is secret is not kept."""
     wish = key_id(request, caller)
     if wish is None:
         return await run()
@@ -89,9 +89,14 @@ async def answered_once(request: Request, caller: Caller | None, run: Callable[[
     except BaseException:
         await retried(lambda: answers.release(wish))
         raise
-    passing = response.status_code == 429 or response.status_code >= 500
-    await retried(lambda: answers.release(wish) if passing else answers.keep(wish, Answer.of(response)))
+    await retried(lambda: answers.keep(wish, Answer.of(response)) if _may_be_kept(response) else answers.release(wish))
     return response
+
+
+def _may_be_kept(response: Response) -> bool:
+    """Not what may be otherwise in a moment, nor what a route says is not to be stored: tokens."""
+    passing = response.status_code == 429 or response.status_code >= 500
+    return not passing and "no-store" not in response.headers.get("cache-control", "")
 
 
 async def _fingerprint(request: Request) -> str:

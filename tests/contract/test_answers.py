@@ -108,6 +108,12 @@ async def test_what_may_work_later_is_not_kept(here: Shop, answers: SqlAnswers, 
     assert (here.shelf.ran, await kept(answers)) == (2, 0)
 
 
+async def test_an_answer_that_is_not_to_be_stored_is_not_kept(here: Shop, answers: SqlAnswers) -> None:
+    refused = await post(here, path="/refusals/Unauthenticated")
+    assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
+    assert await kept(answers) == 0
+
+
 async def test_a_crash_is_not_kept(here: Shop, answers: SqlAnswers) -> None:
     for _ in range(2):
         assert (await post(here, "crash")).status_code == 500

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import Status
@@ -25,7 +26,7 @@ from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import PLUMBING
 from shared.contracts.http import Money
-from shared.contracts.refusals import Conflict
+from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.answers import LEASE, Answer, Answers, IdempotencyKeyReused, RequestInProgress
 from shared.kit.bus import Handlers, Undelivered, Unroutable
 from shared.kit.clock import MovableClock
@@ -364,6 +365,18 @@ async def test_what_no_queue_wants_yet_holds_up_nothing(place: Place) -> None:
     assert sum([await relay.publish() for _ in range(3)]) == BATCH + 5
 
 
+async def test_two_relays_at_once_lose_nothing_and_come_to_rest(place: Place) -> None:
+    gone = [an_appointment() for _ in range(5)]
+    await place.has(*gone)
+    for one in gone:
+        await place.store.save(cancelled(one))
+    bus = Told()
+    relay = DocumentRelay(place.documents, bus, place.clock)
+    await asyncio.gather(*(relay.publish() for _ in range(4)))
+    assert {event["subject"] for event in bus.taken} == {str(one.id) for one in gone}
+    assert (await place.documents.unsent(10, ""), await relay.publish()) == ([], 0)
+
+
 # Leases and kept answers
 
 
@@ -421,3 +434,10 @@ async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(pla
     place.clock.forward(KEPT_FOR)
     await place.prune_answers()
     assert await place.answers.claim(key, "f") is None
+
+
+async def test_a_server_that_does_not_answer_is_unavailable() -> None:
+    client = AsyncIOMotorClient[Any]("mongodb://127.0.0.1:1", timeoutMS=100)
+    with pytest.raises(Unavailable):
+        await MongoDocuments(client["nowhere"]).get([str(new_id())])
+    client.close()
