@@ -1,0 +1,55 @@
+"""The same service with its documents on a MongoDB-protocol server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from appointment_svc.migrations import migrate
+from tests.service.appointment.clinic import ANNA, BO, DESK, Clinic, a_clinic
+from tests.unit.appointment.builders import TEN
+
+KEYED = ANNA | {"Idempotency-Key": "k"}
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, mongo_url: str) -> AsyncIterator[Clinic]:
+    migrate(mongo_url)
+    async with a_clinic(tmp_path, database_url=mongo_url, migrated=False) as found:
+        yield found
+
+
+async def test_it_is_ready(clinic: Clinic) -> None:
+    assert (await clinic.here.http.get("/readyz")).status_code == 200
+
+
+async def test_an_appointment_lives_there_as_it_does_in_sqlite(clinic: Clinic) -> None:
+    one = await clinic.booked(reason="a rash", intake={"Since $when.?": "Sunday"})
+    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
+    moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
+    assert (moved.status_code, moved.json()["starts_at"]) == (200, "2026-03-09T09:00:00Z")
+    assert (await clinic.do(one, "cancel", ANNA)).status_code == 200
+    assert (await clinic.do(one, "restore", DESK)).json()["status"] == "booked"
+    assert await clinic.heard() == ["booked", "rescheduled", "cancelled", "booked"]
+    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
+    assert [line["action"] for line in history] == ["booked", "rescheduled", "cancelled", "restored"]
+    assert (await clinic.get(f"/appointments/{one['id']}", BO)).status_code == 404
+    assert [each["id"] for each in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [one["id"]]
+
+
+async def test_a_key_books_once_and_answers_the_same(clinic: Clinic) -> None:
+    first, again = await clinic.book(KEYED), await clinic.book(KEYED)
+    assert (again.status_code, again.content, again.headers["idempotent-replayed"]) == (201, first.content, "true")
+    assert await clinic.heard() == ["booked"]
+
+
+async def test_what_the_calendar_did_not_answer_is_settled_later(clinic: Clinic) -> None:
+    clinic.around.silent.add("scheduling-service")
+    answer = await clinic.book()
+    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+    clinic.around.silent.clear()
+    clinic.here.clock.forward(timedelta(minutes=1))
+    assert await clinic.heard() == ["booked"]
