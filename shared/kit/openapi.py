@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from shared.kit.examples import exemplified
+
 TEXT = {"type": "string"}
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -49,4 +51,4 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
             if "422" in operation["responses"]:
                 said = operation["responses"]["422"].get("description", "A field is wrong")
                 operation["responses"]["422"] = {"description": said, "content": AS_PROBLEM}
-    return document
+    return exemplified(document)
