@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from shared.contracts.events import (
@@ -30,7 +32,7 @@ from shared.contracts.http import DoctorRules, PatientCard, Reserve, ServiceRule
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import refused
-from tests.running import Running, not_found, running
+from tests.running import Running, running
 from tests.tokens import bearer, service_bearer
 from tests.unit.appointment.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, a_doctor, a_patient, a_service
 from tests.unit.appointment.fakes import Calendar
@@ -65,7 +67,7 @@ class Neighbours:
             return self.instead or self._calendar(request, one)
         known: dict[str, dict[UUID, Any]] = {"doctors": self.doctors, "services": {self.rules.id: self.rules}, "patients": self.patients}
         found = known[kind].get(one) if one else None
-        return answered(found) if found else not_found()
+        return answered(found) if found else problem(404, f"no_such_{kind.removesuffix('s')}")
 
     def _calendar(self, request: httpx.Request, one: UUID | None) -> httpx.Response:
         if one is None:
@@ -80,6 +82,11 @@ class Neighbours:
         except Refusal as refusal:
             answer = refused(refusal, request.url.path)
             return httpx.Response(answer.status_code, content=bytes(answer.body), headers={"content-type": "application/problem+json"})
+
+
+def problem(status: int, code: str, **facts: Any) -> httpx.Response:
+    body = {"status": status, "code": code, "title": code, "detail": code} | facts
+    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
 
 
 def answered(model: BaseModel) -> httpx.Response:
@@ -114,8 +121,30 @@ class Clinic:
         return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.here.heard]
 
 
+COMMON = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
+COMMON |= {"offset_required", "not_an_instant", "control_character"}
+
+
+@dataclass
+class Pages:
+    """What the service's document says that each route may refuse: a refusal that it does not name is a fault of the document."""
+
+    app: FastAPI
+
+    async def __call__(self, answer: httpx.Response) -> None:
+        await answer.aread()
+        code = answer.json()["code"] if answer.status_code >= 400 else None
+        if code is None or code in COMMON or "/internal/" in answer.url.path:
+            return
+        paths = self.app.openapi()["paths"]
+        matching = [path for path in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), answer.url.path)]
+        said = [paths[path][answer.request.method.lower()]["responses"].get(str(answer.status_code), {}) for path in matching]
+        assert any(f"`{code}`" in one.get("description", "") for one in said), (matching, code)
+
+
 @asynccontextmanager
 async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
     around = Neighbours()
     async with running("appointment_svc", folder, around, hears=HEARS, **settings) as here:
+        here.http.event_hooks["response"].append(Pages(here.app))
         yield Clinic(here, around)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -65,8 +66,6 @@ async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic,
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     assert answer.headers["location"] == f"/appointments/{answer.json()['id']}"
     clinic.around.silent, clinic.around.instead = set(), None
-    from datetime import timedelta
-
     clinic.here.clock.forward(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     assert (await clinic.get(answer.headers["location"])).json()["status"] == "booked"

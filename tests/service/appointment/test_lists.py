@@ -1,0 +1,166 @@
+"""Lists: each sees their own, in order, page by page; and what admin-service may ask."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.service.appointment.clinic import ADMIN, ADMIN_SERVICE, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic
+from tests.tokens import service_bearer
+from tests.unit.appointment.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, TEN
+
+BY = {"id": str(UUID(int=7)), "role": "admin"}
+
+
+async def starts(clinic: Clinic, path: str, who: dict[str, str] = ANNA) -> list[str]:
+    answer = await clinic.get(path, who)
+    assert answer.status_code == 200, answer.text
+    return [item["starts_at"][8:16] for item in answer.json()["items"]]
+
+
+async def a_week(clinic: Clinic) -> list[dict[str, Any]]:
+    """Anna on Monday at 8 and 9 (UTC), Bo on Tuesday at 8 with the colleague."""
+    tuesday = (NINE + timedelta(days=1)).isoformat()
+    return [
+        await clinic.booked(starts_at=TEN.isoformat()),
+        await clinic.booked(),
+        await clinic.booked(BO, starts_at=tuesday, doctor_id=str(COLLEAGUE)),
+    ]
+
+
+async def test_each_sees_their_own(clinic: Clinic) -> None:
+    await a_week(clinic)
+    anna, bo = ["09T08:00", "09T09:00"], ["10T08:00"]
+    for who, seen in ((ANNA, anna), (BO, bo), (DR_WEISS, anna), (DR_GRAU, bo), (DESK, anna + bo), (ADMIN, anna + bo)):
+        assert await starts(clinic, "/appointments", who) == seen
+    assert await starts(clinic, f"/appointments?patient_id={STRANGER}", ANNA) == []
+    assert await starts(clinic, f"/appointments?doctor_id={COLLEAGUE}", DR_WEISS) == []
+    assert (await clinic.here.http.get("/appointments")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("sort=-starts_at", ["10T08:00", "09T09:00", "09T08:00"]),
+        ("sort=created_at", ["09T09:00", "09T08:00", "10T08:00"]),
+        ("sort=-created_at", ["10T08:00", "09T08:00", "09T09:00"]),
+        (f"doctor_id={DOCTOR}&doctor_id={COLLEAGUE}&patient_id={STRANGER}", ["10T08:00"]),
+        ("from=2026-03-09T09:00:00Z&to=2026-03-10T08:00:00Z", ["09T09:00"]),
+        ("status=cancelled&status=refused", []),
+        (f"service_id={uuid4()}", []),
+        (f"service_id={CHECKUP}&status=booked&limit=1", ["09T08:00"]),
+    ],
+)
+async def test_filters_and_orders(clinic: Clinic, query: str, seen: list[str]) -> None:
+    one, two, three = await a_week(clinic)
+    assert one["created_at"] == two["created_at"] == three["created_at"]
+    found = await starts(clinic, f"/appointments?{query}", DESK)
+    assert (sorted(found) if "created_at" in query else found) == (sorted(seen) if "created_at" in query else seen)
+
+
+@pytest.mark.parametrize("sort", ["starts_at", "-starts_at", "created_at", "-created_at"])
+async def test_pages_have_neither_gaps_nor_repeats_while_rows_are_added(clinic: Clinic, sort: str) -> None:
+    for number in range(5):
+        await clinic.booked(starts_at=(NINE + number * timedelta(hours=1)).isoformat())
+    first = await clinic.get(f"/appointments?limit=2&sort={sort}", DESK)
+    seen, page = [item["id"] for item in first.json()["items"]], first.json()
+    before = {item["id"] for item in (await clinic.get("/appointments?limit=100", DESK)).json()["items"]}
+    await clinic.booked(BO, starts_at=(NINE - timedelta(hours=1)).isoformat())
+    assert first.headers["link"].endswith('rel="next"')
+    while page["next"]:
+        page = (await clinic.get(f"/appointments?limit=2&sort={sort}&after={page['next']}", DESK)).json()
+        seen += [item["id"] for item in page["items"]]
+    assert len(seen) == len(set(seen))
+    assert before <= set(seen)
+
+
+def cursor(*key: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
+
+
+ONE = str(UUID(int=1))
+NO_CURSORS = [
+    (),
+    ("1",),
+    ("1", "2"),
+    ("1", ONE, "3"),
+    ("9" * 300, ONE),
+    (1, 2),
+    ("1e3", ONE),
+    ("nan", ONE),
+    (str(2**63), ONE),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize("after", ["x", "!!", *(cursor(*key) for key in NO_CURSORS)])
+async def test_a_hostile_cursor_is_refused(clinic: Clinic, after: str) -> None:
+    answer = await clinic.get(f"/appointments?after={after}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "sort=price", "status=lost", "from=2026-03-09T09:00:00", "doctor_id=x", "colour=red", "owner_patient_id=x"],
+)
+async def test_what_is_no_filter_is_refused(clinic: Clinic, query: str) -> None:
+    assert (await clinic.get(f"/appointments?{query}")).status_code == 422
+
+
+async def put(clinic: Clinic, one: dict[str, Any], **body: Any) -> httpx.Response:
+    fields = {"by": BY, "reason": "phone call"} | body
+    return await clinic.here.http.put(f"/internal/appointments/{one['id']}", json=fields, headers=ADMIN_SERVICE)
+
+
+async def test_admin_service_sees_and_changes_everything(clinic: Clinic) -> None:
+    one, _, _ = await a_week(clinic)
+    assert len(await starts(clinic, f"/internal/appointments?patient_id={PATIENT}", ADMIN_SERVICE)) == 2
+    assert (await clinic.get(f"/internal/appointments/{one['id']}", ADMIN_SERVICE)).json() == one
+    moved = await put(clinic, one, starts_at=(TEN + timedelta(hours=1)).isoformat(), status="checked_in", expected_version=2)
+    assert (moved.status_code, moved.json()["status"], moved.json()["version"]) == (200, "checked_in", 4)
+    stale = await put(clinic, one, status="completed", expected_version=2)
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    illegal = await put(clinic, one, status="cancelled")
+    assert (illegal.status_code, illegal.json()["allowed"]) == (409, ["completed", "in_progress"])
+    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
+    assert [(line["action"], line["actor"], line["note"]) for line in history[1:]] == [
+        ("rescheduled", BY, "phone call"),
+        ("checked_in", BY, "phone call"),
+    ]
+
+
+async def test_admin_service_cancels_for_an_admin(clinic: Clinic) -> None:
+    one = await clinic.booked()
+    path = f"/internal/appointments/{one['id']}/cancel"
+    for _ in range(2):
+        answer = await clinic.here.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
+        assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "closed")
+    assert await clinic.heard() == ["booked", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"status": "expired"}, {"status": "booked", "reason": ""}, {"status": "booked", "by": None}, {"x": 1}]
+)
+async def test_a_change_that_says_nothing_or_too_much_is_refused(clinic: Clinic, body: dict[str, Any]) -> None:
+    assert (await put(clinic, await clinic.booked(), **body)).status_code == 422
+
+
+@pytest.mark.parametrize("who", [ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")])
+async def test_nobody_but_admin_service_comes_in_by_the_back_door(clinic: Clinic, who: dict[str, str]) -> None:
+    one = await clinic.booked()
+    assert (await clinic.get("/internal/appointments", who)).status_code == 403
+    assert (await clinic.get(f"/internal/appointments/{one['id']}", who)).status_code == 403
+    answer = await clinic.here.http.post(f"/internal/appointments/{one['id']}/cancel", json={"by": BY}, headers=who)
+    assert answer.status_code == 403
+
+
+async def test_a_service_is_no_account(clinic: Clinic) -> None:
+    one = await clinic.booked()
+    assert (await clinic.get("/appointments", ADMIN_SERVICE)).status_code == 403
+    assert (await clinic.get(f"/appointments/{one['id']}", ADMIN_SERVICE)).status_code == 403
