@@ -78,8 +78,6 @@ async def restore_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChang
     return await changes.restore(act)
 
 
-@router.post(
-    "/reassign", response_model=AppointmentOut, responses=refusals(*MOVED), summary="Give it to another doctor at the same time"
-)
+@router.post("/reassign", response_model=AppointmentOut, responses=refusals(*MOVED), summary="Give it to another doctor at the same time")
 async def reassign_appointment(_by: Staff, body: ReassignAppointment, act: Acting, changes: UseChanges) -> Appointment:
     return await changes.reschedule(act, None, body.doctor_id)
