@@ -7,7 +7,9 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ import httpx
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from appointment_svc.migrations import migrate
 from shared.contracts.events import (
     AppointmentAmended,
     AppointmentBooked,
@@ -122,7 +125,7 @@ class Clinic:
 
 
 COMMON = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
-COMMON |= {"offset_required", "not_an_instant", "control_character"}
+COMMON |= {"request_in_progress", "offset_required", "not_an_instant", "control_character"}
 
 
 @dataclass
@@ -142,9 +145,19 @@ class Pages:
         assert any(f"`{code}`" in one.get("description", "") for one in said), (matching, code)
 
 
+@cache
+def migrated() -> bytes:
+    """The file of an empty store; migrating for every test would take longer than the tests."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        migrate(f"sqlite+aiosqlite:///{file}")
+        return file.read_bytes()
+
+
 @asynccontextmanager
 async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
     around = Neighbours()
-    async with running("appointment_svc", folder, around, hears=HEARS, **settings) as here:
+    (folder / "appointment_svc.db").write_bytes(migrated())
+    async with running("appointment_svc", folder, around, hears=HEARS, migrated=False, **settings) as here:
         here.http.event_hooks["response"].append(Pages(here.app))
         yield Clinic(here, around)

@@ -18,7 +18,7 @@ KEYED = ANNA | {"Idempotency-Key": "k"}
 @pytest.fixture
 async def clinic(tmp_path: Path, mongo_url: str) -> AsyncIterator[Clinic]:
     migrate(mongo_url)
-    async with a_clinic(tmp_path, database_url=mongo_url, migrated=False) as found:
+    async with a_clinic(tmp_path, database_url=mongo_url) as found:
         yield found
 
 
