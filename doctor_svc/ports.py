@@ -29,7 +29,7 @@ class DoctorFilter:
 
 
 class Transaction(Protocol):
-    """Commits on leaving, rolls back on any exception. `get_` locks the row and refuses when there is none."""
+    """Commits on leaving, rolls back on any exception. `get_` locks the row and refuses when there is none that counts."""
 
     async def get_service(self, service_id: UUID) -> ServiceType: ...
 
@@ -43,7 +43,8 @@ class Transaction(Protocol):
 
     async def get_doctor(self, doctor_id: UUID) -> Doctor: ...
 
-    async def find_doctor(self, doctor_id: UUID) -> Doctor | None: ...
+    async def find_doctor(self, doctor_id: UUID) -> Doctor | None:
+        """Also a pending one."""
 
     async def add_doctor(self, doctor: Doctor, at: datetime) -> None: ...
 

@@ -178,12 +178,6 @@ class PutSchedule(Body):
 
     weekly: Annotated[list[WeeklyWindow], Field(max_length=100)]
 
-    @model_validator(mode="after")
-    def _dates_in_order(self) -> PutSchedule:
-        if any(window.valid_from and window.valid_to and window.valid_from > window.valid_to for window in self.weekly):
-            raise ValueError("valid_from must not lie after valid_to")
-        return self
-
 
 class PutOverride(Body):
     """The hours of one date; none: a day off."""
@@ -218,5 +212,5 @@ class OverrideOut(Answer):
 
 
 def frozen(value: Any) -> Any:
-    """Lists as the domain keeps them."""
-    return tuple(value) if isinstance(value, list) else value
+    """Lists as the domain keeps them: each word once."""
+    return tuple(dict.fromkeys(value)) if isinstance(value, list) else value

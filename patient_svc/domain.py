@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.contracts.events import AppointmentEvent, PatientChanged
 from shared.contracts.http import NewPatient
@@ -55,11 +56,11 @@ class Patient:
     def opened(cls, patient_id: UUID, profile: NewPatient) -> Self:
         return cls(patient_id, profile.full_name, profile.time_zone, profile.locale, profile.phone)
 
-    def amended(self, changes: Mapping[str, Any], expected: int | None, today: date) -> Self:
-        """With some fields changed; the same when nothing is new."""
+    def amended(self, changes: Mapping[str, Any], expected: int | None, at: datetime) -> Self:
+        """With some fields changed; the same when nothing is new. Today is where the patient lives."""
         expect_version(self.version, expected)
         changed = replace(self, **changes)
-        if changed.born_on is not None and changed.born_on > today:
+        if changed.born_on is not None and changed.born_on > at.astimezone(ZoneInfo(changed.time_zone)).date():
             raise BornLater(pointer="/born_on")
         return changed if changed == self else replace(changed, version=self.version + 1)
 

@@ -15,6 +15,7 @@ from patient_svc.domain import NoSuchPatient, Patient, Sex, Visit
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
+from shared.kit.retry import Aborted
 from shared.kit.schema import plumbing
 from shared.kit.sql import Database, Id, added, exact
 
@@ -74,7 +75,8 @@ class Transaction(SqlTransaction):
         return patient
 
     async def add(self, patient: Patient) -> None:
-        await self.connection.execute(insert(PATIENTS).values(asdict(patient)))
+        if not await added(self.connection, insert(PATIENTS).values(asdict(patient))):
+            raise Aborted
 
     async def save(self, patient: Patient) -> None:
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(asdict(patient)))

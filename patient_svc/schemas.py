@@ -46,8 +46,7 @@ class AmendPatient(Body):
 
     @property
     def changes(self) -> dict[str, Any]:
-        plain = self.model_dump(exclude_unset=True)
-        return plain | ({"sex": self.sex} if "sex" in plain else {})
+        return self.model_dump(include=self.model_fields_set)
 
     @model_validator(mode="after")
     def _some_must_be_there(self) -> AmendPatient:

@@ -34,7 +34,7 @@ class Patients:
     async def amend(self, patient_id: UUID, changes: Mapping[str, Any], expected: int | None) -> Patient:
         async with self.store.begin() as tx:
             patient = await tx.get(patient_id)
-            amended = patient.amended(changes, expected, self.now().date())
+            amended = patient.amended(changes, expected, self.now())
             if amended != patient:
                 await tx.save(amended)
                 await tx.announce(amended.changed_event(new_id(), self.now()))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from doctor_svc.domain.refusals import NoSuchDoctor, NotYoursToChange
+from doctor_svc.domain.refusals import AccountDismissed, NoSuchDoctor, NotYoursToChange
 from doctor_svc.domain.schedules import Schedule
 from shared.contracts.events import DoctorChanged
 from shared.contracts.http import DoctorRules
@@ -20,7 +20,10 @@ OWN_FIELDS = frozenset({"title", "bio", "languages", "location", "accepting_pati
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """`pending`: the account is not there yet. `account_version` is the version of the account that `active` was learned from."""
+    """`pending`: the account is not there yet. `active` is the clinic's word, and never true while the account does not stand.
+
+    `account_stands`, of the account's version `account_version`: it is a doctor's and not disabled.
+    """
 
     id: UUID
     email: str
@@ -35,6 +38,7 @@ class Doctor:
     accepting_patients: bool = True
     active: bool = True
     pending: bool = True
+    account_stands: bool = True
     account_version: int = 0
     version: int = 1
     schedule: Schedule = field(default_factory=Schedule)
@@ -49,15 +53,21 @@ class Doctor:
             raise NotYoursToChange
         expect_version(self.version, expected)
         changed = replace(self, **changes)
+        if changed.active and not self.account_stands:
+            raise AccountDismissed
         return changed if changed == self else replace(changed, version=self.version + 1)
 
     def with_account(self, role: Role, status: str, version: int) -> Self:
-        """What became of the account; an older word than the one that is known changes nothing."""
+        """What became of the account; an older word than the one that is known changes nothing.
+
+        Dismissed is inactive and reinstated active again; an accepted invitation leaves alone what the clinic said.
+        """
         if version <= self.account_version:
             return self
-        active = role is Role.DOCTOR and status != "disabled"
-        known = replace(self, account_version=version)
-        return known if active == self.active else replace(known, active=active, version=self.version + 1)
+        stands = role is Role.DOCTOR and status != "disabled"
+        known = replace(self, account_version=version, account_stands=stands)
+        changed = stands != self.account_stands and stands != self.active
+        return replace(known, active=stands, version=self.version + 1) if changed else known
 
     def scheduled(self, schedule: Schedule) -> Self:
         return replace(self, schedule=schedule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Forbidden, Invalid, NoSuch
+from shared.contracts.refusals import Conflict, Forbidden, Invalid, NoSuch
 
 
 class NoSuchService(NoSuch):
@@ -22,7 +22,11 @@ class UnknownService(Invalid):
 
 
 class WindowsOverlap(Invalid):
-    """Two of the windows overlap."""
+    """This window and an earlier one share time."""
+
+
+class ValidityReversed(Invalid):
+    """`valid_from` must not lie after `valid_to`."""
 
 
 class RangeReversed(Invalid):
@@ -35,6 +39,10 @@ class RangeTooLong(Invalid):
 
 class TooManyOverrides(Invalid):
     """A schedule has at most 1,000 overrides."""
+
+
+class AccountDismissed(Conflict):
+    """The doctor's account is disabled or has another role: change the account, and the doctor is active again."""
 
 
 class NotYoursToChange(Forbidden):

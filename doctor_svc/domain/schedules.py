@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import combinations
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from doctor_svc.domain.refusals import NoSuchOverride, RangeReversed, RangeTooLong, TooManyOverrides, WindowsOverlap
+from doctor_svc.domain.refusals import (
+    NoSuchOverride,
+    RangeReversed,
+    RangeTooLong,
+    TooManyOverrides,
+    ValidityReversed,
+    WindowsOverlap,
+)
 from shared.contracts.grains import grain_from, grain_of, instant_of
 from shared.contracts.hours import Hours
 from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
 from shared.contracts.refusals import expect_version
 
-DAY, WEEK = 24 * 60, 7 * 24 * 60
+W = TypeVar("W")
+DAY = 24 * 60
 LONGEST_RANGE = timedelta(days=62)
 USUAL_RANGE = timedelta(days=14)
 MOST_OVERRIDES = 1000
@@ -33,15 +40,16 @@ class Schedule:
     def with_weekly(self, weekly: Sequence[WeeklyWindow], expected: int | None) -> Self:
         """Replaces the weekly hours."""
         expect_version(self.version, expected)
-        if any(_overlap(one, other) for one, other in combinations(weekly, 2)):
-            raise WindowsOverlap(pointer="/weekly")
+        for index, window in enumerate(weekly):
+            if window.valid_from and window.valid_to and window.valid_from > window.valid_to:
+                raise ValidityReversed(pointer=f"/weekly/{index}/valid_from")
+        _apart(weekly, _overlap, "/weekly")
         return replace(self, weekly=tuple(weekly), version=self.version + 1)
 
     def with_override(self, one: UUID, on: date, windows: Sequence[WallWindow], expected: int | None) -> Self:
         """The hours of one date, in place of what stood there; no windows: a day off."""
         expect_version(self.version, expected)
-        if any(_meet(_minutes(a), _minutes(b)) for a, b in combinations(windows, 2)):
-            raise WindowsOverlap(pointer="/windows")
+        _apart(windows, lambda a, b: _meet(_minutes(a), _minutes(b)), "/windows")
         others = [override for override in self.overrides if override.date != on]
         if len(others) >= MOST_OVERRIDES:
             raise TooManyOverrides
@@ -82,10 +90,10 @@ class ScheduleView:
 
     @classmethod
     def of(cls, rules: DoctorRules, schedule: Schedule, begins: datetime, ends: datetime) -> Self:
-        """Overrides whose date touches the range, and the windows in it."""
+        """Overrides that touch the range with their date or with what they run into the next, and the windows in it."""
         zone = ZoneInfo(rules.time_zone)
-        first, last = begins.astimezone(zone).date(), ends.astimezone(zone).date()
-        touching = tuple(override for override in schedule.overrides if first - timedelta(days=1) <= override.date <= last)
+        first, last = begins.astimezone(zone).date(), (ends - timedelta.resolution).astimezone(zone).date()
+        touching = tuple(override for override in schedule.overrides if override.date <= last and first <= _last_date(override))
         windows = tuple(_concrete(rules, begins, ends))
         return cls(rules.id, rules.time_zone, schedule.weekly, touching, windows, schedule.version)
 
@@ -124,8 +132,29 @@ def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
+def _last_date(override: DateOverride) -> date:
+    over_midnight = any(_minutes(window)[1] > DAY for window in override.windows)
+    return override.date + timedelta(days=1) if over_midnight else override.date
+
+
+def _apart(windows: Sequence[W], overlap: Callable[[W, W], bool], where: str) -> None:
+    for index, window in enumerate(windows):
+        if any(overlap(other, window) for other in windows[:index]):
+            raise WindowsOverlap(pointer=f"{where}/{index}")
+
+
 def _overlap(one: WeeklyWindow, other: WeeklyWindow) -> bool:
-    """Whether two weekly windows ever share a minute; Sunday's night runs into Monday."""
-    together = (one.valid_from or date.min) <= (other.valid_to or date.max) and (other.valid_from or date.min) <= (one.valid_to or date.max)
-    first, second = ([(each.weekday - 1) * DAY + minute for minute in _minutes(each)] for each in (one, other))
-    return together and any(_meet((first[0] + week, first[1] + week), (second[0], second[1])) for week in (-WEEK, 0, WEEK))
+    """Whether two weekly windows ever share a minute, be it after midnight."""
+    begins, ends = _minutes(other)
+    return any(
+        _meet(_minutes(one), (begins + days * DAY, ends + days * DAY)) and _ever(one, other, days)
+        for days in (-1, 0, 1)
+        if (one.weekday + days - other.weekday) % 7 == 0
+    )
+
+
+def _ever(one: WeeklyWindow, other: WeeklyWindow, days: int) -> bool:
+    """Whether there is a date of one window, so many days before a date of the other. The first date ever was a Monday."""
+    first = max((one.valid_from or date.min).toordinal(), (other.valid_from or date.min).toordinal() - days)
+    last = min((one.valid_to or date.max).toordinal(), (other.valid_to or date.max).toordinal() - days)
+    return first + (one.weekday - first) % 7 <= last

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("accepting_patients", sa.Boolean, nullable=False),
         sa.Column("active", sa.Boolean, nullable=False),
         sa.Column("pending", sa.Boolean, nullable=False),
+        sa.Column("account_stands", sa.Boolean, nullable=False),
         sa.Column("account_version", sa.Integer, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("weekly", sa.JSON, nullable=False),

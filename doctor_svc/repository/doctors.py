@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from unicodedata import combining, normalize
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import Select
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.refusals import NoSuchDoctor
 from doctor_svc.domain.schedules import Schedule
 from doctor_svc.ports import DoctorFilter
 from doctor_svc.repository.services import place
-from doctor_svc.repository.tables import DOCTORS, WORDS
+from doctor_svc.repository.tables import DOCTORS, WORD_LENGTH, WORDS
 from shared.contracts.http import DateOverride, WeeklyWindow
+from shared.kit.retry import Aborted
+from shared.kit.sql import added
 
 PLAIN = [each.name for each in fields(Doctor) if each.name not in ("schedule", "specialties", "languages", "services")]
 
@@ -55,14 +57,16 @@ async def one(connection: AsyncConnection, doctor_id: UUID, *, lock: bool = Fals
 
 
 async def known(connection: AsyncConnection, doctor_id: UUID, *, lock: bool = False) -> Doctor:
+    """One that counts: there is no pending one yet."""
     doctor = await one(connection, doctor_id, lock=lock)
-    if doctor is None:
+    if doctor is None or doctor.pending:
         raise NoSuchDoctor
     return doctor
 
 
 async def add(connection: AsyncConnection, doctor: Doctor, at: datetime) -> None:
-    await connection.execute(insert(DOCTORS).values(to_row(doctor) | {"created_at": at}))
+    if not await added(connection, insert(DOCTORS).values(to_row(doctor) | {"created_at": at})):
+        raise Aborted
     await _spell(connection, doctor)
 
 
@@ -80,12 +84,7 @@ async def drop(connection: AsyncConnection, doctor_id: UUID) -> None:
 
 async def listed(connection: AsyncConnection, wanted: DoctorFilter, limit: int, after: tuple[str, ...] | None) -> list[Doctor]:
     query = select(DOCTORS).where(DOCTORS.c.active, ~DOCTORS.c.pending).order_by(DOCTORS.c.full_name, DOCTORS.c.id).limit(limit)
-    for kind, values in (("specialty", wanted.specialties), ("language", wanted.languages), ("service", wanted.services)):
-        query = _spelling(query, kind, [str(value).casefold() for value in values])
-    if wanted.location:
-        query = query.where(func.lower(DOCTORS.c.location).contains(wanted.location.lower(), autoescape=True))
-    if wanted.text:
-        query = query.where(_about(wanted.text.casefold()))
+    query = query.where(*_bounds(wanted))
     if after is not None:
         query = query.where(tuple_(DOCTORS.c.full_name, DOCTORS.c.id) > tuple_(*place(after, 2)))
     return [from_row(row) for row in await connection.execute(query)]
@@ -103,15 +102,26 @@ async def pending(connection: AsyncConnection, before: datetime, limit: int) -> 
     return [from_row(row) for row in await connection.execute(query)]
 
 
-def _spelling(query: Select[Any], kind: str, values: list[str]) -> Select[Any]:
-    has = exists().where(WORDS.c.doctor_id == DOCTORS.c.id, WORDS.c.kind == kind, WORDS.c.word.in_(values))
-    return query.where(has) if values else query
+def _bounds(wanted: DoctorFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.specialties:
+        yield _has(("specialty",), WORDS.c.word.in_([folded(each) for each in wanted.specialties]))
+    if wanted.services:
+        yield _has(("service",), WORDS.c.word.in_([str(each) for each in wanted.services]))
+    if wanted.languages:
+        yield _has(("language",), or_(*(_in_range(folded(each)) for each in wanted.languages)))
+    if wanted.location:
+        yield _has(("location",), WORDS.c.word.contains(folded(wanted.location), autoescape=True))
+    for part in folded(wanted.text or "").split():
+        yield _has(("name", "specialty"), WORDS.c.word.contains(part, autoescape=True))
 
 
-def _about(text: str) -> Any:
-    named = func.lower(DOCTORS.c.full_name).contains(text, autoescape=True)
-    skilled = exists().where(WORDS.c.doctor_id == DOCTORS.c.id, WORDS.c.kind == "specialty", WORDS.c.word.contains(text, autoescape=True))
-    return or_(named, skilled)
+def _has(kinds: tuple[str, ...], matches: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(WORDS.c.doctor_id == DOCTORS.c.id, WORDS.c.kind.in_(kinds), matches)
+
+
+def _in_range(language: str) -> ColumnElement[bool]:
+    """Basic filtering of RFC 4647, section 3.3.1."""
+    return or_(WORDS.c.word == language, WORDS.c.word.startswith(f"{language}-", autoescape=True))
 
 
 async def _spell(connection: AsyncConnection, doctor: Doctor) -> None:
@@ -121,6 +131,13 @@ async def _spell(connection: AsyncConnection, doctor: Doctor) -> None:
 
 
 def _words(doctor: Doctor) -> Iterator[tuple[str, str]]:
+    yield "name", folded(doctor.full_name)
+    yield "location", folded(doctor.location or "")
     for kind, values in (("specialty", doctor.specialties), ("language", doctor.languages), ("service", doctor.services)):
         for value in values:
-            yield kind, str(value).casefold()[:200]
+            yield kind, folded(str(value))
+
+
+def folded(text: str) -> str:
+    """As people search: without case and accents."""
+    return "".join(sign for sign in normalize("NFKD", text).casefold() if not combining(sign))[:WORD_LENGTH].strip()

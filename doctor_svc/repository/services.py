@@ -15,6 +15,8 @@ from doctor_svc.domain.services import ServiceType
 from doctor_svc.repository.tables import DOCTORS, SERVICES
 from shared.contracts.http import Money
 from shared.kit.paging import BadCursor
+from shared.kit.retry import Aborted
+from shared.kit.sql import added
 
 FIXED = ("capacity", "daily_cap", "weekly_cap", "price")
 
@@ -44,7 +46,8 @@ async def known(connection: AsyncConnection, service_id: UUID, *, lock: bool = F
 
 
 async def add(connection: AsyncConnection, service: ServiceType) -> None:
-    await connection.execute(insert(SERVICES).values(to_row(service)))
+    if not await added(connection, insert(SERVICES).values(to_row(service))):
+        raise Aborted
 
 
 async def save(connection: AsyncConnection, service: ServiceType) -> None:

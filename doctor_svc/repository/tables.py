@@ -49,6 +49,7 @@ DOCTORS = Table(
     Column("accepting_patients", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("pending", Boolean, nullable=False),
+    Column("account_stands", Boolean, nullable=False),
     Column("account_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("weekly", JSON, nullable=False),
@@ -59,11 +60,12 @@ DOCTORS = Table(
     Index("doctors_pending", "pending", "created_at"),
 )
 
+WORD_LENGTH = 200
 WORDS = Table(
     "doctor_words",
     METADATA,
     Column("doctor_id", Id, primary_key=True),
     Column("kind", exact(16), primary_key=True),
-    Column("word", exact(200), primary_key=True),
+    Column("word", exact(WORD_LENGTH), primary_key=True),
     Index("doctors_by_word", "kind", "word", "doctor_id"),
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from doctor_svc.domain.doctors import Doctor
-from doctor_svc.domain.refusals import NoSuchDoctor, NotYoursToChange, UnknownService
+from doctor_svc.domain.refusals import AccountDismissed, NoSuchDoctor, NotYoursToChange, UnknownService
 from doctor_svc.ports import DoctorFilter
 from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
 from doctor_svc.usecases.doctors import Doctors
@@ -33,7 +33,7 @@ def _filter(
     service_id: Annotated[list[UUID] | None, Query(max_length=20)] = None,
     language: Texts = None,
     location: Text = None,
-    q: Annotated[str | None, Query(min_length=1, max_length=200, description="In name or specialty.")] = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=100, description="Words, each in name or specialty.")] = None,
 ) -> DoctorFilter:
     return DoctorFilter(tuple(specialty or ()), tuple(service_id or ()), tuple(language or ()), location, q)
 
@@ -44,7 +44,10 @@ Filtered = Annotated[DoctorFilter, Depends(_filter)]
 
 @router.get("", response_model=Page[DoctorOut], summary="Active doctors")
 async def list_doctors(_caller: Public, paging: Paged, wanted: Filtered, doctors: UseCases) -> Page[Doctor]:
-    """By name. Bounds of different kinds must all hold; several values of one kind are alternatives."""
+    """By name. Bounds of different kinds must all hold; several values of one kind are alternatives. Case and accents do not matter.
+
+    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` anywhere in the doctor's.
+    """
     return paging.page(await doctors.browse(wanted, paging.limit, paging.after), lambda doctor: (doctor.full_name, doctor.id))
 
 
@@ -62,7 +65,7 @@ async def engage_doctor(body: EngageDoctor, _caller: Admin, once: Once, doctors:
 @router.patch(
     "/{doctor_id}",
     response_model=DoctorOut,
-    responses=refusals(NoSuchDoctor, NotYoursToChange, UnknownService, Stale, PreconditionRequired),
+    responses=refusals(NoSuchDoctor, NotYoursToChange, UnknownService, AccountDismissed, Stale, PreconditionRequired),
     summary="Change a doctor's profile",
 )
 async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: DoctorOrAdmin, expected: MustMatch, doctors: UseCases) -> Doctor:

@@ -25,9 +25,8 @@ AdminService = Annotated[Caller, Depends(only_services(Service.ADMIN))]
 
 
 @router.get("/services", response_model=Page[ServiceRules])
-async def list_rules_of_services(_caller: Readers, paging: Paged, services: Services) -> Page[ServiceType]:
-    rows = await services.store.services(active=None, limit=paging.limit + 1, after=paging.after)
-    return paging.page(rows, lambda service: (service.name, service.id))
+async def list_rules_of_services(caller: Readers, paging: Paged, services: Services) -> Page[ServiceType]:
+    return paging.page(await services.browse(caller, paging.limit, paging.after), lambda service: (service.name, service.id))
 
 
 @router.get("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService))
@@ -37,13 +36,12 @@ async def rules_of_service(service_id: UUID, _caller: Readers, services: Service
 
 @router.get("/doctors", response_model=Page[DoctorRules])
 async def list_rules_of_doctors(_caller: Readers, paging: Paged, doctors: Doctors) -> Page[DoctorRules]:
-    rows = await doctors.store.all_doctors(limit=paging.limit + 1, after=paging.after)
-    return paging.page([doctor.rules() for doctor in rows], lambda rules: (rules.id,))
+    return paging.page(await doctors.all_rules(paging.limit, paging.after), lambda rules: (rules.id,))
 
 
 @router.get("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
 async def rules_of_doctor(doctor_id: UUID, _caller: Readers, doctors: Doctors) -> DoctorRules:
-    return (await doctors.store.doctor(doctor_id)).rules()
+    return await doctors.rules(doctor_id)
 
 
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService))

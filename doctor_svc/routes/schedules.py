@@ -15,6 +15,7 @@ from doctor_svc.domain.refusals import (
     RangeReversed,
     RangeTooLong,
     TooManyOverrides,
+    ValidityReversed,
     WindowsOverlap,
 )
 from doctor_svc.domain.schedules import Schedule, ScheduleView
@@ -50,7 +51,9 @@ async def get_schedule(
     return await schedules.view(doctor_id, caller, begins, ends)
 
 
-@router.put("", response_model=ScheduleOut, responses=refusals(*CHANGING, WindowsOverlap), summary="Replace the weekly hours")
+@router.put(
+    "", response_model=ScheduleOut, responses=refusals(*CHANGING, WindowsOverlap, ValidityReversed), summary="Replace the weekly hours"
+)
 async def put_schedule(doctor_id: UUID, body: PutSchedule, caller: DoctorOrAdmin, expected: MustMatch, schedules: UseCases) -> ScheduleView:
     """Appointments that stand outside of the new hours stay."""
     return await schedules.open_hours(doctor_id, body.weekly, expected, caller)

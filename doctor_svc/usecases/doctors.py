@@ -12,13 +12,14 @@ from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.refusals import UnknownService
 from doctor_svc.ports import Accounts, Cursor, DoctorFilter, Store, Transaction
 from shared.contracts.events import AccountChanged
-from shared.contracts.http import NewAccount
+from shared.contracts.http import DoctorRules, NewAccount
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Conflict, Invalid
+from shared.contracts.refusals import Conflict, Invalid, Refusal
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 
 FINISHED_AFTER = timedelta(minutes=1)
+UNDONE = (Conflict, Invalid)  # the account's owner will not have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +45,31 @@ class Doctors:
                 email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
             )
             await self.accounts.open(doctor.id, account)
-        except (Conflict, Invalid):
+        except UNDONE:
             async with self.store.begin() as tx:
                 await tx.drop_doctor(doctor.id)
             raise
         async with self.store.begin() as tx:
-            standing = await tx.get_doctor(doctor.id)
-            if not standing.pending:
+            standing = await tx.find_doctor(doctor.id)
+            if standing is not None and not standing.pending:
                 return standing
-            whole = standing.completed()
-            await tx.save_doctor(whole)
+            whole = (standing or doctor).completed()
+            await (tx.save_doctor(whole) if standing else tx.add_doctor(whole, self.now()))
             await tx.announce(whole.changed(new_id(), self.now()))
         return whole
 
     async def finish_stragglers(self) -> int:
         """What a dead process or an absent auth-service left pending."""
         stragglers = await self.store.pending_doctors(self.now() - FINISHED_AFTER, limit=50)
-        for doctor in stragglers:
+        return sum([await self._finished(doctor) for doctor in stragglers])
+
+    async def _finished(self, doctor: Doctor) -> bool:
+        """Whether it waits no more; one that cannot be finished now holds up no other."""
+        try:
             await self.finish(doctor)
-        return len(stragglers)
+        except Refusal as why:
+            return isinstance(why, UNDONE)
+        return True
 
     async def amend(self, doctor_id: UUID, changes: Mapping[str, Any], expected: int | None, by: Caller | None) -> Doctor:
         """Admins change all, doctors their own profile; None: a service that checked already."""
@@ -93,6 +100,13 @@ class Doctors:
     async def browse(self, wanted: DoctorFilter, limit: int, after: Cursor) -> list[Doctor]:
         """Active ones by name; one more than `limit`, if there is."""
         return await self.store.doctors(wanted, limit=limit + 1, after=after)
+
+    async def rules(self, doctor_id: UUID) -> DoctorRules:
+        return (await self.store.doctor(doctor_id)).rules()
+
+    async def all_rules(self, limit: int, after: Cursor) -> list[DoctorRules]:
+        """Of active and other doctors, by id; one more than `limit`, if there is."""
+        return [doctor.rules() for doctor in await self.store.all_doctors(limit=limit + 1, after=after)]
 
 
 async def _offered(tx: Transaction, services: Iterable[UUID]) -> None:

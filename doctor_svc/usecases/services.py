@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from doctor_svc.domain.services import ServiceType
-from doctor_svc.ports import Store
-from shared.contracts.identity import Caller
+from doctor_svc.ports import Cursor, Store
+from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 
@@ -40,9 +40,10 @@ class Services:
     async def find(self, service_id: UUID) -> ServiceType:
         return await self.store.service(service_id)
 
-    async def browse(self, by: Caller | None, limit: int, after: tuple[str, ...] | None) -> list[ServiceType]:
-        """By name: active ones for everyone, all for an admin. One more than `limit`, if there is."""
-        return await self.store.services(active=None if by and by.is_admin else True, limit=limit + 1, after=after)
+    async def browse(self, by: Caller | None, limit: int, after: Cursor) -> list[ServiceType]:
+        """By name: active ones for everyone, all for admins and services. One more than `limit`, if there is."""
+        inside = by is not None and by.role in (Role.ADMIN, Role.SERVICE)
+        return await self.store.services(active=None if inside else True, limit=limit + 1, after=after)
 
     async def specialties(self) -> list[str]:
         return await self.store.specialties()
