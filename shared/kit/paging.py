@@ -45,7 +45,7 @@ class Page(BaseModel, Generic[T]):
 
 
 def to_cursor(key: tuple[Any, ...]) -> str:
-    text = json.dumps([str(part) if part is not None else None for part in key])
+    text = json.dumps([str(part) if part is not None else None for part in key], ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -62,7 +62,7 @@ def from_cursor(cursor: str) -> tuple[str, ...]:
     return tuple(key)
 
 
-def _paging(limit: Annotated[int, Query(ge=1, le=100)] = 25, after: Annotated[str | None, Query(max_length=512)] = None) -> Paging:
+def _paging(limit: Annotated[int, Query(ge=1, le=100)] = 25, after: Annotated[str | None, Query(max_length=1536)] = None) -> Paging:
     return Paging(limit, from_cursor(after) if after else None)
 
 
