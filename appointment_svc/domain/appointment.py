@@ -113,14 +113,15 @@ class Appointment:
     def denied(self, refusal: Refusal, at: datetime) -> Self:
         """The calendar refused: a booking ends here, anything else goes on as it was.
 
-        The revision is used up: a copy of this wish that is still on its way must not pass for a later one.
+        The revision is used up: a copy of this wish that is still on its way must not pass for a later one. Nor may it be granted after
+        all and take a moved one's time away, so that time is claimed once more, above it.
         """
         assert self.intent is not None
         intent = self.intent
         denied = replace(self, intent=None, revision=intent.revision, denial=Denial.of(refusal, intent.id))
-        if intent.kind is not Kind.BOOK:
-            return denied
-        return replace(denied, status=Status.REFUSED)._noted(self, "refused", intent.by, at, intent.id, refusal.code)
+        if intent.kind is Kind.BOOK:
+            return replace(denied, status=Status.REFUSED)._noted(self, "refused", intent.by, at, intent.id, refusal.code)
+        return denied.reclaim(intent.by, at, intent.revision) if intent.kind is Kind.MOVE else denied
 
     def released(self) -> Self:
         """The calendar took the time back."""

@@ -29,6 +29,7 @@ class Settling:
                 appointment = await self.store.save(outcome)
             except Overtaken:
                 appointment = await self.again(appointment)
+                await self._give_back(appointment, outcome)
         return appointment
 
     async def again(self, appointment: Appointment) -> Appointment:
@@ -37,6 +38,11 @@ class Settling:
         if current is None:
             raise NoSuchAppointment
         return current
+
+    async def _give_back(self, standing: Appointment, outcome: Appointment) -> None:
+        """What was granted to one that another found refused, or that was cancelled meanwhile, is nobody's."""
+        if outcome.holds_time and not standing.holds_time and standing.intent is None:
+            await self.slots.release(standing.id, outcome.revision)
 
     async def _outcome(self, appointment: Appointment) -> Appointment:
         assert appointment.intent is not None
