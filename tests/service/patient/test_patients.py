@@ -1,0 +1,145 @@
+"""Profiles over HTTP, and who sees how much of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.events import AccountChanged, AppointmentEvent, PatientChanged
+from shared.contracts.http import Actor
+from shared.contracts.identity import Role
+from shared.kit.ids import new_id
+from tests.running import NOON, Running, running
+from tests.tokens import bearer, service_bearer
+
+SAM, DOCTOR, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
+OWN, AUTH = bearer(Role.PATIENT, SAM), service_bearer("auth-service")
+PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europe/Berlin", "locale": "de"}
+
+
+@pytest.fixture
+async def patients(tmp_path: Path) -> AsyncIterator[Running]:
+    async with running("patient_svc", tmp_path, hears=(PatientChanged,)) as here:
+        assert (await here.http.put(f"/internal/patients/{SAM}", json=PROFILE, headers=AUTH)).status_code == 200
+        yield here
+
+
+async def amend(here: Running, version: int, **changes: Any) -> Any:
+    return await here.http.patch("/patients/me", json=changes, headers=OWN | {"If-Match": f'"{version}"'})
+
+
+def visit(topic: str, version: int, status: str, doctor: UUID = DOCTOR) -> AppointmentEvent:
+    people = {"appointment_id": UUID(int=9), "service_id": UUID(int=8), "doctor_id": doctor, "patient_id": SAM}
+    times = {"occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "UTC"}
+    actor = Actor(id=SAM, role=Role.PATIENT)
+    return AppointmentEvent.named(topic, id=new_id(), version=version, sequence=0, status=status, actor=actor, **people, **times)
+
+
+async def status_for(here: Running, headers: dict[str, str]) -> int:
+    return (await here.http.get(f"/patients/{SAM}", headers=headers)).status_code
+
+
+async def test_opening_a_profile_twice_changes_nothing(patients: Running) -> None:
+    again = await patients.http.put(f"/internal/patients/{SAM}", json=PROFILE | {"full_name": "Other"}, headers=AUTH)
+    assert again.json()["full_name"] == "Sam Lee"
+    await patients.settle()
+    assert len(patients.heard) == 1
+
+
+async def test_a_profile_is_changed_field_by_field_and_null_takes_away(patients: Running) -> None:
+    address = {"line1": "Main St 1", "city": "Berlin", "country": "DE"}
+    contact = {"full_name": "Kim", "phone": "+49 1"}
+    changed = await amend(patients, 1, born_on="1990-05-01", sex="female", address=address, emergency_contact=contact)
+    assert changed.status_code == 200, changed.text
+    body = changed.json()
+    assert (body["born_on"], body["sex"], body["address"]["city"], body["phone"]) == ("1990-05-01", "female", "Berlin", "+49 30 123456")
+    assert changed.headers["etag"] == '"2"'
+    assert (await amend(patients, 2, phone=None)).json()["phone"] is None
+    same = await amend(patients, 3, born_on="1990-05-01")
+    assert same.json()["version"] == 3
+    await patients.settle()
+    assert [event.version for event in patients.heard if isinstance(event, PatientChanged)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("time_zone", "Mars/Base", "unknown_time_zone"),
+        ("time_zone", None, "validation_failed"),
+        ("full_name", "", "validation_failed"),
+        ("full_name", "A\u0000", "control_character"),
+        ("phone", "call me", "validation_failed"),
+        ("locale", "x", "validation_failed"),
+        ("sex", "none", "validation_failed"),
+        ("born_on", "2027-01-01", "born_later"),
+        ("born_on", "yesterday", "validation_failed"),
+        ("address", {"line1": "x"}, "validation_failed"),
+        ("email", "x@example.com", "validation_failed"),
+    ],
+)
+async def test_a_bad_field_is_told_and_nothing_is_lost(patients: Running, field: str, value: Any, code: str) -> None:
+    answer = await amend(patients, 1, **{field: value})
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.json()["errors"][0]["pointer"].startswith(f"/{field}") or answer.json()["errors"][0]["pointer"] == ""
+    assert (await patients.http.get("/patients/me", headers=OWN)).json()["version"] == 1
+
+
+async def test_the_preconditions_of_a_change(patients: Running) -> None:
+    assert (await patients.http.patch("/patients/me", json={}, headers=OWN)).status_code == 428
+    assert (await amend(patients, 7, phone=None)).status_code == 412
+    assert (await patients.http.get("/patients/me")).status_code == 401
+    assert (await patients.http.get("/patients/me", headers=bearer(Role.ADMIN))).status_code == 403
+    assert (await patients.http.get("/patients/me", headers=bearer(Role.PATIENT))).status_code == 404
+
+
+async def test_others_see_no_more_than_they_need(patients: Running) -> None:
+    await amend(patients, 1, born_on="1990-05-01", sex="female")
+    assert await status_for(patients, OWN) == 200
+    assert await status_for(patients, bearer(Role.PATIENT, OTHER)) == 404
+    assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 404
+    admin = (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.ADMIN))).json()
+    desk = (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.RECEPTION))).json()
+    assert (admin["born_on"], admin["sex"]) == ("1990-05-01", "female")
+    assert (desk["born_on"], desk["sex"], desk["phone"]) == (None, None, "+49 30 123456")
+
+
+async def test_a_doctor_sees_a_patient_from_the_first_appointment_on_and_not_after_it_was_called_off(patients: Running) -> None:
+    doctor = bearer(Role.DOCTOR, DOCTOR)
+    await patients.tell(visit("appointment.booked.v1", 2, "booked"))
+    assert await status_for(patients, doctor) == 200
+    assert await status_for(patients, bearer(Role.DOCTOR, OTHER)) == 404
+    await patients.tell(visit("appointment.completed.v1", 5, "completed"))
+    assert await status_for(patients, doctor) == 200
+    await patients.tell(visit("appointment.cancelled.v1", 6, "cancelled"))
+    await patients.tell(visit("appointment.checked_in.v1", 3, "checked_in"))
+    assert await status_for(patients, doctor) == 404
+
+
+async def test_an_appointment_given_to_another_doctor_takes_the_view_with_it(patients: Running) -> None:
+    await patients.tell(visit("appointment.booked.v1", 2, "booked"))
+    await patients.tell(visit("appointment.rescheduled.v1", 3, "booked", OTHER))
+    assert await status_for(patients, bearer(Role.DOCTOR, OTHER)) == 200
+    assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 404
+
+
+async def test_a_closed_account_books_no_more_and_a_late_word_does_not_open_it(patients: Running) -> None:
+    word = {"occurred_at": NOON, "account_id": SAM, "role": Role.PATIENT}
+    await patients.tell(AccountChanged.model_validate(word | {"id": new_id(), "status": "disabled", "version": 3}))
+    await patients.tell(AccountChanged.model_validate(word | {"id": new_id(), "status": "active", "version": 2}))
+    card = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
+    assert card["active"] is False
+
+
+async def test_only_neighbours_who_need_it_ask_inside(patients: Running) -> None:
+    path = f"/internal/patients/{SAM}"
+    assert (await patients.http.get(path, headers=service_bearer("notification-service"))).status_code == 200
+    assert (await patients.http.get(path, headers=service_bearer("scheduling-service"))).status_code == 403
+    assert (await patients.http.get(path, headers=OWN)).status_code == 403
+    assert (await patients.http.put(path, json=PROFILE, headers=service_bearer("doctor-service"))).status_code == 403
+    renamed = await patients.http.patch(path, json={"full_name": "Sam L."}, headers=service_bearer("admin-service"))
+    assert renamed.json()["full_name"] == "Sam L."
+    assert (await patients.http.get(f"/internal/patients/{OTHER}", headers=AUTH)).status_code == 404
