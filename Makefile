@@ -9,7 +9,7 @@ help:  ## what there is
 
 .venv/.ready: pyproject.toml uv.lock
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip -q
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
 	@.venv/bin/python -m pip install -q --disable-pip-version-check "uv>=0.5"
 	@VIRTUAL_ENV=$(CURDIR)/.venv .venv/bin/uv sync -q --frozen --inexact --active
 	@touch $@
