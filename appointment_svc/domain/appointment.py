@@ -121,7 +121,7 @@ class Appointment:
         denied = replace(self, intent=None, revision=intent.revision, denial=Denial.of(refusal, intent.id))
         if intent.kind is Kind.BOOK:
             return replace(denied, status=Status.REFUSED)._noted(self, "refused", intent.by, at, intent.id, refusal.code)
-        return denied.reclaim(intent.by, at, intent.revision) if intent.kind is Kind.MOVE else denied
+        return denied.reclaim(intent.by, at, intent.revision, wish=intent.id) if intent.kind is Kind.MOVE else denied
 
     def released(self) -> Self:
         """The calendar took the time back."""
@@ -147,9 +147,11 @@ class Appointment:
         revision = self.revision if self.holds_time else self.revision + 1
         return replace(self, intent=Intent(Kind.RESTORE, by, at, revision, self.starts_at, self.doctor, once, note))
 
-    def reclaim(self, by: Actor, at: datetime, revision: int) -> Self:
-        """Asks the calendar for the time that it should have: a wish later than all that were made, and than `revision`."""
-        return replace(self, intent=Intent(Kind.RECLAIM, by, at, max(self.revision, revision) + 1, self.starts_at, self.doctor, new_id()))
+    def reclaim(self, by: Actor, at: datetime, revision: int, *, wish: UUID | None = None) -> Self:
+        """Asks the calendar for the time that it should have: a wish later than all that were made, and than `revision`; part of
+        `wish`, so that a second refusal does not hide the first."""
+        later = max(self.revision, revision) + 1
+        return replace(self, intent=Intent(Kind.RECLAIM, by, at, later, self.starts_at, self.doctor, wish or new_id()))
 
     def cancel(self, by: Actor, at: datetime, *, once: UUID, reason: str | None) -> Self:
         """A second cancel changes nothing."""

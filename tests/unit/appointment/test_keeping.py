@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.moves import Status
-from shared.contracts.refusals import Unavailable
+from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import DESK, NINE, NOON, TEN, an_appointment
 from tests.unit.appointment.fakes import Clinic
@@ -132,3 +132,15 @@ async def test_one_moved_while_both_sides_are_compared_is_left_alone(clinic: Cli
     await clinic.changes.reschedule(clinic.act(DESK, one), TEN, None)
     assert await clinic.keeping._claimless(one, None) == await clinic.keeping._claimless(one, claim) == 0
     assert clinic.store.kept[one.id].updated_at > NOON
+
+
+async def test_a_move_of_one_whose_time_is_lost_is_refused_once_and_for_all(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    clinic.calendar.claims.clear()
+    for start in (NINE, TEN):
+        clinic.has(an_appointment(starts_at=start, patient=replace(one.patient, id=new_id())))
+    act = clinic.act(DESK, one)
+    for _ in range(2):
+        with pytest.raises(Conflict, match="The time is taken"):
+            await clinic.changes.reschedule(act, TEN, None)
+    assert len(clinic.calendar.asked) == 2
