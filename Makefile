@@ -34,7 +34,7 @@ servers:  ## install and start MariaDB, RabbitMQ and a MongoDB-protocol server f
 	@$(PYTHON) deploy/servers/servers.py up
 
 bench: .venv/.ready  ## the measurements, as ratios
-	@for each in bench/*.py; do $(RUN)python $$each || exit 1; done
+	@$(RUN)python -m bench.gateway
 
 env:  ## write .env with random passwords for compose.yaml
 	@$(PYTHON) deploy/make_env.py

@@ -90,7 +90,7 @@ class Footing:
         return Holder(SqlLeases(database, plumbing, self.clock), self.plugs.holder, self.clock)
 
     async def subscribe(self, handlers: Handlers) -> None:
-        await self.bus.subscribe(self.settings.service, handlers)
+        await self.bus.subscribe(f"{self.settings.bus_namespace}{self.settings.service}", handlers)
 
 
 @asynccontextmanager
@@ -99,7 +99,11 @@ async def footing(
 ) -> AsyncIterator[Footing]:
     """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer brings keys and token."""
     async with AsyncExitStack() as stack:
-        bus: Bus = plugs.bus if plugs.bus is not None else await stack.enter_async_context(open_bus(settings.bus_url, plugs.clock))
+        bus: Bus = (
+            plugs.bus
+            if plugs.bus is not None
+            else await stack.enter_async_context(open_bus(settings.bus_url, plugs.clock, settings.bus_namespace))
+        )
         ground = Footing(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)
         app.state.checks.append(bus.check)
         auth = ground.neighbour(Service.AUTH)

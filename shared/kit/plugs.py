@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from shared.contracts.identity import Service
-from shared.kit.bus import Bus
+from shared.kit.bus import EXCHANGE, Bus
 from shared.kit.clock import Clock, system_clock
 from shared.kit.ids import new_id
 from shared.kit.jobs import Pulse
@@ -31,12 +31,12 @@ class Plugs:
 
 
 @asynccontextmanager
-async def open_bus(url: str, clock: Clock) -> AsyncIterator[Bus]:
-    """The bus behind a URL: `amqp://...` or `memory:` (with a path: `memory:/data/bus.db`)."""
+async def open_bus(url: str, clock: Clock, namespace: str = "") -> AsyncIterator[Bus]:
+    """The bus behind a URL: `amqp://...` or `memory:` (with a path: `memory:/data/bus.db`). Houses that share a broker have namespaces."""
     if url.startswith("amqp"):
         from shared.kit.bus_rabbit import RabbitBus
 
-        async with RabbitBus(url) as rabbit:
+        async with RabbitBus(url, exchange=f"{namespace}{EXCHANGE}") as rabbit:
             yield rabbit
     else:
         from shared.kit.bus_embedded import EmbeddedBus

@@ -61,6 +61,7 @@ class CommonSettings(BaseSettings):
 
     env: str = Field("production", validation_alias=AliasChoices("env", "CARESLOT_ENV"))
     bus_url: str = Field("memory:", validation_alias=AliasChoices("bus_url", "CARESLOT_BUS_URL"))
+    bus_namespace: str = Field("", validation_alias=AliasChoices("bus_namespace", "CARESLOT_BUS_NAMESPACE"))
     public_url: str = Field("http://localhost:8000", validation_alias=AliasChoices("public_url", "CARESLOT_PUBLIC_URL"))
     issuer: str = Field("careslot", validation_alias=AliasChoices("issuer", "CARESLOT_ISSUER"))
     audience: str = Field("careslot", validation_alias=AliasChoices("audience", "CARESLOT_AUDIENCE"))

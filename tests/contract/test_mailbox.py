@@ -118,12 +118,15 @@ async def test_a_server_that_is_not_there_is_tried_later() -> None:
 async def a_server_that(goes: str) -> AsyncIterator[int]:
     """Speaks SMTP as far as DATA; then it hangs up, or says nothing more."""
 
+    talks = set[asyncio.Task[None]]()
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
         writer.write(b"220 hello\r\n")
         while line := await reader.readline():
             verb = line[:4].upper()
-            if goes == "mute at once":
-                await asyncio.sleep(30)
             writer.write(b"354 go on\r\n" if verb == b"DATA" else b"250 fine\r\n")
             if verb == b"DATA":
                 await reader.readuntil(b"\r\n.\r\n")
@@ -131,10 +134,12 @@ async def a_server_that(goes: str) -> AsyncIterator[int]:
                     await reader.read()
                 break
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+    await asyncio.wait_for(asyncio.gather(*talks, return_exceptions=True), 10)
 
 
 @pytest.mark.parametrize("goes", ["away after data", "mute after data"])

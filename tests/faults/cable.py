@@ -39,24 +39,25 @@ class Cable:
     async def _cut(self) -> None:
         if self._server is not None:
             self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in list(self._writers):
+            writer.transport.abort()
+        self._writers.clear()
+        await asyncio.sleep(0.05)  # an aborted transport is gone one turn of the loop later
 
     async def _relay(self, near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
+        self._writers.add(near_writer)
         try:
             far_reader, far_writer = await asyncio.open_connection(*self.far)
         except OSError:
-            near_writer.close()
+            near_writer.transport.abort()
             return
-        self._writers |= {near_writer, far_writer}
-        try:
-            await asyncio.gather(_pump(near_reader, far_writer), _pump(far_reader, near_writer))
-        finally:
-            self._writers -= {near_writer, far_writer}
+        self._writers.add(far_writer)
+        await asyncio.gather(_pump(near_reader, far_writer), _pump(far_reader, near_writer))
+        self._writers -= {near_writer, far_writer}
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

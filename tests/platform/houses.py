@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 
 from careslot.services import PACKAGES, migrate
 from shared.contracts.identity import Service
-from shared.kit.bus import DELAYS_SECONDS
+from shared.kit.bus import DELAYS_SECONDS, EXCHANGE
 from tests.conftest import mysql_cursor, server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
@@ -162,15 +162,16 @@ class Distributed:
         return stores | {Service.APPOINTMENT: f"{server('MONGO').rstrip('/')}/appointment_{self.name}"}
 
     def _forget(self) -> None:
+        swept(server("AMQP"), f"{self.name}.")
         with mysql_cursor() as cursor:
             for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
                 cursor.execute(f"DROP DATABASE IF EXISTS {service.prefix.lower()}_{self.name}")
 
     def _environment(self, amqp_url: str) -> dict[str, str]:
-        swept(amqp_url)
         own = {
             "CARESLOT_ENV": "test",
             "CARESLOT_BUS_URL": amqp_url,
+            "CARESLOT_BUS_NAMESPACE": f"{self.name}.",
             "CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"],
             "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"],
             "AUTH_KEY_SECRET": f"{uuid4().hex}{uuid4().hex}",
@@ -241,14 +242,15 @@ def as_read(message: EmailMessage) -> dict[str, Any]:
     }
 
 
-def swept(amqp_url: str) -> None:
-    """Houses share a broker one after the other: the next one must not find the last one's messages."""
+def swept(amqp_url: str, namespace: str) -> None:
+    """Takes a house's queues and exchange from the broker that it shared."""
 
     async def sweep() -> None:
         async with await aio_pika.connect(amqp_url) as connection:
             for service in PACKAGES:
                 channel = await connection.channel()
                 for suffix in ("", ".dead", *(f".retry.{seconds}s" for seconds in DELAYS_SECONDS)):
-                    await channel.queue_delete(f"{service}{suffix}")
+                    await channel.queue_delete(f"{namespace}{service}{suffix}")
+            await channel.exchange_delete(f"{namespace}{EXCHANGE}")
 
     asyncio.run(sweep())
