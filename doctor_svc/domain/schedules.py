@@ -17,9 +17,9 @@ from doctor_svc.domain.refusals import (
     ValidityReversed,
     WindowsOverlap,
 )
-from shared.contracts.grains import grain_from, grain_of, instant_of
+from shared.contracts.grains import GRAIN, grain_from, grain_of, instant_of
 from shared.contracts.hours import Hours
-from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import LATEST, DateOverride, DoctorRules, WallWindow, WeeklyWindow
 from shared.contracts.refusals import expect_version
 
 W = TypeVar("W")
@@ -101,7 +101,7 @@ class ScheduleView:
 def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tuple[datetime, datetime]:
     """A range as asked for, by default from now and two weeks long."""
     start = begins or now
-    end = ends or start + USUAL_RANGE
+    end = ends or min(start + USUAL_RANGE, LATEST - GRAIN)
     if start >= end:
         raise RangeReversed(pointer="/from")
     if end - start > LONGEST_RANGE:

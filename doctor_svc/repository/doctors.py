@@ -9,14 +9,14 @@ from typing import Any
 from unicodedata import combining, normalize
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.refusals import NoSuchDoctor
 from doctor_svc.domain.schedules import Schedule
 from doctor_svc.ports import DoctorFilter
-from doctor_svc.repository.services import place
+from doctor_svc.repository.services import beyond, place
 from doctor_svc.repository.tables import DOCTORS, WORD_LENGTH, WORDS
 from shared.contracts.http import DateOverride, WeeklyWindow
 from shared.kit.retry import Aborted
@@ -86,7 +86,7 @@ async def listed(connection: AsyncConnection, wanted: DoctorFilter, limit: int, 
     query = select(DOCTORS).where(DOCTORS.c.active, ~DOCTORS.c.pending).order_by(DOCTORS.c.full_name, DOCTORS.c.id).limit(limit)
     query = query.where(*_bounds(wanted))
     if after is not None:
-        query = query.where(tuple_(DOCTORS.c.full_name, DOCTORS.c.id) > tuple_(*place(after, 2)))
+        query = query.where(beyond(DOCTORS.c.full_name, DOCTORS.c.id, after))
     return [from_row(row) for row in await connection.execute(query)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doctor_svc.domain.refusals import NoSuchService
@@ -59,7 +59,7 @@ async def listed(connection: AsyncConnection, active: bool | None, limit: int, a
     if active is not None:
         query = query.where(SERVICES.c.active == active)
     if after is not None:
-        query = query.where(tuple_(SERVICES.c.name, SERVICES.c.id) > tuple_(*place(after, 2)))
+        query = query.where(beyond(SERVICES.c.name, SERVICES.c.id, after))
     return [from_row(row) for row in await connection.execute(query)]
 
 
@@ -73,6 +73,12 @@ async def specialties(connection: AsyncConnection) -> list[str]:
 
 async def existing(connection: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
     return set(await connection.scalars(select(SERVICES.c.id).where(SERVICES.c.id.in_(ids))))
+
+
+def beyond(name: Column[str], one_id: Column[UUID], after: tuple[str, ...]) -> ColumnElement[bool]:
+    """Behind the row that a cursor names, in the order of name and id; written out, because a tuple's UUID would lose its column's type."""
+    last, last_id = place(after, 2)
+    return or_(name > last, and_(name == last, one_id > last_id))
 
 
 def place(after: tuple[str, ...], parts: int) -> tuple[Any, ...]:

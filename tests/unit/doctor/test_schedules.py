@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -113,12 +114,11 @@ def test_a_validity_that_ends_before_it_begins_is_refused() -> None:
 def test_every_change_makes_a_new_version_and_needs_the_one_that_was_read() -> None:
     schedule = Schedule().with_weekly([weekly(1, "09:00", "12:00")], 1).with_override(ONE, MONDAY, [], 2).without_override(MONDAY, 3)
     assert schedule.version == 4
-    changes = (
-        lambda: schedule.with_weekly([], 3),
-        lambda: schedule.with_override(ONE, MONDAY, [], 3),
-        lambda: schedule.without_override(MONDAY, 3),
-    )
-    for change in changes:
+    for change in (
+        partial(schedule.with_weekly, [], 3),
+        partial(schedule.with_override, ONE, MONDAY, [], 3),
+        partial(schedule.without_override, MONDAY, 3),
+    ):
         with pytest.raises(Stale):
             change()
 

@@ -1,0 +1,155 @@
+"""Opening and closing hours over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from shared.contracts.identity import Role
+from tests.service.doctor.practice import ADMIN, Practice
+from tests.tokens import bearer
+
+MORNINGS = {"weekday": 1, "start": "09:00", "end": "12:00"}
+NIGHTS = {"weekday": 6, "start": "22:00", "end": "02:00"}
+
+
+async def test_weekly_hours_become_windows_in_the_doctors_zone(anywhere: Practice) -> None:
+    doctor = await anywhere.engage()
+    put = await anywhere.open_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
+    assert (put.status_code, put.headers["etag"], put.json()["version"]) == (200, '"2"', 2)
+    got = await anywhere.http.get(f"/doctors/{doctor['id']}/schedules")
+    assert (got.headers["etag"], got.json()) == ('"2"', put.json())
+    assert got.json() == {
+        "doctor_id": doctor["id"],
+        "time_zone": "Europe/Berlin",
+        "weekly": [
+            MORNINGS | {"valid_from": None, "valid_to": None},
+            NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"},
+        ],
+        "overrides": [],
+        "windows": [
+            {"starts_at": "2026-03-07T21:00:00Z", "ends_at": "2026-03-08T01:00:00Z", "local_start": "2026-03-07T22:00"},
+            {"starts_at": "2026-03-09T08:00:00Z", "ends_at": "2026-03-09T11:00:00Z", "local_start": "2026-03-09T09:00"},
+            {"starts_at": "2026-03-16T08:00:00Z", "ends_at": "2026-03-16T11:00:00Z", "local_start": "2026-03-16T09:00"},
+        ],
+        "version": 2,
+    }
+
+
+async def test_hours_are_announced_whole_with_a_version_of_both(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    await doctors.open_hours(doctor["id"], MORNINGS)
+    await doctors.amend(doctor["id"], 1, bio="Kind.")
+    await doctors.override(doctor["id"], "2026-03-09", version=2)
+    told = await doctors.told()
+    assert [(event.version, len(event.rules.weekly), len(event.rules.overrides)) for event in told] == [
+        (2, 0, 0),
+        (3, 1, 0),
+        (4, 1, 0),
+        (5, 1, 1),
+    ]
+
+
+async def test_a_range_over_the_change_of_clocks_keeps_nine_oclock(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    await doctors.open_hours(doctor["id"], MORNINGS)
+    answer = await doctors.http.get(
+        f"/doctors/{doctor['id']}/schedules", params={"from": "2026-03-23T00:00:00+01:00", "to": "2026-03-31T00:00:00+02:00"}
+    )
+    windows = answer.json()["windows"]
+    assert [window["starts_at"] for window in windows] == ["2026-03-23T08:00:00Z", "2026-03-30T07:00:00Z"]
+    assert [window["local_start"][-5:] for window in windows] == ["09:00", "09:00"]
+
+
+async def test_a_date_can_be_closed_opened_and_left_to_the_week_again(anywhere: Practice) -> None:
+    doctor = await anywhere.engage()
+    path, own = f"/doctors/{doctor['id']}/schedules", bearer(Role.DOCTOR, doctor["id"])
+    await anywhere.open_hours(doctor["id"], MORNINGS, headers=own)
+    off = await anywhere.override(doctor["id"], "2026-03-09", version=2, headers=own)
+    assert (off.status_code, off.headers["etag"], off.json()["windows"], off.json()["version"]) == (200, '"3"', [], 3)
+    shown = (await anywhere.http.get(path)).json()
+    assert [window["starts_at"] for window in shown["windows"]] == ["2026-03-16T08:00:00Z"]
+    assert shown["overrides"] == [{"id": off.json()["id"], "date": "2026-03-09", "windows": []}]
+    opened = await anywhere.override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
+    assert (opened.json()["id"], opened.json()["windows"]) == (off.json()["id"], [{"start": "14:00", "end": "24:00"}])
+    assert (await anywhere.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
+    stale = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
+    assert (stale.status_code, stale.json()["version"]) == (412, 4)
+    assert (await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own)).status_code == 204
+    again = (await anywhere.http.get(path)).json()
+    assert (again["overrides"], again["version"], again["windows"][0]["starts_at"]) == ([], 5, "2026-03-09T08:00:00Z")
+    gone = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own)
+    assert gone.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("weekly", "code", "pointer"),
+    [
+        ([MORNINGS, MORNINGS | {"start": "11:00"}], "windows_overlap", "/weekly/1"),
+        ([NIGHTS, {"weekday": 7, "start": "01:00", "end": "03:00"}], "windows_overlap", "/weekly/1"),
+        ([MORNINGS | {"valid_from": "2026-03-10", "valid_to": "2026-03-09"}], "validity_reversed", "/weekly/0/valid_from"),
+        ([MORNINGS | {"weekday": 0}], "validation_failed", "/weekly/0/weekday"),
+        ([MORNINGS | {"weekday": "1"}], "validation_failed", "/weekly/0/weekday"),
+        ([MORNINGS | {"start": "9:00"}], "validation_failed", "/weekly/0/start"),
+        ([MORNINGS | {"end": "12:01"}], "validation_failed", "/weekly/0/end"),
+        ([MORNINGS | {"note": "x"}], "validation_failed", "/weekly/0/note"),
+        ([{"weekday": day % 7 + 1, "start": "09:00", "end": "09:05"} for day in range(101)], "validation_failed", "/weekly"),
+    ],
+)
+async def test_wrong_hours_are_refused(doctors: Practice, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
+    answer = await doctors.open_hours((await doctors.engage())["id"], *weekly)
+    assert (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (422, code, pointer)
+
+
+async def test_wrong_dates_are_refused(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    overlapping = await doctors.override(
+        doctor["id"], "2026-03-09", {"start": "09:00", "end": "12:00"}, {"start": "11:00", "end": "13:00"}, version=1
+    )
+    assert (overlapping.status_code, overlapping.json()["code"]) == (422, "windows_overlap")
+    for date in ("2026-02-30", "tomorrow", "1969-12-31", "2200-01-01"):
+        assert (await doctors.override(doctor["id"], date, version=1)).status_code == 422
+    too_many = [{"start": f"{hour:02}:00", "end": f"{hour:02}:30"} for hour in range(21)]
+    assert (await doctors.override(doctor["id"], "2026-03-09", *too_many, version=1)).status_code == 422
+
+
+async def test_only_the_doctor_and_admins_change_hours_and_not_without_having_read_them(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    path = f"/doctors/{doctor['id']}/schedules"
+    for target, what in ((path, "weekly"), (f"{path}/overrides/2026-03-09", "windows")):
+        body: dict[str, Any] = {what: []}
+        assert (await doctors.http.put(target, json=body)).status_code == 401
+        assert (await doctors.http.put(target, json=body, headers=bearer(Role.RECEPTION))).status_code == 403
+        assert (await doctors.http.put(target, json=body, headers=ADMIN)).status_code == 428
+        other = await doctors.http.put(target, json=body, headers=bearer(Role.DOCTOR) | {"If-Match": '"1"'})
+        assert (other.status_code, other.json()["code"]) == (403, "not_yours_to_change")
+        assert (await doctors.http.put(target, json=body, headers=ADMIN | {"If-Match": '"2"'})).status_code == 412
+    assert (await doctors.http.delete(f"{path}/overrides/2026-03-09", headers=bearer(Role.DOCTOR))).status_code == 403
+    assert (await doctors.open_hours(str(uuid4()))).status_code == 404
+    assert (await doctors.http.get(f"/doctors/{uuid4()}/schedules")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"from": "2026-03-09T00:00:00Z", "to": "2026-03-09T00:00:00Z"}, "range_reversed"),
+        ({"to": "2026-03-01T00:00:00Z"}, "range_reversed"),
+        ({"from": "2026-03-01T00:00:00Z", "to": "2026-05-03T00:00:00Z"}, "range_too_long"),
+        ({"from": "2026-03-09T00:00:00"}, "offset_required"),
+        ({"from": "2026-03-09"}, "not_an_instant"),
+        ({"weeks": "2"}, "unknown_parameter"),
+    ],
+)
+async def test_a_range_must_make_sense(doctors: Practice, query: dict[str, str], code: str) -> None:
+    answer = await doctors.http.get(f"/doctors/{(await doctors.engage())['id']}/schedules", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_ranges_at_the_ends_of_time_do_no_harm(doctors: Practice) -> None:
+    doctor = await doctors.engage(time_zone="Pacific/Kiritimati")
+    await doctors.open_hours(doctor["id"], *({"weekday": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)))
+    for begins in ("1970-01-02T00:00:00Z", "2199-12-31T00:00:00Z"):
+        answer = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": begins})
+        assert (answer.status_code, len(answer.json()["windows"])) == (200, 1)
