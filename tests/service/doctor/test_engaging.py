@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -120,6 +121,13 @@ async def test_an_admins_new_user_brings_id_and_password(anywhere: Practice) -> 
     )
     assert (weak.status_code, weak.json()["code"]) == (422, "password_too_weak")
     assert await anywhere.names() == ["Ada Weiss"]
+
+
+async def test_many_who_put_one_doctor_at_once_put_one(anywhere: Practice) -> None:
+    path = f"/internal/doctors/{uuid4()}"
+    answers = await asyncio.gather(*(anywhere.http.put(path, json=ADA, headers=ADMIN_SERVICE) for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await anywhere.told()) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europ
 
 
 @pytest.fixture
-async def patients(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running("patient_svc", tmp_path, hears=(PatientChanged,)) as here:
+async def patients(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+    async with running("patient_svc", tmp_path, hears=(PatientChanged,), database_url=sql_url) as here:
         assert (await here.http.put(f"/internal/patients/{SAM}", json=PROFILE, headers=AUTH)).status_code == 200
         yield here
 
@@ -48,6 +49,32 @@ async def test_opening_a_profile_twice_changes_nothing(patients: Running) -> Non
     assert again.json()["full_name"] == "Sam Lee"
     await patients.settle()
     assert len(patients.heard) == 1
+
+
+async def test_many_who_open_one_profile_at_once_open_one(patients: Running) -> None:
+    path = f"/internal/patients/{OTHER}"
+    answers = await asyncio.gather(*(patients.http.put(path, json=PROFILE, headers=AUTH) for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+    await patients.settle()
+    assert len([event for event in patients.heard if isinstance(event, PatientChanged) and event.patient_id == OTHER]) == 1
+
+
+async def test_a_profile_is_whole_from_the_first_day(patients: Running) -> None:
+    own = await patients.http.get("/patients/me", headers=OWN)
+    absent = dict.fromkeys(("born_on", "sex", "address", "emergency_contact"))
+    assert (own.headers["etag"], own.headers["cache-control"]) == ('"1"', "no-store")
+    assert own.json() == PROFILE | absent | {"id": str(SAM), "version": 1}
+    assert (await patients.http.get(f"/patients/{SAM}", headers=OWN)).json() == own.json()
+
+
+async def test_an_address_and_a_contact_come_back_as_they_were_given_and_go_with_null(patients: Running) -> None:
+    address = {"line1": "Main St 1", "line2": None, "city": "Berlin", "postal_code": "10115", "region": None, "country": "DE"}
+    contact = {"full_name": "Kim Lee", "phone": "+49 1 2345", "relationship": "sister"}
+    kept = (await amend(patients, 1, address=address, emergency_contact=contact, full_name="Samantha Lee")).json()
+    assert (kept["address"], kept["emergency_contact"], kept["full_name"]) == (address, contact, "Samantha Lee")
+    assert (await amend(patients, 2, address={name: value for name, value in address.items() if value})).json()["version"] == 2
+    gone = (await amend(patients, 2, address=None, emergency_contact=None)).json()
+    assert (gone["address"], gone["emergency_contact"], gone["version"]) == (None, None, 3)
 
 
 async def test_a_profile_is_changed_field_by_field_and_null_takes_away(patients: Running) -> None:
@@ -78,6 +105,9 @@ async def test_a_profile_is_changed_field_by_field_and_null_takes_away(patients:
         ("born_on", "2027-01-01", "born_later"),
         ("born_on", "yesterday", "validation_failed"),
         ("address", {"line1": "x"}, "validation_failed"),
+        ("address", {"line1": "x", "city": "y", "country": "Germany"}, "validation_failed"),
+        ("emergency_contact", {"full_name": "Kim"}, "validation_failed"),
+        ("emergency_contact", {"full_name": "Kim", "phone": "+49 1", "email": "k@x.example"}, "validation_failed"),
         ("email", "x@example.com", "validation_failed"),
     ],
 )
@@ -131,7 +161,24 @@ async def test_a_closed_account_books_no_more_and_a_late_word_does_not_open_it(p
     await patients.tell(AccountChanged.model_validate(word | {"id": new_id(), "status": "disabled", "version": 3}))
     await patients.tell(AccountChanged.model_validate(word | {"id": new_id(), "status": "active", "version": 2}))
     card = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
-    assert card["active"] is False
+    assert card == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "locale": "de", "active": False, "version": 2}
+    await patients.tell(AccountChanged.model_validate(word | {"id": new_id(), "status": "active", "version": 4}))
+    card = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
+    assert (card["active"], card["version"]) == (True, 3)
+    assert [event.version for event in patients.heard if isinstance(event, PatientChanged)] == [1, 2, 3]
+
+
+async def test_what_is_heard_of_someone_unknown_does_no_harm(patients: Running) -> None:
+    word = {"occurred_at": NOON, "account_id": OTHER, "role": Role.DOCTOR, "id": new_id(), "status": "active", "version": 1}
+    await patients.tell(AccountChanged.model_validate(word))
+    assert await status_for(patients, OWN) == 200
+
+
+async def test_the_same_event_twice_counts_once(patients: Running) -> None:
+    event = visit("appointment.booked.v1", 2, "booked")
+    await patients.tell(event)
+    await patients.tell(event)
+    assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 200
 
 
 async def test_only_neighbours_who_need_it_ask_inside(patients: Running) -> None:
