@@ -45,6 +45,12 @@ class Transaction(Protocol):
     async def queue(self, message: Message) -> None:
         """One that is there already stays as it is."""
 
+    async def others(self, message: Message) -> list[Message]:
+        """About the same to the same person; they stay as they are until this transaction ends."""
+
+    async def save(self, message: Message, before: Message) -> bool:
+        """False when it is no longer as it was: someone else has it in hand."""
+
 
 class Store(Protocol):
     def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
@@ -54,12 +60,6 @@ class Store(Protocol):
 
     async def in_hand(self) -> list[Message]:
         """Those that someone is sending, or died while sending."""
-
-    async def overtaken(self, message: Message) -> bool:
-        """Whether a newer message about the same to the same went out."""
-
-    async def save(self, message: Message, before: Message) -> bool:
-        """False when it is no longer as it was: someone else has it in hand."""
 
 
 class People(Protocol):

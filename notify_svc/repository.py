@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, and_, exists, insert, select, update
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, and_, insert, select, update
 
 from notify_svc.domain.messages import Kind, Message, Reader, Status
 from shared.contracts.identity import Service
@@ -53,7 +53,6 @@ MESSAGES = Table(
     Index("messages_about", "subject_id", "recipient_id", "version"),
 )
 MOST_IN_HAND = 500
-GONE_OUT = (Status.SENDING, Status.SENT, Status.UNKNOWN)
 
 
 def from_row(row: Any) -> Message:
@@ -62,7 +61,9 @@ def from_row(row: Any) -> Message:
 
 
 class Transaction(SqlTransaction):
-    """One transaction of notification-service."""
+    """One transaction of notification-service; `has_queued`: there is something to send after it."""
+
+    has_queued = False
 
     async def is_newest(self, appointment_id: UUID, version: int) -> bool:
         if await added(self.connection, insert(KNOWN).values(appointment_id=appointment_id, version=version)):
@@ -71,7 +72,23 @@ class Transaction(SqlTransaction):
         return bool((await self.connection.execute(update(KNOWN).where(older).values(version=version))).rowcount)
 
     async def queue(self, message: Message) -> None:
-        await added(self.connection, insert(MESSAGES).values(asdict(message)))
+        self.has_queued = await added(self.connection, insert(MESSAGES).values(asdict(message))) or self.has_queued
+
+    async def others(self, message: Message) -> list[Message]:
+        """The appointment's row is the turnstile: those who send about one appointment pass it one by one."""
+        await self.connection.execute(select(KNOWN.c.version).where(KNOWN.c.appointment_id == message.subject_id).with_for_update())
+        same = and_(MESSAGES.c.subject_id == message.subject_id, MESSAGES.c.recipient_id == message.recipient_id)
+        rows = await self.connection.execute(select(MESSAGES).where(same, MESSAGES.c.id != message.id))
+        return [from_row(row) for row in rows]
+
+    async def save(self, message: Message, before: Message) -> bool:
+        same = and_(
+            MESSAGES.c.id == before.id,
+            MESSAGES.c.status == before.status,
+            MESSAGES.c.attempts == before.attempts,
+            MESSAGES.c.handed_over == before.handed_over,
+        )
+        return bool((await self.connection.execute(update(MESSAGES).where(same).values(asdict(message)))).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +102,10 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, PLUMBING, Service.NOTIFICATION, self.now)
-        self.queued()
+            tx = Transaction(connection, PLUMBING, Service.NOTIFICATION, self.now)
+            yield tx
+        if tx.has_queued:
+            self.queued()
 
     async def due(self, now: datetime, limit: int) -> list[Message]:
         waiting = MESSAGES.c.status == Status.QUEUED, MESSAGES.c.due_at <= now
@@ -94,26 +113,6 @@ class SqlStore:
 
     async def in_hand(self) -> list[Message]:
         return await self._found(MESSAGES.c.status == Status.SENDING, limit=MOST_IN_HAND)
-
-    async def overtaken(self, message: Message) -> bool:
-        newer = exists().where(
-            MESSAGES.c.subject_id == message.subject_id,
-            MESSAGES.c.recipient_id == message.recipient_id,
-            MESSAGES.c.version > message.version,
-            MESSAGES.c.status.in_(GONE_OUT),
-        )
-        async with self.database.read() as connection:
-            return bool(await connection.scalar(select(newer)))
-
-    async def save(self, message: Message, before: Message) -> bool:
-        same = and_(
-            MESSAGES.c.id == before.id,
-            MESSAGES.c.status == before.status,
-            MESSAGES.c.attempts == before.attempts,
-            MESSAGES.c.handed_over == before.handed_over,
-        )
-        async with self.database.write() as connection:
-            return bool((await connection.execute(update(MESSAGES).where(same).values(asdict(message)))).rowcount)
 
     async def _found(self, *conditions: Any, limit: int) -> list[Message]:
         query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit)

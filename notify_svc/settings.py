@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import StringConstraints
 from pydantic_settings import SettingsConfigDict
 
+from shared.contracts.http import Email, Line
 from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
+
+MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
 
 
 class Settings(CommonSettings):
@@ -17,6 +21,6 @@ class Settings(CommonSettings):
     service: ClassVar[Service] = Service.NOTIFICATION
 
     database_url: str
-    mail_url: str
-    mail_from: str = "clinic@careslot.example"
-    clinic_name: str = "Careslot Clinic"
+    mail_url: Annotated[str, StringConstraints(pattern=MAIL_URL)]
+    mail_from: Email = "clinic@careslot.example"
+    clinic_name: Line = "Careslot Clinic"

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from notify_svc.ports import Deferred
+
 
 class FileMailbox:
     """Written whole or not at all."""
@@ -21,7 +23,10 @@ class FileMailbox:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def deliver(self, mail: EmailMessage) -> None:
-        await asyncio.to_thread(self._write, mail)
+        try:
+            await asyncio.to_thread(self._write, mail)
+        except OSError as why:
+            raise Deferred(type(why).__name__) from why
 
     def messages(self) -> list[dict[str, Any]]:
         """What was sent, oldest first, as a development page shows it."""
@@ -30,7 +35,7 @@ class FileMailbox:
 
     def clear(self) -> None:
         for path in self._folder.glob("*.eml"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _write(self, mail: EmailMessage) -> None:
         name = quote(str(mail["Message-ID"]).strip("<>"), safe="@.-_")
@@ -42,6 +47,11 @@ class FileMailbox:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name, too, survives a power cut
+        finally:
+            os.close(folder)
 
 
 def _shown(path: Path) -> dict[str, Any]:

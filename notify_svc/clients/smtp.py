@@ -2,59 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP
-from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from notify_svc.ports import Ambiguous, Deferred, Refused
 
 TIMEOUT_SECONDS = 15.0
+DEADLINE_SECONDS = 45.0
+ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+TLS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
 
 
 class _Watched(SMTP):
-    """Remembers whether the content was on its way."""
+    """Remembers whether the content was on its way, and whether the server took it."""
 
-    content_left = False
+    content_left = taken = False
 
     async def data(self, *args: Any, **kwargs: Any) -> Any:
         self.content_left = True
-        return await super().data(*args, **kwargs)
+        answer = await super().data(*args, **kwargs)
+        self.taken = True
+        return answer
 
 
 class SmtpMailbox:
-    """`smtp://user:password@host:port?tls=starttls` (default: none on `smtp`, implicit on `smtps`)."""
+    """`smtp://user:password@host:port?tls=starttls` (default: none on `smtp`, implicit on `smtps`); all steps have one deadline."""
 
     repeatable = False
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         parts = urlsplit(url)
-        implicit = parts.scheme == "smtps"
+        implicit, start = (True, False) if parts.scheme == "smtps" else TLS["".join(parse_qs(parts.query).get("tls", []))]
         self._options: dict[str, Any] = {
             "hostname": parts.hostname or "localhost",
             "port": parts.port or (465 if implicit else 25),
             "username": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
             "use_tls": implicit,
-            "start_tls": parse_qs(parts.query).get("tls") == ["starttls"],
+            "start_tls": start,
             "timeout": timeout_seconds,
         }
 
     async def deliver(self, mail: EmailMessage) -> None:
+        """A server that took it and then stumbles over the goodbye has taken it."""
         server = _Watched(**self._options)
         try:
-            async with server:
+            async with asyncio.timeout(DEADLINE_SECONDS), server:
                 await server.send_message(mail)
         except (SMTPException, OSError, TimeoutError) as why:
-            raise _meaning(why, server.content_left) from why
+            if not server.taken:
+                raise _meaning(why, server.content_left) from why
 
 
 def _meaning(why: Exception, content_left: bool) -> Exception:
-    """A clear answer of the server counts, whenever it came; silence counts only before the content left."""
+    """A clear answer of the server counts, whenever it came; silence counts only before the content left. What it says before it is told
+    of recipient and content (a wrong password, say) is about us, and may be mended."""
     if isinstance(why, SMTPRecipientsRefused):
-        return Refused(str(why)) if all(refused.code >= 500 for refused in why.recipients) else Deferred(str(why))
+        said = " ".join(_said(refused) for refused in why.recipients)
+        return Refused(said) if all(refused.code >= 500 for refused in why.recipients) else Deferred(said)
+    if isinstance(why, SMTPDataError):
+        return Refused(_said(why)) if why.code >= 500 else Deferred(_said(why))
     if isinstance(why, SMTPResponseException) and why.code > 0:
-        return Refused(str(why)) if why.code >= 500 else Deferred(str(why))
-    return Ambiguous(repr(why)) if content_left else Deferred(repr(why))
+        return Deferred(_said(why))
+    return Ambiguous(type(why).__name__) if content_left else Deferred(type(why).__name__)
+
+
+def _said(why: SMTPResponseException) -> str:
+    """The codes (RFC 5321, RFC 3463) without the words: these tend to name the recipient."""
+    return " ".join([str(why.code), *ENHANCED.findall(why.message)[:1]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -9,16 +10,17 @@ from email.message import EmailMessage
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from email_validator import validate_email
 from icalendar import Calendar, Event, vCalAddress, vText
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from notify_svc.domain.messages import CALLED_OFF, Kind, Message, Reader
+from notify_svc.domain.messages import CALLED_OFF, Message, Reader
 from notify_svc.domain.phrases import phrases_of, spoken
 
 TEMPLATES = Environment(
     loader=PackageLoader("notify_svc"), autoescape=lambda name: bool(name and name.endswith(".html")), undefined=StrictUndefined
 )
-TENTATIVE = frozenset({Kind.REQUESTED})
+SPECIALS = re.compile(r'[ ()<>\[\]:;@\\,."=?]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class Letter:
         words = phrases_of(self.person.locale)
         title, told = words[self._phrase(words)].split("|")
         mail = EmailMessage()
-        mail["From"] = Address(self.clinic.name, addr_spec=self.clinic.email)
-        mail["To"] = Address(self.person.name, addr_spec=self.person.email)
+        mail["From"] = addressed(self.clinic.name, self.clinic.email)
+        mail["To"] = addressed(self.person.name, self.person.email)
         mail["Subject"] = f"{title} - {self.clinic.name}"
         mail["Date"] = now
         mail["Message-ID"] = f"<{self.message.id}@{self.clinic.domain}>"
@@ -84,7 +86,8 @@ class Letter:
         mail.set_content(TEMPLATES.get_template("letter.txt").render(facts))
         mail.add_alternative(TEMPLATES.get_template("letter.html").render(facts), subtype="html")
         if self.visit is not None:
-            self._attach_calendar(mail, words, now)
+            self._add_calendar(mail, words, now)
+        mail["Content-Language"] = words["language"]
         return mail
 
     @property
@@ -116,12 +119,12 @@ class Letter:
         ]
         return [(words[name], value) for name, value in rows if value]
 
-    def _attach_calendar(self, mail: EmailMessage, words: dict[str, str], now: datetime) -> None:
+    def _add_calendar(self, mail: EmailMessage, words: dict[str, str], now: datetime) -> None:
+        """Twice: as an alternative for mail readers with a calendar (RFC 6047 section 2.4), and as a file for all others."""
         method = "CANCEL" if self.message.kind in CALLED_OFF else "REQUEST"
-        content = self._calendar(method, words, now)
-        mail.add_attachment(
-            content, maintype="text", subtype="calendar", filename="appointment.ics", params={"method": method, "charset": "utf-8"}
-        )
+        content, named = self._calendar(method, words, now), {"method": method, "charset": "utf-8"}
+        mail.add_alternative(content, maintype="text", subtype="calendar", params=named)
+        mail.add_attachment(content, maintype="text", subtype="calendar", filename="appointment.ics", params=named)
 
     def _calendar(self, method: str, words: dict[str, str], now: datetime) -> bytes:
         """RFC 5545 and RFC 5546: one event, the same UID for life."""
@@ -134,9 +137,10 @@ class Letter:
         event.add("uid", f"{facts['appointment_id']}@careslot")
         event.add("sequence", facts["sequence"])
         event.add("summary", self._summary(words))
-        event.add("status", "CANCELLED" if method == "CANCEL" else "TENTATIVE" if self.message.kind in TENTATIVE else "CONFIRMED")
+        event.add("status", "CANCELLED" if method == "CANCEL" else "TENTATIVE" if facts["status"] == "requested" else "CONFIRMED")
+        event.add("class", "PRIVATE")
         event.add("organizer", _mailto(self.clinic.email, self.clinic.name))
-        event.add("attendee", _mailto(self.person.email, self.person.name))
+        event.add("attendee", _mailto(self.person.email, self.person.name, partstat="ACCEPTED", rsvp="FALSE"))
         if self.visit and self.visit.location:
             event.add("location", self.visit.location)
         calendar.add_component(event)
@@ -153,7 +157,13 @@ class Letter:
         return words["appointment_with"].format(name=self.visit.doctor)
 
 
-def _mailto(email: str, name: str) -> vCalAddress:
+def addressed(name: str, email: str) -> Address:
+    """For a header. What RFC 5322 gives a meaning to is left out of the name: folding such names, the library loses their quotes."""
+    parts = validate_email(email, check_deliverability=False)
+    return Address(SPECIALS.sub(" ", name).strip(" "), username=parts.local_part, domain=parts.ascii_domain)
+
+
+def _mailto(email: str, name: str, **more: str) -> vCalAddress:
     address = vCalAddress(f"mailto:{email}")
-    address.params["cn"] = vText(name)
+    address.params.update({"cn": vText(name), **more})
     return address

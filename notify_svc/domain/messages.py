@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.contracts.events import AppointmentEvent, Event
 from shared.kit.ids import same_id
 
-GIVEN_UP_AFTER = timedelta(hours=24)
+MOST_ATTEMPTS = 35  # about a day of trying, however long the service itself was away
 LONGEST_PAUSE = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(minutes=2)
 
@@ -50,6 +50,8 @@ class Reader(StrEnum):
 
 
 CALLED_OFF = frozenset({Kind.CANCELLED, Kind.DECLINED, Kind.EXPIRED, Kind.GIVEN_AWAY})
+GONE_OUT = frozenset({Status.SENDING, Status.SENT, Status.UNKNOWN})
+AMENDED = "appointment.amended.v1"
 TOLD = {
     "appointment.requested.v1": Kind.REQUESTED,
     "appointment.booked.v1": Kind.BOOKED,
@@ -90,6 +92,14 @@ class Message:
         one = same_id(event.id, recipient_id, reader)
         return cls(one, event.id, kind, reader, recipient_id, subject_id, facts.get("version", 0), facts, now, now)
 
+    def in_turn(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
+        """Among those about the same to the same person none overtakes another: None while an older one is in someone's hand."""
+        if any(other.version > self.version and other.status in GONE_OUT for other in others):
+            return self.skipped()
+        if any(other.version < self.version and other.status is Status.SENDING for other in others):
+            return None
+        return self.taken(holder, now)
+
     def taken(self, holder: str, now: datetime) -> Self:
         return replace(self, status=Status.SENDING, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=False)
 
@@ -110,25 +120,43 @@ class Message:
         return replace(self, status=Status.UNKNOWN, problem=problem[:500])
 
     def deferred(self, problem: str, now: datetime) -> Self:
-        """Tried again after a pause that doubles, for a day."""
-        if now - self.created_at > GIVEN_UP_AFTER:
+        """Tried again after a pause that doubles."""
+        if self.attempts >= MOST_ATTEMPTS:
             return self.failed(problem)
-        pause = min(timedelta(seconds=2 ** min(self.attempts, 12)), LONGEST_PAUSE)
+        pause = min(timedelta(seconds=2 ** (self.attempts - 1)), LONGEST_PAUSE)
         return replace(self, status=Status.QUEUED, due_at=now + pause, problem=problem[:500])
 
-    def abandoned(self, repeatable: bool, now: datetime) -> Self:
-        """Its holder died: it goes again unless the server may have it and would send it twice."""
-        if self.handed_over and not repeatable:
-            return self.unknown("the sender died while handing it over")
-        return replace(self, status=Status.QUEUED, due_at=now)
+    def abandoned(self, problem: str, repeatable: bool, now: datetime) -> Self:
+        """Its holder died or stumbled: it goes again unless the server may have it and would send it twice."""
+        return self.unknown(problem) if self.handed_over and not repeatable else self.deferred(problem, now)
+
+
+def outdates(event: AppointmentEvent) -> bool:
+    """Whether what was said before no longer holds: an amendment changes nothing that is told, so a word that it overtook still counts."""
+    return event.topic != AMENDED
 
 
 def about(event: AppointmentEvent, now: datetime) -> Iterator[Message]:
-    """To patient and doctor, one each; a doctor who gave the appointment away is told that it is gone."""
+    """To patient and doctor, one each; where the doctor is another, it is a new appointment to the one and gone to the other."""
     kind = TOLD.get(event.topic)
     if kind is None:
         return
     yield Message.of(event, kind, Reader.PATIENT, event.patient_id, now)
-    yield Message.of(event, kind, Reader.DOCTOR, event.doctor_id, now)
-    if event.previous_doctor_id not in (None, event.doctor_id):
-        yield Message.of(event, Kind.GIVEN_AWAY, Reader.DOCTOR, event.previous_doctor_id, now)
+    if event.previous_doctor_id in (None, event.doctor_id):
+        yield Message.of(event, kind, Reader.DOCTOR, event.doctor_id, now)
+        return
+    new = Kind.REQUESTED if event.status == "requested" else Kind.BOOKED
+    yield Message.of(before_forgotten(event), new, Reader.DOCTOR, event.doctor_id, now)
+    yield Message.of(as_it_was(event), Kind.GIVEN_AWAY, Reader.DOCTOR, event.previous_doctor_id, now)
+
+
+def before_forgotten(event: AppointmentEvent) -> AppointmentEvent:
+    """As someone hears it who never knew the time before."""
+    return event.model_copy(update={"previous_starts_at": None, "previous_doctor_id": None})
+
+
+def as_it_was(event: AppointmentEvent) -> AppointmentEvent:
+    """As the doctor knows it who had it."""
+    starts_at = event.previous_starts_at or event.starts_at
+    before = {"starts_at": starts_at, "ends_at": starts_at + (event.ends_at - event.starts_at), "doctor_id": event.previous_doctor_id}
+    return before_forgotten(event).model_copy(update=before)

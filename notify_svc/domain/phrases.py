@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 ENGLISH = {
+    "language": "en",
     "hello": "Hello {name},",
     "clinic": "Your {clinic}",
     "when": "When",
@@ -21,7 +22,7 @@ ENGLISH = {
     "requested_doctor": "Appointment requested|A patient asks for an appointment. Please approve or decline it.",
     "booked": "Appointment confirmed|Your appointment is confirmed.",
     "booked_doctor": "New appointment|An appointment was booked with you.",
-    "rescheduled": "Appointment moved|Your appointment has a new time or a new doctor.",
+    "rescheduled": "Appointment moved|Your appointment was moved. This is how it stands now:",
     "rescheduled_doctor": "Appointment moved|An appointment with you has a new time.",
     "given_away_doctor": "Appointment handed over|An appointment is no longer with you.",
     "cancelled": "Appointment cancelled|Your appointment was cancelled.",
@@ -34,12 +35,13 @@ ENGLISH = {
     "reset_owner": "Choose a new password|Someone asked for a new password for your account. If it was you, choose one here:",
     "password_changed_owner": "Your password was changed|Your password is a new one. If it was not you, ask for another at once.",
     "code": "If an app asks for a code, it is:",
-    "until": "It works once, until {until}.",
+    "until": "It works once, until {until} ({zone}).",
     "ignore": "If you did not expect this, you can leave it unanswered.",
     "appointment_with": "Appointment with {name}",
     "appointment": "Appointment",
 }
 GERMAN = {
+    "language": "de",
     "hello": "Guten Tag {name},",
     "clinic": "Ihre {clinic}",
     "when": "Wann",
@@ -56,7 +58,7 @@ GERMAN = {
     "requested_doctor": "Termin angefragt|Ein Termin bei Ihnen wurde angefragt. Bitte bestätigen Sie ihn oder lehnen Sie ihn ab.",
     "booked": "Termin bestätigt|Ihr Termin ist bestätigt.",
     "booked_doctor": "Neuer Termin|Ein Termin bei Ihnen wurde gebucht.",
-    "rescheduled": "Termin verschoben|Ihr Termin hat eine neue Zeit oder eine neue Ärztin, einen neuen Arzt.",
+    "rescheduled": "Termin verschoben|Ihr Termin wurde verschoben. So steht er jetzt:",
     "rescheduled_doctor": "Termin verschoben|Ein Termin bei Ihnen hat eine neue Zeit.",
     "given_away_doctor": "Termin abgegeben|Ein Termin ist nicht mehr bei Ihnen.",
     "cancelled": "Termin abgesagt|Ihr Termin wurde abgesagt.",
@@ -69,7 +71,7 @@ GERMAN = {
     "reset_owner": "Neues Passwort wählen|Jemand hat für Ihren Zugang ein neues Passwort angefordert. Waren Sie es, wählen Sie hier eines:",
     "password_changed_owner": "Ihr Passwort wurde geändert|Ihr Passwort ist neu. Waren Sie es nicht, fordern Sie sofort ein anderes an.",
     "code": "Falls eine App nach einem Code fragt, lautet er:",
-    "until": "Er gilt einmal, bis {until}.",
+    "until": "Er gilt einmal, bis {until} ({zone}).",
     "ignore": "Wenn Sie das nicht erwartet haben, brauchen Sie nichts zu tun.",
     "appointment_with": "Termin bei {name}",
     "appointment": "Termin",

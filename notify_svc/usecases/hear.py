@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notify_svc.domain.messages import Kind, Message, Reader, about
+from notify_svc.domain.messages import Kind, Message, Reader, about, outdates
 from notify_svc.ports import Store
 from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetAsked
 from shared.kit.clock import Clock
@@ -18,7 +18,7 @@ class Hearing:
     async def appointment(self, event: AppointmentEvent) -> None:
         """A late word about an older state of the appointment makes no mail."""
         async with self.store.begin() as tx:
-            if await tx.first_time(event.id) and await tx.is_newest(event.appointment_id, event.version):
+            if await tx.first_time(event.id) and outdates(event) and await tx.is_newest(event.appointment_id, event.version):
                 for message in about(event, self.now()):
                     await tx.queue(message)
 

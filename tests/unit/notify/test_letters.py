@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from email.errors import MessageError
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from notify_svc.domain.letters import Clinic, Letter, Link, Person, Visit
@@ -90,7 +93,8 @@ def test_every_language_has_the_same_words() -> None:
 def test_every_kind_can_be_written_to_everyone(kind: Kind, reader: Reader, language: str) -> None:
     if (kind, reader) == (Kind.GIVEN_AWAY, Reader.PATIENT):
         return
-    mail = mail_of(Letter(a_message(kind, reader), a_person(locale=language), CLINIC, VISIT))
+    status = "requested" if kind is Kind.REQUESTED else "booked"
+    mail = mail_of(Letter(a_message(kind, reader, status=status), a_person(locale=language), CLINIC, VISIT))
     calendar = calendar_of(mail)
     event = calendar.walk("VEVENT")[0]
     assert calendar["METHOD"] == ("CANCEL" if kind in CALLED_OFF else "REQUEST")
@@ -124,6 +128,74 @@ def test_a_move_tells_the_time_before() -> None:
     assert "Before: Sunday, 8 March 2026, 14:00" in text_of(mail_of(Letter(moved, a_person(), CLINIC, VISIT)))
 
 
+def test_a_moved_request_is_still_one() -> None:
+    moved = a_message(Kind.RESCHEDULED, status="requested")
+    assert calendar_of(mail_of(Letter(moved, a_person(), CLINIC, VISIT))).walk("VEVENT")[0]["STATUS"] == "TENTATIVE"
+
+
+def test_the_calendar_is_offered_as_an_alternative_and_as_a_file() -> None:
+    mail = mail_of(Letter(a_message(Kind.CANCELLED), a_person(), CLINIC, VISIT))
+    alternative = next(part for part in mail.walk() if part.get_content_type() == "multipart/alternative")
+    assert [part.get_content_type() for part in alternative.iter_parts()] == ["text/plain", "text/html", "text/calendar"]
+    offered = list(alternative.iter_parts())[-1]
+    assert offered["Content-Type"].params["method"] == "CANCEL"
+    assert Calendar.from_ical(offered.get_content()) == calendar_of(mail)
+
+
+def test_a_calendar_says_whom_it_is_from_and_for_and_hides_itself_from_others() -> None:
+    event = calendar_of(mail_of(Letter(a_message(), a_person(), CLINIC, VISIT))).walk("VEVENT")[0]
+    assert (event["ORGANIZER"], event["ATTENDEE"]) == ("mailto:clinic@careslot.example", "mailto:mina@example.com")
+    assert (event["SUMMARY"], event["LOCATION"], event["CLASS"]) == ("Appointment with Dr. Ada Brandt", "Room 3", "PRIVATE")
+    assert event["DTSTAMP"].dt == NOON
+
+
+def test_a_language_that_is_not_spoken_is_not_pretended() -> None:
+    mail = mail_of(Letter(a_message(), a_person(locale="fr"), CLINIC, VISIT))
+    assert mail["Content-Language"] == "en"
+    assert '<html lang="en">' in mail.get_body(("html",)).get_content()
+
+
+CRUMBS = [
+    "Mina",
+    "Ünal",
+    "山田",
+    "हिंदी",
+    "x@evil.com",
+    "<x@evil.com>",
+    '"',
+    ",",
+    ";",
+    ":",
+    "(c)",
+    "=?utf-8?q?a?=",
+    "\\",
+    "Dr.",
+    "🙂",
+    " ",
+    "Long" * 20,
+]
+NAMES = st.lists(st.sampled_from(CRUMBS), min_size=1, max_size=9).map(lambda parts: "".join(parts)[:200].strip() or "x")
+
+
+@given(name=NAMES)
+def test_no_name_adds_an_address_or_a_header(name: str) -> None:
+    mail = mail_of(Letter(a_message(), a_person(name=name), CLINIC, VISIT))
+    for written in (policy.SMTP, policy.SMTP.clone(cte_type="7bit"), policy.SMTPUTF8):
+        read: Any = message_from_bytes(mail.as_bytes(policy=written), policy=policy.default)
+        assert [each.addr_spec for each in read["To"].addresses] == ["mina@example.com"]
+        assert read.keys() == mail.keys()
+        assert calendar_of(read).walk("VEVENT")[0]["ATTENDEE"] == "mailto:mina@example.com"
+
+
+@pytest.mark.parametrize(
+    ("email", "written"),
+    [("mina@müller.de", "mina@xn--mller-kva.de"), ("jürgen@müller.de", "jürgen@xn--mller-kva.de"), ("o'neil+x@a.org",) * 2],
+)
+def test_addresses_of_all_scripts_can_be_written_to(email: str, written: str) -> None:
+    to = mail_of(Letter(a_message(), a_person(email=email), CLINIC, VISIT))["To"]
+    assert [each.addr_spec for each in to.addresses] == [written]
+
+
 @pytest.mark.parametrize("name", ["A\r\nBcc: everyone@example.com", "A\nB"])
 def test_a_name_cannot_write_headers(name: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
@@ -147,6 +219,7 @@ def test_an_invitation_carries_the_link_and_the_code_on_a_line_of_its_own() -> N
     message = Message.of(event, Kind.INVITED, Reader.OWNER, IDS[4], NOON)
     mail = mail_of(Letter(message, a_person(time_zone="UTC"), CLINIC, link=Link("t0ken", NOON)))
     assert "https://clinic.example/reset?token=t0ken" in text_of(mail)
+    assert "until Monday, 2 March 2026, 12:00 (UTC)" in text_of(mail)
     assert "t0ken" in [line.strip() for line in text_of(mail).splitlines()]
     assert [part.get_filename() for part in mail.iter_attachments()] == []
 
