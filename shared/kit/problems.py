@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import Response
@@ -11,6 +12,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 
 from shared.contracts import refusals as families
+from shared.contracts.http import rendered
 from shared.contracts.refusals import Refusal
 from shared.kit.logs import request_id
 
@@ -88,7 +90,7 @@ def problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None
 
 def refused(refusal: Refusal, instance: str) -> Response:
     """The answer to a refusal, ready to send."""
-    status, facts = status_of(refusal), jsonable_encoder(refusal.facts)
+    status, facts = status_of(refusal), jsonable_encoder(refusal.facts, custom_encoder={datetime: rendered})
     if pointer := facts.pop("pointer", None):
         facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
     body = facts | document(status, refusal.code, refusal.title, refusal.detail, instance)

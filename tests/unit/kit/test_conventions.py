@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from shared.contracts.identity import Role
-from shared.contracts.refusals import FAMILIES, Refusal
-from shared.kit.problems import STATUS, Malformed, raised, refusals, status_of
+from shared.contracts.refusals import FAMILIES, Conflict, Refusal
+from shared.kit.problems import STATUS, Malformed, raised, refusals, refused, status_of
 from tests.tokens import bearer
 from tests.unit.kit.shop import Shop
 
@@ -196,3 +197,8 @@ async def test_requests_are_counted_by_route_and_not_by_path(here: Shop) -> None
 
 async def test_the_walls_routes_are_no_part_of_the_document(here: Shop) -> None:
     assert {"/livez", "/readyz", "/metrics"} & set(here.app.openapi()["paths"]) == set()
+
+
+def test_instants_in_facts_are_written_as_everywhere() -> None:
+    body = json.loads(bytes(refused(Conflict(starts_at=datetime(2026, 3, 8, 20, tzinfo=UTC)), "/x").body))
+    assert body["starts_at"] == "2026-03-08T20:00:00Z"
