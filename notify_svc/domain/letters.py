@@ -158,9 +158,10 @@ class Letter:
 
 
 def addressed(name: str, email: str) -> Address:
-    """For a header. What RFC 5322 gives a meaning to is left out of the name: folding such names, the library loses their quotes."""
+    """For a header. Folding long names and such with characters that mean something in RFC 5322, the library makes other addresses of
+    them; so the name here is a short and plain one."""
     parts = validate_email(email, check_deliverability=False)
-    return Address(SPECIALS.sub(" ", name).strip(" "), username=parts.local_part, domain=parts.ascii_domain)
+    return Address(SPECIALS.sub(" ", name).strip(" ")[:60], username=parts.local_part, domain=parts.ascii_domain)
 
 
 def _mailto(email: str, name: str, **more: str) -> vCalAddress:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.ports import Ambiguous, Deferred, Mailbox, Refused
+from tests.contract.mailservers import a_server_that, stubborn
 from tests.platform.houses import Inbox, free_port
 
 
@@ -76,37 +75,33 @@ def test_a_message_id_cannot_leave_the_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mail"]
 
 
-class Stubborn:
-    """A server that answers as it is told."""
-
-    def __init__(self, rcpt: str | None = None, data: str | None = None) -> None:
-        self._rcpt, self._data = rcpt, data
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
-        envelope.rcpt_tos.append(address)
-        return self._rcpt or "250 fine"
-
-    async def handle_DATA(self, _server: Any, _session: Any, _envelope: Any) -> str:
-        return self._data or "250 fine"
-
-
 @pytest.mark.parametrize(
     ("answers", "meaning"),
     [
-        ({"rcpt": "550 no such person"}, Refused),
+        ({"mail": "550 not from you"}, Deferred),
+        ({"rcpt": "550 5.1.1 no such person as mina@example.com"}, Refused),
         ({"rcpt": "450 greylisted"}, Deferred),
         ({"data": "554 not like this"}, Refused),
         ({"data": "451 later"}, Deferred),
     ],
 )
-async def test_a_servers_clear_word_counts(answers: dict[str, str], meaning: type[Exception]) -> None:
-    controller = Controller(Stubborn(**answers), hostname="127.0.0.1", port=free_port())
-    controller.start()
-    try:
-        with pytest.raises(meaning):
-            await SmtpMailbox(f"smtp://127.0.0.1:{controller.port}").deliver(a_mail())
-    finally:
-        controller.stop()
+async def test_a_servers_clear_word_counts_and_is_kept_without_names(answers: dict[str, str], meaning: type[Exception]) -> None:
+    with stubborn(**answers) as port, pytest.raises(meaning) as why:
+        await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail())
+    assert "mina" not in str(why.value)
+    assert next(iter(answers.values())).startswith(str(why.value))
+
+
+async def test_a_wrong_password_is_our_fault_and_not_the_recipients() -> None:
+    with stubborn() as port, pytest.raises(Deferred):
+        await SmtpMailbox(f"smtp://careslot:wrong@127.0.0.1:{port}").deliver(a_mail())
+
+
+@pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}?tls=starttls", "smtps://127.0.0.1:{}"])
+async def test_where_encryption_was_asked_for_nothing_goes_without(inbox: Inbox, url: str) -> None:
+    with pytest.raises(Deferred):
+        await SmtpMailbox(url.format(inbox.port), timeout_seconds=2).deliver(a_mail())
+    assert inbox.messages == []
 
 
 async def test_a_server_that_is_not_there_is_tried_later() -> None:
@@ -114,36 +109,28 @@ async def test_a_server_that_is_not_there_is_tried_later() -> None:
         await SmtpMailbox(f"smtp://127.0.0.1:{free_port()}").deliver(a_mail())
 
 
-@asynccontextmanager
-async def a_server_that(goes: str) -> AsyncIterator[int]:
-    """Speaks SMTP as far as DATA; then it hangs up, or says nothing more."""
-
-    talks = set[asyncio.Task[None]]()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks.add(task)
-        writer.write(b"220 hello\r\n")
-        while line := await reader.readline():
-            verb = line[:4].upper()
-            writer.write(b"354 go on\r\n" if verb == b"DATA" else b"250 fine\r\n")
-            if verb == b"DATA":
-                await reader.readuntil(b"\r\n.\r\n")
-                if goes == "mute after data":
-                    await reader.read()
-                break
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-    await asyncio.wait_for(asyncio.gather(*talks, return_exceptions=True), 10)
+@pytest.mark.parametrize(("goes", "meaning"), [("mute at once", Deferred), ("away after data", Ambiguous), ("mute after data", Ambiguous)])
+async def test_silence_is_a_later_try_before_the_content_and_unknown_after_it(goes: str, meaning: type[Exception]) -> None:
+    async with a_server_that(goes) as server:
+        with pytest.raises(meaning):
+            await SmtpMailbox(f"smtp://127.0.0.1:{server.port}", timeout_seconds=0.5).deliver(a_mail())
 
 
-@pytest.mark.parametrize("goes", ["away after data", "mute after data"])
-async def test_silence_after_the_content_is_unknown(goes: str) -> None:
-    async with a_server_that(goes) as port:
-        with pytest.raises(Ambiguous):
-            await SmtpMailbox(f"smtp://127.0.0.1:{port}", timeout_seconds=0.5).deliver(a_mail())
+async def test_a_server_that_took_it_and_left_without_goodbye_took_it() -> None:
+    async with a_server_that("away before the goodbye") as server:
+        await SmtpMailbox(f"smtp://127.0.0.1:{server.port}", timeout_seconds=2).deliver(a_mail())
+
+
+async def test_a_folder_that_cannot_be_written_is_tried_later(tmp_path: Path) -> None:
+    box = FileMailbox(tmp_path / "mail")
+    (tmp_path / "mail").rmdir()
+    with pytest.raises(Deferred):
+        await box.deliver(a_mail())
+
+
+async def test_half_a_mail_is_none(tmp_path: Path) -> None:
+    box = FileMailbox(tmp_path / "mail")
+    (tmp_path / "mail" / "1@careslot.example.draft").write_bytes(b"From: clin")
+    assert box.messages() == []
+    await box.deliver(a_mail(1))
+    assert [message["message_id"] for message in box.messages()] == ["<1@careslot.example>"]

@@ -1,0 +1,27 @@
+"""notification-service with its neighbours and a mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Running, running
+from tests.service.notify.post import Neighbours, Recorder
+
+
+@pytest.fixture
+def mailbox() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def neighbours() -> Neighbours:
+    return Neighbours()
+
+
+@pytest.fixture
+async def notify(tmp_path: Path, mailbox: Recorder, neighbours: Neighbours) -> AsyncIterator[Running]:
+    async with running("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
+        yield here

@@ -1,0 +1,33 @@
+"""What notification-service refuses to start with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from notify_svc.settings import Settings
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(**{"database_url": "sqlite+aiosqlite://", "mail_url": "file:mail", "client_secret": "x" * 40} | changes)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:/data", "smtp://mailpit:1025", "smtps://a:b%3F@mail.example", "smtp://a:b@mail.example:587?tls=starttls"]
+)
+def test_mailboxes_are_chosen_by_url(url: str) -> None:
+    assert settings(mail_url=url).mail_url == url
+
+
+@pytest.mark.parametrize("url", ["", "mail.example", "http://a", "smtp://", "file:", "smtp://a?tls=yes", "smtp://a?tls=starttls&x=1"])
+def test_a_mailbox_that_would_be_misread_stops_the_start(url: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(mail_url=url)
+
+
+@pytest.mark.parametrize("sender", ["", "Clinic <clinic@careslot.example>", "clinic", "a@b.example, c@d.example"])
+def test_a_sender_that_no_mail_could_carry_stops_the_start(sender: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(mail_from=sender)
