@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,6 +72,14 @@ async def _sql(url: str) -> None:
         await database.check()
 
 
+async def _file(url: str) -> None:
+    def opened() -> None:
+        with closing(sqlite3.connect(url.partition(":///")[2], timeout=DEADLINE_SECONDS)) as connection:
+            connection.execute("SELECT 1")
+
+    await asyncio.to_thread(opened)
+
+
 async def _documents(url: str) -> None:
     from motor.motor_asyncio import AsyncIOMotorClient
 
@@ -93,7 +103,7 @@ async def _mail(url: str) -> None:
         await smtp.noop()
 
 
-LOOKS = {"mysql": _sql, "sqlite": _sql, "mongodb": _documents, "amqp": _broker, "smtp": _mail}
+LOOKS = {"mysql": _sql, "sqlite": _file, "mongodb": _documents, "amqp": _broker, "smtp": _mail}
 
 
 def _url(service: Service) -> str:
