@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from notify_svc.domain.letters import Clinic, Letter, Person, Visit
@@ -19,7 +19,7 @@ from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
 from shared.kit.retry import retried
 
-BATCH = 20
+AT_ONCE = 8
 
 
 class Undeliverable(Exception):
@@ -36,8 +36,18 @@ class Sending:
     holder: str
 
     async def send_due(self) -> int:
-        """In the order of their making; returns how many were taken in hand."""
-        return sum([await self._one(message) for message in await self.store.due(self.now(), BATCH)])
+        """Some at once, those about the same one by one in the order of their making; returns how many were taken in hand."""
+        abouts: dict[UUID, list[Message]] = {}
+        for message in await self.store.due(self.now(), AT_ONCE):
+            abouts.setdefault(message.subject_id, []).append(message)
+        done = await asyncio.gather(*map(self._in_order, abouts.values()), return_exceptions=True)
+        for fault in done:
+            if isinstance(fault, BaseException):
+                raise fault
+        return sum(cast("list[int]", done))
+
+    async def _in_order(self, messages: list[Message]) -> int:
+        return sum([await self._one(message) for message in messages])
 
     async def recover(self) -> int:
         """What a sender that died has had in hand for a while."""
