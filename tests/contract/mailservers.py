@@ -36,7 +36,7 @@ class Stubborn:
 def stubborn(**answers: str) -> Iterator[int]:
     """The port of a server that answers as it is told."""
     port = free_port()
-    nobody = {"authenticator": lambda *_: AuthResult(success=False), "auth_require_tls": False}
+    nobody = {"authenticator": lambda *_: AuthResult(success=False, handled=False), "auth_require_tls": False}
     controller = Controller(Stubborn(**answers), hostname="127.0.0.1", port=port, **nobody)
     controller.start()
     try:

@@ -1,0 +1,91 @@
+"""A mail server behind TLS and a password: what is asked for is done, and without it nothing leaves."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from notify_svc.clients.smtp import SmtpMailbox
+from notify_svc.ports import Deferred
+from tests.contract.test_mailbox import a_mail
+from tests.platform.houses import free_port
+
+
+class Guarded:
+    """Keeps by which way mails came: over TLS, and as whom."""
+
+    def __init__(self) -> None:
+        self.port, self.came = free_port(), list[tuple[bool, bytes]]()
+
+    async def handle_DATA(self, _server: Any, session: Any, _envelope: Any) -> str:
+        self.came.append((session.ssl is not None, session.auth_data.login))
+        return "250 kept"
+
+    def known(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        known = isinstance(data, LoginPassword) and data == LoginPassword(b"careslot@x", b"p:ss word")
+        return AuthResult(success=known, handled=False, auth_data=data)
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate of 127.0.0.1, signed by itself."""
+    key, now, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        datetime.now(UTC),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")]),
+    )
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, SHA256())
+    path = tmp_path_factory.mktemp("identity") / "mail.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def guarded(identity: Path) -> Iterator[Guarded]:
+    """Offers the password's question only after STARTTLS, and takes no mail without both."""
+    server, context = Guarded(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(identity)
+    more = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": server.known}
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, **more)
+    controller.start()
+    yield server
+    controller.stop()
+
+
+async def test_a_mail_goes_over_tls_and_under_the_name_of_the_url(
+    guarded: Guarded, identity: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity))
+    await SmtpMailbox(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5).deliver(a_mail())
+    assert guarded.came == [(True, b"careslot@x")]
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_given_neither_password_nor_mail(guarded: Guarded) -> None:
+    with pytest.raises(Deferred):
+        await SmtpMailbox(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5).deliver(a_mail())
+    assert guarded.came == []
+
+
+@pytest.mark.parametrize("url", ["smtp://careslot:wrong@127.0.0.1:{}?tls=starttls", "smtp://127.0.0.1:{}"])
+async def test_without_the_right_password_a_mail_waits(guarded: Guarded, identity: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity))
+    with pytest.raises(Deferred):
+        await SmtpMailbox(url.format(guarded.port), timeout_seconds=5).deliver(a_mail())
+    assert guarded.came == []
