@@ -113,11 +113,9 @@ class Sending:
         if message.reader is Reader.OWNER:
             return await self._to_owner(message)
         facts = message.facts
-        account, patient, doctor = await asyncio.gather(
-            self.people.account(message.recipient_id),
-            self.people.patient(UUID(facts["patient_id"])),
-            self.people.doctor(UUID(facts["doctor_id"])),
-        )
+        account = await self.people.account(message.recipient_id)
+        patient = await self.people.patient(UUID(facts["patient_id"]))
+        doctor = await self.people.doctor(UUID(facts["doctor_id"]))
         if account is None or patient is None or doctor is None:
             raise Undeliverable("no_address")
         named = " ".join(filter(None, (doctor.title, doctor.full_name)))

@@ -93,7 +93,7 @@ async def test_a_servers_clear_word_counts_and_is_kept_without_names(answers: di
 
 
 async def test_a_wrong_password_is_our_fault_and_not_the_recipients() -> None:
-    with stubborn() as port, pytest.raises(Deferred, match="^535"):
+    with stubborn() as port, pytest.raises(Deferred, match=r"^535"):
         await SmtpMailbox(f"smtp://careslot:wrong@127.0.0.1:{port}").deliver(a_mail())
 
 

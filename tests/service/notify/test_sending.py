@@ -99,6 +99,34 @@ async def test_a_service_that_ends_brings_the_mail_in_its_hand_to_an_end(tmp_pat
     assert await statuses(tmp_path) == [Status.QUEUED, Status.SENT]
 
 
+class SlowAfterLater(Recorder):
+    """Puts off four mails; of those that come then it keeps the first waiting until two others were taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raises = [Deferred("later") for _ in range(4)]
+        self.is_first, self.two_came = True, asyncio.Event()
+
+    async def deliver(self, mail: EmailMessage) -> None:
+        if self.is_first and not self.raises:
+            self.is_first = False
+            await self.two_came.wait()
+        await super().deliver(mail)
+        if len(self.mails) == 2:
+            self.two_came.set()
+
+
+async def test_one_slow_conversation_holds_up_no_other_appointment(tmp_path: Path, neighbours: Neighbours) -> None:
+    mailbox = SlowAfterLater()
+    async with running("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
+        for appointment_id in IDS[:2]:
+            await here.tell(an_event(id=new_id(), appointment_id=appointment_id))
+        assert mailbox.mails == []
+        async with asyncio.timeout(10):
+            await passes(here, timedelta(minutes=1))
+    assert sorted(mailbox.told().values()) == [2, 2]
+
+
 async def a_life_that_ended(folder: Path, *steps: Callable[[Message], Message]) -> None:
     """What a killed sender left behind: both messages of an event on paper, taken as far as `steps`."""
     url = f"sqlite+aiosqlite:///{folder / 'notify_svc'}.db"
