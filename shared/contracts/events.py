@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.http import Actor, DoctorRules, Instant, ServiceRules
+from shared.contracts.http import Actor, Displaced, DoctorRules, Instant, ServiceRules
 from shared.contracts.identity import Role
 
 TOPICS: dict[str, type[Event]] = {}
@@ -127,6 +127,19 @@ class ServiceChanged(Event):
     service_id: UUID
     version: int
     rules: ServiceRules
+
+
+class LeaveTaken(Event):
+    """A doctor's leave was decided, and with it what becomes of the appointments in its time; those that are kept are not named."""
+
+    topic = "leave.taken.v1"
+    subject = "leave_id"
+    leave_id: UUID
+    doctor_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    displaced: list[Displaced]
+    actor: Actor
 
 
 class AppointmentEvent(Event):

@@ -259,14 +259,18 @@ class NewPatient(Body):
 
 
 class Reserve(Body):
-    """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment."""
+    """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment.
+
+    Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: the hold of the one who asks, which it uses up.
+    """
 
     service_id: UUID
-    doctor_id: UUID
+    doctor_id: UUID | None = None
     patient_id: UUID
     starts_at: Instant
     revision: int = Field(ge=1)
     by: Actor
+    hold_id: UUID | None = None
 
 
 class Reservation(Answer):
@@ -287,3 +291,19 @@ class Alternative(Answer):
 
     doctor_id: UUID
     starts_at: Instant
+
+
+class Displaced(Answer):
+    """What a doctor's leave did to an appointment that stood at `previous_...`: a moved one has the time and doctor given here.
+
+    `revision` is that of its claim in the calendar from now on; a cancelled one has no claim any more.
+    """
+
+    appointment_id: UUID
+    action: Literal["cancelled", "moved"]
+    previous_doctor_id: UUID
+    previous_starts_at: Instant
+    revision: int
+    doctor_id: UUID | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
