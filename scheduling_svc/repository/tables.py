@@ -10,8 +10,10 @@ from shared.kit.sql import Id, LongText, UtcDateTime, exact
 METADATA = MetaData()
 PLUMBING = plumbing(METADATA)
 
-# A claim's times are grain numbers (five minutes from the Unix epoch), half open: the visit, and the span with the doctor's buffers.
-# They are null in a claim that was released before it was made. A reservation's id is the appointment's.
+# A claim is a reservation (its id is the appointment's), a hold, the session of a group, a leave or a closure. Times are grain numbers
+# (five minutes from the Unix epoch), half open: the visit, and the span that it takes of the doctor. The visit is null in a reservation
+# that was released before it was made, the span in one that has a seat in a session, which takes the doctor's time for all.
+# `over`: it may lie over others, in lanes of its own. An owner has one hold per service.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -26,10 +28,28 @@ CLAIMS = Table(
     Column("visit_to", Integer),
     Column("span_from", Integer),
     Column("span_to", Integer),
+    Column("over", Boolean, nullable=False),
+    Column("session_id", Id),
+    Column("owner_id", Id),
+    Column("expires_at", UtcDateTime),
+    Column("extended", Boolean),
     Column("changed_at", UtcDateTime, nullable=False),
-    Index("claims_of_doctor", "doctor_id", "live", "span_to"),
+    Index("claims_by_doctor", "doctor_id", "live", "span_to", "span_from", "visit_from", "visit_to", "kind"),
     Index("claims_of_patient", "patient_id", "live", "visit_to"),
+    Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )
+
+# The places in a session of a group.
+SEATS = Table(
+    "seats",
+    METADATA,
+    Column("session_id", Id, primary_key=True),
+    Column("seat", Integer, primary_key=True, autoincrement=False),
+    Column("claim_id", Id, nullable=False, unique=True),
+)
+
+# Whoever must be alone with something, so that a count stays true, writes its row first.
+TURNS = Table("turns", METADATA, Column("id", Id, primary_key=True), Column("taken", Integer, nullable=False))
 
 # The promise: no two claims share a grain of a person. The key keeps it; lane 0 is everybody's.
 CLAIM_GRAINS = Table(
@@ -40,6 +60,44 @@ CLAIM_GRAINS = Table(
     Column("lane", SmallInteger, primary_key=True, autoincrement=False),
     Column("claim_id", Id, nullable=False),
     sqlite_with_rowid=False,
+)
+
+LEAVES = Table(
+    "leaves",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("doctor_id", Id, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("reason", LongText, nullable=False),
+    Column("outcomes", LongText, nullable=False),
+    Column("by_id", Id, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("leaves_of_doctor", "doctor_id", "starts_at"),
+)
+
+# A closure blocks every doctor concerned by a claim of their own; `settled` when none of them is missing.
+CLOSURES = Table(
+    "closures",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("reason", LongText, nullable=False),
+    Column("location", exact(200)),
+    Column("by_id", Id, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("lifted", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False, index=True),
+)
+
+# The link of a calendar subscription; the token itself is not kept.
+FEEDS = Table(
+    "feeds",
+    METADATA,
+    Column("account_id", Id, primary_key=True),
+    Column("token_hash", exact(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 DOCTORS = Table(
