@@ -5,30 +5,60 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    GetPydanticSchema,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import core_schema
 
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.wishes import Wish
 from shared.contracts.http import Actor, Answer, Body, Instant, Line, Money, Prose
 
+
+def _doctor_or_any(value: Any, as_id: ValidatorFunctionWrapHandler) -> Any:
+    """One field, one fault: a union would name its branches in the pointer."""
+    return value if value == ANY else as_id(value)
+
+
 Note = Annotated[Prose, Field(max_length=500)]
 IntakeKey = Annotated[Line, Field(max_length=64)]
+ANY: Literal["any"] = "any"
+DoctorOrAny = Annotated[
+    UUID | Literal["any"],
+    GetPydanticSchema(lambda _type, handler: core_schema.no_info_wrap_validator_function(_doctor_or_any, handler(UUID))),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "uuid"}, {"const": ANY}]}),
+]
 Intake = Annotated[dict[IntakeKey, Prose], Field(max_length=20)]
 
 
 class BookAppointment(Body):
-    """A wish for a time. Staff say for which patient; patients book for themselves."""
+    """A wish for a time, with a doctor or with `any` who is free then. Staff say for which patient; patients book for themselves."""
 
     service_id: UUID
-    doctor_id: UUID
+    doctor_id: DoctorOrAny
     starts_at: Instant
     patient_id: UUID | None = None
+    hold_id: UUID | None = Field(default=None, description="The hold that this booking uses up.")
     reason: Note | None = None
     intake: Intake | None = Field(default=None, description="Answers to the clinic's questions: up to 20 texts.")
 
+    @field_validator("hold_id")
+    @classmethod
+    def _of_one_doctor(cls, hold_id: UUID | None, info: ValidationInfo) -> UUID | None:
+        if hold_id is not None and info.data.get("doctor_id") == ANY:
+            raise ValueError("a hold is for one doctor: name them")
+        return hold_id
+
     @property
     def wish(self) -> Wish:
-        return Wish(**{name: getattr(self, name) for name in type(self).model_fields})
+        named = None if self.doctor_id == ANY else self.doctor_id
+        return Wish(**{name: getattr(self, name) for name in type(self).model_fields} | {"doctor_id": named})
 
 
 class AmendAppointment(Body):
@@ -112,12 +142,15 @@ class PatientOut(Answer):
 
 
 class AppointmentOut(Answer):
-    """`time_zone` and `local_start` are the doctor's, where the visit is; service, doctor, patient and price as they were when booked."""
+    """`time_zone` and `local_start` are the doctor's, where the visit is; service, doctor, patient and price as they were when booked.
+
+    `doctor` is null, and the zone UTC, while `any` doctor was asked for and none is found.
+    """
 
     id: UUID
     status: Status
     service: ServiceOut
-    doctor: DoctorOut
+    doctor: DoctorOut | None
     patient: PatientOut
     patient_id: UUID
     starts_at: Instant

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from appointment_svc import jobs
+from appointment_svc import consumers, jobs
 from appointment_svc.clients import HttpDoctors, HttpPatients, HttpSlots
 from appointment_svc.repository import kept
 from appointment_svc.repository.relay import DocumentRelay
@@ -17,6 +17,7 @@ from appointment_svc.settings import Settings
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.change import Changes
 from appointment_svc.usecases.find import Records
+from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.keep import Keeping
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.identity import Service
@@ -34,11 +35,12 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
         store = DocumentStore(place.documents, announced)
         slots = HttpSlots(ground.neighbour(Service.SCHEDULING))
         doctors, patients = HttpDoctors(ground.neighbour(Service.DOCTOR)), HttpPatients(ground.neighbour(Service.PATIENT))
-        settling = Settling(store, slots, ground.clock)
+        settling = Settling(store, slots, doctors, ground.clock)
         keeping = Keeping(store, slots, settling, ground.clock, timedelta(seconds=settings.settle_after_seconds))
         app.state.booking = Booking(store, settling, doctors, patients, ground.clock, settings.most_active)
         app.state.changes = Changes(store, settling, doctors, ground.clock)
         app.state.records = Records(store)
+        await consumers.subscribe(ground, Displacements(store, settling, doctors, ground.clock))
         jobs.schedule(ground.jobs, keeping, place.holder, settings.reconcile_every_seconds)
         async with ground.jobs:
             yield

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from appointment_svc.domain.intents import Denial, Intent, Kind, Line
 from appointment_svc.domain.moves import AMENDED, HOLDING, MOVES, RESCHEDULABLE, RESCHEDULED, RESTORABLE, TOPICS, Status, allowed_from
-from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
+from appointment_svc.domain.refusals import IllegalMove, SlotTaken, TooEarly, TooLate
 from appointment_svc.domain.snapshots import Cards, DoctorSnapshot, PatientSnapshot
+from appointment_svc.domain.wishes import Wish
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor, Money, Reservation, Reserve, ServiceRules, rendered
 from shared.contracts.refusals import Refusal
@@ -22,13 +23,14 @@ from shared.kit.ids import new_id
 class Appointment:
     """`version` is the public one; `edition` counts every write; `revision` is the calendar's; `sequence` iCalendar's.
 
-    `news` is the event of the change in hand; it is written with it and not read back.
+    `doctor` is nobody only while whoever is free was asked for and not yet found. `news` is the event of the change in hand, `noted` says
+    that its line is the last of the history; both are for the write and not read back.
     """
 
     id: UUID
     status: Status
     service: ServiceRules
-    doctor: DoctorSnapshot
+    doctor: DoctorSnapshot | None
     patient: PatientSnapshot
     starts_at: datetime
     ends_at: datetime
@@ -45,18 +47,29 @@ class Appointment:
     version: int = 1
     edition: int = 1
     news: AppointmentEvent | None = None
+    noted: bool = False
 
     @classmethod
-    def asked(cls, one: UUID, cards: Cards, starts_at: datetime, by: Actor, at: datetime, **said: Any) -> Self:
-        """The wish on paper; nothing outside has changed. `said` are reason and intake."""
-        doctor, patient = DoctorSnapshot.of(cards.doctor), PatientSnapshot.of(cards.patient)
-        intent = Intent(Kind.BOOK, by, at, 1, starts_at, doctor, one)
-        ends_at = starts_at + timedelta(minutes=cards.service.duration_minutes)
-        return cls(one, Status.PENDING, cards.service, doctor, patient, starts_at, ends_at, at, at, intent=intent, **said)
+    def asked(cls, one: UUID, cards: Cards, wish: Wish, by: Actor, at: datetime) -> Self:
+        """The wish on paper; nothing outside has changed."""
+        doctor, patient = DoctorSnapshot.of(cards.doctor) if cards.doctor else None, PatientSnapshot.of(cards.patient)
+        intent = Intent(Kind.BOOK, by, at, 1, wish.starts_at, doctor, one, hold_id=wish.hold_id)
+        ends_at = wish.starts_at + timedelta(minutes=cards.service.duration_minutes)
+        times = (wish.starts_at, ends_at, at, at)
+        return cls(one, Status.PENDING, cards.service, doctor, patient, *times, wish.reason, wish.intake, intent=intent)
 
     @property
     def patient_id(self) -> UUID:
         return self.patient.id
+
+    @property
+    def doctor_id(self) -> UUID | None:
+        return self.doctor.id if self.doctor else None
+
+    @property
+    def place(self) -> tuple[datetime, UUID | None]:
+        """When and with whom."""
+        return self.starts_at, self.doctor_id
 
     @property
     def price(self) -> Money | None:
@@ -64,7 +77,7 @@ class Appointment:
 
     @property
     def time_zone(self) -> str:
-        return self.doctor.time_zone
+        return self.doctor.time_zone if self.doctor else "UTC"
 
     @property
     def local_start(self) -> str:
@@ -87,28 +100,28 @@ class Appointment:
         assert self.intent is not None
         intent = self.intent
         return Reserve(
-            service_id=self.service.id, doctor_id=intent.doctor.id, patient_id=self.patient.id, starts_at=intent.starts_at,
-            revision=intent.revision, by=intent.by,
+            service_id=self.service.id, doctor_id=intent.doctor.id if intent.doctor else None, patient_id=self.patient.id,
+            starts_at=intent.starts_at, revision=intent.revision, by=intent.by, hold_id=intent.hold_id,
         )  # fmt: skip
 
     # What the calendar answered
 
-    def granted(self, reservation: Reservation, at: datetime) -> Self:
-        """The calendar granted the intent's time."""
+    def granted(self, reservation: Reservation, doctor: DoctorSnapshot, at: datetime) -> Self:
+        """The calendar granted the intent's time, with the doctor who was named or found."""
         assert self.intent is not None
         intent = self.intent
         settled = replace(
-            self, intent=None, revision=intent.revision, starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=intent.doctor
+            self, intent=None, revision=intent.revision, starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=doctor
         )
         if intent.kind is Kind.RECLAIM:
             return settled
         if intent.kind is Kind.MOVE:
-            return settled._told(self, RESCHEDULED, "rescheduled", intent.by, at, intent.id, intent.note)
+            return settled.told(self, RESCHEDULED, "rescheduled", intent.by, at, intent.id, intent.note)
         waits = intent.kind is Kind.BOOK and self.service.requires_approval
         status = Status.REQUESTED if waits else Status.BOOKED
         action = "restored" if intent.kind is Kind.RESTORE else status.value
         changed = replace(settled, status=status, cancel_reason=None)
-        return changed._told(self, TOPICS[status], action, intent.by, at, intent.id, intent.note)
+        return changed.told(self, TOPICS[status], action, intent.by, at, intent.id, intent.note)
 
     def denied(self, refusal: Refusal, at: datetime) -> Self:
         """The calendar refused: a booking ends here, anything else goes on as it was.
@@ -118,10 +131,21 @@ class Appointment:
         """
         assert self.intent is not None
         intent = self.intent
-        denied = replace(self, intent=None, revision=intent.revision, denial=Denial.of(refusal, intent.id))
-        if intent.kind is Kind.BOOK:
-            return replace(denied, status=Status.REFUSED)._noted(self, "refused", intent.by, at, intent.id, refusal.code)
+        denied = self._refused(refusal, at)
         return denied.reclaim(intent.by, at, intent.revision, wish=intent.id) if intent.kind is Kind.MOVE else denied
+
+    def overtaken(self, reservation: Reservation, at: datetime) -> Self:
+        """The clinic moved its claim before the wish came: that is refused, and the event of the move brings the appointment after it.
+
+        No copy of the wish can be granted any more. Whoever holds no time gives back what stands there.
+        """
+        assert self.intent is not None
+        intent, later = self.intent, max(self.intent.revision, reservation.revision)
+        if intent.kind is Kind.RECLAIM:
+            return replace(self, intent=None, revision=later)
+        refusal = SlotTaken("The clinic moved this appointment meanwhile.", alternatives=[])
+        refused = replace(self._refused(refusal, at), revision=later)
+        return refused if refused.holds_time else refused.giving_back(intent.by, at, intent.id)
 
     def released(self) -> Self:
         """The calendar took the time back."""
@@ -130,15 +154,16 @@ class Appointment:
     # What people do
 
     def reschedule(
-        self, starts_at: datetime, doctor: DoctorSnapshot, by: Actor, at: datetime, *, once: UUID, note: str | None = None
+        self, starts_at: datetime, doctor: DoctorSnapshot | None, by: Actor, at: datetime, *, once: UUID, note: str | None = None
     ) -> Self:
-        """Asks the calendar for another time or doctor; the same again when nothing would change."""
+        """Asks the calendar for another time or doctor (None: the same one); the same again when nothing would change."""
         if self.status not in RESCHEDULABLE:
             raise IllegalMove(allowed=allowed_from(self.status))
-        if (starts_at, doctor.id) == (self.starts_at, self.doctor.id):
+        wished = replace(self, starts_at=starts_at, doctor=doctor or self.doctor)
+        if wished.place == self.place:
             return self
         self._in_time(self.service.reschedule_cutoff_minutes, by, at)
-        return replace(self, intent=Intent(Kind.MOVE, by, at, self.revision + 1, starts_at, doctor, once, note))
+        return replace(self, intent=Intent(Kind.MOVE, by, at, self.revision + 1, starts_at, wished.doctor, once, note))
 
     def restore(self, by: Actor, at: datetime, *, once: UUID, note: str | None = None) -> Self:
         """Asks the calendar for its time again. A missed one still has it."""
@@ -159,21 +184,21 @@ class Appointment:
             return self
         self._may_become(Status.CANCELLED)
         self._in_time(self.service.cancel_cutoff_minutes, by, at)
-        return replace(self, cancel_reason=reason)._freed(Status.CANCELLED, by, at, once, reason)
+        return replace(self, cancel_reason=reason).freed(Status.CANCELLED, by, at, once, reason)
 
     def decline(self, by: Actor, at: datetime, *, once: UUID, reason: str | None) -> Self:
-        return replace(self, cancel_reason=reason)._freed(Status.DECLINED, by, at, once, reason)
+        return replace(self, cancel_reason=reason).freed(Status.DECLINED, by, at, once, reason)
 
     def expire(self, by: Actor, at: datetime) -> Self:
         """Nobody approved it before its time came."""
-        return self._freed(Status.EXPIRED, by, at, new_id(), None)
+        return self.freed(Status.EXPIRED, by, at, new_id(), None)
 
     def become(self, status: Status, by: Actor, at: datetime, *, once: UUID, note: str | None = None) -> Self:
         """A step that leaves the time as it is: approved, checked in, started, completed, missed."""
         self._may_become(status)
         if status is Status.MISSED and at < self.starts_at:
             raise TooEarly(starts_at=self.starts_at)
-        return replace(self, status=status)._told(self, TOPICS[status], status.value, by, at, once, note)
+        return replace(self, status=status).told(self, TOPICS[status], status.value, by, at, once, note)
 
     def brought_to(self, status: Status, by: Actor, at: datetime, *, once: UUID, reason: str) -> Self:
         """The step that leads to a status; the same again when it has it."""
@@ -190,7 +215,7 @@ class Appointment:
     def amend(self, changes: dict[str, Any], by: Actor, at: datetime, *, once: UUID) -> Self:
         """Reason and intake: never the status."""
         amended = replace(self, **changes)
-        return self if amended == self else amended._told(self, AMENDED, "amended", by, at, once, None)
+        return self if amended == self else amended.told(self, AMENDED, "amended", by, at, once, None)
 
     # How a change is written down
 
@@ -202,33 +227,47 @@ class Appointment:
         if not by.caller.is_staff and self.starts_at - at < timedelta(minutes=cutoff_minutes):
             raise TooLate(cutoff_minutes=cutoff_minutes)
 
-    def _freed(self, status: Status, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
+    def freed(self, status: Status, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
         self._may_become(status)
-        intent = Intent(Kind.RELEASE, by, at, self.revision, self.starts_at, self.doctor, once)
-        return replace(self, status=status, intent=intent)._told(self, TOPICS[status], status.value, by, at, once, note)
+        return replace(self.giving_back(by, at, once), status=status).told(self, TOPICS[status], status.value, by, at, once, note)
 
-    def _told(self, before: Self, topic: str, action: str, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
-        """With its line in the history, a new version and its event."""
+    def giving_back(self, by: Actor, at: datetime, once: UUID) -> Self:
+        return replace(self, intent=Intent(Kind.RELEASE, by, at, self.revision, self.starts_at, self.doctor, once))
+
+    def _refused(self, refusal: Refusal, at: datetime) -> Self:
+        """The wish is used up and keeps its refusal; a booking ends here."""
+        assert self.intent is not None
+        intent = self.intent
+        refused = replace(self, intent=None, revision=intent.revision, denial=Denial.of(refusal, intent.id))
+        if intent.kind is not Kind.BOOK:
+            return refused
+        return replace(refused, status=Status.REFUSED)._noted(self, "refused", intent.by, at, intent.id, refusal.code)
+
+    def told(self, before: Self, topic: str, action: str, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
+        """With its line in the history, a new version and its event; of what never had a doctor nobody is told."""
         noted = self._noted(before, action, by, at, once, note)
-        moved = (before.starts_at, before.doctor.id) != (self.starts_at, self.doctor.id)
+        if self.doctor is None:
+            return noted
+        moved = before.doctor is not None and before.place != self.place
         redrawn = before.status is not Status.PENDING and (moved or before.status is not self.status)
         told = replace(noted, sequence=self.sequence + int(redrawn))
         event = AppointmentEvent.named(
             topic, id=new_id(), occurred_at=at, version=told.version, sequence=told.sequence, actor=by, **self._facts()
         )
         if moved:
-            event = event.model_copy(update={"previous_starts_at": before.starts_at, "previous_doctor_id": before.doctor.id})
+            event = event.model_copy(update={"previous_starts_at": before.starts_at, "previous_doctor_id": before.doctor_id})
         return replace(told, news=event)
 
     def _noted(self, before: Self, action: str, by: Actor, at: datetime, once: UUID, note: str | None) -> Self:
         line = Line(once, at, by, action, before._face(), self._face(), note)
-        return replace(self, history=(*self.history, line), version=before.version + 1, updated_at=at)
+        return replace(self, history=(*self.history, line), version=before.version + 1, updated_at=at, noted=True)
 
     def _facts(self) -> dict[str, Any]:
         """What every event says of it."""
-        people = {"service_id": self.service.id, "doctor_id": self.doctor.id, "patient_id": self.patient.id, "appointment_id": self.id}
+        people = {"service_id": self.service.id, "doctor_id": self.doctor_id, "patient_id": self.patient.id, "appointment_id": self.id}
         times = {"starts_at": self.starts_at, "ends_at": self.ends_at, "time_zone": self.time_zone}
         return {"status": self.status.value, **people, **times}
 
     def _face(self) -> dict[str, str]:
-        return {"status": self.status.value, "starts_at": rendered(self.starts_at), "doctor_id": str(self.doctor.id)}
+        named = {"doctor_id": str(self.doctor.id)} if self.doctor else {}
+        return {"status": self.status.value, "starts_at": rendered(self.starts_at), **named}

@@ -21,9 +21,9 @@ def as_calendar(appointment: Appointment) -> bytes:
     event.add("dtstamp", appointment.updated_at.astimezone(UTC))
     event.add("dtstart", appointment.starts_at.astimezone(UTC))
     event.add("dtend", appointment.ends_at.astimezone(UTC))
-    event.add("summary", f"Appointment with {' '.join(filter(None, (doctor.title, doctor.full_name)))}")
+    event.add("summary", f"Appointment with {' '.join(filter(None, (doctor.title, doctor.full_name)))}" if doctor else "Appointment")
     event.add("status", STATUS.get(appointment.status, "CONFIRMED"))
-    if doctor.location:
+    if doctor and doctor.location:
         event.add("location", doctor.location)
     calendar.add("prodid", "-//Careslot//EN")
     calendar.add("version", "2.0")

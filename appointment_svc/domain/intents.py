@@ -10,7 +10,7 @@ from uuid import UUID
 
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from shared.contracts import refusals
-from shared.contracts.http import Actor
+from shared.contracts.http import Actor, Reservation, rendered
 from shared.contracts.refusals import Refusal
 
 
@@ -26,16 +26,23 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A change of the calendar that is on paper and not yet done: whoever finds it finishes it."""
+    """A change of the calendar that is on paper and not yet done: whoever finds it finishes it. No doctor: whoever is free."""
 
     kind: Kind
     by: Actor
     since: datetime
     revision: int
     starts_at: datetime
-    doctor: DoctorSnapshot
+    doctor: DoctorSnapshot | None
     id: UUID
     note: str | None = None
+    hold_id: UUID | None = None
+
+    def is_met_by(self, reservation: Reservation) -> bool:
+        """False when a later change overtook the wish: the calendar answers with what stands, and it speaks in seconds."""
+        there = self.doctor is None or self.doctor.id == reservation.doctor_id
+        same = there and rendered(self.starts_at) == rendered(reservation.starts_at)
+        return same and reservation.revision <= self.revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,18 @@ class SlotTaken(Conflict):
     """The time is taken; `alternatives` were free when this was written."""
 
 
+class SlotHeld(Conflict):
+    """Someone else holds the time; `available_again_at` tells until when, and `alternatives` were free when this was written."""
+
+
+class HoldMismatch(Conflict):
+    """This hold is not yours, or for another time, doctor or service."""
+
+
+class HoldExpired(Conflict):
+    """The hold is over; the time may still be free."""
+
+
 class PatientBusy(Conflict):
     """The patient has another appointment then; `alternatives` were free when this was written."""
 

@@ -34,9 +34,9 @@ def may_be_booked(by: Caller, cards: Cards, open_ones: int, most: int) -> None:
     """All that the calendar does not decide."""
     if not cards.service.active:
         raise ServiceInactive
-    if not cards.doctor.active:
+    if cards.doctor and not cards.doctor.active:
         raise DoctorInactive
-    if not cards.doctor.accepting_patients and not by.is_staff:
+    if cards.doctor and not cards.doctor.accepting_patients and not by.is_staff:
         raise DoctorNotAccepting
     if not cards.patient.active:
         raise PatientInactive
@@ -46,7 +46,7 @@ def may_be_booked(by: Caller, cards: Cards, open_ones: int, most: int) -> None:
 
 def seen_by(by: Caller, appointment: Appointment) -> Appointment:
     """Patients see their own, doctors their patients' with them, staff all; for others it does not exist."""
-    own = {Role.PATIENT: appointment.patient.id, Role.DOCTOR: appointment.doctor.id}.get(by.role)
+    own = {Role.PATIENT: appointment.patient.id, Role.DOCTOR: appointment.doctor_id}.get(by.role)
     if not by.is_staff and own != by.id:
         raise NoSuchAppointment
     return appointment

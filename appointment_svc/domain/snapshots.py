@@ -36,8 +36,8 @@ class PatientSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """What the neighbours say of those concerned."""
+    """What the neighbours say of those concerned; no doctor where nobody was named."""
 
     service: ServiceRules
-    doctor: DoctorRules
+    doctor: DoctorRules | None
     patient: PatientCard

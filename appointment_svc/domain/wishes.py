@@ -9,11 +9,12 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A time with a doctor. Patients leave `patient_id` out."""
+    """A time with a doctor, or with whoever is free (None), or the time that one holds. Patients leave `patient_id` out."""
 
     service_id: UUID
-    doctor_id: UUID
+    doctor_id: UUID | None
     starts_at: datetime
     patient_id: UUID | None = None
     reason: str | None = None
     intake: dict[str, str] | None = None
+    hold_id: UUID | None = None

@@ -63,13 +63,13 @@ def micros(instant: datetime) -> int:
 
 def to_document(appointment: Appointment) -> Document:
     """Without its event; with the keys that queries use beside the whole. What patients wrote is no name of a field: `intake` is a list."""
-    document: Document = ADAPTER.dump_python(appointment, mode="json", exclude={"news"})
+    document: Document = ADAPTER.dump_python(appointment, mode="json", exclude={"news", "noted"})
     return document | {
         "intake": [{"asked": asked, "said": said} for asked, said in appointment.intake.items()]
         if appointment.intake is not None
         else None,
         "status": appointment.status.value,
-        "doctor_id": str(appointment.doctor.id),
+        "doctor_id": str(appointment.doctor.id) if appointment.doctor else None,
         "patient_id": str(appointment.patient.id),
         "service_id": str(appointment.service.id),
         "starts_us": micros(appointment.starts_at),

@@ -45,13 +45,13 @@ class DocumentStore:
         """`history` and the waiting events are pushed, everything else is set; a replaced document would lose what others pushed."""
         changes = to_document(appointment) | {"edition": appointment.edition + 1}
         lines = changes.pop("history")
-        new_line = lines[-1] if appointment.news or _is_noted(appointment) else None
+        new_line = lines[-1] if appointment.noted else None
         event = letter(appointment.news)
         if not await self.documents.update(str(appointment.id), appointment.edition, changes, new_line, event):
             raise Overtaken
         if event:
             self.announced()
-        return replace(appointment, edition=appointment.edition + 1, news=None)
+        return replace(appointment, edition=appointment.edition + 1, news=None, noted=False)
 
     async def listed(self, wanted: Filter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
         key = ORDERS[wanted.sort.removeprefix("-")]
@@ -84,11 +84,6 @@ class DocumentStore:
 
     async def _found(self, query: Query) -> list[Appointment]:
         return [from_document(document) for document in await self.documents.find(query)]
-
-
-def _is_noted(appointment: Appointment) -> bool:
-    """A refused booking is noted in the history, and no event tells of it."""
-    return appointment.status is Status.REFUSED
 
 
 def _both(asked: tuple[UUID, ...], owner: UUID | None) -> list[str] | None:

@@ -15,7 +15,7 @@ APPOINTMENTS = Table(
     Column("id", String(36), primary_key=True),
     Column("edition", Integer, nullable=False),
     Column("status", String(16), nullable=False),
-    Column("doctor_id", String(36), nullable=False),
+    Column("doctor_id", String(36)),
     Column("patient_id", String(36), nullable=False),
     Column("service_id", String(36), nullable=False),
     Column("starts_us", BigInteger, nullable=False),

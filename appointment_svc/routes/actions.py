@@ -10,6 +10,7 @@ from appointment_svc.domain.refusals import (
     NoSuchDoctor,
     NotBookable,
     PatientBusy,
+    SlotHeld,
     SlotTaken,
     TooEarly,
     TooLate,
@@ -23,7 +24,7 @@ from shared.kit.problems import refusals
 
 router = routes.router(prefix="/appointments/{appointment_id}", tags=["Appointments"])
 STEP = (NoSuchAppointment, Stale, IllegalMove, Unavailable)
-RETIMED = (*STEP, NotBookable, SlotTaken, PatientBusy)
+RETIMED = (*STEP, NotBookable, SlotTaken, SlotHeld, PatientBusy)
 MOVED = (*RETIMED, NoSuchDoctor, DoctorInactive)
 Empty = Nothing | None
 

@@ -14,6 +14,8 @@ from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
+    HoldExpired,
+    HoldMismatch,
     NoSuchAppointment,
     NoSuchDoctor,
     NoSuchPatient,
@@ -23,6 +25,7 @@ from appointment_svc.domain.refusals import (
     PatientInactive,
     PatientRequired,
     ServiceInactive,
+    SlotHeld,
     SlotTaken,
     TooManyActive,
 )
@@ -43,7 +46,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATUS_CODES = {Status.PENDING: 202}
 BOOKING = (
     PatientRequired, NotBookable, NoSuchPatient, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive, DoctorNotAccepting,
-    PatientInactive, TooManyActive, SlotTaken, PatientBusy, Unavailable,
+    PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
 )  # fmt: skip
 
 

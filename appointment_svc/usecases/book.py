@@ -12,7 +12,7 @@ from appointment_svc.domain.snapshots import Cards
 from appointment_svc.domain.wishes import Wish
 from appointment_svc.ports import Doctors, Patients, Store
 from appointment_svc.usecases.settle import Settling
-from shared.contracts.http import Actor
+from shared.contracts.http import Actor, DoctorRules
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
@@ -43,14 +43,17 @@ class Booking:
     async def _asked(self, wish: Wish, by: Caller, appointment_id: UUID) -> Appointment:
         patient_id = rules.patient_of(by, wish.patient_id)
         doctor, service, patient, open_ones = await asyncio.gather(
-            self.doctors.doctor(wish.doctor_id),
+            self._doctor(wish.doctor_id),
             self.doctors.service(wish.service_id),
             self.patients.card(patient_id),
             self.store.open_of(patient_id, self.now()),
         )
         cards = Cards(service, doctor, patient)
         rules.may_be_booked(by, cards, open_ones, self.most_active)
-        said = {"reason": wish.reason, "intake": wish.intake}
-        asked = Appointment.asked(appointment_id, cards, wish.starts_at, Actor.of(by), self.now(), **said)
+        asked = Appointment.asked(appointment_id, cards, wish, Actor.of(by), self.now())
         added = await self.store.add(asked)
         return asked if added else await self.settling.again(asked)
+
+    async def _doctor(self, doctor_id: UUID | None) -> DoctorRules | None:
+        """Where nobody was named the calendar says who is free."""
+        return await self.doctors.doctor(doctor_id) if doctor_id else None

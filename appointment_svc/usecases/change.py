@@ -11,7 +11,6 @@ from uuid import UUID
 
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.intents import Kind
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import DoctorInactive, NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
@@ -51,13 +50,10 @@ class Changes:
     async def reschedule(self, act: Act, starts_at: datetime | None, doctor_id: UUID | None, note: str | None = None) -> Appointment:
         """In place: the same id, the old time freed in the transaction that takes the new one."""
         standing = await self._seen(act)
-        same = doctor_id in (None, standing.doctor.id)
-        doctor = standing.doctor if same or doctor_id is None else await self._snapshot(doctor_id)
+        doctor = await self._named(doctor_id, standing) if doctor_id else None
         return await self._changed(
             act,
-            lambda one: one.reschedule(
-                starts_at or one.starts_at, one.doctor if same else doctor, act.actor, self.now(), once=act.once, note=note
-            ),
+            lambda one: one.reschedule(starts_at or one.starts_at, doctor, act.actor, self.now(), once=act.once, note=note),
         )
 
     async def cancel(self, act: Act, reason: str | None) -> Appointment:
@@ -107,7 +103,7 @@ class Changes:
     async def _changed(self, act: Act, decide: Decision) -> Appointment:
         """Reads, decides, writes only what was read, and settles; whoever was overtaken decides again."""
         for _ in range(ATTEMPTS):
-            standing = await self._settled_first(await self._seen(act))
+            standing = await self.settling.settled_first(await self._seen(act))
             if standing.did(act.once):
                 return standing
             expect_version(standing.version, act.expected)
@@ -115,7 +111,7 @@ class Changes:
             if decided == standing:
                 return standing
             with suppress(Overtaken):
-                done = await self._settled_after(await self.store.save(decided))
+                done = await self.settling.settled_after(await self.store.save(decided))
                 if done.did(act.once):
                     return done
         raise Unavailable("Too many change this appointment at once.", retry_after=1)
@@ -126,25 +122,11 @@ class Changes:
             raise NoSuchAppointment
         return rules.seen_by(act.by, appointment)
 
-    async def _settled_first(self, appointment: Appointment) -> Appointment:
-        """A time that was asked for is had or refused before anything else begins; one that is given back can wait."""
-        return appointment if _can_wait(appointment) else await self.settling.settled(appointment)
-
-    async def _settled_after(self, appointment: Appointment) -> Appointment:
-        """Time given back may be given back later; a move or a restoration without the calendar's answer is told as such."""
-        try:
-            return await self.settling.settled(appointment)
-        except Unavailable:
-            if _can_wait(appointment):
-                return await self.settling.again(appointment)
-            raise
-
-    async def _snapshot(self, doctor_id: UUID) -> DoctorSnapshot:
+    async def _named(self, doctor_id: UUID, standing: Appointment) -> DoctorSnapshot:
+        """As remembered where it is the same one."""
+        if standing.doctor is not None and standing.doctor.id == doctor_id:
+            return standing.doctor
         doctor = await self.doctors.doctor(doctor_id)
         if not doctor.active:
             raise DoctorInactive
         return DoctorSnapshot.of(doctor)
-
-
-def _can_wait(appointment: Appointment) -> bool:
-    return appointment.intent is None or appointment.intent.kind is Kind.RELEASE

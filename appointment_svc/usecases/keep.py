@@ -110,4 +110,4 @@ class Keeping:
 
 
 def _matches(appointment: Appointment, claim: Reservation | None) -> bool:
-    return claim is not None and (claim.starts_at, claim.doctor_id) == (appointment.starts_at, appointment.doctor.id)
+    return claim is not None and (claim.starts_at, claim.doctor_id) == appointment.place

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.intents import Kind
 from appointment_svc.domain.refusals import NoSuchAppointment
-from appointment_svc.ports import Overtaken, Slots, Store
-from shared.contracts.refusals import Conflict, Invalid
+from appointment_svc.domain.snapshots import DoctorSnapshot
+from appointment_svc.ports import Doctors, Overtaken, Slots, Store
+from shared.contracts.http import Reservation
+from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.clock import Clock
 
 
@@ -16,6 +18,7 @@ from shared.kit.clock import Clock
 class Settling:
     store: Store
     slots: Slots
+    doctors: Doctors
     now: Clock
 
     async def settled(self, appointment: Appointment) -> Appointment:
@@ -31,6 +34,19 @@ class Settling:
                 appointment = await self.again(appointment)
                 await self._give_back(appointment, outcome)
         return appointment
+
+    async def settled_first(self, appointment: Appointment) -> Appointment:
+        """A time that was asked for is had or refused before anything else begins; one that is given back can wait."""
+        return appointment if _can_wait(appointment) else await self.settled(appointment)
+
+    async def settled_after(self, appointment: Appointment) -> Appointment:
+        """Time given back may be given back later; a move or a restoration without the calendar's answer is told as such."""
+        try:
+            return await self.settled(appointment)
+        except Unavailable:
+            if _can_wait(appointment):
+                return await self.again(appointment)
+            raise
 
     async def again(self, appointment: Appointment) -> Appointment:
         """As it stands now."""
@@ -53,4 +69,18 @@ class Settling:
             reservation = await self.slots.reserve(appointment.id, appointment.wish())
         except (Conflict, Invalid) as refusal:
             return appointment.denied(refusal, self.now())
-        return appointment.granted(reservation, self.now())
+        if not appointment.intent.is_met_by(reservation):
+            return appointment.overtaken(reservation, self.now())
+        doctor = appointment.intent.doctor or await self._found(reservation)
+        return appointment.granted(reservation, doctor, self.now())
+
+    async def _found(self, reservation: Reservation) -> DoctorSnapshot:
+        """The doctor whom the calendar chose. Without the card it is as if nobody had answered: it will choose the same one again."""
+        try:
+            return DoctorSnapshot.of(await self.doctors.doctor(reservation.doctor_id))
+        except Refusal as why:
+            raise Unavailable("The doctor's card cannot be had.", retry_after=2) from why
+
+
+def _can_wait(appointment: Appointment) -> bool:
+    return appointment.intent is None or appointment.intent.kind is Kind.RELEASE

@@ -25,7 +25,7 @@ from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import PLUMBING
-from shared.contracts.http import Money
+from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.answers import LEASE, Answer, Answers, IdempotencyKeyReused, RequestInProgress
 from shared.kit.bus import Handlers, Undelivered, Unroutable
@@ -37,7 +37,20 @@ from shared.kit.leases import TERM, Leases
 from shared.kit.outbox import KEPT_FOR, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
-from tests.unit.appointment.builders import BY, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, STRANGER, TEN, an_appointment
+from tests.unit.appointment.builders import (
+    BY,
+    COLLEAGUE,
+    DOCTOR,
+    HALF,
+    NINE,
+    NOON,
+    PATIENT,
+    STRANGER,
+    TEN,
+    an_appointment,
+    remembered,
+    with_anyone,
+)
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
@@ -175,6 +188,51 @@ async def test_a_refused_booking_keeps_its_refusal_and_its_line(place: Place) ->
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": [{"doctor_id": str(DOCTOR)}]})
 
 
+async def test_a_line_is_written_once_however_often_its_appointment_is_saved(place: Place) -> None:
+    """A refused booking gives back what stands for it: two writes after the line, and none brings it again."""
+    one = an_appointment(Status.PENDING)
+    await place.has(one)
+    elsewhere = Reservation(
+        appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
+        revision=2,
+    )  # fmt: skip
+    refused = await place.store.save(one.overtaken(elsewhere, NOON))
+    await place.store.save(refused.released())
+    found = await place.store.find(one.id)
+    assert found is not None
+    assert ([line.action for line in found.history], found.status, found.intent) == (["refused"], Status.REFUSED, None)
+
+
+async def test_one_that_waits_for_whoever_is_free_is_nobodys_until_then(place: Place) -> None:
+    one = with_anyone()
+    assert one.intent is not None
+    held = replace(one, intent=replace(one.intent, hold_id=STRANGER))
+    await place.has(held)
+    assert await place.store.find(one.id) == held
+    assert (await raw(place, one))["doctor_id"] is None
+    for wanted, expected in {
+        Filter(): [held],
+        Filter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
+        Filter(owner_doctor_id=DOCTOR): [],
+        Filter(owner_patient_id=PATIENT): [held],
+    }.items():
+        assert await place.store.listed(wanted, 10, None) == expected, wanted
+    found = Reservation(
+        appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
+        revision=1,
+    )  # fmt: skip
+    booked = await place.store.save(held.granted(found, remembered(id=COLLEAGUE), NOON))
+    assert await place.store.listed(Filter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
+
+
+async def test_what_was_written_before_holds_and_free_choice_is_read_as_ever(place: Place) -> None:
+    one = an_appointment(Status.PENDING)
+    await place.has(one)
+    intent = {name: value for name, value in (await raw(place, one))["intent"].items() if name != "hold_id"}
+    assert await place.documents.update(str(one.id), one.edition, {"intent": intent, "edition": 2}, None, None)
+    assert await place.store.find(one.id) == replace(one, edition=2)
+
+
 async def test_only_the_edition_that_was_read_can_be_saved(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
@@ -256,7 +314,7 @@ async def test_a_hostile_cursor_is_refused(place: Place, after: tuple[str, ...])
 
 async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(place: Place) -> None:
     booked = an_appointment()
-    missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=replace(booked.doctor, id=COLLEAGUE))
+    missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=remembered(id=COLLEAGUE))
     refused = an_appointment(Status.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
     await place.has(booked, missed, refused)
     for wanted, expected in {

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import Status
-from appointment_svc.domain.snapshots import Cards
+from appointment_svc.domain.snapshots import Cards, DoctorSnapshot
 from appointment_svc.domain.wishes import Wish
-from shared.contracts.http import Actor, DoctorRules, PatientCard, ServiceRules
+from shared.contracts.events import LeaveTaken
+from shared.contracts.http import Actor, Displaced, DoctorRules, PatientCard, ServiceRules
 from shared.contracts.identity import Caller, Role
 from shared.kit.ids import new_id
 
@@ -34,6 +35,11 @@ def a_doctor(**changes: Any) -> DoctorRules:
     return DoctorRules(**fields | {"services": [CHECKUP], "version": 1} | changes)
 
 
+def remembered(**changes: Any) -> DoctorSnapshot:
+    """The doctor as an appointment has them."""
+    return DoctorSnapshot.of(a_doctor(**changes))
+
+
 def a_service(**changes: Any) -> ServiceRules:
     fields: dict[str, Any] = {"id": CHECKUP, "name": "Knee check-up", "specialty": "Orthopaedics", "duration_minutes": 30}
     return ServiceRules(**fields | {"slot_step_minutes": 30, "horizon_days": 90, "version": 1} | changes)
@@ -52,10 +58,36 @@ def a_wish(**changes: Any) -> Wish:
     return Wish(**fields | changes)
 
 
+def with_anyone(**changes: Any) -> Appointment:
+    """One for which whoever is free was asked for; the calendar has not answered."""
+    wish = a_wish(doctor_id=None, starts_at=changes.pop("starts_at", NINE))
+    asked = Appointment.asked(changes.pop("id", None) or new_id(), replace(cards(), doctor=None), wish, Actor.of(ANNA), NOON)
+    return replace(asked, **changes)
+
+
+def a_displaced(one: Appointment, action: str = "cancelled", **changes: Any) -> Displaced:
+    """What a leave did to an appointment as it stands; moved ones an hour on, to a colleague."""
+    fields: dict[str, Any] = {"appointment_id": one.id, "action": action, "revision": one.revision + 1}
+    fields |= {"previous_doctor_id": one.doctor_id, "previous_starts_at": one.starts_at}
+    if action == "moved":
+        later = one.starts_at + timedelta(hours=1)
+        fields |= {"doctor_id": COLLEAGUE, "starts_at": later, "ends_at": later + HALF}
+    return Displaced(**fields | changes)
+
+
+def a_leave(*displaced: Displaced) -> LeaveTaken:
+    """Of the doctor, all day, entered by themselves."""
+    begins, by = NINE - timedelta(hours=1), Actor.of(DR_WEISS)
+    times = {"occurred_at": NOON, "starts_at": begins, "ends_at": begins + timedelta(hours=10)}
+    return LeaveTaken(id=new_id(), leave_id=new_id(), doctor_id=DOCTOR, displaced=list(displaced), actor=by, **times)
+
+
 def an_appointment(status: Status = Status.BOOKED, *, service: dict[str, Any] | None = None, **changes: Any) -> Appointment:
     """One that came to a status long ago, with nothing left to be done."""
     starts_at = changes.pop("starts_at", NINE)
-    asked = Appointment.asked(changes.pop("id", None) or new_id(), cards(**service or {}), starts_at, Actor.of(ANNA), NOON)
+    asked = Appointment.asked(
+        changes.pop("id", None) or new_id(), cards(**service or {}), a_wish(starts_at=starts_at), Actor.of(ANNA), NOON
+    )
     if status is Status.PENDING:
         return replace(asked, **changes)
     return replace(asked, status=status, intent=None, revision=1, version=2, **changes)

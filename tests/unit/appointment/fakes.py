@@ -14,12 +14,13 @@ from appointment_svc.ports import Filter, Overtaken
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.change import Act, Changes
 from appointment_svc.usecases.find import Records
+from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.keep import Keeping
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.events import AppointmentEvent
-from shared.contracts.http import DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.http import Displaced, DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Conflict, NoSuch
+from shared.contracts.refusals import Conflict, NoSuch, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NOON, PATIENT, STRANGER, a_doctor, a_patient, a_service
@@ -89,7 +90,7 @@ class Memory:
                 raise Overtaken
             if appointment.news:
                 self.events.append(appointment.news)
-            saved = replace(appointment, edition=appointment.edition + 1, news=None)
+            saved = replace(appointment, edition=appointment.edition + 1, news=None, noted=False)
             self.kept[appointment.id] = saved
         return saved
 
@@ -114,13 +115,17 @@ class Memory:
 
 @dataclass
 class Calendar:
-    """Grants and releases as scheduling-service does: by revision, with a tombstone after a release. `down` is raised instead."""
+    """Grants and releases as scheduling-service does: by revision, with a tombstone after a release. `down` is raised instead.
+
+    Whoever asks for no doctor gets the first of `doctors` who is free.
+    """
 
     fate: Fate = field(default_factory=Fate)
     claims: dict[UUID, Reservation] = field(default_factory=dict)
     tombstones: dict[UUID, int] = field(default_factory=dict)
     down: Exception | None = None
     asked: list[Reserve] = field(default_factory=list)
+    doctors: tuple[UUID, ...] = (DOCTOR, COLLEAGUE)
 
     async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation:
         async with self.fate.call():
@@ -136,14 +141,25 @@ class Calendar:
         if wish.revision <= self.tombstones.get(appointment_id, 0):
             raise ReservationReleased
         ends_at = wish.starts_at + timedelta(minutes=30)
-        for other in self.claims.values():
-            shared = wish.doctor_id == other.doctor_id or wish.patient_id == other.patient_id
-            if other.appointment_id != appointment_id and shared and other.starts_at < ends_at and wish.starts_at < other.ends_at:
-                raise SlotTaken(alternatives=[])
+        then = [one for one in self.claims.values() if one.starts_at < ends_at and wish.starts_at < one.ends_at]
+        others = [one for one in then if one.appointment_id != appointment_id]
+        busy = {one.doctor_id for one in others}
+        free = [one for one in ([wish.doctor_id] if wish.doctor_id else self.doctors) if one not in busy]
+        if not free or wish.patient_id in {one.patient_id for one in others}:
+            raise SlotTaken(alternatives=[])
         self.tombstones.pop(appointment_id, None)
-        granted = Reservation(**wish.model_dump(exclude={"by"}), appointment_id=appointment_id, ends_at=ends_at)
-        self.claims[appointment_id] = granted
-        return granted
+        fields = wish.model_dump(exclude={"by", "hold_id"}) | {"doctor_id": free[0]}
+        self.claims[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
+        return self.claims[appointment_id]
+
+    def leave(self, *displaced: Displaced) -> None:
+        """A leave has displaced claims."""
+        for one in displaced:
+            if one.action == "cancelled":
+                self.take_back(one.appointment_id, one.revision)
+                continue
+            place = one.model_dump(include={"doctor_id", "starts_at", "ends_at", "revision"})
+            self.claims[one.appointment_id] = self.claims[one.appointment_id].model_copy(update=place)
 
     async def release(self, appointment_id: UUID, revision: int) -> None:
         async with self.fate.call():
@@ -168,24 +184,28 @@ class Calendar:
 
 @dataclass
 class Clinic:
-    """The neighbours' cards, and the use cases over the fakes."""
+    """The neighbours' cards, and the use cases over the fakes. `silent`: doctor-service does not answer."""
 
     fate: Fate = field(default_factory=Fate)
     clock: MovableClock = field(default_factory=lambda: MovableClock(NOON, running=False))
     most_active: int = 20
     rules: ServiceRules = field(default_factory=a_service)
     staff: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
+    silent: bool = False
     people: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
 
     def __post_init__(self) -> None:
         self.store, self.calendar = Memory(self.fate), Calendar(self.fate)
-        self.settling = Settling(self.store, self.calendar, self.clock)
+        self.settling = Settling(self.store, self.calendar, self, self.clock)
         self.booking = Booking(self.store, self.settling, self, self, self.clock, self.most_active)
         self.changes = Changes(self.store, self.settling, self, self.clock)
         self.keeping = Keeping(self.store, self.calendar, self.settling, self.clock, SETTLE_AFTER)
+        self.displacements = Displacements(self.store, self.settling, self, self.clock)
         self.records = Records(self.store)
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules:
+        if self.silent:
+            raise Unavailable
         if doctor_id not in self.staff:
             raise NoSuch
         return self.staff[doctor_id]
@@ -207,7 +227,7 @@ class Clinic:
 
     def claims_for(self, appointment: Appointment) -> None:
         wish = Reserve(
-            service_id=appointment.service.id, doctor_id=appointment.doctor.id, patient_id=appointment.patient.id,
+            service_id=appointment.service.id, doctor_id=appointment.doctor_id, patient_id=appointment.patient.id,
             starts_at=appointment.starts_at, revision=max(appointment.revision, 1), by={"id": PATIENT, "role": "patient"},
         )  # fmt: skip
         self.calendar.decide(appointment.id, wish)
@@ -217,7 +237,7 @@ class Clinic:
 
     async def restarted(self) -> None:
         """A minute after everything died, the job runs to its end."""
-        self.fate.dies_at, self.calendar.down = None, None
+        self.fate.dies_at, self.calendar.down, self.silent = None, None, False
         self.clock.forward(timedelta(minutes=1))
         while await self.keeping.settle_stragglers():
             pass
@@ -231,7 +251,7 @@ class Clinic:
         wrong = [f"{one.id} is not settled" for one in self.store.kept.values() if one.intent]
         for one in self.store.kept.values():
             claim = self.calendar.claims.get(one.id)
-            if one.holds_time and (claim is None or (claim.starts_at, claim.doctor_id) != (one.starts_at, one.doctor.id)):
+            if one.holds_time and (claim is None or (claim.starts_at, claim.doctor_id) != one.place):
                 wrong.append(f"{one.id} is {one.status} at {one.starts_at} and its claim is {claim}")
             if not one.holds_time and claim is not None:
                 wrong.append(f"{one.id} is {one.status} and has a claim")

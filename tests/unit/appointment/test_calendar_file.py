@@ -12,7 +12,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendars import as_calendar
 from appointment_svc.domain.moves import Status
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import BY, HALF, NINE, NOON, an_appointment
+from tests.unit.appointment.builders import BY, HALF, NINE, NOON, an_appointment, remembered, with_anyone
 
 
 def event_of(appointment: Appointment) -> dict[str, Any]:
@@ -51,8 +51,13 @@ def test_it_says_how_sure_it_is(status: Status, said: str) -> None:
     assert event_of(an_appointment(status))["STATUS"] == said
 
 
+def test_one_that_waits_for_whoever_is_free_names_nobody() -> None:
+    event = event_of(with_anyone())
+    assert (str(event["SUMMARY"]), event["STATUS"], "LOCATION" in event) == ("Appointment", "TENTATIVE", False)
+
+
 def test_a_name_cannot_write_lines_of_its_own() -> None:
     one = an_appointment()
-    sly = replace(one, doctor=replace(one.doctor, full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
+    sly = replace(one, doctor=remembered(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
     assert set(event_of(sly)) == set(event_of(one))
     assert all(len(line) <= 75 for line in as_calendar(sly).split(b"\r\n"))

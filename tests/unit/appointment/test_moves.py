@@ -47,7 +47,7 @@ async def done(clinic: Clinic, action: str, appointment: Appointment) -> Appoint
     if action == "expire":
         return await clinic.settling.settled(await clinic.store.save(appointment.expire(BY, clinic.clock())))
     if action in ("reschedule", "reassign"):
-        colleague = next(one for one in clinic.staff if one != appointment.doctor.id) if action == "reassign" else None
+        colleague = next(one for one in clinic.staff if one != appointment.doctor_id) if action == "reassign" else None
         return await changes.reschedule(act, TEN if action == "reschedule" else None, colleague)
     said = (None,) if action in ("cancel", "decline") else ()
     after: Appointment = await getattr(changes, action)(act, *said)

@@ -1,0 +1,11 @@
+"""What appointment-service hears: a doctor's leave moved or called off appointments in the calendar."""
+
+from __future__ import annotations
+
+from appointment_svc.usecases.follow import Displacements
+from shared.contracts.events import LeaveTaken
+from shared.kit.footing import Footing
+
+
+async def subscribe(ground: Footing, displacements: Displacements) -> None:
+    await ground.subscribe({LeaveTaken: displacements.follow})

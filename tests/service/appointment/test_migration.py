@@ -1,0 +1,38 @@
+"""A file of an earlier release is brought up to date with its rows."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from appointment_svc.migrations import migrate
+from appointment_svc.repository.tables import METADATA
+from shared.kit.migrating import blocking, config
+
+
+def test_a_store_of_the_first_release_takes_one_without_a_doctor_and_keeps_its_rows(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
+    command.upgrade(config("appointment_svc", url), "0001")
+    names = ("id", "edition", "status", "doctor_id", "patient_id", "service_id", "document")
+    numbers = ("starts_us", "ends_us", "created_us", "changed_us", "unsettled_us", "unsent")
+    rows = dict.fromkeys(names, "1") | dict.fromkeys(numbers, 1) | {"document": "{}"}
+    with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as old, old:
+        old.execute(f"INSERT INTO appointments ({', '.join(rows)}) VALUES ({', '.join('?' * len(rows))})", list(rows.values()))
+        indexes = old.execute("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").fetchall()
+    migrate(url)
+    with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as new, new:
+        new.execute("UPDATE appointments SET doctor_id = NULL")
+        assert new.execute("SELECT id, starts_us, document FROM appointments").fetchall() == [("1", 1, "{}")]
+        assert new.execute("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").fetchall() == indexes
+    engine = create_engine(blocking(url))
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), METADATA)
+    engine.dispose()
+    assert differences == []
+    command.downgrade(config("appointment_svc", url), "0001")
