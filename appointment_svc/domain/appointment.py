@@ -134,16 +134,17 @@ class Appointment:
         denied = self._refused(refusal, at)
         return denied.reclaim(intent.by, at, intent.revision, wish=intent.id) if intent.kind is Kind.MOVE else denied
 
-    def overtaken(self, reservation: Reservation, at: datetime) -> Self:
-        """The clinic moved its claim before the wish came: that is refused, and the event of the move brings the appointment after it.
+    def overtaken(self, standing: Reservation | None, at: datetime) -> Self:
+        """The clinic moved its claim, or took it away (None), before the wish came: that is refused, and the event of the leave brings
+        the appointment after it.
 
         No copy of the wish can be granted any more. Whoever holds no time gives back what stands there.
         """
         assert self.intent is not None
-        intent, later = self.intent, max(self.intent.revision, reservation.revision)
+        intent, later = self.intent, max(self.intent.revision, standing.revision if standing else 0)
         if intent.kind is Kind.RECLAIM:
             return replace(self, intent=None, revision=later)
-        refusal = SlotTaken("The clinic moved this appointment meanwhile.", alternatives=[])
+        refusal = SlotTaken(f"The clinic {'moved' if standing else 'called off'} this appointment meanwhile.", alternatives=[])
         refused = replace(self._refused(refusal, at), revision=later)
         return refused if refused.holds_time else refused.giving_back(intent.by, at, intent.id)
 

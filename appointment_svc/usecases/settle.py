@@ -13,6 +13,8 @@ from shared.contracts.http import Reservation
 from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.clock import Clock
 
+RELEASED = "reservation_released"  # the calendar's word for a wish that is older than the release
+
 
 @dataclass(frozen=True, slots=True)
 class Settling:
@@ -68,7 +70,8 @@ class Settling:
         try:
             reservation = await self.slots.reserve(appointment.id, appointment.wish())
         except (Conflict, Invalid) as refusal:
-            return appointment.denied(refusal, self.now())
+            gone = refusal.code == RELEASED
+            return appointment.overtaken(None, self.now()) if gone else appointment.denied(refusal, self.now())
         if not appointment.intent.is_met_by(reservation):
             return appointment.overtaken(reservation, self.now())
         doctor = appointment.intent.doctor or await self._found(reservation)

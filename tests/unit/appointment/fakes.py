@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
@@ -17,13 +18,13 @@ from appointment_svc.usecases.find import Records
 from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.keep import Keeping
 from appointment_svc.usecases.settle import Settling
-from shared.contracts.events import AppointmentEvent
+from shared.contracts.events import AppointmentEvent, LeaveTaken
 from shared.contracts.http import Displaced, DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, NoSuch, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NOON, PATIENT, STRANGER, a_doctor, a_patient, a_service
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NOON, PATIENT, STRANGER, a_displaced, a_doctor, a_leave, a_patient, a_service
 
 SETTLE_AFTER = timedelta(seconds=45)
 
@@ -231,6 +232,12 @@ class Clinic:
             starts_at=appointment.starts_at, revision=max(appointment.revision, 1), by={"id": PATIENT, "role": "patient"},
         )  # fmt: skip
         self.calendar.decide(appointment.id, wish)
+
+    def on_leave(self, one: Appointment, action: str = "cancelled", **place: Any) -> LeaveTaken:
+        """A leave has displaced its claim; what the calendar says of it."""
+        what = a_displaced(one, action, **place)
+        self.calendar.leave(what)
+        return a_leave(what)
 
     def act(self, by: Caller, appointment: Appointment, expected: int | None = None, once: UUID | None = None) -> Act:
         return Act(by, appointment.id, expected, once or new_id())

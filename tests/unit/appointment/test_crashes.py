@@ -24,6 +24,10 @@ async def book(clinic: Clinic) -> Appointment:
     return await clinic.booking.book(a_wish(), ANNA, ONE)
 
 
+async def book_anyone(clinic: Clinic) -> Appointment:
+    return await clinic.booking.book(a_wish(doctor_id=None), ANNA, ONE)
+
+
 async def reschedule(clinic: Clinic) -> Appointment:
     return await clinic.changes.reschedule(clinic.act(ANNA, clinic.store.kept[ONE], once=ONCE), TEN, None)
 
@@ -42,6 +46,7 @@ async def restore(clinic: Clinic) -> Appointment:
 
 CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
     "book": (book, None, ["booked"]),
+    "book with anyone": (book_anyone, None, ["booked"]),
     "reschedule": (reschedule, Status.BOOKED, ["rescheduled"]),
     "reassign": (reassign, Status.BOOKED, ["rescheduled"]),
     "cancel": (cancel, Status.BOOKED, ["cancelled"]),
