@@ -7,15 +7,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Claim, Engagement
+from scheduling_svc.domain.claims import Claim
+from scheduling_svc.domain.diary import Diary, View
+from scheduling_svc.domain.holds import Hold
+from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
+from shared.contracts.events import Event
 from shared.contracts.grains import Span
 from shared.contracts.http import DoctorRules, ServiceRules
 from shared.kit.retry import Aborted
 
 
 class Overtaken(Aborted):
-    """Someone else took a grain, or the same claim, after the calendar was looked at: it must be looked at again."""
+    """Someone else took a grain, a seat or the same claim after the calendar was looked at: it must be looked at again."""
 
 
 class Look(Protocol):
@@ -23,8 +27,20 @@ class Look(Protocol):
 
     async def claim(self, appointment_id: UUID) -> Claim | None: ...
 
-    async def engagements(self, people: Collection[UUID], within: Span, *, but: UUID | None = None) -> Mapping[UUID, Sequence[Engagement]]:
-        """What of each person's time touches a span; one claim may be left out. A person without any may be missing."""
+    async def hold(self, hold_id: UUID) -> Hold | None: ...
+
+    async def diaries(self, service: Service, doctor_ids: Collection[UUID], within: Span, view: View) -> Mapping[UUID, Diary]:
+        """What touches a span of the doctors' time, and of the patient's of the view; a person without any may be missing.
+
+        The number of queries depends neither on the span nor on the number of doctors.
+        """
+
+    async def affected(self, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
+        """The doctor's appointments whose visit touches a span, in the order of time."""
+
+    async def leave(self, leave_id: UUID) -> Leave | None: ...
+
+    async def closure(self, closure_id: UUID) -> Closure | None: ...
 
     async def service(self, service_id: UUID) -> Service | None: ...
 
@@ -34,19 +50,53 @@ class Look(Protocol):
     async def doctors_of(self, service_id: UUID) -> list[Doctor]: ...
 
 
-class Transaction(Protocol):
-    """Commits on leaving, rolls back on any exception."""
+class Transaction(Look, Protocol):
+    """Commits on leaving, rolls back on any exception; it sees what others committed up to each question."""
 
-    async def put(self, claim: Claim, standing: Claim | None) -> None:
-        """Writes a claim in place of the standing one, with its grains; Overtaken when that stands no more or a grain is not free."""
+    async def alone(self, *keys: UUID) -> None:
+        """Waits until no other transaction is alone with one of the keys; from here on what they count stays true."""
+
+    async def put(self, claim: Claim, standing: Claim | None, *, seats: int = 1) -> None:
+        """Writes a claim in place of the standing one, with its grains, or its seat among so many; Overtaken when that stands no more, or
+        a grain or the last seat is not free."""
+
+    async def keep(self, hold: Hold, *, seats: int = 1) -> None:
+        """Writes a new hold with its grains or its seat; Overtaken as with `put`."""
+
+    async def extend(self, hold: Hold) -> None: ...
+
+    async def drop(self, hold: Hold) -> None:
+        """Frees what a hold took; its row stays until the owner's next, so that it can be told from one that never was."""
+
+    async def holds_of(self, owner_id: UUID) -> list[Hold]:
+        """Those that were not dropped, standing or over."""
+
+    async def block(self, block: Block) -> None:
+        """Takes the lowest free lane of every grain."""
+
+    async def unblock(self, block: Block) -> None:
+        """Frees a block's grains; what lies in the lanes above moves down. Harmless to repeat."""
+
+    async def holds_in(self, doctor_id: UUID, span: Span) -> list[Hold]: ...
+
+    async def add_leave(self, leave: Leave) -> None: ...
+
+    async def drop_leave(self, leave: Leave) -> None: ...
+
+    async def save_closure(self, closure: Closure) -> None: ...
+
+    async def closures(self) -> list[Closure]:
+        """Those that are not over or not settled."""
+
+    async def announce(self, event: Event) -> None: ...
 
     async def first_time(self, event_id: UUID) -> bool: ...
 
-    async def learn_doctor(self, rules: DoctorRules) -> None:
-        """Keeps the newest version."""
+    async def learn_doctor(self, rules: DoctorRules) -> bool:
+        """Keeps the newest version; whether this was it."""
 
-    async def learn_service(self, rules: ServiceRules) -> None:
-        """Keeps the newest version."""
+    async def learn_service(self, rules: ServiceRules) -> bool:
+        """Keeps the newest version; whether this was it."""
 
     async def note_all_learned(self) -> None: ...
 
@@ -58,6 +108,15 @@ class Store(Protocol):
 
     async def reservations(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
         """Live ones in the order of their ids."""
+
+    async def leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+        """The latest first."""
+
+    async def all_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+        """Those that were not lifted, the latest first."""
+
+    async def doctors_after(self, limit: int, after: UUID | None) -> list[Doctor]:
+        """All that are known, in the order of their ids."""
 
     async def all_learned(self) -> bool:
         """Whether every rule was fetched once."""

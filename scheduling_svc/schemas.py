@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from shared.contracts.http import Answer, Instant
+from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
+from scheduling_svc.usecases.holds import HoldWish
+from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation
 
 
 class SlotOut(Answer):
@@ -20,6 +23,7 @@ class SlotOut(Answer):
     local_start: Annotated[str, Field(examples=["2026-03-09T09:00"])]
     time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
     remaining: Annotated[int, Field(description="How many can still be booked at this start.", examples=[1])]
+    held_by_you: Annotated[bool, Field(description="Your own hold; to nobody else this start is free.")]
 
 
 class SlotListOut(Answer):
@@ -28,3 +32,131 @@ class SlotListOut(Answer):
     items: list[SlotOut]
     complete: bool
     generated_at: Instant
+
+
+class ReasonOut(Answer):
+    code: Annotated[str, Field(examples=["taken"])]
+    detail: str
+
+
+class ExplanationOut(Answer):
+    """All that stands against a start; nothing when it can be booked."""
+
+    bookable: bool
+    reasons: list[ReasonOut]
+
+
+class HoldTime(Body):
+    """A time to be kept while one makes up one's mind."""
+
+    service_id: UUID
+    doctor_id: UUID
+    starts_at: Instant
+
+    @property
+    def wish(self) -> HoldWish:
+        return HoldWish(self.service_id, self.doctor_id, self.starts_at)
+
+
+class HoldOut(Answer):
+    """Yours until `expires_at`."""
+
+    id: UUID
+    service_id: UUID
+    doctor_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    expires_at: Instant
+    extended: bool
+
+
+class PreviewLeave(Body):
+    """A time away, half open."""
+
+    starts_at: Instant
+    ends_at: Instant
+
+
+class AffectedOut(Answer):
+    """An appointment in the time of a leave, and where it could go."""
+
+    appointment_id: UUID
+    starts_at: Instant
+    proposals: list[Alternative]
+
+
+class PreviewOut(Answer):
+    affected: list[AffectedOut]
+
+
+class DecideAppointment(Body):
+    """What becomes of one appointment; a moved one needs `starts_at`, and `doctor_id` where it goes to a colleague."""
+
+    appointment_id: UUID
+    action: Action
+    doctor_id: UUID | None = None
+    starts_at: Instant | None = None
+
+
+class TakeLeave(Body):
+    """A time away, and a decision about each appointment in it."""
+
+    starts_at: Instant
+    ends_at: Instant
+    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
+    affected: Annotated[list[DecideAppointment], Field(max_length=MOST_AFFECTED)] = Field(default_factory=list)
+
+    def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
+        outcomes = tuple(Decision(each.appointment_id, each.action, each.doctor_id, each.starts_at) for each in self.affected)
+        return Leave(leave_id, doctor_id, self.starts_at, self.ends_at, self.reason, by_id, at, outcomes)
+
+
+class OutcomeOut(Answer):
+    """What was decided about an appointment."""
+
+    appointment_id: UUID
+    action: Action
+    doctor_id: UUID | None
+    starts_at: Instant | None
+
+
+class LeaveOut(Answer):
+    id: UUID
+    doctor_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    reason: str
+    created_at: Instant
+    affected: Annotated[list[OutcomeOut], Field(validation_alias="outcomes")]
+
+
+class CloseClinic(Body):
+    """A time in which the clinic sees nobody; with a location only the doctors who work there."""
+
+    begins: Annotated[Instant, Field(alias="from")]
+    ends: Annotated[Instant, Field(alias="to")]
+    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
+    location: Line | None = None
+
+    def closure(self, closure_id: UUID, by_id: UUID, at: datetime) -> Closure:
+        return Closure(closure_id, self.begins, self.ends, self.reason, self.location, by_id, at)
+
+
+class ClosureOut(Answer):
+    """`settled` when every doctor concerned is blocked."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: UUID
+    starts_at: Annotated[Instant, Field(serialization_alias="from")]
+    ends_at: Annotated[Instant, Field(serialization_alias="to")]
+    reason: str
+    location: str | None
+    settled: bool
+    created_at: Instant
+
+
+class ClosedOut(ClosureOut):
+    """`affected` are the appointments in its time: they stay until someone decides about them."""
+
+    affected: list[Reservation]

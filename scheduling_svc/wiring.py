@@ -12,12 +12,14 @@ from scheduling_svc.clients import HttpRules
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.repository.tables import PLUMBING
 from scheduling_svc.settings import Settings
+from scheduling_svc.usecases.closures import Closures, concern
+from scheduling_svc.usecases.holds import Holds
+from scheduling_svc.usecases.leaves import Leaves
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import Slots
 from shared.contracts.identity import Service
 from shared.kit.footing import footing
-from shared.kit.outbox import Relay
 from shared.kit.plugs import Plugs
 
 
@@ -25,12 +27,15 @@ from shared.kit.plugs import Plugs
 async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
     async with footing(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
-        store = SqlStore(database, ground.clock)
-        rulebook = Rulebook(store, HttpRules(ground.neighbour(Service.DOCTOR)))
+        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
+        rulebook = Rulebook(store, HttpRules(ground.neighbour(Service.DOCTOR)), concern)
+        closures = Closures(store, ground.clock)
         app.state.slots = Slots(rulebook, ground.clock)
         app.state.reservations = Reservations(store, rulebook, ground.clock)
-        relay = Relay(database, PLUMBING, ground.bus, ground.clock)
-        jobs.plan(ground.jobs, rulebook, relay, ground.holder(database, PLUMBING))
+        app.state.holds = Holds(store, rulebook, ground.clock)
+        app.state.leaves = Leaves(store, rulebook, ground.clock)
+        app.state.closures = closures
+        jobs.plan(ground.jobs, rulebook, closures, ground.holder(database, PLUMBING))
         await consumers.subscribe(ground, rulebook)
         async with ground.jobs:
             yield

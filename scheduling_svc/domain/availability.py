@@ -8,14 +8,12 @@ cannot disagree; a new rule is a function here and its line in RULES.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from scheduling_svc.domain.claims import Engagement
-from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
-from scheduling_svc.domain.terms import Doctor, Service
-from shared.contracts.grains import EVERY, Span, eroded, grain_from, grain_of, instant_of, members, painted, run, spread
+from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
+from scheduling_svc.domain.sheet import Sheet
+from shared.contracts.grains import EVERY, eroded, grain_from, grain_of, instant_of, members, run, spread
 from shared.contracts.refusals import Conflict
 
 
@@ -24,51 +22,6 @@ class Reason(NamedTuple):
 
     code: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """One doctor's time for one service as bitmaps over `frame`; `asked` are the starts in question.
-
-    `visits` is the doctor's time with patients, `engaged` that with all buffers, `patient` the time that the patient is not free.
-    `by_staff`: the one who asks may book with a doctor who takes no new patients.
-    """
-
-    service: Service
-    doctor: Doctor
-    now: datetime
-    asked: Span
-    frame: Span
-    working: int
-    grid: int
-    visits: int
-    engaged: int
-    patient: int
-    by_staff: bool
-
-    @classmethod
-    def of(
-        cls,
-        service: Service,
-        doctor: Doctor,
-        asked: Span,
-        *,
-        now: datetime,
-        engagements: Sequence[Engagement],
-        patient: Sequence[Engagement] = (),
-        by_staff: bool = False,
-    ) -> Self:
-        """From the engagements of the doctor, and of the patient where there is one in particular."""
-        frame = service.frame(asked)
-        working, grid = doctor.hours.expanded(frame, service.step)
-        visits = painted(((taken.starts, taken.ends) for taken in engagements), frame)
-        engaged = painted(((taken.first, taken.last) for taken in engagements), frame)
-        busy = painted(((taken.first, taken.last) for taken in patient), frame)
-        return cls(service, doctor, now, asked, frame, working, grid, visits, engaged, busy, by_staff)
-
-    def until(self, grain: int) -> int:
-        """The bits of all grains before one."""
-        return run(grain - self.frame.start)
 
 
 Rule = Callable[[Sheet], int]
@@ -86,22 +39,22 @@ def doctor_inactive(sheet: Sheet) -> int:
 
 def doctor_not_accepting(sheet: Sheet) -> int:
     """The doctor takes no new patients; the front desk can still book."""
-    return 0 if sheet.doctor.accepting or sheet.by_staff else EVERY
+    return 0 if sheet.doctor.accepting or sheet.view.by_staff else EVERY
 
 
 def in_the_past(sheet: Sheet) -> int:
     """This time is over."""
-    return sheet.until(grain_from(sheet.now))
+    return sheet.until(grain_from(sheet.view.now))
 
 
 def too_soon(sheet: Sheet) -> int:
     """This service is booked longer ahead."""
-    return sheet.until(sheet.service.open_to(sheet.now).start) & ~in_the_past(sheet)
+    return sheet.until(sheet.service.open_to(sheet.view.now).start) & ~in_the_past(sheet)
 
 
 def beyond_horizon(sheet: Sheet) -> int:
     """This service is not booked so far ahead."""
-    return ~sheet.until(sheet.service.open_to(sheet.now).stop)
+    return ~sheet.until(sheet.service.open_to(sheet.view.now).stop)
 
 
 def outside_hours(sheet: Sheet) -> int:
@@ -114,20 +67,39 @@ def off_grid(sheet: Sheet) -> int:
     return sheet.working & ~sheet.grid
 
 
+def on_leave(sheet: Sheet) -> int:
+    """The doctor is away, or the clinic is closed; no buffer may reach into that either."""
+    return sheet.touching(sheet.away) if sheet.away else 0
+
+
 def taken(sheet: Sheet) -> int:
-    """The doctor has another patient then."""
-    return spread(sheet.visits, sheet.service.duration)
+    """The doctor has another patient then, or the group is full."""
+    return spread(sheet.visits, sheet.service.duration) & ~sheet.seats_left & ~sheet.seats_held
+
+
+def held(sheet: Sheet) -> int:
+    """Someone else holds this time for a few minutes."""
+    return sheet.touching(sheet.held) & ~sheet.seats_left | sheet.seats_held if sheet.held or sheet.seats_held else 0
 
 
 def buffer(sheet: Sheet) -> int:
     """The doctor needs the time before or after another visit."""
-    before, after = sheet.service.before, sheet.service.after
-    return spread(sheet.engaged, before + sheet.service.duration + after) << before & ~taken(sheet)
+    return sheet.touching(sheet.engaged) & ~spread(sheet.visits, sheet.service.duration) & ~sheet.seats_left & ~sheet.seats_held
+
+
+def daily_cap_reached(sheet: Sheet) -> int:
+    """The doctor has as many such visits on that day as the clinic allows."""
+    return sheet.full_days & ~sheet.seats_left
+
+
+def weekly_cap_reached(sheet: Sheet) -> int:
+    """The doctor has as many such visits in that week as the clinic allows."""
+    return sheet.full_weeks & ~sheet.seats_left
 
 
 def patient_busy(sheet: Sheet) -> int:
     """The patient has another appointment then."""
-    return spread(sheet.patient, sheet.service.duration)
+    return spread(sheet.patient, sheet.service.duration) if sheet.patient else 0
 
 
 RULES: tuple[Rule, ...] = (
@@ -139,19 +111,27 @@ RULES: tuple[Rule, ...] = (
     beyond_horizon,
     outside_hours,
     off_grid,
+    on_leave,
     taken,
+    held,
     buffer,
+    daily_cap_reached,
+    weekly_cap_reached,
     patient_busy,
 )
 
 
-def starts(sheet: Sheet) -> Iterator[int]:
-    """The grains among those asked for at which a visit can start, in order."""
+def free(sheet: Sheet) -> int:
+    """The starts among those asked for at which a visit can start, as bits of the sheet's frame."""
     refused = 0
     for rule in RULES:
         refused |= rule(sheet)
-    asked = run(len(sheet.asked)) << sheet.asked.start - sheet.frame.start
-    return members(asked & ~refused, sheet.frame.start)
+    return run(len(sheet.asked)) << sheet.asked.start - sheet.frame.start & ~refused
+
+
+def starts(sheet: Sheet) -> Iterator[int]:
+    """The grains among those asked for at which a visit can start, in order."""
+    return members(free(sheet), sheet.frame.start)
 
 
 def reasons(sheet: Sheet, starts_at: datetime) -> list[Reason]:
@@ -163,10 +143,16 @@ def reasons(sheet: Sheet, starts_at: datetime) -> list[Reason]:
     return [Reason(rule.__name__, " ".join((rule.__doc__ or "").split())) for rule in found]
 
 
-CONFLICTS: dict[str, type[Conflict]] = {taken.__name__: SlotTaken, buffer.__name__: SlotTaken, patient_busy.__name__: PatientBusy}
+CONFLICTS: dict[str, type[Conflict]] = {
+    taken.__name__: SlotTaken,
+    buffer.__name__: SlotTaken,
+    held.__name__: SlotHeld,
+    patient_busy.__name__: PatientBusy,
+}
 
 
 def conflict(against: Sequence[Reason]) -> type[Conflict] | None:
-    """The conflict, where nothing but other people's claims stands against a start; the doctor's come first."""
+    """The conflict, where nothing but other people's claims stands against a start: what is booked before what is held, the doctor's
+    before the patient's."""
     found = [CONFLICTS.get(reason.code) for reason in against]
-    return next(filter(None, found)) if all(found) else None
+    return next((kind for kind in CONFLICTS.values() if kind in found), None) if all(found) else None

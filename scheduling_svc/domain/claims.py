@@ -11,56 +11,102 @@ from scheduling_svc.domain.terms import Service
 from shared.contracts.grains import Span, grain_of, instant_of
 from shared.contracts.http import Reservation, Reserve
 from shared.contracts.identity import Caller
+from shared.kit.ids import same_id
 
 
-class Engagement(NamedTuple):
-    """Time that a person is not free, in grains: `starts` to `ends` with someone, `first` to `last` with the buffers around it."""
+class Take(NamedTuple):
+    """Time of one resource: a doctor's, a patient's, one day a room's."""
 
-    starts: int
-    ends: int
-    first: int
-    last: int
+    resource_id: UUID
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The visit that a group shares: it takes the doctor's time once, and has a seat for each of its patients."""
+
+    id: UUID
+    service_id: UUID
+    doctor_id: UUID
+    visit: Span
+    span: Span
+
+    @classmethod
+    def at(cls, service: Service, doctor_id: UUID, start: int) -> Self:
+        """Everybody who wants this time makes the same id."""
+        one = same_id(doctor_id, service.id, start)
+        return cls(one, service.id, doctor_id, service.visit(start), service.span(start))
+
+    @property
+    def takes(self) -> list[Take]:
+        return [Take(self.doctor_id, self.span)]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A time with a doctor: the visit, and the span that it takes of the doctor."""
+    """A time with a doctor: the visit, the span that it takes of the doctor, and the session that it is a seat in, if any."""
 
     service_id: UUID
     doctor_id: UUID
     patient_id: UUID
     visit: Span
     span: Span
+    session_id: UUID | None = None
 
     @classmethod
-    def of(cls, wish: Reserve, service: Service) -> Self:
-        """Where a wish would be; its start must be one that `availability` allows."""
-        start = grain_of(wish.starts_at)
-        return cls(wish.service_id, wish.doctor_id, wish.patient_id, service.visit(start), service.span(start))
+    def of(cls, patient_id: UUID, service: Service, doctor_id: UUID, start: int) -> Self:
+        """Where a visit from a grain on would be; it must be one that `availability` allows."""
+        session_id = Session.at(service, doctor_id, start).id if service.is_shared else None
+        return cls(service.id, doctor_id, patient_id, service.visit(start), service.span(start), session_id)
+
+    @property
+    def session(self) -> Session | None:
+        return Session(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
     def meets(self, wish: Reserve) -> bool:
-        mine = (self.service_id, self.doctor_id, self.patient_id, instant_of(self.visit.start))
-        return mine == (wish.service_id, wish.doctor_id, wish.patient_id, wish.starts_at)
+        mine = (self.service_id, self.patient_id, instant_of(self.visit.start))
+        return mine == (wish.service_id, wish.patient_id, wish.starts_at) and wish.doctor_id in (None, self.doctor_id)
+
+    @property
+    def takes(self) -> list[Take]:
+        """What it takes of whom: of the doctor with buffers, of the patient without. A seat takes nothing of the doctor: its session does.
+
+        A doctor who is their own patient is one person, whose time is taken once.
+        """
+        doctor = [] if self.session_id else [Take(self.doctor_id, self.span)]
+        patient = [] if doctor and self.doctor_id == self.patient_id else [Take(self.patient_id, self.visit)]
+        return doctor + patient
 
     def grains(self) -> list[tuple[UUID, int]]:
-        """What it takes of whom, in the one order in which everybody takes: of the doctor with buffers, of the patient without.
-
-        A doctor who is their own patient is one person, whose grains are taken once.
-        """
-        return sorted({(self.doctor_id, grain) for grain in self.span} | {(self.patient_id, grain) for grain in self.visit})
+        """Grain by grain, in the order of the key."""
+        return sorted((who, grain) for who, span in self.takes for grain in span)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An appointment's claim. A released one stays, so that a wish that was on its way meanwhile comes too late.
 
-    Without a place it was released before it was ever made.
+    Without a place it was released before it was ever made. `over`: it may lie over others, in a lane of its own.
     """
 
     appointment_id: UUID
     revision: int
     place: Place | None
     live: bool = True
+    over: bool = False
+
+    @property
+    def id(self) -> UUID:
+        return self.appointment_id
+
+    @property
+    def takes(self) -> list[Take]:
+        return self.place.takes if self.live and self.place is not None else []
+
+    @property
+    def session(self) -> Session | None:
+        """That in which it has a seat now."""
+        return self.place.session if self.live and self.place is not None else None
 
     def answers(self, wish: Reserve) -> bool:
         """Whether this is what came of the wish, or of a later one; refuses a wish that comes after the release."""
@@ -98,3 +144,8 @@ class Claim:
             revision=self.revision,
             live=self.live,
         )
+
+
+def place_for(wish: Reserve, service: Service, doctor_id: UUID) -> Place:
+    """Where a wish would be with a doctor."""
+    return Place.of(wish.patient_id, service, doctor_id, grain_of(wish.starts_at))

@@ -9,6 +9,10 @@ class SlotTaken(Conflict):
     """The time is taken; `alternatives` were free when this was written."""
 
 
+class SlotHeld(Conflict):
+    """Someone else holds the time; `available_again_at` tells until when."""
+
+
 class PatientBusy(Conflict):
     """The patient has another appointment then; `alternatives` were free when this was written."""
 
@@ -19,6 +23,54 @@ class NotBookable(Invalid):
 
 class ReservationReleased(Conflict):
     """The reservation was released after this was asked for."""
+
+
+class HoldMismatch(Conflict):
+    """This hold is not yours, or for another service, doctor or time."""
+
+
+class HoldExpired(Conflict):
+    """The hold is over; the time may still be free."""
+
+
+class HoldExtended(Conflict):
+    """A hold can be extended once."""
+
+
+class TooManyHolds(Conflict):
+    """You hold as many times as one may at once."""
+
+
+class NoSuchHold(NoSuch):
+    """There is no such hold, or it is not yours."""
+
+
+class AffectedChanged(Conflict):
+    """The appointments in this time are not the ones that you decided about; `affected` are those that stand there now."""
+
+
+class TooManyAffected(Invalid):
+    """More appointments stand in this time than can be decided about at once: take it in parts."""
+
+
+class TargetRequired(Invalid):
+    """Say where a moved appointment goes: `starts_at`, and `doctor_id` where it is another doctor; the others go nowhere."""
+
+
+class DecidedTwice(Invalid):
+    """Decide about each appointment once."""
+
+
+class AlreadyOver(Invalid):
+    """This time is over."""
+
+
+class NoSuchLeave(NoSuch):
+    """There is no such leave, or it is not yours."""
+
+
+class NoSuchClosure(NoSuch):
+    """There is no such closure."""
 
 
 class UnknownService(Invalid):
@@ -38,7 +90,7 @@ class RangeTooLong(Invalid):
 
 
 class NoSuchDoctor(NoSuch):
-    """There is no such doctor."""
+    """There is no such doctor, or it is not for you to act for them."""
 
 
 class NoSuchReservation(NoSuch):

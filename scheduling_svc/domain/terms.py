@@ -14,7 +14,10 @@ from shared.contracts.http import DoctorRules, ServiceRules
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service type's terms; `duration`, `before`, `after` and `step` in grains."""
+    """A service type's terms; `duration`, `before`, `after` and `step` in grains.
+
+    `daily_cap` and `weekly_cap` are visits of one doctor by local date and ISO week; `capacity` patients share a visit.
+    """
 
     id: UUID
     duration: int
@@ -24,6 +27,9 @@ class Service:
     notice: timedelta
     horizon: timedelta
     active: bool
+    capacity: int = 1
+    daily_cap: int | None = None
+    weekly_cap: int | None = None
 
     @classmethod
     def of(cls, rules: ServiceRules) -> Self:
@@ -36,7 +42,18 @@ class Service:
             notice=timedelta(minutes=rules.min_notice_minutes),
             horizon=timedelta(days=rules.horizon_days),
             active=rules.active,
+            capacity=rules.capacity,
+            daily_cap=rules.daily_cap,
+            weekly_cap=rules.weekly_cap,
         )
+
+    @property
+    def is_capped(self) -> bool:
+        return self.daily_cap is not None or self.weekly_cap is not None
+
+    @property
+    def is_shared(self) -> bool:
+        return self.capacity > 1
 
     def visit(self, start: int) -> Span:
         """What the patient is here for."""
@@ -62,7 +79,19 @@ class Doctor:
     services: frozenset[UUID]
     active: bool
     accepting: bool
+    specialties: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
+    location: str | None = None
 
     @classmethod
     def of(cls, rules: DoctorRules) -> Self:
-        return cls(rules.id, Hours.of(rules), frozenset(rules.services), rules.active, rules.accepting_patients)
+        return cls(
+            rules.id,
+            Hours.of(rules),
+            frozenset(rules.services),
+            rules.active,
+            rules.accepting_patients,
+            frozenset(map(str.casefold, rules.specialties)),
+            frozenset(map(str.casefold, rules.languages)),
+            rules.location,
+        )

@@ -47,16 +47,23 @@ async def doctors_of(connection: AsyncConnection, service_id: UUID) -> list[Doct
     return [_doctor(text) for text in await connection.scalars(DOCTORS_OF, {"service": service_id})]
 
 
-async def learn_service(connection: AsyncConnection, rules: ServiceRules) -> None:
-    await _newest(connection, SERVICES, rules)
+async def doctors_after(connection: AsyncConnection, limit: int, after: UUID | None) -> list[Doctor]:
+    those = select(DOCTORS.c.rules).order_by(DOCTORS.c.id).limit(limit)
+    return [_doctor(text) for text in await connection.scalars(those.where(DOCTORS.c.id > after) if after else those)]
 
 
-async def learn_doctor(connection: AsyncConnection, rules: DoctorRules) -> None:
-    if await _newest(connection, DOCTORS, rules):
-        await connection.execute(delete(OFFERS).where(OFFERS.c.doctor_id == rules.id))
-        offers = [{"service_id": service_id, "doctor_id": rules.id} for service_id in sorted(set(rules.services))]
-        if offers:
-            await connection.execute(insert(OFFERS).values(offers))
+async def learn_service(connection: AsyncConnection, rules: ServiceRules) -> bool:
+    return await _newest(connection, SERVICES, rules)
+
+
+async def learn_doctor(connection: AsyncConnection, rules: DoctorRules) -> bool:
+    if not await _newest(connection, DOCTORS, rules):
+        return False
+    await connection.execute(delete(OFFERS).where(OFFERS.c.doctor_id == rules.id))
+    offers = [{"service_id": service_id, "doctor_id": rules.id} for service_id in sorted(set(rules.services))]
+    if offers:
+        await connection.execute(insert(OFFERS).values(offers))
+    return True
 
 
 async def _newest(connection: AsyncConnection, table: Table, rules: DoctorRules | ServiceRules) -> bool:

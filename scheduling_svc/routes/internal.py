@@ -8,10 +8,13 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from scheduling_svc.domain.refusals import (
+    HoldExpired,
+    HoldMismatch,
     NoSuchReservation,
     NotBookable,
     PatientBusy,
     ReservationReleased,
+    SlotHeld,
     SlotTaken,
     UnknownDoctor,
     UnknownService,
@@ -34,7 +37,9 @@ def _reservations(request: Request) -> Reservations:
 
 UseCases = Annotated[Reservations, Depends(_reservations)]
 Appointments = Annotated[Caller, Depends(only_services(Service.APPOINTMENT))]
-WISHES = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, PatientBusy, ReservationReleased)
+WISHES = (
+    UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,
+)  # fmt: skip
 
 
 @router.put("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(*WISHES), summary="Reserve or move")

@@ -9,15 +9,16 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
-from scheduling_svc.domain.slots import SlotList
-from scheduling_svc.schemas import SlotListOut
-from scheduling_svc.usecases.slots import SlotQuestion, Slots
-from shared.contracts.http import Instant, TimeZone
+from scheduling_svc.domain.slots import Explanation, SlotList
+from scheduling_svc.schemas import ExplanationOut, SlotListOut
+from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
+from shared.contracts.http import Instant, Locale, TimeZone
 from shared.kit import routes
-from shared.kit.access import Public
+from shared.kit.access import Account, Public
 from shared.kit.problems import refusals
 
 router = routes.router(tags=["Calendar"])
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def _slots(request: Request) -> Slots:
@@ -31,7 +32,7 @@ def _question(
     ends: Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")] = None,
     time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
     but: Annotated[UUID | None, Query(alias="exclude_appointment", description="One's own, that may move over its own time.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Limit = 100,
 ) -> SlotQuestion:
     return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit)
 
@@ -39,12 +40,47 @@ def _question(
 UseCases = Annotated[Slots, Depends(_slots)]
 Question = Annotated[SlotQuestion, Depends(_question)]
 Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=100, description="Default: all who offer the service.")]
+Word = Annotated[str | None, Query(min_length=1, max_length=200)]
 REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation)
 
 
 @router.get("/slots", response_model=SlotListOut, responses=refusals(*REFUSALS, UnknownDoctor), summary="Free times of a service")
 async def list_slots(caller: Public, slots: UseCases, question: Question, doctors: Doctors = None) -> SlotList:
     return await slots.free(replace(question, doctor_ids=tuple(doctors) if doctors else None), caller)
+
+
+def _earliest(
+    service_id: Annotated[UUID, Query()],
+    specialty: Word = None,
+    location: Word = None,
+    language: Annotated[Locale | None, Query(description="BCP 47; `en` takes in `en-GB`.")] = None,
+    begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
+    time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
+    limit: Limit = 10,
+) -> EarliestQuestion:
+    return EarliestQuestion(service_id, begins, specialty, location, language, time_zone, limit)
+
+
+@router.get(
+    "/slots/earliest", response_model=SlotListOut, responses=refusals(UnknownService), summary="The first free times of all doctors"
+)
+async def list_earliest_slots(caller: Public, slots: UseCases, question: Annotated[EarliestQuestion, Depends(_earliest)]) -> SlotList:
+    """By start and then doctor, up to the service's horizon; not `complete` when there are more."""
+    return await slots.earliest(question, caller)
+
+
+@router.get(
+    "/slots/explain", response_model=ExplanationOut, responses=refusals(UnknownService, UnknownDoctor), summary="Why a time is not free"
+)
+async def explain_slot(
+    caller: Account,
+    slots: UseCases,
+    service_id: Annotated[UUID, Query()],
+    doctor_id: Annotated[UUID, Query()],
+    starts_at: Annotated[Instant, Query()],
+) -> Explanation:
+    """Every reason that applies to you, in a fixed order."""
+    return await slots.explain(service_id, doctor_id, starts_at, caller)
 
 
 @router.get(

@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
 from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.ports import Look, Rules, Store
+from scheduling_svc.ports import Look, Rules, Store, Transaction
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceRules
 
+L = TypeVar("L", bound=Look)
+
+
+async def _nobody(_tx: Transaction, _doctor: Doctor) -> None:
+    """Nobody is concerned."""
+
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A look into the calendar, and the rules that it is about."""
+class Opened(Generic[L]):
+    """A look into the calendar, or a transaction of it, and the rules that it is about."""
 
-    look: Look
+    look: L
     service: Service
     doctors: list[Doctor]
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
+    """`concerned` is told of every doctor whose rules are new, in the transaction that learns them."""
+
     store: Store
     rules: Rules
+    concerned: Callable[[Transaction, Doctor], Awaitable[None]] = _nobody
 
-    @asynccontextmanager
-    async def opened(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> AsyncIterator[Opened]:
+    def opened(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> AbstractAsyncContextManager[Opened[Look]]:
         """A look into the calendar, at a service and some doctors, or all who offer it.
 
         A missing rule is asked for while no look is open; refuses with `unknown_service` or `unknown_doctor`.
         """
-        async with self.store.look() as look:
+        return self._opened(self.store.look, service_id, doctor_ids)
+
+    def begun(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> AbstractAsyncContextManager[Opened[Transaction]]:
+        """As `opened`, for one who is going to write what was decided."""
+        return self._opened(self.store.begin, service_id, doctor_ids)
+
+    @asynccontextmanager
+    async def _opened(
+        self, door: Callable[[], AbstractAsyncContextManager[L]], service_id: UUID, doctor_ids: Sequence[UUID] | None
+    ) -> AsyncIterator[Opened[L]]:
+        async with door() as look:
             service, doctors = await _found(look, service_id, doctor_ids)
             missing = set(doctor_ids or ()) - {doctor.id for doctor in doctors}
             if service is not None and not missing:
@@ -42,13 +61,19 @@ class Rulebook:
                 return
         service = service or await self._ask_service(service_id)
         asked = [await self._ask_doctor(doctor_id) for doctor_id in sorted(missing)]
-        async with self.store.look() as look:
+        async with door() as look:
             yield Opened(look, service, doctors + asked)
+
+    async def doctor(self, doctor_id: UUID) -> Doctor:
+        """Refuses with `unknown_doctor`."""
+        async with self.store.look() as look:
+            known = await look.doctors([doctor_id])
+        return known[0] if known else await self._ask_doctor(doctor_id)
 
     async def doctor_changed(self, event: DoctorChanged) -> None:
         async with self.store.begin() as tx:
             if await tx.first_time(event.id):
-                await tx.learn_doctor(event.rules)
+                await self._learn_doctor(tx, event.rules)
 
     async def service_changed(self, event: ServiceChanged) -> None:
         async with self.store.begin() as tx:
@@ -74,8 +99,12 @@ class Rulebook:
             for service in services:
                 await tx.learn_service(service)
             for doctor in doctors:
-                await tx.learn_doctor(doctor)
+                await self._learn_doctor(tx, doctor)
         return len(services) + len(doctors)
+
+    async def _learn_doctor(self, tx: Transaction, rules: DoctorRules) -> None:
+        if await tx.learn_doctor(rules):
+            await self.concerned(tx, Doctor.of(rules))
 
     async def _ask_service(self, service_id: UUID) -> Service:
         found = await self.rules.service(service_id)

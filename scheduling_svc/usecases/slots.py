@@ -1,26 +1,29 @@
-"""Listing the starts that can be booked."""
+"""Listing the starts that can be booked, finding the earliest, and explaining why one cannot be."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from uuid import UUID
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.availability import Sheet
+from scheduling_svc.domain.diary import View
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor
-from scheduling_svc.domain.slots import Slot, SlotList
+from scheduling_svc.domain.sheet import Sheet
+from scheduling_svc.domain.slots import Explanation, Slot, SlotList
+from scheduling_svc.domain.terms import Doctor
 from scheduling_svc.ports import Look
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
-from shared.contracts.grains import Span, common, grain_from
+from scheduling_svc.usecases.sheets import Case, first_starts, sheets_of
+from shared.contracts.grains import DAY, Span, common, grain_from
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 
 LONGEST = timedelta(days=62)
 USUAL = timedelta(days=14)
+FARTHEST = 62 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +52,40 @@ class SlotQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class EarliestQuestion:
+    """Which starts of a service come first from `begins` (default: now) on, among the doctors that fit; words are compared without case."""
+
+    service_id: UUID
+    begins: datetime | None = None
+    specialty: str | None = None
+    location: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+    limit: int = 10
+
+    def fits(self, doctor: Doctor) -> bool:
+        return (
+            (self.specialty is None or self.specialty.casefold() in doctor.specialties)
+            and (self.location is None or self.location.casefold() in (doctor.location or "").casefold())
+            and (self.language is None or _speaks(doctor, self.language.casefold()))
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Slots:
     rulebook: Rulebook
     now: Clock
 
     async def free(self, question: SlotQuestion, by: Caller | None) -> SlotList:
-        """Ordered by start, then doctor."""
+        """Ordered by start, then doctor. A patient who asks sees what they could book, staff also what only they may."""
         now = self.now()
-        asked = question.starts(now)
+        asked, view = question.starts(now), View.of(by, now, but=question.but)
         async with self.rulebook.opened(question.service_id, question.doctor_ids) as opened:
             if question.but is not None:
-                await _only_ones_own(opened.look, question.but, by)
-            sheets = await _sheets(opened, asked, now=now, but=question.but)
-        found = list(islice(heapq.merge(*map(_starts, sheets)), question.limit + 1))
-        zones = {doctor.id: question.time_zone or doctor.hours.time_zone for doctor in opened.doctors}
-        items = [Slot.of(opened.service, doctor_id, grain, zones[doctor_id]) for grain, doctor_id in found[: question.limit]]
-        return SlotList(items, complete=len(found) <= question.limit, generated_at=now)
+                view = await _for_a_move(opened.look, question.but, by, view)
+            starts = common(asked, opened.service.open_to(now))
+            sheets = await sheets_of(opened.look, opened.service, opened.doctors, starts, view)
+        return _listed(sheets, question.limit, question.time_zone, now)
 
     async def free_of(self, question: SlotQuestion, by: Caller | None) -> SlotList:
         """As `free`, for the page of a doctor: when nobody knows the doctor, there is no such page."""
@@ -73,20 +94,58 @@ class Slots:
         except UnknownDoctor:
             raise NoSuchDoctor from None
 
+    async def earliest(self, question: EarliestQuestion, by: Caller | None) -> SlotList:
+        """By start, then doctor, up to the service's horizon; `complete` when there are no more."""
+        now = self.now()
+        view = View.of(by, now)
+        async with self.rulebook.opened(question.service_id) as opened:
+            opened = replace(opened, doctors=list(filter(question.fits, opened.doctors)))
+            asked = _from(question.begins or now, opened.service.open_to(now))
+            sheets = await _enough(opened, asked, view, question.limit + 1)
+        return _listed(sheets, question.limit, question.time_zone, now)
 
-async def _sheets(opened: Opened, asked: Span, *, now: datetime, but: UUID | None) -> list[Sheet]:
-    service, doctors = opened.service, opened.doctors
-    starts = common(asked, service.open_to(now))
-    taken = await opened.look.engagements([doctor.id for doctor in doctors], service.frame(starts), but=but)
-    return [Sheet.of(service, doctor, starts, now=now, engagements=taken.get(doctor.id, ())) for doctor in doctors]
+    async def explain(self, service_id: UUID, doctor_id: UUID, starts_at: datetime, by: Caller) -> Explanation:
+        """Every reason that applies to the caller, in the order of the rules."""
+        async with self.rulebook.opened(service_id, [doctor_id]) as opened:
+            case = await Case.of(opened.look, opened.service, opened.doctors, starts_at, View.of(by, self.now()))
+        reasons = availability.reasons(case.sheets[0], starts_at)
+        return Explanation(bookable=not reasons, reasons=reasons)
 
 
-def _starts(sheet: Sheet) -> Iterator[tuple[int, UUID]]:
-    return ((grain, sheet.doctor.id) for grain in availability.starts(sheet))
+async def _enough(opened: Opened[Look], asked: Span, view: View, wanted: int) -> list[Sheet]:
+    """Looks at a day, then at twice as many, until enough is found: the earliest start is mostly near, and the horizon may be far."""
+    found: list[Sheet] = []
+    days, start = 1, asked.start
+    while start < asked.stop:
+        window = range(start, min(asked.stop, start + min(days * DAY, FARTHEST)))
+        found += await sheets_of(opened.look, opened.service, opened.doctors, window, view)
+        if sum(availability.free(sheet).bit_count() for sheet in found) >= wanted:
+            break
+        days, start = days * 2, window.stop
+        await asyncio.sleep(0)
+    return found
 
 
-async def _only_ones_own(look: Look, appointment_id: UUID, by: Caller | None) -> None:
-    """Whose time may be seen as free: one's own, as its patient or doctor; staff may see every one so."""
+def _from(begins: datetime, open_to: Span) -> Span:
+    start = max(grain_from(begins), open_to.start)
+    return range(start, max(start, open_to.stop))
+
+
+def _speaks(doctor: Doctor, language: str) -> bool:
+    """A language range takes in its variants (RFC 4647 section 3.3.1)."""
+    return any(spoken == language or spoken.startswith(f"{language}-") for spoken in doctor.languages)
+
+
+def _listed(sheets: Sequence[Sheet], limit: int, time_zone: str | None, now: datetime) -> SlotList:
+    """A doctor may come with several sheets, of one stretch of time after the other."""
+    found = first_starts(sheets, limit + 1)
+    items = [Slot.of(sheet, grain, time_zone) for grain, _, sheet in found[:limit]]
+    return SlotList(items, complete=len(found) <= limit, generated_at=now)
+
+
+async def _for_a_move(look: Look, appointment_id: UUID, by: Caller | None, view: View) -> View:
+    """Whose time may be seen as free: one's own, as its patient or doctor; staff may see every one so. It is seen for its patient."""
     claim = await look.claim(appointment_id)
     if by is None or claim is None or not claim.concerns(by):
         raise NoSuchReservation
+    return replace(view, patient_id=claim.place.patient_id if claim.place else None)

@@ -87,6 +87,25 @@ class Hours:
             grid |= (teeth >> down & mask) << up
         return working, grid
 
+    def days(self, frame: Span) -> Iterator[tuple[int, Span]]:
+        """The frame cut where the local date changes, each part with its day; a date that the clock goes back to comes twice."""
+        for span, offset in _stretches(self.time_zone, frame):
+            at = span.start
+            while at < span.stop:
+                day = (at + offset) // DAY
+                until = min((day + 1) * DAY - offset, span.stop)
+                yield day, range(at, until)
+                at = until
+
+    def day_of(self, grain: int) -> int:
+        """The local date of a grain, numbered from the epoch."""
+        return next((day for day, _ in self.days(range(grain, grain + 1))), grain // DAY)
+
+    def same_day(self, grain: int) -> list[Span]:
+        """All grains of a grain's local date."""
+        day = self.day_of(grain)
+        return [span for other, span in self.days(range(grain - 2 * DAY, grain + 2 * DAY)) if other == day]
+
     def _on_the_wall(self, days: range, step: int) -> tuple[int, int]:
         wall = teeth = 0
         for number, day in enumerate(days):
@@ -94,6 +113,11 @@ class Hours:
                 wall |= run(stop - start) << number * DAY + start
                 teeth |= comb(step, stop - start) << number * DAY + start
         return wall, teeth
+
+
+def week_of(day: int) -> int:
+    """The ISO week of a day, numbered from the one of the epoch, a Thursday."""
+    return (day + 3) // 7
 
 
 def _wall(clock: str) -> int:

@@ -16,6 +16,7 @@ from shared.kit.sql import Database
 from tests.unit.scheduling.builders import CHECKUP, NOON
 
 Held = dict[tuple[UUID, int], UUID]
+Lanes = dict[tuple[UUID, int], dict[int, UUID]]
 
 
 @asynccontextmanager
@@ -26,11 +27,19 @@ async def opened(url: str) -> AsyncIterator[SqlStore]:
 
 
 async def held(store: SqlStore) -> Held:
-    """Who holds which grain of whom, of lane 0; there is no other lane yet."""
+    """Who holds which grain of whom, where nobody lies over another."""
+    found = await lanes(store)
+    assert all(taken.keys() == {0} for taken in found.values())
+    return {grain: taken[0] for grain, taken in found.items()}
+
+
+async def lanes(store: SqlStore) -> Lanes:
+    """Who holds which lane of which grain of whom."""
+    found: Lanes = {}
     async with store.database.read() as connection:
-        rows = (await connection.execute(select(CLAIM_GRAINS))).all()
-    assert {row.lane for row in rows} <= {0}
-    return {(row.resource_id, row.grain): row.claim_id for row in rows}
+        for row in (await connection.execute(select(CLAIM_GRAINS))).all():
+            found.setdefault((row.resource_id, row.grain), {})[row.lane] = row.claim_id
+    return found
 
 
 def a_claim(number: int, doctor: int, patient: int, start: int, *, length: int = 6, buffer: int = 0, revision: int = 1) -> Claim:

@@ -9,12 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, Engagement
+from scheduling_svc.domain.claims import Claim
+from scheduling_svc.domain.diary import Engagement, View
+from scheduling_svc.domain.terms import Service
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore
 from shared.kit.paging import BadCursor
 from tests.contract.grains import a_claim, held, opened
-from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, a_doctor, a_service
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 
 DAY = range(0, 288)
 
@@ -158,14 +160,20 @@ async def test_engagements_are_those_of_a_person_in_both_parts_and_in_the_span(s
         a_claim(4, doctor=7, patient=6, start=100),
     ):
         await put(store, claim)
-    async with store.look() as look:
-        found = await look.engagements([doctor, patient], DAY)
-        assert sorted(found[doctor]) == [Engagement(100, 106, 99, 107), Engagement(120, 126, 120, 126)]
-        assert sorted(found[patient]) == [Engagement(100, 106, 100, 106), Engagement(120, 126, 119, 127)]
-        assert await look.engagements([doctor], DAY, but=UUID(int=1)) == {doctor: [Engagement(120, 126, 120, 126)]}
-        assert await look.engagements([doctor], range(107, 119)) == {}
-        assert await look.engagements([doctor], range(106, 107)) == {doctor: [Engagement(100, 106, 99, 107)]}
-        assert await look.engagements([], DAY) == {}
+    service = Service.of(a_service())
+
+    async def engagements(within: range, view: View, *doctors: UUID) -> dict[UUID, list[Engagement]]:
+        async with store.look() as look:
+            found = await look.diaries(service, doctors, within, view)
+        return {person: sorted(diary.engagements) for person, diary in found.items()}
+
+    found = await engagements(DAY, View(NOON, patient_id=patient), doctor)
+    assert found[doctor] == [Engagement(100, 106, 99, 107), Engagement(120, 126, 120, 126)]
+    assert found[patient] == [Engagement(100, 106, 100, 106), Engagement(120, 126, 119, 127)]
+    assert await engagements(DAY, View(NOON, but=UUID(int=1)), doctor) == {doctor: [Engagement(120, 126, 120, 126)]}
+    assert await engagements(range(107, 119), View(NOON), doctor) == {}
+    assert await engagements(range(106, 107), View(NOON), doctor) == {doctor: [Engagement(100, 106, 99, 107)]}
+    assert await engagements(DAY, View(NOON)) == {}
 
 
 async def test_live_claims_are_listed_in_pages(store: SqlStore) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.availability import Sheet
-from scheduling_svc.domain.claims import Engagement
+from scheduling_svc.domain.diary import Diary, Engagement, View
+from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceRules
@@ -26,7 +26,7 @@ def sheet_of(oracle: Oracle, asked: range) -> Sheet:
     service, doctor = Service.of(oracle.service), Doctor.of(oracle.doctor)
     booked = [engagement(booked) for booked in oracle.booked]
     patient = [Engagement(grain_of(start), grain_of(end), grain_of(start), grain_of(end)) for start, end in oracle.patient]
-    return Sheet.of(service, doctor, asked, now=oracle.now, engagements=booked, patient=patient, by_staff=oracle.by_staff)
+    return Sheet.of(service, doctor, asked, View(oracle.now, by_staff=oracle.by_staff), Diary(booked), Diary(patient))
 
 
 @st.composite
@@ -86,7 +86,7 @@ def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: in
 
 def listed(doctor: DoctorRules, service: ServiceRules, day: datetime) -> list[str]:
     asked = range(grain_of(day - timedelta(days=1)), grain_of(day + timedelta(days=2)))
-    sheet = Sheet.of(Service.of(service), Doctor.of(doctor), asked, now=day - timedelta(days=2), engagements=())
+    sheet = Sheet.of(Service.of(service), Doctor.of(doctor), asked, View(day - timedelta(days=2)))
     return [instant_of(grain).strftime("%d %H:%M") for grain in availability.starts(sheet)]
 
 

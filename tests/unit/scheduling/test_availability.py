@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.availability import Sheet, conflict, reasons
-from scheduling_svc.domain.claims import Engagement
+from scheduling_svc.domain.availability import conflict, reasons
+from scheduling_svc.domain.diary import Diary, Engagement, View
 from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
+from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import grain_of
 from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service
 
 Minutes = tuple[int, int]
+VIEWER = UUID(int=0xBEE)
 
 
 def engaged(at: Minutes, before: int = 0, after: int = 0) -> Engagement:
@@ -25,10 +29,19 @@ def engaged(at: Minutes, before: int = 0, after: int = 0) -> Engagement:
     return Engagement(starts, ends, starts - before // 5, ends + after // 5)
 
 
-def codes(start: datetime, *, now: datetime = NOON, doctor: Any = None, service: Any = None, **people: Any) -> list[str]:
+def codes(
+    start: datetime,
+    *,
+    now: datetime = NOON,
+    doctor: Any = None,
+    service: Any = None,
+    by_staff: bool = False,
+    patient: Sequence[Engagement] = (),
+    **diary: Any,
+) -> list[str]:
     asked = range(grain_of(start), grain_of(start) + 1)
     offered, chosen = Service.of(service or a_service()), Doctor.of(doctor or a_doctor())
-    sheet = Sheet.of(offered, chosen, asked, now=now, **{"engagements": ()} | people)
+    sheet = Sheet.of(offered, chosen, asked, View(now, VIEWER, by_staff), Diary(**diary), Diary(patient))
     return [reason.code for reason in reasons(sheet, start)]
 
 

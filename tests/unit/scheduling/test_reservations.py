@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.domain.claims import Claim, place_for
 from scheduling_svc.domain.refusals import NoSuchReservation, NotBookable, PatientBusy, ReservationReleased, SlotTaken, UnknownDoctor
 from scheduling_svc.domain.terms import Service
 from scheduling_svc.ports import Overtaken
@@ -35,7 +35,8 @@ def calendar(memory: Memory, now: datetime = NOON) -> Reservations:
 
 
 def taken(appointment_id: UUID, revision: int = 1, **changes: Any) -> Claim:
-    return Claim(appointment_id, revision, Place.of(a_wish(**changes), Service.of(a_service())))
+    wish = a_wish(**changes)
+    return Claim(appointment_id, revision, place_for(wish, Service.of(a_service()), wish.doctor_id or DOCTOR))
 
 
 async def test_a_free_time_is_granted(memory: Memory) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.domain.claims import Claim, place_for
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
 from scheduling_svc.domain.slots import SlotList
 from scheduling_svc.domain.terms import Service
@@ -79,7 +79,7 @@ async def test_the_zone_of_the_question_is_for_showing(memory: Memory) -> None:
 
 
 async def test_ones_own_appointment_may_be_left_out_and_another_persons_may_not(memory: Memory) -> None:
-    memory.claims[MINE] = Claim(MINE, 1, Place.of(a_wish(), Service.of(a_service())))
+    memory.claims[MINE] = Claim(MINE, 1, place_for(a_wish(), Service.of(a_service()), DOCTOR))
     hour: dict[str, Any] = {"begins": NINE, "ends": NINE + timedelta(hours=1)}
     assert clocks(await ask(memory, **hour)) == ["09T09:30"]
     for caller in (Caller(PATIENT, Role.PATIENT), Caller(DOCTOR, Role.DOCTOR), Caller(UUID(int=1), Role.ADMIN)):
@@ -91,9 +91,11 @@ async def test_ones_own_appointment_may_be_left_out_and_another_persons_may_not(
         await ask(memory, Caller(PATIENT, Role.PATIENT), but=UUID(int=1), **hour)
 
 
-async def test_a_doctor_who_takes_no_new_patients_has_no_slots_for_anyone(memory: Memory) -> None:
+async def test_a_doctor_who_takes_no_new_patients_has_slots_for_the_front_desk_only(memory: Memory) -> None:
     memory.known[DOCTOR] = a_doctor(accepting_patients=False)
-    assert (await ask(memory, Caller(UUID(int=1), Role.ADMIN))).items == []
+    for nobody in (None, Caller(PATIENT, Role.PATIENT), Caller(DOCTOR, Role.DOCTOR)):
+        assert (await ask(memory, nobody)).items == []
+    assert (await ask(memory, Caller(UUID(int=1), Role.RECEPTION))).items != []
 
 
 async def test_bad_questions_are_refused(memory: Memory) -> None:

@@ -1,0 +1,119 @@
+"""Closing the clinic, or one of its locations: a block for every doctor concerned, also for one who comes later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from scheduling_svc.domain.claims import Claim
+from scheduling_svc.domain.leaves import LONGEST_CLOSURE, MOST_AFFECTED, Closure, bounded
+from scheduling_svc.domain.refusals import NoSuchClosure
+from scheduling_svc.domain.terms import Doctor
+from scheduling_svc.ports import Store, Transaction
+from shared.contracts.http import Reservation
+from shared.kit.clock import Clock
+from shared.kit.ids import same_id
+from shared.kit.retry import retried
+
+ALL = same_id(UUID(int=0), "closures")
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closure and the appointments that stand in its time: they are kept until someone decides about them."""
+
+    id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    location: str | None
+    created_at: datetime
+    settled: bool
+    affected: list[Reservation]
+
+    @classmethod
+    def of(cls, closure: Closure, affected: list[Reservation]) -> Self:
+        return cls(**{each.name: getattr(closure, each.name) for each in fields(cls) if each.name != "affected"}, affected=affected)
+
+
+async def concern(tx: Transaction, doctor: Doctor) -> None:
+    """Brings the blocks of one doctor into line with all closures; whoever learns of a doctor, or closes, is alone with that."""
+    await tx.alone(ALL)
+    for closure in await tx.closures():
+        await _blocked(tx, closure, doctor)
+
+
+async def _blocked(tx: Transaction, closure: Closure, doctor: Doctor) -> None:
+    block = closure.block_of(doctor.id)
+    await (tx.block(block) if closure.concerns(doctor) else tx.unblock(block))
+
+
+@dataclass(frozen=True, slots=True)
+class Closures:
+    store: Store
+    now: Clock
+
+    async def close(self, closure: Closure) -> Closed:
+        """Blocks doctor by doctor; what is not done when a process dies is done by the job."""
+        bounded(closure.starts_at, closure.ends_at, self.now(), LONGEST_CLOSURE)
+        async with self.store.begin() as tx:
+            await tx.alone(ALL)
+            known = await tx.closure(closure.id)
+            if known is None:
+                await tx.save_closure(closure)
+        return await self._settled(known or closure)
+
+    async def lift(self, closure_id: UUID) -> None:
+        """The time reopens."""
+        async with self.store.begin() as tx:
+            await tx.alone(ALL)
+            closure = await tx.closure(closure_id)
+            if closure is None or closure.lifted:
+                raise NoSuchClosure
+            await tx.save_closure(closure.lift())
+        await self._settled(closure.lift())
+
+    async def listed(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+        """The latest first; one more than `limit`, if there is."""
+        return await self.store.all_closures(limit + 1, after)
+
+    async def settle(self) -> int:
+        """Finishes what was begun."""
+        async with self.store.begin() as tx:
+            begun = [closure for closure in await tx.closures() if not closure.settled]
+        for closure in begun:
+            await self._settled(closure)
+        return len(begun)
+
+    async def _settled(self, closure: Closure) -> Closed:
+        affected, last = list[Claim](), None
+        while doctors := await self.store.doctors_after(PAGE, last):
+            for doctor in doctors:
+                affected += await retried(lambda doctor=doctor: self._settle_one(closure.id, doctor.id))  # type: ignore[misc]
+            last = doctors[-1].id
+        return Closed.of(await self._noted(closure), [claim.reservation() for claim in affected])
+
+    async def _settle_one(self, closure_id: UUID, doctor_id: UUID) -> list[Claim]:
+        """As doctor and closure are now; what stands in the time of one concerned."""
+        async with self.store.begin() as tx:
+            closure, doctors = await tx.closure(closure_id), await tx.doctors([doctor_id])
+            if closure is None or not doctors:
+                return []
+            await _blocked(tx, closure, doctors[0])
+            if not closure.concerns(doctors[0]):
+                return []
+            return await tx.affected(doctor_id, closure.block_of(doctor_id).span, MOST_AFFECTED)
+
+    async def _noted(self, closure: Closure) -> Closure:
+        """Unless it was lifted meanwhile, and is to be done again."""
+        async with self.store.begin() as tx:
+            await tx.alone(ALL)
+            standing = await tx.closure(closure.id)
+            if standing is None or standing.lifted != closure.lifted:
+                return standing or closure
+            settled = replace(standing, settled=True)
+            await tx.save_closure(settled)
+        return settled

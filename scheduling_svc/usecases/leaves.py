@@ -1,0 +1,153 @@
+"""A doctor's leave, decided in one transaction with what becomes of the appointments in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from scheduling_svc.domain import leaves
+from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.domain.diary import View
+from scheduling_svc.domain.leaves import LONGEST_LEAVE, MOST_AFFECTED, Action, Affected, Decision, Leave
+from scheduling_svc.domain.refusals import AffectedChanged, NoSuchDoctor, NoSuchLeave, TooManyAffected, UnknownDoctor
+from scheduling_svc.ports import Store, Transaction
+from scheduling_svc.usecases.proposals import Proposals
+from scheduling_svc.usecases.reservations import counts
+from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.sheets import Case
+from shared.contracts.events import LeaveTaken
+from shared.contracts.grains import grain_of
+from shared.contracts.http import Actor
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import Conflict, Invalid
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+
+
+class _Changed(Exception):
+    """The appointments are not those that were decided about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    store: Store
+    rulebook: Rulebook
+    now: Clock
+
+    async def preview(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime, by: Caller) -> list[Affected]:
+        """The appointments that a leave would hit, in the order of time, and where each could go: no two proposals exclude each other."""
+        await self._allow(doctor_id, starts_at, ends_at, by)
+        span, now = leaves.whole_grains(starts_at, ends_at), self.now()
+        async with self.store.look() as look:
+            claims = _decidable(await look.affected(doctor_id, span, MOST_AFFECTED + 1))
+            proposals = Proposals(look, by, now, span)
+            return [await proposals.for_one(claim) for claim in claims]
+
+    async def take(self, leave: Leave, by: Caller) -> Leave:
+        """Blocks the time, and does to each appointment in it what `outcomes` say; all of it or nothing.
+
+        Refuses with `affected_changed` when other appointments stand there than those decided about. One event tells what was displaced.
+        """
+        await self._allow(leave.doctor_id, leave.starts_at, leave.ends_at, by)
+        leaves.sound(leave.outcomes)
+        try:
+            async with self.store.begin() as tx:
+                if (known := await tx.leave(leave.id)) is not None:
+                    return known
+                await self._taken(tx, leave, by)
+        except _Changed:
+            affected = await self.preview(leave.doctor_id, leave.starts_at, leave.ends_at, by)
+            raise AffectedChanged(affected=affected) from None
+        return leave
+
+    async def withdraw(self, doctor_id: UUID, leave_id: UUID, by: Caller) -> None:
+        """The time reopens; what was decided about appointments stays."""
+        leaves.may_act_for(by, doctor_id)
+        async with self.store.begin() as tx:
+            leave = await tx.leave(leave_id)
+            if leave is None or leave.doctor_id != doctor_id:
+                raise NoSuchLeave
+            await tx.unblock(leave.block)
+            await tx.drop_leave(leave)
+
+    async def listed(self, doctor_id: UUID, by: Caller, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+        """The latest first; one more than `limit`, if there is."""
+        leaves.may_act_for(by, doctor_id)
+        await self._known(doctor_id)
+        return await self.store.leaves(doctor_id, limit + 1, after)
+
+    async def _allow(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime, by: Caller) -> None:
+        leaves.may_act_for(by, doctor_id)
+        leaves.bounded(starts_at, ends_at, self.now(), LONGEST_LEAVE)
+        await self._known(doctor_id)
+
+    async def _known(self, doctor_id: UUID) -> None:
+        try:
+            await self.rulebook.doctor(doctor_id)
+        except UnknownDoctor:
+            raise NoSuchDoctor from None
+
+    async def _taken(self, tx: Transaction, leave: Leave, by: Caller) -> None:
+        """The block first: from then on nothing new can come into its time, so that what stands there is what is decided about."""
+        await tx.block(leave.block)
+        for hold in await tx.holds_in(leave.doctor_id, leave.span):
+            await tx.drop(hold)
+        claims = {claim.id: claim for claim in _decidable(await tx.affected(leave.doctor_id, leave.span, MOST_AFFECTED + 1))}
+        if claims.keys() != {decision.appointment_id for decision in leave.outcomes}:
+            raise _Changed
+        displaced = [
+            leaves.displaced(claims[decision.appointment_id], await self._displaced(tx, claims[decision.appointment_id], decision, by))
+            for decision in sorted(leave.outcomes, key=lambda decision: decision.action)
+            if decision.action is not Action.KEEP
+        ]
+        await tx.add_leave(leave)
+        await tx.announce(
+            LeaveTaken(
+                id=new_id(),
+                occurred_at=self.now(),
+                leave_id=leave.id,
+                doctor_id=leave.doctor_id,
+                starts_at=leave.starts_at,
+                ends_at=leave.ends_at,
+                displaced=displaced,
+                actor=Actor.of(by),
+            )
+        )
+
+    async def _displaced(self, tx: Transaction, claim: Claim, decision: Decision, by: Caller) -> Claim:
+        """The claim as it stands afterwards."""
+        if decision.action is Action.CANCEL:
+            after, seats = claim.released(claim.revision), 1
+        else:
+            try:
+                after, seats = await self._moved(tx, claim, decision, by)
+            except (Conflict, Invalid) as refusal:
+                refusal.facts["appointment_id"] = claim.id
+                raise
+        await tx.put(after, claim, seats=seats)
+        return after
+
+    async def _moved(self, tx: Transaction, claim: Claim, decision: Decision, by: Caller) -> tuple[Claim, int]:
+        """By the same decision as every booking."""
+        assert claim.place is not None
+        assert decision.starts_at is not None
+        place, doctor_id = claim.place, decision.doctor_id or claim.place.doctor_id
+        service, doctors = await tx.service(place.service_id), await tx.doctors([doctor_id])
+        if service is None or not doctors:
+            raise UnknownDoctor(pointer="/affected")
+        await tx.alone(*counts(service, [doctor_id]))
+        view = View.of(by, self.now(), patient_id=place.patient_id, but=claim.id)
+        case = await Case.of(tx, service, doctors, decision.starts_at, view)
+        await case.granted()
+        for hold in case.giving_way(doctor_id):
+            await tx.drop(hold)
+        there = Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at))
+        return replace(claim, revision=claim.revision + 1, place=there, over=False), service.capacity
+
+
+def _decidable(claims: Sequence[Claim]) -> Sequence[Claim]:
+    if len(claims) > MOST_AFFECTED:
+        raise TooManyAffected(pointer="/ends_at", most=MOST_AFFECTED)
+    return claims

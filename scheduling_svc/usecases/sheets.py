@@ -1,0 +1,126 @@
+"""Asking the calendar: the sheets of some doctors for some starts, and what follows from them when a start is not possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any, Self
+from uuid import UUID
+
+from scheduling_svc.domain import availability
+from scheduling_svc.domain.availability import RULES, Reason
+from scheduling_svc.domain.diary import EMPTY, Diary, View
+from scheduling_svc.domain.holds import Hold
+from scheduling_svc.domain.refusals import NotBookable, SlotHeld
+from scheduling_svc.domain.sheet import Sheet
+from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.ports import Look
+from shared.contracts.grains import DAY, Span, common, grain_of, instant_of
+from shared.contracts.http import Alternative
+
+NEAR = 7 * DAY
+ALTERNATIVES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A wish for one start: of whom, with which service and doctors, as seen by whom; and the sheets and diaries of that start.
+
+    The diaries reach over the whole day, so that the least busy doctor can be told.
+    """
+
+    look: Look
+    service: Service
+    doctors: Sequence[Doctor]
+    starts_at: datetime
+    view: View
+    sheets: Sequence[Sheet]
+    diaries: Sequence[Diary]
+
+    @classmethod
+    async def of(cls, look: Look, service: Service, doctors: Sequence[Doctor], starts_at: datetime, view: View) -> Self:
+        start = grain_of(starts_at)
+        asked, frame = range(start, start + 1), service.frame(range(start, start + 1))
+        within = frame if len(doctors) == 1 else range(frame.start - DAY, frame.stop + DAY)
+        found = await look.diaries(service, [doctor.id for doctor in doctors], within, view)
+        patient = found.get(view.patient_id, EMPTY) if view.patient_id else EMPTY
+        diaries = [found.get(doctor.id, EMPTY) for doctor in doctors]
+        sheets = [Sheet.of(service, doctor, asked, view, diary, patient) for doctor, diary in zip(doctors, diaries, strict=True)]
+        return cls(look, service, doctors, starts_at, view, sheets, diaries)
+
+    @property
+    def start(self) -> int:
+        return grain_of(self.starts_at)
+
+    async def granted(self) -> Doctor:
+        """The doctor with whom it is possible: the least busy that day, among equals the first by id. Refuses where there is none."""
+        against = [availability.reasons(sheet, self.starts_at) for sheet in self.sheets]
+        free = [
+            (diary.load(doctor.hours.same_day(self.start)), doctor.id, doctor)
+            for doctor, diary, reasons in zip(self.doctors, self.diaries, against, strict=True)
+            if not reasons
+        ]
+        if not free:
+            await self._refuse(against)
+        return min(free)[-1] if len(free) > 1 else free[0][-1]
+
+    def giving_way(self, doctor_id: UUID) -> list[Hold]:
+        """The holds that a booking with this doctor does away with."""
+        diary = next(diary for doctor, diary in zip(self.doctors, self.diaries, strict=True) if doctor.id == doctor_id)
+        return diary.giving_way(self.service.span(self.start), self.view.viewer_id)
+
+    async def _refuse(self, against: Sequence[Sequence[Reason]]) -> None:
+        conflicts = [kind for reasons in against if (kind := availability.conflict(reasons))]
+        if not conflicts:
+            raise NotBookable(reasons=[reason._asdict() for reason in _together(against)])
+        kind = conflicts[0]
+        facts: dict[str, Any] = {"available_again_at": self._held_until()} if kind is SlotHeld else {}
+        raise kind(alternatives=await self.alternatives(), **facts)
+
+    def _held_until(self) -> datetime | None:
+        span = self.service.span(self.start)
+        ends = (diary.held_until(span, self.view.viewer_id) for diary in self.diaries)
+        return min((end for end in ends if end is not None), default=None)
+
+    async def alternatives(self) -> list[Alternative]:
+        """The nearest starts that the same patient could have with the same doctors, in order of time."""
+        asked = common(range(self.start - NEAR, self.start + NEAR), self.service.open_to(self.view.now))
+        sheets = await sheets_of(self.look, self.service, self.doctors, asked, self.view)
+        free = sorted(each for sheet in sheets for each in nearest(sheet, self.start))
+        chosen = sorted(free, key=lambda each: abs(each[0] - self.start))[:ALTERNATIVES]
+        return [Alternative(doctor_id=doctor_id, starts_at=instant_of(grain)) for grain, doctor_id in sorted(chosen)]
+
+
+async def sheets_of(look: Look, service: Service, doctors: Sequence[Doctor], asked: Span, view: View) -> list[Sheet]:
+    """One per doctor, from one look."""
+    found = await look.diaries(service, [doctor.id for doctor in doctors], service.frame(asked), view)
+    patient = found.get(view.patient_id, EMPTY) if view.patient_id else EMPTY
+    return [Sheet.of(service, doctor, asked, view, found.get(doctor.id, EMPTY), patient) for doctor in doctors]
+
+
+def first_starts(sheets: Sequence[Sheet], limit: int) -> list[tuple[int, UUID, Sheet]]:
+    """The first starts of all, by time and then doctor; a doctor's sheets must not overlap."""
+    return list(islice(merge(*map(_starts, sheets), key=_place), limit))
+
+
+def nearest(sheet: Sheet, start: int) -> list[tuple[int, UUID]]:
+    """A doctor's starts that come nearest to one."""
+    own = [(grain, sheet.doctor.id) for grain in availability.starts(sheet)]
+    return sorted(own, key=lambda each: abs(each[0] - start))[:ALTERNATIVES]
+
+
+def _starts(sheet: Sheet) -> Iterator[tuple[int, UUID, Sheet]]:
+    return ((grain, sheet.doctor.id, sheet) for grain in availability.starts(sheet))
+
+
+def _place(start: tuple[int, UUID, Sheet]) -> tuple[int, int]:
+    return start[0], start[1].int
+
+
+def _together(against: Sequence[Sequence[Reason]]) -> list[Reason]:
+    """Every reason once, in the order of the rules."""
+    order = [rule.__name__ for rule in RULES]
+    return sorted({reason for reasons in against for reason in reasons}, key=lambda reason: order.index(reason.code))
