@@ -32,7 +32,7 @@ ANY: Literal["any"] = "any"
 DoctorOrAny = Annotated[
     UUID | Literal["any"],
     GetPydanticSchema(lambda _type, handler: core_schema.no_info_wrap_validator_function(_doctor_or_any, handler(UUID))),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "uuid"}, {"const": ANY}]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": ANY}]}),
 ]
 Intake = Annotated[dict[IntakeKey, Prose], Field(max_length=20)]
 

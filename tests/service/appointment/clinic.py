@@ -52,7 +52,7 @@ HEARS = (
 
 @dataclass
 class Neighbours:
-    """`silent` hosts do not answer; `instead` is what the calendar answers in place of its own."""
+    """`silent` hosts do not answer; `instead` is what the calendar answers in place of its own; `wished` are the bodies it got."""
 
     rules: ServiceRules = field(default_factory=a_service)
     doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
@@ -60,6 +60,7 @@ class Neighbours:
     calendar: Calendar = field(default_factory=Calendar)
     silent: set[str] = field(default_factory=set)
     instead: httpx.Response | None = None
+    wished: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host in self.silent:
@@ -67,6 +68,7 @@ class Neighbours:
         _, _, kind, *rest = request.url.path.split("/")
         one = UUID(rest[0]) if rest else None
         if kind == "reservations":
+            self.wished += [json.loads(request.content)] if request.method == "PUT" else []
             return self.instead or self._calendar(request, one)
         known: dict[str, dict[UUID, Any]] = {"doctors": self.doctors, "services": {self.rules.id: self.rules}, "patients": self.patients}
         found = known[kind].get(one) if one else None

@@ -1,0 +1,131 @@
+"""Any doctor and held times over HTTP: what is asked of the calendar, and what is answered meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.kit.ids import new_id
+from tests.service.appointment.clinic import ANNA, BO, DESK, Clinic, problem
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, TEN, a_doctor
+
+HOLD = str(new_id())
+HELD = {"available_again_at": "2026-03-02T12:05:00Z", "alternatives": [{"doctor_id": str(COLLEAGUE), "starts_at": "2026-03-09T09:00:00Z"}]}
+
+
+async def test_any_doctor_is_whom_the_calendar_finds(clinic: Clinic) -> None:
+    clinic.around.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
+    answers = [await clinic.book(who, doctor_id="any") for who in (ANNA, BO)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    first, second = (answer.json() for answer in answers)
+    assert [one["doctor"]["full_name"] for one in (first, second)] == ["Ada Weiss", "Bo Grau"]
+    assert [one["local_start"] for one in (first, second)] == ["2026-03-09T09:00", "2026-03-09T08:00"]
+    assert ["doctor_id" in wish for wish in clinic.around.wished] == [False, False]
+    assert (await clinic.get(f"/appointments/{first['id']}")).json() == first
+    assert await clinic.heard() == ["booked", "booked"]
+
+
+@pytest.mark.parametrize("silent", ["scheduling-service", "doctor-service"])
+async def test_until_someone_is_found_it_names_nobody(clinic: Clinic, silent: str) -> None:
+    if silent == "doctor-service":
+        found = clinic.around.doctors.pop(DOCTOR)
+    else:
+        clinic.around.silent = {silent}
+    answer = await clinic.book(doctor_id="any")
+    one = answer.json()
+    assert (answer.status_code, one["status"], one["doctor"]) == (202, "pending", None)
+    assert (one["time_zone"], one["local_start"], one["starts_at"]) == ("UTC", "2026-03-09T08:00", "2026-03-09T08:00:00Z")
+    assert (await clinic.get(answer.headers["location"] + "/calendar.ics")).status_code == 200
+    assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
+    assert (await clinic.get("/appointments", DESK)).json()["items"] == [one]
+    if silent == "doctor-service":
+        clinic.around.doctors[DOCTOR] = found
+    clinic.around.silent = set()
+    clinic.here.clock.forward(timedelta(seconds=60))
+    assert await clinic.heard() == ["booked"]
+    (settled,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
+    assert (settled["status"], settled["doctor"]["id"], settled["time_zone"]) == ("booked", str(DOCTOR), "Europe/Berlin")
+
+
+async def test_where_nobody_is_free_the_refused_one_has_no_doctor(clinic: Clinic) -> None:
+    clinic.around.calendar.doctors = ()
+    answer = await clinic.book(doctor_id="any")
+    assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
+    (refused,) = (await clinic.get("/appointments?status=refused")).json()["items"]
+    assert (refused["doctor"], await clinic.heard()) == (None, [])
+    history = (await clinic.get(f"/appointments/{refused['id']}/history")).json()["items"]
+    assert [("doctor_id" in line["before"], "doctor_id" in line["after"]) for line in history] == [(False, False)]
+    amended = await clinic.here.http.patch(
+        f"/appointments/{refused['id']}", json={"reason": "knee"}, headers=ANNA | {"If-Match": f'"{refused["version"]}"'}
+    )
+    assert (amended.status_code, amended.json()["reason"], await clinic.heard()) == (200, "knee", [])
+
+
+async def test_a_key_books_any_doctor_once(clinic: Clinic) -> None:
+    keyed = ANNA | {"Idempotency-Key": "k"}
+    first, again = await clinic.book(keyed, doctor_id="any"), await clinic.book(keyed, doctor_id="any")
+    assert (first.content, again.headers["idempotent-replayed"], await clinic.heard()) == (again.content, "true", ["booked"])
+    assert (await clinic.book(keyed)).json()["code"] == "idempotency_key_reused"
+
+
+async def test_a_hold_goes_to_the_calendar_with_its_booking_and_with_nothing_else(clinic: Clinic) -> None:
+    one = await clinic.booked(hold_id=HOLD)
+    await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
+    assert [wish.get("hold_id") for wish in clinic.around.wished] == [HOLD, None]
+
+
+async def test_the_job_repeats_the_wish_with_its_hold(clinic: Clinic) -> None:
+    clinic.around.silent = {"scheduling-service"}
+    assert (await clinic.book(hold_id=HOLD)).status_code == 202
+    clinic.around.silent = set()
+    clinic.here.clock.forward(timedelta(seconds=60))
+    assert await clinic.heard() == ["booked"]
+    assert [wish["hold_id"] for wish in clinic.around.wished] == [HOLD]
+
+
+@pytest.mark.parametrize(("code", "facts"), [("slot_held", HELD), ("hold_mismatch", {}), ("hold_expired", {})])
+async def test_what_the_calendar_says_of_holds_reaches_the_client(clinic: Clinic, code: str, facts: dict[str, Any]) -> None:
+    clinic.around.instead = problem(409, code, **facts)
+    answer = await clinic.book(hold_id=HOLD)
+    told = answer.json()
+    assert (answer.status_code, told["code"], {name: told[name] for name in facts}) == (409, code, facts)
+    assert await clinic.heard() == []
+
+
+@pytest.mark.parametrize("action", ["reschedule", "reassign", "restore"])
+async def test_a_time_that_another_holds_is_not_moved_to_either(clinic: Clinic, action: str) -> None:
+    one = await clinic.booked()
+    if action == "restore":
+        await clinic.do(one, "cancel")
+    bodies: dict[str, dict[str, Any]] = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id": str(COLLEAGUE)}}
+    clinic.around.instead = problem(409, "slot_held", **HELD)
+    answer = await clinic.do(one, action, **bodies.get(action, {}))
+    assert (answer.status_code, answer.json()["code"]) == (409, "slot_held")
+    assert answer.json()["available_again_at"] == HELD["available_again_at"]
+
+
+async def test_a_hold_is_for_one_doctor_and_a_doctor_is_one_field(clinic: Clinic) -> None:
+    for body, pointer in (
+        ({"doctor_id": "any", "hold_id": HOLD}, "/hold_id"),
+        ({"doctor_id": "anyone"}, "/doctor_id"),
+        ({"doctor_id": None}, "/doctor_id"),
+        ({"doctor_id": 7}, "/doctor_id"),
+        ({"hold_id": "mine"}, "/hold_id"),
+    ):
+        answer = await clinic.book(**body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert clinic.around.wished == []
+
+
+async def test_the_document_says_that_a_doctor_may_be_any(clinic: Clinic) -> None:
+    schemas = (await clinic.here.http.get("/openapi.json")).json()["components"]["schemas"]
+    choices = schemas["BookAppointment"]["properties"]["doctor_id"]["anyOf"]
+    assert choices == [{"type": "string", "format": "uuid"}, {"type": "string", "const": "any"}]
+
+
+async def test_a_fraction_of_a_second_is_not_another_time(clinic: Clinic) -> None:
+    answer = await clinic.book(starts_at="2026-03-09T08:00:00.5Z")
+    assert (answer.status_code, answer.json()["starts_at"]) == (201, "2026-03-09T08:00:00Z")

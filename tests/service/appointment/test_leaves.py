@@ -1,0 +1,88 @@
+"""A doctor's leave, told by the calendar over the bus: appointments come after it, and everyone hears of it once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.events import AppointmentCancelled, AppointmentRescheduled, LeaveTaken
+from shared.contracts.http import Displaced
+from tests.service.appointment.clinic import ANNA, DESK, DR_GRAU, Clinic
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, TEN, a_doctor, a_leave, a_service
+
+
+def on_leave(clinic: Clinic, one: dict[str, Any], action: str) -> LeaveTaken:
+    """The calendar has decided."""
+    fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
+    fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
+    place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
+    what = Displaced(**fields | place)
+    clinic.around.calendar.leave(what)
+    return a_leave(what)
+
+
+async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(clinic: Clinic) -> None:
+    clinic.around.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
+    one = await clinic.booked()
+    event = on_leave(clinic, one, "moved")
+    for _ in range(2):
+        await clinic.here.tell(event)
+    assert await clinic.heard() == ["booked", "rescheduled"]
+    moved = (await clinic.get(f"/appointments/{one['id']}")).json()
+    assert (moved["status"], moved["starts_at"], moved["ends_at"]) == ("booked", "2026-03-09T09:00:00Z", "2026-03-09T09:30:00Z")
+    assert (moved["doctor"]["full_name"], moved["local_start"], moved["version"]) == ("Bo Grau", "2026-03-09T09:00", one["version"] + 1)
+    told = clinic.here.heard[-1]
+    assert isinstance(told, AppointmentRescheduled)
+    assert (told.previous_starts_at, told.previous_doctor_id, told.actor.id) == (NINE, DOCTOR, DOCTOR)
+    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
+    assert [(line["action"], line["actor"]["role"]) for line in history] == [("booked", "patient"), ("rescheduled", "doctor")]
+    assert (await clinic.get(f"/appointments/{one['id']}", DR_GRAU)).status_code == 200
+
+
+@pytest.mark.parametrize("approval", [False, True])
+async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic, approval: bool) -> None:
+    clinic.around.rules = a_service(requires_approval=approval, cancel_cutoff_minutes=60 * 24 * 30)
+    one = await clinic.booked()
+    event = on_leave(clinic, one, "cancelled")
+    for _ in range(2):
+        await clinic.here.tell(event)
+    assert await clinic.heard() == ["requested" if approval else "booked", "cancelled"]
+    assert isinstance(clinic.here.heard[-1], AppointmentCancelled)
+    cancelled = (await clinic.get(f"/appointments/{one['id']}")).json()
+    assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "The doctor is away.")
+    assert clinic.around.calendar.claims == {}
+    assert (await clinic.do(one, "restore")).json()["status"] == "booked"
+
+
+async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(clinic: Clinic) -> None:
+    one = await clinic.booked()
+    event = on_leave(clinic, one, "moved")
+    colleague = clinic.around.doctors.pop(COLLEAGUE)
+    await clinic.here.tell(event)
+    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
+    clinic.around.doctors[COLLEAGUE] = colleague
+    clinic.here.clock.forward(timedelta(seconds=2))
+    assert await clinic.heard() == ["booked", "rescheduled"]
+
+
+async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_given_back(clinic: Clinic) -> None:
+    one = await clinic.booked()
+    event = on_leave(clinic, one, "moved")
+    await clinic.do(one, "cancel", ANNA)
+    assert len(clinic.around.calendar.claims) == 1
+    await clinic.here.tell(event)
+    assert (clinic.around.calendar.claims, await clinic.heard()) == ({}, ["booked", "cancelled"])
+
+
+async def test_a_move_that_the_leave_overtook_is_refused_before_the_event_comes(clinic: Clinic) -> None:
+    one = await clinic.booked()
+    event = on_leave(clinic, one, "moved")
+    answer = await clinic.do(one, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())
+    assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
+    assert answer.json()["detail"] == "The clinic moved this appointment meanwhile."
+    await clinic.here.tell(event)
+    assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
+    assert await clinic.heard() == ["booked", "rescheduled"]
