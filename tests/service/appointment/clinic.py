@@ -30,14 +30,28 @@ from shared.contracts.events import (
     AppointmentRequested,
     AppointmentRescheduled,
     AppointmentStarted,
+    LeaveTaken,
 )
-from shared.contracts.http import DoctorRules, PatientCard, Reserve, ServiceRules
+from shared.contracts.http import Displaced, DoctorRules, PatientCard, Reserve, ServiceRules
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import refused
 from tests.running import Running, running
 from tests.tokens import bearer, service_bearer
-from tests.unit.appointment.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, a_doctor, a_patient, a_service
+from tests.unit.appointment.builders import (
+    CHECKUP,
+    COLLEAGUE,
+    DOCTOR,
+    HALF,
+    NINE,
+    PATIENT,
+    STRANGER,
+    TEN,
+    a_doctor,
+    a_leave,
+    a_patient,
+    a_service,
+)
 from tests.unit.appointment.fakes import Calendar
 
 ANNA, BO = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, STRANGER)
@@ -120,6 +134,15 @@ class Clinic:
 
     async def get(self, path: str, who: dict[str, str] = ANNA) -> httpx.Response:
         return await self.here.http.get(path, headers=who)
+
+    def on_leave(self, one: dict[str, Any], action: str) -> LeaveTaken:
+        """The calendar has decided about the one at nine: a moved one is at ten, with a colleague."""
+        fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
+        fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
+        place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
+        what = Displaced(**fields | place)
+        self.around.calendar.leave(what)
+        return a_leave(what)
 
     async def heard(self) -> list[str]:
         await self.here.settle()

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
 
-from shared.contracts.events import AppointmentCancelled, AppointmentRescheduled, LeaveTaken
-from shared.contracts.http import Displaced
+from shared.contracts.events import AppointmentCancelled, AppointmentRescheduled
 from tests.service.appointment.clinic import ANNA, DESK, DR_GRAU, Clinic
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, TEN, a_doctor, a_leave, a_service
-
-
-def on_leave(clinic: Clinic, one: dict[str, Any], action: str) -> LeaveTaken:
-    """The calendar has decided."""
-    fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
-    fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
-    place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
-    what = Displaced(**fields | place)
-    clinic.around.calendar.leave(what)
-    return a_leave(what)
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, TEN, a_doctor, a_service
 
 
 async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(clinic: Clinic) -> None:
     clinic.around.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
     one = await clinic.booked()
-    event = on_leave(clinic, one, "moved")
+    event = clinic.on_leave(one, "moved")
     for _ in range(2):
         await clinic.here.tell(event)
     assert await clinic.heard() == ["booked", "rescheduled"]
@@ -46,7 +33,7 @@ async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(
 async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic, approval: bool) -> None:
     clinic.around.rules = a_service(requires_approval=approval, cancel_cutoff_minutes=60 * 24 * 30)
     one = await clinic.booked()
-    event = on_leave(clinic, one, "cancelled")
+    event = clinic.on_leave(one, "cancelled")
     for _ in range(2):
         await clinic.here.tell(event)
     assert await clinic.heard() == ["requested" if approval else "booked", "cancelled"]
@@ -59,7 +46,7 @@ async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic
 
 async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = on_leave(clinic, one, "moved")
+    event = clinic.on_leave(one, "moved")
     colleague = clinic.around.doctors.pop(COLLEAGUE)
     await clinic.here.tell(event)
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
@@ -70,7 +57,7 @@ async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(cl
 
 async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_given_back(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = on_leave(clinic, one, "moved")
+    event = clinic.on_leave(one, "moved")
     await clinic.do(one, "cancel", ANNA)
     assert len(clinic.around.calendar.claims) == 1
     await clinic.here.tell(event)
@@ -79,7 +66,7 @@ async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_give
 
 async def test_a_move_that_the_leave_overtook_is_refused_before_the_event_comes(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = on_leave(clinic, one, "moved")
+    event = clinic.on_leave(one, "moved")
     answer = await clinic.do(one, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
     assert answer.json()["detail"] == "The clinic moved this appointment meanwhile."

@@ -10,7 +10,7 @@ import pytest
 
 from appointment_svc.migrations import migrate
 from tests.service.appointment.clinic import ANNA, BO, DESK, Clinic, a_clinic
-from tests.unit.appointment.builders import TEN
+from tests.unit.appointment.builders import DOCTOR, TEN
 
 KEYED = ANNA | {"Idempotency-Key": "k"}
 
@@ -38,6 +38,27 @@ async def test_an_appointment_lives_there_as_it_does_in_sqlite(clinic: Clinic) -
     assert [line["action"] for line in history] == ["booked", "rescheduled", "cancelled", "restored"]
     assert (await clinic.get(f"/appointments/{one['id']}", BO)).status_code == 404
     assert [each["id"] for each in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [one["id"]]
+
+
+async def test_any_doctor_is_nobody_until_one_is_found(clinic: Clinic) -> None:
+    clinic.around.silent.add("scheduling-service")
+    one = await clinic.booked(doctor_id="any")
+    assert (one["status"], one["doctor"]) == ("pending", None)
+    assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
+    clinic.around.silent.clear()
+    clinic.here.clock.forward(timedelta(minutes=1))
+    assert await clinic.heard() == ["booked"]
+    (found,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
+    assert (found["id"], found["doctor"]["id"]) == (one["id"], str(DOCTOR))
+
+
+async def test_appointments_come_after_a_leave(clinic: Clinic) -> None:
+    one = await clinic.booked()
+    event = clinic.on_leave(one, "moved")
+    for _ in range(2):
+        await clinic.here.tell(event)
+    assert await clinic.heard() == ["booked", "rescheduled"]
+    assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
 
 
 async def test_a_key_books_once_and_answers_the_same(clinic: Clinic) -> None:
