@@ -16,6 +16,7 @@ from tests.unit.appointment.builders import (
     BY,
     COLLEAGUE,
     DESK,
+    NINE,
     NOON,
     STRANGER,
     TEN,
@@ -34,6 +35,23 @@ ELEVEN = TEN + timedelta(hours=1)
 @pytest.fixture
 def clinic() -> Clinic:
     return Clinic()
+
+
+@pytest.mark.parametrize(
+    ("answer", "met", "by_anyone"),
+    [
+        ({}, True, True),
+        ({"starts_at": NINE + timedelta(microseconds=5)}, True, True),
+        ({"revision": 2}, False, False),
+        ({"starts_at": TEN}, False, False),
+        ({"doctor_id": COLLEAGUE}, False, True),
+    ],
+)
+def test_a_wish_is_met_by_its_very_time_and_doctor_and_by_nothing_later(answer: dict[str, object], met: bool, by_anyone: bool) -> None:
+    for one, expected in ((an_appointment(S.PENDING), met), (with_anyone(), by_anyone)):
+        assert one.intent is not None
+        granted = Clinic().calendar.decide(one.id, one.wish()).model_copy(update=answer)
+        assert one.intent.is_met_by(granted) is expected
 
 
 async def test_a_move_that_the_leave_overtook_is_refused_and_the_event_brings_it_to_its_claim(clinic: Clinic) -> None:
@@ -67,6 +85,22 @@ async def test_a_pending_one_that_the_leave_called_off_is_refused(clinic: Clinic
         await clinic.booking.book(a_wish(), ANNA, one.id)
     await clinic.displacements.follow(event)
     assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (S.REFUSED, [], [])
+
+
+async def test_after_a_refusal_everything_that_is_wished_is_later_than_the_leave(clinic: Clinic) -> None:
+    for cancels in (True, False):
+        clinic = Clinic()
+        one = clinic.has(an_appointment())
+        event = clinic.on_leave(one, "moved", revision=5)
+        with pytest.raises(Refusal, match="The clinic moved"):
+            await clinic.changes.reschedule(clinic.act(ANNA, one), ELEVEN, None)
+        if cancels:
+            await clinic.changes.cancel(clinic.act(ANNA, one), None)
+        else:
+            await clinic.changes.reschedule(clinic.act(ANNA, one), ELEVEN, None)
+        assert clinic.faults() == []
+        await clinic.displacements.follow(event)
+        assert (clinic.topics, clinic.faults()) == (["cancelled" if cancels else "rescheduled"], [])
 
 
 async def test_whoever_cancels_before_the_event_comes_gives_the_moved_claim_back(clinic: Clinic) -> None:
