@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
-from scheduling_svc.usecases.holds import HoldWish
 from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation
 
 

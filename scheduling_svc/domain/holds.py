@@ -18,6 +18,15 @@ MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
+class HoldWish:
+    """A time with a doctor that someone wants to think about."""
+
+    service_id: UUID
+    doctor_id: UUID
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Takes the doctor's time (or a seat of a session), never the patient's. It is over when the clock says so, whoever notices."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +17,7 @@ from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS
 from shared.contracts.grains import Span
 from shared.kit.paging import BadCursor
+from shared.kit.written import row_into
 
 RESERVATION = "reservation"
 
@@ -84,29 +86,33 @@ async def put(connection: AsyncConnection, claim: Claim, standing: Claim | None,
     """Frees what the standing claim took and takes what the new one needs: in one transaction, so that a claim may move over itself."""
     if claim == standing:
         return
+    row = to_row(claim) | {"changed_at": at}
     try:
-        await _write(connection, to_row(claim) | {"changed_at": at}, standing)
-        if standing is None or (claim.takes, claim.session) != (standing.takes, standing.session):
-            await _move(connection, claim, standing, room, at)
+        if standing is None:
+            await _take(connection, claim, room, at, first=[row_into(CLAIMS, row)])
+        else:
+            await _rewrite(connection, row, standing)
+            if (claim.takes, claim.session) != (standing.takes, standing.session):
+                await _free(connection, standing, at)
+                await _take(connection, claim, room, at)
     except IntegrityError:
         raise Overtaken from None
 
 
-async def _write(connection: AsyncConnection, row: dict[str, Any], standing: Claim | None) -> None:
+async def _rewrite(connection: AsyncConnection, row: dict[str, Any], standing: Claim) -> None:
     """Compare and set: revision and liveness together never come back."""
-    if standing is None:
-        await connection.execute(insert(CLAIMS), row)
-    else:
-        seen = {"claim": standing.id, "seen_revision": standing.revision, "seen_live": standing.live}
-        if not (await connection.execute(REWRITE, row | seen)).rowcount:
-            raise Overtaken
+    seen = {"claim": standing.id, "seen_revision": standing.revision, "seen_live": standing.live}
+    if not (await connection.execute(REWRITE, row | seen)).rowcount:
+        raise Overtaken
 
 
-async def _move(connection: AsyncConnection, claim: Claim, standing: Claim | None, room: int, at: datetime) -> None:
-    if standing is not None:
-        await grains.free(connection, standing.id, standing.takes)
-        if standing.session:
-            await seats.stand(connection, standing.session.id, standing.id, at)
-    await grains.take(connection, claim.id, claim.takes, over=claim.over)
+async def _take(connection: AsyncConnection, claim: Claim, room: int, at: datetime, *, first: Sequence[str] = ()) -> None:
+    await grains.take(connection, claim.id, claim.takes, over=claim.over, first=first)
     if claim.session:
         await seats.sit(connection, claim.session, claim.id, room, at)
+
+
+async def _free(connection: AsyncConnection, standing: Claim, at: datetime) -> None:
+    await grains.free(connection, standing.id, standing.takes)
+    if standing.session:
+        await seats.stand(connection, standing.session.id, standing.id, at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from scheduling_svc.domain.claims import Take
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository.tables import CLAIM_GRAINS
 from shared.contracts.grains import Span
+from shared.kit.written import send
 
 LANE = 0
 AT_ONCE = 2000
@@ -35,11 +36,17 @@ INSERT = "INSERT INTO claim_grains (resource_id, grain, lane, claim_id) VALUES "
 Lanes = dict[int, list[int]]
 
 
-async def take(connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take], *, over: bool = False) -> None:
-    """All grains in the order of the key, so that racing writers meet at the first that they share; IntegrityError when one is taken."""
-    for who, span in sorted(takes, key=lambda take: (take.resource_id, take.span.start)) if len(takes) > 1 else takes:
-        lanes = await _lanes(connection, who, span) if over else {}
-        await _insert(connection, claim_id, who, span, lanes)
+async def take(
+    connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take], *, over: bool = False, first: Sequence[str] = ()
+) -> None:
+    """All grains in the order of the key, so that racing writers meet at the first that they share; IntegrityError when one is taken.
+
+    `first` are statements that go with it to the driver, before it.
+    """
+    ordered = sorted(takes, key=lambda take: take.resource_id)
+    lanes = [await _lanes(connection, *take) if over else {} for take in ordered]
+    rows = (row for take, taken in zip(ordered, lanes, strict=True) for row in _rows(claim_id, take, taken))
+    await send(connection, chain(first, _inserts(rows)))
 
 
 async def free(connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take]) -> None:
@@ -49,12 +56,14 @@ async def free(connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take
         await _let_down(connection, who, span)
 
 
-async def _insert(connection: AsyncConnection, claim_id: UUID, who: UUID, span: Span, lanes: Lanes) -> None:
-    """Written out, for these are numbers and hex digits: binding them would cost more than everything else."""
-    before, after = f"('{who.hex}',", f",'{claim_id.hex}')"
-    rows = (f"{before}{grain},{_lowest_free(lanes[grain]) if grain in lanes else LANE}{after}" for grain in span)
+def _rows(claim_id: UUID, take: Take, lanes: Lanes) -> Iterator[str]:
+    before, after = f"('{take.resource_id.hex}',", f",'{claim_id.hex}')"
+    return (f"{before}{grain},{_lowest_free(lanes[grain]) if grain in lanes else LANE}{after}" for grain in take.span)
+
+
+def _inserts(rows: Iterator[str]) -> Iterator[str]:
     while batch := ",".join(islice(rows, AT_ONCE)):
-        await connection.exec_driver_sql(INSERT + batch)
+        yield INSERT + batch
 
 
 async def _delete(connection: AsyncConnection, claim_id: UUID, who: UUID, span: Span) -> None:

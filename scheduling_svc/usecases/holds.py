@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from scheduling_svc.domain.diary import View
-from scheduling_svc.domain.holds import MOST, Hold
+from scheduling_svc.domain.holds import MOST, Hold, HoldWish
 from scheduling_svc.domain.refusals import NoSuchHold, TooManyHolds
 from scheduling_svc.ports import Store, Transaction
 from scheduling_svc.usecases.reservations import counts
@@ -16,15 +15,6 @@ from scheduling_svc.usecases.sheets import Case
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
-
-
-@dataclass(frozen=True, slots=True)
-class HoldWish:
-    """A time with a doctor that someone wants to think about."""
-
-    service_id: UUID
-    doctor_id: UUID
-    starts_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,7 +261,7 @@ class NewPatient(Body):
 class Reserve(Body):
     """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment.
 
-    Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: the hold of the one who asks, which it uses up.
+    Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: a hold of the one who asks, to be used up.
     """
 
     service_id: UUID

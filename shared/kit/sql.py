@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.contracts.refusals import Unavailable
 from shared.kit import engines
 from shared.kit.deadlines import remaining
-from shared.kit.retry import Aborted
+from shared.kit.retry import Aborted, retried
 
 DEADLINE_SECONDS = 10
-DEADLOCK, LOCK_WAIT, GONE = 1213, 1205, frozenset({1053, 1927, 2002, 2003, 2006, 2013, 4031})
+DEADLOCK, LOCK_WAIT, ABSENT, LOST = 1213, 1205, frozenset({2002, 2003}), frozenset({1053, 1927, 2006, 2013, 4031})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -69,42 +69,55 @@ class Database:
         await self._writer.dispose()
         await self._reader.dispose()
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commits on leaving, rolls back on any exception; Aborted when the database wants it done again."""
-        async with AsyncExitStack() as stack:
-            if self.is_sqlite:
-                await stack.enter_async_context(self._turn)
-            connection = await stack.enter_async_context(_opened(self._writer))
-            yield connection
+        return self._in_turn() if self.is_sqlite else _opened(self._writer)
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return _opened(self._reader)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        async with _opened(self._reader) as connection:
+    async def _in_turn(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turn, _opened(self._writer) as connection:
             yield connection
 
     async def check(self) -> None:
-        """For readiness."""
+        """For readiness; a connection that was lost meanwhile is replaced."""
+        await retried(self._answers, attempts=3)
+
+    async def _answers(self) -> None:
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
 
 
 @asynccontextmanager
 async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction. Its end is written out: SQLAlchemy's own takes a task and half a dozen turns of the loop, as much as a statement."""
+    committing = False
     try:
-        async with asyncio.timeout(remaining(DEADLINE_SECONDS)), engine.begin() as connection:
-            yield connection
+        async with asyncio.timeout(remaining(DEADLINE_SECONDS)):
+            connection = await engine.connect()
+            try:
+                yield connection
+                committing = True
+                await connection.commit()
+            except BaseException:
+                await asyncio.shield(connection.close())
+                raise
+            await connection.close()
     except (PoolTimeout, TimeoutError, OSError):
         raise Unavailable("The database does not answer.", retry_after=1) from None
     except DBAPIError as error:
-        raise _translated(error) from error
+        raise _translated(error, committing) from error
 
 
-def _translated(error: DBAPIError) -> Exception:
+def _translated(error: DBAPIError, committing: bool) -> Exception:
+    """What was lost before the commit was not done, and is done again; nobody knows that of what was lost with it."""
     number = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    if number in (DEADLOCK, LOCK_WAIT) or "database is locked" in str(number):
+    lost = error.connection_invalidated or number in LOST
+    if number in (DEADLOCK, LOCK_WAIT) or "database is locked" in str(number) or (lost and number not in ABSENT and not committing):
         return Aborted(str(number))
-    if error.connection_invalidated or number in GONE or "unable to open" in str(number):
+    if lost or number in ABSENT or "unable to open" in str(number):
         return Unavailable("The database does not answer.", retry_after=1)
     return error
 

@@ -1,0 +1,120 @@
+"""How many claims a second MariaDB grants, against the same grains by one raw multi-row INSERT each: `.venv/bin/python -m bench.claims`.
+
+Both write 8 grains of a doctor and 6 of a patient, commit, and are done by 32 tasks over as many connections, spread over 200 doctors;
+the raw one goes straight to the driver. They take turns, round after round; the medians are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import aiomysql
+from sqlalchemy.engine import make_url
+
+from bench.databases import on_mysql
+from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.repository import SqlStore
+from shared.kit.migrating import migrate
+from shared.kit.retry import retried
+from shared.kit.sql import Database
+
+DOCTORS = [uuid4() for _ in range(200)]
+SERVICE = uuid4()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LENGTH, BEFORE, AFTER = 6, 1, 1
+TASKS = 32
+RAW = "INSERT INTO raw_grains (resource_id, grain, lane, claim_id) VALUES " + ",".join(["(%s,%s,%s,%s)"] * (2 * LENGTH + BEFORE + AFTER))
+Write = Callable[[Place], Awaitable[None]]
+
+
+def places() -> Iterator[Place]:
+    """No two in each other's way, neighbours in time with different doctors."""
+    for number in count():
+        start = 6_000_000 + number // len(DOCTORS) * (LENGTH + BEFORE + AFTER)
+        visit, span = range(start, start + LENGTH), range(start - BEFORE, start + LENGTH + AFTER)
+        yield Place(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
+
+
+async def rate(write: Write, wanted: Iterator[Place], seconds: float) -> float:
+    """Writes per second."""
+    until, done = time.perf_counter() + seconds, 0
+
+    async def some() -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            await write(next(wanted))
+            done += 1
+
+    began = time.perf_counter()
+    await asyncio.gather(*(some() for _ in range(TASKS)))
+    return done / (time.perf_counter() - began)
+
+
+def claiming(store: SqlStore) -> Write:
+    async def once(claim: Claim) -> None:
+        async with store.begin() as tx:
+            await tx.put(claim, None)
+
+    async def write(place: Place) -> None:
+        claim = Claim(uuid4(), 1, place)
+        await retried(lambda: once(claim))
+
+    return write
+
+
+def raw(pool: Any) -> Write:
+    async def write(place: Place) -> None:
+        claim = uuid4().hex
+        rows: list[Any] = []
+        for who, grain in place.grains():
+            rows += (who.hex, grain, 0, claim)
+        async with pool.acquire() as connection, connection.cursor() as cursor:
+            await cursor.execute(RAW, rows)
+            await connection.commit()
+
+    return write
+
+
+async def measure(url: str, rounds: int, seconds: float) -> None:
+    migrate("scheduling_svc", url)
+    where = make_url(url)
+    pool = await aiomysql.create_pool(
+        host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=16, maxsize=24
+    )
+    async with pool.acquire() as connection, connection.cursor() as cursor:
+        await cursor.execute("CREATE TABLE raw_grains LIKE claim_grains")
+    async with Database(url) as database:
+        writers = {"raw INSERT": (raw(pool), places()), "claim": (claiming(SqlStore(database, lambda: NOW)), places())}
+        found: dict[str, list[float]] = {name: [] for name in writers}
+        for number in range(rounds + 1):
+            for name, (write, wanted) in writers.items():
+                measured = await rate(write, wanted, seconds)
+                if number:
+                    found[name].append(measured)
+    pool.close()
+    await pool.wait_closed()
+    medians = {name: statistics.median(rates) for name, rates in found.items()}
+    for name, rates in found.items():
+        print(f"{name:12} median {medians[name]:8.0f}/s   {' '.join(f'{each:.0f}' for each in rates)}")
+    print(f"claim / raw INSERT = {medians['claim'] / medians['raw INSERT']:.2f}")
+
+
+async def main() -> None:
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--rounds", type=int, default=7)
+    given.add_argument("--seconds", type=float, default=2)
+    chosen = given.parse_args()
+    async with on_mysql() as url:
+        await measure(url, chosen.rounds, chosen.seconds)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
