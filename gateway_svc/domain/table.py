@@ -35,11 +35,15 @@ TABLE = (
     Entry("/.well-known", Service.AUTH),
     Entry("/patients", Service.PATIENT),
     Entry("/doctors/{id}/slots", Service.SCHEDULING),
+    Entry("/doctors/{id}/leaves", Service.SCHEDULING),
     Entry("/doctors", Service.DOCTOR),
     Entry("/services", Service.DOCTOR),
     Entry("/specialties", Service.DOCTOR),
     Entry("/slots", Service.SCHEDULING),
+    Entry("/holds", Service.SCHEDULING),
+    Entry("/calendar", Service.SCHEDULING),
     Entry("/appointments", Service.APPOINTMENT),
+    Entry("/admin/closures", Service.SCHEDULING),
     Entry("/admin", Service.ADMIN),
 )
 _BY_FIRST = {entry.segments[0]: tuple(other for other in TABLE if other.segments[0] == entry.segments[0]) for entry in TABLE}
