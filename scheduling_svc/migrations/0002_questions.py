@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.add_column("claims", sa.Column("expires_at", UtcDateTime))
     op.add_column("claims", sa.Column("extended", sa.Boolean))
     op.drop_index("claims_of_doctor", "claims")
-    op.create_index("claims_by_doctor", "claims", ["doctor_id", "kind", "live", "span_to", "span_from", "visit_from", "visit_to", "id"])
+    op.create_index("claims_by_doctor", "claims", ["doctor_id", "live", "kind", "span_to", "span_from", "visit_from", "visit_to", "id"])
     op.create_index("holds_of_owner", "claims", ["owner_id", "service_id"], unique=True)
     op.create_table(
         "seats",

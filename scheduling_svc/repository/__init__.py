@@ -9,12 +9,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduling_svc.domain.agenda import Entry
 from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.diary import Diary, View
+from scheduling_svc.domain.feeds import Feed
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.repository import blocks, claims, diaries, holds, rules, turns
+from scheduling_svc.repository import agenda, blocks, claims, diaries, holds, rules, turns
 from scheduling_svc.repository.tables import PLUMBING
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
@@ -107,6 +109,12 @@ class Transaction(SqlTransaction, SqlLook):
     async def closures(self) -> list[Closure]:
         return await blocks.closures(self.connection, self.now())
 
+    async def link(self, feed: Feed) -> None:
+        await agenda.link(self.connection, feed)
+
+    async def unlink(self, account_id: UUID) -> None:
+        await agenda.unlink(self.connection, account_id)
+
     async def learn_doctor(self, doctor: DoctorRules) -> bool:
         return await rules.learn_doctor(self.connection, doctor)
 
@@ -149,6 +157,14 @@ class SqlStore:
     async def all_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
         async with self.database.read() as connection:
             return await blocks.all_closures(connection, limit, after)
+
+    async def entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[Entry]:
+        async with self.database.read() as connection:
+            return await agenda.entries(connection, account_id, within, limit, after)
+
+    async def reader(self, token_hash: str) -> UUID | None:
+        async with self.database.read() as connection:
+            return await agenda.reader(connection, token_hash)
 
     async def doctors_after(self, limit: int, after: UUID | None) -> list[Doctor]:
         async with self.database.read() as connection:
