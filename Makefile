@@ -34,6 +34,9 @@ servers:  ## install and start MariaDB, RabbitMQ and a MongoDB-protocol server f
 	@$(PYTHON) deploy/servers/servers.py up
 
 bench: .venv/.ready  ## the measurements, as ratios
+	@$(RUN)python -m bench.slots
+	@$(RUN)python -m bench.claims
+	@$(RUN)python -m bench.race
 	@$(RUN)python -m bench.gateway
 
 env:  ## write .env with random passwords for compose.yaml
