@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.rulebook import Rulebook
-from shared.contracts.events import DoctorChanged, ServiceChanged
+from shared.contracts.events import AccountChanged, DoctorChanged, ServiceChanged
 from shared.kit.footing import Footing
 
 
-async def subscribe(ground: Footing, rulebook: Rulebook) -> None:
-    await ground.subscribe({DoctorChanged: rulebook.doctor_changed, ServiceChanged: rulebook.service_changed})
+async def subscribe(ground: Footing, rulebook: Rulebook, feeds: Feeds) -> None:
+    await ground.subscribe(
+        {DoctorChanged: rulebook.doctor_changed, ServiceChanged: rulebook.service_changed, AccountChanged: feeds.note_account}
+    )

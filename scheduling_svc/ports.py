@@ -7,8 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
+from scheduling_svc.domain.agenda import Entry
 from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.diary import Diary, View
+from scheduling_svc.domain.feeds import Feed
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
@@ -120,6 +122,30 @@ class Store(Protocol):
 
     async def all_learned(self) -> bool:
         """Whether every rule was fetched once."""
+
+
+class Linking(Protocol):
+    """A transaction about the links to people's calendars."""
+
+    async def link(self, feed: Feed) -> None:
+        """In place of the account's last one."""
+
+    async def unlink(self, account_id: UUID) -> None:
+        """Harmless to repeat."""
+
+    async def first_time(self, event_id: UUID) -> bool: ...
+
+
+class Calendars(Protocol):
+    """People's own calendars."""
+
+    def begin(self) -> AbstractAsyncContextManager[Linking]: ...
+
+    async def entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[Entry]:
+        """What touches a span of one's time, by start and id; BadCursor. The number of queries is constant."""
+
+    async def reader(self, token_hash: str) -> UUID | None:
+        """Whose calendar a link opens."""
 
 
 class Rules(Protocol):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from scheduling_svc.domain.agenda import EntryKind
 from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
 from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation
@@ -160,3 +161,20 @@ class ClosedOut(ClosureOut):
     """`affected` are the appointments in its time: they stay until someone decides about them."""
 
     affected: list[Reservation]
+
+
+class EntryOut(Answer):
+    """A time in which one is busy. `local_start` is the wall clock in `time_zone`, which is the doctor's."""
+
+    kind: EntryKind
+    appointment_id: Annotated[UUID | None, Field(description="Null for a leave and a closure.")]
+    starts_at: Instant
+    ends_at: Instant
+    local_start: Annotated[str, Field(examples=["2026-03-09T09:00"])]
+    time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
+
+
+class FeedOut(Answer):
+    """Keep the link to yourself; it is told once."""
+
+    url: Annotated[str, Field(examples=["https://careslot.example/calendar/feed/Zm9vYmFy.ics"])]

@@ -69,6 +69,10 @@ class NoSuchLeave(NoSuch):
     """There is no such leave, or it is not yours."""
 
 
+class NoSuchFeed(NoSuch):
+    """There is no such calendar, or its link has ended."""
+
+
 class NoSuchClosure(NoSuch):
     """There is no such closure."""
 

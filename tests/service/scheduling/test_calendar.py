@@ -1,0 +1,368 @@
+"""One's own agenda and its subscription, over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from icalendar import Calendar
+from sqlalchemy import event, select
+from sqlalchemy.engine import Engine
+
+from scheduling_svc.repository.tables import FEEDS, PLUMBING
+from shared.contracts.events import AccountChanged
+from shared.contracts.identity import Role
+from shared.kit.logs import JsonLine, log
+from shared.kit.sql import Database
+from tests.running import NOON, Running
+from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
+from tests.tokens import bearer
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
+
+OTHER, SHARED = UUID(int=0xB), UUID(int=0x6)
+TOKYO = a_doctor(id=COLLEAGUE, time_zone="Asia/Tokyo", services=[CHECKUP, SHARED])
+GROUP = a_service(id=SHARED, name="Group", capacity=3)
+WORDS = {"Appointment", "Leave", "Clinic closed"}
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+    rules = DoctorService([a_doctor(services=[CHECKUP, SHARED]), TOKYO], [a_service(), GROUP])
+    async with a_clinic(tmp_path, rules, database_url=sql_url, public_url="https://clinic.example") as here:
+        yield here
+
+
+async def agenda(
+    here: Running, who: UUID = PATIENT, role: Role = Role.PATIENT, query: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    answer = await here.http.get("/calendar", params=query, headers=bearer(role, who))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
+
+
+async def take_leave(here: Running, begins: datetime, ends: datetime) -> None:
+    body = {"starts_at": begins.isoformat(), "ends_at": ends.isoformat(), "reason": "A secret operation."}
+    answer = await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=bearer(Role.DOCTOR, DOCTOR))
+    assert answer.status_code == 201, answer.text
+
+
+async def close(here: Running, begins: datetime, ends: datetime) -> None:
+    body = {"from": begins.isoformat(), "to": ends.isoformat(), "reason": "Flooded cellar."}
+    answer = await here.http.post("/admin/closures", json=body, headers=bearer(Role.ADMIN))
+    assert answer.status_code == 201, answer.text
+    await here.settle()
+
+
+def hours(count: float) -> datetime:
+    return NINE + timedelta(hours=count)
+
+
+async def subscribe(here: Running, who: UUID = PATIENT, role: Role = Role.PATIENT, **headers: str) -> str:
+    answer = await here.http.post("/calendar/feed", headers=bearer(role, who) | headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["url"])
+
+
+async def read(here: Running, url: str) -> httpx.Response:
+    return await here.http.get(url.removeprefix("https://clinic.example"))
+
+
+async def test_patient_and_doctor_see_the_same_appointment_and_nobody_else_does(clinic: Running) -> None:
+    assert (await reserve(clinic, 1)).status_code == 200
+    entry = {
+        "kind": "appointment",
+        "appointment_id": str(UUID(int=1)),
+        "starts_at": "2026-03-09T08:00:00Z",
+        "ends_at": "2026-03-09T08:30:00Z",
+        "local_start": "2026-03-09T09:00",
+        "time_zone": "Europe/Berlin",
+    }
+    assert await agenda(clinic) == await agenda(clinic, DOCTOR, Role.DOCTOR) == [entry]
+    for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN):
+        assert await agenda(clinic, uuid4(), role) == []
+
+
+async def test_released_time_is_not_on_the_agenda(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await release(clinic, 1, revision=1)
+    await release(clinic, 2, revision=1)
+    assert await agenda(clinic) == await agenda(clinic, DOCTOR, Role.DOCTOR) == []
+
+
+async def test_leaves_and_closures_are_the_doctors_and_have_no_appointment(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await take_leave(clinic, hours(3), hours(5))
+    await close(clinic, hours(24), hours(48))
+    mine = await agenda(clinic, DOCTOR, Role.DOCTOR)
+    assert [(entry["kind"], entry["starts_at"], entry["ends_at"]) for entry in mine] == [
+        ("appointment", "2026-03-09T08:00:00Z", "2026-03-09T08:30:00Z"),
+        ("leave", "2026-03-09T11:00:00Z", "2026-03-09T13:00:00Z"),
+        ("closure", "2026-03-10T08:00:00Z", "2026-03-11T08:00:00Z"),
+    ]
+    assert [entry["appointment_id"] for entry in mine[1:]] == [None, None]
+    abroad = await agenda(clinic, COLLEAGUE, Role.DOCTOR)
+    assert [(entry["kind"], entry["local_start"], entry["time_zone"]) for entry in abroad] == [
+        ("closure", "2026-03-10T17:00", "Asia/Tokyo")
+    ]
+    assert len(await agenda(clinic)) == 1
+
+
+async def test_a_hold_is_on_no_agenda_and_the_seats_of_a_group_are_on_it_without_their_session(clinic: Running) -> None:
+    hold = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": hours(2).isoformat()}
+    assert (await clinic.http.post("/holds", json=hold, headers=bearer(Role.PATIENT, PATIENT))).status_code == 201
+    for number, patient in ((1, PATIENT), (2, OTHER)):
+        assert (await reserve(clinic, number, service_id=SHARED, patient_id=patient)).status_code == 200
+    assert [entry["appointment_id"] for entry in await agenda(clinic)] == [str(UUID(int=1))]
+    assert [entry["appointment_id"] for entry in await agenda(clinic, DOCTOR, Role.DOCTOR)] == [str(UUID(int=1)), str(UUID(int=2))]
+
+
+async def test_a_doctor_who_is_their_own_patient_sees_the_appointment_once(clinic: Running) -> None:
+    await reserve(clinic, 1, patient_id=DOCTOR)
+    await reserve(clinic, 2, patient_id=DOCTOR, doctor_id=COLLEAGUE, starts_at=NINE.replace(hour=0))
+    found = await agenda(clinic, DOCTOR, Role.DOCTOR)
+    assert [(entry["appointment_id"], entry["time_zone"]) for entry in found] == [
+        (str(UUID(int=2)), "Asia/Tokyo"),
+        (str(UUID(int=1)), "Europe/Berlin"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "seen"),
+    [
+        ("08:00", "08:30", True),
+        ("07:00", "08:00", False),
+        ("07:00", "08:01", True),
+        ("08:29", "09:00", True),
+        ("08:30", "09:00", False),
+        ("08:10", "08:11", True),
+    ],
+)
+async def test_what_overlaps_the_range_is_listed(clinic: Running, begins: str, ends: str, seen: bool) -> None:
+    await reserve(clinic, 1)
+    query = {"from": f"2026-03-09T{begins}:00Z", "to": f"2026-03-09T{ends}:00Z"}
+    assert bool(await agenda(clinic, query=query)) is bool(await agenda(clinic, DOCTOR, Role.DOCTOR, query)) is seen
+
+
+async def test_a_range_is_two_weeks_from_now_unless_told(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await reserve(clinic, 2, starts_at=NINE + timedelta(days=7, hours=5))
+    assert len(await agenda(clinic)) == 1
+    assert len(await agenda(clinic, query={"from": "2026-03-09T08:29:00Z"})) == 2
+    assert await agenda(clinic, query={"from": "2199-12-31T00:00:00Z"}) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("from=2026-03-09T00:00:00Z&to=2026-03-09T00:00:00Z", "range_reversed"),
+        ("to=2026-03-01T00:00:00Z", "range_reversed"),
+        ("from=2026-03-01T00:00:00Z&to=2026-05-02T00:00:01Z", "range_too_long"),
+        ("from=2026-03-09T00:00:00", "offset_required"),
+        ("from=9999-03-09T00:00:00Z", "out_of_range"),
+        ("after=nonsense", "bad_cursor"),
+        ("after=WyJhIiwgImIiXQ", "bad_cursor"),
+        ("after=WyIyMDI2LTAzLTA5VDA4OjAwOjAwKzAwOjAwIiwgIngiXQ", "bad_cursor"),
+        ("after=WyIyMDI2LTAzLTA5VDA4OjAwOjAwKzAwOjAwIl0", "bad_cursor"),
+        ("days=3", "unknown_parameter"),
+    ],
+)
+async def test_a_question_must_make_sense(tmp_path: Path, query: str, code: str) -> None:
+    async with a_clinic(tmp_path, DoctorService()) as here:
+        answer = await here.http.get(f"/calendar?{query}", headers=bearer(Role.PATIENT, PATIENT))
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_sixty_two_days_are_not_too_long_and_nobody_looks_without_a_token(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService()) as here:
+        assert await agenda(here, query={"from": "2026-03-01T00:00:00Z", "to": "2026-05-02T00:00:00Z"}) == []
+        for method, path in (("GET", "/calendar"), ("POST", "/calendar/feed"), ("DELETE", "/calendar/feed")):
+            assert (await here.http.request(method, path)).status_code == 401
+
+
+async def test_pages_have_no_gaps_and_no_repeats(clinic: Running) -> None:
+    for number in range(1, 4):
+        await reserve(clinic, number, service_id=SHARED, patient_id=UUID(int=100 + number))
+    await reserve(clinic, 4, starts_at=hours(1))
+    await take_leave(clinic, hours(2), hours(3))
+    found, path = [], "/calendar?limit=2"
+    while path:
+        page = await clinic.http.get(path, headers=bearer(Role.DOCTOR, DOCTOR))
+        found += [entry["appointment_id"] for entry in page.json()["items"]]
+        path = page.headers.get("link", "").partition(">")[0].removeprefix("<")
+    assert found == [*(str(UUID(int=number)) for number in range(1, 5)), None]
+
+
+async def test_the_number_of_queries_is_constant(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    one = await queries_of(clinic)
+    for number in range(2, 6):
+        await reserve(clinic, number, starts_at=hours(number), doctor_id=DOCTOR)
+    await reserve(clinic, 9, starts_at=NINE.replace(hour=0), doctor_id=COLLEAGUE)
+    assert await queries_of(clinic) == one == 2
+
+
+async def queries_of(here: Running) -> int:
+    seen: list[str] = []
+
+    def note(*args: Any) -> None:
+        if args[2].lstrip().upper().startswith("SELECT"):
+            seen.append(args[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await agenda(here)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    return len(seen)
+
+
+async def test_a_feed_tells_when_and_nothing_else(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await take_leave(clinic, hours(3), hours(5))
+    await close(clinic, hours(24), hours(48))
+    answer = await read(clinic, await subscribe(clinic, DOCTOR, Role.DOCTOR))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+    assert answer.headers["cache-control"] == "private, max-age=300"
+    calendar = Calendar.from_ical(answer.content)
+    told = {name: str(value) for name, value in calendar.items() if name not in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL")}
+    assert told == {"VERSION": "2.0", "PRODID": "-//Careslot//EN", "METHOD": "PUBLISH", "X-WR-CALNAME": "Careslot"}
+    assert calendar["REFRESH-INTERVAL"].params == {"VALUE": "DURATION"}
+    assert calendar["REFRESH-INTERVAL"].to_ical() == b"PT15M"
+    assert calendar["X-PUBLISHED-TTL"] == "PT15M"
+    assert not calendar.errors
+    events = calendar.walk("VEVENT")
+    assert [(str(each["SUMMARY"]), each["DTSTART"].dt, each["DTEND"].dt) for each in events] == [
+        ("Appointment", NINE, hours(0.5)),
+        ("Leave", hours(3), hours(5)),
+        ("Clinic closed", hours(24), hours(48)),
+    ]
+    assert events[0]["UID"] == f"{UUID(int=1)}@careslot"
+    for each in events:
+        assert (each["DTSTAMP"].dt, each["TRANSP"], each["STATUS"], not each.errors) == (NOON, "OPAQUE", "CONFIRMED", True)
+        assert set(each) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "TRANSP", "STATUS"}
+        assert each["SUMMARY"] in WORDS
+        assert each["UID"].removesuffix("@careslot").count("-") == 4
+    assert all(len(line) <= 75 for line in answer.content.split(b"\r\n"))
+    assert b"\n" not in answer.content.replace(b"\r\n", b"")
+
+
+async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    url = await subscribe(clinic)
+    for days, events in ((0, 1), (36, 1), (38, 0)):
+        clinic.clock.put(NOON + timedelta(days=days))
+        assert len(Calendar.from_ical((await read(clinic, url)).content).walk("VEVENT")) == events
+    assert await agenda(clinic, query={"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"})
+
+
+async def test_an_empty_calendar_is_one_too(clinic: Running) -> None:
+    calendar = Calendar.from_ical((await read(clinic, await subscribe(clinic))).content)
+    assert (calendar.name, calendar.walk("VEVENT")) == ("VCALENDAR", [])
+
+
+async def test_a_link_is_a_secret_of_which_only_the_hash_is_kept(clinic: Running) -> None:
+    url = await subscribe(clinic)
+    assert url.startswith("https://clinic.example/calendar/feed/")
+    token = url.removeprefix("https://clinic.example/calendar/feed/").removesuffix(".ics")
+    assert len(token) == 43
+    database: Database = clinic.app.state.feeds.calendars.database
+    async with database.read() as connection:
+        (row,) = (await connection.execute(select(FEEDS))).all()
+    assert (row.account_id, row.token_hash) == (PATIENT, hashlib.sha256(token.encode()).hexdigest())
+
+
+async def test_a_new_link_ends_the_old_one_and_each_account_has_its_own(clinic: Running) -> None:
+    others, first = await subscribe(clinic, OTHER), await subscribe(clinic)
+    second = await subscribe(clinic)
+    assert len({others, first, second}) == 3
+    assert [(await read(clinic, url)).status_code for url in (others, first, second)] == [200, 404, 200]
+
+
+async def test_a_revoked_link_ends_and_revoking_is_harmless(clinic: Running) -> None:
+    others, url = await subscribe(clinic, OTHER), await subscribe(clinic)
+    for _ in range(2):
+        assert (await clinic.http.delete("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT))).status_code == 204
+    assert [(await read(clinic, each)).status_code for each in (url, others)] == [404, 200]
+
+
+async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Running) -> None:
+    first = await clinic.http.post("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT) | {"Idempotency-Key": "a"})
+    again = await clinic.http.post("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT) | {"Idempotency-Key": "a"})
+    assert (first.status_code, first.headers["cache-control"], again.status_code) == (201, "no-store", 201)
+    assert "idempotent-replayed" not in again.headers
+    assert first.json()["url"] != again.json()["url"]
+    database: Database = clinic.app.state.feeds.calendars.database
+    async with database.read() as connection:
+        assert (await connection.execute(select(PLUMBING.answers.c.body).where(PLUMBING.answers.c.body.is_not(None)))).all() == []
+
+
+@pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])
+async def test_a_link_that_never_was_is_not_found(tmp_path: Path, token: str) -> None:
+    async with a_clinic(tmp_path, DoctorService()) as here:
+        answer = await here.http.get(f"/calendar/feed/{token}.ics")
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_feed")
+
+
+async def test_a_disabled_account_has_no_link(clinic: Running) -> None:
+    url, others = await subscribe(clinic), await subscribe(clinic, OTHER)
+    await clinic.tell(account(status="active"))
+    assert (await read(clinic, url)).status_code == 200
+    disabled = account(status="disabled")
+    await clinic.tell(disabled)
+    assert [(await read(clinic, each)).status_code for each in (url, others)] == [404, 200]
+    await clinic.tell(account(status="active"))
+    assert (await read(clinic, url)).status_code == 404
+    fresh = await subscribe(clinic)
+    await clinic.app.state.feeds.note_account(disabled)
+    assert (await read(clinic, fresh)).status_code == 200
+
+
+def account(**changes: Any) -> AccountChanged:
+    fields: dict[str, Any] = {"id": uuid4(), "occurred_at": NOON, "account_id": PATIENT, "role": Role.PATIENT, "version": 2}
+    return AccountChanged(**fields | changes)
+
+
+async def test_no_log_line_tells_a_token(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService(), public_url="https://clinic.example") as here:
+        url = await subscribe(here)
+        with logged() as lines:
+            assert (await read(here, url)).status_code == 200
+            assert (await here.http.get(f"/calendar/feed/{'A' * 43}.ics")).status_code == 404
+        told = [json.loads(line) for line in lines.getvalue().splitlines()]
+        assert [line["route"] for line in told] == ["/calendar/feed/{token}.ics"] * 2
+        assert url[-40:-4] not in lines.getvalue()
+        assert "AAAA" not in lines.getvalue()
+
+
+@contextmanager
+def logged() -> Iterator[StringIO]:
+    lines = StringIO()
+    handler, level = logging.StreamHandler(lines), log.level
+    handler.setFormatter(JsonLine())
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+async def test_the_public_document_knows_the_calendar(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, DoctorService()) as here:
+        paths = (await here.http.get("/openapi.json")).json()["paths"]
+    assert set(paths["/calendar/feed"]) == {"post", "delete"}
+    feed = paths["/calendar/feed/{token}.ics"]["get"]
+    assert set(feed["responses"]["200"]["content"]) == {"text/calendar"}
+    assert "security" not in feed
