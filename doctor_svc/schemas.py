@@ -29,10 +29,15 @@ from shared.contracts.http import (
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
+Capacity = Annotated[int, Field(strict=True, ge=1, le=500, description="Patients who share one visit; above one: a group session.")]
+Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
 class OfferService(Body):
-    """A new service type. Durations in minutes, multiples of five; notice and cut-offs are elapsed time."""
+    """A new service type. Durations in minutes, multiples of five; notice and cut-offs are elapsed time.
+
+    Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
+    """
 
     name: Line
     specialty: Line | None = None
@@ -45,9 +50,9 @@ class OfferService(Body):
     horizon_days: Days = 90
     cancel_cutoff_minutes: LongMinutes = 0
     reschedule_cutoff_minutes: LongMinutes = 0
-    capacity: Literal[1] = 1
-    daily_cap: None = None
-    weekly_cap: None = None
+    capacity: Capacity = 1
+    daily_cap: Cap | None = Field(default=None, description="Visits a day; default: as many as fit.")
+    weekly_cap: Cap | None = Field(default=None, description="Visits an ISO week; default: as many as fit.")
     requires_approval: bool = Field(default=False, strict=True)
     price: Money | None = None
     active: bool = Field(default=True, strict=True)
@@ -58,7 +63,10 @@ class OfferService(Body):
 
 
 class AmendService(Body):
-    """What is left out stays; null takes away a price or a specialty."""
+    """What is left out stays; null takes away a price, a specialty or a cap. What is booked already stays, whatever the limits.
+
+    Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
+    """
 
     name: Line | None = None
     specialty: Line | None = None
@@ -71,9 +79,9 @@ class AmendService(Body):
     horizon_days: Days | None = None
     cancel_cutoff_minutes: LongMinutes | None = None
     reschedule_cutoff_minutes: LongMinutes | None = None
-    capacity: Literal[1] | None = None
-    daily_cap: None = None
-    weekly_cap: None = None
+    capacity: Capacity | None = None
+    daily_cap: Cap | None = None
+    weekly_cap: Cap | None = None
     requires_approval: bool | None = Field(default=None, strict=True)
     price: Money | None = None
     active: bool | None = Field(default=None, strict=True)
@@ -86,7 +94,7 @@ class AmendService(Body):
     def _only_some_may_be_null(self) -> AmendService:
         nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
         if nulls - {"specialty", "price", "daily_cap", "weekly_cap"}:
-            raise ValueError("null takes away a price or a specialty, nothing else")
+            raise ValueError("null takes away a price, a specialty or a cap, nothing else")
         return self
 
 

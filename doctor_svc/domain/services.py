@@ -17,7 +17,10 @@ Mode = Literal["in_person", "video", "phone"]
 
 @dataclass(frozen=True, slots=True)
 class ServiceType:
-    """Durations in minutes, multiples of five; the horizon in days."""
+    """Durations in minutes, multiples of five; the horizon in days. `capacity` patients share a visit.
+
+    Caps are visits of one doctor for this service by day and ISO week in the doctor's zone; a shared visit counts once.
+    """
 
     id: UUID
     name: str

@@ -18,12 +18,10 @@ from shared.kit.paging import BadCursor
 from shared.kit.retry import Aborted
 from shared.kit.sql import added
 
-FIXED = ("capacity", "daily_cap", "weekly_cap", "price")
-
 
 def to_row(service: ServiceType) -> dict[str, Any]:
     price = {"price_amount": service.price and service.price.amount, "price_currency": service.price and service.price.currency}
-    return {name: value for name, value in asdict(service).items() if name not in FIXED} | price
+    return {name: value for name, value in asdict(service).items() if name != "price"} | price
 
 
 def from_row(row: Any) -> ServiceType:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 
 from doctor_svc.domain.refusals import (
     NoSuchDoctor,
@@ -73,8 +73,11 @@ async def put_override(
 
 
 @router.delete("/overrides/{date}", status_code=204, responses=refusals(*CHANGING, NoSuchOverride), summary="Back to the weekly hours")
-async def delete_override(doctor_id: UUID, on: On, caller: DoctorOrAdmin, expected: IfMatch, schedules: UseCases) -> None:
-    await schedules.follow_week(doctor_id, on, expected, caller)
+async def delete_override(
+    doctor_id: UUID, on: On, caller: DoctorOrAdmin, expected: IfMatch, schedules: UseCases, response: Response
+) -> None:
+    """The ETag is the schedule's."""
+    response.headers["ETag"] = f'"{(await schedules.follow_week(doctor_id, on, expected, caller)).version}"'
 
 
 def _override(schedule: Schedule, on: date) -> OverrideOut:

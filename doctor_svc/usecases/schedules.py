@@ -36,9 +36,9 @@ class Schedules:
         one = new_id()
         return (await self._changed(doctor_id, by, lambda schedule: schedule.with_override(one, on, windows, expected))).schedule
 
-    async def follow_week(self, doctor_id: UUID, on: date, expected: int | None, by: Caller) -> None:
+    async def follow_week(self, doctor_id: UUID, on: date, expected: int | None, by: Caller) -> Schedule:
         """The date follows the weekly hours again."""
-        await self._changed(doctor_id, by, lambda schedule: schedule.without_override(on, expected))
+        return (await self._changed(doctor_id, by, lambda schedule: schedule.without_override(on, expected))).schedule
 
     async def _changed(self, doctor_id: UUID, by: Caller, change: Callable[[Schedule], Schedule]) -> Doctor:
         async with self.store.begin() as tx:

@@ -77,7 +77,8 @@ async def test_a_date_can_be_closed_opened_and_left_to_the_week_again(anywhere: 
     assert (await anywhere.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
     stale = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
     assert (stale.status_code, stale.json()["version"]) == (412, 4)
-    assert (await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own)).status_code == 204
+    dropped = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
+    assert (dropped.status_code, dropped.headers["etag"], dropped.content) == (204, '"5"', b"")
     again = (await anywhere.http.get(path)).json()
     assert (again["overrides"], again["version"], again["windows"][0]["starts_at"]) == ([], 5, "2026-03-09T08:00:00Z")
     gone = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own)
@@ -153,3 +154,69 @@ async def test_ranges_at_the_ends_of_time_do_no_harm(doctors: Practice) -> None:
     for begins in ("1970-01-02T00:00:00Z", "2199-12-31T00:00:00Z"):
         answer = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": begins})
         assert (answer.status_code, len(answer.json()["windows"])) == (200, 1)
+
+
+async def windows_of(doctors: Practice, doctor: dict[str, Any], begins: str, ends: str) -> list[str]:
+    """The working time of a doctor as it reads on their wall."""
+    answer = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": begins, "to": ends})
+    assert answer.status_code == 200, answer.text
+    return [f"{window['local_start']} {window['starts_at'][11:16]}-{window['ends_at'][11:16]}" for window in answer.json()["windows"]]
+
+
+async def test_a_day_may_have_several_windows_one_to_midnight_and_one_over_it(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    afternoon = {"weekday": 1, "start": "14:00", "end": "18:00"}
+    evening, tuesday = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "22:00", "end": "02:00"}
+    assert (await doctors.open_hours(doctor["id"], MORNINGS, afternoon, evening, tuesday)).status_code == 200
+    assert await windows_of(doctors, doctor, "2026-03-09T00:00:00+01:00", "2026-03-12T00:00:00+01:00") == [
+        "2026-03-09T09:00 08:00-11:00",
+        "2026-03-09T14:00 13:00-17:00",
+        "2026-03-09T20:00 19:00-23:00",
+        "2026-03-10T22:00 21:00-01:00",
+    ]
+
+
+async def test_a_window_to_midnight_and_one_from_it_are_one(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    late, early = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "00:00", "end": "03:00"}
+    await doctors.open_hours(doctor["id"], late, early)
+    found = await windows_of(doctors, doctor, "2026-03-09T00:00:00+01:00", "2026-03-11T00:00:00+01:00")
+    assert found == ["2026-03-09T20:00 19:00-02:00"]
+
+
+async def test_weekly_hours_hold_from_their_first_to_their_last_day(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    march = MORNINGS | {"valid_from": "2026-03-09", "valid_to": "2026-03-16"}
+    later = {"weekday": 1, "start": "13:00", "end": "15:00", "valid_from": "2026-03-17"}
+    await doctors.open_hours(doctor["id"], march, later)
+    assert await windows_of(doctors, doctor, "2026-03-02T00:00:00+01:00", "2026-03-24T00:00:00+01:00") == [
+        "2026-03-09T09:00 08:00-11:00",
+        "2026-03-16T09:00 08:00-11:00",
+        "2026-03-23T13:00 12:00-14:00",
+    ]
+
+
+async def test_an_override_opens_a_day_off_and_replaces_the_night_that_begins_on_its_date(doctors: Practice) -> None:
+    doctor = await doctors.engage()
+    await doctors.open_hours(doctor["id"], NIGHTS)
+    sunday = await doctors.override(doctor["id"], "2026-03-08", {"start": "10:00", "end": "12:00"}, version=2)
+    assert sunday.status_code == 200
+    weekend = ("2026-03-07T00:00:00+01:00", "2026-03-09T00:00:00+01:00")
+    assert await windows_of(doctors, doctor, *weekend) == ["2026-03-07T22:00 21:00-01:00", "2026-03-08T10:00 09:00-11:00"]
+    assert (await doctors.override(doctor["id"], "2026-03-07", version=3)).status_code == 200
+    assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T10:00 09:00-11:00"]
+    night = await doctors.override(doctor["id"], "2026-03-08", {"start": "23:00", "end": "01:00"}, version=4)
+    assert night.status_code == 200
+    assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T23:00 22:00-23:00"]
+
+
+async def test_hours_move_with_the_doctors_zone_and_the_calendar_is_told(anywhere: Practice) -> None:
+    doctor = await anywhere.engage()
+    await anywhere.open_hours(doctor["id"], MORNINGS)
+    monday = ("2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z")
+    assert await windows_of(anywhere, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
+    assert (await anywhere.amend(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
+    assert await windows_of(anywhere, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
+    last = (await anywhere.told())[-1]
+    assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 4)
+    assert (await anywhere.amend(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"

@@ -10,8 +10,8 @@ import pytest
 from shared.contracts.events import ServiceChanged
 from shared.contracts.identity import Role
 from tests.running import Running, running
-from tests.service.doctor.practice import CHECKUP, Practice
-from tests.tokens import bearer
+from tests.service.doctor.practice import ADMIN, CHECKUP, Practice
+from tests.tokens import bearer, service_bearer
 
 
 @pytest.fixture(name="doctors")
@@ -66,3 +66,54 @@ async def test_pages_have_no_gaps(anywhere: Practice) -> None:
         names += [item["name"] for item in page.json()["items"]]
         path = page.headers.get("link", "").partition(">")[0].removeprefix("<")
     assert names == ["S0", "S0", "S1", "S1", "S2"]
+
+
+LIMITS = {"capacity": 12, "daily_cap": 4, "weekly_cap": 2}
+
+
+async def test_limits_are_kept_listed_and_told_to_the_calendar(anywhere: Practice) -> None:
+    made = await anywhere.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)
+    assert made.status_code == 201, made.text
+    service = made.json()
+    assert {name: service[name] for name in LIMITS} == LIMITS
+    assert (await anywhere.http.get(f"/services/{service['id']}")).json() == service
+    assert (await anywhere.http.get("/services")).json()["items"] == [service]
+    rules = await anywhere.http.get(f"/internal/services/{service['id']}", headers=service_bearer("scheduling-service"))
+    assert rules.json() == service
+
+
+async def test_without_limits_a_visit_has_one_patient_and_there_are_as_many_as_fit(doctors: Running) -> None:
+    service = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()
+    assert {name: service[name] for name in LIMITS} == {"capacity": 1, "daily_cap": None, "weekly_cap": None}
+
+
+async def test_limits_change_and_null_takes_a_cap_away(doctors: Running) -> None:
+    made = (await doctors.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)).json()
+    path = f"/services/{made['id']}"
+    changed = await doctors.http.patch(path, json={"capacity": 500, "daily_cap": None}, headers=ADMIN | {"If-Match": '"1"'})
+    assert changed.status_code == 200, changed.text
+    assert changed.json() == made | {"capacity": 500, "daily_cap": None, "version": 2}
+    again = await doctors.http.patch(path, json={"weekly_cap": 1000, "daily_cap": 1}, headers=ADMIN | {"If-Match": '"2"'})
+    assert again.json() == made | {"capacity": 500, "daily_cap": 1, "weekly_cap": 1000, "version": 3}
+    same = await doctors.http.patch(path, json={"weekly_cap": 1000}, headers=ADMIN | {"If-Match": '"3"'})
+    assert same.json()["version"] == 3
+    await doctors.settle()
+    told = [event.rules for event in doctors.heard if isinstance(event, ServiceChanged)]
+    assert [(rules.capacity, rules.daily_cap, rules.weekly_cap, rules.version) for rules in told] == [
+        (12, 4, 2, 1),
+        (500, None, 2, 2),
+        (500, 1, 1000, 3),
+    ]
+
+
+WRONG = [(name, value) for name in LIMITS for value in (0, -1, 1.0, 2.5, "3", True, [1])]
+
+
+@pytest.mark.parametrize(("name", "value"), [*WRONG, ("capacity", 501), ("daily_cap", 1001), ("weekly_cap", 1001), ("capacity", None)])
+async def test_a_limit_that_makes_no_sense_is_refused(doctors: Running, name: str, value: object) -> None:
+    offered = await doctors.http.post("/services", json=CHECKUP | {name: value}, headers=ADMIN)
+    assert (offered.status_code, offered.json()["errors"][0]["pointer"]) == (422, f"/{name}")
+    made = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()
+    amended = await doctors.http.patch(f"/services/{made['id']}", json={name: value}, headers=ADMIN | {"If-Match": '"1"'})
+    assert amended.status_code == 422
+    assert (await doctors.http.get(f"/services/{made['id']}")).json() == made
