@@ -1,7 +1,8 @@
 """How many claims a second MariaDB grants, against the same grains by one raw multi-row INSERT each: `.venv/bin/python -m bench.claims`.
 
-Both write 8 grains of a doctor and 6 of a patient, commit, and are done by 32 tasks over as many connections, spread over 200 doctors;
-the raw one goes straight to the driver. They take turns, round after round; the medians are compared.
+All write 8 grains of a doctor and 6 of a patient, commit, and are done by 32 tasks over 24 connections, spread over 200 doctors; the raw
+ones go straight to the driver, one with the grains alone and one with the row of the claim before them, which a claim writes as well.
+They take turns, round after round; the medians are compared.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiomysql
 from sqlalchemy.engine import make_url
@@ -22,6 +23,7 @@ from sqlalchemy.engine import make_url
 from bench.databases import on_mysql
 from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.repository import SqlStore
+from scheduling_svc.repository.claims import to_row
 from shared.kit.migrating import migrate
 from shared.kit.retry import retried
 from shared.kit.sql import Database
@@ -32,6 +34,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LENGTH, BEFORE, AFTER = 6, 1, 1
 TASKS = 32
 RAW = "INSERT INTO raw_grains (resource_id, grain, lane, claim_id) VALUES " + ",".join(["(%s,%s,%s,%s)"] * (2 * LENGTH + BEFORE + AFTER))
+COLUMNS = [*to_row(Claim(SERVICE, 1, None)), "changed_at"]
+RAW_CLAIM = f"INSERT INTO raw_claims ({', '.join(f'`{name}`' for name in COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 Write = Callable[[Place], Awaitable[None]]
 
 
@@ -70,29 +74,43 @@ def claiming(store: SqlStore) -> Write:
     return write
 
 
-def raw(pool: Any) -> Write:
+def raw(pool: Any, *, whole: bool = False) -> Write:
+    """`whole`: with the row of the claim."""
+
     async def write(place: Place) -> None:
-        claim = uuid4().hex
+        claim = uuid4()
         rows: list[Any] = []
         for who, grain in place.grains():
-            rows += (who.hex, grain, 0, claim)
+            rows += (who.hex, grain, 0, claim.hex)
         async with pool.acquire() as connection, connection.cursor() as cursor:
+            if whole:
+                await cursor.execute(RAW_CLAIM, _bound(to_row(Claim(claim, 1, place))))
             await cursor.execute(RAW, rows)
             await connection.commit()
 
     return write
 
 
+def _bound(row: dict[str, Any]) -> list[Any]:
+    return [value.hex if isinstance(value, UUID) else value for value in row.values()] + [NOW.replace(tzinfo=None)]
+
+
 async def measure(url: str, rounds: int, seconds: float) -> None:
     migrate("scheduling_svc", url)
     where = make_url(url)
     pool = await aiomysql.create_pool(
-        host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=16, maxsize=24
+        host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=24, maxsize=24
     )
     async with pool.acquire() as connection, connection.cursor() as cursor:
         await cursor.execute("CREATE TABLE raw_grains LIKE claim_grains")
+        await cursor.execute("CREATE TABLE raw_claims LIKE claims")
     async with Database(url) as database:
-        writers = {"raw INSERT": (raw(pool), places()), "claim": (claiming(SqlStore(database, lambda: NOW)), places())}
+        rows = places()
+        writers = {
+            "raw grains": (raw(pool), rows),
+            "raw claim and grains": (raw(pool, whole=True), rows),
+            "claim": (claiming(SqlStore(database, lambda: NOW)), places()),
+        }
         found: dict[str, list[float]] = {name: [] for name in writers}
         for number in range(rounds + 1):
             for name, (write, wanted) in writers.items():
@@ -103,8 +121,9 @@ async def measure(url: str, rounds: int, seconds: float) -> None:
     await pool.wait_closed()
     medians = {name: statistics.median(rates) for name, rates in found.items()}
     for name, rates in found.items():
-        print(f"{name:12} median {medians[name]:8.0f}/s   {' '.join(f'{each:.0f}' for each in rates)}")
-    print(f"claim / raw INSERT = {medians['claim'] / medians['raw INSERT']:.2f}")
+        print(f"{name:20} median {medians[name]:8.0f}/s   {' '.join(f'{each:.0f}' for each in rates)}")
+    for name in ("raw grains", "raw claim and grains"):
+        print(f"claim / {name} = {medians['claim'] / medians[name]:.2f}")
 
 
 async def main() -> None:

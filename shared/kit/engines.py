@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+CONNECTIONS, READERS = 24, 4
 SESSION = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL', group_concat_max_len=16777216"
 
 
@@ -42,8 +43,8 @@ def mysql(url: str) -> AsyncEngine:
     return create_async_engine(
         url,
         isolation_level="READ COMMITTED",
-        pool_size=16,
-        max_overflow=8,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
         pool_timeout=2,
         pool_recycle=300,
         pool_reset_on_return=None,

@@ -59,8 +59,9 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._writer = engines.sqlite(url, "BEGIN IMMEDIATE", 1) if self.is_sqlite else engines.mysql(url)
-        self._reader = engines.sqlite(url, "BEGIN", 4) if self.is_sqlite else self._writer
-        self._turn = asyncio.Lock()
+        self._reader = engines.sqlite(url, "BEGIN", engines.READERS) if self.is_sqlite else self._writer
+        self._to_write = asyncio.Semaphore(1 if self.is_sqlite else engines.CONNECTIONS)
+        self._to_read = asyncio.Semaphore(engines.READERS) if self.is_sqlite else self._to_write
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,15 +72,10 @@ class Database:
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commits on leaving, rolls back on any exception; Aborted when the database wants it done again."""
-        return self._in_turn() if self.is_sqlite else _opened(self._writer)
+        return _opened(self._writer, self._to_write)
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return _opened(self._reader)
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[AsyncConnection]:
-        async with self._turn, _opened(self._writer) as connection:
-            yield connection
+        return _opened(self._reader, self._to_read)
 
     async def check(self) -> None:
         """For readiness; a connection that was lost meanwhile is replaced."""
@@ -91,11 +87,14 @@ class Database:
 
 
 @asynccontextmanager
-async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction. Its end is written out: SQLAlchemy's own takes a task and half a dozen turns of the loop, as much as a statement."""
+async def _opened(engine: AsyncEngine, places: asyncio.Semaphore) -> AsyncIterator[AsyncConnection]:
+    """One transaction. Whoever waits for a place has it in turn: the pool alone lets newcomers past those who wait, until these give up.
+
+    Its end is written out: SQLAlchemy's own takes a task and half a dozen turns of the loop, as much as a statement.
+    """
     committing = False
     try:
-        async with asyncio.timeout(remaining(DEADLINE_SECONDS)):
+        async with asyncio.timeout(remaining(DEADLINE_SECONDS)), places:
             connection = await engine.connect()
             try:
                 yield connection

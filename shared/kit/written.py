@@ -17,7 +17,6 @@ from sqlalchemy import Table
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-
 LITERALS: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "NULL",
     bool: lambda value: "1" if value else "0",
@@ -55,9 +54,11 @@ async def send(connection: AsyncConnection, statements: Iterable[str]) -> None:
     written = ";".join(statements)
     if not written:
         return
-    if not connection.in_transaction():
-        await connection.begin()
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+    inner = connection.sync_connection
+    assert inner is not None
+    if not inner.in_transaction():
+        inner.begin()  # says nothing to the server: the first statement begins
+    driver: Any = inner.connection.driver_connection
     try:
         async with driver.cursor() as cursor:
             await cursor.execute(written)
