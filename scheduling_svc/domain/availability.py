@@ -84,7 +84,7 @@ def held(sheet: Sheet) -> int:
 
 def buffer(sheet: Sheet) -> int:
     """The doctor needs the time before or after another visit."""
-    return sheet.touching(sheet.engaged) & ~spread(sheet.visits, sheet.service.duration) & ~sheet.seats_left & ~sheet.seats_held
+    return sheet.touching(sheet.engaged) & ~spread(sheet.visits, sheet.service.duration)
 
 
 def daily_cap_reached(sheet: Sheet) -> int:
