@@ -151,8 +151,13 @@ CONFLICTS: dict[str, type[Conflict]] = {
 }
 
 
+ALONGSIDE = {daily_cap_reached.__name__, weekly_cap_reached.__name__}
+
+
 def conflict(against: Sequence[Reason]) -> type[Conflict] | None:
     """The conflict, where nothing but other people's claims stands against a start: what is booked before what is held, the doctor's
-    before the patient's."""
-    found = [CONFLICTS.get(reason.code) for reason in against]
-    return next((kind for kind in CONFLICTS.values() if kind in found), None) if all(found) else None
+    before the patient's. A cap that is reached alongside changes nothing of that; alone it is no conflict."""
+    codes = {reason.code for reason in against}
+    if codes - CONFLICTS.keys() - ALONGSIDE:
+        return None
+    return next((kind for code, kind in CONFLICTS.items() if code in codes), None)

@@ -12,7 +12,7 @@ import pytest
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import conflict, reasons
 from scheduling_svc.domain.diary import Diary, Engagement, View
-from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
+from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import grain_of
@@ -132,8 +132,13 @@ def test_every_rule_says_why_in_a_sentence() -> None:
 
 
 def test_other_peoples_claims_are_a_conflict_and_anything_else_is_not() -> None:
-    found = {code: availability.Reason(code, "") for code in ("taken", "buffer", "patient_busy", "outside_hours")}
+    codes = ("taken", "buffer", "held", "patient_busy", "outside_hours", "daily_cap_reached")
+    found = {code: availability.Reason(code, "") for code in codes}
     assert conflict([found["taken"], found["patient_busy"]]) is SlotTaken
     assert conflict([found["buffer"]]) is SlotTaken
     assert conflict([found["patient_busy"]]) is PatientBusy
+    assert conflict([found["held"], found["patient_busy"]]) is SlotHeld
+    assert conflict([found["held"], found["buffer"]]) is SlotTaken
+    assert conflict([found["taken"], found["daily_cap_reached"]]) is SlotTaken
+    assert conflict([found["daily_cap_reached"]]) is None
     assert conflict([found["outside_hours"], found["taken"]]) is None
