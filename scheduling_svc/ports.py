@@ -40,6 +40,9 @@ class Look(Protocol):
     async def affected(self, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
         """The doctor's appointments whose visit touches a span, in the order of time."""
 
+    async def appointments(self, span: Span, limit: int) -> list[Claim]:
+        """Those of all doctors whose visit touches a span, in the order of time."""
+
     async def leave(self, leave_id: UUID) -> Leave | None: ...
 
     async def closure(self, closure_id: UUID) -> Closure | None: ...

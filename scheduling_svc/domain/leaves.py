@@ -106,12 +106,16 @@ class Closure:
     lifted: bool = False
     settled: bool = False
 
+    @property
+    def span(self) -> Span:
+        return whole_grains(self.starts_at, self.ends_at)
+
     def concerns(self, doctor: Doctor) -> bool:
         here = self.location is None or self.location.casefold() == (doctor.location or "").casefold()
         return here and not self.lifted
 
     def block_of(self, doctor_id: UUID) -> Block:
-        return Block(same_id(self.id, doctor_id), Kind.CLOSURE, doctor_id, whole_grains(self.starts_at, self.ends_at))
+        return Block(same_id(self.id, doctor_id), Kind.CLOSURE, doctor_id, self.span)
 
     def lift(self) -> Self:
         return replace(self, lifted=True, settled=False)

@@ -43,7 +43,10 @@ class SqlLook:
         return await diaries.diaries(self.connection, service, doctor_ids, within, view)
 
     async def affected(self, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
-        return await claims.affected(self.connection, doctor_id, span, limit)
+        return await claims.affected(self.connection, span, limit, doctor_id)
+
+    async def appointments(self, span: Span, limit: int) -> list[Claim]:
+        return await claims.affected(self.connection, span, limit)
 
     async def leave(self, leave_id: UUID) -> Leave | None:
         return await blocks.leave(self.connection, leave_id)

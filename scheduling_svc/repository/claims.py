@@ -70,8 +70,10 @@ async def live(connection: AsyncConnection, limit: int, after: tuple[str, ...] |
     return [from_row(row) for row in await connection.execute(query)]
 
 
-async def affected(connection: AsyncConnection, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
-    those = LIVE.where(CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop)
+async def affected(connection: AsyncConnection, span: Span, limit: int, doctor_id: UUID | None = None) -> list[Claim]:
+    those = LIVE.where(CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop)
+    if doctor_id is not None:
+        those = those.where(CLAIMS.c.doctor_id == doctor_id)
     return [from_row(row) for row in await connection.execute(those.order_by(CLAIMS.c.visit_from, CLAIMS.c.id).limit(limit))]
 
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import partial
 from typing import Self
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Claim
-from scheduling_svc.domain.leaves import LONGEST_CLOSURE, MOST_AFFECTED, Closure, bounded
+from scheduling_svc.domain.leaves import LONGEST_CLOSURE, Closure, bounded
 from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import Doctor
 from scheduling_svc.ports import Store, Transaction
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
+from shared.kit.deadlines import remaining
 from shared.kit.ids import same_id
 from shared.kit.retry import retried
 
+PATIENCE_SECONDS = 4
+MOST_TOLD = 1000
 ALL = same_id(UUID(int=0), "closures")
 PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A closure and the appointments that stand in its time: they are kept until someone decides about them."""
+    """A closure and the first thousand appointments that stand in its time: they are kept until someone decides about them."""
 
     id: UUID
     starts_at: datetime
@@ -64,7 +70,8 @@ class Closures:
             known = await tx.closure(closure.id)
             if known is None:
                 await tx.save_closure(closure)
-        return await self._settled(known or closure)
+        standing = await self._settled_soon(known or closure)
+        return Closed.of(standing, await self._affected(standing))
 
     async def lift(self, closure_id: UUID) -> None:
         """The time reopens."""
@@ -74,7 +81,7 @@ class Closures:
             if closure is None or closure.lifted:
                 raise NoSuchClosure
             await tx.save_closure(closure.lift())
-        await self._settled(closure.lift())
+        await self._settled_soon(closure.lift())
 
     async def listed(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
         """The latest first; one more than `limit`, if there is."""
@@ -88,24 +95,37 @@ class Closures:
             await self._settled(closure)
         return len(begun)
 
-    async def _settled(self, closure: Closure) -> Closed:
-        affected, last = list[Claim](), None
-        while doctors := await self.store.doctors_after(PAGE, last):
-            for doctor in doctors:
-                affected += await retried(lambda doctor=doctor: self._settle_one(closure.id, doctor.id))  # type: ignore[misc]
-            last = doctors[-1].id
-        return Closed.of(await self._noted(closure), [claim.reservation() for claim in affected])
+    async def _settled_soon(self, closure: Closure) -> Closure:
+        """As far as a caller can wait; the job does the rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(remaining(PATIENCE_SECONDS)):
+                return await self._settled(closure)
+        return closure
 
-    async def _settle_one(self, closure_id: UUID, doctor_id: UUID) -> list[Claim]:
-        """As doctor and closure are now; what stands in the time of one concerned."""
+    async def _settled(self, closure: Closure) -> Closure:
+        async for doctor in self._doctors():
+            await retried(partial(self._settle_one, closure.id, doctor.id))
+        return await self._noted(closure)
+
+    async def _settle_one(self, closure_id: UUID, doctor_id: UUID) -> None:
+        """As doctor and closure are now."""
         async with self.store.begin() as tx:
             closure, doctors = await tx.closure(closure_id), await tx.doctors([doctor_id])
-            if closure is None or not doctors:
-                return []
-            await _blocked(tx, closure, doctors[0])
-            if not closure.concerns(doctors[0]):
-                return []
-            return await tx.affected(doctor_id, closure.block_of(doctor_id).span, MOST_AFFECTED)
+            if closure is not None and doctors:
+                await _blocked(tx, closure, doctors[0])
+
+    async def _affected(self, closure: Closure) -> list[Reservation]:
+        concerned = {doctor.id async for doctor in self._doctors() if closure.concerns(doctor)}
+        async with self.store.look() as look:
+            claims = await look.appointments(closure.span, MOST_TOLD)
+        return [claim.reservation() for claim in claims if claim.place and claim.place.doctor_id in concerned]
+
+    async def _doctors(self) -> AsyncIterator[Doctor]:
+        last: UUID | None = None
+        while doctors := await self.store.doctors_after(PAGE, last):
+            for doctor in doctors:
+                yield doctor
+            last = doctors[-1].id
 
     async def _noted(self, closure: Closure) -> Closure:
         """Unless it was lifted meanwhile, and is to be done again."""

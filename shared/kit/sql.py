@@ -101,13 +101,22 @@ async def _opened(engine: AsyncEngine, places: asyncio.Semaphore) -> AsyncIterat
                 committing = True
                 await connection.commit()
             except BaseException:
-                await asyncio.shield(connection.close())
+                await asyncio.shield(_abandoned(connection))
                 raise
             await connection.close()
     except (PoolTimeout, TimeoutError, OSError):
         raise Unavailable("The database does not answer.", retry_after=1) from None
     except DBAPIError as error:
         raise _translated(error, committing) from error
+
+
+async def _abandoned(connection: AsyncConnection) -> None:
+    """Undone and given back; one that cannot even do that, for the driver closes what was cancelled, is thrown away."""
+    try:
+        await connection.rollback()
+    except Exception:
+        await connection.invalidate()
+    await connection.close()
 
 
 def _translated(error: DBAPIError, committing: bool) -> Exception:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.refusals import Unavailable
+from shared.kit.engines import CONNECTIONS
 from shared.kit.ids import new_id
 from shared.kit.retry import ATTEMPTS, Aborted, retried
 from shared.kit.sql import Database, Id, UtcDateTime, added
@@ -225,6 +226,19 @@ async def test_a_connection_lost_in_the_middle_leaves_nothing_and_is_done_again(
     async with opened(mysql_url) as database:
         with pytest.raises(Aborted):
             await lose_the_connection(database)
+        assert await numbers(database) == {}
+
+
+async def test_work_that_was_given_up_leaves_nothing_and_no_connection_behind(mysql_url: str) -> None:
+    async def too_long(database: Database) -> None:
+        async with asyncio.timeout(0.2), database.write() as connection:
+            await connection.execute(insert(NUMBERS).values(name="a", value=1))
+            await connection.execute(text("SELECT SLEEP(3)"))
+
+    async with opened(mysql_url) as database:
+        given_up = await asyncio.gather(*(too_long(database) for _ in range(CONNECTIONS)), return_exceptions=True)
+        assert {type(end) for end in given_up} == {TimeoutError}
+        await asyncio.gather(*(database.check() for _ in range(3 * CONNECTIONS)))
         assert await numbers(database) == {}
 
 

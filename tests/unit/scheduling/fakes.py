@@ -110,6 +110,10 @@ class Memory:
         hit = [claim for place, claim in places if place.doctor_id == doctor_id and meet(place.visit, span)]
         return sorted(hit, key=lambda claim: (claim.place.visit.start if claim.place else 0, claim.id))[:limit]
 
+    async def appointments(self, span: Span, limit: int) -> list[Claim]:
+        doctors = {claim.place.doctor_id for claim in self.claims.values() if claim.place}
+        return [claim for doctor_id in sorted(doctors) for claim in await self.affected(doctor_id, span, limit)][:limit]
+
     async def leave(self, leave_id: UUID) -> Leave | None:
         return self.taken_leaves.get(leave_id)
 
