@@ -1,0 +1,183 @@
+"""Holds over HTTP: whose a time is for five minutes, and when it is nobody's again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from shared.contracts.http import Actor, rendered
+from shared.contracts.identity import Role
+from tests.running import Running
+from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
+from tests.tokens import bearer
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_service
+
+OTHER, SECOND, THIRD, FOURTH = (UUID(int=number) for number in (0xB, 0x52, 0x53, 0x54))
+SERVICES = [CHECKUP, SECOND, THIRD, FOURTH]
+HALF, FIVE = timedelta(minutes=30), timedelta(minutes=5)
+ME, SOMEONE = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, OTHER)
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+    rules = DoctorService([a_doctor(services=SERVICES)], [a_service(id=service) for service in SERVICES])
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
+        yield here
+
+
+async def hold(here: Running, start: datetime = NINE, by: dict[str, str] = ME, service: UUID = CHECKUP, **headers: str) -> httpx.Response:
+    body = {"service_id": str(service), "doctor_id": str(DOCTOR), "starts_at": rendered(start)}
+    return await here.http.post("/holds", json=body, headers=by | headers)
+
+
+async def slot(here: Running, by: dict[str, str] | None = None, start: datetime = NINE) -> dict[str, Any] | None:
+    """The start as the caller has it listed."""
+    path = f"/slots?service_id={CHECKUP}&from={rendered(start)}&to={rendered(start + FIVE)}"
+    items = (await here.http.get(path, headers=by)).json()["items"]
+    return items[0] if items else None
+
+
+async def book(here: Running, number: int = 1, person: UUID = PATIENT, start: datetime = NINE, **wish: Any) -> httpx.Response:
+    return await reserve(here, number, patient_id=person, starts_at=start, **wish)
+
+
+async def test_a_hold_is_its_owners_for_five_minutes(clinic: Running) -> None:
+    answer = await hold(clinic)
+    body = answer.json()
+    assert answer.status_code == 201, body
+    assert body["expires_at"] == rendered(clinic.clock() + FIVE)
+    assert answer.headers["Location"] == f"/holds/{body['id']}"
+    assert (await clinic.http.get(answer.headers["Location"], headers=ME)).json() == body
+    mine = await slot(clinic, ME)
+    assert mine is not None
+    assert mine["held_by_you"] is True
+    assert await slot(clinic, SOMEONE) is None
+    assert await slot(clinic) is None
+
+
+async def test_others_are_told_until_when_and_what_else_is_free(clinic: Running) -> None:
+    expires_at = (await hold(clinic)).json()["expires_at"]
+    for refused in (await hold(clinic, by=SOMEONE), await book(clinic, person=OTHER)):
+        problem = refused.json()
+        assert (refused.status_code, problem["code"], problem["available_again_at"]) == (409, "slot_held", expires_at)
+        assert problem["alternatives"][0]["starts_at"] == rendered(NINE + HALF)
+    explained = await clinic.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={rendered(NINE)}", headers=SOMEONE)
+    assert [reason["code"] for reason in explained.json()["reasons"]] == ["held"]
+
+
+async def test_a_hold_is_over_when_the_clock_says_so_and_not_a_moment_before(clinic: Running) -> None:
+    answer = (await hold(clinic)).json()
+    clinic.clock.forward(FIVE - timedelta(microseconds=1))
+    assert (await book(clinic, person=OTHER)).status_code == 409
+    clinic.clock.forward(timedelta(microseconds=1))
+    assert await slot(clinic) is not None
+    assert (await clinic.http.get(f"/holds/{answer['id']}", headers=ME)).status_code == 404
+    assert (await book(clinic, person=OTHER)).status_code == 200
+
+
+async def test_what_is_over_makes_room_for_another_hold(clinic: Running) -> None:
+    await hold(clinic)
+    clinic.clock.forward(FIVE)
+    assert (await hold(clinic, by=SOMEONE)).status_code == 201
+    assert (await book(clinic)).json()["code"] == "slot_held"
+
+
+async def test_a_hold_is_extended_once_and_not_when_it_is_over(clinic: Running) -> None:
+    first = (await hold(clinic)).json()
+    path = f"/holds/{first['id']}/extend"
+    longer = await clinic.http.post(path, headers=ME)
+    assert (longer.status_code, longer.json()["expires_at"]) == (200, rendered(clinic.clock() + 2 * FIVE))
+    assert (await clinic.http.post(path, headers=ME)).json()["code"] == "hold_extended"
+    clinic.clock.forward(2 * FIVE)
+    second = (await hold(clinic)).json()
+    clinic.clock.forward(FIVE)
+    assert (await clinic.http.post(f"/holds/{second['id']}/extend", headers=ME)).json()["code"] == "hold_expired"
+
+
+async def test_a_new_hold_for_a_service_replaces_the_last(clinic: Running) -> None:
+    first = (await hold(clinic)).json()
+    assert (await hold(clinic, NINE + HALF)).status_code == 201
+    assert await slot(clinic) is not None
+    assert (await clinic.http.get(f"/holds/{first['id']}", headers=ME)).status_code == 404
+
+
+async def test_nobody_holds_more_than_three_times(clinic: Running) -> None:
+    held = [await hold(clinic, NINE + number * HALF, service=service) for number, service in enumerate(SERVICES)]
+    assert [answer.status_code for answer in held] == [201, 201, 201, 409]
+    assert (held[-1].json()["code"], held[-1].json()["limit"]) == ("too_many_holds", 3)
+    clinic.clock.forward(FIVE)
+    assert (await hold(clinic, NINE + 3 * HALF, service=FOURTH)).status_code == 201
+
+
+async def test_a_booking_uses_up_the_hold_that_it_names(clinic: Running) -> None:
+    held = (await hold(clinic)).json()
+    assert (await book(clinic, hold_id=UUID(held["id"]))).status_code == 200
+    assert (await clinic.http.get(f"/holds/{held['id']}", headers=ME)).status_code == 404
+    assert (await hold(clinic, NINE + HALF, by=SOMEONE)).status_code == 201
+
+
+async def test_the_owner_books_a_held_time_without_naming_the_hold(clinic: Running) -> None:
+    await hold(clinic)
+    assert (await book(clinic)).status_code == 200
+    clinic.clock.forward(FIVE)
+    assert await slot(clinic) is None
+
+
+async def test_a_hold_is_for_its_owner_service_doctor_and_time_alone(clinic: Running) -> None:
+    held = UUID((await hold(clinic)).json()["id"])
+    wrong = [
+        await book(clinic, 1, OTHER, hold_id=held),
+        await book(clinic, 2, PATIENT, NINE + HALF, hold_id=held),
+        await book(clinic, 3, PATIENT, service_id=SECOND, hold_id=held),
+        await book(clinic, 4, PATIENT, by=Actor(id=OTHER, role=Role.RECEPTION), hold_id=held),
+        await book(clinic, 5, PATIENT, hold_id=uuid4()),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in wrong] == [(409, "hold_mismatch")] * 5
+    assert (await book(clinic, 6, hold_id=held)).status_code == 200
+
+
+async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: Running) -> None:
+    held = UUID((await hold(clinic)).json()["id"])
+    clinic.clock.forward(FIVE)
+    refused = (await book(clinic, hold_id=held)).json()
+    assert refused["code"] == "hold_expired"
+    assert rendered(NINE) in [alternative["starts_at"] for alternative in refused["alternatives"]]
+
+
+async def test_a_hold_is_given_back_by_its_owner_only_and_as_often_as_they_like(clinic: Running) -> None:
+    path = f"/holds/{(await hold(clinic)).json()['id']}"
+    assert (await clinic.http.delete(path, headers=SOMEONE)).status_code == 404
+    assert await slot(clinic) is None
+    assert [(await clinic.http.delete(path, headers=ME)).status_code for _ in range(2)] == [204, 204]
+    assert await slot(clinic) is not None
+    assert (await clinic.http.delete(f"/holds/{uuid4()}", headers=ME)).status_code == 404
+
+
+async def test_a_repeated_wish_with_a_key_makes_one_hold(clinic: Running) -> None:
+    answers = [await hold(clinic, **{"Idempotency-Key": "k"}) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert answers[1].headers["Idempotent-Replayed"] == "true"
+
+
+async def test_who_may_hold(clinic: Running) -> None:
+    roles = {Role.PATIENT: 201, Role.RECEPTION: 201, Role.ADMIN: 201, Role.DOCTOR: 403}
+    for number, (role, expected) in enumerate(roles.items()):
+        assert (await hold(clinic, NINE + number * HALF, by=bearer(role))).status_code == expected
+    assert (await hold(clinic, by={})).status_code == 401
+
+
+async def test_what_cannot_be_booked_cannot_be_held(clinic: Running) -> None:
+    refused = (await hold(clinic, NINE - timedelta(days=1))).json()
+    assert (refused["code"], [reason["code"] for reason in refused["reasons"]]) == ("not_bookable", ["outside_hours"])
+    await book(clinic, person=OTHER)
+    assert (await hold(clinic)).json()["code"] == "slot_taken"
+    await book(clinic, 2, PATIENT, NINE + HALF)
+    assert (await hold(clinic, NINE + HALF)).json()["code"] == "slot_taken"
+    unknown = {"service_id": str(uuid4()), "doctor_id": str(DOCTOR), "starts_at": rendered(NINE)}
+    assert (await clinic.http.post("/holds", json=unknown, headers=ME)).json()["code"] == "unknown_service"
