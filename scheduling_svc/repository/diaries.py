@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cast, func, or_, select, type_coerce, union_all
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, cast, exists, func, or_, select, type_coerce, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.diary import Diary, Engagement, Group, View
@@ -74,11 +74,14 @@ GROUPS = (
     .where(IN_QUESTION, COLUMNS.kind == SESSION, COLUMNS.live, _touching(COLUMNS.span_from, COLUMNS.span_to))
     .group_by(COLUMNS.id)
 )
+# The caps look farther than the groups that are looked at one by one.
+SAT_IN = exists().where(SEATS.c.session_id == COLUMNS.id, MEMBER.c.id == SEATS.c.claim_id, _seen(MEMBER.c))
 COUNTED = select(COLUMNS.doctor_id, COLUMNS.visit_from).where(
     IN_QUESTION,
     COLUMNS.kind.in_([RESERVATION, SESSION, HOLD]),
     COLUMNS.live,
-    or_(COLUMNS.kind == SESSION, COLUMNS.session_id.is_(None)),
+    COLUMNS.session_id.is_(None),
+    or_(COLUMNS.kind != SESSION, SAT_IN),
     COLUMNS.service_id == bindparam("service"),
     _touching(COLUMNS.span_from, COLUMNS.span_to),
     _seen(COLUMNS),
