@@ -1,0 +1,119 @@
+"""Closures of the clinic over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from shared.contracts.events import DoctorChanged
+from shared.contracts.http import DoctorRules, rendered
+from shared.contracts.identity import Role
+from tests.running import NOON, Running
+from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
+from tests.tokens import bearer
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
+
+ADMIN = bearer(Role.ADMIN)
+NEWCOMER = UUID(int=0xD3)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+    rules = DoctorService([a_doctor(location="North"), a_doctor(id=COLLEAGUE, location="South")], [a_service()])
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
+        yield here
+
+
+async def close(
+    here: Running, by: dict[str, str] = ADMIN, begins: datetime = NINE, ends: datetime = NINE + DAY, **more: Any
+) -> httpx.Response:
+    body = {"from": rendered(begins), "to": rendered(ends), "reason": "Holiday", **more}
+    return await here.http.post("/admin/closures", json=body, headers=by)
+
+
+async def is_open(here: Running, doctor: UUID) -> bool:
+    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={rendered(NINE)}&to={rendered(NINE + DAY)}"
+    return bool((await here.http.get(path)).json()["items"])
+
+
+async def learn(here: Running, doctor: DoctorRules) -> None:
+    await here.tell(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=doctor.id, version=doctor.version, rules=doctor))
+
+
+async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Running) -> None:
+    answer = await close(clinic)
+    closure = answer.json()
+    assert (answer.status_code, closure["settled"], closure["location"]) == (201, True, None)
+    assert (closure["from"], closure["to"]) == (rendered(NINE), rendered(NINE + DAY))
+    assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, False]
+    refused = await reserve(clinic, 1)
+    assert [reason["code"] for reason in refused.json()["reasons"]] == ["on_leave"]
+    path = f"/admin/closures/{closure['id']}"
+    assert [(await clinic.http.delete(path, headers=ADMIN)).status_code for _ in range(2)] == [204, 404]
+    assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [True, True]
+    assert (await reserve(clinic, 1)).status_code == 200
+
+
+async def test_a_location_is_closed_alone_whatever_its_capitals(clinic: Running) -> None:
+    await close(clinic, location="north")
+    assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
+
+
+async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    closure = (await close(clinic)).json()
+    assert [(each["appointment_id"], each["patient_id"]) for each in closure["affected"]] == [(str(UUID(int=1)), str(PATIENT))]
+    await release(clinic, 1, 1)
+    assert not await is_open(clinic, DOCTOR)
+
+
+async def test_who_comes_later_is_blocked_too(clinic: Running) -> None:
+    await close(clinic, location="South")
+    await learn(clinic, a_doctor(id=NEWCOMER, location="South"))
+    assert not await is_open(clinic, NEWCOMER)
+    await learn(clinic, a_doctor(id=NEWCOMER, location="North", version=2))
+    assert await is_open(clinic, NEWCOMER)
+    await learn(clinic, a_doctor(location="South", version=2))
+    assert not await is_open(clinic, DOCTOR)
+
+
+async def test_closures_are_listed_the_latest_first(clinic: Running) -> None:
+    for days in (1, 3, 2):
+        await close(clinic, begins=NINE + days * DAY, ends=NINE + (days + 1) * DAY)
+    first = await clinic.http.get("/admin/closures?limit=2", headers=ADMIN)
+    rest = await clinic.http.get(f"/admin/closures?after={first.json()['next']}", headers=ADMIN)
+    found = [closure["from"][:10] for page in (first, rest) for closure in page.json()["items"]]
+    assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
+
+
+async def test_a_repeated_wish_with_a_key_closes_once(clinic: Running) -> None:
+    answers = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "code"),
+    [
+        (NINE, NINE, "range_reversed"),
+        (NINE, NINE + 32 * DAY, "range_too_long"),
+        (NINE - 30 * DAY, NINE - 29 * DAY, "already_over"),
+    ],
+)
+async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, begins: datetime, ends: datetime, code: str) -> None:
+    refused = await close(clinic, begins=begins, ends=ends)
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+
+
+async def test_only_admins_close(clinic: Running) -> None:
+    for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION):
+        assert (await close(clinic, by=bearer(role))).status_code == 403
+        assert (await clinic.http.get("/admin/closures", headers=bearer(role))).status_code == 403
+    assert (await close(clinic, by={})).status_code == 401
+    assert (await clinic.http.delete(f"/admin/closures/{uuid4()}", headers=ADMIN)).status_code == 404

@@ -1,0 +1,242 @@
+"""A doctor's leave over HTTP: what it hits, what becomes of that, and what reopens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from shared.contracts.events import LeaveTaken
+from shared.contracts.http import rendered
+from shared.contracts.identity import Role
+from tests.running import Running, running
+from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, release, reserve
+from tests.tokens import bearer
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
+
+HALF, DAY = timedelta(minutes=30), timedelta(days=1)
+MORNING = (NINE, NINE + 6 * HALF)
+SELF, ADMIN = bearer(Role.DOCTOR, DOCTOR), bearer(Role.ADMIN)
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+    rules = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service(buffer_after_minutes=10)])
+    async with running("scheduling_svc", tmp_path, rules, database_url=sql_url, hears=(LeaveTaken,)) as here:
+        await here.settle()
+        for number, start in enumerate((NINE, NINE + 2 * HALF, NINE + 4 * HALF), start=1):
+            assert (await book(here, number, start)).status_code == 200
+        yield here
+
+
+async def book(here: Running, number: int, start: datetime, doctor: UUID = DOCTOR, revision: int = 1) -> httpx.Response:
+    return await reserve(here, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, doctor_id=doctor, revision=revision)
+
+
+async def preview(here: Running, by: dict[str, str] = SELF, time: tuple[datetime, datetime] = MORNING) -> httpx.Response:
+    body = {"starts_at": rendered(time[0]), "ends_at": rendered(time[1])}
+    return await here.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=body, headers=by)
+
+
+async def take(
+    here: Running,
+    decisions: Sequence[dict[str, Any]],
+    by: dict[str, str] = SELF,
+    time: tuple[datetime, datetime] = MORNING,
+) -> httpx.Response:
+    body = {"starts_at": rendered(time[0]), "ends_at": rendered(time[1]), "reason": "Away", "affected": list(decisions)}
+    return await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=by)
+
+
+def keep(*numbers: int) -> list[dict[str, Any]]:
+    return [{"appointment_id": str(UUID(int=number)), "action": "keep"} for number in numbers]
+
+
+def cancel(number: int) -> dict[str, Any]:
+    return {"appointment_id": str(UUID(int=number)), "action": "cancel"}
+
+
+def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> dict[str, Any]:
+    target = {"doctor_id": str(doctor), "starts_at": rendered(start)}
+    return {"appointment_id": str(UUID(int=number)), "action": "move", **target}
+
+
+async def claim(here: Running, number: int) -> dict[str, Any]:
+    answer: dict[str, Any] = (await here.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
+    return answer
+
+
+async def listed(here: Running, doctor: UUID = DOCTOR) -> list[str]:
+    """The starts of the morning."""
+    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={rendered(MORNING[0])}&to={rendered(MORNING[1])}"
+    return [slot["starts_at"][11:16] for slot in (await here.http.get(path)).json()["items"]]
+
+
+async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: Running) -> None:
+    affected = (await preview(clinic)).json()["affected"]
+    assert [each["appointment_id"] for each in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
+    assert affected[0] == {
+        "appointment_id": str(UUID(int=1)),
+        "starts_at": rendered(NINE),
+        "proposals": [
+            {"doctor_id": str(COLLEAGUE), "starts_at": rendered(NINE)},
+            {"doctor_id": str(DOCTOR), "starts_at": rendered(MORNING[1])},
+        ],
+    }
+
+
+async def test_all_first_proposals_can_be_taken_at_once_and_all_last_ones_too(clinic: Running) -> None:
+    for which in (0, -1):
+        affected = (await preview(clinic)).json()["affected"]
+        decisions = [{"appointment_id": each["appointment_id"], "action": "move", **each["proposals"][which]} for each in affected]
+        taken = await take(clinic, decisions)
+        assert taken.status_code == 201, taken.text
+        assert (await clinic.http.delete(f"/doctors/{DOCTOR}/leaves/{taken.json()['id']}", headers=SELF)).status_code == 204
+        for number, each in enumerate(affected, start=1):
+            back = await book(clinic, number, datetime.fromisoformat(each["starts_at"]), revision=9 + which)
+            assert back.status_code == 200, back.text
+
+
+async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: Running) -> None:
+    answer = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    leave = answer.json()
+    assert answer.status_code == 201, leave
+    assert [each["action"] for each in leave["affected"]] == ["keep", "cancel", "move"]
+    kept, cancelled, moved = [await claim(clinic, number) for number in (1, 2, 3)]
+    assert (kept["live"], kept["doctor_id"], kept["revision"]) == (True, str(DOCTOR), 1)
+    assert cancelled["live"] is False
+    assert (moved["doctor_id"], moved["starts_at"], moved["revision"]) == (str(COLLEAGUE), rendered(NINE + 4 * HALF), 2)
+    assert await listed(clinic) == []
+    assert rendered(NINE + 4 * HALF)[11:16] not in await listed(clinic, COLLEAGUE)
+
+
+async def test_one_event_tells_what_was_displaced(clinic: Running) -> None:
+    await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    await clinic.settle()
+    (event,) = clinic.heard
+    assert isinstance(event, LeaveTaken)
+    told = {
+        each.appointment_id.int: (each.action, each.previous_starts_at, each.starts_at, each.doctor_id, each.revision)
+        for each in event.displaced
+    }
+    later = NINE + 4 * HALF
+    assert told == {2: ("cancelled", NINE + 2 * HALF, None, None, 1), 3: ("moved", later, later, COLLEAGUE, 2)}
+    assert (event.actor.id, event.doctor_id) == (DOCTOR, DOCTOR)
+
+
+async def test_a_booking_made_in_between_is_not_lost(clinic: Running) -> None:
+    assert (await preview(clinic)).status_code == 200
+    await release(clinic, 3, 1)
+    assert (await book(clinic, 4, NINE + 5 * HALF)).status_code == 200
+    refused = await take(clinic, keep(1, 2, 3))
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (409, "affected_changed")
+    assert [UUID(each["appointment_id"]).int for each in problem["affected"]] == [1, 2, 4]
+    assert (await claim(clinic, 4))["live"] is True
+    assert (await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=SELF)).json()["items"] == []
+    assert clinic.heard == []
+
+
+@pytest.mark.parametrize("decided", [(), (1, 2), (1, 2, 3, 9)])
+async def test_every_appointment_must_be_decided_about_and_no_other(clinic: Running, decided: tuple[int, ...]) -> None:
+    before = await listed(clinic)
+    refused = await take(clinic, keep(*decided))
+    assert (refused.status_code, refused.json()["code"]) == (409, "affected_changed")
+    assert len(refused.json()["affected"]) == 3
+    assert await listed(clinic) == before
+
+
+async def test_a_move_that_is_not_possible_undoes_everything(clinic: Running) -> None:
+    assert (await book(clinic, 5, NINE, COLLEAGUE)).status_code == 200
+    before = await listed(clinic)
+    refused = (await take(clinic, [move(1, NINE), cancel(2), *keep(3)])).json()
+    assert (refused["code"], refused["appointment_id"]) == ("slot_taken", str(UUID(int=1)))
+    refused = (await take(clinic, [move(1, NINE + 2 * HALF, DOCTOR), cancel(2), *keep(3)])).json()
+    assert (refused["code"], [reason["code"] for reason in refused["reasons"]]) == ("not_bookable", ["on_leave"])
+    assert await listed(clinic) == before
+    assert (await claim(clinic, 2))["live"] is True
+
+
+async def test_a_kept_appointment_that_is_cancelled_later_reopens_nothing_and_a_withdrawn_leave_does(clinic: Running) -> None:
+    leave = (await take(clinic, keep(1, 2, 3))).json()
+    await release(clinic, 1, 1)
+    assert await listed(clinic) == []
+    assert (await book(clinic, 6, NINE)).json()["reasons"][0]["code"] == "on_leave"
+    path = f"/doctors/{DOCTOR}/leaves/{leave['id']}"
+    assert [(await clinic.http.delete(path, headers=SELF)).status_code for _ in range(2)] == [204, 404]
+    assert "08:00" in await listed(clinic)
+    assert (await book(clinic, 6, NINE)).status_code == 200
+    assert (await book(clinic, 7, NINE + 2 * HALF)).json()["code"] == "slot_taken"
+
+
+async def test_no_buffer_reaches_into_a_leave(clinic: Running) -> None:
+    time = (NINE + 12 * HALF, NINE + 14 * HALF)
+    assert (await take(clinic, [], time=time)).status_code == 201
+    path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={rendered(time[0] - HALF)}"
+    reasons = (await clinic.http.get(path, headers=SELF)).json()["reasons"]
+    assert [reason["code"] for reason in reasons] == ["on_leave"]
+
+
+async def test_holds_in_its_time_are_dropped(clinic: Running) -> None:
+    time = (NINE + 12 * HALF, NINE + 14 * HALF)
+    body = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": rendered(time[0])}
+    patient = bearer(Role.PATIENT)
+    held = (await clinic.http.post("/holds", json=body, headers=patient)).json()
+    leave = (await take(clinic, [], time=time)).json()
+    assert (await clinic.http.get(f"/holds/{held['id']}", headers=patient)).status_code == 404
+    await clinic.http.delete(f"/doctors/{DOCTOR}/leaves/{leave['id']}", headers=SELF)
+    assert (await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT))).status_code == 201
+
+
+async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: Running) -> None:
+    answers = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert len((await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=ADMIN)).json()["items"]) == 1
+
+
+async def test_leaves_are_listed_the_latest_first_in_pages(clinic: Running) -> None:
+    for days in (1, 3, 2):
+        assert (await take(clinic, [], time=(NINE + days * DAY, NINE + days * DAY + HALF))).status_code == 201
+    path, found = f"/doctors/{DOCTOR}/leaves?limit=2", []
+    while path:
+        answer = await clinic.http.get(path, headers=SELF)
+        found += [leave["starts_at"][:10] for leave in answer.json()["items"]]
+        path = answer.headers["Link"].split(">")[0][1:] if "Link" in answer.headers else ""
+    assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
+
+
+@pytest.mark.parametrize(
+    ("time", "code"),
+    [
+        ((MORNING[1], MORNING[0]), "range_reversed"),
+        ((NINE - 9 * DAY, NINE - 8 * DAY), "already_over"),
+        ((NINE, NINE + 367 * DAY), "range_too_long"),
+    ],
+)
+async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, time: tuple[datetime, datetime], code: str) -> None:
+    for refused in (await preview(clinic, time=time), await take(clinic, [], time=time)):
+        assert (refused.status_code, refused.json()["code"]) == (422, code)
+
+
+async def test_decisions_that_make_no_sense_are_refused(clinic: Running) -> None:
+    nowhere = {"appointment_id": str(UUID(int=1)), "action": "move"}
+    somewhere = {**cancel(1), "starts_at": rendered(NINE)}
+    for decisions, code in (([nowhere], "target_required"), ([somewhere], "target_required"), (keep(1, 1), "decided_twice")):
+        refused = await take(clinic, decisions)
+        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    refused = await take(clinic, [move(1, NINE, uuid4()), *keep(2, 3)])
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_doctor")
+
+
+async def test_who_may_take_leave(clinic: Running) -> None:
+    expected = {Role.PATIENT: 403, Role.RECEPTION: 403, Role.DOCTOR: 404, Role.ADMIN: 200}
+    for role, status in expected.items():
+        assert (await preview(clinic, by=bearer(role))).status_code == status
+    assert (await preview(clinic, by={})).status_code == 401
+    path = f"/doctors/{uuid4()}/leaves"
+    assert (await clinic.http.get(path, headers=ADMIN)).status_code == 404

@@ -1,0 +1,188 @@
+"""The earliest time, the reasons why not, moves, and questions that make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.contracts.events import DoctorChanged
+from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow, rendered
+from shared.contracts.identity import Role
+from tests.running import NOON, Running
+from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
+from tests.tokens import bearer
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
+
+HALF, WEEK = timedelta(minutes=30), timedelta(weeks=1)
+LATER, RETIRED, FULL = UUID(int=0xD3), UUID(int=0xD4), UUID(int=0xD5)
+ME = bearer(Role.PATIENT, PATIENT)
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+    from_may = [WeeklyWindow.model_validate({"weekday": 1, "start": "09:00", "end": "10:00", "valid_from": "2026-05-04"})]
+    doctors = [
+        a_doctor(specialties=["Cardiology"], languages=["de", "en-GB"], location="North Clinic"),
+        a_doctor(id=COLLEAGUE, specialties=["Surgery"], languages=["en"], location="South Clinic"),
+        a_doctor(id=LATER, specialties=["Geriatrics"], weekly=from_may),
+        a_doctor(id=RETIRED, active=False),
+        a_doctor(id=FULL, accepting_patients=False),
+    ]
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(min_notice_minutes=60)])) as here:
+        yield here
+
+
+async def earliest(here: Running, query: str = "", by: dict[str, str] | None = None) -> dict[str, Any]:
+    answer = await here.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def explain(here: Running, start: str = rendered(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
+    answer = await here.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
+    body = answer.json()
+    assert body["bookable"] is (body["reasons"] == [])
+    return [reason["code"] for reason in body["reasons"]]
+
+
+async def listed(here: Running, query: str = "", by: dict[str, str] | None = None, doctor: UUID = DOCTOR) -> list[str]:
+    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={rendered(NINE)}&to={rendered(NINE + 4 * HALF)}{query}"
+    return [slot["starts_at"][11:16] for slot in (await here.http.get(path, headers=by)).json()["items"]]
+
+
+async def test_the_earliest_times_come_by_start_and_then_doctor(clinic: Running) -> None:
+    found = await earliest(clinic, "&limit=5")
+    keys = [(slot["starts_at"], slot["doctor_id"]) for slot in found["items"]]
+    first, second = rendered(NOON + 2 * HALF), rendered(NOON + 3 * HALF)
+    assert keys[:4] == [(at, str(doctor)) for at in (first, second) for doctor in (DOCTOR, COLLEAGUE)]
+    assert (len(keys), found["complete"]) == (5, False)
+    assert await earliest(clinic, "&limit=5") == found
+
+
+@pytest.mark.parametrize(
+    ("words", "doctors"),
+    [
+        ("&specialty=cardiology", {DOCTOR}),
+        ("&location=south", {COLLEAGUE}),
+        ("&location=clinic", {DOCTOR, COLLEAGUE}),
+        ("&language=EN", {DOCTOR, COLLEAGUE}),
+        ("&language=en-GB", {DOCTOR}),
+        ("&language=en&specialty=Surgery", {COLLEAGUE}),
+        ("&specialty=Dentistry", set()),
+    ],
+)
+async def test_only_doctors_who_fit_are_asked(clinic: Running, words: str, doctors: set[UUID]) -> None:
+    found = await earliest(clinic, f"{words}&limit=50")
+    assert {UUID(slot["doctor_id"]) for slot in found["items"]} == doctors
+    assert found["complete"] is (doctors == set())
+
+
+async def test_the_first_time_may_be_months_away(clinic: Running) -> None:
+    found = await earliest(clinic, "&specialty=geriatrics&limit=100")
+    assert found["items"][0]["starts_at"] == "2026-05-04T07:00:00Z"
+    assert found["complete"] is True
+    assert len(found["items"]) == 8
+    assert (await earliest(clinic, "&specialty=geriatrics&limit=8"))["complete"] is True
+    assert (await earliest(clinic, "&specialty=geriatrics&limit=7"))["complete"] is False
+
+
+async def test_the_search_begins_where_it_is_told(clinic: Running) -> None:
+    found = await earliest(clinic, f"&from={rendered(NINE + HALF)}&limit=1&time_zone=Asia/Tokyo")
+    assert (found["items"][0]["starts_at"], found["items"][0]["local_start"]) == (rendered(NINE + HALF), "2026-03-09T17:30")
+    assert (await earliest(clinic, "&from=2199-01-01T00:00:00Z"))["items"] == []
+
+
+async def test_a_patient_is_offered_what_they_can_keep(clinic: Running) -> None:
+    await reserve(clinic, 1, doctor_id=COLLEAGUE)
+    assert "08:00" in await listed(clinic)
+    assert "08:00" not in await listed(clinic, by=ME)
+    assert await explain(clinic) == ["patient_busy"]
+    assert (await reserve(clinic, 2)).json()["code"] == "patient_busy"
+
+
+async def test_a_move_sees_its_own_time_as_free(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    mine = f"&exclude_appointment={UUID(int=1)}"
+    assert "08:00" not in await listed(clinic, by=ME)
+    for who in (ME, bearer(Role.DOCTOR, DOCTOR), bearer(Role.RECEPTION)):
+        assert "08:00" in await listed(clinic, mine, who)
+    for stranger in (None, bearer(Role.PATIENT)):
+        path = f"/slots?service_id={CHECKUP}{mine}"
+        assert (await clinic.http.get(path, headers=stranger)).status_code == 404
+
+
+async def test_every_reason_that_applies_is_told(clinic: Running) -> None:
+    await reserve(clinic, 1, patient_id=UUID(int=0xB))
+    assert await explain(clinic, rendered(NINE + HALF)) == []
+    assert await explain(clinic) == ["taken"]
+    assert await explain(clinic, rendered(NINE - WEEK)) == ["in_the_past"]
+    assert await explain(clinic, rendered(NOON)) == ["too_soon"]
+    assert await explain(clinic, rendered(NINE + 20 * WEEK)) == ["beyond_horizon"]
+    assert await explain(clinic, rendered(NINE + timedelta(minutes=5))) == ["off_grid", "taken"]
+    assert await explain(clinic, rendered(NINE - timedelta(days=1)), RETIRED) == ["doctor_inactive", "outside_hours"]
+    assert await explain(clinic, doctor=FULL) == ["doctor_not_accepting"]
+    assert await explain(clinic, doctor=FULL, by=bearer(Role.RECEPTION)) == []
+
+
+async def test_an_explanation_is_for_those_who_sign_in(clinic: Running) -> None:
+    path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={rendered(NINE)}"
+    assert (await clinic.http.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (f"/slots?service_id={CHECKUP}&from=2026-03-09T10:00:00Z&to=2026-03-09T09:00:00Z", "range_reversed"),
+        (f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2027-03-09T00:00:00Z", "range_too_long"),
+        (f"/slots?service_id={CHECKUP}&from=1971-01-01T00:00:00Z&to=2199-01-01T00:00:00Z", "range_too_long"),
+        (f"/slots?service_id={CHECKUP}&from=9999-12-31T23:59:59Z", "out_of_range"),
+        (f"/slots?service_id={CHECKUP}&from=2026-03-09T10:00:00", "offset_required"),
+        (f"/slots?service_id={CHECKUP}&time_zone=Mars/Olympus", "unknown_time_zone"),
+        (f"/slots?service_id={CHECKUP}&doctor_id={uuid4()}", "unknown_doctor"),
+        (f"/slots?service_id={uuid4()}", "unknown_service"),
+        (f"/slots?service_id={CHECKUP}&limit=1001", "validation_failed"),
+        (f"/slots?service_id={CHECKUP}&limit=0", "validation_failed"),
+        (f"/slots?service_id={CHECKUP}&colour=red", "unknown_parameter"),
+        ("/slots", "validation_failed"),
+        (f"/slots/earliest?service_id={uuid4()}", "unknown_service"),
+        (f"/slots/earliest?service_id={CHECKUP}&from=9999-01-01T00:00:00Z", "out_of_range"),
+        (f"/slots/earliest?service_id={CHECKUP}&language=%21", "validation_failed"),
+        (f"/slots/earliest?service_id={CHECKUP}&doctor_id={DOCTOR}", "unknown_parameter"),
+        (f"/slots/explain?service_id={CHECKUP}&doctor_id={uuid4()}&starts_at=2026-03-09T08:00:00Z", "unknown_doctor"),
+        (f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at=2026-03-09T08:00", "not_an_instant"),
+        (f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at=9999-03-09T08:00:00Z", "out_of_range"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused_with_a_code(clinic: Running, path: str, code: str) -> None:
+    refused = await clinic.http.get(path, headers=ME)
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+
+
+async def learn(here: Running, **changes: Any) -> None:
+    rules = a_doctor(**changes)
+    await here.tell(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=rules.id, version=rules.version, rules=rules))
+
+
+async def test_a_doctor_who_moves_to_another_zone_keeps_the_instants_of_what_is_booked(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await learn(clinic, time_zone="Europe/London", version=2)
+    assert await listed(clinic) == ["09:00", "09:30"]
+    agenda = (await clinic.http.get("/calendar", headers=ME)).json()["items"]
+    assert [(entry["starts_at"], entry["local_start"]) for entry in agenda] == [(rendered(NINE), "2026-03-09T08:00")]
+    assert await explain(clinic, by=bearer(Role.ADMIN)) == ["outside_hours", "taken"]
+
+
+async def test_a_date_may_be_closed_or_opened_on_its_own(clinic: Running) -> None:
+    closed = DateOverride.model_validate({"id": str(uuid4()), "date": "2026-03-09", "windows": []})
+    night = DateOverride.model_validate({"id": str(uuid4()), "date": "2026-03-10", "windows": [WallWindow(start="23:00", end="01:00")]})
+    await learn(clinic, overrides=[closed, night], version=2)
+    assert await listed(clinic) == []
+    path = f"/slots?service_id={CHECKUP}&doctor_id={DOCTOR}&from={rendered(NINE)}&to={rendered(NINE + timedelta(days=3))}"
+    starts = [slot["local_start"] for slot in (await clinic.http.get(path)).json()["items"]]
+    assert starts == ["2026-03-10T23:00", "2026-03-10T23:30", "2026-03-11T00:00", "2026-03-11T00:30"]
