@@ -1,0 +1,231 @@
+"""The calendar as a careful receptionist would keep it on paper: who has what, and what she would say to the next who asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from shared.kit.ids import same_id
+
+T = TypeVar("T")
+HELD_FOR = timedelta(minutes=5)
+MOST_HOLDS = 3
+CONFLICTS = {"taken": "slot_taken", "buffer": "slot_taken", "held": "slot_held", "patient_busy": "patient_busy"}
+CAP = "daily_cap_reached"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Of a service; times in grains."""
+
+    id: UUID
+    duration: int
+    before: int = 0
+    after: int = 0
+    capacity: int = 1
+    daily_cap: int | None = None
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A time with a doctor; a group's is the same for all of it."""
+
+    terms: Terms
+    doctor: UUID
+    start: int
+
+    @property
+    def visit(self) -> range:
+        return range(self.start, self.start + self.terms.duration)
+
+    @property
+    def span(self) -> range:
+        return range(self.start - self.terms.before, self.start + self.terms.duration + self.terms.after)
+
+    @property
+    def is_shared(self) -> bool:
+        return self.terms.capacity > 1
+
+    @property
+    def session_id(self) -> UUID:
+        return same_id(self.doctor, self.terms.id, self.start)
+
+
+@dataclass(frozen=True)
+class Visit:
+    spot: Spot
+    patient: UUID
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class Held:
+    """It stays on paper when it is over, until somebody needs the time or its owner holds another."""
+
+    spot: Spot
+    owner: UUID
+    until: datetime
+    extended: bool = False
+    live: bool = True
+
+    def stands(self, now: datetime) -> bool:
+        return self.live and now < self.until
+
+
+@dataclass
+class Ledger:
+    """What it answers is the refusal's code, with the reasons where there are any; None is a yes, and is written down."""
+
+    now: datetime
+    visits: dict[UUID, Visit] = field(default_factory=dict)
+    holds: dict[UUID, Held] = field(default_factory=dict)
+    leaves: dict[UUID, tuple[UUID, range]] = field(default_factory=dict)
+
+    # What is asked of it
+
+    def book(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> str | None:
+        """Also moves; whoever asks for what they have is not judged again."""
+        standing = self.visits.get(one)
+        if standing is None or standing.spot != spot:
+            refused = (self._not_for(held, spot, patient) if held else None) or self.refused(spot, viewer=patient, patient=patient, but=one)
+            if refused:
+                return refused
+            self._give_way(spot, patient)
+        self.visits[one] = Visit(spot, patient, standing.revision + 1 if standing else 1)
+        return None
+
+    def hold(self, one: UUID, spot: Spot, owner: UUID) -> str | None:
+        if refused := self.refused(spot, viewer=owner, patient=owner):
+            return refused
+        going = self._in_the_way(spot, owner) | {key for key, held in self._of(owner) if held.spot.terms == spot.terms}
+        if len([key for key, held in self._of(owner) if held.stands(self.now) and key not in going]) >= MOST_HOLDS:
+            return "too_many_holds"
+        self._drop(going | {key for key, held in self._of(owner) if not held.stands(self.now)})
+        last = {key for key, held in self.holds.items() if (held.owner, held.spot.terms, held.live) == (owner, spot.terms, False)}
+        self.holds = {key: held for key, held in self.holds.items() if key not in last}
+        self.holds[one] = Held(spot, owner, self.now + HELD_FOR)
+        return None
+
+    def extend(self, one: UUID, by: UUID) -> str | None:
+        held = self.holds.get(one)
+        if held is None or held.owner != by:
+            return "no_such_hold"
+        if not held.stands(self.now) or held.extended:
+            return "hold_extended" if held.stands(self.now) else "hold_expired"
+        self.holds[one] = replace(held, until=held.until + HELD_FOR, extended=True)
+        return None
+
+    def drop(self, one: UUID, by: UUID) -> str | None:
+        if one not in self.holds or self.holds[one].owner != by:
+            return "no_such_hold"
+        self._drop({one})
+        return None
+
+    def take_leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
+        """Of every appointment in it: where it goes, `keep` or `cancel`. All of it or nothing; what is cancelled makes room first."""
+        before = dict(self.visits), dict(self.holds), dict(self.leaves)
+        refused = self._leave(one, doctor, span, outcomes)
+        if refused:
+            self.visits, self.holds, self.leaves = before
+        return refused
+
+    def affected(self, doctor: UUID, span: range) -> list[UUID]:
+        here = [
+            (visit.spot.start, one) for one, visit in self.visits.items() if visit.spot.doctor == doctor and meet(visit.spot.visit, span)
+        ]
+        return [one for _, one in sorted(here)]
+
+    # How it decides
+
+    def refused(self, spot: Spot, *, viewer: UUID, patient: UUID, but: UUID | None = None) -> str | None:
+        codes = self.against(spot, viewer=viewer, patient=patient, but=but)
+        if codes - CONFLICTS.keys() <= {CAP} and codes & CONFLICTS.keys():
+            return next(CONFLICTS[code] for code in CONFLICTS if code in codes)
+        return " ".join(["not_bookable", *sorted(codes)]) if codes else None
+
+    def against(self, spot: Spot, *, viewer: UUID, patient: UUID, but: UUID | None = None) -> set[str]:
+        """All that stands against a visit."""
+        visits = [visit for one, visit in self.visits.items() if one != but]
+        holds = [
+            held.spot for held in self.holds.values() if held.stands(self.now) and held.owner != viewer and held.spot.doctor == spot.doctor
+        ]
+        booked = [visit.spot for visit in visits if visit.spot.doctor == spot.doctor]
+        mates, waiting = booked.count(spot), holds.count(spot)
+        joins = spot.is_shared and 0 < mates + waiting < spot.terms.capacity
+        waits = spot.is_shared and mates < spot.terms.capacity <= mates + waiting
+        busy = booked + [other for other in holds if other.is_shared]
+        kept = [other for other in holds if not other.is_shared]
+        meets = any(meet(spot.visit, other.visit) for other in busy)
+        applies = {
+            "on_leave": any(doctor == spot.doctor and meet(spot.span, span) for doctor, span in self.leaves.values()),
+            "taken": meets and not joins and not waits,
+            "held": waits or (not joins and any(meet(spot.span, other.span) for other in kept)),
+            "buffer": not meets and any(meet(spot.span, other.span) for other in busy),
+            CAP: spot.terms.daily_cap is not None and [each.terms for each in booked + kept].count(spot.terms) >= spot.terms.daily_cap,
+            "patient_busy": any(visit.patient == patient and meet(spot.visit, visit.spot.visit) for visit in visits),
+        }
+        return {code for code, true in applies.items() if true}
+
+    def _not_for(self, held: UUID, spot: Spot, by: UUID) -> str | None:
+        """What is wrong with the hold that someone shows."""
+        known = self.holds.get(held)
+        if known is None or (known.owner, known.spot) != (by, spot):
+            return "hold_mismatch"
+        return None if known.stands(self.now) else "hold_expired"
+
+    def _leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
+        if set(self.affected(doctor, span)) != outcomes.keys():
+            return "affected_changed"
+        self.leaves[one] = doctor, span
+        self._drop(key for key, held in self.holds.items() if held.spot.doctor == doctor and meet(held.spot.span, span))
+        for gone in [each for each, outcome in outcomes.items() if outcome == "cancel"]:
+            del self.visits[gone]
+        for moved, spot in [(each, outcome) for each, outcome in outcomes.items() if isinstance(outcome, Spot)]:
+            visit = self.visits[moved]
+            if refused := self.refused(spot, viewer=doctor, patient=visit.patient, but=moved):
+                return refused
+            self._give_way(spot, doctor)
+            self.visits[moved] = Visit(spot, visit.patient, visit.revision + 1)
+        return None
+
+    def _of(self, owner: UUID) -> list[tuple[UUID, Held]]:
+        return [(one, held) for one, held in self.holds.items() if held.live and held.owner == owner]
+
+    def _in_the_way(self, spot: Spot, viewer: UUID) -> set[UUID]:
+        """Holds that keep nobody out: one's own, and those that are over."""
+        near = [(one, held) for one, held in self.holds.items() if held.spot.doctor == spot.doctor and meet(held.spot.span, spot.span)]
+        return {one for one, held in near if held.live and (held.owner == viewer or not held.stands(self.now))}
+
+    def _give_way(self, spot: Spot, viewer: UUID) -> None:
+        self._drop(self._in_the_way(spot, viewer))
+
+    def _drop(self, going: Iterable[UUID]) -> None:
+        for one in list(going):
+            self.holds[one] = replace(self.holds[one], live=False)
+
+    # What the tables should say
+
+    def seats(self) -> dict[UUID, UUID]:
+        """Who sits in which session."""
+        return self._of_spots(lambda spot: spot.session_id if spot.is_shared else None)
+
+    def grains(self) -> Counter[tuple[UUID, int, UUID]]:
+        """Whose grains, and who has them."""
+        visits = [(visit.patient, visit.spot.visit, one) for one, visit in self.visits.items()]
+        alone = [(*taken, one) for one, taken in self._of_spots(lambda spot: None if spot.is_shared else (spot.doctor, spot.span)).items()]
+        sessions = set(self._of_spots(lambda spot: (spot.doctor, spot.span, spot.session_id) if spot.is_shared else None).values())
+        leaves = [(doctor, span, one) for one, (doctor, span) in self.leaves.items()]
+        return Counter((who, grain, one) for who, span, one in (*visits, *alone, *sessions, *leaves) for grain in span)
+
+    def _of_spots(self, tell: Callable[[Spot], T | None]) -> dict[UUID, T]:
+        spots = {one: visit.spot for one, visit in self.visits.items()}
+        spots |= {one: held.spot for one, held in self.holds.items() if held.live}
+        return {one: told for one, spot in spots.items() if (told := tell(spot)) is not None}
+
+
+def meet(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
