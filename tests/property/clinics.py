@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from hypothesis import strategies as st
 
 from shared.contracts.http import DateOverride, DoctorRules, ServiceRules, WallWindow, WeeklyWindow
-from tests.property.oracle import Booked
+from tests.property.oracle import Booked, Kept, Shared
 
 DOCTOR, SERVICE, PATIENT = UUID(int=1), UUID(int=2), UUID(int=3)
+B = TypeVar("B", bound=Booked)
 CLOCK_CHANGES = [
     ("Europe/Berlin", date(2026, 3, 29)),
     ("Europe/Berlin", date(2026, 10, 25)),
@@ -72,6 +75,9 @@ def services(draw: st.DrawFn) -> ServiceRules:
         slot_step_minutes=draw(st.sampled_from([5, 10, 15, 20, 25, 30, 45, 60, 90])),
         min_notice_minutes=draw(st.sampled_from([0, 0, 5, 60, 1440])),
         horizon_days=draw(st.integers(1, 60)),
+        capacity=draw(st.sampled_from([1, 1, 2, 3])),
+        daily_cap=draw(st.none() | st.integers(1, 3)),
+        weekly_cap=draw(st.none() | st.integers(1, 5)),
         active=draw(st.sampled_from([True] * 9 + [False])),
         version=1,
     )
@@ -79,10 +85,47 @@ def services(draw: st.DrawFn) -> ServiceRules:
 
 @st.composite
 def bookings(draw: st.DrawFn, day: date) -> list[Booked]:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    found = []
-    for grain in draw(st.lists(st.integers(-288, 576), max_size=6)):
-        start = midnight + timedelta(minutes=grain * 5)
-        length, before, after = draw(st.integers(1, 18)) * 5, draw(minutes), draw(minutes)
-        found.append(Booked(start, start + timedelta(minutes=length), before=timedelta(minutes=before), after=timedelta(minutes=after)))
-    return found
+    return [draw(visits(day, Booked, counts=draw(st.booleans()))) for _ in range(draw(st.integers(0, 6)))]
+
+
+@st.composite
+def visits(draw: st.DrawFn, /, day: date, kind: type[B], **more: Any) -> B:
+    """Somewhere around a day."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=5 * draw(st.integers(-288, 576)))
+    length, before, after = draw(st.integers(1, 18)) * 5, draw(minutes), draw(minutes)
+    times = {"before": timedelta(minutes=before), "after": timedelta(minutes=after)}
+    return kind(starts_at=start, ends_at=start + timedelta(minutes=length), **times | more)
+
+
+@st.composite
+def held(draw: st.DrawFn, day: date, now: datetime) -> list[Kept]:
+    """Own ones and others', those that are over and those that are not."""
+    until = st.sampled_from([now - timedelta(seconds=1), now, now + timedelta(seconds=1), now + timedelta(minutes=5)])
+    return [
+        draw(visits(day, Kept, counts=draw(st.booleans()), own=draw(st.booleans()), until=draw(until)))
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+
+
+@st.composite
+def groups(draw: st.DrawFn, day: date, service: ServiceRules) -> list[Shared]:
+    """At most one at a start, some of them made when the service had other terms."""
+    found: dict[datetime, Shared] = {}
+    for _ in range(draw(st.integers(0, 3)) if service.capacity > 1 else 0):
+        booked, at_hold = draw(st.sampled_from([(1, 0), (0, 1), (1, 1), (service.capacity, 0), (0, service.capacity)]))
+        odd = draw(visits(day, Shared, booked=booked, held=at_hold, counts=True, usual=False))
+        usual = replace(
+            odd,
+            ends_at=odd.starts_at + timedelta(minutes=service.duration_minutes),
+            before=timedelta(minutes=service.buffer_before_minutes),
+            after=timedelta(minutes=service.buffer_after_minutes),
+            usual=True,
+        )
+        is_usual = replace(odd, usual=True) == usual or draw(st.booleans())
+        found[odd.starts_at] = usual if is_usual else odd
+    return list(found.values())
+
+
+@st.composite
+def absences(draw: st.DrawFn, day: date) -> list[tuple[datetime, datetime]]:
+    return [(visit.starts_at, visit.ends_at) for visit in draw(bookings(day))[:2]]

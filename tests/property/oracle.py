@@ -10,16 +10,35 @@ from zoneinfo import ZoneInfo
 from shared.contracts.http import DoctorRules, ServiceRules, WallWindow, WeeklyWindow
 
 FIVE = timedelta(minutes=5)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Booked:
-    """A visit of the doctor, with the buffers of its own service."""
+    """A visit of the doctor, with the buffers of its own service; `counts`: it is one of the service that is asked for."""
 
     starts_at: datetime
     ends_at: datetime
     before: timedelta
     after: timedelta
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class Kept(Booked):
+    """A time that someone holds until an instant."""
+
+    own: bool = False
+    until: datetime = NEVER
+
+
+@dataclass(frozen=True)
+class Shared(Booked):
+    """A group's visit of the service that is asked for; `usual`: it has the length and the buffers that the service has now."""
+
+    booked: int = 1
+    held: int = 0
+    usual: bool = True
 
 
 @dataclass
@@ -30,14 +49,15 @@ class Oracle:
     booked: list[Booked] = field(default_factory=list)
     patient: list[tuple[datetime, datetime]] = field(default_factory=list)
     by_staff: bool = False
+    away: list[tuple[datetime, datetime]] = field(default_factory=list)
+    holds: list[Kept] = field(default_factory=list)
+    groups: list[Shared] = field(default_factory=list)
 
     def reasons(self, start: datetime) -> set[str]:
         """Every code that stands against a visit at an instant."""
         end = start + timedelta(minutes=self.service.duration_minutes)
-        before = timedelta(minutes=self.service.buffer_before_minutes)
-        after = timedelta(minutes=self.service.buffer_after_minutes)
-        taken = any(start < other.ends_at and other.starts_at < end for other in self.booked)
-        close = any(start - before < other.ends_at + other.after and other.starts_at - other.before < end + after for other in self.booked)
+        first = start - timedelta(minutes=self.service.buffer_before_minutes)
+        last = end + timedelta(minutes=self.service.buffer_after_minutes)
         against = {
             "service_inactive": not self.service.active or self.service.id not in self.doctor.services,
             "doctor_inactive": not self.doctor.active,
@@ -47,11 +67,40 @@ class Oracle:
             "beyond_horizon": start > self.now + timedelta(days=self.service.horizon_days),
             "outside_hours": not all(self._in_a_window(minute) for minute in _steps(start, end)),
             "off_grid": self._in_a_window(start) and not self._on_a_grid(start),
-            "taken": taken,
-            "buffer": close and not taken,
+            "on_leave": any(first < until and begin < last for begin, until in self.away),
             "patient_busy": any(start < until and begin < end for begin, until in self.patient),
         }
+        return {code for code, applies in against.items() if applies} | self._of_others(start, end, first, last)
+
+    def _of_others(self, start: datetime, end: datetime, first: datetime, last: datetime) -> set[str]:
+        """What others have taken; who joins a group with room does not mind any of it."""
+        mine = next((group for group in self.groups if group.usual and group.starts_at == start), None)
+        if mine is not None and mine.booked + mine.held < self.service.capacity:
+            return set()
+        visits: list[Booked] = [*self.booked, *(group for group in self.groups)]
+        taken = any(start < other.ends_at and other.starts_at < end for other in visits)
+        close = any(first < other.ends_at + other.after and other.starts_at - other.before < last for other in visits)
+        others = [hold for hold in self.holds if not hold.own and self.now < hold.until]
+        held = any(first < hold.ends_at + hold.after and hold.starts_at - hold.before < last for hold in others)
+        last_seats_are_held = mine is not None and mine.booked < self.service.capacity
+        against = {
+            "taken": taken and not last_seats_are_held,
+            "held": held or last_seats_are_held,
+            "buffer": close and not taken and not last_seats_are_held,
+            "daily_cap_reached": self._full(start, self.service.daily_cap, "%Y-%m-%d"),
+            "weekly_cap_reached": self._full(start, self.service.weekly_cap, "%G-%V"),
+        }
         return {code for code, applies in against.items() if applies}
+
+    def _full(self, start: datetime, cap: int | None, period: str) -> bool:
+        """Whether the doctor has as many visits of the service in the local date or the ISO week of a start as may be."""
+        if cap is None:
+            return False
+        standing = [hold for hold in self.holds if hold.counts and not hold.own and self.now < hold.until]
+        counted = [*(visit for visit in self.booked if visit.counts), *self.groups, *standing]
+        zone = ZoneInfo(self.doctor.time_zone)
+        wanted = start.astimezone(zone).strftime(period)
+        return sum(visit.starts_at.astimezone(zone).strftime(period) == wanted for visit in counted) >= cap
 
     def _in_a_window(self, instant: datetime) -> bool:
         return any(True for _ in self._windows_at(instant))

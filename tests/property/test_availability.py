@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.diary import Diary, Engagement, View
+from scheduling_svc.domain.diary import Diary, Engagement, Group, View
+from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceRules
-from tests.property.clinics import bookings, clinics
-from tests.property.oracle import Booked, Oracle
+from tests.property.clinics import DOCTOR, SERVICE, absences, bookings, clinics, groups, held
+from tests.property.oracle import Booked, Kept, Oracle
+
+VIEWER, STRANGER = UUID(int=77), UUID(int=78)
 
 
 def engagement(booked: Booked) -> Engagement:
@@ -22,11 +26,35 @@ def engagement(booked: Booked) -> Engagement:
     return Engagement(grain_of(booked.starts_at), grain_of(booked.ends_at), grain_of(first), grain_of(last))
 
 
+def hold(number: int, kept: Kept) -> Hold:
+    taken = engagement(kept)
+    visit, span = range(taken.starts, taken.ends), range(taken.first, taken.last)
+    owner, service_id = VIEWER if kept.own else STRANGER, SERVICE if kept.counts else STRANGER
+    return Hold(UUID(int=number), owner, service_id, DOCTOR, visit, span, kept.until)
+
+
+def diary_of(oracle: Oracle) -> Diary:
+    """As the database gives it: what is over apart, what counts for the caps."""
+    holds = [hold(number, kept) for number, kept in enumerate(oracle.holds)]
+    standing = [one for one in holds if one.stands(oracle.now)]
+    groups = [Group(UUID(int=1), SERVICE, engagement(group), group.booked, group.held) for group in oracle.groups]
+    counted: list[Booked] = [visit for visit in (*oracle.booked, *oracle.groups) if visit.counts]
+    counting = [one for one in standing if one.service_id == SERVICE and one.owner_id != VIEWER]
+    return Diary(
+        engagements=[*map(engagement, oracle.booked), *(group.engagement for group in groups)],
+        away=[(grain_of(begin), grain_of(end)) for begin, end in oracle.away],
+        holds=standing,
+        lapsed=[one for one in holds if not one.stands(oracle.now)],
+        groups=groups,
+        counted=[*(grain_of(visit.starts_at) for visit in counted), *(one.visit.start for one in counting)],
+    )
+
+
 def sheet_of(oracle: Oracle, asked: range) -> Sheet:
     service, doctor = Service.of(oracle.service), Doctor.of(oracle.doctor)
-    booked = [engagement(booked) for booked in oracle.booked]
     patient = [Engagement(grain_of(start), grain_of(end), grain_of(start), grain_of(end)) for start, end in oracle.patient]
-    return Sheet.of(service, doctor, asked, View(oracle.now, by_staff=oracle.by_staff), Diary(booked), Diary(patient))
+    view = View(oracle.now, VIEWER, by_staff=oracle.by_staff)
+    return Sheet.of(service, doctor, asked, view, diary_of(oracle), Diary(patient))
 
 
 @st.composite
@@ -35,7 +63,8 @@ def situations(draw: st.DrawFn) -> tuple[Oracle, range]:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     now = midnight + timedelta(seconds=draw(st.integers(-3 * 86400, 86400)))
     busy = [(booked.starts_at, booked.ends_at) for booked in draw(bookings(day))[:2]]
-    oracle = Oracle(doctor, service, now, draw(bookings(day)), busy, by_staff=draw(st.booleans()))
+    others = draw(absences(day)), draw(held(day, now)), draw(groups(day, service))
+    oracle = Oracle(doctor, service, now, draw(bookings(day)), busy, draw(st.booleans()), *others)
     first = grain_of(midnight) + draw(st.integers(-288, 288))
     return oracle, range(first, first + draw(st.integers(1, 200)))
 

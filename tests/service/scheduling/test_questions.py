@@ -20,6 +20,7 @@ from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PAT
 
 HALF, WEEK = timedelta(minutes=30), timedelta(weeks=1)
 LATER, RETIRED, FULL = UUID(int=0xD3), UUID(int=0xD4), UUID(int=0xD5)
+NOBODY = UUID(int=0xFFFF)
 ME = bearer(Role.PATIENT, PATIENT)
 
 
@@ -144,17 +145,17 @@ async def test_an_explanation_is_for_those_who_sign_in(clinic: Running) -> None:
         (f"/slots?service_id={CHECKUP}&from=9999-12-31T23:59:59Z", "out_of_range"),
         (f"/slots?service_id={CHECKUP}&from=2026-03-09T10:00:00", "offset_required"),
         (f"/slots?service_id={CHECKUP}&time_zone=Mars/Olympus", "unknown_time_zone"),
-        (f"/slots?service_id={CHECKUP}&doctor_id={uuid4()}", "unknown_doctor"),
-        (f"/slots?service_id={uuid4()}", "unknown_service"),
+        (f"/slots?service_id={CHECKUP}&doctor_id={NOBODY}", "unknown_doctor"),
+        (f"/slots?service_id={NOBODY}", "unknown_service"),
         (f"/slots?service_id={CHECKUP}&limit=1001", "validation_failed"),
         (f"/slots?service_id={CHECKUP}&limit=0", "validation_failed"),
         (f"/slots?service_id={CHECKUP}&colour=red", "unknown_parameter"),
         ("/slots", "validation_failed"),
-        (f"/slots/earliest?service_id={uuid4()}", "unknown_service"),
+        (f"/slots/earliest?service_id={NOBODY}", "unknown_service"),
         (f"/slots/earliest?service_id={CHECKUP}&from=9999-01-01T00:00:00Z", "out_of_range"),
         (f"/slots/earliest?service_id={CHECKUP}&language=%21", "validation_failed"),
         (f"/slots/earliest?service_id={CHECKUP}&doctor_id={DOCTOR}", "unknown_parameter"),
-        (f"/slots/explain?service_id={CHECKUP}&doctor_id={uuid4()}&starts_at=2026-03-09T08:00:00Z", "unknown_doctor"),
+        (f"/slots/explain?service_id={CHECKUP}&doctor_id={NOBODY}&starts_at=2026-03-09T08:00:00Z", "unknown_doctor"),
         (f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at=2026-03-09T08:00", "not_an_instant"),
         (f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at=9999-03-09T08:00:00Z", "out_of_range"),
     ],
