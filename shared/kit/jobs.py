@@ -25,19 +25,26 @@ class Job:
     holder: Holder | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    done: int = 0
 
     async def once(self) -> int:
-        """One run, if this instance holds the lease. A failure is logged and tried again at the next tick."""
+        """One run, after the one that is under way; what was done since this was asked for, by both."""
+        before = self.done
         async with self.turn:
-            try:
-                if self.holder is not None and not await self.holder.holds(self.name):
-                    return 0
-                return await self.work()
-            except (Refusal, Aborted, OSError, TimeoutError) as why:
-                log.warning("job waits", extra={"facts": {"job": self.name, "why": repr(why)}})
-            except Exception:
-                log.exception("job failed", extra={"facts": {"job": self.name}})
-            return 0
+            self.done += await self._run()
+        return self.done - before
+
+    async def _run(self) -> int:
+        """If this instance holds the lease. A failure is logged and tried again at the next tick."""
+        try:
+            if self.holder is not None and not await self.holder.holds(self.name):
+                return 0
+            return await self.work()
+        except (Refusal, Aborted, OSError, TimeoutError) as why:
+            log.warning("job waits", extra={"facts": {"job": self.name, "why": repr(why)}})
+        except Exception:
+            log.exception("job failed", extra={"facts": {"job": self.name}})
+        return 0
 
     async def forever(self) -> None:
         while True:

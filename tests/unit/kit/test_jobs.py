@@ -104,6 +104,33 @@ async def test_a_job_never_runs_twice_at_once() -> None:
     assert most == 1
 
 
+async def test_what_a_run_under_way_does_counts_too() -> None:
+    """Else whoever waits would leave before what it set in motion arrives."""
+    begun, may_end, seen, pulse = asyncio.Event(), asyncio.Event(), list[bool](), Pulse()
+
+    async def slow() -> int:
+        first = not begun.is_set()
+        begun.set()
+        await may_end.wait()
+        return int(first)
+
+    async def look() -> int:
+        seen.append(may_end.is_set())
+        return 0
+
+    pulse.works.append(look)
+    jobs = Jobs(pulse)
+    jobs.add("slow", slow, every_seconds=3600)
+    async with jobs:
+        await begun.wait()
+        settled = asyncio.create_task(pulse.settle())
+        while not seen:
+            await asyncio.sleep(0)
+        may_end.set()
+        assert await settled == 2
+    assert seen == [False, True]
+
+
 async def test_a_pulse_stops_at_last() -> None:
     pulse = Pulse()
     pulse.works.append(Work(left=10**6))
