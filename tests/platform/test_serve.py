@@ -72,7 +72,7 @@ def test_moving_the_clock_runs_the_jobs(tmp_path: Path) -> None:
     appointment = booked(patient, service, doctor, slots(patient, service, doctor.id)[0]["starts_at"])
     assert appointment["status"] == "requested"
     moved = httpx.put(f"{house.url}/dev/clock", json={"now": appointment["ends_at"]}, timeout=60)
-    assert moved.json()["now"] == appointment["ends_at"]
+    assert moved.json()["now"] >= appointment["ends_at"]
     login = {"email": patient.account["email"], "password": "a long enough pass phrase"}
     token = httpx.post(f"{house.url}/auth/login", json=login).json()["access_token"]
     answer = httpx.get(f"{house.url}/appointments/{appointment['id']}", headers={"Authorization": f"Bearer {token}"})

@@ -53,9 +53,13 @@ class Oracle:
     holds: list[Kept] = field(default_factory=list)
     groups: list[Shared] = field(default_factory=list)
 
+    @property
+    def visit(self) -> timedelta:
+        return timedelta(minutes=self.service.duration_minutes)
+
     def reasons(self, start: datetime) -> set[str]:
         """Every code that stands against a visit at an instant."""
-        end = start + timedelta(minutes=self.service.duration_minutes)
+        end = start + self.visit
         first = start - timedelta(minutes=self.service.buffer_before_minutes)
         last = end + timedelta(minutes=self.service.buffer_after_minutes)
         against = {

@@ -1,131 +1,33 @@
-"""What is listed can be booked, and nothing else, whatever the clinic: list, explanation, hold and reservation agree."""
+"""What is listed can be booked, and nothing else, whatever the clinic: list, explanation, hold and reservation say what the oracle says."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduling_svc.domain.claims import Claim, Place, Session
-from scheduling_svc.domain.holds import Hold, HoldWish
-from scheduling_svc.domain.leaves import Block, Kind
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.ports import Overtaken, Store
+from scheduling_svc.domain.holds import HoldWish
+from scheduling_svc.ports import Store
 from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import SlotQuestion, Slots
-from shared.contracts.grains import grain_of
-from shared.contracts.http import Actor, DoctorRules, Reserve, ServiceRules
-from shared.contracts.identity import Caller, Role
+from shared.contracts.http import Actor, Reserve
 from shared.contracts.refusals import Refusal
 from tests.contract.grains import opened
-from tests.property.clinics import DOCTOR, PATIENT, SERVICE, absences, bookings, clinics, groups, held
-from tests.property.oracle import Booked, Kept, Shared
+from tests.property.clinics import DOCTOR, PATIENT, SERVICE
+from tests.property.filled import Clinic, Filling, clinics_at_work
 from tests.unit.scheduling.fakes import Memory, Owner
 
-FIVE = timedelta(minutes=5)
-WISH, OTHER = UUID(int=0xABC), UUID(int=4)
-CONFLICTS = {
-    "slot_taken": {"taken", "buffer", "held", "patient_busy"},
-    "slot_held": {"held", "patient_busy"},
-    "patient_busy": {"patient_busy"},
-}
-
-
-@dataclass(frozen=True)
-class Clinic:
-    """A clinic at work, the caller, and the starts in question."""
-
-    doctor: DoctorRules
-    service: ServiceRules
-    now: datetime
-    by: Caller
-    booked: list[Booked]
-    away: list[tuple[datetime, datetime]]
-    kept: list[Kept]
-    groups: list[Shared]
-    begins: datetime
-    ends: datetime
-
-    @property
-    def starts(self) -> Iterator[datetime]:
-        return (self.begins + FIVE * number for number in range((self.ends - self.begins) // FIVE))
-
-
-@st.composite
-def clinics_at_work(draw: st.DrawFn) -> Clinic:
-    doctor, service, day = draw(clinics())
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    now = midnight + timedelta(seconds=draw(st.integers(-2 * 86400, 43200)))
-    begins = midnight + FIVE * draw(st.integers(0, 150) | st.integers(-144, 288))
-    ends = begins + FIVE * draw(st.integers(1, 60))
-    by = Caller(PATIENT, draw(st.sampled_from([Role.PATIENT, Role.RECEPTION])))
-    others = draw(bookings(day)), draw(absences(day)), draw(held(day, now)), draw(groups(day, service))
-    return Clinic(doctor, service, now, by, *others, begins, ends)
-
-
-def span(booked: Booked) -> tuple[range, range]:
-    first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
-    return range(grain_of(booked.starts_at), grain_of(booked.ends_at)), range(grain_of(first), grain_of(last))
-
-
-def seats(number: int, group: Shared) -> Iterator[Claim | Hold]:
-    visit, taken = span(group)
-    session = Session.at(
-        Service.of(ServiceRules(id=SERVICE, name="", duration_minutes=5, slot_step_minutes=5, horizon_days=1, version=1)),
-        DOCTOR,
-        visit.start,
-    )
-    for seat in range(group.booked):
-        patient = UUID(int=5000 + 100 * number + seat)
-        yield Claim(UUID(int=6000 + 100 * number + seat), 1, Place(SERVICE, DOCTOR, patient, visit, taken, session.id))
-    for seat in range(group.held):
-        owner = UUID(int=7000 + 100 * number + seat)
-        yield Hold(UUID(int=8000 + 100 * number + seat), owner, SERVICE, DOCTOR, visit, taken, NEVER, session.id)
-
-
-NEVER = datetime(2199, 1, 1, tzinfo=UTC)
-
-
-async def populate(store: Store, clinic: Clinic) -> None:
-    """What of it fits beside the rest; the others are turned away by the calendar itself."""
-    async with store.begin() as tx:
-        await tx.learn_doctor(clinic.doctor)
-        await tx.learn_service(clinic.service)
-    for number, booked in enumerate(clinic.booked):
-        patient = PATIENT if number == 0 else UUID(int=2000 + number)
-        await _fits(store, Claim(UUID(int=1000 + number), 1, Place(SERVICE if booked.counts else OTHER, DOCTOR, patient, *span(booked))))
-    for number, kept in enumerate(clinic.kept):
-        owner = PATIENT if kept.own else UUID(int=3000 + number)
-        service = SERVICE if kept.counts and not kept.own else UUID(int=4000 + number)
-        await _fits(store, Hold(UUID(int=3000 + number), owner, service, DOCTOR, *span(kept), kept.until))
-    for number, group in enumerate(clinic.groups):
-        for seat in seats(number, group):
-            await _fits(store, seat, clinic.service.capacity)
-    for number, (begin, end) in enumerate(clinic.away):
-        async with store.begin() as tx:
-            await tx.block(Block(UUID(int=9000 + number), Kind.LEAVE, DOCTOR, range(grain_of(begin), grain_of(end))))
-
-
-async def _fits(store: Store, one: Claim | Hold, room: int = 1) -> None:
-    try:
-        async with store.begin() as tx:
-            await (tx.put(one, None, seats=room) if isinstance(one, Claim) else tx.keep(one, seats=room))
-    except Overtaken:
-        return
-
-
-def wish(clinic: Clinic, start: datetime) -> Reserve:
-    by = Actor(id=clinic.by.id, role=clinic.by.role)
-    return Reserve(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
+WISH = UUID(int=0xABC)
+CONFLICTS = {"taken": "slot_taken", "buffer": "slot_taken", "held": "slot_held", "patient_busy": "patient_busy"}
+ALONGSIDE = {"daily_cap_reached", "weekly_cap_reached"}
 
 
 class Undone(Exception):
@@ -148,59 +50,81 @@ class Trying:
             raise Undone
 
 
-async def tried(trying: Trying, clinic: Clinic, start: datetime) -> list[Refusal | None]:
-    """What comes of a reservation and of a hold at a start; None: it is granted."""
-    rulebook = Rulebook(trying, Owner())  # type: ignore[arg-type]
-    reservations, holds = Reservations(trying, rulebook, lambda: clinic.now), Holds(trying, rulebook, lambda: clinic.now)  # type: ignore[arg-type]
-    outcomes: list[Refusal | None] = []
-    for ask in (
-        lambda: reservations.reserve(WISH, wish(clinic, start)),
-        lambda: holds.hold(WISH, HoldWish(SERVICE, DOCTOR, start), clinic.by),
-    ):
-        try:
-            await ask()
-        except Undone:
-            outcomes.append(None)
-        except Refusal as refusal:
-            outcomes.append(refusal)
-    return outcomes
+async def refusal_of(asked: Awaitable[object]) -> Refusal | None:
+    """None: it is granted."""
+    try:
+        await asked
+    except Undone:
+        return None
+    except Refusal as refusal:
+        return refusal
+    raise AssertionError("it was not tried at all")
+
+
+@dataclass(frozen=True)
+class Enquiry:
+    """All ways to ask one calendar, by one caller at one moment."""
+
+    store: Store
+    clinic: Clinic
+
+    @property
+    def rulebook(self) -> Rulebook:
+        return Rulebook(Trying(self.store), Owner())  # type: ignore[arg-type]
+
+    def now(self) -> datetime:
+        return self.clinic.now
+
+    async def listed(self) -> set[datetime]:
+        question = SlotQuestion(SERVICE, (DOCTOR,), begins=self.clinic.begins, ends=self.clinic.ends, limit=1000)
+        return {slot.starts_at for slot in (await Slots(self.rulebook, self.now).free(question, self.clinic.by)).items}
+
+    async def explained(self, start: datetime) -> set[str]:
+        told = await Slots(self.rulebook, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
+        return {reason.code for reason in told.reasons}
+
+    async def booked(self, start: datetime) -> Refusal | None:
+        by = Actor(id=self.clinic.by.id, role=self.clinic.by.role)
+        wish = Reserve(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
+        return await refusal_of(Reservations(Trying(self.store), self.rulebook, self.now).reserve(WISH, wish))  # type: ignore[arg-type]
+
+    async def held(self, start: datetime) -> Refusal | None:
+        holds = Holds(Trying(self.store), self.rulebook, self.now)  # type: ignore[arg-type]
+        return await refusal_of(holds.hold(WISH, HoldWish(SERVICE, DOCTOR, start), self.clinic.by))
+
+
+def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
+    """Whether a refusal gives just these reasons; where others are all that is in the way it is a conflict, and names the first."""
+    if refusal is None or not reasons:
+        return refusal is None and not reasons
+    if reasons & CONFLICTS.keys() and reasons <= CONFLICTS.keys() | ALONGSIDE:
+        return refusal.code == next(CONFLICTS[code] for code in CONFLICTS if code in reasons)
+    return refusal.code == "not_bookable" and {reason["code"] for reason in refusal.facts["reasons"]} == reasons
 
 
 async def agree(store: Store, clinic: Clinic) -> None:
-    await populate(store, clinic)
-    slots = Slots(Rulebook(store, Owner()), lambda: clinic.now)
-    by = clinic.by
-    listed = {slot.starts_at for slot in (await slots.free(question(clinic), by)).items}
+    """At the desk a booking knows its patient, who may be busy; nothing else that is asked there does."""
+    oracle, desk = await Filling(store, clinic).filled(), Enquiry(store, clinic)
+    own = [(visit.starts_at, visit.ends_at) for visit in oracle.booked if visit is clinic.booked[0]]
+    listed = await desk.listed()
     for start in clinic.starts:
-        reasons = {reason.code for reason in (await slots.explain(SERVICE, DOCTOR, start, by)).reasons}
-        booking, holding = await tried(Trying(store), clinic, start)
-        assert (start in listed) == (booking is None)
-        # Someone at the desk holds for a patient who is not known yet, and explains likewise.
-        same = by.role is Role.PATIENT
-        assert (holding is None) == (not reasons) or (holding is not None and holding.code == "too_many_holds")
-        assert not same or (start in listed) == (not reasons)
-        if booking is not None and same:
-            told = {reason["code"] for reason in booking.facts.get("reasons", ())}
-            assert told == reasons or reasons <= CONFLICTS.get(booking.code, set())
-
-
-def question(clinic: Clinic) -> SlotQuestion:
-    return SlotQuestion(SERVICE, (DOCTOR,), begins=clinic.begins, ends=clinic.ends, limit=1000)
+        reasons = oracle.reasons(start)
+        assert await desk.explained(start) == reasons
+        assert (start in listed) == (not reasons)
+        held = await desk.held(start)
+        assert tells(held, reasons) or (held is not None and held.code == "too_many_holds" and not reasons)
+        busy = any(start < end and begin < start + oracle.visit for begin, end in own)
+        assert tells(await desk.booked(start), reasons | ({"patient_busy"} if busy else set()))
 
 
 @given(clinics_at_work())
 @settings(max_examples=60, deadline=None)
-async def test_list_explanation_hold_and_reservation_agree(clinic: Clinic) -> None:
+async def test_list_explanation_hold_and_reservation_say_what_the_oracle_says(clinic: Clinic) -> None:
     await agree(Memory(), clinic)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
 
 
 @given(clinics_at_work(), st.uuids())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_they_agree_on_a_real_store(folder: Path, clinic: Clinic, name: UUID) -> None:
-    async with opened(f"sqlite+aiosqlite:///{folder / str(name)}.db") as store:
+async def test_they_say_so_on_a_real_store(tmp_path: Path, clinic: Clinic, name: UUID) -> None:
+    async with opened(f"sqlite+aiosqlite:///{tmp_path / str(name)}.db") as store:
         await agree(store, clinic)
