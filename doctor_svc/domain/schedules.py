@@ -31,7 +31,7 @@ MOST_OVERRIDES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """All changes make a new version."""
+    """All changes make a new version; windows must be `sound`."""
 
     weekly: tuple[WeeklyWindow, ...] = ()
     overrides: tuple[DateOverride, ...] = ()
@@ -40,16 +40,11 @@ class Schedule:
     def with_weekly(self, weekly: Sequence[WeeklyWindow], expected: int | None) -> Self:
         """Replaces the weekly hours."""
         expect_version(self.version, expected)
-        for index, window in enumerate(weekly):
-            if window.valid_from and window.valid_to and window.valid_from > window.valid_to:
-                raise ValidityReversed(pointer=f"/weekly/{index}/valid_from")
-        _apart(weekly, _overlap, "/weekly")
         return replace(self, weekly=tuple(weekly), version=self.version + 1)
 
     def with_override(self, one: UUID, on: date, windows: Sequence[WallWindow], expected: int | None) -> Self:
         """The hours of one date, in place of what stood there; no windows: a day off."""
         expect_version(self.version, expected)
-        _apart(windows, lambda a, b: _meet(_minutes(a), _minutes(b)), "/windows")
         others = [override for override in self.overrides if override.date != on]
         if len(others) >= MOST_OVERRIDES:
             raise TooManyOverrides
@@ -96,6 +91,19 @@ class ScheduleView:
         touching = tuple(override for override in schedule.overrides if override.date <= last and first <= _last_date(override))
         windows = tuple(_concrete(rules, begins, ends))
         return cls(rules.id, rules.time_zone, schedule.weekly, touching, windows, schedule.version)
+
+
+def sound_week(weekly: Sequence[WeeklyWindow]) -> None:
+    """Refuses windows that end before they begin to hold, or that ever share a minute, be it after midnight."""
+    for index, window in enumerate(weekly):
+        if window.valid_from and window.valid_to and window.valid_from > window.valid_to:
+            raise ValidityReversed(pointer=f"/weekly/{index}/valid_from")
+    _apart(weekly, _overlap, "/weekly")
+
+
+def sound_date(windows: Sequence[WallWindow]) -> None:
+    """Refuses windows of one date that share a minute."""
+    _apart(windows, lambda one, other: _meet(_minutes(one), _minutes(other)), "/windows")
 
 
 def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tuple[datetime, datetime]:

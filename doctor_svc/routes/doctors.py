@@ -14,7 +14,7 @@ from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
 from doctor_svc.usecases.doctors import Doctors
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.kit import routes
-from shared.kit.access import Admin, DoctorOrAdmin, MustMatch, Once, Public
+from shared.kit.access import Admin, MustMatch, NotYours, Once, OwnDoctor, Public
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 
@@ -65,8 +65,8 @@ async def engage_doctor(body: EngageDoctor, _caller: Admin, once: Once, doctors:
 @router.patch(
     "/{doctor_id}",
     response_model=DoctorOut,
-    responses=refusals(NoSuchDoctor, NotYoursToChange, UnknownService, AccountDismissed, Stale, PreconditionRequired),
+    responses=refusals(NoSuchDoctor, NotYours, NotYoursToChange, UnknownService, AccountDismissed, Stale, PreconditionRequired),
     summary="Change a doctor's profile",
 )
-async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: DoctorOrAdmin, expected: MustMatch, doctors: UseCases) -> Doctor:
+async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: OwnDoctor, expected: MustMatch, doctors: UseCases) -> Doctor:
     return await doctors.amend(doctor_id, body.changes, expected, caller)

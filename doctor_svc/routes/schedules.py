@@ -11,7 +11,6 @@ from fastapi import Depends, Path, Query, Request, Response
 from doctor_svc.domain.refusals import (
     NoSuchDoctor,
     NoSuchOverride,
-    NotYoursToChange,
     RangeReversed,
     RangeTooLong,
     TooManyOverrides,
@@ -21,15 +20,15 @@ from doctor_svc.domain.refusals import (
 from doctor_svc.domain.schedules import Schedule, ScheduleView
 from doctor_svc.schemas import OverrideOut, PutOverride, PutSchedule, ScheduleOut
 from doctor_svc.usecases.schedules import Schedules
-from shared.contracts.http import Instant
+from shared.contracts.http import Day, Instant
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import routes
-from shared.kit.access import DoctorOrAdmin, IfMatch, MustMatch, Public
+from shared.kit.access import IfMatch, MustMatch, NotYours, OwnDoctor, Public
 from shared.kit.problems import refusals
 
 router = routes.router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
-On = Annotated[date, Path(alias="date", ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
-CHANGING = (NoSuchDoctor, NotYoursToChange, Stale, PreconditionRequired)
+On = Annotated[Day, Path(alias="date")]
+CHANGING = (NoSuchDoctor, NotYours, Stale)
 
 
 def _schedules(request: Request) -> Schedules:
@@ -52,32 +51,33 @@ async def get_schedule(
 
 
 @router.put(
-    "", response_model=ScheduleOut, responses=refusals(*CHANGING, WindowsOverlap, ValidityReversed), summary="Replace the weekly hours"
+    "",
+    response_model=ScheduleOut,
+    responses=refusals(*CHANGING, PreconditionRequired, WindowsOverlap, ValidityReversed),
+    summary="Replace the weekly hours",
 )
-async def put_schedule(doctor_id: UUID, body: PutSchedule, caller: DoctorOrAdmin, expected: MustMatch, schedules: UseCases) -> ScheduleView:
+async def put_schedule(doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected: MustMatch, schedules: UseCases) -> ScheduleView:
     """Appointments that stand outside of the new hours stay."""
-    return await schedules.open_hours(doctor_id, body.weekly, expected, caller)
+    return await schedules.open_hours(doctor_id, body.weekly, expected)
 
 
 @router.put(
     "/overrides/{date}",
     response_model=OverrideOut,
-    responses=refusals(*CHANGING, WindowsOverlap, TooManyOverrides),
+    responses=refusals(*CHANGING, PreconditionRequired, WindowsOverlap, TooManyOverrides),
     summary="The hours of one date",
 )
 async def put_override(
-    doctor_id: UUID, on: On, body: PutOverride, caller: DoctorOrAdmin, expected: MustMatch, schedules: UseCases
+    doctor_id: UUID, on: On, body: PutOverride, _caller: OwnDoctor, expected: MustMatch, schedules: UseCases
 ) -> OverrideOut:
     """No windows: a day off. Windows on a day off open it."""
-    return _override(await schedules.override(doctor_id, on, body.windows, expected, caller), on)
+    return _override(await schedules.override(doctor_id, on, body.windows, expected), on)
 
 
 @router.delete("/overrides/{date}", status_code=204, responses=refusals(*CHANGING, NoSuchOverride), summary="Back to the weekly hours")
-async def delete_override(
-    doctor_id: UUID, on: On, caller: DoctorOrAdmin, expected: IfMatch, schedules: UseCases, response: Response
-) -> None:
+async def delete_override(doctor_id: UUID, on: On, _caller: OwnDoctor, expected: IfMatch, schedules: UseCases, response: Response) -> None:
     """The ETag is the schedule's."""
-    response.headers["ETag"] = f'"{(await schedules.follow_week(doctor_id, on, expected, caller)).version}"'
+    response.headers["ETag"] = f'"{(await schedules.follow_week(doctor_id, on, expected)).version}"'
 
 
 def _override(schedule: Schedule, on: date) -> OverrideOut:

@@ -12,7 +12,7 @@ from doctor_svc.domain.services import ServiceType
 from doctor_svc.schemas import AmendService, OfferService, Specialties
 from doctor_svc.usecases.services import Services
 from shared.contracts.http import ServiceRules
-from shared.contracts.refusals import Stale
+from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import routes
 from shared.kit.access import Admin, MustMatch, Once, Public
 from shared.kit.paging import Page, Paged
@@ -49,6 +49,11 @@ async def offer_service(body: OfferService, _caller: Admin, once: Once, services
     return await services.offer(body.service(once.id))
 
 
-@router.patch("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService, Stale), summary="Change a service")
+@router.patch(
+    "/services/{service_id}",
+    response_model=ServiceRules,
+    responses=refusals(NoSuchService, Stale, PreconditionRequired),
+    summary="Change a service",
+)
 async def amend_service(service_id: UUID, body: AmendService, _caller: Admin, expected: MustMatch, services: UseCases) -> ServiceType:
     return await services.amend(service_id, body.changes, expected)

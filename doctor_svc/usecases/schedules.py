@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor
-from doctor_svc.domain.schedules import Schedule, ScheduleView, bounded
+from doctor_svc.domain.schedules import Schedule, ScheduleView, bounded, sound_date, sound_week
 from doctor_svc.ports import Store
 from shared.contracts.http import WallWindow, WeeklyWindow
 from shared.contracts.identity import Caller
@@ -26,24 +26,26 @@ class Schedules:
         doctor = (await self.store.doctor(doctor_id)).shown_to(by)
         return ScheduleView.of(doctor.rules(), doctor.schedule, start, end)
 
-    async def open_hours(self, doctor_id: UUID, weekly: Sequence[WeeklyWindow], expected: int | None, by: Caller) -> ScheduleView:
+    async def open_hours(self, doctor_id: UUID, weekly: Sequence[WeeklyWindow], expected: int | None) -> ScheduleView:
         """Replaces the weekly hours. Existing appointments stay."""
-        doctor = await self._changed(doctor_id, by, lambda schedule: schedule.with_weekly(weekly, expected))
+        sound_week(weekly)
+        doctor = await self._changed(doctor_id, lambda schedule: schedule.with_weekly(weekly, expected))
         return ScheduleView.of(doctor.rules(), doctor.schedule, *bounded(None, None, self.now()))
 
-    async def override(self, doctor_id: UUID, on: date, windows: Sequence[WallWindow], expected: int | None, by: Caller) -> Schedule:
+    async def override(self, doctor_id: UUID, on: date, windows: Sequence[WallWindow], expected: int | None) -> Schedule:
         """The hours of one date; none: a day off."""
+        sound_date(windows)
         one = new_id()
-        return (await self._changed(doctor_id, by, lambda schedule: schedule.with_override(one, on, windows, expected))).schedule
+        return (await self._changed(doctor_id, lambda schedule: schedule.with_override(one, on, windows, expected))).schedule
 
-    async def follow_week(self, doctor_id: UUID, on: date, expected: int | None, by: Caller) -> Schedule:
+    async def follow_week(self, doctor_id: UUID, on: date, expected: int | None) -> Schedule:
         """The date follows the weekly hours again."""
-        return (await self._changed(doctor_id, by, lambda schedule: schedule.without_override(on, expected))).schedule
+        return (await self._changed(doctor_id, lambda schedule: schedule.without_override(on, expected))).schedule
 
-    async def _changed(self, doctor_id: UUID, by: Caller, change: Callable[[Schedule], Schedule]) -> Doctor:
+    async def _changed(self, doctor_id: UUID, change: Callable[[Schedule], Schedule]) -> Doctor:
         async with self.store.begin() as tx:
             doctor = await tx.get_doctor(doctor_id)
-            changed = doctor.scheduled(change(doctor.hours_of(by)))
+            changed = doctor.scheduled(change(doctor.schedule))
             await tx.save_doctor(changed)
             await tx.announce(changed.changed(new_id(), self.now()))
         return changed

@@ -7,7 +7,7 @@ cannot disagree; a new rule is a function here and its line in RULES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ def held(sheet: Sheet) -> int:
 
 def buffer(sheet: Sheet) -> int:
     """The doctor needs the time before or after another visit."""
-    return sheet.touching(sheet.engaged) & ~spread(sheet.visits, sheet.service.duration)
+    return sheet.beside & ~sheet.seats_left & ~sheet.seats_held
 
 
 def daily_cap_reached(sheet: Sheet) -> int:
@@ -140,7 +140,14 @@ def reasons(sheet: Sheet, starts_at: datetime) -> list[Reason]:
     bit = 1 << grain - sheet.frame.start
     between = instant_of(grain) != starts_at
     found = [rule for rule in RULES if rule(sheet) & bit or (rule is off_grid and between)]
-    return [Reason(rule.__name__, " ".join((rule.__doc__ or "").split())) for rule in found]
+    return [_reason(rule) for rule in found]
+
+
+def _reason(rule: Rule) -> Reason:
+    return Reason(rule.__name__, " ".join((rule.__doc__ or "").split()))
+
+
+NOBODY_OFFERS_IT = [_reason(service_inactive)]
 
 
 CONFLICTS: dict[str, type[Conflict]] = {
@@ -152,6 +159,7 @@ CONFLICTS: dict[str, type[Conflict]] = {
 
 
 ALONGSIDE = {daily_cap_reached.__name__, weekly_cap_reached.__name__}
+AWAY_ALTOGETHER = {doctor_inactive.__name__, doctor_not_accepting.__name__}
 
 
 def conflict(against: Sequence[Reason]) -> type[Conflict] | None:
@@ -161,3 +169,15 @@ def conflict(against: Sequence[Reason]) -> type[Conflict] | None:
     if codes - CONFLICTS.keys() - ALONGSIDE:
         return None
     return next((kind for code, kind in CONFLICTS.items() if code in codes), None)
+
+
+def mildest(conflicts: Iterable[type[Conflict]]) -> type[Conflict] | None:
+    """Of several doctors' conflicts, that of the one who comes nearest to being free."""
+    return max(conflicts, key=list(CONFLICTS.values()).index, default=None)
+
+
+def together(against: Sequence[Sequence[Reason]]) -> list[Reason]:
+    """The reasons of several doctors, each once and in the order of the rules; who does not see anyone counts where nobody does."""
+    seeing = [reasons for reasons in against if not {reason.code for reason in reasons} & AWAY_ALTOGETHER]
+    told = {reason for reasons in seeing or against for reason in reasons}
+    return [reason for reason in map(_reason, RULES) if reason in told]

@@ -74,7 +74,7 @@ class Place:
         A doctor who is their own patient is one person, whose time is taken once.
         """
         doctor = [] if self.session_id else [Take(self.doctor_id, self.span)]
-        patient = [] if doctor and self.doctor_id == self.patient_id else [Take(self.patient_id, self.visit)]
+        patient = [] if self.doctor_id == self.patient_id else [Take(self.patient_id, self.visit)]
         return doctor + patient
 
     def grains(self) -> list[tuple[UUID, int]]:
@@ -119,6 +119,10 @@ class Claim:
     def concerns(self, caller: Caller) -> bool:
         """Whether the caller is its patient, its doctor or the front desk."""
         return caller.is_staff or (self.place is not None and caller.id in (self.place.patient_id, self.place.doctor_id))
+
+    def can_move_within(self, service: Service) -> bool:
+        """Whether there is something to move, and of this service."""
+        return self.live and self.place is not None and self.place.service_id == service.id
 
     def holds(self, wish: Reserve) -> bool:
         """Whether it has the time already that a new wish wants: nothing is to be decided again."""

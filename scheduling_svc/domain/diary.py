@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -65,30 +65,55 @@ class Diary:
 
     def without_empty_groups(self) -> Self:
         """A session whose last seat is the viewer's own, or a hold that is over, is as good as gone."""
-        gone = {group.engagement for group in self.groups if not group.booked + group.held}
+        gone = [group.engagement for group in self.groups if not group.booked + group.held]
         if not gone:
             return self
-        starts = {engagement.starts for engagement in gone}
-        return replace(
-            self,
-            engagements=[engagement for engagement in self.engagements if engagement not in gone],
-            groups=[group for group in self.groups if group.engagement not in gone],
-            counted=[start for start in self.counted if start not in starts],
-        )
+        groups = [group for group in self.groups if group.booked + group.held]
+        return replace(self, engagements=_without(self.engagements, gone), groups=groups)
+
+    @property
+    def visits(self) -> Sequence[Engagement]:
+        """Time with patients: also of sessions, but for those in which nobody has more than a hold."""
+        return _without(self.engagements, self._only_held())
+
+    def kept_from(self, viewer_id: UUID | None) -> Iterator[tuple[int, int]]:
+        """What others hold, with its buffers."""
+        yield from ((hold.span.start, hold.span.stop) for hold in self.holds if hold.owner_id != viewer_id and not hold.session_id)
+        yield from ((taken.first, taken.last) for taken in self._only_held())
+
+    def busy_for(self, viewer_id: UUID | None) -> Iterator[tuple[int, int]]:
+        """When this person cannot be a patient: whoever is a doctor too is not free when that is taken."""
+        yield from ((taken.first, taken.last) for taken in self.engagements)
+        yield from self.away
+        yield from self.kept_from(viewer_id)
+
+    def _only_held(self) -> list[Engagement]:
+        return [group.engagement for group in self.groups if not group.booked]
 
     def giving_way(self, span: Span, viewer_id: UUID | None) -> list[Hold]:
         """Holds in a span that do not keep the viewer out: their own, and those that are over."""
         own = [hold for hold in self.holds if hold.owner_id == viewer_id]
         return [hold for hold in (*self.lapsed, *own) if hold.touches(span)]
 
-    def held_until(self, span: Span, viewer_id: UUID | None) -> datetime | None:
-        """When the holds of others in a span are over."""
-        others = (hold.expires_at for hold in self.holds if hold.owner_id != viewer_id and hold.touches(span))
-        return max(others, default=None)
+    def held_until(self, span: Span, session_id: UUID | None, viewer_id: UUID | None) -> datetime | None:
+        """When the holds of others in a span are over; of a session's own seats one is enough."""
+        others = [hold for hold in self.holds if hold.owner_id != viewer_id and hold.touches(span)]
+        seats = [hold.expires_at for hold in others if session_id and hold.session_id == session_id]
+        return min(seats, default=None) or max((hold.expires_at for hold in others), default=None)
 
     def load(self, day: Sequence[Span]) -> int:
         """How many grains of a day are spent with patients."""
-        return sum(max(0, min(taken.ends, part.stop) - max(taken.starts, part.start)) for taken in self.engagements for part in day)
+        return sum(max(0, min(taken.ends, part.stop) - max(taken.starts, part.start)) for taken in self.visits for part in day)
 
 
 EMPTY = Diary()
+
+
+def _without(engagements: Sequence[Engagement], gone: Sequence[Engagement]) -> Sequence[Engagement]:
+    """Each that is gone is left out once: another may have the very same times."""
+    if not gone:
+        return engagements
+    stay = list(engagements)
+    for one in gone:
+        stay.remove(one)
+    return stay

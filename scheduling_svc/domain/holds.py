@@ -43,8 +43,10 @@ class Hold:
 
     @classmethod
     def of(cls, one: UUID, owner_id: UUID, service: Service, doctor_id: UUID, start: int, now: datetime) -> Self:
+        """It ends with a whole second, as it is told."""
         session_id = Session.at(service, doctor_id, start).id if service.is_shared else None
-        return cls(one, owner_id, service.id, doctor_id, service.visit(start), service.span(start), now + LASTS, session_id)
+        until = (now + LASTS).replace(microsecond=0)
+        return cls(one, owner_id, service.id, doctor_id, service.visit(start), service.span(start), until, session_id)
 
     @property
     def starts_at(self) -> datetime:

@@ -10,11 +10,10 @@ from typing import Self
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Claim, Take
-from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, NoSuchDoctor, RangeReversed, RangeTooLong, TargetRequired
+from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, RangeReversed, RangeTooLong, TargetRequired
 from scheduling_svc.domain.terms import Doctor
 from shared.contracts.grains import Span, grain_from, grain_of, instant_of
 from shared.contracts.http import Alternative, Displaced
-from shared.contracts.identity import Caller, Role
 from shared.kit.ids import same_id
 
 LONGEST_LEAVE = timedelta(days=366)
@@ -134,12 +133,6 @@ def bounded(starts_at: datetime, ends_at: datetime, now: datetime, longest: time
         raise AlreadyOver(pointer="/ends_at")
     if ends_at - starts_at > longest:
         raise RangeTooLong(pointer="/ends_at", longest_days=longest.days)
-
-
-def may_act_for(by: Caller, doctor_id: UUID) -> None:
-    """Doctors act for themselves, admins for all."""
-    if not by.is_admin and not (by.role is Role.DOCTOR and by.id == doctor_id):
-        raise NoSuchDoctor
 
 
 def sound(decisions: Sequence[Decision]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from scheduling_svc.domain.diary import EMPTY, Diary, View
+from scheduling_svc.domain.diary import EMPTY, Diary, Engagement, View
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import Span, painted, run, spread
 from shared.contracts.hours import Hours, week_of
@@ -17,9 +17,9 @@ from shared.contracts.hours import Hours, week_of
 class Sheet:
     """Bitmaps over `frame`; `asked` are the starts in question.
 
-    `visits` is the doctor's time with patients, `engaged` that with all buffers, `away` leaves and closures, `held` what others hold with
-    its buffers, `patient` the time that the patient is not free. Sets of starts: `seats_left` joins a session that has room,
-    `seats_held` one whose last seats are held by others, `own` what the viewer holds. `left` are the seats by start.
+    `visits` is the doctor's time with patients, `away` leaves and closures, `held` what others hold with its buffers, `patient` the time
+    that the patient is not free. Sets of starts: `beside` comes too close to a visit without touching it, `seats_left` joins a session
+    that has room, `seats_held` one whose last seats are held by others, `own` what the viewer holds. `left` are the seats by start.
     """
 
     service: Service
@@ -30,7 +30,7 @@ class Sheet:
     working: int
     grid: int
     visits: int
-    engaged: int
+    beside: int
     away: int
     held: int
     own: int
@@ -46,7 +46,7 @@ class Sheet:
         """From the diaries of the doctor, and of the patient where there is one in particular."""
         frame = service.frame(asked)
         working, grid = doctor.hours.expanded(frame, service.step)
-        others = [hold for hold in diary.holds if hold.owner_id != view.viewer_id and not hold.session_id]
+        visits = diary.visits
         own = [hold.visit.start for hold in diary.holds if hold.owner_id == view.viewer_id and hold.service_id == service.id]
         seats = _Seats.of(service, diary)
         full_days, full_weeks = _full(service, doctor.hours, diary, frame) if service.is_capped else (0, 0)
@@ -58,16 +58,16 @@ class Sheet:
             frame=frame,
             working=working,
             grid=grid,
-            visits=painted(((taken.starts, taken.ends) for taken in diary.engagements), frame),
-            engaged=painted(((taken.first, taken.last) for taken in diary.engagements), frame),
+            visits=painted(((taken.starts, taken.ends) for taken in visits), frame),
+            beside=painted(_beside(service, visits), frame),
             away=painted(diary.away, frame),
-            held=painted(((hold.span.start, hold.span.stop) for hold in others), frame),
+            held=painted(diary.kept_from(view.viewer_id), frame),
             own=_starts(own, frame),
             seats_left=_starts(seats.left, frame),
             seats_held=_starts(seats.held, frame),
             full_days=full_days,
             full_weeks=full_weeks,
-            patient=painted(((taken.first, taken.last) for taken in patient.engagements), frame),
+            patient=painted(patient.busy_for(view.viewer_id), frame),
             left=seats.left,
         )
 
@@ -110,6 +110,14 @@ class _Seats:
                 elif group.booked < service.capacity:
                     held[start] = group.held
         return cls(left, held)
+
+
+def _beside(service: Service, visits: Iterable[Engagement]) -> Iterator[tuple[int, int]]:
+    """The starts, as (start, stop), whose own buffer or a visit's lies between the two, but for those that touch the visit itself."""
+    early, late = service.duration + service.after, service.before
+    for starts, ends, first, last in visits:
+        yield first - early + 1, starts - service.duration + 1
+        yield ends, last + late
 
 
 def _starts(grains: Mapping[int, int] | list[int], frame: Span) -> int:

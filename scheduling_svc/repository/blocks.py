@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.leaves import Block, Closure, Decision, Leave
 from scheduling_svc.ports import Overtaken
-from scheduling_svc.repository import grains
+from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.claims import as_id
 from scheduling_svc.repository.tables import CLAIMS, CLOSURES, LEAVES
 from shared.kit.paging import BadCursor
@@ -30,6 +30,7 @@ async def block(connection: AsyncConnection, one: Block, at: datetime) -> None:
     try:
         await connection.execute(insert(CLAIMS), row | spans)
         await grains.take(connection, one.id, one.takes, over=True)
+        await seats.closed_in(connection, one.doctor_id, one.span)
     except IntegrityError:
         raise Overtaken from None
 

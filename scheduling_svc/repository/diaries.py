@@ -50,13 +50,14 @@ def _engaged(person: ColumnElement[Any], begin: ColumnElement[Any], end: ColumnE
 
 
 IN_QUESTION = COLUMNS.doctor_id.in_(bindparam("doctors", expanding=True))
+ANYBODY = COLUMNS.doctor_id.in_(bindparam("people", expanding=True))  # the patient may be somebody's doctor
 
 ENGAGED = union_all(
     _engaged(COLUMNS.doctor_id, COLUMNS.span_from, COLUMNS.span_to, RESERVATION, SESSION),
     _engaged(COLUMNS.patient_id, COLUMNS.visit_from, COLUMNS.visit_to, RESERVATION),
 )
 # Holds, leaves and closures, in one range of the index per doctor: their names come before those of visits.
-BLOCKED = select(CLAIMS).where(IN_QUESTION, COLUMNS.live, COLUMNS.kind < RESERVATION, _touching(COLUMNS.span_from, COLUMNS.span_to))
+BLOCKED = select(CLAIMS).where(ANYBODY, COLUMNS.live, COLUMNS.kind < RESERVATION, _touching(COLUMNS.span_from, COLUMNS.span_to))
 GROUPS = (
     select(
         COLUMNS.id,
@@ -71,7 +72,7 @@ GROUPS = (
     )
     .join(SEATS, SEATS.c.session_id == COLUMNS.id)
     .outerjoin(MEMBER, and_(MEMBER.c.id == SEATS.c.claim_id, _seen(MEMBER.c)))
-    .where(IN_QUESTION, COLUMNS.kind == SESSION, COLUMNS.live, _touching(COLUMNS.span_from, COLUMNS.span_to))
+    .where(ANYBODY, COLUMNS.kind == SESSION, COLUMNS.live, _touching(COLUMNS.span_from, COLUMNS.span_to))
     .group_by(COLUMNS.id)
 )
 # The caps look farther than the groups that are looked at one by one.
@@ -99,6 +100,10 @@ class _Pages:
     groups: list[Group] = field(default_factory=list)
     counted: list[int] = field(default_factory=list)
 
+    @property
+    def has_held_seats(self) -> bool:
+        return any(hold.session_id for hold in (*self.holds, *self.lapsed))
+
     def diary(self) -> Diary:
         diary = Diary(self.engagements, self.away, self.holds, self.lapsed, self.groups, self.counted)
         return diary.without_empty_groups()
@@ -112,7 +117,7 @@ async def diaries(
     pages: dict[UUID, _Pages] = defaultdict(_Pages)
     await asked.engagements(pages)
     await asked.blocked(pages)
-    if service.is_shared or any(hold.session_id for page in pages.values() for hold in (*page.holds, *page.lapsed)):
+    if service.is_shared or view.but is not None or any(page.has_held_seats for page in pages.values()):
         await asked.groups(pages)
     if service.is_capped:
         await asked.counted(pages)

@@ -83,9 +83,12 @@ async def extend(connection: AsyncConnection, hold: Hold, at: datetime) -> None:
 
 
 async def drop(connection: AsyncConnection, hold: Hold, at: datetime) -> None:
-    """Whoever comes second finds it done."""
-    over = update(CLAIMS).where(CLAIMS.c.id == hold.id, CLAIMS.c.live).values(live=False, changed_at=at)
+    """Whoever comes second finds it done; Overtaken when it was extended after it was looked at."""
+    standing = CLAIMS.c.id == hold.id, CLAIMS.c.live
+    over = update(CLAIMS).where(*standing, CLAIMS.c.expires_at == hold.expires_at).values(live=False, changed_at=at)
     if not (await connection.execute(over)).rowcount:
+        if (await connection.execute(select(CLAIMS.c.id).where(*standing))).one_or_none():
+            raise Overtaken
         return
     await grains.free(connection, hold.id, hold.takes)
     if hold.session:

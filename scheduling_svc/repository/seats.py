@@ -10,11 +10,14 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.claims import Session, Take
+from scheduling_svc.domain.leaves import Kind
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import grains
 from scheduling_svc.repository.tables import CLAIMS, SEATS
+from shared.contracts.grains import Span
 
 SESSION = "session"
+BLOCKS = [kind.value for kind in Kind]
 
 
 async def sit(connection: AsyncConnection, session: Session, claim_id: UUID, room: int, at: datetime) -> None:
@@ -25,14 +28,14 @@ async def sit(connection: AsyncConnection, session: Session, claim_id: UUID, roo
         await connection.execute(insert(CLAIMS), row | {"revision": 1})
     elif not standing.live:
         await connection.execute(update(CLAIMS).where(CLAIMS.c.id == session.id).values(row | {"revision": standing.revision + 1}))
-    elif _span(standing) != session.span:
+    elif _span(standing) != session.span or await _is_blocked(connection, session):
         raise Overtaken
     if standing is None or not standing.live:
         await grains.take(connection, session.id, session.takes)
     taken = set(await connection.scalars(select(SEATS.c.seat).where(SEATS.c.session_id == session.id)))
-    seat = next((seat for seat in range(room) if seat not in taken), None)
-    if seat is None:
+    if len(taken) >= room:
         raise Overtaken
+    seat = next(seat for seat in range(room) if seat not in taken)
     await connection.execute(insert(SEATS), {"session_id": session.id, "seat": seat, "claim_id": claim_id})
 
 
@@ -46,6 +49,20 @@ async def stand(connection: AsyncConnection, session_id: UUID, claim_id: UUID, a
         over = update(CLAIMS).where(CLAIMS.c.id == session_id).values(live=False, revision=session.revision + 1, changed_at=at)
         await connection.execute(over)
         await grains.free(connection, session_id, [Take(session.doctor_id, _span(session))])
+
+
+async def closed_in(connection: AsyncConnection, doctor_id: UUID, span: Span) -> None:
+    """From here on whoever wants a seat in a session of this time waits, and then meets what blocks it; a seat has no grain that would."""
+    within = CLAIMS.c.span_to > span.start, CLAIMS.c.span_from < span.stop
+    sessions = select(CLAIMS.c.id).where(CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.live, CLAIMS.c.kind == SESSION, *within)
+    await connection.execute(sessions.order_by(CLAIMS.c.id).with_for_update())
+
+
+async def _is_blocked(connection: AsyncConnection, session: Session) -> bool:
+    """Since it was decided to sit there."""
+    within = CLAIMS.c.span_to > session.span.start, CLAIMS.c.span_from < session.span.stop
+    blocks = select(CLAIMS.c.id).where(CLAIMS.c.doctor_id == session.doctor_id, CLAIMS.c.live, CLAIMS.c.kind.in_(BLOCKS), *within)
+    return (await connection.execute(blocks.limit(1))).first() is not None
 
 
 async def _locked(connection: AsyncConnection, session_id: UUID) -> Any:

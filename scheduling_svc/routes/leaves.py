@@ -27,12 +27,12 @@ from scheduling_svc.domain.refusals import (
 from scheduling_svc.schemas import LeaveOut, PreviewLeave, PreviewOut, TakeLeave
 from scheduling_svc.usecases.leaves import Leaves
 from shared.kit import routes
-from shared.kit.access import DoctorOrAdmin, Once
+from shared.kit.access import NotYours, Once, OwnDoctor
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
 router = routes.router(prefix="/doctors/{doctor_id}/leaves", tags=["Doctors and services"])
-TIME = (NoSuchDoctor, RangeReversed, RangeTooLong, AlreadyOver, TooManyAffected)
+TIME = (NoSuchDoctor, NotYours, RangeReversed, RangeTooLong, AlreadyOver, TooManyAffected)
 TAKING = (*TIME, AffectedChanged, DecidedTwice, TargetRequired, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy)
 
 
@@ -45,24 +45,26 @@ UseCases = Annotated[Leaves, Depends(_leaves)]
 
 
 @router.post("/preview", response_model=PreviewOut, responses=refusals(*TIME), summary="What a leave would hit")
-async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: DoctorOrAdmin, leaves: UseCases) -> PreviewOut:
+async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, leaves: UseCases) -> PreviewOut:
     """Every appointment in its time, each with proposals: colleagues of the same service that day, and the doctor's own next free time."""
     return PreviewOut.model_validate({"affected": await leaves.preview(doctor_id, body.starts_at, body.ends_at, caller)})
 
 
 @router.post("", response_model=LeaveOut, status_code=201, responses=refusals(*TAKING), summary="Take a leave")
-async def take_leave(doctor_id: UUID, body: TakeLeave, caller: DoctorOrAdmin, once: Once, leaves: UseCases) -> Leave:
+async def take_leave(doctor_id: UUID, body: TakeLeave, caller: OwnDoctor, once: Once, leaves: UseCases) -> Leave:
     """`affected` decides about every appointment in its time, or nothing happens: 409 `affected_changed` tells those there now."""
     return await leaves.take(body.leave(once.id, doctor_id, caller.id, leaves.now()), caller)
 
 
-@router.get("", response_model=Page[LeaveOut], responses=refusals(NoSuchDoctor, BadCursor), summary="A doctor's leaves, the latest first")
-async def list_leaves(doctor_id: UUID, caller: DoctorOrAdmin, paging: Paged, leaves: UseCases) -> Page[Leave]:
-    rows = await leaves.listed(doctor_id, caller, paging.limit, paging.after)
+@router.get(
+    "", response_model=Page[LeaveOut], responses=refusals(NoSuchDoctor, NotYours, BadCursor), summary="A doctor's leaves, the latest first"
+)
+async def list_leaves(doctor_id: UUID, _caller: OwnDoctor, paging: Paged, leaves: UseCases) -> Page[Leave]:
+    rows = await leaves.listed(doctor_id, paging.limit, paging.after)
     return paging.page(rows, lambda leave: (leave.starts_at.isoformat(), leave.id))
 
 
-@router.delete("/{leave_id}", status_code=204, responses=refusals(NoSuchDoctor, NoSuchLeave), summary="Withdraw a leave")
-async def withdraw_leave(doctor_id: UUID, leave_id: UUID, caller: DoctorOrAdmin, leaves: UseCases) -> None:
+@router.delete("/{leave_id}", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave")
+async def withdraw_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> None:
     """The time reopens; what was decided about appointments stays."""
-    return await leaves.withdraw(doctor_id, leave_id, caller)
+    return await leaves.withdraw(doctor_id, leave_id)

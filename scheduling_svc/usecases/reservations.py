@@ -37,15 +37,15 @@ class Reservations:
             if standing is not None and standing.holds(wish):
                 claim = Claim(appointment_id, wish.revision, standing.place, over=standing.over)
             else:
-                claim = await self._decided(opened, appointment_id, wish)
+                claim = await self._decided(opened, appointment_id, wish, standing)
             await opened.look.put(claim, standing, seats=opened.service.capacity)
         return claim.reservation()
 
-    async def _decided(self, opened: Opened[Transaction], appointment_id: UUID, wish: Reserve) -> Claim:
+    async def _decided(self, opened: Opened[Transaction], appointment_id: UUID, wish: Reserve, standing: Claim | None) -> Claim:
         service, tx = opened.service, opened.look
         await tx.alone(*counts(service, [doctor.id for doctor in opened.doctors]))
         by = wish.by.caller
-        view = View.of(by, self.now(), patient_id=wish.patient_id, but=appointment_id)
+        view = View.of(by, self.now(), patient_id=wish.patient_id, but=standing.id if standing else None)
         case = await Case.of(tx, service, opened.doctors, wish.starts_at, view)
         await self._admitted(case, wish)
         doctor = await case.granted()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.availability import RULES, Reason
+from scheduling_svc.domain.availability import Reason
+from scheduling_svc.domain.claims import Session
 from scheduling_svc.domain.diary import EMPTY, Diary, View
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import NotBookable, SlotHeld
@@ -29,7 +30,7 @@ ALTERNATIVES = 5
 class Case:
     """A wish for one start: of whom, with which service and doctors, as seen by whom; and the sheets and diaries of that start.
 
-    The diaries reach over the whole day, so that the least busy doctor can be told.
+    With several doctors the diaries reach over the whole day, be it of 25 hours, so that the least busy one can be told.
     """
 
     look: Look
@@ -39,51 +40,58 @@ class Case:
     view: View
     sheets: Sequence[Sheet]
     diaries: Sequence[Diary]
+    patient: Diary
 
     @classmethod
     async def of(cls, look: Look, service: Service, doctors: Sequence[Doctor], starts_at: datetime, view: View) -> Self:
         start = grain_of(starts_at)
-        asked, frame = range(start, start + 1), service.frame(range(start, start + 1))
-        within = frame if len(doctors) == 1 else range(frame.start - DAY, frame.stop + DAY)
+        judged, asked = judging(service, view, starts_at - instant_of(start)), range(start, start + 1)
+        frame = judged[0].frame(asked)
+        within = frame if len(doctors) == 1 else range(frame.start - 2 * DAY, frame.stop + 2 * DAY)
         found = await look.diaries(service, [doctor.id for doctor in doctors], within, view)
         patient = found.get(view.patient_id, EMPTY) if view.patient_id else EMPTY
         diaries = [found.get(doctor.id, EMPTY) for doctor in doctors]
-        sheets = [Sheet.of(service, doctor, asked, view, diary, patient) for doctor, diary in zip(doctors, diaries, strict=True)]
-        return cls(look, service, doctors, starts_at, view, sheets, diaries)
+        sheets = [Sheet.of(judged[0], doctor, asked, judged[1], diary, patient) for doctor, diary in zip(doctors, diaries, strict=True)]
+        return cls(look, service, doctors, starts_at, view, sheets, diaries, patient)
 
     @property
     def start(self) -> int:
         return grain_of(self.starts_at)
 
     async def granted(self) -> Doctor:
-        """The doctor with whom it is possible: the least busy that day, among equals the first by id. Refuses where there is none."""
+        """The doctor with whom it is possible: whose time the viewer holds, else the least busy that day, among equals the first by id.
+
+        Refuses where there is none.
+        """
         against = [availability.reasons(sheet, self.starts_at) for sheet in self.sheets]
-        free = [
-            (diary.load(doctor.hours.same_day(self.start)), doctor.id, doctor)
-            for doctor, diary, reasons in zip(self.doctors, self.diaries, against, strict=True)
-            if not reasons
-        ]
+        free = [number for number, reasons in enumerate(against) if not reasons]
         if not free:
             await self._refuse(against)
-        return min(free)[-1] if len(free) > 1 else free[0][-1]
+        return self.doctors[min(free, key=self._rank) if len(free) > 1 else free[0]]
 
     def giving_way(self, doctor_id: UUID) -> list[Hold]:
         """The holds that a booking with this doctor does away with."""
         diary = next(diary for doctor, diary in zip(self.doctors, self.diaries, strict=True) if doctor.id == doctor_id)
-        return diary.giving_way(self.service.span(self.start), self.view.viewer_id)
+        ways = (diary, self.service.span(self.start)), (self.patient, self.service.visit(self.start))
+        return list({hold.id: hold for each, span in ways for hold in each.giving_way(span, self.view.viewer_id)}.values())
 
-    async def _refuse(self, against: Sequence[Sequence[Reason]]) -> None:
-        conflicts = [kind for reasons in against if (kind := availability.conflict(reasons))]
-        if not conflicts:
-            raise NotBookable(reasons=[reason._asdict() for reason in _together(against)])
-        kind = conflicts[0]
-        facts: dict[str, Any] = {"available_again_at": self._held_until()} if kind is SlotHeld else {}
+    def _rank(self, number: int) -> tuple[bool, int, int]:
+        doctor, diary, sheet = self.doctors[number], self.diaries[number], self.sheets[number]
+        return not sheet.is_own(self.start), diary.load(doctor.hours.same_day(self.start)), doctor.id.int
+
+    async def _refuse(self, against: Sequence[Sequence[Reason]]) -> NoReturn:
+        conflicts = [availability.conflict(reasons) for reasons in against]
+        kind = availability.mildest(filter(None, conflicts))
+        if kind is None:
+            told = availability.together(against or [availability.NOBODY_OFFERS_IT])
+            raise NotBookable(reasons=[reason._asdict() for reason in told])
+        held = [number for number, each in enumerate(conflicts) if each is SlotHeld]
+        facts: dict[str, Any] = {"available_again_at": min(map(self._held_until, held))} if kind is SlotHeld else {}
         raise kind(alternatives=await self.alternatives(), **facts)
 
-    def _held_until(self) -> datetime | None:
-        span = self.service.span(self.start)
-        ends = (diary.held_until(span, self.view.viewer_id) for diary in self.diaries)
-        return min((end for end in ends if end is not None), default=None)
+    def _held_until(self, number: int) -> datetime:
+        session_id = Session.at(self.service, self.doctors[number].id, self.start).id if self.service.is_shared else None
+        return self.diaries[number].held_until(self.service.span(self.start), session_id, self.view.viewer_id) or self.view.now
 
     async def alternatives(self) -> list[Alternative]:
         """The nearest starts that the same patient could have with the same doctors, in order of time."""
@@ -92,6 +100,11 @@ class Case:
         free = sorted(each for sheet in sheets for each in nearest(sheet, self.start))
         chosen = sorted(free, key=lambda each: abs(each[0] - self.start))[:ALTERNATIVES]
         return [Alternative(doctor_id=doctor_id, starts_at=instant_of(grain)) for grain, doctor_id in sorted(chosen)]
+
+
+def judging(service: Service, view: View, late: timedelta) -> tuple[Service, View]:
+    """How a visit that starts so much after its grain is judged there: it reaches into one grain more, and is that much farther ahead."""
+    return (replace(service, duration=service.duration + 1), replace(view, now=view.now - late)) if late else (service, view)
 
 
 async def sheets_of(look: Look, service: Service, doctors: Sequence[Doctor], asked: Span, view: View) -> list[Sheet]:
@@ -118,9 +131,3 @@ def _starts(sheet: Sheet) -> Iterator[tuple[int, UUID, Sheet]]:
 
 def _place(start: tuple[int, UUID, Sheet]) -> tuple[int, int]:
     return start[0], start[1].int
-
-
-def _together(against: Sequence[Sequence[Reason]]) -> list[Reason]:
-    """Every reason once, in the order of the rules."""
-    order = [rule.__name__ for rule in RULES]
-    return sorted({reason for reasons in against for reason in reasons}, key=lambda reason: order.index(reason.code))

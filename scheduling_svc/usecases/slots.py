@@ -13,7 +13,7 @@ from scheduling_svc.domain.diary import View
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.slots import Explanation, Slot, SlotList
-from scheduling_svc.domain.terms import Doctor
+from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
 from scheduling_svc.usecases.sheets import Case, first_starts, sheets_of
@@ -82,7 +82,7 @@ class Slots:
         asked, view = question.starts(now), View.of(by, now, but=question.but)
         async with self.rulebook.opened(question.service_id, question.doctor_ids) as opened:
             if question.but is not None:
-                view = await _for_a_move(opened.look, question.but, by, view)
+                view = await _for_a_move(opened.look, question.but, opened.service, by, view)
             starts = common(asked, opened.service.open_to(now))
             sheets = await sheets_of(opened.look, opened.service, opened.doctors, starts, view)
         return _listed(sheets, question.limit, question.time_zone, now)
@@ -116,11 +116,12 @@ async def _enough(opened: Opened[Look], asked: Span, view: View, wanted: int) ->
     """Looks at a day, then at twice as many, until enough is found: the earliest start is mostly near, and the horizon may be far."""
     found: list[Sheet] = []
     days, start = 1, asked.start
-    while start < asked.stop:
+    while start < asked.stop and wanted > 0:
         window = range(start, min(asked.stop, start + min(days * DAY, FARTHEST)))
-        found += await sheets_of(opened.look, opened.service, opened.doctors, window, view)
-        if sum(availability.free(sheet).bit_count() for sheet in found) >= wanted:
-            break
+        more = await sheets_of(opened.look, opened.service, opened.doctors, window, view)
+        counts = [availability.free(sheet).bit_count() for sheet in more]
+        found += [sheet for sheet, count in zip(more, counts, strict=True) if count]
+        wanted -= sum(counts)
         days, start = days * 2, window.stop
         await asyncio.sleep(0)
     return found
@@ -143,9 +144,12 @@ def _listed(sheets: Sequence[Sheet], limit: int, time_zone: str | None, now: dat
     return SlotList(items, complete=len(found) <= limit, generated_at=now)
 
 
-async def _for_a_move(look: Look, appointment_id: UUID, by: Caller | None, view: View) -> View:
-    """Whose time may be seen as free: one's own, as its patient or doctor; staff may see every one so. It is seen for its patient."""
+async def _for_a_move(look: Look, appointment_id: UUID, service: Service, by: Caller | None, view: View) -> View:
+    """Whose time may be seen as free: one's own, as its patient or doctor; staff may see every one so. It is seen for its patient.
+
+    A move keeps the service, and what was released can only be restored.
+    """
     claim = await look.claim(appointment_id)
-    if by is None or claim is None or not claim.concerns(by):
+    if by is None or claim is None or not claim.concerns(by) or not claim.can_move_within(service):
         raise NoSuchReservation
     return replace(view, patient_id=claim.place.patient_id if claim.place else None)

@@ -24,7 +24,7 @@ from shared.contracts.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Spa
 from shared.contracts.http import DoctorRules, WallWindow, WeeklyWindow
 
 CHUNK = 128 * DAY
-LONGEST_DAYS = 2  # a window starts at 24:00 at the latest and is a day long at most
+LONGEST_DAYS = 1  # a window starts before 24:00 and is a day long at most: it ends on the next date
 EVER = range(-(10**6), 10**6)
 
 

@@ -25,9 +25,10 @@ from pydantic_core import PydanticCustomError
 from shared.contracts.identity import Caller, Role
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)?")
+FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-ZONES = available_timezones()
+ZONES = available_timezones() - {"localtime", "Factory"}  # of the machine, and of nowhere
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # a clinic's intranet and every test bed live in such domains
 
 
@@ -45,10 +46,11 @@ def _instant(value: Any) -> datetime:
 
 
 def _parsed(text: str) -> datetime:
+    """To the second, as instants are told: what was asked for is what is answered."""
     if not RFC3339.fullmatch(text):
         raise PydanticCustomError("not_an_instant", "an RFC 3339 date-time string is expected")
     try:
-        return datetime.fromisoformat(text.upper())
+        return datetime.fromisoformat(text.upper()).replace(microsecond=0)
     except (ValueError, OverflowError):
         raise PydanticCustomError("not_an_instant", "no such date or time") from None
 
@@ -61,6 +63,13 @@ def rendered(instant: datetime) -> str:
 def _zone(value: str) -> str:
     if value not in ZONES:
         raise PydanticCustomError("unknown_time_zone", "an IANA time zone name is expected, such as Europe/Berlin")
+    return value
+
+
+def _full_date(value: Any) -> Any:
+    """RFC 3339 section 5.6, and nothing that could be read as such: no number of seconds, no midnight."""
+    if (isinstance(value, str) and not FULL_DATE.fullmatch(value)) or isinstance(value, int | float):
+        raise PydanticCustomError("not_a_date", "a date such as 2026-03-09 is expected")
     return value
 
 
@@ -100,9 +109,11 @@ Email = Annotated[
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35), Field(examples=["en"])]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-Wall = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$|^24:00$"), Field(examples=["09:00"])]
+Opens = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$"), Field(examples=["09:00"])]
+Closes = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$|^24:00$"), Field(examples=["17:00"])]
 Minutes = Annotated[int, Field(strict=True, ge=0, le=24 * 60, multiple_of=5)]
-Day = Annotated[date, Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
+FullDate = Annotated[date, BeforeValidator(_full_date)]
+Day = Annotated[FullDate, Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
 
 
 class Body(BaseModel):
@@ -167,8 +178,8 @@ class WeeklyWindow(Body):
     """Working time that repeats every week on a wall clock: `weekday` 1 is Monday (ISO 8601); an end up to the start is on the next day."""
 
     weekday: int = Field(strict=True, ge=1, le=7)
-    start: Wall
-    end: Wall
+    start: Opens
+    end: Closes
     valid_from: Day | None = None
     valid_to: Day | None = None
 
@@ -176,8 +187,8 @@ class WeeklyWindow(Body):
 class WallWindow(Body):
     """Working time of one date on a wall clock; an end not after the start is on the next day."""
 
-    start: Wall
-    end: Wall
+    start: Opens
+    end: Closes
 
 
 class DateOverride(Body):
@@ -268,7 +279,7 @@ class Reserve(Body):
     doctor_id: UUID | None = None
     patient_id: UUID
     starts_at: Instant
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, lt=2**31)
     by: Actor
     hold_id: UUID | None = None
 

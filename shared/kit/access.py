@@ -24,6 +24,10 @@ class NotYourRole(Forbidden):
     code = "forbidden"
 
 
+class NotYours(Forbidden):
+    """This is someone else's."""
+
+
 class BadIfMatch(Invalid):
     """If-Match takes one entity tag as it was sent, such as "3"."""
 
@@ -55,6 +59,27 @@ class Only:
 
     def _admits(self, caller: Caller) -> bool:
         return caller.client in self.clients if caller.role is Role.SERVICE else caller.role in self.roles
+
+
+class Own(Only):
+    """As Only, for what belongs to the person whose id stands in the path: that person in one role, and admins."""
+
+    def __init__(self, role: Role, parameter: str) -> None:
+        super().__init__(role, Role.ADMIN)
+        self.parameter = parameter
+
+    async def __call__(self, request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller:
+        caller = await super().__call__(request)
+        if not caller.is_admin and _as_id(request.path_params[self.parameter]) != caller.id:
+            raise NotYours
+        return caller
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def only_services(*names: str) -> Only:
@@ -103,7 +128,7 @@ Public = Annotated[Caller | None, Depends(_anyone)]
 Account = Annotated[Caller, Depends(Only(*EVERY_ROLE))]
 Patient = Annotated[Caller, Depends(Only(Role.PATIENT))]
 Doctor = Annotated[Caller, Depends(Only(Role.DOCTOR))]
-DoctorOrAdmin = Annotated[Caller, Depends(Only(Role.DOCTOR, Role.ADMIN))]
+OwnDoctor = Annotated[Caller, Depends(Own(Role.DOCTOR, "doctor_id"))]
 DoctorOrStaff = Annotated[Caller, Depends(Only(Role.DOCTOR, Role.RECEPTION, Role.ADMIN))]
 PatientOrStaff = Annotated[Caller, Depends(Only(Role.PATIENT, Role.RECEPTION, Role.ADMIN))]
 Staff = Annotated[Caller, Depends(Only(Role.RECEPTION, Role.ADMIN))]

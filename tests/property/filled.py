@@ -26,7 +26,7 @@ OTHER = UUID(int=4)
 
 @dataclass(frozen=True)
 class Clinic:
-    """Who and what there is, who asks, and the starts in question. The first visit is the patient's own."""
+    """Who and what there is, who asks, and the starts in question; `late` is between two grains. The first visit is the patient's own."""
 
     doctor: DoctorRules
     service: ServiceRules
@@ -38,6 +38,7 @@ class Clinic:
     groups: list[Shared]
     begins: datetime
     ends: datetime
+    late: timedelta
 
     @property
     def starts(self) -> Iterator[datetime]:
@@ -53,7 +54,8 @@ def clinics_at_work(draw: st.DrawFn) -> Clinic:
     ends = begins + FIVE * draw(st.integers(1, 60))
     by = Caller(PATIENT, draw(st.sampled_from([Role.PATIENT, Role.RECEPTION])))
     others = draw(bookings(day)), draw(absences(day)), draw(held(day, now)), draw(groups(day, service))
-    return Clinic(doctor, service, now, by, *others, begins, ends)
+    late = draw(st.sampled_from([timedelta(seconds=1), timedelta(minutes=2), timedelta(minutes=4, seconds=59)]))
+    return Clinic(doctor, service, now, by, *others, begins, ends, late)
 
 
 @dataclass

@@ -157,14 +157,13 @@ class Ledger:
         mates, waiting = booked.count(spot), holds.count(spot)
         joins = spot.is_shared and 0 < mates + waiting < spot.terms.capacity
         waits = spot.is_shared and mates < spot.terms.capacity <= mates + waiting
-        busy = booked + [other for other in holds if other.is_shared]
-        kept = [other for other in holds if not other.is_shared]
-        meets = any(meet(spot.visit, other.visit) for other in busy)
+        apart = [other for other in booked if not meet(spot.visit, other.visit)]
+        kept = [other for other in holds if not other.is_shared or other not in booked]
         applies = {
             "on_leave": any(doctor == spot.doctor and meet(spot.span, span) for doctor, span in self.leaves.values()),
-            "taken": meets and not joins and not waits,
+            "taken": len(apart) < len(booked) and not joins and not waits,
             "held": waits or (not joins and any(meet(spot.span, other.span) for other in kept)),
-            "buffer": not meets and any(meet(spot.span, other.span) for other in busy),
+            "buffer": not joins and not waits and any(meet(spot.span, other.span) for other in apart),
             CAP: spot.terms.daily_cap is not None and [each.terms for each in booked + kept].count(spot.terms) >= spot.terms.daily_cap,
             "patient_busy": any(visit.patient == patient and meet(spot.visit, visit.spot.visit) for visit in visits),
         }

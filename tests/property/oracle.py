@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from shared.contracts.http import DoctorRules, ServiceRules, WallWindow, WeeklyWindow
 
 FIVE = timedelta(minutes=5)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -70,7 +71,7 @@ class Oracle:
             "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes),
             "beyond_horizon": start > self.now + timedelta(days=self.service.horizon_days),
             "outside_hours": not all(self._in_a_window(minute) for minute in _steps(start, end)),
-            "off_grid": self._in_a_window(start) and not self._on_a_grid(start),
+            "off_grid": bool((start - EPOCH) % FIVE) or (self._in_a_window(start) and not self._on_a_grid(start)),
             "on_leave": any(first < until and begin < last for begin, until in self.away),
             "patient_busy": any(start < until and begin < end for begin, until in self.patient),
         }
@@ -81,16 +82,18 @@ class Oracle:
         mine = next((group for group in self.groups if group.usual and group.starts_at == start), None)
         if mine is not None and mine.booked + mine.held < self.service.capacity:
             return set()
-        visits: list[Booked] = [*self.booked, *(group for group in self.groups)]
-        taken = any(start < other.ends_at and other.starts_at < end for other in visits)
-        close = any(first < other.ends_at + other.after and other.starts_at - other.before < last for other in visits)
-        others = [hold for hold in self.holds if not hold.own and self.now < hold.until]
+        visits: list[Booked] = [*self.booked, *(group for group in self.groups if group.booked)]
+        apart = [other for other in visits if not (start < other.ends_at and other.starts_at < end)]
+        taken = len(apart) < len(visits)
+        close = any(first < other.ends_at + other.after and other.starts_at - other.before < last for other in apart)
+        others: list[Booked] = [hold for hold in self.holds if not hold.own and self.now < hold.until]
+        others += [group for group in self.groups if not group.booked]
         held = any(first < hold.ends_at + hold.after and hold.starts_at - hold.before < last for hold in others)
         last_seats_are_held = mine is not None and mine.booked < self.service.capacity
         against = {
             "taken": taken and not last_seats_are_held,
             "held": held or last_seats_are_held,
-            "buffer": close and not taken and not last_seats_are_held,
+            "buffer": close and not last_seats_are_held,
             "daily_cap_reached": self._full(start, self.service.daily_cap, "%Y-%m-%d"),
             "weekly_cap_reached": self._full(start, self.service.weekly_cap, "%G-%V"),
         }
@@ -142,6 +145,7 @@ def _clock(text: str) -> timedelta:
 
 
 def _steps(start: datetime, end: datetime) -> Iterator[datetime]:
+    """Where working time could change: at whole five minutes."""
     while start < end:
         yield start
-        start = (start.astimezone(UTC) + FIVE).astimezone(UTC)
+        start += FIVE - (start - EPOCH) % FIVE

@@ -186,7 +186,7 @@ class Day(RuleBasedStateMachine):
     @rule(pick=picks)
     def withdraw(self, pick: int) -> None:
         one, (doctor, _) = picked(self.ledger.leaves, pick)
-        assert self.answer(self.desk.leaves.withdraw(doctor, one, Caller(doctor, Role.DOCTOR))) is None
+        assert self.answer(self.desk.leaves.withdraw(doctor, one)) is None
         del self.ledger.leaves[one]
 
     @invariant()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.refusals import NoSuchOverride, RangeReversed, RangeTooLong, TooManyOverrides, ValidityReversed, WindowsOverlap
-from doctor_svc.domain.schedules import MOST_OVERRIDES, Schedule, ScheduleView, bounded
+from doctor_svc.domain.schedules import MOST_OVERRIDES, Schedule, ScheduleView, bounded, sound_date, sound_week
 from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
 from shared.contracts.refusals import Refusal, Stale
 
@@ -47,7 +47,7 @@ def hours(view: ScheduleView) -> list[str]:
         (weekly(1, "22:00", "02:00"), weekly(2, "01:00", "03:00")),
         (weekly(7, "22:00", "02:00"), weekly(1, "00:00", "08:00")),
         (weekly(3, "00:00", "24:00"), weekly(3, "23:55", "00:05")),
-        (weekly(3, "24:00", "08:00"), weekly(4, "07:00", "09:00")),
+        (weekly(3, "23:00", "08:00"), weekly(4, "07:00", "09:00")),
         (weekly(1, "09:00", "12:00", valid_to=MONDAY), weekly(1, "09:00", "12:00", valid_from=MONDAY)),
         # Sunday's night is the last of the old hours and runs into the first Monday of the new.
         (weekly(7, "22:00", "02:00", valid_to=date(2026, 3, 8)), weekly(1, "00:00", "08:00", valid_from=MONDAY)),
@@ -56,7 +56,7 @@ def hours(view: ScheduleView) -> list[str]:
 def test_windows_that_share_a_minute_of_some_week_are_refused(one: WeeklyWindow, other: WeeklyWindow) -> None:
     for first, second in ((one, other), (other, one)):
         with pytest.raises(WindowsOverlap) as refused:
-            Schedule().with_weekly([weekly(5, "09:00", "10:00"), first, second], None)
+            sound_week([weekly(5, "09:00", "10:00"), first, second])
         assert refused.value.facts == {"pointer": "/weekly/2"}
 
 
@@ -73,6 +73,7 @@ def test_windows_that_share_a_minute_of_some_week_are_refused(one: WeeklyWindow,
     ],
 )
 def test_windows_that_never_meet_stand_beside_each_other(one: WeeklyWindow, other: WeeklyWindow) -> None:
+    sound_week([one, other])
     assert Schedule().with_weekly([one, other], None).weekly == (one, other)
 
 
@@ -87,15 +88,15 @@ def minutes_of(window: WeeklyWindow) -> set[int]:
     return found
 
 
-clocks = st.sampled_from(["00:00", "01:00", "02:00", "09:00", "12:00", "22:00", "23:55", "24:00"])
+clocks = st.sampled_from(["00:00", "01:00", "02:00", "09:00", "12:00", "22:00", "23:55"])
 dates = st.none() | st.dates(date(2026, 3, 9), date(2026, 3, 29))
-windows = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=clocks, valid_from=dates, valid_to=dates)
+windows = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=clocks | st.just("24:00"), valid_from=dates, valid_to=dates)
 
 
 @given(windows, windows)
 def test_overlap_is_what_counting_every_minute_finds(one: WeeklyWindow, other: WeeklyWindow) -> None:
     try:
-        Schedule().with_weekly([one, other], None)
+        sound_week([one, other])
         apart = True
     except ValidityReversed:
         return
@@ -107,7 +108,7 @@ def test_overlap_is_what_counting_every_minute_finds(one: WeeklyWindow, other: W
 def test_a_validity_that_ends_before_it_begins_is_refused() -> None:
     reversed_one = weekly(1, "09:00", "12:00", valid_from=date(2026, 3, 10), valid_to=MONDAY)
     with pytest.raises(ValidityReversed) as refused:
-        Schedule().with_weekly([weekly(2, "09:00", "10:00"), reversed_one], None)
+        sound_week([weekly(2, "09:00", "10:00"), reversed_one])
     assert refused.value.facts == {"pointer": "/weekly/1/valid_from"}
 
 
@@ -134,9 +135,9 @@ def test_overrides_stand_in_the_order_of_their_dates() -> None:
 
 
 def test_windows_of_one_date_may_not_overlap() -> None:
-    for pair in ([wall("09:00", "12:00"), wall("11:00", "13:00")], [wall("22:00", "02:00"), wall("24:00", "01:00")]):
+    for pair in ([wall("09:00", "12:00"), wall("11:00", "13:00")], [wall("22:00", "02:00"), wall("23:55", "01:00")]):
         with pytest.raises(WindowsOverlap) as refused:
-            Schedule().with_override(ONE, MONDAY, pair, None)
+            sound_date(pair)
         assert refused.value.facts == {"pointer": "/windows/1"}
 
 

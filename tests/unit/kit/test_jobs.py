@@ -106,7 +106,7 @@ async def test_a_job_never_runs_twice_at_once() -> None:
 
 async def test_what_a_run_under_way_does_counts_too() -> None:
     """Else whoever waits would leave before what it set in motion arrives."""
-    begun, may_end, seen, pulse = asyncio.Event(), asyncio.Event(), list[bool](), Pulse()
+    begun, looked, may_end, seen, pulse = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), Pulse()
 
     async def slow() -> int:
         first = not begun.is_set()
@@ -116,6 +116,7 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
 
     async def look() -> int:
         seen.append(may_end.is_set())
+        looked.set()
         return 0
 
     pulse.works.append(look)
@@ -124,8 +125,7 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
     async with jobs:
         await begun.wait()
         settled = asyncio.create_task(pulse.settle())
-        while not seen:
-            await asyncio.sleep(0)
+        await looked.wait()
         may_end.set()
         assert await settled == 2
     assert seen == [False, True]
