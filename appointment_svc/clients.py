@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from shared.contracts.http import DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
-from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
+from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
 from shared.kit.client import Neighbour
 from shared.kit.paging import Page
 
@@ -32,6 +32,12 @@ class HttpSlots:
             await self.neighbour.call("DELETE", f"/internal/reservations/{appointment_id}", params={"revision": revision})
         except Refusal as why:
             raise Unavailable("The calendar does not answer.", retry_after=2) from why
+
+    async def find(self, appointment_id: UUID) -> Reservation | None:
+        try:
+            return await self.neighbour.get(f"/internal/reservations/{appointment_id}", Reservation)
+        except NotFound:
+            return None
 
     async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
         page = await self.neighbour.get("/internal/reservations", Page[Reservation], limit=100, after=after)

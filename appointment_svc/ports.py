@@ -65,7 +65,7 @@ class Store(Protocol):
         """How many open ones of a patient lie ahead."""
 
     async def upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Booked and requested ones that end after now, in the order of their ids."""
+        """Those that hold time and end after now, in the order of their ids."""
 
 
 class Slots(Protocol):
@@ -74,6 +74,9 @@ class Slots(Protocol):
     async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation: ...
 
     async def release(self, appointment_id: UUID, revision: int) -> None: ...
+
+    async def find(self, appointment_id: UUID) -> Reservation | None:
+        """As it stands, also one that was released; None where there never was one."""
 
     async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
         """A page of live reservations, and where the next one begins."""

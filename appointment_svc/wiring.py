@@ -36,11 +36,12 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
         slots = HttpSlots(ground.neighbour(Service.SCHEDULING))
         doctors, patients = HttpDoctors(ground.neighbour(Service.DOCTOR)), HttpPatients(ground.neighbour(Service.PATIENT))
         settling = Settling(store, slots, doctors, ground.clock)
-        keeping = Keeping(store, slots, settling, ground.clock, timedelta(seconds=settings.settle_after_seconds))
+        displacements = Displacements(store, slots, settling, doctors, ground.clock)
+        keeping = Keeping(store, slots, settling, displacements, ground.clock, timedelta(seconds=settings.settle_after_seconds))
         app.state.booking = Booking(store, settling, doctors, patients, ground.clock, settings.most_active)
         app.state.changes = Changes(store, settling, doctors, ground.clock)
         app.state.records = Records(store)
-        await consumers.subscribe(ground, Displacements(store, settling, doctors, ground.clock))
+        await consumers.subscribe(ground, displacements)
         jobs.schedule(ground.jobs, keeping, place.holder, settings.reconcile_every_seconds)
         async with ground.jobs:
             yield

@@ -29,7 +29,7 @@ from shared.contracts.http import (
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
-Capacity = Annotated[int, Field(strict=True, ge=1, le=500, description="Patients who share one visit; above one: a group session.")]
+Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above one: a group session.")]
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from scheduling_svc.usecases.feeds import Feeds
+from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
-from shared.contracts.events import AccountChanged, DoctorChanged, ServiceChanged
+from shared.contracts.events import (
+    AccountChanged,
+    AppointmentCheckedIn,
+    AppointmentCompleted,
+    AppointmentStarted,
+    DoctorChanged,
+    ServiceChanged,
+)
 from shared.kit.footing import Footing
 
 
-async def subscribe(ground: Footing, rulebook: Rulebook, feeds: Feeds) -> None:
+async def subscribe(ground: Footing, rulebook: Rulebook, reservations: Reservations, feeds: Feeds) -> None:
     await ground.subscribe(
-        {DoctorChanged: rulebook.doctor_changed, ServiceChanged: rulebook.service_changed, AccountChanged: feeds.note_account}
+        {
+            DoctorChanged: rulebook.doctor_changed,
+            ServiceChanged: rulebook.service_changed,
+            AccountChanged: feeds.note_account,
+            AppointmentCheckedIn: reservations.note_begun,
+            AppointmentStarted: reservations.note_begun,
+            AppointmentCompleted: reservations.note_begun,
+        }
     )

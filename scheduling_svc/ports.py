@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -37,11 +38,8 @@ class Look(Protocol):
         The number of queries depends neither on the span nor on the number of doctors.
         """
 
-    async def affected(self, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
-        """The doctor's appointments whose visit touches a span, in the order of time."""
-
-    async def appointments(self, span: Span, limit: int) -> list[Claim]:
-        """Those of all doctors whose visit touches a span, in the order of time."""
+    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        """The doctors' appointments whose visit touches a span and has not begun, in the order of time."""
 
     async def leave(self, leave_id: UUID) -> Leave | None: ...
 

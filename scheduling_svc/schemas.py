@@ -158,9 +158,10 @@ class ClosureOut(Answer):
 
 
 class ClosedOut(ClosureOut):
-    """`affected` are the appointments in its time: they stay until someone decides about them."""
+    """`affected` are appointments in its time: they stay until someone decides about them; `complete` when none was left out."""
 
     affected: list[Reservation]
+    complete: bool
 
 
 class EntryOut(Answer):

@@ -36,13 +36,13 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
         closures = Closures(store, ground.clock)
         feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), ground.clock)
         app.state.slots = Slots(rulebook, ground.clock)
-        app.state.reservations = Reservations(store, rulebook, ground.clock)
+        app.state.reservations = reservations = Reservations(store, rulebook, ground.clock)
         app.state.holds = Holds(store, rulebook, ground.clock)
         app.state.leaves = Leaves(store, rulebook, ground.clock)
         app.state.closures = closures
         app.state.agendas = Agendas(store, ground.clock)
         app.state.feeds = feeds
         jobs.plan(ground.jobs, rulebook, closures, ground.holder(database, PLUMBING))
-        await consumers.subscribe(ground, rulebook, feeds)
+        await consumers.subscribe(ground, rulebook, reservations, feeds)
         async with ground.jobs:
             yield

@@ -89,6 +89,15 @@ class Appointment:
         """Whether a claim in the calendar belongs to it."""
         return self.status in HOLDING
 
+    @property
+    def has_begun(self) -> bool:
+        """The patient is or was here, or did not come: it is where it is."""
+        return self.holds_time and self.status not in RESCHEDULABLE
+
+    def gives_back(self, revision: int) -> bool:
+        """Whether a claim of that revision is being given back already."""
+        return self.intent is not None and self.intent.kind is Kind.RELEASE and self.intent.revision >= revision
+
     def did(self, wish: UUID) -> bool:
         """Whether a wish was done already; the refusal that it met is met again."""
         if self.denial is not None and self.denial.wish == wish:
@@ -102,6 +111,7 @@ class Appointment:
         return Reserve(
             service_id=self.service.id, doctor_id=intent.doctor.id if intent.doctor else None, patient_id=self.patient.id,
             starts_at=intent.starts_at, revision=intent.revision, by=intent.by, hold_id=intent.hold_id,
+            begun=intent.kind is Kind.RECLAIM and self.has_begun,
         )  # fmt: skip
 
     # What the calendar answered

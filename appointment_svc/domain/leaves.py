@@ -1,47 +1,49 @@
-"""What a doctor's leave does to an appointment: the calendar has decided, the appointment comes after it."""
+"""What a doctor's leave does to an appointment: the calendar has decided, the appointment comes after it.
+
+What the calendar has now is what counts, not what was said of it on the way: messages come late, twice and in any order.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import RESCHEDULABLE, RESCHEDULED, Status
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from shared.contracts.http import Actor, Displaced
+from shared.contracts.http import Actor, Reservation
+from shared.kit.ids import same_id
 
 AWAY = "The doctor is away."
 
 
-def concerns(displaced: Displaced, one: Appointment) -> bool:
-    """Whether it still stands where the leave found it, and has not begun: what came later stays as it is."""
-    return one.status in RESCHEDULABLE and one.place == (displaced.previous_starts_at, displaced.previous_doctor_id)
+def is_at(one: Appointment, claim: Reservation) -> bool:
+    """Whether the claim is where the appointment is."""
+    return claim.live and one.place == (claim.starts_at, claim.doctor_id)
 
 
-def left_behind(displaced: Displaced, one: Appointment) -> bool:
-    """Whether a claim was moved of which nothing is to come: the appointment ended meanwhile."""
-    return displaced.action == "moved" and not one.holds_time
+def is_brought(one: Appointment, claim: Reservation) -> bool:
+    """Whether it has to go where its claim is."""
+    return claim.live and one.status in RESCHEDULABLE and not is_at(one, claim)
 
 
-def called_off(displaced: Displaced, one: Appointment, by: Actor, at: datetime, *, once: UUID) -> Appointment:
-    """Whatever the cut-off. There is no claim any more; giving it back once more is harmless."""
-    return replace(_later(displaced, one), cancel_reason=AWAY).freed(Status.CANCELLED, by, at, once, AWAY)
+def is_moved_by_clinic(one: Appointment, claim: Reservation | None) -> bool:
+    """Whether the calendar has changed the claim by itself: later than every wish that was made of it."""
+    return claim is not None and claim.revision > one.revision and not is_at(one, claim)
 
 
-def brought_after(displaced: Displaced, one: Appointment, doctor: DoctorSnapshot, by: Actor, at: datetime, *, once: UUID) -> Appointment:
-    """To where its claim is."""
-    assert displaced.starts_at is not None
-    assert displaced.ends_at is not None
-    moved = replace(_later(displaced, one), starts_at=displaced.starts_at, ends_at=displaced.ends_at, doctor=doctor)
-    return moved.told(one, RESCHEDULED, "rescheduled", by, at, once, AWAY)
-
-
-def without_claim(displaced: Displaced, one: Appointment, by: Actor, at: datetime, *, once: UUID) -> Appointment:
-    """Gives the moved claim back."""
-    return _later(displaced, one).giving_back(by, at, once)
-
-
-def _later(displaced: Displaced, one: Appointment) -> Appointment:
-    """What is wished next comes after the leave."""
-    return replace(one, revision=max(one.revision, displaced.revision))
+def followed(one: Appointment, claim: Reservation, doctor: DoctorSnapshot | None, by: Actor, at: datetime) -> Appointment:
+    """The appointment as its claim is, whatever the cut-off; `doctor` is the claim's where it is brought there. What has begun goes on, and
+    claims its time again."""
+    known = replace(one, revision=max(one.revision, claim.revision))
+    once = same_id(one.id, claim.revision, "leave")
+    if not one.holds_time:
+        return known.giving_back(by, at, once) if claim.live and not one.gives_back(claim.revision) else one
+    if is_at(one, claim):
+        return one
+    if one.has_begun:
+        return one.reclaim(by, at, claim.revision)
+    if not claim.live:
+        return replace(known, cancel_reason=AWAY).freed(Status.CANCELLED, by, at, once, AWAY)
+    there = replace(known, starts_at=claim.starts_at, ends_at=claim.ends_at, doctor=doctor)
+    return there.told(one, RESCHEDULED, "rescheduled", by, at, once, AWAY)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import OPEN, Status
+from appointment_svc.domain.moves import HOLDING, OPEN, Status
 from appointment_svc.ports import Filter, Overtaken
 from appointment_svc.repository.documents import Documents, Query, as_ids, from_document, letter, micros, to_document
 from shared.kit.paging import BadCursor
@@ -78,7 +78,7 @@ class DocumentStore:
         return await self.documents.count(Query(among, {"starts_us": (micros(now), None)}))
 
     async def upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        among = {"status": [Status.BOOKED.value, Status.REQUESTED.value]}
+        among = {"status": [status.value for status in sorted(HOLDING)]}
         place = ("", str(after)) if after else None
         return await self._found(Query(among, {"ends_us": (micros(now), None)}, after=place, limit=limit))
 

@@ -8,7 +8,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.leaves import is_at, is_moved_by_clinic
 from appointment_svc.ports import Overtaken, Slots, Store
+from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.identity import Service, system
@@ -25,6 +27,7 @@ class Keeping:
     store: Store
     slots: Slots
     settling: Settling
+    displacements: Displacements
     now: Clock
     settle_after: timedelta
 
@@ -39,7 +42,8 @@ class Keeping:
         return sum([await self._expired(appointment) for appointment in late])
 
     async def reconcile(self) -> int:
-        """A claim without its appointment is released, an appointment without its claim claims again."""
+        """A claim without its appointment is released, an appointment without its claim claims again, or follows it where the clinic moved
+        it and the event of that was lost."""
         claims, mended = dict[UUID, Reservation](), 0
         async for page in self._claims():
             mended += await self._orphans(page)
@@ -97,12 +101,19 @@ class Keeping:
         if self._is_fresh(current) or not current.holds_time or _matches(current, claim):
             return 0
         try:
-            asked = await self.store.save(current.reclaim(SELF, self.now(), claim.revision if claim else 0))
+            return await self._mended(current)
         except Overtaken:
             return 0
+
+    async def _mended(self, one: Appointment) -> int:
+        known = await self.slots.find(one.id)
+        if not one.has_begun and is_moved_by_clinic(one, known):
+            await self.displacements.come_after(one, SELF)
+            return 1
+        asked = await self.store.save(one.reclaim(SELF, self.now(), known.revision if known else 0))
         settled = await self.settling.settled(asked)
-        if settled.denial is not None and settled.denial != current.denial:
-            log.error("appointment without its time", extra={"facts": {"appointment": str(current.id), "code": settled.denial.code}})
+        if settled.denial is not None and settled.denial != one.denial:
+            log.error("appointment without its time", extra={"facts": {"appointment": str(one.id), "code": settled.denial.code}})
         return 1
 
     def _is_fresh(self, appointment: Appointment) -> bool:
@@ -110,4 +121,4 @@ class Keeping:
 
 
 def _matches(appointment: Appointment, claim: Reservation | None) -> bool:
-    return claim is not None and (claim.starts_at, claim.doctor_id) == appointment.place
+    return claim is not None and is_at(appointment, claim)

@@ -86,7 +86,8 @@ class Place:
 class Claim:
     """An appointment's claim. A released one stays, so that a wish that was on its way meanwhile comes too late.
 
-    Without a place it was released before it was ever made. `over`: it may lie over others, in a lane of its own.
+    Without a place it was released before it was ever made. `over`: it may lie over others, in a lane of its own. `begun`: the visit takes
+    place; a leave leaves it alone.
     """
 
     appointment_id: UUID
@@ -94,6 +95,7 @@ class Claim:
     place: Place | None
     live: bool = True
     over: bool = False
+    begun: bool = False
 
     @property
     def id(self) -> UUID:
@@ -134,6 +136,14 @@ class Claim:
             return self
         return replace(self, revision=revision, live=False)
 
+    def called_off(self) -> Self:
+        """Given back by the clinic: later than every wish that was made, so that none is taken for newer."""
+        return replace(self, revision=self.revision + 1, live=False)
+
+    def brought_to(self, place: Place) -> Self:
+        """From where it was called off to where the clinic moved it."""
+        return replace(self, place=place, live=True, over=False)
+
     def reservation(self) -> Reservation:
         """As neighbours see it; a claim that was never made cannot be seen."""
         if self.place is None:
@@ -153,3 +163,10 @@ class Claim:
 def place_for(wish: Reserve, service: Service, doctor_id: UUID) -> Place:
     """Where a wish would be with a doctor."""
     return Place.of(wish.patient_id, service, doctor_id, grain_of(wish.starts_at))
+
+
+def taking_place(appointment_id: UUID, wish: Reserve, service: Service) -> Claim:
+    """Of a visit that takes place already, over whatever stands there; if it shares a session, then beside it."""
+    assert wish.doctor_id is not None
+    there = replace(place_for(wish, service, wish.doctor_id), session_id=None)
+    return Claim(appointment_id, wish.revision, there, over=True, begun=True)

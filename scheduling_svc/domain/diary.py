@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, Self
 from uuid import UUID
 
+from scheduling_svc.domain.claims import Place, Session
 from scheduling_svc.domain.holds import Hold
+from scheduling_svc.domain.terms import Service
 from shared.contracts.grains import Span
 from shared.contracts.identity import Caller, Role
 
@@ -40,6 +43,12 @@ class Engagement(NamedTuple):
     first: int
     last: int
 
+    @classmethod
+    def of(cls, place: Place | Session, person: UUID) -> Self:
+        """Buffers are the doctor's."""
+        span = place.span if person == place.doctor_id else place.visit
+        return cls(place.visit.start, place.visit.stop, span.start, span.stop)
+
 
 class Group(NamedTuple):
     """A session as it is seen: how many of its seats are booked, and held by others."""
@@ -49,6 +58,11 @@ class Group(NamedTuple):
     engagement: Engagement
     booked: int
     held: int
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """In which nobody sits yet."""
+        return cls(session.id, session.service_id, Engagement.of(session, session.doctor_id), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,26 @@ class Diary:
         yield from ((taken.first, taken.last) for taken in self.engagements)
         yield from self.away
         yield from self.kept_from(viewer_id)
+
+    def away_in(self, span: Span) -> Self:
+        """As if this person were away then."""
+        return replace(self, away=[*self.away, (span.start, span.stop)])
+
+    def with_proposed(self, places: Sequence[Place], person: UUID, service: Service) -> Self:
+        """As if all of these were taken: seats of a session as if they were held."""
+        seats = Counter(place.session for place in places if place.session and place.doctor_id == person)
+        groups = {group.session_id: group for group in self.groups}
+        fresh = [Group.of(session) for session in seats if session.id not in groups]
+        groups |= {group.session_id: group for group in fresh}
+        groups |= {session.id: groups[session.id]._replace(held=groups[session.id].held + count) for session, count in seats.items()}
+        counted = {place.visit.start for place in places if (place.doctor_id, place.service_id) == (person, service.id)}
+        alone = [Engagement.of(place, person) for place in places if place.doctor_id != person or not place.session]
+        return replace(
+            self,
+            engagements=[*self.engagements, *alone, *(group.engagement for group in fresh)],
+            groups=list(groups.values()),
+            counted=[*self.counted, *counted],
+        )
 
     def _only_held(self) -> list[Engagement]:
         return [group.engagement for group in self.groups if not group.booked]

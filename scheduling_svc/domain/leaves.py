@@ -125,14 +125,15 @@ def whole_grains(starts_at: datetime, ends_at: datetime) -> Span:
     return range(grain_of(starts_at), grain_from(ends_at))
 
 
-def bounded(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta) -> None:
-    """Refuses a time that is reversed, over, or longer than can be decided at once."""
+def bounded(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta, names: tuple[str, str]) -> None:
+    """Refuses a time that is reversed, over, or longer than can be decided at once; `names` are those that the caller gave it by."""
+    first, last = names
     if starts_at >= ends_at:
-        raise RangeReversed(pointer="/starts_at")
+        raise RangeReversed(pointer=f"/{first}")
     if ends_at <= now:
-        raise AlreadyOver(pointer="/ends_at")
+        raise AlreadyOver(pointer=f"/{last}")
     if ends_at - starts_at > longest:
-        raise RangeTooLong(pointer="/ends_at", longest_days=longest.days)
+        raise RangeTooLong(pointer=f"/{last}", longest_days=longest.days)
 
 
 def sound(decisions: Sequence[Decision]) -> None:

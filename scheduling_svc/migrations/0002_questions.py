@@ -9,11 +9,12 @@ from shared.kit.sql import Id, LongText, UtcDateTime, exact
 revision = "0002"
 down_revision = "0001"
 
-NEW_COLUMNS = ("over", "session_id", "owner_id", "expires_at", "extended")
+NEW_COLUMNS = ("over", "begun", "session_id", "owner_id", "expires_at", "extended")
 
 
 def upgrade() -> None:
     op.add_column("claims", sa.Column("over", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("claims", sa.Column("begun", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("claims", sa.Column("session_id", Id))
     op.add_column("claims", sa.Column("owner_id", Id))
     op.add_column("claims", sa.Column("expires_at", UtcDateTime))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,11 +43,8 @@ class SqlLook:
     async def diaries(self, service: Service, doctor_ids: Collection[UUID], within: Span, view: View) -> Mapping[UUID, Diary]:
         return await diaries.diaries(self.connection, service, doctor_ids, within, view)
 
-    async def affected(self, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
-        return await claims.affected(self.connection, span, limit, doctor_id)
-
-    async def appointments(self, span: Span, limit: int) -> list[Claim]:
-        return await claims.affected(self.connection, span, limit)
+    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        return await claims.affected(self.connection, doctor_ids, span, now, limit)
 
     async def leave(self, leave_id: UUID) -> Leave | None:
         return await blocks.leave(self.connection, leave_id)

@@ -61,7 +61,9 @@ async def add_leave(connection: AsyncConnection, one: Leave) -> None:
 
 
 async def drop_leave(connection: AsyncConnection, one: Leave) -> None:
-    await connection.execute(delete(LEAVES).where(LEAVES.c.id == one.id))
+    """Whoever comes second looks again."""
+    if not (await connection.execute(delete(LEAVES).where(LEAVES.c.id == one.id))).rowcount:
+        raise Overtaken
 
 
 async def save_closure(connection: AsyncConnection, one: Closure) -> None:

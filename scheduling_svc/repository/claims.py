@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS
-from shared.contracts.grains import Span
+from shared.contracts.grains import Span, grain_from
 from shared.kit.paging import BadCursor
 from shared.kit.written import row_into
 
@@ -37,6 +37,7 @@ def to_row(claim: Claim) -> dict[str, Any]:
         "revision": claim.revision,
         "live": claim.live,
         "over": claim.over,
+        "begun": claim.begun,
         "service_id": place and place.service_id,
         "doctor_id": place and place.doctor_id,
         "patient_id": place and place.patient_id,
@@ -55,7 +56,7 @@ def from_row(row: Any) -> Claim:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
         place = Place(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, place, row.live, row.over)
+    return Claim(row.id, row.revision, place, row.live, row.over, row.begun)
 
 
 async def one(connection: AsyncConnection, appointment_id: UUID) -> Claim | None:
@@ -70,10 +71,9 @@ async def live(connection: AsyncConnection, limit: int, after: tuple[str, ...] |
     return [from_row(row) for row in await connection.execute(query)]
 
 
-async def affected(connection: AsyncConnection, span: Span, limit: int, doctor_id: UUID | None = None) -> list[Claim]:
-    those = LIVE.where(CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop)
-    if doctor_id is not None:
-        those = those.where(CLAIMS.c.doctor_id == doctor_id)
+async def affected(connection: AsyncConnection, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+    ahead = CLAIMS.c.visit_from >= grain_from(now), CLAIMS.c.begun.is_(False)
+    those = LIVE.where(CLAIMS.c.doctor_id.in_(doctor_ids), CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop, *ahead)
     return [from_row(row) for row in await connection.execute(those.order_by(CLAIMS.c.visit_from, CLAIMS.c.id).limit(limit))]
 
 

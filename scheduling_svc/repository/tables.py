@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, Table
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, false
 
 from shared.kit.schema import plumbing
 from shared.kit.sql import Id, LongText, UtcDateTime, exact
@@ -13,7 +13,8 @@ PLUMBING = plumbing(METADATA)
 # A claim is a reservation (its id is the appointment's), a hold, the session of a group, a leave or a closure. Times are grain numbers
 # (five minutes from the Unix epoch), half open: the visit, and the span that it takes of the doctor. The visit is null in a reservation
 # that was released before it was made, the span in one that has a seat in a session, which takes the doctor's time for all.
-# `over`: it may lie over others, in lanes of its own. An owner has one hold per service.
+# `over`: it may lie over others, in lanes of its own. `begun`: the visit takes place, nobody moves it any more. An owner has one hold
+# per service.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -29,6 +30,7 @@ CLAIMS = Table(
     Column("span_from", Integer),
     Column("span_to", Integer),
     Column("over", Boolean, nullable=False),
+    Column("begun", Boolean, nullable=False, server_default=false()),
     Column("session_id", Id),
     Column("owner_id", Id),
     Column("expires_at", UtcDateTime),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from functools import partial
 from typing import Self
 from uuid import UUID
 
+from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.leaves import LONGEST_CLOSURE, Closure, bounded
 from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import Doctor
@@ -29,7 +30,8 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A closure and the first thousand appointments that stand in its time: they are kept until someone decides about them."""
+    """A closure and the first thousand appointments that stand in its time and have not begun: they are kept until someone decides about
+    them. `complete` when that is all of them."""
 
     id: UUID
     starts_at: datetime
@@ -39,10 +41,13 @@ class Closed:
     created_at: datetime
     settled: bool
     affected: list[Reservation]
+    complete: bool
 
     @classmethod
-    def of(cls, closure: Closure, affected: list[Reservation]) -> Self:
-        return cls(**{each.name: getattr(closure, each.name) for each in fields(cls) if each.name != "affected"}, affected=affected)
+    def of(cls, closure: Closure, found: Sequence[Claim]) -> Self:
+        told = sorted((claim.reservation() for claim in found), key=lambda each: (each.starts_at, each.appointment_id))
+        known = {each.name: getattr(closure, each.name) for each in fields(closure) if each.name in cls.__slots__}
+        return cls(**known, affected=told[:MOST_TOLD], complete=len(told) <= MOST_TOLD)
 
 
 async def concern(tx: Transaction, doctor: Doctor) -> None:
@@ -64,7 +69,7 @@ class Closures:
 
     async def close(self, closure: Closure) -> Closed:
         """Blocks doctor by doctor; what is not done when a process dies is done by the job."""
-        bounded(closure.starts_at, closure.ends_at, self.now(), LONGEST_CLOSURE)
+        bounded(closure.starts_at, closure.ends_at, self.now(), LONGEST_CLOSURE, ("from", "to"))
         async with self.store.begin() as tx:
             await tx.alone(ALL)
             known = await tx.closure(closure.id)
@@ -108,17 +113,21 @@ class Closures:
         return await self._noted(closure)
 
     async def _settle_one(self, closure_id: UUID, doctor_id: UUID) -> None:
-        """As doctor and closure are now."""
+        """As doctor and closure are now, and stay meanwhile."""
         async with self.store.begin() as tx:
+            await tx.alone(ALL)
             closure, doctors = await tx.closure(closure_id), await tx.doctors([doctor_id])
             if closure is not None and doctors:
                 await _blocked(tx, closure, doctors[0])
 
-    async def _affected(self, closure: Closure) -> list[Reservation]:
-        concerned = {doctor.id async for doctor in self._doctors() if closure.concerns(doctor)}
-        async with self.store.look() as look:
-            claims = await look.appointments(closure.span, MOST_TOLD)
-        return [claim.reservation() for claim in claims if claim.place and claim.place.doctor_id in concerned]
+    async def _affected(self, closure: Closure) -> list[Claim]:
+        """One more than can be told, if there is, and not in order; asked for some doctors at a time."""
+        concerned = [doctor.id async for doctor in self._doctors() if closure.concerns(doctor)]
+        found: list[Claim] = []
+        for at in range(0, len(concerned), PAGE):
+            async with self.store.look() as look:
+                found += await look.affected(concerned[at : at + PAGE], closure.span, self.now(), MOST_TOLD + 1)
+        return found
 
     async def _doctors(self) -> AsyncIterator[Doctor]:
         last: UUID | None = None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from scheduling_svc.domain import leaves
 from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.domain.diary import View
-from scheduling_svc.domain.leaves import LONGEST_LEAVE, MOST_AFFECTED, Action, Affected, Decision, Leave
+from scheduling_svc.domain.leaves import LONGEST_LEAVE, MOST_AFFECTED, Action, Affected, Block, Decision, Kind, Leave
 from scheduling_svc.domain.refusals import AffectedChanged, NoSuchDoctor, NoSuchLeave, TooManyAffected, UnknownDoctor
 from scheduling_svc.ports import Store, Transaction
 from scheduling_svc.usecases.proposals import Proposals
@@ -19,7 +19,7 @@ from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.sheets import Case
 from shared.contracts.events import LeaveTaken
 from shared.contracts.grains import grain_of
-from shared.contracts.http import Actor
+from shared.contracts.http import Actor, Displaced
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.clock import Clock
@@ -37,12 +37,15 @@ class Leaves:
     now: Clock
 
     async def preview(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime, by: Caller) -> list[Affected]:
-        """The appointments that a leave would hit, in the order of time, and where each could go: no two proposals exclude each other."""
+        """The appointments that a leave would hit, in the order of time, and where each could go: all can be taken at once.
+
+        A visit that has begun stays as it is.
+        """
         await self._allow(doctor_id, starts_at, ends_at)
-        span, now = leaves.whole_grains(starts_at, ends_at), self.now()
+        block, now = Block(new_id(), Kind.LEAVE, doctor_id, leaves.whole_grains(starts_at, ends_at)), self.now()
         async with self.store.look() as look:
-            claims = _decidable(await look.affected(doctor_id, span, MOST_AFFECTED + 1))
-            proposals = Proposals(look, by, now, span)
+            claims = _decidable(await look.affected([doctor_id], block.span, now, MOST_AFFECTED + 1))
+            proposals = Proposals(look, by, now, block)
             return [await proposals.for_one(claim) for claim in claims]
 
     async def take(self, leave: Leave, by: Caller) -> Leave:
@@ -77,7 +80,7 @@ class Leaves:
         return await self.store.leaves(doctor_id, limit + 1, after)
 
     async def _allow(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime) -> None:
-        leaves.bounded(starts_at, ends_at, self.now(), LONGEST_LEAVE)
+        leaves.bounded(starts_at, ends_at, self.now(), LONGEST_LEAVE, ("starts_at", "ends_at"))
         await self._known(doctor_id)
 
     async def _known(self, doctor_id: UUID) -> None:
@@ -91,14 +94,10 @@ class Leaves:
         await tx.block(leave.block)
         for hold in await tx.holds_in(leave.doctor_id, leave.span):
             await tx.drop(hold)
-        claims = {claim.id: claim for claim in _decidable(await tx.affected(leave.doctor_id, leave.span, MOST_AFFECTED + 1))}
-        if claims.keys() != {decision.appointment_id for decision in leave.outcomes}:
+        affected = _decidable(await tx.affected([leave.doctor_id], leave.span, self.now(), MOST_AFFECTED + 1))
+        if {claim.id for claim in affected} != {decision.appointment_id for decision in leave.outcomes}:
             raise _Changed
-        displaced = [
-            leaves.displaced(claims[decision.appointment_id], await self._displaced(tx, claims[decision.appointment_id], decision, by))
-            for decision in sorted(leave.outcomes, key=lambda decision: decision.action)
-            if decision.action is not Action.KEEP
-        ]
+        displaced = await self._displaced(tx, {claim.id: claim for claim in affected}, leave.outcomes, by)
         await tx.add_leave(leave)
         await tx.announce(
             LeaveTaken(
@@ -113,20 +112,24 @@ class Leaves:
             )
         )
 
-    async def _displaced(self, tx: Transaction, claim: Claim, decision: Decision, by: Caller) -> Claim:
-        """The claim as it stands afterwards."""
-        if decision.action is Action.CANCEL:
-            after, seats = claim.released(claim.revision), 1
-        else:
-            try:
-                after, seats = await self._moved(tx, claim, decision, by)
-            except (Conflict, Invalid) as refusal:
-                refusal.facts["appointment_id"] = claim.id
-                raise
-        await tx.put(after, claim, seats=seats)
-        return after
+    async def _displaced(self, tx: Transaction, claims: Mapping[UUID, Claim], outcomes: Sequence[Decision], by: Caller) -> list[Displaced]:
+        """All who go make room first, so that one may have another's place, or two change theirs."""
+        going = [(claims[outcome.appointment_id], outcome) for outcome in outcomes if outcome.action is not Action.KEEP]
+        for claim, _ in going:
+            await tx.put(claim.called_off(), claim)
+        return [leaves.displaced(claim, await self._after(tx, claim, outcome, by)) for claim, outcome in going]
 
-    async def _moved(self, tx: Transaction, claim: Claim, decision: Decision, by: Caller) -> tuple[Claim, int]:
+    async def _after(self, tx: Transaction, claim: Claim, outcome: Decision, by: Caller) -> Claim:
+        """A claim as it stands afterwards."""
+        if outcome.action is Action.CANCEL:
+            return claim.called_off()
+        try:
+            return await self._moved(tx, claim.called_off(), outcome, by)
+        except (Conflict, Invalid) as refusal:
+            refusal.facts["appointment_id"] = claim.id
+            raise
+
+    async def _moved(self, tx: Transaction, claim: Claim, decision: Decision, by: Caller) -> Claim:
         """By the same decision as every booking."""
         assert claim.place is not None
         assert decision.starts_at is not None
@@ -135,13 +138,14 @@ class Leaves:
         if service is None or not doctors:
             raise UnknownDoctor(pointer="/affected")
         await tx.alone(*counts(service, [doctor_id]))
-        view = View.of(by, self.now(), patient_id=place.patient_id, but=claim.id)
+        view = View.of(by, self.now(), patient_id=place.patient_id)
         case = await Case.of(tx, service, doctors, decision.starts_at, view)
         await case.granted()
         for hold in case.giving_way(doctor_id):
             await tx.drop(hold)
-        there = Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at))
-        return replace(claim, revision=claim.revision + 1, place=there, over=False), service.capacity
+        moved = claim.brought_to(Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at)))
+        await tx.put(moved, claim, seats=service.capacity)
+        return moved
 
 
 def _decidable(claims: Sequence[Claim]) -> Sequence[Claim]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.domain.diary import EMPTY, Engagement, View
-from scheduling_svc.domain.leaves import Affected
+from scheduling_svc.domain.diary import EMPTY, Diary, View
+from scheduling_svc.domain.leaves import Affected, Block
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
@@ -28,15 +29,15 @@ AFTERWARDS = 31 * DAY
 class Proposals:
     """Two colleagues of the same service on the same day, nearest in time first, and the doctor's own next free time after the leave.
 
-    What was proposed for one is not proposed for another (`given`, and the seats in `seated`), so that all can be taken at once.
+    What was proposed for one is as good as taken when the next is asked for (`given`, by doctor and by patient), and so is the leave:
+    all proposals can be taken at once.
     """
 
     look: Look
     by: Caller
     now: datetime
-    leave: Span
-    given: dict[UUID, list[Engagement]] = field(default_factory=dict)
-    seated: Counter[tuple[UUID, int]] = field(default_factory=Counter)
+    leave: Block
+    given: dict[UUID, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
     async def for_one(self, claim: Claim) -> Affected:
         assert claim.place is not None
@@ -53,7 +54,9 @@ class Proposals:
         chosen = await self._that_day(others, own, place, service, view)
         chosen += await self._afterwards(own, service, view)
         for start, doctor_id in chosen:
-            self._give(service, doctor_id, start)
+            there = Place.of(place.patient_id, service, doctor_id, start)
+            self.given[doctor_id].append(there)
+            self.given[place.patient_id].append(there)
         return [Alternative(doctor_id=doctor_id, starts_at=instant_of(start)) for start, doctor_id in chosen]
 
     async def _that_day(
@@ -63,36 +66,26 @@ class Proposals:
         day = range(parts[0].start, parts[-1].stop)
         sheets = await self._sheets(service, colleagues, day, view)
         away = partial(_away, place.visit.start)
-        best = [min(free, key=away) for sheet in sheets if (free := self._free(sheet))]
+        best = [min(free, key=away) for sheet in sheets if (free := _free(sheet))]
         return sorted(best, key=away)[:OFFERED]
 
     async def _afterwards(self, own: list[Doctor], service: Service, view: View) -> list[tuple[int, UUID]]:
-        sheets = await self._sheets(service, own, range(self.leave.stop, self.leave.stop + AFTERWARDS), view)
-        return [free[0] for sheet in sheets if (free := self._free(sheet))][:1]
+        sheets = await self._sheets(service, own, range(self.leave.span.stop, self.leave.span.stop + AFTERWARDS), view)
+        return [free[0] for sheet in sheets if (free := _free(sheet))][:1]
 
     async def _sheets(self, service: Service, doctors: list[Doctor], asked: Span, view: View) -> list[Sheet]:
         asked = common(asked, service.open_to(self.now))
         found = await self.look.diaries(service, [doctor.id for doctor in doctors], service.frame(asked), view)
-        patient = found.get(view.patient_id, EMPTY) if view.patient_id else EMPTY
-        diaries = [found.get(doctor.id, EMPTY) for doctor in doctors]
-        fuller = [
-            replace(diary, engagements=[*diary.engagements, *self.given.get(doctor.id, ())])
-            for doctor, diary in zip(doctors, diaries, strict=True)
-        ]
-        return [Sheet.of(service, doctor, asked, view, diary, patient) for doctor, diary in zip(doctors, fuller, strict=True)]
+        patient = self._fuller(view.patient_id, service, found) if view.patient_id else EMPTY
+        return [Sheet.of(service, doctor, asked, view, self._fuller(doctor.id, service, found), patient) for doctor in doctors]
 
-    def _free(self, sheet: Sheet) -> list[tuple[int, UUID]]:
-        """Where a seat is left beside those proposed already."""
-        starts = ((start, sheet.doctor.id) for start in availability.starts(sheet))
-        return [start for start in starts if sheet.remaining(start[0]) > self.seated[start[1], start[0]]]
+    def _fuller(self, person: UUID, service: Service, found: Mapping[UUID, Diary]) -> Diary:
+        diary = found.get(person, EMPTY).with_proposed(self.given.get(person, ()), person, service)
+        return diary.away_in(self.leave.span) if person == self.leave.doctor_id else diary
 
-    def _give(self, service: Service, doctor_id: UUID, start: int) -> None:
-        if service.is_shared:
-            self.seated[doctor_id, start] += 1
-        else:
-            visit, span = service.visit(start), service.span(start)
-            taken = Engagement(visit.start, visit.stop, span.start, span.stop)
-            self.given.setdefault(doctor_id, []).append(taken)
+
+def _free(sheet: Sheet) -> list[tuple[int, UUID]]:
+    return [(start, sheet.doctor.id) for start in availability.starts(sheet)]
 
 
 def _away(wished: int, start: tuple[int, UUID]) -> tuple[int, int]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Claim, place_for
+from scheduling_svc.domain.claims import Claim, place_for, taking_place
 from scheduling_svc.domain.diary import View
 from scheduling_svc.domain.refusals import HoldExpired, HoldMismatch, NoSuchReservation
 from scheduling_svc.domain.terms import Service
 from scheduling_svc.ports import Store, Transaction
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
 from scheduling_svc.usecases.sheets import Case
+from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Reservation, Reserve
 from shared.kit.clock import Clock
 from shared.kit.ids import same_id
@@ -35,7 +36,9 @@ class Reservations:
             if standing is not None and standing.answers(wish):
                 return standing.reservation()
             if standing is not None and standing.holds(wish):
-                claim = Claim(appointment_id, wish.revision, standing.place, over=standing.over)
+                claim = replace(standing, revision=wish.revision)
+            elif wish.begun:
+                claim = taking_place(appointment_id, wish, opened.service)
             else:
                 claim = await self._decided(opened, appointment_id, wish, standing)
             await opened.look.put(claim, standing, seats=opened.service.capacity)
@@ -71,6 +74,13 @@ class Reservations:
             standing = await tx.claim(appointment_id)
             none_yet = Claim(appointment_id, revision, None, live=False)
             await tx.put(standing.released(revision) if standing else none_yet, standing)
+
+    async def note_begun(self, event: AppointmentEvent) -> None:
+        """The patient is here: from now on a leave leaves this visit alone."""
+        async with self.store.begin() as tx:
+            standing = await tx.claim(event.appointment_id)
+            if await tx.first_time(event.id) and standing is not None:
+                await tx.put(replace(standing, begun=True), standing)
 
     async def find(self, appointment_id: UUID) -> Reservation:
         async with self.store.look() as look:

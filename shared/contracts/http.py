@@ -273,6 +273,7 @@ class Reserve(Body):
     """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment.
 
     Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: a hold of the one who asks, to be used up.
+    `begun`: the visit takes place already, with the doctor named, whatever else stands in its time.
     """
 
     service_id: UUID
@@ -282,6 +283,7 @@ class Reserve(Body):
     revision: int = Field(ge=1, lt=2**31)
     by: Actor
     hold_id: UUID | None = None
+    begun: bool = False
 
 
 class Reservation(Answer):

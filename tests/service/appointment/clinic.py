@@ -93,6 +93,9 @@ class Neighbours:
             return httpx.Response(
                 200, json={"items": [json.loads(c.model_dump_json()) for c in self.calendar.claims.values()], "next": None}
             )
+        if request.method == "GET":
+            known = self.calendar.claims.get(one) or self.calendar.released.get(one)
+            return answered(known) if known else problem(404, "no_such_reservation")
         if request.method == "DELETE":
             self.calendar.take_back(one, int(request.url.params["revision"]))
             return httpx.Response(204)

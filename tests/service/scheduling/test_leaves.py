@@ -125,7 +125,7 @@ async def test_one_event_tells_what_was_displaced(clinic: Running) -> None:
         for each in event.displaced
     }
     later = NINE + 4 * HALF
-    assert told == {2: ("cancelled", NINE + 2 * HALF, None, None, 1), 3: ("moved", later, later, COLLEAGUE, 2)}
+    assert told == {2: ("cancelled", NINE + 2 * HALF, None, None, 2), 3: ("moved", later, later, COLLEAGUE, 2)}
     assert (event.actor.id, event.doctor_id) == (DOCTOR, DOCTOR)
 
 

@@ -86,7 +86,7 @@ class Memory:
         async with self.fate.call():
             while self.meanwhile:
                 other = self.meanwhile.pop()
-                self.kept[other.id] = replace(other, edition=other.edition + 1)
+                self.kept[other.id] = replace(other, edition=other.edition + 1, news=None, noted=False)
             if self.kept[appointment.id].edition != appointment.edition:
                 raise Overtaken
             if appointment.news:
@@ -110,7 +110,7 @@ class Memory:
         return len([one for one in mine if one.status in OPEN])
 
     async def upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        ahead = [one for one in self.kept.values() if one.status in (Status.BOOKED, Status.REQUESTED) and one.ends_at >= now]
+        ahead = [one for one in self.kept.values() if one.holds_time and one.ends_at >= now]
         return sorted((one for one in ahead if after is None or one.id > after), key=lambda one: one.id)[:limit]
 
 
@@ -123,6 +123,7 @@ class Calendar:
 
     fate: Fate = field(default_factory=Fate)
     claims: dict[UUID, Reservation] = field(default_factory=dict)
+    released: dict[UUID, Reservation] = field(default_factory=dict)
     tombstones: dict[UUID, int] = field(default_factory=dict)
     down: Exception | None = None
     asked: list[Reserve] = field(default_factory=list)
@@ -145,11 +146,11 @@ class Calendar:
         then = [one for one in self.claims.values() if one.starts_at < ends_at and wish.starts_at < one.ends_at]
         others = [one for one in then if one.appointment_id != appointment_id]
         busy = {one.doctor_id for one in others}
-        free = [one for one in ([wish.doctor_id] if wish.doctor_id else self.doctors) if one not in busy]
-        if not free or wish.patient_id in {one.patient_id for one in others}:
+        free = [one for one in ([wish.doctor_id] if wish.doctor_id else self.doctors) if one not in busy or wish.begun]
+        if not free or (wish.patient_id in {one.patient_id for one in others} and not wish.begun):
             raise SlotTaken(alternatives=[])
         self.tombstones.pop(appointment_id, None)
-        fields = wish.model_dump(exclude={"by", "hold_id"}) | {"doctor_id": free[0]}
+        fields = wish.model_dump(exclude={"by", "hold_id", "begun"}) | {"doctor_id": free[0]}
         self.claims[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
         return self.claims[appointment_id]
 
@@ -172,8 +173,15 @@ class Calendar:
         standing = self.claims.get(appointment_id)
         if standing and revision < standing.revision:
             return
-        self.claims.pop(appointment_id, None)
         self.tombstones[appointment_id] = max(revision, self.tombstones.get(appointment_id, 0))
+        if gone := self.claims.pop(appointment_id, None):
+            self.released[appointment_id] = gone.model_copy(update={"live": False, "revision": self.tombstones[appointment_id]})
+
+    async def find(self, appointment_id: UUID) -> Reservation | None:
+        async with self.fate.call():
+            if self.down:
+                raise self.down
+            return self.claims.get(appointment_id) or self.released.get(appointment_id)
 
     async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
         """One at a time."""
@@ -200,8 +208,8 @@ class Clinic:
         self.settling = Settling(self.store, self.calendar, self, self.clock)
         self.booking = Booking(self.store, self.settling, self, self, self.clock, self.most_active)
         self.changes = Changes(self.store, self.settling, self, self.clock)
-        self.keeping = Keeping(self.store, self.calendar, self.settling, self.clock, SETTLE_AFTER)
-        self.displacements = Displacements(self.store, self.settling, self, self.clock)
+        self.displacements = Displacements(self.store, self.calendar, self.settling, self, self.clock)
+        self.keeping = Keeping(self.store, self.calendar, self.settling, self.displacements, self.clock, SETTLE_AFTER)
         self.records = Records(self.store)
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules:

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import Status
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import DESK, NINE, NOON, TEN, an_appointment
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.builders import COLLEAGUE, DESK, HALF, NINE, NOON, STRANGER, TEN, an_appointment
+from tests.unit.appointment.fakes import Clinic, Killed
 
 SECOND = timedelta(seconds=1)
 
@@ -100,14 +101,50 @@ async def test_an_appointment_whose_claim_is_elsewhere_gets_its_own_time_back(cl
     assert clinic.faults() == []
 
 
-async def test_what_died_while_mending_is_finished_by_the_job(clinic: Clinic) -> None:
+def mended(dies_at: int | None = None) -> tuple[Clinic, Appointment]:
+    """A clinic in which an appointment has lost its claim."""
+    clinic = Clinic()
+    clinic.clock.forward(timedelta(minutes=1))
     one = clinic.has(an_appointment())
     clinic.calendar.claims.clear()
-    clinic.calendar.down = Unavailable()
-    with pytest.raises(Unavailable):
+    clinic.fate.dies_at = dies_at
+    return clinic, one
+
+
+async def test_whoever_dies_while_mending_is_helped_by_the_jobs() -> None:
+    clinic, _ = mended()
+    await clinic.keeping.reconcile()
+    points = clinic.fate.halves
+    assert points >= 4
+    for point in range(points):
+        clinic, one = mended(dies_at=point)
+        with pytest.raises(Killed):
+            await clinic.keeping.reconcile()
+        await clinic.restarted()
         await clinic.keeping.reconcile()
-    await clinic.restarted()
-    assert (clinic.faults(), clinic.store.kept[one.id].status) == ([], Status.BOOKED)
+        assert (clinic.faults(), clinic.store.kept[one.id].status) == ([], Status.BOOKED), point
+
+
+async def test_where_the_clinic_moved_a_claim_and_the_event_was_lost_the_appointment_follows(clinic: Clinic) -> None:
+    moved, called_off = (
+        clinic.has(an_appointment()),
+        clinic.has(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
+    )
+    events = [clinic.on_leave(moved, "moved", starts_at=NINE, ends_at=NINE + HALF), clinic.on_leave(called_off)]
+    await clinic.keeping.reconcile()
+    assert (clinic.store.kept[moved.id].place, clinic.store.kept[called_off.id].status) == ((NINE, COLLEAGUE), Status.CANCELLED)
+    for event in events:
+        await clinic.displacements.follow(event)
+    assert (sorted(clinic.topics), clinic.faults()) == (["cancelled", "rescheduled"], [])
+
+
+@pytest.mark.parametrize("status", [Status.CHECKED_IN, Status.IN_PROGRESS])
+async def test_one_that_has_begun_and_lost_its_claim_has_it_over_whoever_took_it(clinic: Clinic, status: Status) -> None:
+    one = clinic.has(an_appointment(status))
+    clinic.calendar.claims.clear()
+    rival = clinic.has(an_appointment(patient=replace(one.patient, id=new_id())))
+    await clinic.keeping.reconcile()
+    assert (set(clinic.calendar.claims), clinic.store.kept[one.id].status, clinic.topics) == ({one.id, rival.id}, status, [])
 
 
 async def test_a_time_that_is_lost_to_another_is_not_taken_away(clinic: Clinic) -> None:

@@ -83,10 +83,35 @@ async def test_who_stays_with_the_same_doctor_needs_no_card(clinic: Clinic) -> N
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("status", BEGUN)
-async def test_one_that_has_begun_goes_on(clinic: Clinic, action: str, status: Status) -> None:
+async def test_one_that_has_begun_goes_on_and_has_its_time_again(clinic: Clinic, action: str, status: Status) -> None:
     one = clinic.has(an_appointment(status))
-    await clinic.displacements.follow(a_leave(a_displaced(one, action)))
-    assert (clinic.store.kept[one.id], clinic.topics) == (one, [])
+    event = clinic.on_leave(one, action)
+    assert clinic.faults()
+    for _ in range(2):
+        await clinic.displacements.follow(event)
+    kept = clinic.store.kept[one.id]
+    assert (kept.status, kept.place, kept.version, clinic.topics, clinic.faults()) == (status, one.place, one.version, [], [])
+    assert clinic.calendar.asked[-1].begun
+
+
+async def test_leaves_that_are_told_in_any_order_leave_what_the_calendar_has() -> None:
+    for order in (lambda events: events, reversed):
+        clinic = Clinic()
+        one = clinic.has(an_appointment())
+        first = clinic.on_leave(one, "moved")
+        second = clinic.on_leave(replace(one, revision=2), "cancelled", previous_doctor_id=COLLEAGUE, previous_starts_at=TEN)
+        for event in [*order([first, second]), first]:
+            await clinic.displacements.follow(event)
+        assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (S.CANCELLED, ["cancelled"], [])
+
+
+async def test_what_is_told_again_after_its_patient_came_back_changes_nothing(clinic: Clinic) -> None:
+    one = clinic.has(an_appointment())
+    late = a_leave(a_displaced(one, "cancelled"))
+    for start in (ELEVEN, NINE):
+        await clinic.changes.reschedule(clinic.act(ANNA, one), start, None)
+        await clinic.displacements.follow(late)
+    assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (S.BOOKED, ["rescheduled"] * 2, [])
 
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
@@ -116,14 +141,15 @@ async def test_of_one_that_ended_nothing_is_called_off(clinic: Clinic, status: S
     assert (clinic.store.kept[one.id], clinic.topics) == (one, [])
 
 
-async def test_a_claim_that_cannot_be_given_back_now_is_given_back_by_the_job(clinic: Clinic) -> None:
+async def test_while_the_calendar_does_not_answer_the_event_comes_again(clinic: Clinic) -> None:
     one = an_appointment(S.CANCELLED)
     clinic.claims_for(clinic.has(one))
     event = clinic.on_leave(one, "moved")
     clinic.calendar.down = Unavailable()
+    with pytest.raises(Unavailable):
+        await clinic.displacements.follow(event)
+    clinic.calendar.down = None
     await clinic.displacements.follow(event)
-    assert one.id in clinic.calendar.claims
-    await clinic.restarted()
     assert clinic.faults() == []
 
 
@@ -153,20 +179,17 @@ async def test_a_move_under_way_is_settled_first_and_then_follows(clinic: Clinic
     assert (clinic.store.kept[one.id].place, clinic.topics, clinic.faults()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
 
 
-@pytest.mark.parametrize("action", ["cancelled", "moved"])
-async def test_where_the_calendar_is_silent_about_one_the_others_follow_and_it_comes_later(clinic: Clinic, action: str) -> None:
+async def test_where_one_cannot_follow_the_others_do_and_it_comes_later(clinic: Clinic) -> None:
     first, second = clinic.has(an_appointment()), clinic.has(an_appointment(starts_at=ELEVEN))
-    what = a_displaced(first, action), a_displaced(second, action)
+    what = a_displaced(first, "moved"), a_displaced(second, "cancelled")
     clinic.calendar.leave(*what)
-    await clinic.store.save(first.reschedule(NINE - timedelta(hours=1), first.doctor, BY, NOON, once=new_id()))
-    clinic.calendar.down = Unavailable()
+    clinic.silent = True
     with pytest.raises(Unavailable):
         await clinic.displacements.follow(event := a_leave(*what))
-    assert len(clinic.topics) == 1
-    clinic.calendar.down = None
+    assert clinic.topics == ["cancelled"]
+    clinic.silent = False
     await clinic.displacements.follow(event)
-    await clinic.restarted()
-    assert (len(clinic.topics), len(set(clinic.topics)), clinic.faults()) == (2, 1, [])
+    assert (clinic.topics, clinic.faults()) == (["cancelled", "rescheduled"], [])
 
 
 @pytest.mark.parametrize("how", ["silent", "unknown"])
@@ -190,7 +213,7 @@ async def test_whoever_was_overtaken_looks_again(clinic: Clinic) -> None:
         (moved, "cancelled", moved.become(S.CHECKED_IN, BY, NOON, once=new_id()), S.CHECKED_IN),
     ):
         clinic.store.meanwhile = [meanwhile]
-        await clinic.displacements.follow(a_leave(a_displaced(one, action)))
+        await clinic.displacements.follow(clinic.on_leave(one, action))
         kept = clinic.store.kept[one.id]
         assert (kept.status, kept.reason, kept.cancel_reason) == (after, meanwhile.reason, meanwhile.cancel_reason)
     assert clinic.topics == ["rescheduled"]
@@ -204,11 +227,11 @@ async def test_one_that_too_many_change_comes_again(clinic: Clinic) -> None:
             clinic.store.kept[one.id] = replace(one, edition=clinic.store.kept[one.id].edition + 1)
             return False
 
-    clinic.store.meanwhile = Restless()
+    clinic.store.meanwhile, event = Restless(), clinic.on_leave(one)
     with pytest.raises(Unavailable):
-        await clinic.displacements.follow(a_leave(a_displaced(one)))
+        await clinic.displacements.follow(event)
     clinic.store.meanwhile = []
-    await clinic.displacements.follow(a_leave(a_displaced(one)))
+    await clinic.displacements.follow(event)
     assert clinic.topics == ["cancelled"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Overtaken
 from shared.contracts.events import Event
-from shared.contracts.grains import Span
+from shared.contracts.grains import Span, grain_from
 from shared.contracts.http import DoctorRules, ServiceRules
 
 Seat = Claim | Hold
@@ -105,14 +106,11 @@ class Memory:
                 found.setdefault(session, []).append(seat)
         return found
 
-    async def affected(self, doctor_id: UUID, span: Span, limit: int) -> list[Claim]:
-        places = [(claim.place, claim) for claim in self.claims.values() if claim.live and claim.place]
-        hit = [claim for place, claim in places if place.doctor_id == doctor_id and meet(place.visit, span)]
+    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        places = [(claim.place, claim) for claim in self.claims.values() if claim.live and claim.place and not claim.begun]
+        ahead = [(place, claim) for place, claim in places if place.visit.start >= grain_from(now)]
+        hit = [claim for place, claim in ahead if place.doctor_id in doctor_ids and meet(place.visit, span)]
         return sorted(hit, key=lambda claim: (claim.place.visit.start if claim.place else 0, claim.id))[:limit]
-
-    async def appointments(self, span: Span, limit: int) -> list[Claim]:
-        doctors = {claim.place.doctor_id for claim in self.claims.values() if claim.place}
-        return [claim for doctor_id in sorted(doctors) for claim in await self.affected(doctor_id, span, limit)][:limit]
 
     async def leave(self, leave_id: UUID) -> Leave | None:
         return self.taken_leaves.get(leave_id)
