@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.services import ServiceType
 from shared.contracts.events import Event
 from shared.contracts.http import NewAccount
@@ -70,7 +70,7 @@ class Store(Protocol):
 
     async def doctor(self, doctor_id: UUID) -> Doctor: ...
 
-    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Doctor]:
+    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Profile]:
         """Active ones, up to `limit` in the order of name and id."""
 
     async def all_doctors(self, *, limit: int, after: Cursor) -> list[Doctor]:

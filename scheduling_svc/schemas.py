@@ -6,12 +6,19 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from scheduling_svc.domain.agenda import EntryKind
 from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
-from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation
+from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation, rendered
+from shared.kit.paging import BadCursor, from_cursor, to_cursor
+
+INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+
+
+def _cursor(place: tuple[datetime, UUID] | None) -> str | None:
+    return to_cursor((rendered(place[0]), place[1])) if place else None
 
 
 class SlotOut(Answer):
@@ -28,11 +35,23 @@ class SlotOut(Answer):
 
 
 class SlotListOut(Answer):
-    """In the order of start and doctor; not `complete` when `limit` cut it: ask again from the last start on."""
+    """In the order of start and doctor; not `complete` when `limit` cut it: it goes on `after` its `next`."""
 
     items: list[SlotOut]
     complete: bool
     generated_at: Instant
+    next: Annotated[str | None, BeforeValidator(_cursor)] = None
+
+
+def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """The place in a list of slots with which another ended; BadCursor."""
+    if cursor is None:
+        return None
+    try:
+        at, doctor_id = from_cursor(cursor)
+        return INSTANT.validate_python(at), UUID(doctor_id)
+    except ValueError:
+        raise BadCursor(pointer="/after") from None
 
 
 class ReasonOut(Answer):

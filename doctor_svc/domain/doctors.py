@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
@@ -16,6 +16,24 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import expect_version
 
 OWN_FIELDS = frozenset({"title", "bio", "languages", "location", "accepting_patients"})
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What patients see of a doctor."""
+
+    id: UUID
+    full_name: str
+    time_zone: str
+    title: str | None
+    bio: str | None
+    location: str | None
+    specialties: Sequence[str]
+    languages: Sequence[str]
+    services: Sequence[UUID]
+    accepting_patients: bool
+    active: bool
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.services import ServiceType
 from doctor_svc.ports import Cursor, DoctorFilter
 from doctor_svc.repository import doctors, services
@@ -83,7 +83,7 @@ class SqlStore:
         async with self.database.read() as connection:
             return await doctors.known(connection, doctor_id)
 
-    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Doctor]:
+    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Profile]:
         async with self.database.read() as connection:
             return await doctors.listed(connection, wanted, limit, after)
 

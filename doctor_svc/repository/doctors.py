@@ -6,22 +6,23 @@ from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
-from unicodedata import combining, normalize
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.refusals import NoSuchDoctor
 from doctor_svc.domain.schedules import Schedule
 from doctor_svc.ports import DoctorFilter
 from doctor_svc.repository.services import beyond, place
 from doctor_svc.repository.tables import DOCTORS, WORD_LENGTH, WORDS
 from shared.contracts.http import DateOverride, WeeklyWindow
+from shared.contracts.words import folded
 from shared.kit.retry import Aborted
 from shared.kit.sql import added
 
+PROFILE = [DOCTORS.c[each.name] for each in fields(Profile)]
 PLAIN = [each.name for each in fields(Doctor) if each.name not in ("schedule", "specialties", "languages", "services")]
 
 
@@ -82,12 +83,14 @@ async def drop(connection: AsyncConnection, doctor_id: UUID) -> None:
         await connection.execute(delete(WORDS).where(WORDS.c.doctor_id == doctor_id))
 
 
-async def listed(connection: AsyncConnection, wanted: DoctorFilter, limit: int, after: tuple[str, ...] | None) -> list[Doctor]:
-    query = select(DOCTORS).where(DOCTORS.c.active, ~DOCTORS.c.pending).order_by(DOCTORS.c.full_name, DOCTORS.c.id).limit(limit)
+async def listed(connection: AsyncConnection, wanted: DoctorFilter, limit: int, after: tuple[str, ...] | None) -> list[Profile]:
+    """Without their hours, which may be a thousand dates."""
+    query = select(*PROFILE).where(DOCTORS.c.active, ~DOCTORS.c.pending).order_by(DOCTORS.c.full_name, DOCTORS.c.id).limit(limit)
     query = query.where(*_bounds(wanted))
     if after is not None:
         query = query.where(beyond(DOCTORS.c.full_name, DOCTORS.c.id, after))
-    return [from_row(row) for row in await connection.execute(query)]
+    rows = (row._asdict() for row in await connection.execute(query))
+    return [Profile(**row | {"services": list(map(UUID, row["services"]))}) for row in rows]
 
 
 async def by_id(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None) -> list[Doctor]:
@@ -125,7 +128,8 @@ def _in_range(language: str) -> ColumnElement[bool]:
 
 
 async def _spell(connection: AsyncConnection, doctor: Doctor) -> None:
-    rows = [{"doctor_id": doctor.id, "kind": kind, "word": word} for kind, word in sorted(set(_words(doctor)))]
+    words = {(kind, word[:WORD_LENGTH]) for kind, word in _words(doctor)}
+    rows = [{"doctor_id": doctor.id, "kind": kind, "word": word} for kind, word in sorted(words)]
     if rows:
         await connection.execute(insert(WORDS), rows)
 
@@ -136,8 +140,3 @@ def _words(doctor: Doctor) -> Iterator[tuple[str, str]]:
     for kind, values in (("specialty", doctor.specialties), ("language", doctor.languages), ("service", doctor.services)):
         for value in values:
             yield kind, folded(str(value))
-
-
-def folded(text: str) -> str:
-    """As people search: without case and accents."""
-    return "".join(sign for sign in normalize("NFKD", text).casefold() if not combining(sign))[:WORD_LENGTH].strip()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
-from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.refusals import AccountDismissed, NoSuchDoctor, NotYoursToChange, UnknownService
 from doctor_svc.ports import DoctorFilter
 from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
@@ -43,7 +43,7 @@ Filtered = Annotated[DoctorFilter, Depends(_filter)]
 
 
 @router.get("", response_model=Page[DoctorOut], summary="Active doctors")
-async def list_doctors(_caller: Public, paging: Paged, wanted: Filtered, doctors: UseCases) -> Page[Doctor]:
+async def list_doctors(_caller: Public, paging: Paged, wanted: Filtered, doctors: UseCases) -> Page[Profile]:
     """By name. Bounds of different kinds must all hold; several values of one kind are alternatives. Case and accents do not matter.
 
     `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` anywhere in the doctor's.

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from doctor_svc.domain.doctors import Doctor
+from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.refusals import UnknownService
 from doctor_svc.ports import Accounts, Cursor, DoctorFilter, Store, Transaction
 from shared.contracts.events import AccountChanged
@@ -97,7 +97,7 @@ class Doctors:
     async def find(self, doctor_id: UUID, by: Caller | None) -> Doctor:
         return (await self.store.doctor(doctor_id)).shown_to(by)
 
-    async def browse(self, wanted: DoctorFilter, limit: int, after: Cursor) -> list[Doctor]:
+    async def browse(self, wanted: DoctorFilter, limit: int, after: Cursor) -> list[Profile]:
         """Active ones by name; one more than `limit`, if there is."""
         return await self.store.doctors(wanted, limit=limit + 1, after=after)
 

@@ -20,15 +20,23 @@ MOST_ENTRIES = 10_000
 SECRET_BYTES = 32
 TOKEN = r"[A-Za-z0-9_-]{43}"  # so many bytes in base64url
 SUMMARY = {EntryKind.APPOINTMENT: "Appointment", EntryKind.LEAVE: "Leave", EntryKind.CLOSURE: "Clinic closed"}
-# REFRESH-INTERVAL is RFC 7986's, the X- properties are what older clients read.
+# REFRESH-INTERVAL is RFC 7986's, the X- properties are what older clients read. A calendar must have a component (RFC 5545 section 3.6)
+# even when nobody is busy: the zone of its times.
 HEAD = (
     "BEGIN:VCALENDAR",
     "VERSION:2.0",
     "PRODID:-//Careslot//EN",
-    "METHOD:PUBLISH",
     "X-WR-CALNAME:Careslot",
     "REFRESH-INTERVAL;VALUE=DURATION:PT15M",
     "X-PUBLISHED-TTL:PT15M",
+    "BEGIN:VTIMEZONE",
+    "TZID:Etc/UTC",
+    "BEGIN:STANDARD",
+    "DTSTART:19700101T000000",
+    "TZOFFSETFROM:+0000",
+    "TZOFFSETTO:+0000",
+    "END:STANDARD",
+    "END:VTIMEZONE",
 )
 
 

@@ -14,6 +14,7 @@ from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, RangeRever
 from scheduling_svc.domain.terms import Doctor
 from shared.contracts.grains import Span, grain_from, grain_of, instant_of
 from shared.contracts.http import Alternative, Displaced
+from shared.contracts.words import folded
 from shared.kit.ids import same_id
 
 LONGEST_LEAVE = timedelta(days=366)
@@ -110,7 +111,7 @@ class Closure:
         return whole_grains(self.starts_at, self.ends_at)
 
     def concerns(self, doctor: Doctor) -> bool:
-        here = self.location is None or self.location.casefold() == (doctor.location or "").casefold()
+        here = self.location is None or folded(self.location) == doctor.location
         return here and not self.lifted
 
     def block_of(self, doctor_id: UUID) -> Block:

@@ -38,11 +38,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class SlotList:
-    """`complete` when nothing was left out."""
+    """`complete` when nothing was left out; else it goes on after the last one's start and doctor."""
 
     items: list[Slot]
     complete: bool
     generated_at: datetime
+
+    @property
+    def next(self) -> tuple[datetime, UUID] | None:
+        return None if self.complete else (self.items[-1].starts_at, self.items[-1].doctor_id)
 
 
 @dataclass(frozen=True, slots=True)

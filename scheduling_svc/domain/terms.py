@@ -10,6 +10,7 @@ from uuid import UUID
 from shared.contracts.grains import GRAIN_MINUTES, Span, grain_from, grain_of
 from shared.contracts.hours import Hours
 from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.words import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
+    """`specialties`, `languages` and `location` are folded, as they are compared."""
+
     id: UUID
     hours: Hours
     services: frozenset[UUID]
@@ -81,7 +84,7 @@ class Doctor:
     accepting: bool
     specialties: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
-    location: str | None = None
+    location: str = ""
 
     @classmethod
     def of(cls, rules: DoctorRules) -> Self:
@@ -91,7 +94,7 @@ class Doctor:
             frozenset(rules.services),
             rules.active,
             rules.accepting_patients,
-            frozenset(map(str.casefold, rules.specialties)),
-            frozenset(map(str.casefold, rules.languages)),
-            rules.location,
+            frozenset(map(folded, rules.specialties)),
+            frozenset(map(folded, rules.languages)),
+            folded(rules.location or ""),
         )

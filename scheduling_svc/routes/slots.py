@@ -10,15 +10,17 @@ from fastapi import Depends, Query, Request
 
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
 from scheduling_svc.domain.slots import Explanation, SlotList
-from scheduling_svc.schemas import ExplanationOut, SlotListOut
+from scheduling_svc.schemas import ExplanationOut, SlotListOut, place_of
 from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
 from shared.contracts.http import Instant, Locale, TimeZone
 from shared.kit import routes
 from shared.kit.access import Account, Public
+from shared.kit.paging import BadCursor
 from shared.kit.problems import refusals
 
 router = routes.router(tags=["Calendar"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[str | None, Query(max_length=200, description="The `next` of the list before.")]
 
 
 def _slots(request: Request) -> Slots:
@@ -33,15 +35,16 @@ def _question(
     time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
     but: Annotated[UUID | None, Query(alias="exclude_appointment", description="One's own, that may move over its own time.")] = None,
     limit: Limit = 100,
+    after: After = None,
 ) -> SlotQuestion:
-    return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit)
+    return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit, after=place_of(after))
 
 
 UseCases = Annotated[Slots, Depends(_slots)]
 Question = Annotated[SlotQuestion, Depends(_question)]
-Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=100, description="Default: all who offer the service.")]
+Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
 Word = Annotated[str | None, Query(min_length=1, max_length=200)]
-REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation)
+REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation, BadCursor)
 
 
 @router.get("/slots", response_model=SlotListOut, responses=refusals(*REFUSALS, UnknownDoctor), summary="Free times of a service")
@@ -57,12 +60,16 @@ def _earliest(
     begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
     time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
     limit: Limit = 10,
+    after: After = None,
 ) -> EarliestQuestion:
-    return EarliestQuestion(service_id, begins, specialty, location, language, time_zone, limit)
+    return EarliestQuestion(service_id, begins, specialty, location, language, time_zone, limit, place_of(after))
 
 
 @router.get(
-    "/slots/earliest", response_model=SlotListOut, responses=refusals(UnknownService), summary="The first free times of all doctors"
+    "/slots/earliest",
+    response_model=SlotListOut,
+    responses=refusals(UnknownService, BadCursor),
+    summary="The first free times of all doctors",
 )
 async def list_earliest_slots(caller: Public, slots: UseCases, question: Annotated[EarliestQuestion, Depends(_earliest)]) -> SlotList:
     """By start and then doctor, up to the service's horizon; not `complete` when there are more."""

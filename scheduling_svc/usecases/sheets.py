@@ -114,9 +114,10 @@ async def sheets_of(look: Look, service: Service, doctors: Sequence[Doctor], ask
     return [Sheet.of(service, doctor, asked, view, found.get(doctor.id, EMPTY), patient) for doctor in doctors]
 
 
-def first_starts(sheets: Sequence[Sheet], limit: int) -> list[tuple[int, UUID, Sheet]]:
-    """The first starts of all, by time and then doctor; a doctor's sheets must not overlap."""
-    return list(islice(merge(*map(_starts, sheets), key=_place), limit))
+def first_starts(sheets: Sequence[Sheet], limit: int, after: tuple[int, int] | None = None) -> list[tuple[int, UUID, Sheet]]:
+    """The first starts of all, by time and then doctor, from a place in that order on; a doctor's sheets must not overlap."""
+    found = merge(*map(_starts, sheets), key=_place)
+    return list(islice(found if after is None else (each for each in found if _place(each) > after), limit))
 
 
 def nearest(sheet: Sheet, start: int) -> list[tuple[int, UUID]]:

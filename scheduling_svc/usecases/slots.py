@@ -17,9 +17,12 @@ from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
 from scheduling_svc.usecases.sheets import Case, first_starts, sheets_of
-from shared.contracts.grains import DAY, Span, common, grain_from
+from shared.contracts.grains import DAY, Span, common, grain_from, grain_of
 from shared.contracts.identity import Caller
+from shared.contracts.words import folded
 from shared.kit.clock import Clock
+
+Place = tuple[datetime, UUID]  # in a list of slots: a start, and a doctor
 
 LONGEST = timedelta(days=62)
 USUAL = timedelta(days=14)
@@ -31,6 +34,7 @@ class SlotQuestion:
     """Which starts of a service are free from `begins` (default: now) up to, not including, `ends` (default: 14 days on).
 
     `doctor_ids` None: all who offer the service. `but` is an appointment whose own time counts as free. `time_zone` is for showing only.
+    `after` is the start and doctor with which the last list ended.
     """
 
     service_id: UUID
@@ -40,6 +44,7 @@ class SlotQuestion:
     time_zone: str | None = None
     but: UUID | None = None
     limit: int = 100
+    after: Place | None = None
 
     def starts(self, now: datetime) -> Span:
         begins = self.begins or now
@@ -53,7 +58,7 @@ class SlotQuestion:
 
 @dataclass(frozen=True, slots=True)
 class EarliestQuestion:
-    """Which starts of a service come first from `begins` (default: now) on, among the doctors that fit; words are compared without case."""
+    """Which starts of a service come first from `begins` (default: now) on, among the doctors that fit; words are compared folded."""
 
     service_id: UUID
     begins: datetime | None = None
@@ -62,12 +67,13 @@ class EarliestQuestion:
     language: str | None = None
     time_zone: str | None = None
     limit: int = 10
+    after: Place | None = None
 
     def fits(self, doctor: Doctor) -> bool:
         return (
-            (self.specialty is None or self.specialty.casefold() in doctor.specialties)
-            and (self.location is None or self.location.casefold() in (doctor.location or "").casefold())
-            and (self.language is None or _speaks(doctor, self.language.casefold()))
+            (self.specialty is None or folded(self.specialty) in doctor.specialties)
+            and (self.location is None or folded(self.location) in doctor.location)
+            and (self.language is None or _speaks(doctor, folded(self.language)))
         )
 
 
@@ -83,9 +89,9 @@ class Slots:
         async with self.rulebook.opened(question.service_id, question.doctor_ids) as opened:
             if question.but is not None:
                 view = await _for_a_move(opened.look, question.but, opened.service, by, view)
-            starts = common(asked, opened.service.open_to(now))
+            starts = _onwards(common(asked, opened.service.open_to(now)), question.after)
             sheets = await sheets_of(opened.look, opened.service, opened.doctors, starts, view)
-        return _listed(sheets, question.limit, question.time_zone, now)
+        return _listed(sheets, question, now)
 
     async def free_of(self, question: SlotQuestion, by: Caller | None) -> SlotList:
         """As `free`, for the page of a doctor: when nobody knows the doctor, there is no such page."""
@@ -100,9 +106,10 @@ class Slots:
         view = View.of(by, now)
         async with self.rulebook.opened(question.service_id) as opened:
             opened = replace(opened, doctors=list(filter(question.fits, opened.doctors)))
-            asked = _from(question.begins or now, opened.service.open_to(now))
-            sheets = await _enough(opened, asked, view, question.limit + 1)
-        return _listed(sheets, question.limit, question.time_zone, now)
+            asked = _onwards(_from(question.begins or now, opened.service.open_to(now)), question.after)
+            passed_over = len(opened.doctors) if question.after else 0
+            sheets = await _enough(opened, asked, view, question.limit + 1 + passed_over)
+        return _listed(sheets, question, now)
 
     async def explain(self, service_id: UUID, doctor_id: UUID, starts_at: datetime, by: Caller) -> Explanation:
         """Every reason that applies to the caller, in the order of the rules."""
@@ -132,15 +139,20 @@ def _from(begins: datetime, open_to: Span) -> Span:
     return range(start, max(start, open_to.stop))
 
 
+def _onwards(starts: Span, after: Place | None) -> Span:
+    return common(starts, range(grain_of(after[0]), starts.stop)) if after else starts
+
+
 def _speaks(doctor: Doctor, language: str) -> bool:
     """A language range takes in its variants (RFC 4647 section 3.3.1)."""
     return any(spoken == language or spoken.startswith(f"{language}-") for spoken in doctor.languages)
 
 
-def _listed(sheets: Sequence[Sheet], limit: int, time_zone: str | None, now: datetime) -> SlotList:
+def _listed(sheets: Sequence[Sheet], question: SlotQuestion | EarliestQuestion, now: datetime) -> SlotList:
     """A doctor may come with several sheets, of one stretch of time after the other."""
-    found = first_starts(sheets, limit + 1)
-    items = [Slot.of(sheet, grain, time_zone) for grain, _, sheet in found[:limit]]
+    limit, after = question.limit, (grain_of(question.after[0]), question.after[1].int) if question.after else None
+    found = first_starts(sheets, limit + 1, after)
+    items = [Slot.of(sheet, grain, question.time_zone) for grain, _, sheet in found[:limit]]
     return SlotList(items, complete=len(found) <= limit, generated_at=now)
 
 

@@ -90,26 +90,26 @@ async def test_without_limits_a_visit_has_one_patient_and_there_are_as_many_as_f
 async def test_limits_change_and_null_takes_a_cap_away(doctors: Running) -> None:
     made = (await doctors.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)).json()
     path = f"/services/{made['id']}"
-    changed = await doctors.http.patch(path, json={"capacity": 500, "daily_cap": None}, headers=ADMIN | {"If-Match": '"1"'})
+    changed = await doctors.http.patch(path, json={"capacity": 200, "daily_cap": None}, headers=ADMIN | {"If-Match": '"1"'})
     assert changed.status_code == 200, changed.text
-    assert changed.json() == made | {"capacity": 500, "daily_cap": None, "version": 2}
+    assert changed.json() == made | {"capacity": 200, "daily_cap": None, "version": 2}
     again = await doctors.http.patch(path, json={"weekly_cap": 1000, "daily_cap": 1}, headers=ADMIN | {"If-Match": '"2"'})
-    assert again.json() == made | {"capacity": 500, "daily_cap": 1, "weekly_cap": 1000, "version": 3}
+    assert again.json() == made | {"capacity": 200, "daily_cap": 1, "weekly_cap": 1000, "version": 3}
     same = await doctors.http.patch(path, json={"weekly_cap": 1000}, headers=ADMIN | {"If-Match": '"3"'})
     assert same.json()["version"] == 3
     await doctors.settle()
     told = [event.rules for event in doctors.heard if isinstance(event, ServiceChanged)]
     assert [(rules.capacity, rules.daily_cap, rules.weekly_cap, rules.version) for rules in told] == [
         (12, 4, 2, 1),
-        (500, None, 2, 2),
-        (500, 1, 1000, 3),
+        (200, None, 2, 2),
+        (200, 1, 1000, 3),
     ]
 
 
 WRONG = [(name, value) for name in LIMITS for value in (0, -1, 1.0, 2.5, "3", True, [1])]
 
 
-@pytest.mark.parametrize(("name", "value"), [*WRONG, ("capacity", 501), ("daily_cap", 1001), ("weekly_cap", 1001), ("capacity", None)])
+@pytest.mark.parametrize(("name", "value"), [*WRONG, ("capacity", 201), ("daily_cap", 1001), ("weekly_cap", 1001), ("capacity", None)])
 async def test_a_limit_that_makes_no_sense_is_refused(doctors: Running, name: str, value: object) -> None:
     offered = await doctors.http.post("/services", json=CHECKUP | {name: value}, headers=ADMIN)
     assert (offered.status_code, offered.json()["errors"][0]["pointer"]) == (422, f"/{name}")

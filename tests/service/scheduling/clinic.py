@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+from sqlalchemy import Engine, event
 
 from shared.contracts.http import DoctorRules, ServiceRules
 from tests.running import Running, not_found, running
@@ -46,6 +47,25 @@ async def a_clinic(folder: Path, neighbour: DoctorService, **settings: Any) -> A
     async with running("scheduling_svc", folder, neighbour, **settings) as here:
         await here.settle()
         yield here
+
+
+TABLES = ("claims", "seats", "doctors", "services", "offers")
+
+
+@contextmanager
+def questions() -> Iterator[list[str]]:
+    """What databases are asked meanwhile of people, rules and time; what jobs ask is of other tables."""
+    asked: list[str] = []
+
+    def note(*args: Any) -> None:
+        if any(f"FROM {table}" in args[2] for table in TABLES):
+            asked.append(args[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def reserve(here: Running, appointment_id: int, **wish: Any) -> httpx.Response:

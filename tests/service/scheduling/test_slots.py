@@ -7,11 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, event
 
 from shared.contracts.identity import Role
 from tests.running import Running
-from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
+from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, PATIENT, a_doctor, a_service
 
@@ -105,17 +104,9 @@ async def test_a_bad_token_is_refused_on_a_public_page(clinic: Running) -> None:
 
 
 async def queries_of(here: Running, url: str) -> int:
-    said: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        said.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with questions() as asked:
         assert (await here.http.get(url)).status_code == 200
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    return len([statement for statement in said if not statement.startswith("BEGIN")])
+    return len(asked)
 
 
 async def test_the_number_of_queries_depends_on_neither_days_nor_doctors(tmp_path: Path) -> None:
