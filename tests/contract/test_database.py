@@ -193,7 +193,7 @@ async def test_a_server_that_is_not_there_is_told_at_once() -> None:
         for use in (database.check, lambda: put(database, "a", 1)):
             with pytest.raises(Unavailable):
                 await use()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
 
 
 async def kill(url: str, number: int) -> None:
@@ -256,7 +256,7 @@ async def test_on_sqlite_readers_do_not_wait_for_the_writer(tmp_path: Path) -> N
         await put(database, "a", 1)
         async with database.write() as connection:
             await connection.execute(update(NUMBERS).values(value=2))
-            assert await asyncio.wait_for(numbers(database), 1) == {"a": 1}
+            assert await asyncio.wait_for(numbers(database), 5) == {"a": 1}
         assert await numbers(database) == {"a": 2}
 
 
@@ -264,7 +264,7 @@ async def test_a_writer_does_not_hold_the_others_for_ever(sql_url: str) -> None:
     async with opened(sql_url) as database:
         started = time.monotonic()
         await asyncio.gather(*(put(database, str(number), number) for number in range(50)))
-        assert (len(await numbers(database)), time.monotonic() - started < 10) == (50, True)
+        assert (len(await numbers(database)), time.monotonic() - started < 30) == (50, True)
 
 
 SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 200000) SELECT count(*) FROM n"
@@ -288,6 +288,6 @@ async def test_a_statement_that_is_cancelled_leaves_no_lock(tmp_path: Path) -> N
             kept += await asyncio.gather(task, return_exceptions=True)
             started = time.monotonic()
             await retried(partial(put, database, str(steps), steps))
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 4
         assert any(isinstance(end, asyncio.CancelledError) for end in kept)
         assert "a" not in await numbers(database)

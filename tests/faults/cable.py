@@ -56,7 +56,8 @@ class Cable:
             near_writer.transport.abort()
             return
         self._writers.add(far_writer)
-        await asyncio.gather(_pump(near_reader, far_writer), _pump(far_reader, near_writer))
+        with suppress(asyncio.CancelledError):  # cut
+            await asyncio.gather(_pump(near_reader, far_writer), _pump(far_reader, near_writer))
         self._writers -= {near_writer, far_writer}
 
 

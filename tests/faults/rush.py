@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.platform.houses import House, eventually
+from tests.platform.houses import PATIENCE_SECONDS, House, eventually
 from tests.platform.people import Person, admin_of, doctor_of, patient_of, service_of, slots
 
 
@@ -36,17 +36,17 @@ class Rush:
     def wait_for(self, answers: int) -> None:
         """Returns after that many more answers."""
         for _ in range(answers):
-            assert self.answered.acquire(timeout=60), "nobody gets an answer any more"
+            assert self.answered.acquire(timeout=PATIENCE_SECONDS), "nobody gets an answer any more"
 
     def finish(self) -> None:
         for thread in self._threads:
-            thread.join(120)
+            thread.join(3 * PATIENCE_SECONDS)
             assert not thread.is_alive()
 
     def _book(self, patient: Person, starts: list[str]) -> None:
         for number, start in enumerate(starts):
             wish = {"service_id": self.service["id"], "doctor_id": self.doctor.id, "starts_at": start}
-            answer = eventually(partial(self._sent, patient, wish, f"{number}"), seconds=90)
+            answer = eventually(partial(self._sent, patient, wish, f"{number}"), seconds=2 * PATIENCE_SECONDS)
             self.confirmed[answer["id"]] = start
             self.answered.release()
 
@@ -72,7 +72,7 @@ class Rush:
     def balance(self) -> None:
         """Every confirmed wish is booked once at its time, nothing is pending, no time is sold twice, and what is not booked is free."""
         self.admin = admin_of(self.house)
-        eventually(lambda: {item["status"] for item in self.appointments()} == {"booked"}, seconds=150)
+        eventually(lambda: {item["status"] for item in self.appointments()} == {"booked"}, seconds=2 * PATIENCE_SECONDS)
         standing = {item["id"]: item["starts_at"] for item in self.appointments()}
         assert standing == self.confirmed
         assert max(Counter(standing.values()).values()) == 1
@@ -92,5 +92,5 @@ class Rush:
             except httpx.HTTPError:
                 return False
 
-        eventually(arrived, seconds=120)
+        eventually(arrived)
         assert counted() == wanted

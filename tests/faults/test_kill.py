@@ -16,18 +16,17 @@ from tests.platform.houses import Distributed, Embedded
 
 @pytest.mark.xdist_group("embedded")
 def test_the_whole_embedded_house_is_killed_while_patients_book(tmp_path: Path) -> None:
-    house = Embedded(tmp_path / "data")
-    house.start()
-    rush = Rush(house)
-    rush.start()
-    for _ in range(3):
-        rush.wait_for(8)
-        house.process.kill()
-        house.start()
-    rush.finish()
-    rush.balance()
-    rush.mailed_once()
-    assert house.process.end() == 0
+    with Embedded(tmp_path / "data") as house:
+        rush = Rush(house)
+        rush.start()
+        for _ in range(3):
+            rush.wait_for(8)
+            house.process.kill()
+            house.start()
+        rush.finish()
+        rush.balance()
+        rush.mailed_once()
+        assert house.process.end() == 0
 
 
 @pytest.mark.xdist_group("distributed")

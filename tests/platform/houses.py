@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,7 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -29,7 +29,8 @@ from shared.kit.bus import DELAYS_SECONDS, EXCHANGE
 from tests.conftest import mysql_cursor, server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 120  # a start takes six seconds here alone, and far longer beside other houses
+PORTS = range(20_000, 32_000)  # below those that outgoing connections are given: a port found is still free when its server is up
 
 
 class House(Protocol):
@@ -43,9 +44,11 @@ class House(Protocol):
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(fact: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
@@ -59,16 +62,24 @@ def eventually(fact: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> An
         time.sleep(0.05)
 
 
-def _is_ready(url: str) -> bool:
-    return httpx.get(url).is_success
-
-
 class Process:
     """A child process that the test may kill."""
 
     def __init__(self, *arguments: str, environment: dict[str, str], log: Path) -> None:
-        self._file = log.open("ab")
+        self._log, self._file = log, log.open("ab")
         self._child = subprocess.Popen(arguments, env=os.environ | environment, stdout=self._file, stderr=self._file)
+
+    def until(self, fact: Callable[[], Any]) -> None:
+        """Returns when it is so; a process that ended before, or takes too long, is told with the end of its log."""
+        try:
+            eventually(lambda: self._child.poll() is not None or fact())
+            assert self._child.poll() is None, f"it ended with {self._child.returncode}"
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self._log.read_text()[-3000:]}") from None
+
+    def until_ready(self, url: str) -> None:
+        self.until(lambda: httpx.get(f"{url}/readyz").is_success)
 
     def kill(self) -> None:
         """As a power cut would: SIGKILL."""
@@ -97,7 +108,14 @@ class Embedded:
         admin = {"CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"], "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"]}
         arguments = ("-m", "careslot", "serve", "--dev", "--port", str(self.port), "--data", str(self.data))
         self.process = Process(sys.executable, *arguments, environment=admin, log=self.log)
-        eventually(lambda: httpx.get(f"{self.url}/readyz").is_success)
+        self.process.until_ready(self.url)
+
+    def __enter__(self) -> Embedded:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
 
     def mails(self) -> list[dict[str, Any]]:
         self.settle()
@@ -125,9 +143,8 @@ class Distributed:
         for service, ports in self.ports.items():
             for number in range(len(ports)):
                 self.start_one(service, number)
-        for ports in self.ports.values():
-            for port in ports:
-                eventually(partial(_is_ready, f"http://127.0.0.1:{port}/readyz"))
+        for (service, number), process in self.processes.items():
+            process.until_ready(f"http://127.0.0.1:{self.ports[service][number]}")
 
     def start_one(self, service: Service, number: int = 0) -> None:
         arguments = ["-m", "uvicorn", "--factory", f"{PACKAGES[service]}.main:create_app", "--port", str(self.ports[service][number])]
