@@ -138,6 +138,14 @@ def test_the_calendar_says_of_each_entry_when_and_what_kind(entries: list[Entry]
     ]
 
 
+def test_a_calendar_in_which_nobody_is_busy_is_valid_and_asks_for_nothing() -> None:
+    calendar = Calendar.from_ical(as_calendar([]))
+    assert [part.name for part in calendar.subcomponents] == ["VTIMEZONE"]
+    assert not [problem for part in calendar.walk() for problem in part.errors]
+    assert "METHOD" not in calendar
+    assert "METHOD" not in Calendar.from_ical(as_calendar([an_entry()]))
+
+
 def test_only_an_appointment_has_its_id() -> None:
     assert an_entry(7).appointment_id == UUID(int=7)
     assert [an_entry(7, kind).appointment_id for kind in (EntryKind.LEAVE, EntryKind.CLOSURE)] == [None, None]

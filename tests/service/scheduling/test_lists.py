@@ -1,0 +1,157 @@
+"""Lists of free times over HTTP: how long they may be, how they go on, and what a move sees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from shared.contracts.http import rendered
+from shared.contracts.identity import Role
+from shared.kit.paging import to_cursor
+from tests.running import NOON, Running
+from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
+from tests.tokens import bearer
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
+
+FOLLOW_UP = UUID(int=0x7)
+DAY, HALF = timedelta(days=1), timedelta(minutes=30)
+FIVE = [DOCTOR, COLLEAGUE, *(UUID(int=0xD3 + number) for number in range(3))]
+ME, STAFF, THE_DOCTOR = bearer(Role.PATIENT, PATIENT), bearer(Role.RECEPTION), bearer(Role.DOCTOR, DOCTOR)
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+    doctors = [a_doctor(id=doctor_id, services=[CHECKUP, FOLLOW_UP], location="Zürich, Rue du Rhône") for doctor_id in FIVE]
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(), a_service(id=FOLLOW_UP)])) as here:
+        yield here
+
+
+async def ask(here: Running, path: str, by: dict[str, str] | None = None, **query: Any) -> httpx.Response:
+    named = {"from" if name == "begins" else "to" if name == "ends" else name: value for name, value in query.items()}
+    return await here.http.get(path, params={"service_id": str(CHECKUP)} | named, headers=by)
+
+
+@pytest.mark.parametrize("path", ["/slots", f"/doctors/{DOCTOR}/slots"])
+async def test_a_list_reaches_over_sixty_two_days_and_not_a_second_more(clinic: Running, path: str) -> None:
+    last = NOON + 62 * DAY
+    answer = await ask(clinic, path, begins=rendered(NOON), ends=rendered(last), limit=1000)
+    assert (answer.status_code, answer.json()["complete"]) == (200, True)
+    refused = await ask(clinic, path, begins=rendered(NOON), ends=rendered(last + timedelta(seconds=1)))
+    assert (refused.status_code, refused.json()["code"], refused.json()["longest_days"]) == (422, "range_too_long", 62)
+    assert refused.json()["errors"][0]["pointer"] == "/to"
+
+
+async def test_eighty_doctors_may_be_named_and_not_one_more(clinic: Running) -> None:
+    assert (await ask(clinic, "/slots", doctor_id=[str(DOCTOR)] * 80)).status_code == 200
+    refused = await ask(clinic, "/slots", doctor_id=[str(DOCTOR)] * 81)
+    assert (refused.status_code, refused.json()["code"]) == (422, "validation_failed")
+    assert refused.json()["errors"][0]["pointer"] == "/doctor_id"
+
+
+@pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
+async def test_a_list_goes_on_without_a_gap_or_a_repeat(clinic: Running, path: str) -> None:
+    """Five doctors are free at each start, so a page may end between two of them."""
+    whole = (await ask(clinic, path, begins=rendered(NINE), limit=20)).json()["items"]
+    for limit in (2, 5, 7):
+        cursor: dict[str, Any] = {}
+        for first in range(0, 20, limit):
+            page = (await ask(clinic, path, begins=rendered(NINE), limit=limit, **cursor)).json()
+            assert (page["items"][: 20 - first], page["complete"]) == (whole[first : first + limit], False)
+            cursor = {"after": page["next"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "query"), [("/slots", {"ends": rendered(NINE + HALF)}), ("/slots/earliest", {"begins": rendered(NINE + 77 * DAY)})]
+)
+async def test_the_last_page_says_that_it_is(clinic: Running, path: str, query: dict[str, Any]) -> None:
+    whole = (await ask(clinic, path, **query, limit=1000)).json()
+    assert (whole["complete"], whole["next"]) == (True, None)
+    page = (await ask(clinic, path, **query, limit=len(whole["items"]) - 1)).json()
+    rest = (await ask(clinic, path, **query, limit=1, after=page["next"])).json()
+    assert (page["items"] + rest["items"], rest["complete"], rest["next"]) == (whole["items"], True, None)
+
+
+BAD_CURSORS = [
+    ("nonsense",),
+    (rendered(NINE),),
+    (rendered(NINE), str(DOCTOR), "more"),
+    (rendered(NINE), "nobody"),
+    ("yesterday", str(DOCTOR)),
+    ("2026-03-09T08:00:00", str(DOCTOR)),
+    ("9999-03-09T08:00:00Z", str(DOCTOR)),
+]
+
+
+@pytest.mark.parametrize("path", ["/slots", "/slots/earliest", f"/doctors/{DOCTOR}/slots"])
+async def test_a_cursor_of_another_list_is_refused(clinic: Running, path: str) -> None:
+    for cursor in ("nonsense", *map(to_cursor, BAD_CURSORS)):
+        refused = await ask(clinic, path, after=cursor)
+        assert (refused.status_code, refused.json()["code"]) == (422, "bad_cursor"), cursor
+        assert refused.json()["errors"][0]["pointer"] == "/after"
+
+
+@pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
+async def test_a_cursor_from_before_the_list_begins_it_and_one_from_after_it_ends_it(clinic: Running, path: str) -> None:
+    whole = (await ask(clinic, path, begins=rendered(NINE + HALF))).json()["items"]
+    for before in ("1970-01-02T00:00:00Z", rendered(NINE)):
+        found = await ask(clinic, path, begins=rendered(NINE + HALF), after=to_cursor((before, str(DOCTOR))))
+        assert found.json()["items"] == whole
+    beyond = (await ask(clinic, path, after=to_cursor(("2199-12-31T00:00:00Z", str(DOCTOR))))).json()
+    assert (beyond["items"], beyond["complete"], beyond["next"]) == ([], True, None)
+
+
+async def test_words_are_compared_without_accents_and_case(clinic: Running) -> None:
+    for word in ("zurich", "ZÜRICH", "rhone"):
+        assert (await ask(clinic, "/slots/earliest", location=word)).json()["items"] != []
+    assert (await ask(clinic, "/slots/earliest", location="zuerich")).json()["items"] == []
+
+
+async def starts(here: Running, by: dict[str, str], doctor: UUID = DOCTOR, **query: Any) -> list[int]:
+    """The free starts of two hours, in half hours after nine."""
+    window = {"begins": rendered(NINE), "ends": rendered(NINE + 4 * HALF), "doctor_id": str(doctor)}
+    items = (await ask(here, "/slots", by, **window | query)).json()["items"]
+    return [number for number in range(4) for slot in items if slot["starts_at"] == rendered(NINE + number * HALF)]
+
+
+async def test_whoever_moves_an_appointment_is_shown_what_its_patient_can_keep(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await reserve(clinic, 2, doctor_id=COLLEAGUE, starts_at=NINE + 2 * HALF)
+    moved: dict[str, Any] = {"exclude_appointment": str(UUID(int=1))}
+    for who in (ME, THE_DOCTOR, STAFF):
+        assert await starts(clinic, who, **moved) == [0, 1, 3]
+    for somebody in (THE_DOCTOR, STAFF):
+        assert await starts(clinic, somebody) == [1, 2, 3]
+    assert await starts(clinic, STAFF, COLLEAGUE, **moved) == [0, 1, 3]
+
+
+async def moving(here: Running, by: dict[str, str], service: UUID = CHECKUP) -> tuple[int, str]:
+    """Status and code."""
+    answer = await ask(here, "/slots", by, service_id=str(service), exclude_appointment=str(UUID(int=1)))
+    return answer.status_code, answer.json().get("code", "")
+
+
+async def test_a_move_keeps_the_service(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    for who in (ME, THE_DOCTOR, STAFF):
+        assert await moving(clinic, who) == (200, "")
+        assert await moving(clinic, who, FOLLOW_UP) == (404, "no_such_reservation")
+
+
+async def test_what_was_given_back_cannot_be_moved(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    await release(clinic, 1, 1)
+    for who in (ME, THE_DOCTOR, STAFF):
+        assert await moving(clinic, who) == (404, "no_such_reservation")
+    await reserve(clinic, 1, revision=2)
+    assert await moving(clinic, ME) == (200, "")
+
+
+async def test_another_doctor_moves_nothing(clinic: Running) -> None:
+    await reserve(clinic, 1)
+    assert await moving(clinic, bearer(Role.DOCTOR, COLLEAGUE)) == (404, "no_such_reservation")

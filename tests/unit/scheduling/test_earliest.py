@@ -1,0 +1,112 @@
+"""The earliest starts: none is lost between two looks, and the order is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from scheduling_svc.domain.slots import SlotList
+from scheduling_svc.domain.terms import Doctor
+from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
+from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service
+from tests.unit.scheduling.fakes import Memory, Owner
+
+DAY = timedelta(days=1)
+MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)
+EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
+FIVE = [UUID(int=0xE0 + number) for number in range(5)]
+
+
+def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> Slots:
+    known: dict[UUID, Any] = {doctor.id: doctor for doctor in doctors}
+    return Slots(Rulebook(Memory(known | {CHECKUP: a_service(**terms)}), Owner()), lambda: NOON)
+
+
+async def earliest(slots: Slots, **question: Any) -> SlotList:
+    return await slots.earliest(EarliestQuestion(CHECKUP, **question), None)
+
+
+def open_on(*days: int) -> DoctorRules:
+    """For half an hour, so many days after NINE."""
+    windows = [WallWindow(start="08:00", end="08:30")]
+    dates = [(NINE + day * DAY).date() for day in days]
+    return a_doctor(time_zone="UTC", weekly=[], overrides=[DateOverride(id=UUID(int=1), date=date, windows=windows) for date in dates])
+
+
+@pytest.mark.parametrize(("horizon_days", "count"), [(7, 1), (8, 2), (10, 4), (14, 8), (220, 214)])
+async def test_no_start_is_lost_or_repeated_where_two_looks_meet(horizon_days: int, count: int) -> None:
+    """One a day, at the very border of every look; the horizon ends at a noon."""
+    slots = a_clinic([a_doctor(time_zone="UTC", weekly=EVERY_DAY)], slot_step_minutes=24 * 60, horizon_days=horizon_days)
+    found = await earliest(slots, begins=MIDNIGHT, limit=1000)
+    assert [slot.starts_at for slot in found.items] == [MIDNIGHT + number * DAY for number in range(count)]
+    assert found.complete
+
+
+@pytest.mark.parametrize("days", [(0, 1), (0, 35), (0, 2, 60), (5, 40, 41)])
+async def test_one_start_more_than_asked_for_is_noticed_however_far_it_is(days: tuple[int, ...]) -> None:
+    slots = a_clinic([open_on(*days)])
+    for limit in range(1, len(days)):
+        found = await earliest(slots, limit=limit)
+        assert ([slot.starts_at for slot in found.items], found.complete) == ([NINE + day * DAY for day in days[:limit]], False)
+    assert (await earliest(slots, limit=len(days))).complete
+
+
+@pytest.mark.parametrize("learned", [FIVE, FIVE[::-1], [FIVE[3], FIVE[0], FIVE[4], FIVE[2], FIVE[1]]], ids=["first", "last", "mixed"])
+async def test_at_the_same_start_doctors_come_by_id_in_whatever_order_they_were_learned(learned: list[UUID]) -> None:
+    slots = a_clinic([a_doctor(id=doctor_id) for doctor_id in learned])
+    ranked = [(NINE + number * timedelta(minutes=30), doctor) for number in range(3) for doctor in FIVE]
+    question = SlotQuestion(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
+    for found in (await earliest(slots, begins=NINE, limit=15), await slots.free(question, None)):
+        assert [(slot.starts_at, slot.doctor_id) for slot in found.items] == ranked
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+async def test_whoever_goes_on_after_the_last_sees_every_start_once(limit: int) -> None:
+    """One start a day, so that a first look may find only what was seen already."""
+    slots = a_clinic([a_doctor(id=doctor_id, time_zone="UTC", weekly=EVERY_DAY) for doctor_id in FIVE], slot_step_minutes=24 * 60)
+    everything = (await earliest(slots, begins=MIDNIGHT, limit=20)).items
+    after = None
+    for first in range(0, 20, limit):
+        page = await earliest(slots, begins=MIDNIGHT, limit=limit, after=after)
+        assert (page.items[: 20 - first], page.complete) == (everything[first : first + limit], False)
+        after = page.next
+
+
+async def test_the_last_page_is_complete_and_after_it_there_is_nothing() -> None:
+    slots = a_clinic([open_on(0, 1, 35)])
+    (*_, last) = (await earliest(slots, limit=3)).items
+    rest = await earliest(slots, limit=1, after=(NINE + DAY, DOCTOR))
+    assert ([slot.starts_at for slot in rest.items], rest.complete, rest.next) == ([last.starts_at], True, None)
+    assert (await earliest(slots, after=(last.starts_at, DOCTOR))).items == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"location": "zurich"},
+        {"location": "ZÜRICH"},
+        {"location": "zu\u0308rich"},
+        {"location": "strasse"},
+        {"specialty": "generaliste"},
+        {"specialty": "Généraliste"},
+        {"specialty": "ge\u0301ne\u0301raliste"},
+        {"location": "Zürich", "specialty": "GENERALISTE", "language": "DE-ch"},
+    ],
+)
+def test_accents_and_case_do_not_keep_a_doctor_from_fitting(words: dict[str, Any]) -> None:
+    doctor = Doctor.of(a_doctor(specialties=["Généraliste"], location="Zürich, Bahnhofstraße", languages=["de-CH"]))
+    assert EarliestQuestion(CHECKUP, **words).fits(doctor)
+    plain = Doctor.of(a_doctor(specialties=["Generaliste"], location="Zurich, Bahnhofstrasse", languages=["de-CH"]))
+    assert EarliestQuestion(CHECKUP, **words).fits(plain)
+
+
+@pytest.mark.parametrize("words", [{"location": "basel"}, {"specialty": "general"}, {"language": "d"}, {"language": "de-CH-1996"}])
+def test_another_word_does(words: dict[str, Any]) -> None:
+    doctor = Doctor.of(a_doctor(specialties=["Généraliste"], location="Zürich", languages=["de-CH"]))
+    assert not EarliestQuestion(CHECKUP, **words).fits(doctor)
