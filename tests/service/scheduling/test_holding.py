@@ -61,6 +61,14 @@ async def test_a_hold_is_its_owners_for_five_minutes(clinic: Running) -> None:
     assert await slot(clinic) is None
 
 
+async def test_a_hold_of_another_is_nobodys_business(clinic: Running) -> None:
+    path = f"/holds/{(await hold(clinic)).json()['id']}"
+    for stranger in (SOMEONE, bearer(Role.RECEPTION), bearer(Role.ADMIN)):
+        told = [await clinic.http.get(path, headers=stranger), await clinic.http.post(f"{path}/extend", headers=stranger)]
+        assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(404, "no_such_hold")] * 2
+    assert (await clinic.http.get(path, headers=ME)).json()["extended"] is False
+
+
 async def test_others_are_told_until_when_and_what_else_is_free(clinic: Running) -> None:
     expires_at = (await hold(clinic)).json()["expires_at"]
     for refused in (await hold(clinic, by=SOMEONE), await book(clinic, person=OTHER)):
@@ -148,6 +156,13 @@ async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: Running)
     refused = (await book(clinic, hold_id=held)).json()
     assert refused["code"] == "hold_expired"
     assert rendered(NINE) in [alternative["starts_at"] for alternative in refused["alternatives"]]
+
+
+async def test_a_hold_of_another_that_is_over_is_still_anothers(clinic: Running) -> None:
+    held = UUID((await hold(clinic)).json()["id"])
+    clinic.clock.forward(FIVE)
+    assert (await book(clinic, person=OTHER, hold_id=held)).json()["code"] == "hold_mismatch"
+    assert (await book(clinic, start=NINE + HALF, hold_id=held)).json()["code"] == "hold_mismatch"
 
 
 async def test_a_hold_is_given_back_by_its_owner_only_and_as_often_as_they_like(clinic: Running) -> None:
