@@ -129,6 +129,23 @@ async def test_one_event_tells_what_was_displaced(clinic: Running) -> None:
     assert (event.actor.id, event.doctor_id) == (DOCTOR, DOCTOR)
 
 
+async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: Running) -> None:
+    await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    late = await book(clinic, 2, NINE + 8 * HALF, revision=2)
+    assert (late.status_code, late.json()["code"]) == (409, "reservation_released")
+    answered = await book(clinic, 3, NINE + 8 * HALF, revision=2)
+    assert (answered.status_code, answered.json()) == (200, await claim(clinic, 3))
+    assert (await claim(clinic, 3))["starts_at"] == rendered(NINE + 4 * HALF)
+
+
+async def test_a_later_wish_than_a_leave_is_granted(clinic: Running) -> None:
+    await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    for number in (2, 3):
+        answer = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
+        assert (answer["starts_at"], answer["doctor_id"], answer["live"]) == (rendered(NINE + 4 * number * HALF), str(DOCTOR), True)
+    assert rendered(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
+
+
 async def test_a_booking_made_in_between_is_not_lost(clinic: Running) -> None:
     assert (await preview(clinic)).status_code == 200
     await release(clinic, 3, 1)

@@ -1,0 +1,170 @@
+"""What a leave's preview proposes: whichever proposals are chosen, all can be taken at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from scheduling_svc.domain.leaves import Affected, Decision
+from scheduling_svc.repository import SqlStore, Transaction
+from scheduling_svc.repository.tables import PLUMBING
+from shared.contracts.identity import Service
+from tests.contract.grains import opened
+from tests.contract.leaves import HALF, book, keep, move, patient, preview, take
+from tests.property.desk import Desk
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
+
+GROUP, CAPPED, EARLY, QUARTERLY, THIRD, FOURTH = (UUID(int=number) for number in (0x61, 0x62, 0x63, 0x64, 0xD3, 0xD4))
+SERVICES = [
+    a_service(),
+    a_service(id=GROUP, capacity=2),
+    a_service(id=CAPPED, daily_cap=2),
+    a_service(id=EARLY, buffer_before_minutes=15),
+    a_service(id=QUARTERLY, capacity=2, slot_step_minutes=15, buffer_after_minutes=5),
+]
+ALL = [service.id for service in SERVICES]
+
+
+class Undone(Exception):
+    """It was only a trial."""
+
+
+@dataclass(frozen=True)
+class Trial(SqlStore):
+    """What is written in it was never written."""
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self.database.write() as connection:
+            yield Transaction(connection, PLUMBING, Service.SCHEDULING, self.now)
+            raise Undone
+
+
+@dataclass(frozen=True)
+class Booked:
+    """An appointment so many half hours after nine."""
+
+    service: UUID = CHECKUP
+    halves: int = 0
+    patient: int | None = None
+    doctor: UUID = DOCTOR
+
+
+CLINICS = {
+    "two of one patient": [Booked(patient=1), Booked(halves=1, patient=1)],
+    "one patient, and all times of a colleague but two": [
+        Booked(patient=1),
+        Booked(halves=1, patient=1),
+        *(Booked(halves=halves, doctor=COLLEAGUE) for halves in range(2, 16)),
+    ],
+    "two of one patient, and three colleagues who have no time before ten": [
+        Booked(patient=1),
+        Booked(halves=1, patient=1),
+        *(Booked(halves=halves, doctor=doctor) for halves in range(2) for doctor in (COLLEAGUE, THIRD, FOURTH)),
+    ],
+    "a cap": [Booked(CAPPED), Booked(CAPPED, 1)],
+    "a cap that a colleague has half reached": [Booked(CAPPED), Booked(CAPPED, 1), Booked(CAPPED, 7, doctor=COLLEAGUE)],
+    "a buffer before": [Booked(EARLY, 1), Booked(EARLY, 3)],
+    "a group": [Booked(GROUP), Booked(GROUP), Booked(GROUP, doctor=COLLEAGUE)],
+    "two groups": [Booked(GROUP), Booked(GROUP), Booked(GROUP, 1)],
+    "groups whose times overlap": [Booked(QUARTERLY), Booked(QUARTERLY, 2), Booked(QUARTERLY, 1, doctor=COLLEAGUE)],
+    "a group and then one alone": [Booked(GROUP), Booked(CHECKUP, 1)],
+    "one alone and then a group": [Booked(CHECKUP), Booked(GROUP, 1)],
+    "a group, then one alone, all of one patient": [Booked(GROUP, 0, 1), Booked(CHECKUP, 1, 1)],
+}
+
+
+@asynccontextmanager
+async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[Desk, Desk]]:
+    """The desk, and one at which all is a trial."""
+    doctors = [a_doctor(id=each, services=ALL) for each in (DOCTOR, *others)]
+    doctors.append(a_doctor(**{"id": COLLEAGUE, "services": ALL} | colleague))
+    async with opened(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
+        yield await Desk.opened(store, NOON, doctors, SERVICES), Desk(Trial(store.database, store.now), NOON)
+
+
+def choices(affected: Affected) -> list[Decision]:
+    """Each proposal, or nothing."""
+    number = affected.appointment_id.int
+    return [keep(number), *(move(number, each.starts_at, each.doctor_id) for each in affected.proposals)]
+
+
+@pytest.mark.parametrize("booked", CLINICS.values(), ids=CLINICS.keys())
+async def test_whichever_proposals_are_chosen_all_can_be_taken_at_once(tmp_path: Path, booked: Sequence[Booked]) -> None:
+    async with a_clinic(tmp_path, *{each.doctor for each in booked} - {DOCTOR, COLLEAGUE}) as (desk, trial):
+        for number, each in enumerate(booked, start=1):
+            whose = patient(each.patient or number)
+            await book(desk, number, NINE + each.halves * HALF, service_id=each.service, doctor_id=each.doctor, patient_id=whose)
+        affected = await preview(desk)
+        assert all(each.proposals for each in affected)
+        for chosen in product(*map(choices, affected)):
+            with pytest.raises(Undone):
+                await take(trial, *chosen)
+
+
+async def proposed(desk: Desk, nth: int = 0) -> list[tuple[UUID, int]]:
+    """For one of the appointments: with whom, and how many half hours after nine."""
+    return [(each.doctor_id, (each.starts_at - NINE) // HALF) for each in (await preview(desk))[nth].proposals]
+
+
+async def test_two_colleagues_that_day_the_nearest_first_and_then_the_doctors_own_next_time(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, THIRD, FOURTH) as (desk, _):
+        await book(desk, 1, NINE + 2 * HALF)
+        assert await proposed(desk) == [(COLLEAGUE, 2), (THIRD, 2), (DOCTOR, 6)]
+        await book(desk, 2, NINE + 2 * HALF, doctor_id=COLLEAGUE)
+        assert await proposed(desk) == [(THIRD, 2), (FOURTH, 2), (DOCTOR, 6)]
+        for number, doctor in enumerate((THIRD, FOURTH), start=3):
+            await book(desk, number, NINE + 2 * HALF, doctor_id=doctor)
+        await book(desk, 5, NINE + 6 * HALF)
+        await book(desk, 6, NINE + 1 * HALF, doctor_id=COLLEAGUE)
+        await book(desk, 7, NINE + 3 * HALF, doctor_id=COLLEAGUE)
+        assert await proposed(desk) == [(THIRD, 1), (FOURTH, 1), (DOCTOR, 7)]
+
+
+async def test_the_doctors_own_next_time_leaves_room_for_a_buffer_after_the_leave(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path) as (desk, _):
+        await book(desk, 1, NINE + HALF, service_id=EARLY)
+        assert await proposed(desk) == [(COLLEAGUE, 1), (DOCTOR, 7)]
+
+
+async def test_what_is_proposed_for_one_service_does_not_count_against_the_cap_of_another(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path) as (desk, _):
+        for number, service in enumerate((CHECKUP, CHECKUP, CAPPED), start=1):
+            await book(desk, number, NINE + number * HALF, service_id=service)
+        assert await proposed(desk, 2) == [(COLLEAGUE, 3), (DOCTOR, 8)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"active": False}, {"services": [GROUP]}, {"weekly": []}, {"accepting_patients": False}],
+    ids=["inactive", "of another service", "without hours", "full"],
+)
+async def test_who_could_not_be_booked_is_not_proposed(tmp_path: Path, change: dict[str, Any]) -> None:
+    async with a_clinic(tmp_path, THIRD, **change) as (desk, _):
+        await book(desk, 1)
+        assert await proposed(desk) == [(THIRD, 0), (DOCTOR, 6)]
+
+
+async def test_who_is_inactive_takes_nobodys_place_among_those_who_are_asked(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path) as (desk, _):
+        async with desk.store.begin() as tx:
+            for number in range(0xE0, 0xF8):
+                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL, active=False))
+            await tx.learn_doctor(a_doctor(id=UUID(int=0xF9), services=ALL))
+        await book(desk, 1)
+        assert await proposed(desk) == [(COLLEAGUE, 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
+
+
+async def test_a_doctor_who_is_away_up_to_the_horizon_and_has_no_colleague_has_nothing_to_propose(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, active=False) as (desk, _):
+        await book(desk, 1)
+        (affected,) = await preview(desk, time=(NINE, NOON + timedelta(days=90)))
+        assert affected.proposals == []
