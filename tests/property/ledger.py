@@ -126,7 +126,7 @@ class Ledger:
         return None
 
     def take_leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
-        """Of every appointment in it: where it goes, `keep` or `cancel`. All of it or nothing; what is cancelled makes room first."""
+        """Of every appointment in it: where it goes, `keep` or `cancel`. All of it or nothing; all who go make room first."""
         before = dict(self.visits), dict(self.holds), dict(self.leaves)
         refused = self._leave(one, doctor, span, outcomes)
         if refused:
@@ -181,11 +181,11 @@ class Ledger:
             return "affected_changed"
         self.leaves[one] = doctor, span
         self._drop(key for key, held in self.holds.items() if held.spot.doctor == doctor and meet(held.spot.span, span))
-        for gone in [each for each, outcome in outcomes.items() if outcome == "cancel"]:
-            del self.visits[gone]
-        for moved, spot in [(each, outcome) for each, outcome in outcomes.items() if isinstance(outcome, Spot)]:
-            visit = self.visits[moved]
-            if refused := self.refused(spot, viewer=doctor, patient=visit.patient, but=moved):
+        going = {each: (self.visits.pop(each), outcome) for each, outcome in outcomes.items() if outcome != "keep"}
+        for moved, (visit, spot) in going.items():
+            if not isinstance(spot, Spot):
+                continue
+            if refused := self.refused(spot, viewer=doctor, patient=visit.patient):
                 return refused
             self._give_way(spot, doctor)
             self.visits[moved] = Visit(spot, visit.patient, visit.revision + 1)

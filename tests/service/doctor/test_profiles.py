@@ -9,6 +9,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from tests.service.doctor.practice import ADMIN, ADMIN_SERVICE, Practice
+from tests.service.scheduling.clinic import questions
 from tests.tokens import bearer, service_bearer
 
 
@@ -68,6 +69,15 @@ async def test_pages_have_no_gaps_even_among_namesakes_with_long_names(anywhere:
         seen += [item["id"] for item in page.json()["items"]]
         path = page.headers.get("link", "").partition(">")[0].removeprefix("<")
     assert len(seen) == len(set(seen)) == 4
+
+
+async def test_a_list_of_doctors_reads_no_hours(doctors: Practice) -> None:
+    await doctors.engage()
+    with questions() as asked:
+        assert await doctors.names() == ["Ada Weiss"]
+    (question,) = asked
+    assert "full_name" in question
+    assert not {"weekly", "overrides"} & set(question.replace(",", " ").replace(".", " ").split())
 
 
 @pytest.mark.parametrize(

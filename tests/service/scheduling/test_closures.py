@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from shared.contracts.events import DoctorChanged
-from shared.contracts.http import DoctorRules, rendered
+from shared.contracts.events import AppointmentCheckedIn, DoctorChanged
+from shared.contracts.http import Actor, DoctorRules, rendered
 from shared.contracts.identity import Role
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
@@ -36,6 +36,14 @@ async def close(
 ) -> httpx.Response:
     body = {"from": rendered(begins), "to": rendered(ends), "reason": "Holiday", **more}
     return await here.http.post("/admin/closures", json=body, headers=by)
+
+
+def checked_in(number: int) -> AppointmentCheckedIn:
+    """The patient of an appointment is here."""
+    fields: dict[str, Any] = {"service_id": CHECKUP, "doctor_id": DOCTOR, "patient_id": UUID(int=0xAA00 + number)}
+    times = {"occurred_at": NOON, "starts_at": NINE, "ends_at": NINE + DAY, "time_zone": "Europe/Berlin"}
+    known = {"id": uuid4(), "appointment_id": UUID(int=number), "version": 2, "sequence": 0, "status": "checked_in"}
+    return AppointmentCheckedIn(**fields | times | known, actor=Actor(id=DOCTOR, role=Role.DOCTOR))
 
 
 async def is_open(here: Running, doctor: UUID) -> bool:
@@ -64,6 +72,24 @@ async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Ru
 async def test_a_location_is_closed_alone_whatever_its_capitals(clinic: Running) -> None:
     await close(clinic, location="north")
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
+
+
+@pytest.mark.parametrize(("closed", "works_at"), [("zurich", "Zürich"), ("ZÜRICH", "zurich"), ("Élysée", "elysee"), ("groß", "GROSS")])
+async def test_a_location_is_closed_with_or_without_its_accents(clinic: Running, closed: str, works_at: str) -> None:
+    await learn(clinic, a_doctor(location=works_at, version=2))
+    await close(clinic, location=closed)
+    assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
+
+
+async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(clinic: Running) -> None:
+    starts = [NINE + number * timedelta(minutes=30) for number in range(4)]
+    for number, start in enumerate(starts, start=1):
+        assert (await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start)).status_code == 200
+    assert (await reserve(clinic, 5, patient_id=UUID(int=0xAA05), doctor_id=COLLEAGUE, starts_at=starts[2])).status_code == 200
+    clinic.clock.put(starts[0] + timedelta(minutes=1))
+    await clinic.tell(checked_in(2))
+    closure = (await close(clinic, begins=starts[0], ends=starts[3], location="North")).json()
+    assert ([UUID(each["appointment_id"]).int for each in closure["affected"]], closure["complete"]) == ([3], True)
 
 
 async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(clinic: Running) -> None:
@@ -99,16 +125,18 @@ async def test_a_repeated_wish_with_a_key_closes_once(clinic: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begins", "ends", "code"),
+    ("begins", "ends", "code", "pointer"),
     [
-        (NINE, NINE, "range_reversed"),
-        (NINE, NINE + 32 * DAY, "range_too_long"),
-        (NINE - 30 * DAY, NINE - 29 * DAY, "already_over"),
+        (NINE, NINE, "range_reversed", "/from"),
+        (NINE, NINE - DAY, "range_reversed", "/from"),
+        (NINE, NINE + 32 * DAY, "range_too_long", "/to"),
+        (NINE - 30 * DAY, NINE - 29 * DAY, "already_over", "/to"),
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, begins: datetime, ends: datetime, code: str) -> None:
+async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, begins: datetime, ends: datetime, code: str, pointer: str) -> None:
     refused = await close(clinic, begins=begins, ends=ends)
     assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
 
 
 async def test_only_admins_close(clinic: Running) -> None:
