@@ -109,7 +109,7 @@ def sound_date(windows: Sequence[WallWindow]) -> None:
 def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tuple[datetime, datetime]:
     """A range as asked for, by default from now and two weeks long."""
     start = begins or now
-    end = ends or min(start + USUAL_RANGE, LATEST - GRAIN)
+    end = ends or max(min(start + USUAL_RANGE, LATEST - GRAIN), start + GRAIN)
     if start >= end:
         raise RangeReversed(pointer="/from")
     if end - start > LONGEST_RANGE:

@@ -144,10 +144,11 @@ EMPTY = Diary()
 
 
 def _without(engagements: Sequence[Engagement], gone: Sequence[Engagement]) -> Sequence[Engagement]:
-    """Each that is gone is left out once: another may have the very same times."""
+    """Each that is gone is left out once: another may have the very same times. One that came while a transaction looked is not there."""
     if not gone:
         return engagements
     stay = list(engagements)
     for one in gone:
-        stay.remove(one)
+        if one in stay:
+            stay.remove(one)
     return stay

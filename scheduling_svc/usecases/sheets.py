@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from scheduling_svc.domain.refusals import NotBookable, SlotHeld
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
-from shared.contracts.grains import DAY, Span, common, grain_of, instant_of
+from shared.contracts.grains import DAY, Span, backwards, common, grain_of, instant_of, members, run
 from shared.contracts.http import Alternative
 
 NEAR = 7 * DAY
@@ -95,7 +95,7 @@ class Case:
 
     async def alternatives(self) -> list[Alternative]:
         """The nearest starts that the same patient could have with the same doctors, in order of time."""
-        asked = common(range(self.start - NEAR, self.start + NEAR), self.service.open_to(self.view.now))
+        asked = common(range(self.start - NEAR, self.start + NEAR + 1), self.service.open_to(self.view.now))
         sheets = await sheets_of(self.look, self.service, self.doctors, asked, self.view)
         free = sorted(each for sheet in sheets for each in nearest(sheet, self.start))
         chosen = sorted(free, key=lambda each: abs(each[0] - self.start))[:ALTERNATIVES]
@@ -121,9 +121,11 @@ def first_starts(sheets: Sequence[Sheet], limit: int, after: tuple[int, int] | N
 
 
 def nearest(sheet: Sheet, start: int) -> list[tuple[int, UUID]]:
-    """A doctor's starts that come nearest to one."""
-    own = [(grain, sheet.doctor.id) for grain in availability.starts(sheet)]
-    return sorted(own, key=lambda each: abs(each[0] - start))[:ALTERNATIVES]
+    """The starts of a doctor that come next to one, before and after it."""
+    free, first = availability.free(sheet), sheet.frame.start
+    before = max(start - first, 0)
+    near = chain(islice(backwards(free & run(before), first), ALTERNATIVES), islice(members(free >> before, first + before), ALTERNATIVES))
+    return [(grain, sheet.doctor.id) for grain in near]
 
 
 def _starts(sheet: Sheet) -> Iterator[tuple[int, UUID, Sheet]]:

@@ -91,3 +91,11 @@ def members(bits: int, first: int) -> Iterator[int]:
     while at >= 0:
         yield first + at
         at = digits.find("1", at + 1)
+
+
+def backwards(bits: int, first: int) -> Iterator[int]:
+    """The same from the last on."""
+    while bits:
+        at = bits.bit_length() - 1
+        yield first + at
+        bits ^= 1 << at

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-CONNECTIONS, READERS = 24, 4
+CONNECTIONS, READERS = 24, 8
 SESSION = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL', group_concat_max_len=16777216"
 
 
@@ -37,13 +37,13 @@ def sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
     return engine
 
 
-def mysql(url: str) -> AsyncEngine:
+def mysql(url: str, isolation: str, connections: int) -> AsyncEngine:
     """A connection is neither tried before use nor reset after it, which would be two of five round trips of a short transaction: one that
     was lost meanwhile is noticed by its first statement (Aborted), and `Database` ends every transaction itself."""
     return create_async_engine(
         url,
-        isolation_level="READ COMMITTED",
-        pool_size=CONNECTIONS,
+        isolation_level=isolation,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=2,
         pool_recycle=300,

@@ -46,7 +46,8 @@ class Route(APIRoute):
         guards = [call for call in calls if isinstance(call, Only)]
         preconditions = [call for call in calls if isinstance(call, Precondition)]
         known = {field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, Query)}
-        is_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
+        takes_nothing = self.body_field is None and self.methods != {"GET"}
+        is_json = takes_nothing or (self.body_field is not None and not isinstance(self.body_field.field_info, Form))
 
         async def handle(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
@@ -57,6 +58,8 @@ class Route(APIRoute):
             for precondition in preconditions:
                 precondition(request)
             _refuse_unknown(request, known)
+            if takes_nothing:
+                _refuse_content(request.scope.get("json", {}))
             response = await answered_once(request, caller, lambda: _finished(request, original))
             if caller is not None:
                 response.headers["Cache-Control"] = "no-store"
@@ -110,6 +113,13 @@ def _refuse_unknown(request: Request, known: set[str]) -> None:
         raise RequestValidationError(
             [{"type": "unknown_parameter", "loc": ("query", name), "msg": "no such parameter"} for name in unknown]
         )
+
+
+def _refuse_content(body: Any) -> None:
+    """A route that takes no body is content with an empty object."""
+    if body != {}:
+        places = [("body", name) for name in body] if isinstance(body, dict) else [("body",)]
+        raise RequestValidationError([{"type": "extra_forbidden", "loc": place, "msg": "nothing is expected"} for place in places])
 
 
 async def _finished(request: Request, original: Handler) -> Response:

@@ -53,15 +53,18 @@ def exact(length: int) -> String:
 
 
 class Database:
-    """A service's own database. `write()` is one transaction; `read()` a consistent look without one's own changes."""
+    """A service's own database. `write()` is one transaction, in which MySQL shows with every statement what was committed until then;
+    all statements of a `read()` see one moment."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self._writer = engines.sqlite(url, "BEGIN IMMEDIATE", 1) if self.is_sqlite else engines.mysql(url)
-        self._reader = engines.sqlite(url, "BEGIN", engines.READERS) if self.is_sqlite else self._writer
-        self._to_write = asyncio.Semaphore(1 if self.is_sqlite else engines.CONNECTIONS)
-        self._to_read = asyncio.Semaphore(engines.READERS) if self.is_sqlite else self._to_write
+        writers, readers = 1 if self.is_sqlite else engines.CONNECTIONS, engines.READERS
+        if self.is_sqlite:
+            self._writer, self._reader = engines.sqlite(url, "BEGIN IMMEDIATE", writers), engines.sqlite(url, "BEGIN", readers)
+        else:
+            self._writer, self._reader = engines.mysql(url, "READ COMMITTED", writers), engines.mysql(url, "REPEATABLE READ", readers)
+        self._to_write, self._to_read = asyncio.Semaphore(writers), asyncio.Semaphore(readers)
 
     async def __aenter__(self) -> Self:
         return self

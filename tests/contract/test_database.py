@@ -251,6 +251,17 @@ async def test_a_file_that_cannot_be_opened_is_unavailable() -> None:
             await asyncio.to_thread(thread.join, 5)  # it has a last word for this loop
 
 
+async def test_all_that_one_look_sees_stood_at_one_moment(sql_url: str) -> None:
+    async with opened(sql_url) as database:
+        await put(database, "a", 1)
+        async with database.read() as connection:
+            looks = [(await connection.execute(select(NUMBERS.c.name))).scalars().all()]
+            await put(database, "b", 2)
+            looks.append((await connection.execute(select(NUMBERS.c.name))).scalars().all())
+        assert looks == [["a"], ["a"]]
+        assert await numbers(database) == {"a": 1, "b": 2}
+
+
 async def test_on_sqlite_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
     async with opened(f"sqlite+aiosqlite:///{tmp_path}/test.db") as database:
         await put(database, "a", 1)

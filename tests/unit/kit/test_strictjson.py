@@ -115,6 +115,18 @@ async def test_json_by_any_of_its_names_is_taken(here: Shop, kind: str) -> None:
     assert (await post(here, b'{"name": "a"}', kind))[0] == 201
 
 
+async def test_where_nothing_is_expected_nothing_else_is_taken(here: Shop) -> None:
+    path = f"/shoes/{here.has().id}/polish"
+
+    async def polished(body: bytes) -> tuple[int, str | None]:
+        answer = await here.http.post(path, content=body, headers=bearer(Role.ADMIN) | {"Content-Type": "application/json"})
+        return answer.status_code, answer.json().get("code")
+
+    assert [await polished(body) for body in (b"", b"{}", b" { }")] == [(200, None)] * 3
+    assert [await polished(body) for body in (b'{"a": 1}', b"[]", b"null")] == [(422, "validation_failed")] * 3
+    assert await polished(b'{"a": 1, "a": NaN') == (400, "malformed_json")
+
+
 async def test_a_body_has_an_end(here: Shop) -> None:
     fits = b'{"name": "a"' + b" " * (64 * 1024 - 13) + b"}"
     assert (await post(here, fits))[0] == 201

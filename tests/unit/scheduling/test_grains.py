@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.grains import comb, common, eroded, grain_from, grain_of, instant_of, members, painted, spread
+from shared.contracts.grains import backwards, comb, common, eroded, grain_from, grain_of, instant_of, members, painted, spread
 
 bitmaps, lengths = st.integers(0, 2**200), st.integers(1, 40)
 spans = st.tuples(st.integers(-50, 50), st.integers(-50, 50))
@@ -28,6 +28,11 @@ def test_a_thing_touches_where_any_of_its_grains_is_set(bits: int, length: int) 
 @given(st.integers(1, 50), st.integers(0, 300))
 def test_a_comb_has_a_tooth_at_every_step(step: int, length: int) -> None:
     assert list(members(comb(step, length), 0)) == list(range(0, length, step))
+
+
+@given(bitmaps, st.integers(-50, 50))
+def test_a_set_is_told_from_either_end(bits: int, first: int) -> None:
+    assert list(backwards(bits, first)) == sorted(members(bits, first), reverse=True)
 
 
 @given(st.lists(spans), spans.filter(lambda span: span[0] <= span[1]))

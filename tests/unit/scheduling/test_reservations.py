@@ -15,7 +15,7 @@ from scheduling_svc.domain.terms import Service
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
-from shared.contracts.http import Actor
+from shared.contracts.http import Actor, WeeklyWindow
 from shared.contracts.identity import Role
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service, a_wish
 from tests.unit.scheduling.fakes import Memory, Owner
@@ -108,6 +108,14 @@ async def test_a_taken_time_is_refused_with_the_nearest_free_ones(memory: Memory
     assert offered == [(DOCTOR, NINE + steps * HALF) for steps in (0, 1, 3, 4, 5)]
     for revision, (_, start) in enumerate(offered, start=1):
         assert (await calendar(memory).reserve(SECOND, a_wish(patient_id=OTHER, starts_at=start, revision=revision))).starts_at == start
+
+
+async def test_the_same_time_of_the_next_week_is_near(memory: Memory) -> None:
+    memory.known[DOCTOR] = a_doctor(weekly=[WeeklyWindow(weekday=NINE.isoweekday(), start="09:00", end="09:30")])
+    memory.claims[FIRST] = taken(FIRST)
+    with pytest.raises(SlotTaken) as refusal:
+        await calendar(memory).reserve(SECOND, a_wish(patient_id=OTHER))
+    assert [alternative.starts_at for alternative in refusal.value.facts["alternatives"]] == [NINE + timedelta(days=7)]
 
 
 async def test_a_patient_who_is_elsewhere_is_told_so_with_times_that_suit(memory: Memory) -> None:
