@@ -56,9 +56,9 @@ class Cable:
             near_writer.transport.abort()
             return
         self._writers.add(far_writer)
-        with suppress(asyncio.CancelledError):  # cut
+        with suppress(asyncio.CancelledError):  # whoever cuts it sees to the writers
             await asyncio.gather(_pump(near_reader, far_writer), _pump(far_reader, near_writer))
-        self._writers -= {near_writer, far_writer}
+            self._writers -= {near_writer, far_writer}
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
