@@ -28,8 +28,9 @@ def is_brought(one: Appointment, claim: Reservation) -> bool:
 
 
 def is_moved_by_clinic(one: Appointment, claim: Reservation | None) -> bool:
-    """Whether the calendar has changed the claim by itself: later than every wish that was made of it."""
-    return claim is not None and claim.revision > one.revision and not is_at(one, claim)
+    """Whether the calendar has changed the claim by itself: no wish that was made of it is later, and what was granted is where the
+    appointment is."""
+    return claim is not None and claim.revision >= one.revision and not is_at(one, claim)
 
 
 def followed(one: Appointment, claim: Reservation, doctor: DoctorSnapshot | None, by: Actor, at: datetime) -> Appointment:
@@ -40,7 +41,7 @@ def followed(one: Appointment, claim: Reservation, doctor: DoctorSnapshot | None
     if not one.holds_time:
         return known.giving_back(by, at, once) if claim.live and not one.gives_back(claim.revision) else one
     if is_at(one, claim):
-        return one
+        return known
     if one.has_begun:
         return one.reclaim(by, at, claim.revision)
     if not claim.live:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Place, Session
@@ -14,6 +14,8 @@ from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.terms import Service
 from shared.contracts.grains import Span
 from shared.contracts.identity import Caller, Role
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,16 @@ class Diary:
         yield from self.away
         yield from self.kept_from(viewer_id)
 
+    def without(self, place: Place, person: UUID) -> Self:
+        """As if a visit were not there. What others have in the same session stays, and so does the session."""
+        if place.session:
+            return self
+        return replace(
+            self,
+            engagements=_without(self.engagements, [Engagement.of(place, person)]),
+            counted=_without(self.counted, [place.visit.start]),
+        )
+
     def away_in(self, span: Span) -> Self:
         """As if this person were away then."""
         return replace(self, away=[*self.away, (span.start, span.stop)])
@@ -143,11 +155,11 @@ class Diary:
 EMPTY = Diary()
 
 
-def _without(engagements: Sequence[Engagement], gone: Sequence[Engagement]) -> Sequence[Engagement]:
+def _without(those: Sequence[T], gone: Sequence[T]) -> Sequence[T]:
     """Each that is gone is left out once: another may have the very same times. One that came while a transaction looked is not there."""
     if not gone:
-        return engagements
-    stay = list(engagements)
+        return those
+    stay = list(those)
     for one in gone:
         if one in stay:
             stay.remove(one)

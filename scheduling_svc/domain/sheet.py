@@ -126,9 +126,9 @@ def _starts(grains: Mapping[int, int] | list[int], frame: Span) -> int:
 
 def _full(service: Service, hours: Hours, diary: Diary, frame: Span) -> tuple[int, int]:
     """The grains of the days, and of the weeks, on which the doctor has as many visits as the service allows."""
-    days = Counter(map(hours.day_of, diary.counted))
-    weeks = Counter(week_of(hours.day_of(start)) for start in diary.counted)
-    daily, weekly = service.daily_cap or len(diary.counted) + 1, service.weekly_cap or len(diary.counted) + 1
+    dates = hours.days_of(diary.counted)
+    days, weeks = Counter(dates), Counter(map(week_of, dates))
+    daily, weekly = service.daily_cap or len(dates) + 1, service.weekly_cap or len(dates) + 1
     parts = list(hours.days(frame))
     full_days = [(part.start, part.stop) for day, part in parts if days[day] >= daily]
     full_weeks = [(part.start, part.stop) for day, part in parts if weeks[week_of(day)] >= weekly]

@@ -12,7 +12,8 @@ may use across the seam; each still has its own grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -99,7 +100,15 @@ class Hours:
 
     def day_of(self, grain: int) -> int:
         """The local date of a grain, numbered from the epoch."""
-        return next((day for day, _ in self.days(range(grain, grain + 1))), grain // DAY)
+        return self.days_of([grain])[0]
+
+    def days_of(self, grains: Sequence[int]) -> list[int]:
+        """The local dates of some grains, in their order."""
+        if not grains:
+            return []
+        parts = list(self.days(range(min(grains), max(grains) + 1)))
+        begins = [part.start for _, part in parts]
+        return [parts[bisect_right(begins, grain) - 1][0] if parts else grain // DAY for grain in grains]
 
     def same_day(self, grain: int) -> list[Span]:
         """All grains of a grain's local date."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,8 @@ from scheduling_svc.domain.terms import Service
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore
 from shared.kit.paging import BadCursor
-from tests.contract.grains import a_claim, held, opened
+from shared.kit.retry import retried
+from tests.contract.grains import a_claim, held, lanes, opened
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 
 DAY = range(0, 288)
@@ -141,6 +143,24 @@ async def test_a_claim_that_changed_meanwhile_is_not_written_over(store: SqlStor
         async with store.begin() as tx:
             await tx.put(a_claim(1, doctor=8, patient=9, start=200, revision=3), seen)
     assert await held(store) == before
+
+
+async def test_one_whose_rows_are_let_down_while_it_goes_leaves_none_behind(mysql_url: str) -> None:
+    below, above = a_claim(1, 1, 11, 100), replace(a_claim(2, 1, 12, 100), over=True)
+    async with opened(mysql_url) as store:
+
+        async def go() -> None:
+            async with store.begin() as tx:
+                await tx.put(above.released(2), above)
+
+        for claim in (below, above):
+            await put(store, claim)
+        async with store.begin() as tx:
+            await tx.put(below.released(2), below)
+            going = asyncio.ensure_future(retried(go))
+            await asyncio.wait([going], timeout=0.3)
+        await going
+        assert await lanes(store) == {}
 
 
 async def test_a_doctor_who_is_the_patient_is_one_person(store: SqlStore) -> None:

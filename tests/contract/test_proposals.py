@@ -163,6 +163,17 @@ async def test_who_is_inactive_takes_nobodys_place_among_those_who_are_asked(tmp
         assert await proposed(desk) == [(COLLEAGUE, 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
 
 
+async def test_colleagues_are_asked_until_enough_have_time(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, weekly=[]) as (desk, _):
+        async with desk.store.begin() as tx:
+            for number in range(0xE0, 0xF8):
+                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL, weekly=[]))
+            for number in (0xF8, 0xF9):
+                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL))
+        await book(desk, 1)
+        assert await proposed(desk) == [(UUID(int=0xF8), 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
+
+
 async def test_a_doctor_who_is_away_up_to_the_horizon_and_has_no_colleague_has_nothing_to_propose(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, active=False) as (desk, _):
         await book(desk, 1)

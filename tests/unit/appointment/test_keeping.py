@@ -138,6 +138,21 @@ async def test_where_the_clinic_moved_a_claim_and_the_event_was_lost_the_appoint
     assert (sorted(clinic.topics), clinic.faults()) == (["cancelled", "rescheduled"], [])
 
 
+@pytest.mark.parametrize(("action", "status"), [("cancelled", Status.CANCELLED), ("moved", Status.BOOKED)])
+async def test_what_the_clinic_decided_stays_when_its_patient_tried_to_move_before_hearing_of_it(
+    clinic: Clinic, action: str, status: Status
+) -> None:
+    one = clinic.has(an_appointment())
+    event = clinic.on_leave(one, action)
+    with pytest.raises(Conflict):
+        await clinic.changes.reschedule(clinic.act(DESK, one), TEN + HALF, None)
+    clinic.clock.forward(timedelta(minutes=10))
+    await clinic.keeping.reconcile()
+    await clinic.displacements.follow(event)
+    assert (clinic.store.kept[one.id].status, len(clinic.topics), clinic.faults()) == (status, 1, [])
+    assert action == "cancelled" or clinic.store.kept[one.id].place == (TEN, COLLEAGUE)
+
+
 @pytest.mark.parametrize("status", [Status.CHECKED_IN, Status.IN_PROGRESS])
 async def test_one_that_has_begun_and_lost_its_claim_has_it_over_whoever_took_it(clinic: Clinic, status: Status) -> None:
     one = clinic.has(an_appointment(status))

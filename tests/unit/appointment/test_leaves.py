@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -103,6 +104,18 @@ async def test_leaves_that_are_told_in_any_order_leave_what_the_calendar_has() -
         for event in [*order([first, second]), first]:
             await clinic.displacements.follow(event)
         assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (S.CANCELLED, ["cancelled"], [])
+
+
+async def test_one_that_was_moved_away_and_back_before_it_heard_of_it_can_be_cancelled_and_moved(clinic: Clinic) -> None:
+    for change in (partial(clinic.changes.cancel, reason=None), partial(clinic.changes.reschedule, starts_at=ELEVEN, doctor_id=None)):
+        one = clinic.has(an_appointment())
+        there = clinic.on_leave(one, "moved")
+        back = clinic.on_leave(replace(one, revision=2), "moved", starts_at=NINE, ends_at=NINE + HALF, doctor_id=DOCTOR)
+        for event in (there, back):
+            await clinic.displacements.follow(event)
+        assert (clinic.store.kept[one.id].version, clinic.store.kept[one.id].history) == (one.version, ())
+        await change(clinic.act(ANNA, one))
+        assert clinic.faults() == []
 
 
 async def test_what_is_told_again_after_its_patient_came_back_changes_nothing(clinic: Clinic) -> None:
