@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from scheduling_svc.repository import SqlStore, Transaction
 from scheduling_svc.repository.tables import PLUMBING
 from shared.contracts.identity import Service
 from tests.contract.grains import opened
-from tests.contract.leaves import HALF, book, keep, move, patient, preview, take
+from tests.contract.leaves import HALF, MORNING, book, keep, move, patient, preview, take
 from tests.property.desk import Desk
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
@@ -110,9 +110,10 @@ async def test_whichever_proposals_are_chosen_all_can_be_taken_at_once(tmp_path:
                 await take(trial, *chosen)
 
 
-async def proposed(desk: Desk, nth: int = 0) -> list[tuple[UUID, int]]:
+async def proposed(desk: Desk, nth: int = 0, until: datetime = MORNING[1]) -> list[tuple[UUID, int]]:
     """For one of the appointments: with whom, and how many half hours after nine."""
-    return [(each.doctor_id, (each.starts_at - NINE) // HALF) for each in (await preview(desk))[nth].proposals]
+    affected = await preview(desk, time=(NINE, until))
+    return [(each.doctor_id, (each.starts_at - NINE) // HALF) for each in affected[nth].proposals]
 
 
 async def test_two_colleagues_that_day_the_nearest_first_and_then_the_doctors_own_next_time(tmp_path: Path) -> None:
@@ -133,6 +134,19 @@ async def test_the_doctors_own_next_time_leaves_room_for_a_buffer_after_the_leav
     async with a_clinic(tmp_path) as (desk, _):
         await book(desk, 1, NINE + HALF, service_id=EARLY)
         assert await proposed(desk) == [(COLLEAGUE, 1), (DOCTOR, 7)]
+
+
+async def test_an_appointment_is_not_in_its_own_way(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path) as (desk, _):
+        await book(desk, 1, NINE + HALF, service_id=EARLY)
+        assert await proposed(desk, until=NINE + HALF + timedelta(minutes=5)) == [(COLLEAGUE, 1), (DOCTOR, 2)]
+
+
+async def test_an_appointment_does_not_count_against_itself(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path) as (desk, _):
+        for number, halves in enumerate((0, 8), start=1):
+            await book(desk, number, NINE + halves * HALF, service_id=CAPPED)
+        assert await proposed(desk) == [(COLLEAGUE, 0), (DOCTOR, 6)]
 
 
 async def test_what_is_proposed_for_one_service_does_not_count_against_the_cap_of_another(tmp_path: Path) -> None:
