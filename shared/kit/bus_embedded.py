@@ -11,6 +11,7 @@ import aiosqlite
 
 from shared.contracts.events import Event
 from shared.kit.bus import DELAYS_SECONDS, Handlers, Poison, Unroutable, handled
+from shared.kit.cancelling import heeded
 from shared.kit.clock import Clock
 from shared.kit.logs import log
 
@@ -91,11 +92,12 @@ class EmbeddedBus:
         while True:
             self._wake[queue].clear()
             try:
-                await self._drained(queue)
+                with heeded():
+                    await self._drained(queue)
             except Exception:
                 log.exception("queue waits", extra={"facts": {"queue": queue}})
             with suppress(TimeoutError):
-                async with asyncio.timeout(1):  # not wait_for: see jobs.py
+                async with asyncio.timeout(1):  # not wait_for: see heeded
                     await self._wake[queue].wait()
 
     async def _drained(self, queue: str) -> int:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared.contracts.refusals import Refusal
+from shared.kit.cancelling import heeded
 from shared.kit.leases import Holder
 from shared.kit.logs import log
 from shared.kit.retry import Aborted
@@ -49,9 +50,11 @@ class Job:
     async def forever(self) -> None:
         while True:
             self.wake.clear()
-            if not await self.once():
+            with heeded():
+                did = await self.once()
+            if not did:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self.every_seconds):  # wait_for loses a cancel that comes with the wake-up
+                    async with asyncio.timeout(self.every_seconds):  # not wait_for: see heeded
                         await self.wake.wait()
 
 

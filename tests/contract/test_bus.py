@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -224,6 +225,20 @@ async def test_a_consumer_that_dies_in_the_middle_gets_it_again(broker: Broker, 
         await bus.subscribe(a, {PasswordChanged: heard})
         await until(lambda: heard.events)
     assert heard.events == [event]
+
+
+async def test_a_handler_that_loses_its_cancellation_does_not_hold_up_the_end(broker: Broker, a: str) -> None:
+    begun = asyncio.Event()
+
+    async def deaf(_event: Event) -> None:
+        with suppress(asyncio.CancelledError):
+            begun.set()
+            await asyncio.sleep(5)
+
+    async with asyncio.timeout(10), broker.open() as bus:
+        await bus.subscribe(a, {PasswordChanged: deaf})
+        await publish(bus, an_event())
+        await begun.wait()
 
 
 async def test_the_trace_is_carried_to_the_handler(broker: Broker, a: str) -> None:

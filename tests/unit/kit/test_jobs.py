@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -61,6 +62,22 @@ async def test_a_nudge_in_the_last_moment_does_not_hold_up_the_end() -> None:
             await work.ran.wait()
             await asyncio.sleep(0)
             nudge()
+
+
+async def test_a_job_whose_cancellation_is_lost_on_the_way_ends_all_the_same() -> None:
+    begun = asyncio.Event()
+
+    async def deaf() -> int:
+        with suppress(asyncio.CancelledError):
+            begun.set()
+            await asyncio.Event().wait()
+        return 0
+
+    jobs = Jobs()
+    jobs.add("deaf", deaf, every_seconds=3600)
+    async with asyncio.timeout(10):
+        async with jobs:
+            await begun.wait()
 
 
 async def test_a_job_runs_again_when_its_time_comes() -> None:
