@@ -9,13 +9,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """A cancellation that comes within ends what is within, even when it was lost there.
+    """A cancellation that comes within ends what is within, even when it was lost there or became an error.
 
     `asyncio.wait_for` of Python 3.11 loses one that comes together with its result, and drivers open their connections with it. A loop
     that must end by being cancelled would then go on for ever.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
-    yield
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError

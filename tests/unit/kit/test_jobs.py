@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.refusals import Unavailable
+from shared.kit.cancelling import heeded
 from shared.kit.clock import MovableClock, system_clock
 from shared.kit.ids import new_id, same_id
 from shared.kit.jobs import Jobs, Pulse
@@ -78,6 +79,24 @@ async def test_a_job_whose_cancellation_is_lost_on_the_way_ends_all_the_same() -
     async with asyncio.timeout(10):
         async with jobs:
             await begun.wait()
+
+
+async def test_a_cancellation_that_became_an_error_is_heeded() -> None:
+    begun = asyncio.Event()
+
+    async def broken() -> None:
+        with suppress(OSError), heeded():
+            try:
+                begun.set()
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise OSError("the connection is gone") from None
+
+    task = asyncio.create_task(broken())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_a_job_runs_again_when_its_time_comes() -> None:
