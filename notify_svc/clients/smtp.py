@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from asyncio import Transport
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP
@@ -20,7 +21,7 @@ TLS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
 
 
 class _Watched(SMTP):
-    """Remembers whether the content was on its way, and whether the server took it."""
+    """Remembers whether the content was on its way, and whether the server took it; its end does not wait for the server's goodbye."""
 
     content_left = taken = False
 
@@ -29,6 +30,13 @@ class _Watched(SMTP):
         answer = await super().data(*args, **kwargs)
         self.taken = True
         return answer
+
+    def close(self) -> None:
+        """Says goodbye (TLS sends its `close_notify`) and lets go, or a server that never answers it would keep the socket open."""
+        transport = cast("Transport | None", self.transport)
+        super().close()
+        if transport is not None:
+            transport.abort()
 
 
 class SmtpMailbox:

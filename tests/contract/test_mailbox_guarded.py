@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ssl
+import time
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -25,10 +29,10 @@ from tests.platform.houses import free_port
 
 
 class Guarded:
-    """Keeps by which way mails came: over TLS, and as whom."""
+    """Keeps by which way mails came: over TLS, and as whom; may be slow to answer a goodbye."""
 
     def __init__(self) -> None:
-        self.port, self.came = free_port(), list[tuple[bool, bytes]]()
+        self.port, self.came, self.pause_seconds = free_port(), list[tuple[bool, bytes]](), 0.0
 
     async def handle_DATA(self, _server: Any, session: Any, _envelope: Any) -> str:
         self.came.append((session.ssl is not None, session.auth_data.login))
@@ -36,6 +40,7 @@ class Guarded:
 
     def known(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         known = isinstance(data, LoginPassword) and data == LoginPassword(b"careslot@x", b"p:ss word")
+        asyncio.get_running_loop().call_soon(time.sleep, self.pause_seconds)
         return AuthResult(success=known, handled=False, auth_data=data)
 
 
@@ -89,3 +94,18 @@ async def test_without_the_right_password_a_mail_waits(guarded: Guarded, identit
     with pytest.raises(Deferred):
         await SmtpMailbox(url.format(guarded.port), timeout_seconds=5).deliver(a_mail())
     assert guarded.came == []
+
+
+def test_a_server_that_does_not_answer_the_goodbye_keeps_no_connection_open(
+    guarded: Guarded, identity: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop ends with the delivery: a connection that still waited would be told of when it is collected."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity))
+    guarded.pause_seconds = 0.5
+    mailbox = SmtpMailbox(f"smtp://careslot:wrong@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5)
+    gc.collect()
+    with warnings.catch_warnings(record=True, action="always", category=ResourceWarning) as told:
+        with pytest.raises(Deferred):
+            asyncio.run(mailbox.deliver(a_mail()))
+        gc.collect()
+    assert [str(warning.message) for warning in told] == []
