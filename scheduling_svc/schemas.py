@@ -11,14 +11,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 from scheduling_svc.domain.agenda import EntryKind
 from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
-from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation, rendered
+from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation
 from shared.kit.paging import BadCursor, from_cursor, to_cursor
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
-
-
-def _cursor(place: tuple[datetime, UUID] | None) -> str | None:
-    return to_cursor((rendered(place[0]), place[1])) if place else None
 
 
 class SlotOut(Answer):
@@ -40,7 +36,7 @@ class SlotListOut(Answer):
     items: list[SlotOut]
     complete: bool
     generated_at: Instant
-    next: Annotated[str | None, BeforeValidator(_cursor)] = None
+    next: Annotated[str | None, BeforeValidator(lambda place: to_cursor(place) if place else None)] = None
 
 
 def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from scheduling_svc.domain.availability import Reason
 from scheduling_svc.domain.sheet import Sheet
 from shared.contracts.grains import instant_of
+from shared.contracts.http import rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class SlotList:
     generated_at: datetime
 
     @property
-    def next(self) -> tuple[datetime, UUID] | None:
-        return None if self.complete else (self.items[-1].starts_at, self.items[-1].doctor_id)
+    def next(self) -> tuple[str, UUID] | None:
+        return None if self.complete else (rendered(self.items[-1].starts_at), self.items[-1].doctor_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ class Page(BaseModel, Generic[T]):
     next: str | None = None
 
 
+def next_of(result: object) -> str | None:
+    """The cursor of a list that goes on: of a page, or of an answer whose `next` is the key of its last row."""
+    following = getattr(result, "next", None)
+    return to_cursor(following) if isinstance(following, tuple) else following
+
+
 def to_cursor(key: tuple[Any, ...]) -> str:
     text = json.dumps([str(part) if part is not None else None for part in key], ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -18,7 +18,7 @@ from shared.contracts.refusals import Refusal
 from shared.kit import strictjson
 from shared.kit.access import Only, Precondition, authenticate
 from shared.kit.answers import answered_once
-from shared.kit.paging import Page
+from shared.kit.paging import next_of
 from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, refused
 from shared.kit.retry import retried
 
@@ -141,6 +141,6 @@ def _dress(request: Request, response: Response, result: Any) -> None:
         response.headers.setdefault("ETag", f'"{version}"')
     if made is not None and request.method == "POST" and response.status_code in (201, 202):
         response.headers.setdefault("Location", f"{request.url.path}/{made}")
-    if isinstance(result, Page) and result.next:
-        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"] + [("after", result.next)]
+    if following := next_of(result):
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"] + [("after", following)]
         response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'

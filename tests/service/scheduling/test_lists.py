@@ -66,12 +66,23 @@ async def test_a_list_goes_on_without_a_gap_or_a_repeat(clinic: Running, path: s
             cursor = {"after": page["next"]}
 
 
+@pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
+async def test_a_list_links_to_what_follows(clinic: Running, path: str) -> None:
+    first = await ask(clinic, path, begins=rendered(NINE), limit=2)
+    following = await ask(clinic, path, begins=rendered(NINE), limit=2, after=first.json()["next"])
+    assert first.links["next"]["url"].startswith(path)
+    linked = await clinic.http.get(first.links["next"]["url"])
+    assert linked.json()["items"] == following.json()["items"]
+    assert linked.json()["items"] != first.json()["items"]
+
+
 @pytest.mark.parametrize(
     ("path", "query"), [("/slots", {"ends": rendered(NINE + HALF)}), ("/slots/earliest", {"begins": rendered(NINE + 77 * DAY)})]
 )
 async def test_the_last_page_says_that_it_is(clinic: Running, path: str, query: dict[str, Any]) -> None:
-    whole = (await ask(clinic, path, **query, limit=1000)).json()
-    assert (whole["complete"], whole["next"]) == (True, None)
+    answer = await ask(clinic, path, **query, limit=1000)
+    whole = answer.json()
+    assert (whole["complete"], whole["next"], "Link" in answer.headers) == (True, None, False)
     page = (await ask(clinic, path, **query, limit=len(whole["items"]) - 1)).json()
     rest = (await ask(clinic, path, **query, limit=1, after=page["next"])).json()
     assert (page["items"] + rest["items"], rest["complete"], rest["next"]) == (whole["items"], True, None)
