@@ -112,6 +112,7 @@ class Appointment:
             service_id=self.service.id, doctor_id=intent.doctor.id if intent.doctor else None, patient_id=self.patient.id,
             starts_at=intent.starts_at, revision=intent.revision, by=intent.by, hold_id=intent.hold_id,
             begun=intent.kind is Kind.RECLAIM and self.has_begun,
+            service_version=self.service.version, doctor_version=intent.doctor.version if intent.doctor else 0,
         )  # fmt: skip
 
     # What the calendar answered

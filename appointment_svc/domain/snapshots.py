@@ -11,17 +11,18 @@ from shared.contracts.http import DoctorRules, PatientCard, ServiceRules
 
 @dataclass(frozen=True, slots=True)
 class DoctorSnapshot:
-    """The doctor as booked."""
+    """The doctor as booked; `version` is that of the card."""
 
     id: UUID
     full_name: str
     title: str | None
     location: str | None
     time_zone: str
+    version: int = 0
 
     @classmethod
     def of(cls, doctor: DoctorRules) -> Self:
-        return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone)
+        return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone, doctor.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Service:
     capacity: int = 1
     daily_cap: int | None = None
     weekly_cap: int | None = None
+    version: int = 0
 
     @classmethod
     def of(cls, rules: ServiceRules) -> Self:
@@ -46,6 +47,7 @@ class Service:
             capacity=rules.capacity,
             daily_cap=rules.daily_cap,
             weekly_cap=rules.weekly_cap,
+            version=rules.version,
         )
 
     @property
@@ -85,6 +87,7 @@ class Doctor:
     specialties: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
     location: str = ""
+    version: int = 0
 
     @classmethod
     def of(cls, rules: DoctorRules) -> Self:
@@ -97,4 +100,5 @@ class Doctor:
             frozenset(map(folded, rules.specialties)),
             frozenset(map(folded, rules.languages)),
             folded(rules.location or ""),
+            rules.version,
         )

@@ -31,7 +31,7 @@ class Reservations:
         looks again (Overtaken).
         """
         doctor_ids = None if wish.doctor_id is None else [wish.doctor_id]
-        async with self.rulebook.begun(wish.service_id, doctor_ids) as opened:
+        async with self.rulebook.begun(wish.service_id, doctor_ids, seen=seen_by(wish)) as opened:
             standing = await opened.look.claim(appointment_id)
             if standing is not None and standing.answers(wish):
                 return standing.reservation()
@@ -92,6 +92,12 @@ class Reservations:
     async def live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
         """In the order of appointment ids; one more than `limit`, if there is."""
         return [claim.reservation() for claim in await self.store.reservations(limit + 1, after)]
+
+
+def seen_by(wish: Reserve) -> dict[UUID, int]:
+    """The versions of the rules as the one who asks knows them."""
+    named = {wish.doctor_id: wish.doctor_version} if wish.doctor_id else {}
+    return {wish.service_id: wish.service_version, **named}
 
 
 def counts(service: Service, doctor_ids: list[UUID]) -> list[UUID]:

@@ -1,8 +1,8 @@
-"""Knowing the rules of doctors and services: told by events, fetched at the first start, asked for when one is missing."""
+"""Knowing the rules of doctors and services: told by events, fetched at the first start, asked for when one is missing or too old."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -43,18 +43,24 @@ class Rulebook:
 
         A missing rule is asked for while no look is open; refuses with `unknown_service` or `unknown_doctor`.
         """
-        return self._opened(self.store.look, service_id, doctor_ids)
+        return self._opened(self.store.look, service_id, doctor_ids, {})
 
-    def begun(self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None) -> AbstractAsyncContextManager[Opened[Transaction]]:
-        """As `opened`, for one who is going to write what was decided."""
-        return self._opened(self.store.begin, service_id, doctor_ids)
+    def begun(
+        self, service_id: UUID, doctor_ids: Sequence[UUID] | None = None, *, seen: Mapping[UUID, int] | None = None
+    ) -> AbstractAsyncContextManager[Opened[Transaction]]:
+        """As `opened`, for one who is going to write what was decided, and has seen rules of these versions: an older one is asked for."""
+        return self._opened(self.store.begin, service_id, doctor_ids, seen or {})
 
     @asynccontextmanager
     async def _opened(
-        self, door: Callable[[], AbstractAsyncContextManager[L]], service_id: UUID, doctor_ids: Sequence[UUID] | None
+        self,
+        door: Callable[[], AbstractAsyncContextManager[L]],
+        service_id: UUID,
+        doctor_ids: Sequence[UUID] | None,
+        seen: Mapping[UUID, int],
     ) -> AsyncIterator[Opened[L]]:
         async with door() as look:
-            service, doctors = await _found(look, service_id, doctor_ids)
+            service, doctors = await _found(look, service_id, doctor_ids, seen)
             missing = set(doctor_ids or ()) - {doctor.id for doctor in doctors}
             if service is not None and not missing:
                 yield Opened(look, service, doctors)
@@ -121,6 +127,13 @@ class Rulebook:
         return Doctor.of(found)
 
 
-async def _found(look: Look, service_id: UUID, doctor_ids: Sequence[UUID] | None) -> tuple[Service | None, list[Doctor]]:
+async def _found(
+    look: Look, service_id: UUID, doctor_ids: Sequence[UUID] | None, seen: Mapping[UUID, int]
+) -> tuple[Service | None, list[Doctor]]:
+    """What is known, and not older than what was seen."""
     service = await look.service(service_id)
-    return service, await (look.doctors_of(service_id) if doctor_ids is None else look.doctors(doctor_ids))
+    doctors = await (look.doctors_of(service_id) if doctor_ids is None else look.doctors(doctor_ids))
+    return (
+        service if service is not None and service.version >= seen.get(service.id, 0) else None,
+        [doctor for doctor in doctors if doctor.version >= seen.get(doctor.id, 0)],
+    )

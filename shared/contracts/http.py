@@ -273,7 +273,8 @@ class Reserve(Body):
     """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment.
 
     Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: a hold of the one who asks, to be used up.
-    `begun`: the visit takes place already, with the doctor named, whatever else stands in its time.
+    `begun`: the visit takes place already, with the doctor named, whatever else stands in its time. `..._version`: that of the rules which
+    the one who asks has seen; the calendar decides by no older ones.
     """
 
     service_id: UUID
@@ -284,6 +285,8 @@ class Reserve(Body):
     by: Actor
     hold_id: UUID | None = None
     begun: bool = False
+    service_version: int = Field(default=0, ge=0, lt=2**31)
+    doctor_version: int = Field(default=0, ge=0, lt=2**31)
 
 
 class Reservation(Answer):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceRules
@@ -74,6 +77,44 @@ async def test_a_rule_that_did_not_arrive_is_asked_for(tmp_path: Path) -> None:
         asked = list(neighbour.asked)
         assert (await reserve(here, 2)).status_code == 409
         assert neighbour.asked == asked
+
+
+@pytest.mark.parametrize("newer", [{"doctors": [a_doctor(version=2, weekly=[])]}, {"services": [a_service(version=2, active=False)]}])
+async def test_nothing_is_granted_by_rules_older_than_those_that_the_booking_has_seen(tmp_path: Path, newer: dict[str, list[Any]]) -> None:
+    """Their event is on its way still."""
+    neighbour = DoctorService([a_doctor()], [a_service()])
+    async with a_clinic(tmp_path, neighbour) as here:
+        vars(neighbour).update(newer)
+        assert await listed(here) == {str(DOCTOR)}
+        seen = {"doctor_version": 2} if "doctors" in newer else {"service_version": 2}
+        refused = await reserve(here, 1, **seen)
+        assert (refused.status_code, refused.json()["code"]) == (422, "not_bookable")
+        assert await listed(here) == set()
+
+
+async def test_rules_that_are_new_enough_are_not_asked_for(tmp_path: Path) -> None:
+    neighbour = DoctorService([a_doctor(version=2)], [a_service(version=3)])
+    async with a_clinic(tmp_path, neighbour) as here:
+        neighbour.asked.clear()
+        assert (await reserve(here, 1, doctor_version=2, service_version=3)).status_code == 200
+        assert (await reserve(here, 2, doctor_version=1, service_version=1)).status_code == 409
+        assert neighbour.asked == []
+
+
+async def test_without_their_owner_older_rules_grant_nothing_yet(tmp_path: Path) -> None:
+    neighbour = DoctorService([a_doctor()], [a_service()])
+    async with a_clinic(tmp_path, neighbour) as here:
+        neighbour.down = True
+        assert (await reserve(here, 1, doctor_version=2)).status_code == 503
+        neighbour.down = False
+        neighbour.doctors = [a_doctor(version=2)]
+        assert (await reserve(here, 1, doctor_version=2)).status_code == 200
+
+
+async def test_an_owner_who_knows_no_newer_rules_is_believed(tmp_path: Path) -> None:
+    """As after its database was restored from a copy."""
+    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
+        assert (await reserve(here, 1, doctor_version=9, service_version=9)).status_code == 200
 
 
 async def test_an_instant_of_a_booking_stays_when_the_doctor_moves_to_another_zone(tmp_path: Path) -> None:

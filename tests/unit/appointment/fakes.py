@@ -150,7 +150,7 @@ class Calendar:
         if not free or (wish.patient_id in {one.patient_id for one in others} and not wish.begun):
             raise SlotTaken(alternatives=[])
         self.tombstones.pop(appointment_id, None)
-        fields = wish.model_dump(exclude={"by", "hold_id", "begun"}) | {"doctor_id": free[0]}
+        fields = wish.model_dump(exclude={"by", "hold_id", "begun", "service_version", "doctor_version"}) | {"doctor_id": free[0]}
         self.claims[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
         return self.claims[appointment_id]
 

@@ -51,6 +51,19 @@ async def test_a_booking_remembers_everyone_as_they_were() -> None:
     assert (kept.reason, kept.intake, kept.local_start, kept.time_zone) == ("knee", {"pain": "yes"}, "2026-03-09T09:00", "Europe/Berlin")
 
 
+async def test_the_calendar_is_told_which_rules_the_booking_has_seen() -> None:
+    clinic = Clinic(rules=a_service(version=4))
+    clinic.staff[DOCTOR] = a_doctor(version=7)
+    await clinic.booking.book(a_wish(), ANNA, new_id())
+    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.asked] == [(4, 7)]
+
+
+async def test_where_nobody_is_named_no_doctor_was_seen() -> None:
+    clinic = Clinic(rules=a_service(version=4))
+    await clinic.booking.book(a_wish(doctor_id=None), ANNA, new_id())
+    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.asked] == [(4, 0)]
+
+
 async def test_a_service_that_needs_approval_is_requested_and_holds_its_time() -> None:
     clinic = Clinic(rules=a_service(requires_approval=True))
     one = await clinic.booking.book(a_wish(), ANNA, new_id())
