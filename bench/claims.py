@@ -2,7 +2,8 @@
 
 All write 8 grains of a doctor and 6 of a patient, commit, and are done by 32 tasks over 24 connections, spread over 200 doctors; the raw
 ones go straight to the driver, one with the grains alone and one with the row of the claim before them, which a claim writes as well.
-They take turns, round after round; the medians are compared.
+They take turns, round after round; the medians are compared: of a server that flushes its log at each commit, as in production, and of
+one that does it once a second, as in the tests.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -95,16 +97,32 @@ def _bound(row: dict[str, Any]) -> list[Any]:
     return [value.hex if isinstance(value, UUID) else value for value in row.values()] + [NOW.replace(tzinfo=None)]
 
 
-async def measure(url: str, rounds: int, seconds: float) -> None:
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """The driver's own connections, to a database with tables for the raw rows."""
     migrate("scheduling_svc", url)
     where = make_url(url)
     pool = await aiomysql.create_pool(
         host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=24, maxsize=24
     )
+    await told(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
+    try:
+        yield pool
+    finally:
+        await told(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+        pool.close()
+        await pool.wait_closed()
+
+
+async def told(pool: Any, *statements: str) -> None:
     async with pool.acquire() as connection, connection.cursor() as cursor:
-        await cursor.execute("CREATE TABLE raw_grains LIKE claim_grains")
-        await cursor.execute("CREATE TABLE raw_claims LIKE claims")
-    async with Database(url) as database:
+        for statement in statements:
+            await cursor.execute(statement)
+
+
+async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
+    async with connected(url) as pool, Database(url) as database:
+        await told(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
         rows = places()
         writers = {
             "raw grains": (raw(pool), rows),
@@ -117,8 +135,6 @@ async def measure(url: str, rounds: int, seconds: float) -> None:
                 measured = await rate(write, wanted, seconds)
                 if number:
                     found[name].append(measured)
-    pool.close()
-    await pool.wait_closed()
     medians = {name: statistics.median(rates) for name, rates in found.items()}
     for name, rates in found.items():
         print(f"{name:20} median {medians[name]:8.0f}/s   {' '.join(f'{each:.0f}' for each in rates)}")
@@ -131,8 +147,10 @@ async def main() -> None:
     given.add_argument("--rounds", type=int, default=7)
     given.add_argument("--seconds", type=float, default=2)
     chosen = given.parse_args()
-    async with on_mysql() as url:
-        await measure(url, chosen.rounds, chosen.seconds)
+    for flush, when in ((1, "at each commit"), (2, "once a second")):
+        print(f"the log is flushed {when}")
+        async with on_mysql() as url:
+            await measure(url, chosen.rounds, chosen.seconds, flush)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import DateTime, Dialect, Insert, String, Text, TypeDecorator, Uuid, text
+from sqlalchemy import Connection, DateTime, Dialect, Insert, String, Text, TypeDecorator, Uuid, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -102,19 +102,26 @@ async def _opened(engine: AsyncEngine, places: asyncio.Semaphore) -> AsyncIterat
             try:
                 yield connection
                 committing = True
-                await connection.commit()
+                await connection.run_sync(_ended)
             except BaseException:
                 await asyncio.shield(_abandoned(connection))
                 raise
-            await connection.close()
     except (PoolTimeout, TimeoutError, OSError):
         raise Unavailable("The database does not answer.", retry_after=1) from None
     except DBAPIError as error:
         raise _translated(error, committing) from error
 
 
+def _ended(connection: Connection) -> None:
+    """In one turn, for SQLAlchemy takes each of its own in a greenlet."""
+    connection.commit()
+    connection.close()
+
+
 async def _abandoned(connection: AsyncConnection) -> None:
     """Undone and given back; one that cannot even do that, for the driver closes what was cancelled, is thrown away."""
+    if connection.closed:
+        return
     try:
         await connection.rollback()
     except Exception:

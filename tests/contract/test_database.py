@@ -72,6 +72,18 @@ async def test_a_cancelled_task_undoes_all_of_it(database: Database) -> None:
     await put(database, "b", 2)
 
 
+async def test_a_transaction_that_is_cancelled_at_any_step_ends_so_and_gives_its_connection_back(database: Database) -> None:
+    ends = set[type[BaseException] | None]()
+    for steps in range(60):
+        task = asyncio.create_task(put(database, str(steps), steps))
+        await asyncio.wait([task], timeout=steps * 0.0002)
+        task.cancel()
+        ends |= {type(end) if end else None for end in await asyncio.gather(task, return_exceptions=True)}
+    assert ends <= {asyncio.CancelledError, None}
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(put(database, f"after {number}", number) for number in range(30)))
+
+
 async def test_a_key_that_is_taken_is_told_and_the_transaction_goes_on(database: Database) -> None:
     async with database.write() as connection:
         first = await added(connection, insert(NUMBERS).values(name="a", value=1))
