@@ -10,7 +10,8 @@ from uuid import UUID
 from pydantic import ConfigDict
 
 from admin_svc.domain import NewUser, Wish
-from shared.contracts.http import AccountCard, Actor, Answer, Instant, NewAccount
+from shared.contracts.http import AccountCard, Actor, NewAccount
+from shared.contracts.values import Answer, Instant
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from admin_svc.domain import NewUser
-from shared.contracts.http import Answer, Body, Email, Instant, Line, Locale, Phone, Prose, TimeZone
 from shared.contracts.identity import Role
+from shared.contracts.values import Answer, Body, Email, Instant, Line, Locale, Phone, Prose, TimeZone
 
 UserRole = Literal["patient", "doctor", "reception", "admin"]
 Status = Literal["invited", "active", "disabled"]

@@ -18,7 +18,8 @@ from pydantic_core import core_schema
 
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.wishes import Wish
-from shared.contracts.http import Actor, Answer, Body, Instant, Line, Money, Prose
+from shared.contracts.http import Actor, Money
+from shared.contracts.values import Answer, Body, Instant, Line, Prose
 
 
 def _doctor_or_any(value: Any, as_id: ValidatorFunctionWrapHandler) -> Any:

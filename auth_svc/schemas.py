@@ -8,8 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from auth_svc.domain.accounts import Status
-from shared.contracts.http import AccountCard, Answer, Body, Email, Instant, Line, Locale, NewAccount, Phone, TimeZone
+from shared.contracts.http import AccountCard, NewAccount
 from shared.contracts.identity import Role
+from shared.contracts.values import Answer, Body, Email, Instant, Line, Locale, Phone, TimeZone
 
 Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
 Token = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]

@@ -8,8 +8,8 @@ from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from auth_svc.domain.passwords import LONGEST
-from shared.contracts.http import Email
 from shared.contracts.identity import Service
+from shared.contracts.values import Email
 from shared.kit.settings import CommonSettings
 
 EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes on what is not set as an empty string

@@ -60,7 +60,7 @@ def check() -> None:
 def _instant(text: str | None) -> datetime | None:
     from pydantic import TypeAdapter, ValidationError
 
-    from shared.contracts.http import Instant
+    from shared.contracts.values import Instant
 
     try:
         return TypeAdapter(Instant).validate_python(text) if text else None

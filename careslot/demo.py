@@ -11,7 +11,7 @@ import httpx
 
 from careslot.folder import Folder
 from careslot.house import House
-from shared.contracts.http import rendered
+from shared.contracts.values import rendered
 from shared.kit.transport import InProcessTransport
 
 HOURS = [{"weekday": day, "start": start, "end": end} for day in range(1, 6) for start, end in (("09:00", "12:00"), ("13:00", "17:00"))]

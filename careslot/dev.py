@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careslot.house import House
 from notify_svc.clients.files import FileMailbox
-from shared.contracts.http import Body, Instant, rendered
 from shared.contracts.identity import Service
+from shared.contracts.values import Body, Instant, rendered
 from shared.kit import corners, routes
 from shared.kit.clock import MovableClock
 

@@ -10,21 +10,8 @@ from pydantic import Field, model_validator
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
-from shared.contracts.http import (
-    Answer,
-    Body,
-    DateOverride,
-    Email,
-    Instant,
-    Line,
-    Locale,
-    Minutes,
-    Money,
-    Prose,
-    TimeZone,
-    WallWindow,
-    WeeklyWindow,
-)
+from shared.contracts.http import DateOverride, Money, WallWindow, WeeklyWindow
+from shared.contracts.values import Answer, Body, Email, Instant, Line, Locale, Minutes, Prose, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]

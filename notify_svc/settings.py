@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import StringConstraints
 from pydantic_settings import SettingsConfigDict
 
-from shared.contracts.http import Email, Line
 from shared.contracts.identity import Service
+from shared.contracts.values import Email, Line
 from shared.kit.settings import CommonSettings
 
 MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"

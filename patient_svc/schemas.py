@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from patient_svc.domain import Sex
-from shared.contracts.http import Answer, Body, FullDate, Line, Locale, Phone, TimeZone
+from shared.contracts.values import Answer, Body, FullDate, Line, Locale, Phone, TimeZone
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 BornOn = Annotated[FullDate, Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1))]

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 from scheduling_svc.domain.agenda import EntryKind
 from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
-from shared.contracts.http import Alternative, Answer, Body, Instant, Line, Prose, Reservation
+from shared.contracts.http import Alternative, Reservation
+from shared.contracts.values import Answer, Body, Instant, Line, Prose
 from shared.kit.paging import BadCursor, from_cursor, to_cursor
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)

@@ -11,8 +11,8 @@ from admin_svc.ports import Appointment
 from admin_svc.routes.pages import After, Limit, as_page
 from admin_svc.schemas import ChangeAppointment
 from admin_svc.usecases.appointments import Appointments
-from shared.contracts.http import Instant, rendered
 from shared.contracts.refusals import NoSuch, Stale
+from shared.contracts.values import Instant, rendered
 from shared.kit import routes
 from shared.kit.access import Admin, MustMatch
 from shared.kit.paging import Page

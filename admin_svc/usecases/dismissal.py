@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from admin_svc.ports import Accounts, Appointment, Appointments, Dismissed
-from shared.contracts.http import AccountCard, Actor, rendered
+from shared.contracts.http import AccountCard, Actor
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, NotFound
+from shared.contracts.values import rendered
 from shared.kit.clock import Clock
 
 PAGE, MOST_PAGES = 100, 50

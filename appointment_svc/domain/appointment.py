@@ -14,8 +14,9 @@ from appointment_svc.domain.refusals import IllegalMove, SlotTaken, TooEarly, To
 from appointment_svc.domain.snapshots import Cards, DoctorSnapshot, PatientSnapshot
 from appointment_svc.domain.wishes import Wish
 from shared.contracts.events import AppointmentEvent
-from shared.contracts.http import Actor, Money, Reservation, Reserve, ServiceRules, rendered
+from shared.contracts.http import Actor, Money, Reservation, Reserve, ServiceRules
 from shared.contracts.refusals import Refusal
+from shared.contracts.values import rendered
 from shared.kit.ids import new_id
 
 

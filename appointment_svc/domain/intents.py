@@ -10,8 +10,9 @@ from uuid import UUID
 
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from shared.contracts import refusals
-from shared.contracts.http import Actor, Reservation, rendered
+from shared.contracts.http import Actor, Reservation
 from shared.contracts.refusals import Refusal
+from shared.contracts.values import rendered
 
 
 class Kind(StrEnum):

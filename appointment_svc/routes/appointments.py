@@ -34,8 +34,8 @@ from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppoin
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.change import Act, Changes
 from appointment_svc.usecases.find import Records
-from shared.contracts.http import Instant
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
+from shared.contracts.values import Instant
 from shared.kit import routes
 from shared.kit.access import Account, IfMatch, MustMatch, Once, PatientOrStaff
 from shared.kit.paging import BadCursor, Page, Paged

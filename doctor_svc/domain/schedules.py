@@ -19,8 +19,9 @@ from doctor_svc.domain.refusals import (
 )
 from shared.contracts.grains import GRAIN, grain_from, grain_of, instant_of
 from shared.contracts.hours import Hours
-from shared.contracts.http import LATEST, DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
 from shared.contracts.refusals import expect_version
+from shared.contracts.values import LATEST
 
 W = TypeVar("W")
 DAY = 24 * 60

@@ -20,8 +20,8 @@ from doctor_svc.domain.refusals import (
 from doctor_svc.domain.schedules import Schedule, ScheduleView
 from doctor_svc.schemas import OverrideOut, PutOverride, PutSchedule, ScheduleOut
 from doctor_svc.usecases.schedules import Schedules
-from shared.contracts.http import Day, Instant
 from shared.contracts.refusals import PreconditionRequired, Stale
+from shared.contracts.values import Day, Instant
 from shared.kit import routes
 from shared.kit.access import IfMatch, MustMatch, NotYours, OwnDoctor, Public
 from shared.kit.problems import refusals

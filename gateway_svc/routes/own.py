@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict
 
 from gateway_svc.usecases.standing import State
-from shared.contracts.http import Answer
 from shared.contracts.identity import Service
+from shared.contracts.values import Answer
 
 router = APIRouter()
 

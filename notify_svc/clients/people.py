@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notify_svc.domain.letters import Link
-from shared.contracts.http import AccountCard, Answer, DoctorRules, Instant, PatientCard
+from shared.contracts.http import AccountCard, DoctorRules, PatientCard
 from shared.contracts.refusals import Invalid
+from shared.contracts.values import Answer, Instant
 from shared.kit.client import Neighbour
 
 

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from scheduling_svc.domain.availability import Reason
 from scheduling_svc.domain.sheet import Sheet
 from shared.contracts.grains import instant_of
-from shared.contracts.http import rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,8 @@ class SlotList:
     generated_at: datetime
 
     @property
-    def next(self) -> tuple[str, UUID] | None:
-        return None if self.complete else (rendered(self.items[-1].starts_at), self.items[-1].doctor_id)
+    def next(self) -> tuple[datetime, UUID] | None:
+        return None if self.complete else (self.items[-1].starts_at, self.items[-1].doctor_id)
 
 
 @dataclass(frozen=True, slots=True)

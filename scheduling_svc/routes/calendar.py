@@ -12,7 +12,7 @@ from scheduling_svc.domain.refusals import NoSuchFeed, RangeReversed, RangeTooLo
 from scheduling_svc.schemas import EntryOut, FeedOut
 from scheduling_svc.usecases.agenda import Agendas
 from scheduling_svc.usecases.feeds import Feeds, Link
-from shared.contracts.http import Instant
+from shared.contracts.values import Instant
 from shared.kit import routes
 from shared.kit.access import Account
 from shared.kit.paging import BadCursor, Page, Paged

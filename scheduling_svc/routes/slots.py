@@ -12,7 +12,7 @@ from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, Rang
 from scheduling_svc.domain.slots import Explanation, SlotList
 from scheduling_svc.schemas import ExplanationOut, SlotListOut, place_of
 from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
-from shared.contracts.http import Instant, Locale, TimeZone
+from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
 from shared.kit.access import Account, Public
 from shared.kit.paging import BadCursor

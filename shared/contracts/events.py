@@ -7,8 +7,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.http import Actor, Displaced, DoctorRules, Instant, ServiceRules
+from shared.contracts.http import Actor, Displaced, DoctorRules, ServiceRules
 from shared.contracts.identity import Role
+from shared.contracts.values import Instant
 
 TOPICS: dict[str, type[Event]] = {}
 

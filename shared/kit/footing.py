@@ -12,8 +12,8 @@ import httpx
 from fastapi import FastAPI
 
 from shared.contracts.events import Event, SessionEnded
-from shared.contracts.http import Answer, Instant
 from shared.contracts.identity import Service
+from shared.contracts.values import Answer, Instant
 from shared.kit.bus import Bus, Handlers
 from shared.kit.client import Neighbour, ServiceToken, Token
 from shared.kit.clock import Clock

@@ -12,8 +12,8 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 
 from shared.contracts import refusals as families
-from shared.contracts.http import rendered
 from shared.contracts.refusals import Refusal
+from shared.contracts.values import rendered
 from shared.kit.logs import request_id
 
 STATUS: dict[type[Refusal], int] = {

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from shared.contracts.events import AppointmentCheckedIn, AppointmentCompleted, AppointmentEvent, AppointmentStarted
-from shared.contracts.http import Actor, rendered
+from shared.contracts.http import Actor
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer

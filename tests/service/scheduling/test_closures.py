@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from shared.contracts.events import AppointmentCheckedIn, DoctorChanged
-from shared.contracts.http import Actor, DoctorRules, rendered
+from shared.contracts.http import Actor, DoctorRules
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.http import WeeklyWindow, rendered
+from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.http import rendered
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer

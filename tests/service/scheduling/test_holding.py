@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from shared.contracts.http import Actor, rendered
+from shared.contracts.http import Actor
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.http import rendered
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import Running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic
 from tests.tokens import bearer

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from shared.contracts.events import LeaveTaken
-from shared.contracts.http import rendered
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import Running, running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, release, reserve
 from tests.tokens import bearer

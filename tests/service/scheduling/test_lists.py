@@ -11,8 +11,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from shared.contracts.http import rendered
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from shared.kit.paging import to_cursor
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve

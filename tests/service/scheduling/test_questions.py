@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.contracts.events import DoctorChanged
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow, rendered
+from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer

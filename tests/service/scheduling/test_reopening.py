@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from shared.contracts.http import rendered
 from shared.contracts.identity import Role
+from shared.contracts.values import rendered
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer

@@ -13,8 +13,8 @@ from fastapi import FastAPI, Query, Request
 from pydantic import Field
 
 from shared.contracts import refusals as families
-from shared.contracts.http import Answer, Body, Instant, Line
 from shared.contracts.refusals import Conflict, NoSuch, expect_version
+from shared.contracts.values import Answer, Body, Instant, Line
 from shared.kit import routes
 from shared.kit.access import Admin, IfMatch, MustMatch, Once, Public
 from shared.kit.answers import Answer as Kept

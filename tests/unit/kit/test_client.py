@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.contracts.http import Answer
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, Unavailable
+from shared.contracts.values import Answer
 from shared.kit.breaker import FAILURES, Breaker
 from shared.kit.client import Neighbour, ServiceToken
 from shared.kit.clock import MovableClock
