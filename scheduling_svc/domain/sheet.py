@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from scheduling_svc.domain import caps
 from scheduling_svc.domain.diary import EMPTY, Diary, Engagement, View
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import Span, painted, run, spread
-from shared.contracts.hours import Hours, week_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Sheet:
         visits = diary.visits
         own = [hold.visit.start for hold in diary.holds if hold.owner_id == view.viewer_id and hold.service_id == service.id]
         seats = _Seats.of(service, diary)
-        full_days, full_weeks = _full(service, doctor.hours, diary, frame) if service.is_capped else (0, 0)
+        full_days, full_weeks = caps.full(service, doctor.hours, diary.counted, frame) if service.is_capped else (0, 0)
         return cls(
             service=service,
             doctor=doctor,
@@ -122,14 +121,3 @@ def _beside(service: Service, visits: Iterable[Engagement]) -> Iterator[tuple[in
 
 def _starts(grains: Mapping[int, int] | list[int], frame: Span) -> int:
     return painted(((grain, grain + 1) for grain in grains), frame)
-
-
-def _full(service: Service, hours: Hours, diary: Diary, frame: Span) -> tuple[int, int]:
-    """The grains of the days, and of the weeks, on which the doctor has as many visits as the service allows."""
-    dates = hours.days_of(diary.counted)
-    days, weeks = Counter(dates), Counter(map(week_of, dates))
-    daily, weekly = service.daily_cap or len(dates) + 1, service.weekly_cap or len(dates) + 1
-    parts = list(hours.days(frame))
-    full_days = [(part.start, part.stop) for day, part in parts if days[day] >= daily]
-    full_weeks = [(part.start, part.stop) for day, part in parts if weeks[week_of(day)] >= weekly]
-    return painted(full_days, frame), painted(full_weeks, frame)

@@ -14,7 +14,7 @@ from scheduling_svc.domain.leaves import LONGEST_LEAVE, MOST_AFFECTED, Action, A
 from scheduling_svc.domain.refusals import AffectedChanged, NoSuchDoctor, NoSuchLeave, TooManyAffected, UnknownDoctor
 from scheduling_svc.ports import Store, Transaction
 from scheduling_svc.usecases.proposals import Proposals
-from scheduling_svc.usecases.reservations import counts
+from scheduling_svc.usecases.reservations import counts, make_way
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.sheets import Case
 from shared.contracts.events import LeaveTaken
@@ -141,8 +141,7 @@ class Leaves:
         view = View.of(by, self.now(), patient_id=place.patient_id)
         case = await Case.of(tx, service, doctors, decision.starts_at, view)
         await case.granted()
-        for hold in case.giving_way(doctor_id):
-            await tx.drop(hold)
+        await make_way(tx, case, doctor_id)
         moved = claim.brought_to(Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at)))
         await tx.put(moved, claim, seats=service.capacity)
         return moved

@@ -52,8 +52,7 @@ class Reservations:
         case = await Case.of(tx, service, opened.doctors, wish.starts_at, view)
         await self._admitted(case, wish)
         doctor = await case.granted()
-        for hold in case.giving_way(doctor.id):
-            await tx.drop(hold)
+        await make_way(tx, case, doctor.id)
         return Claim(appointment_id, wish.revision, place_for(wish, service, doctor.id))
 
     async def _admitted(self, case: Case, wish: Reserve) -> None:
@@ -92,6 +91,14 @@ class Reservations:
     async def live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
         """In the order of appointment ids; one more than `limit`, if there is."""
         return [claim.reservation() for claim in await self.store.reservations(limit + 1, after)]
+
+
+async def make_way(tx: Transaction, case: Case, doctor_id: UUID) -> None:
+    """Drops the holds that a booking does away with."""
+    viewer_id = case.view.viewer_id
+    own = await tx.holds_of(viewer_id) if case.service.is_capped and viewer_id else []
+    for hold in case.giving_way(doctor_id, own):
+        await tx.drop(hold)
 
 
 def seen_by(wish: Reserve) -> dict[UUID, int]:

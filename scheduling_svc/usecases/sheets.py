@@ -12,6 +12,7 @@ from uuid import UUID
 
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Reason
+from scheduling_svc.domain.caps import is_one_too_many
 from scheduling_svc.domain.claims import Session
 from scheduling_svc.domain.diary import EMPTY, Diary, View
 from scheduling_svc.domain.holds import Hold
@@ -69,11 +70,16 @@ class Case:
             await self._refuse(against)
         return self.doctors[min(free, key=self._rank) if len(free) > 1 else free[0]]
 
-    def giving_way(self, doctor_id: UUID) -> list[Hold]:
-        """The holds that a booking with this doctor does away with."""
-        diary = next(diary for doctor, diary in zip(self.doctors, self.diaries, strict=True) if doctor.id == doctor_id)
+    def giving_way(self, doctor_id: UUID, own: Sequence[Hold] = ()) -> list[Hold]:
+        """The holds that a booking with this doctor does away with: in its time, and of the viewer's own what would be one visit too many
+        beside it, for none of them was counted."""
+        doctor, diary = next((doctor, diary) for doctor, diary in zip(self.doctors, self.diaries, strict=True) if doctor.id == doctor_id)
         ways = (diary, self.service.span(self.start)), (self.patient, self.service.visit(self.start))
-        return list({hold.id: hold for each, span in ways for hold in each.giving_way(span, self.view.viewer_id)}.values())
+        going = {hold.id: hold for each, span in ways for hold in each.giving_way(span, self.view.viewer_id)}
+        alike = [hold for hold in own if (hold.doctor_id, hold.service_id) == (doctor_id, self.service.id)]
+        of = (self.service, doctor.hours, diary.counted)
+        going |= {hold.id: hold for hold in alike if is_one_too_many(*of, hold.visit.start, self.start)}
+        return list(going.values())
 
     def _rank(self, number: int) -> tuple[bool, int, int]:
         doctor, diary, sheet = self.doctors[number], self.diaries[number], self.sheets[number]

@@ -94,7 +94,7 @@ class Ledger:
             refused = (self._not_for(held, spot, patient) if held else None) or self.refused(spot, viewer=patient, patient=patient, but=one)
             if refused:
                 return refused
-            self._give_way(spot, patient)
+            self._give_way(spot, patient, but=one)
         self.visits[one] = Visit(spot, patient, standing.revision + 1 if standing else 1)
         return None
 
@@ -164,7 +164,7 @@ class Ledger:
             "taken": len(apart) < len(booked) and not joins and not waits,
             "held": waits or (not joins and any(meet(spot.span, other.span) for other in kept)),
             "buffer": not joins and not waits and any(meet(spot.span, other.span) for other in apart),
-            CAP: spot.terms.daily_cap is not None and [each.terms for each in booked + kept].count(spot.terms) >= spot.terms.daily_cap,
+            CAP: not joins and spot.terms.daily_cap is not None and count(spot.terms, booked + holds) >= spot.terms.daily_cap,
             "patient_busy": any(visit.patient == patient and meet(spot.visit, visit.spot.visit) for visit in visits),
         }
         return {code for code, true in applies.items() if true}
@@ -199,8 +199,16 @@ class Ledger:
         near = [(one, held) for one, held in self.holds.items() if held.spot.doctor == spot.doctor and meet(held.spot.span, spot.span)]
         return {one for one, held in near if held.live and (held.owner == viewer or not held.stands(self.now))}
 
-    def _give_way(self, spot: Spot, viewer: UUID) -> None:
+    def _give_way(self, spot: Spot, viewer: UUID, but: UUID | None = None) -> None:
+        """What one holds was not counted when one's visit was: it goes where both are too many."""
         self._drop(self._in_the_way(spot, viewer))
+        if spot.terms.daily_cap is None:
+            return
+        visits = [visit.spot for one, visit in self.visits.items() if one != but]
+        others = [held.spot for held in self.holds.values() if held.stands(self.now) and held.owner != viewer]
+        here = [each for each in [*visits, *others, spot] if each.doctor == spot.doctor]
+        alike = {one: held.spot for one, held in self._of(viewer) if (held.spot.doctor, held.spot.terms) == (spot.doctor, spot.terms)}
+        self._drop(one for one, mine in alike.items() if mine not in here and count(spot.terms, [*here, mine]) > spot.terms.daily_cap)
 
     def _drop(self, going: Iterable[UUID]) -> None:
         for one in list(going):
@@ -224,6 +232,12 @@ class Ledger:
         spots = {one: visit.spot for one, visit in self.visits.items()}
         spots |= {one: held.spot for one, held in self.holds.items() if held.live}
         return {one: told for one, spot in spots.items() if (told := tell(spot)) is not None}
+
+
+def count(terms: Terms, spots: list[Spot]) -> int:
+    """How many visits these are; a group is one."""
+    alike = [spot for spot in spots if spot.terms == terms]
+    return len(set(alike)) if terms.capacity > 1 else len(alike)
 
 
 def meet(one: range, other: range) -> bool:

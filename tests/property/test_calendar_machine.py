@@ -26,15 +26,17 @@ from shared.contracts.refusals import Refusal
 from shared.kit.migrating import migrate
 from shared.kit.sql import Database
 from tests.property.desk import Desk
-from tests.property.ledger import Ledger, Spot, Terms
+from tests.property.ledger import Ledger, Spot, Terms, count
 from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
 
 GROUP = Terms(UUID(int=0x52), duration=6, capacity=2)
 CAPPED = Terms(UUID(int=0x53), duration=3, daily_cap=2)
+FEW = Terms(UUID(int=0x55), duration=3, capacity=2, daily_cap=1)
 SERVICES = [
     Terms(UUID(int=0x51), duration=6, before=1, after=2),
     GROUP,
     CAPPED,
+    FEW,
     Terms(UUID(int=0x54), duration=3),
 ]
 PEOPLE = [UUID(int=0xA1 + number) for number in range(3)]
@@ -43,7 +45,7 @@ V = TypeVar("V")
 people, picks = st.sampled_from(PEOPLE), st.integers(0, 99)
 doctors = st.sampled_from([DOCTOR, COLLEAGUE])
 starts = st.integers(0, 11).map(lambda number: grain_of(NINE) + number * QUARTER)
-spots = st.builds(Spot, st.sampled_from([*SERVICES, CAPPED]), doctors, starts)
+spots = st.builds(Spot, st.sampled_from([*SERVICES, CAPPED, FEW]), doctors, starts)
 wishes = st.lists(st.tuples(spots, people), max_size=8)
 fates = st.sampled_from(["keep", "cancel", "move"])
 
@@ -198,6 +200,13 @@ class Day(RuleBasedStateMachine):
         assert {(who, grain, 0) for who, grain, _ in taken} <= taken
         assert {one: session for session, one in seats} == self.ledger.seats()
         assert all(count <= GROUP.capacity for count in Counter(session for session, _ in seats).values())
+
+    @invariant()
+    def no_day_has_more_than_its_cap(self) -> None:
+        kept = [held.spot for held in self.ledger.holds.values() if held.stands(self.ledger.now)]
+        spots = [visit.spot for visit in self.ledger.visits.values()] + kept
+        for terms, doctor in ((terms, doctor) for terms in (CAPPED, FEW) for doctor in (DOCTOR, COLLEAGUE)):
+            assert count(terms, [spot for spot in spots if spot.doctor == doctor]) <= (terms.daily_cap or 0)
 
     async def _tables(self) -> tuple[list[tuple[UUID, int, int, UUID]], list[tuple[UUID, UUID]]]:
         async with self.database.read() as connection:
