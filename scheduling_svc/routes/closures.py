@@ -41,6 +41,12 @@ async def list_closures(_caller: Admin, paging: Paged, closures: UseCases) -> Pa
     return paging.page(rows, lambda closure: (closure.starts_at.isoformat(), closure.id))
 
 
+@router.get("/{closure_id}", response_model=ClosureOut, responses=refusals(NoSuchClosure), summary="A closure")
+async def show_closure(closure_id: UUID, _caller: Admin, closures: UseCases) -> Closure:
+    """One that was lifted is none any more."""
+    return await closures.find(closure_id)
+
+
 @router.delete("/{closure_id}", status_code=204, responses=refusals(NoSuchClosure), summary="Lift a closure")
 async def lift_closure(closure_id: UUID, _caller: Admin, closures: UseCases) -> None:
     """The time reopens."""

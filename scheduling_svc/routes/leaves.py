@@ -64,6 +64,12 @@ async def list_leaves(doctor_id: UUID, _caller: OwnDoctor, paging: Paged, leaves
     return paging.page(rows, lambda leave: (leave.starts_at.isoformat(), leave.id))
 
 
+@router.get("/{leave_id}", response_model=LeaveOut, responses=refusals(NotYours, NoSuchLeave), summary="A leave")
+async def show_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> Leave:
+    """With what was decided about each appointment in its time."""
+    return await leaves.find(doctor_id, leave_id)
+
+
 @router.delete("/{leave_id}", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave")
 async def withdraw_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> None:
     """The time reopens; what was decided about appointments stays."""

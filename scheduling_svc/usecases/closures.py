@@ -15,7 +15,7 @@ from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.leaves import LONGEST_CLOSURE, Closure, bounded
 from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import Doctor
-from scheduling_svc.ports import Store, Transaction
+from scheduling_svc.ports import Look, Store, Transaction
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining
@@ -82,11 +82,13 @@ class Closures:
         """The time reopens."""
         async with self.store.begin() as tx:
             await tx.alone(ALL)
-            closure = await tx.closure(closure_id)
-            if closure is None or closure.lifted:
-                raise NoSuchClosure
+            closure = await _standing(tx, closure_id)
             await tx.save_closure(closure.lift())
         await self._settled_soon(closure.lift())
+
+    async def find(self, closure_id: UUID) -> Closure:
+        async with self.store.look() as look:
+            return await _standing(look, closure_id)
 
     async def listed(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
         """The latest first; one more than `limit`, if there is."""
@@ -146,3 +148,10 @@ class Closures:
             settled = replace(standing, settled=True)
             await tx.save_closure(settled)
         return settled
+
+
+async def _standing(look: Look, closure_id: UUID) -> Closure:
+    closure = await look.closure(closure_id)
+    if closure is None or closure.lifted:
+        raise NoSuchClosure
+    return closure

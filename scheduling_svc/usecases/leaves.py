@@ -12,7 +12,7 @@ from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.domain.diary import View
 from scheduling_svc.domain.leaves import LONGEST_LEAVE, MOST_AFFECTED, Action, Affected, Block, Decision, Kind, Leave
 from scheduling_svc.domain.refusals import AffectedChanged, NoSuchDoctor, NoSuchLeave, TooManyAffected, UnknownDoctor
-from scheduling_svc.ports import Store, Transaction
+from scheduling_svc.ports import Look, Store, Transaction
 from scheduling_svc.usecases.proposals import Proposals
 from scheduling_svc.usecases.reservations import counts, make_way
 from scheduling_svc.usecases.rulebook import Rulebook
@@ -68,11 +68,13 @@ class Leaves:
     async def withdraw(self, doctor_id: UUID, leave_id: UUID) -> None:
         """The time reopens; what was decided about appointments stays."""
         async with self.store.begin() as tx:
-            leave = await tx.leave(leave_id)
-            if leave is None or leave.doctor_id != doctor_id:
-                raise NoSuchLeave
+            leave = await _of(tx, doctor_id, leave_id)
             await tx.unblock(leave.block)
             await tx.drop_leave(leave)
+
+    async def find(self, doctor_id: UUID, leave_id: UUID) -> Leave:
+        async with self.store.look() as look:
+            return await _of(look, doctor_id, leave_id)
 
     async def listed(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """The latest first; one more than `limit`, if there is."""
@@ -145,6 +147,13 @@ class Leaves:
         moved = claim.brought_to(Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at)))
         await tx.put(moved, claim, seats=service.capacity)
         return moved
+
+
+async def _of(look: Look, doctor_id: UUID, leave_id: UUID) -> Leave:
+    leave = await look.leave(leave_id)
+    if leave is None or leave.doctor_id != doctor_id:
+        raise NoSuchLeave
+    return leave
 
 
 def _decidable(claims: Sequence[Claim]) -> Sequence[Claim]:

@@ -111,6 +111,16 @@ async def test_who_comes_later_is_blocked_too(clinic: Running) -> None:
     assert not await is_open(clinic, DOCTOR)
 
 
+async def test_a_closure_is_where_its_answer_says_until_it_is_lifted(clinic: Running) -> None:
+    closed = await close(clinic)
+    there, told = closed.headers["Location"], closed.json()
+    shown = await clinic.http.get(there, headers=ADMIN)
+    assert (shown.status_code, shown.json()) == (200, {name: told[name] for name in told if name not in ("affected", "complete")})
+    assert (await clinic.http.get(there, headers=bearer(Role.DOCTOR, DOCTOR))).status_code == 403
+    assert (await clinic.http.delete(there, headers=ADMIN)).status_code == 204
+    assert (await clinic.http.get(there, headers=ADMIN)).json()["code"] == "no_such_closure"
+
+
 async def test_closures_are_listed_the_latest_first(clinic: Running) -> None:
     for days in (1, 3, 2):
         await close(clinic, begins=NINE + days * DAY, ends=NINE + (days + 1) * DAY)

@@ -216,6 +216,18 @@ async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: Running) -> No
     assert len((await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=ADMIN)).json()["items"]) == 1
 
 
+async def test_a_leave_is_where_its_answer_says_until_it_is_withdrawn(clinic: Running) -> None:
+    taken = await take(clinic, [cancel(1), *keep(2, 3)])
+    there = taken.headers["Location"]
+    for by in (SELF, ADMIN):
+        shown = await clinic.http.get(there, headers=by)
+        assert (shown.status_code, shown.json()) == (200, taken.json())
+    assert (await clinic.http.get(there.replace(str(DOCTOR), str(COLLEAGUE)), headers=ADMIN)).json()["code"] == "no_such_leave"
+    assert (await clinic.http.get(there, headers=bearer(Role.DOCTOR, COLLEAGUE))).status_code == 403
+    assert (await clinic.http.delete(there, headers=SELF)).status_code == 204
+    assert (await clinic.http.get(there, headers=SELF)).json()["code"] == "no_such_leave"
+
+
 async def test_leaves_are_listed_the_latest_first_in_pages(clinic: Running) -> None:
     for days in (1, 3, 2):
         assert (await take(clinic, [], time=(NINE + days * DAY, NINE + days * DAY + HALF))).status_code == 201
