@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from admin_svc.domain import NewUser
 from shared.contracts.identity import Role
-from shared.contracts.values import Answer, Body, Email, Instant, Line, Locale, Phone, Prose, TimeZone
+from shared.contracts.values import Answer, Body, Changes, Email, Instant, Line, Locale, Phone, Prose, TimeZone
 
 UserRole = Literal["patient", "doctor", "reception", "admin"]
 Status = Literal["invited", "active", "disabled"]
@@ -52,7 +52,7 @@ class EnrolUser(Body):
         )
 
 
-class AmendUser(Body):
+class AmendUser(Changes):
     """What is left out stays."""
 
     email: Email | None = None
@@ -60,16 +60,9 @@ class AmendUser(Body):
     role: UserRole | None = None
     status: Literal["active", "disabled"] | None = None
 
-    @model_validator(mode="after")
-    def _nothing_is_null(self) -> Self:
-        if any(getattr(self, name) is None for name in self.model_fields_set):
-            raise ValueError("null takes nothing away here")
-        return self
-
     @property
     def changes(self) -> dict[str, Any]:
-        said = {name: getattr(self, name) for name in self.model_fields_set}
-        return said | ({"role": Role(self.role)} if self.role else {})
+        return super().changes | ({"role": Role(self.role)} if self.role else {})
 
 
 class UserOut(Answer):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from auth_svc.domain.accounts import Status
 from shared.contracts.http import AccountCard, NewAccount
 from shared.contracts.identity import Role
-from shared.contracts.values import Answer, Body, Email, Instant, Line, Locale, Phone, TimeZone
+from shared.contracts.values import Answer, Body, Changes, Email, Instant, Line, Locale, Phone, TimeZone
 
 Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
 Token = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
@@ -91,8 +91,10 @@ class TokenRefusal(Answer):
     error: str
 
 
-class AmendAccount(Body):
-    """`PATCH /internal/accounts/{id}`: what is left out stays."""
+class AmendAccount(Changes):
+    """`PATCH /internal/accounts/{id}`."""
+
+    may_be_absent: ClassVar = frozenset({"expected_version"})
 
     email: Email | None = None
     full_name: Line | None = None
@@ -102,13 +104,7 @@ class AmendAccount(Body):
 
     @property
     def changes(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.model_fields_set - {"expected_version"}}
-
-    @model_validator(mode="after")
-    def _nothing_is_taken_away(self) -> AmendAccount:
-        if any(getattr(self, name) is None for name in self.model_fields_set - {"expected_version"}):
-            raise ValueError("none of these may be null")
-        return self
+        return {name: value for name, value in super().changes.items() if name != "expected_version"}
 
 
 class ResetTokenOut(Answer):

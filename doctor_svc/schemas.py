@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
 from shared.contracts.http import DateOverride, Money, WallWindow, WeeklyWindow
-from shared.contracts.values import Answer, Body, Email, Instant, Line, Locale, Minutes, Prose, TimeZone
+from shared.contracts.values import Answer, Body, Changes, Email, Instant, Line, Locale, Minutes, Prose, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
@@ -49,11 +49,13 @@ class OfferService(Body):
         return ServiceType(**fields | {"id": service_id, "slot_step_minutes": self.slot_step_minutes or self.duration_minutes})
 
 
-class AmendService(Body):
+class AmendService(Changes):
     """What is left out stays; null takes away a price, a specialty or a cap. What is booked already stays, whatever the limits.
 
     Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
     """
+
+    may_be_absent: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
     name: Line | None = None
     specialty: Line | None = None
@@ -72,17 +74,6 @@ class AmendService(Body):
     requires_approval: bool | None = Field(default=None, strict=True)
     price: Money | None = None
     active: bool | None = Field(default=None, strict=True)
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.model_fields_set}
-
-    @model_validator(mode="after")
-    def _only_some_may_be_null(self) -> AmendService:
-        nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
-        if nulls - {"specialty", "price", "daily_cap", "weekly_cap"}:
-            raise ValueError("null takes away a price, a specialty or a cap, nothing else")
-        return self
 
 
 class Specialties(Answer):
@@ -118,11 +109,13 @@ class PutDoctor(EngageDoctor):
     password: str | None = Field(default=None, max_length=128, repr=False)
 
 
-class AmendDoctor(Body):
+class AmendDoctor(Changes):
     """What is left out stays; null takes away title, bio or location.
 
     Doctors may change title, bio, languages, location and accepting_patients themselves.
     """
+
+    may_be_absent: ClassVar = frozenset({"title", "bio", "location"})
 
     full_name: Line | None = None
     time_zone: TimeZone | None = None
@@ -137,14 +130,7 @@ class AmendDoctor(Body):
 
     @property
     def changes(self) -> dict[str, Any]:
-        return {name: frozen(getattr(self, name)) for name in self.model_fields_set}
-
-    @model_validator(mode="after")
-    def _only_some_may_be_null(self) -> AmendDoctor:
-        nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
-        if nulls - {"title", "bio", "location"}:
-            raise ValueError("null takes away title, bio or location, nothing else")
-        return self
+        return {name: frozen(value) for name, value in super().changes.items()}
 
 
 class RenameDoctor(Body):

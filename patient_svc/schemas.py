@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from patient_svc.domain import Sex
-from shared.contracts.values import Answer, Body, FullDate, Line, Locale, Phone, TimeZone
+from shared.contracts.values import Answer, Body, Changes, FullDate, Line, Locale, Phone, TimeZone
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 BornOn = Annotated[FullDate, Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1))]
@@ -32,8 +32,10 @@ class EmergencyContact(Body):
     relationship: Line | None = None
 
 
-class AmendPatient(Body):
+class AmendPatient(Changes):
     """What is left out stays; null takes away what may be absent."""
+
+    may_be_absent: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
 
     full_name: Line | None = None
     phone: Phone | None = None
@@ -47,12 +49,6 @@ class AmendPatient(Body):
     @property
     def changes(self) -> dict[str, Any]:
         return self.model_dump(include=self.model_fields_set)
-
-    @model_validator(mode="after")
-    def _some_must_be_there(self) -> AmendPatient:
-        if any(getattr(self, name) is None for name in self.model_fields_set & {"full_name", "time_zone", "locale"}):
-            raise ValueError("full_name, time_zone and locale may not be null")
-        return self
 
 
 class RenamePatient(Body):

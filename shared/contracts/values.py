@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from zoneinfo import available_timezones
 
 import email_validator
@@ -16,7 +17,9 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -64,9 +67,12 @@ def _zone(value: str) -> str:
 
 def _full_date(value: Any) -> Any:
     """RFC 3339 section 5.6, and nothing that could be read as such: no number of seconds, no midnight."""
-    if (isinstance(value, str) and not FULL_DATE.fullmatch(value)) or isinstance(value, int | float):
-        raise PydanticCustomError("not_a_date", "a date such as 2026-03-09 is expected")
-    return value
+    if isinstance(value, date):
+        return value
+    with suppress(TypeError, ValueError):
+        if FULL_DATE.fullmatch(value):
+            return date.fromisoformat(value)
+    raise PydanticCustomError("not_a_date", "a date such as 2026-03-09 is expected")
 
 
 def _clean(value: str) -> str:
@@ -116,6 +122,23 @@ class Body(BaseModel):
     """A body of ours: unknown fields are refused, NaN is not a number, values do not change under our feet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True)
+
+
+class Changes(Body):
+    """A PATCH (RFC 7396, one level deep): what is left out stays; null takes away what may be absent."""
+
+    may_be_absent: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _may_be_absent(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.field_name not in cls.may_be_absent:
+            raise PydanticCustomError("null_not_allowed", "null takes away what may be absent, and this may not")
+        return value
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class Answer(BaseModel):

@@ -50,7 +50,30 @@ async def test_a_zone_is_one_that_is_the_same_on_every_machine(doctors: Practice
     assert said(engaged) == said(amended) == (422, "unknown_time_zone", "/time_zone")
 
 
-WORDS_FOR_A_DATE = ["1773014400", "20521", "2026-03-09T00:00:00", "2026-03-09T00:00:00Z", "2026-3-9", "20260309", "today"]
+ALWAYS_OF_A_SERVICE = ("name", "mode", "horizon_days", "capacity", "requires_approval", "active", *MINUTES)
+ALWAYS_OF_A_DOCTOR = ("full_name", "time_zone", "specialties", "languages", "services", "accepting_patients", "active")
+
+
+async def test_null_takes_nothing_away_that_must_be_there(doctors: Practice) -> None:
+    service, doctor = await doctors.offer(), (await doctors.engage())["id"]
+    for name in ALWAYS_OF_A_SERVICE:
+        answer = await doctors.http.patch(f"/services/{service}", json={name: None}, headers=ADMIN | {"If-Match": '"1"'})
+        assert said(answer) == (422, "null_not_allowed", f"/{name}")
+    for name in ALWAYS_OF_A_DOCTOR:
+        assert said(await doctors.amend(doctor, 1, **{name: None})) == (422, "null_not_allowed", f"/{name}")
+
+
+WORDS_FOR_A_DATE = [
+    "1773014400",
+    "20521",
+    "2026-03-09T00:00:00",
+    "2026-03-09T00:00:00Z",
+    "2026-3-9",
+    "20260309",
+    "2026-02-30",
+    "2026-13-01",
+    "today",
+]
 
 
 @pytest.mark.parametrize("word", WORDS_FOR_A_DATE)
