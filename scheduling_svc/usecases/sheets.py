@@ -75,11 +75,10 @@ class Case:
         beside it, for none of them was counted."""
         doctor, diary = next((doctor, diary) for doctor, diary in zip(self.doctors, self.diaries, strict=True) if doctor.id == doctor_id)
         ways = (diary, self.service.span(self.start)), (self.patient, self.service.visit(self.start))
-        going = {hold.id: hold for each, span in ways for hold in each.giving_way(span, self.view.viewer_id)}
+        near = [hold for each, span in ways for hold in each.giving_way(span, self.view.viewer_id)]
         alike = [hold for hold in own if (hold.doctor_id, hold.service_id) == (doctor_id, self.service.id)]
-        of = (self.service, doctor.hours, diary.counted)
-        going |= {hold.id: hold for hold in alike if is_one_too_many(*of, hold.visit.start, self.start)}
-        return list(going.values())
+        beyond = [hold for hold in alike if is_one_too_many(self.service, doctor.hours, diary.counted, hold.visit.start, self.start)]
+        return list({hold.id: hold for hold in near + beyond}.values())
 
     def _rank(self, number: int) -> tuple[bool, int, int]:
         doctor, diary, sheet = self.doctors[number], self.diaries[number], self.sheets[number]
