@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.wishes import Wish
@@ -53,7 +53,7 @@ class BookAppointment(Body):
     @classmethod
     def _of_one_doctor(cls, hold_id: UUID | None, info: ValidationInfo) -> UUID | None:
         if hold_id is not None and info.data.get("doctor_id") == ANY:
-            raise ValueError("a hold is for one doctor: name them")
+            raise PydanticCustomError("doctor_required", "a hold is for one doctor: name them")
         return hold_id
 
     @property
@@ -103,7 +103,7 @@ class SetAppointment(Body):
     @model_validator(mode="after")
     def _something_changes(self) -> SetAppointment:
         if self.starts_at is None and self.doctor_id is None and self.status is None:
-            raise ValueError("say what changes: starts_at, doctor_id or status")
+            raise PydanticCustomError("nothing_changes", "say what changes: starts_at, doctor_id or status")
         return self
 
     @property

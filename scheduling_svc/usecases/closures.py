@@ -16,6 +16,7 @@ from scheduling_svc.domain.leaves import LONGEST_CLOSURE, Closure, bounded
 from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import Doctor
 from scheduling_svc.ports import Look, Store, Transaction
+from scheduling_svc.usecases.leaves import shut
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining
@@ -59,7 +60,7 @@ async def concern(tx: Transaction, doctor: Doctor) -> None:
 
 async def _blocked(tx: Transaction, closure: Closure, doctor: Doctor) -> None:
     block = closure.block_of(doctor.id)
-    await (tx.block(block) if closure.concerns(doctor) else tx.unblock(block))
+    await (shut(tx, block) if closure.concerns(doctor) else tx.unblock(block))
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,9 +93,7 @@ class Leaves:
 
     async def _taken(self, tx: Transaction, leave: Leave, by: Caller) -> None:
         """The block first: from then on nothing new can come into its time, so that what stands there is what is decided about."""
-        await tx.block(leave.block)
-        for hold in await tx.holds_in(leave.doctor_id, leave.span):
-            await tx.drop(hold)
+        await shut(tx, leave.block)
         affected = _decidable(await tx.affected([leave.doctor_id], leave.span, self.now(), MOST_AFFECTED + 1))
         if {claim.id for claim in affected} != {decision.appointment_id for decision in leave.outcomes}:
             raise _Changed
@@ -147,6 +145,13 @@ class Leaves:
         moved = claim.brought_to(Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at)))
         await tx.put(moved, claim, seats=service.capacity)
         return moved
+
+
+async def shut(tx: Transaction, block: Block) -> None:
+    """Blocks a time of the doctor's; what is held in it cannot be booked any more."""
+    await tx.block(block)
+    for hold in await tx.holds_in(block.doctor_id, block.span):
+        await tx.drop(hold)
 
 
 async def _of(look: Look, doctor_id: UUID, leave_id: UUID) -> Leave:

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from shared.contracts.identity import Caller, Role
 from shared.contracts.values import Answer, Body, Closes, Currency, Day, Email, Instant, Line, Locale, Opens, Phone, TimeZone
@@ -139,7 +140,7 @@ class NewAccount(Body):
     @classmethod
     def _of_a_person(cls, role: Role) -> Role:
         if role in (Role.SERVICE, Role.SYSTEM):
-            raise ValueError("people are patients, doctors, reception or admins")
+            raise PydanticCustomError("not_a_person", "people are patients, doctors, reception or admins")
         return role
 
 

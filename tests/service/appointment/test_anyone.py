@@ -107,6 +107,8 @@ async def test_a_time_that_another_holds_is_not_moved_to_either(clinic: Clinic, 
 
 
 async def test_a_hold_is_for_one_doctor_and_a_doctor_is_one_field(clinic: Clinic) -> None:
+    unnamed = await clinic.book(doctor_id="any", hold_id=HOLD)
+    assert [(error["code"], error["pointer"]) for error in unnamed.json()["errors"]] == [("doctor_required", "/hold_id")]
     for body, pointer in (
         ({"doctor_id": "any", "hold_id": HOLD}, "/hold_id"),
         ({"doctor_id": "anyone"}, "/doctor_id"),

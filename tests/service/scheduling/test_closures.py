@@ -101,6 +101,20 @@ async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(c
     assert not await is_open(clinic, DOCTOR)
 
 
+async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: Running) -> None:
+    held = []
+    for doctor, owner in ((DOCTOR, PATIENT), (COLLEAGUE, NEWCOMER)):
+        wish = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": rendered(NINE)}
+        held.append((await clinic.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, owner))).json()["id"])
+    await close(clinic, location="North")
+    found = [
+        (await clinic.http.get(f"/holds/{one}", headers=bearer(Role.PATIENT, owner))).status_code
+        for one, owner in zip(held, (PATIENT, NEWCOMER), strict=True)
+    ]
+    assert found == [404, 200]
+    assert (await reserve(clinic, 1, hold_id=UUID(held[0]))).json()["code"] == "hold_expired"
+
+
 async def test_who_comes_later_is_blocked_too(clinic: Running) -> None:
     await close(clinic, location="South")
     await learn(clinic, a_doctor(id=NEWCOMER, location="South"))
