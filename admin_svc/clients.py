@@ -8,15 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from admin_svc.ports import Appointment, Listed
-from shared.contracts.http import AccountCard, Actor, NewAccount
-from shared.kit.client import Neighbour
+from shared.contracts.http import AccountCard, Actor, CreateAccount
+from shared.kit.client import ServiceClient
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAccounts:
-    auth: Neighbour
+    auth: ServiceClient
 
-    async def make(self, account_id: UUID, account: NewAccount) -> AccountCard:
+    async def make(self, account_id: UUID, account: CreateAccount) -> AccountCard:
         return AccountCard.model_validate(await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account))
 
     async def get(self, account_id: UUID) -> AccountCard:
@@ -32,7 +32,7 @@ class HttpAccounts:
 
 @dataclass(frozen=True, slots=True)
 class HttpDoctors:
-    doctor: Neighbour
+    doctor: ServiceClient
 
     async def make(self, doctor_id: UUID, profile: Mapping[str, Any]) -> None:
         await self.doctor.call("PUT", f"/internal/doctors/{doctor_id}", body=dict(profile))
@@ -43,7 +43,7 @@ class HttpDoctors:
 
 @dataclass(frozen=True, slots=True)
 class HttpPatients:
-    patient: Neighbour
+    patient: ServiceClient
 
     async def rename(self, patient_id: UUID, full_name: str) -> None:
         await self.patient.call("PATCH", f"/internal/patients/{patient_id}", body={"full_name": full_name})
@@ -51,7 +51,7 @@ class HttpPatients:
 
 @dataclass(frozen=True, slots=True)
 class HttpAppointments:
-    appointment: Neighbour
+    appointment: ServiceClient
 
     async def get(self, appointment_id: UUID) -> Appointment:
         return await self.appointment.get(f"/internal/appointments/{appointment_id}", Appointment)

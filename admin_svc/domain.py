@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from shared.contracts.http import NewAccount
+from shared.contracts.http import CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Conflict
 
@@ -43,8 +43,8 @@ class NewUser:
     def is_doctor(self) -> bool:
         return self.role is Role.DOCTOR
 
-    def account(self, password: str | None) -> NewAccount:
-        return NewAccount(
+    def account(self, password: str | None) -> CreateAccount:
+        return CreateAccount(
             email=self.email,
             role=self.role,
             full_name=self.full_name,

@@ -10,13 +10,13 @@ from uuid import UUID
 from pydantic import ConfigDict
 
 from admin_svc.domain import NewUser, Wish
-from shared.contracts.http import AccountCard, Actor, NewAccount
-from shared.contracts.values import Answer, Instant
+from shared.contracts.http import AccountCard, Actor, CreateAccount
+from shared.contracts.values import Instant, ReadModel
 
 T = TypeVar("T")
 
 
-class Appointment(Answer):
+class Appointment(ReadModel):
     """An appointment in the words of appointment-service: what has no name here passes through."""
 
     model_config = ConfigDict(extra="allow")
@@ -32,7 +32,7 @@ class Dismissed(AccountCard):
     future_appointments: list[Appointment]
 
 
-class Listed(Answer, Generic[T]):
+class Listed(ReadModel, Generic[T]):
     """A page as its owner cut it."""
 
     items: list[T]
@@ -54,7 +54,7 @@ class Wishes(Protocol):
 class Accounts(Protocol):
     """auth-service."""
 
-    async def make(self, account_id: UUID, account: NewAccount) -> AccountCard: ...
+    async def make(self, account_id: UUID, account: CreateAccount) -> AccountCard: ...
 
     async def get(self, account_id: UUID) -> AccountCard: ...
 

@@ -12,11 +12,11 @@ from sqlalchemy import Column, MetaData, Table, delete, insert, select, update
 
 from admin_svc.domain import NewUser, Wish
 from shared.contracts.identity import Role
-from shared.kit.schema import plumbing
-from shared.kit.sql import Database, Id, LongText, UtcDateTime, added
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Database, Id, LongText, UtcDateTime, insert_if_absent
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 BATCH = 20
 
 NEW_USERS = Table(
@@ -35,7 +35,7 @@ class SqlWishes:
 
     async def note(self, user: NewUser, at: datetime) -> None:
         async with self.database.write() as connection:
-            await added(connection, insert(NEW_USERS).values(id=user.id, wish=to_text(user), asked_at=at, tried_at=at))
+            await insert_if_absent(connection, insert(NEW_USERS).values(id=user.id, wish=to_text(user), asked_at=at, tried_at=at))
 
     async def forget(self, user_id: UUID) -> None:
         async with self.database.write() as connection:

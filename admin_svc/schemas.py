@@ -10,29 +10,29 @@ from pydantic_core import PydanticCustomError
 
 from admin_svc.domain import NewUser
 from shared.contracts.identity import Role
-from shared.contracts.values import Answer, Body, Changes, Email, Instant, Line, Locale, Phone, Prose, TimeZone
+from shared.contracts.values import Email, Instant, Locale, LongText, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
 UserRole = Literal["patient", "doctor", "reception", "admin"]
 Status = Literal["invited", "active", "disabled"]
-Lines = Annotated[list[Line], Field(max_length=50)]
+Lines = Annotated[list[ShortText], Field(max_length=50)]
 OF_DOCTORS = {"title", "specialties", "languages", "bio", "location", "services", "accepting_patients"}
 
 
-class EnrolUser(Body):
+class EnrolUser(RequestModel):
     """A new user. Without a password an invitation is mailed; the fields from `title` on are a doctor's."""
 
     email: Email
     role: UserRole
-    full_name: Line
+    full_name: ShortText
     password: str | None = Field(default=None, max_length=128)
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
     locale: Locale = "en"
-    title: Line | None = None
+    title: ShortText | None = None
     specialties: Lines | None = None
     languages: Annotated[list[Locale], Field(max_length=50)] | None = None
-    bio: Prose | None = None
-    location: Line | None = None
+    bio: LongText | None = None
+    location: ShortText | None = None
     services: Annotated[list[UUID], Field(max_length=200)] | None = None
     accepting_patients: bool | None = Field(default=None, strict=True)
 
@@ -52,11 +52,11 @@ class EnrolUser(Body):
         )
 
 
-class AmendUser(Changes):
+class AmendUser(PatchModel):
     """What is left out stays."""
 
     email: Email | None = None
-    full_name: Line | None = None
+    full_name: ShortText | None = None
     role: UserRole | None = None
     status: Literal["active", "disabled"] | None = None
 
@@ -65,7 +65,7 @@ class AmendUser(Changes):
         return super().changes | ({"role": Role(self.role)} if self.role else {})
 
 
-class UserOut(Answer):
+class UserOut(ReadModel):
     """An account as an admin sees it; `pending`: its profile is still being made."""
 
     id: UUID
@@ -76,7 +76,7 @@ class UserOut(Answer):
     version: int
 
 
-class FutureAppointment(Answer):
+class FutureAppointment(ReadModel):
     id: UUID
     starts_at: Instant
 
@@ -87,13 +87,13 @@ class DismissedOut(UserOut):
     future_appointments: list[FutureAppointment]
 
 
-class ChangeAppointment(Body):
+class ChangeAppointment(RequestModel):
     """Another time, doctor or status, and why; what is left out stays."""
 
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
     status: Annotated[str, StringConstraints(pattern="^[a-z_]{1,32}$")] | None = Field(default=None, examples=["cancelled"])
-    reason: Line
+    reason: ShortText
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from admin_svc.usecases.dismissal import Dismissal
 from admin_svc.usecases.enrolment import Enrolment
 from admin_svc.usecases.users import Users
 from shared.contracts.identity import Service
-from shared.kit.footing import footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         ground.relay(database, PLUMBING)
         accounts, doctors = HttpAccounts(ground.neighbour(Service.AUTH)), HttpDoctors(ground.neighbour(Service.DOCTOR))

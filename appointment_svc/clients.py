@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from shared.contracts.http import DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.http import DoctorRules, PatientCard, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
-from shared.kit.client import Neighbour
+from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
 
 
@@ -17,9 +17,9 @@ from shared.kit.paging import Page
 class HttpSlots:
     """What is neither granted nor refused for a reason of the calendar's is as if it had not answered."""
 
-    neighbour: Neighbour
+    neighbour: ServiceClient
 
-    async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation:
+    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation:
         try:
             return Reservation.model_validate(await self.neighbour.call("PUT", f"/internal/reservations/{appointment_id}", body=wish))
         except (Conflict, Invalid):
@@ -46,18 +46,18 @@ class HttpSlots:
 
 @dataclass(frozen=True, slots=True)
 class HttpDoctors:
-    neighbour: Neighbour
+    neighbour: ServiceClient
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules:
         return await self.neighbour.get(f"/internal/doctors/{doctor_id}", DoctorRules)
 
-    async def service(self, service_id: UUID) -> ServiceRules:
-        return await self.neighbour.get(f"/internal/services/{service_id}", ServiceRules)
+    async def service(self, service_id: UUID) -> ServiceTypeRules:
+        return await self.neighbour.get(f"/internal/services/{service_id}", ServiceTypeRules)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPatients:
-    neighbour: Neighbour
+    neighbour: ServiceClient
 
     async def card(self, patient_id: UUID) -> PatientCard:
         return await self.neighbour.get(f"/internal/patients/{patient_id}", PatientCard)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from appointment_svc.usecases.follow import Displacements
 from shared.contracts.events import LeaveTaken
-from shared.kit.footing import Footing
+from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: Footing, displacements: Displacements) -> None:
+async def subscribe(ground: ServiceRuntime, displacements: Displacements) -> None:
     await ground.subscribe({LeaveTaken: displacements.follow})

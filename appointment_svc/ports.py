@@ -9,7 +9,7 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import Status
-from shared.contracts.http import DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.http import DoctorRules, PatientCard, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 
 Sort = Literal["starts_at", "-starts_at", "created_at", "-created_at"]
@@ -71,7 +71,7 @@ class Store(Protocol):
 class Slots(Protocol):
     """The calendar. It refuses with Conflict or Invalid; anything else is Unavailable."""
 
-    async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation: ...
+    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation: ...
 
     async def release(self, appointment_id: UUID, revision: int) -> None: ...
 
@@ -85,7 +85,7 @@ class Slots(Protocol):
 class Doctors(Protocol):
     async def doctor(self, doctor_id: UUID) -> DoctorRules: ...
 
-    async def service(self, service_id: UUID) -> ServiceRules: ...
+    async def service(self, service_id: UUID) -> ServiceTypeRules: ...
 
 
 class Patients(Protocol):

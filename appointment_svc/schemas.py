@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.wishes import Wish
 from shared.contracts.http import Actor, Money
-from shared.contracts.values import Answer, Body, Instant, Line, Prose
+from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 
 
 def _doctor_or_any(value: Any, as_id: ValidatorFunctionWrapHandler) -> Any:
@@ -27,18 +27,18 @@ def _doctor_or_any(value: Any, as_id: ValidatorFunctionWrapHandler) -> Any:
     return value if value == ANY else as_id(value)
 
 
-Note = Annotated[Prose, Field(max_length=500)]
-IntakeKey = Annotated[Line, Field(max_length=64)]
+Note = Annotated[LongText, Field(max_length=500)]
+IntakeKey = Annotated[ShortText, Field(max_length=64)]
 ANY: Literal["any"] = "any"
 DoctorOrAny = Annotated[
     UUID | Literal["any"],
     GetPydanticSchema(lambda _type, handler: core_schema.no_info_wrap_validator_function(_doctor_or_any, handler(UUID))),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": ANY}]}),
 ]
-Intake = Annotated[dict[IntakeKey, Prose], Field(max_length=20)]
+Intake = Annotated[dict[IntakeKey, LongText], Field(max_length=20)]
 
 
-class BookAppointment(Body):
+class BookAppointment(RequestModel):
     """A wish for a time, with a doctor or with `any` who is free then. Staff say for which patient; patients book for themselves."""
 
     service_id: UUID
@@ -62,7 +62,7 @@ class BookAppointment(Body):
         return Wish(**{name: getattr(self, name) for name in type(self).model_fields} | {"doctor_id": named})
 
 
-class AmendAppointment(Body):
+class AmendAppointment(RequestModel):
     """What is left out stays; null takes it away."""
 
     reason: Note | None = None
@@ -73,28 +73,28 @@ class AmendAppointment(Body):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class RescheduleAppointment(Body):
+class RescheduleAppointment(RequestModel):
     starts_at: Instant
     doctor_id: UUID | None = None
 
 
-class ReassignAppointment(Body):
+class ReassignAppointment(RequestModel):
     doctor_id: UUID
 
 
-class CancelAppointment(Body):
+class CancelAppointment(RequestModel):
     reason: Note | None = None
 
 
-class Nothing(Body):
+class Nothing(RequestModel):
     """An action without a body; `{}` will do as well."""
 
 
-class SetAppointment(Body):
+class SetAppointment(RequestModel):
     """`PUT /internal/appointments/{id}`: an admin's hand, for whom admin-service asks."""
 
     by: Actor
-    reason: Line
+    reason: ShortText
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
     status: Literal["booked", "declined", "cancelled", "checked_in", "in_progress", "completed", "missed"] | None = None
@@ -111,14 +111,14 @@ class SetAppointment(Body):
         return Status(self.status) if self.status else None
 
 
-class CancelFor(Body):
+class CancelFor(RequestModel):
     """`POST /internal/appointments/{id}/cancel`."""
 
     by: Actor
     reason: Note | None = None
 
 
-class ServiceOut(Answer):
+class ServiceOut(ReadModel):
     """The service as booked."""
 
     id: UUID
@@ -130,19 +130,19 @@ class ServiceOut(Answer):
     reschedule_cutoff_minutes: int
 
 
-class DoctorOut(Answer):
+class DoctorOut(ReadModel):
     id: UUID
     full_name: str
     title: str | None
     location: str | None
 
 
-class PatientOut(Answer):
+class PatientOut(ReadModel):
     id: UUID
     full_name: str
 
 
-class AppointmentOut(Answer):
+class AppointmentOut(ReadModel):
     """`time_zone` and `local_start` are the doctor's, where the visit is; service, doctor, patient and price as they were when booked.
 
     `doctor` is null, and the zone UTC, while `any` doctor was asked for and none is found.
@@ -167,7 +167,7 @@ class AppointmentOut(Answer):
     updated_at: Instant
 
 
-class LineOut(Answer):
+class LineOut(ReadModel):
     """Who did what and when, and what it was before and after."""
 
     at: Instant
@@ -178,5 +178,5 @@ class LineOut(Answer):
     note: str | None
 
 
-class HistoryOut(Answer):
+class HistoryOut(ReadModel):
     items: list[LineOut]

@@ -21,13 +21,13 @@ from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.keep import Keeping
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.identity import Service
-from shared.kit.footing import footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         place = await kept(ground, settings.database_url)
         relay = DocumentRelay(place.documents, ground.bus, ground.clock)
         announced = ground.jobs.add("relay", relay.publish, every_seconds=1, holder=place.holder)

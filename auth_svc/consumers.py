@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from auth_svc.usecases.accounts import Accounts
 from shared.contracts.events import DoctorChanged, PatientChanged
-from shared.kit.footing import Footing
+from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: Footing, accounts: Accounts) -> None:
+async def subscribe(ground: ServiceRuntime, accounts: Accounts) -> None:
     async def patient_changed(event: PatientChanged) -> None:
         await accounts.note_patient(event.patient_id, event.version, event.id)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.sessions import Reset, Session
 from shared.contracts.events import Event
-from shared.contracts.http import NewPatient
+from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
 
 
@@ -49,9 +49,9 @@ class Transaction(Protocol):
 
     async def drop_resets(self, account_id: UUID) -> None: ...
 
-    async def first_time(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool: ...
 
-    async def announce(self, event: Event) -> None: ...
+    async def add_event(self, event: Event) -> None: ...
 
 
 class Store(Protocol):
@@ -102,7 +102,7 @@ class Signing(Protocol):
 class Patients(Protocol):
     """The owner of the patients' half."""
 
-    async def open(self, patient_id: UUID, profile: NewPatient) -> None:
+    async def open(self, patient_id: UUID, profile: CreatePatient) -> None:
         """Harmless to repeat."""
 
     async def full_name(self, patient_id: UUID) -> str | None: ...

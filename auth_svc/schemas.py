@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from auth_svc.domain.accounts import Status
-from shared.contracts.http import AccountCard, NewAccount
+from shared.contracts.http import AccountCard, CreateAccount
 from shared.contracts.identity import Role
-from shared.contracts.values import Answer, Body, Changes, Email, Instant, Line, Locale, Phone, TimeZone
+from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
 Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
 Token = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
@@ -27,46 +27,46 @@ def address(given: str) -> str:
         return given
 
 
-class Register(Body):
+class Register(RequestModel):
     """A new patient."""
 
     email: Email = Field(examples=["sam@example.com"])
     password: Password
-    full_name: Line = Field(examples=["Sam Lee"])
+    full_name: ShortText = Field(examples=["Sam Lee"])
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
     locale: Locale = "en"
 
     @property
-    def wish(self) -> NewAccount:
+    def wish(self) -> CreateAccount:
         fields: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
-        return NewAccount.model_construct(**fields, role=Role.PATIENT)
+        return CreateAccount.model_construct(**fields, role=Role.PATIENT)
 
 
-class Login(Body):
+class Login(RequestModel):
     email: Annotated[str, Field(max_length=254, examples=["sam@example.com"]), AfterValidator(address)]
     password: Password
 
 
-class Refresh(Body):
+class Refresh(RequestModel):
     refresh_token: Token
 
 
-class ChangePassword(Body):
+class ChangePassword(RequestModel):
     current_password: Password
     new_password: Password = Field(examples=["another long pass phrase"])
 
 
-class ForgotPassword(Body):
+class ForgotPassword(RequestModel):
     email: Email = Field(examples=["sam@example.com"])
 
 
-class ResetPassword(Body):
+class ResetPassword(RequestModel):
     token: Token
     new_password: Password
 
 
-class SignedInOut(Answer):
+class SignedInOut(ReadModel):
     """Answer of register, login and refresh; `expires_in` in seconds."""
 
     access_token: str
@@ -76,7 +76,7 @@ class SignedInOut(Answer):
     account: AccountCard
 
 
-class TokenOut(Answer):
+class TokenOut(ReadModel):
     """RFC 6749 section 5.1."""
 
     access_token: str
@@ -85,19 +85,19 @@ class TokenOut(Answer):
     refresh_token: str | None = None
 
 
-class TokenRefusal(Answer):
+class TokenRefusal(ReadModel):
     """RFC 6749 section 5.2."""
 
     error: str
 
 
-class AmendAccount(Changes):
+class AmendAccount(PatchModel):
     """`PATCH /internal/accounts/{id}`."""
 
     may_be_absent: ClassVar = frozenset({"expected_version"})
 
     email: Email | None = None
-    full_name: Line | None = None
+    full_name: ShortText | None = None
     role: Literal[Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN] | None = None
     status: Literal[Status.ACTIVE, Status.DISABLED] | None = None
     expected_version: int | None = Field(default=None, ge=1)
@@ -107,21 +107,21 @@ class AmendAccount(Changes):
         return {name: value for name, value in super().changes.items() if name != "expected_version"}
 
 
-class ResetTokenOut(Answer):
+class ResetTokenOut(ReadModel):
     token: str
     expires_at: Instant
 
 
-class EndedSessionOut(Answer):
+class EndedSessionOut(ReadModel):
     session_id: UUID
     expires_at: Instant
 
 
-class EndedSessionsOut(Answer):
+class EndedSessionsOut(ReadModel):
     items: list[EndedSessionOut]
 
 
-class KeySet(Answer):
+class KeySet(ReadModel):
     """RFC 7517."""
 
     keys: list[dict[str, str]]

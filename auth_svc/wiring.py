@@ -24,18 +24,18 @@ from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.resets import Resets
 from auth_svc.usecases.sessions import Sessions
 from shared.contracts.identity import Service
-from shared.kit.footing import WATCH_SECONDS, footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import WATCH_SECONDS, open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
     token = OwnToken(plugs.clock)
 
     async def own_keys() -> list[dict[str, Any]]:
         return [app.state.signer.public]
 
-    async with footing(app, settings, plugs, fetch_keys=own_keys, token=token) as ground:
+    async with open_service_runtime(app, settings, plugs, fetch_keys=own_keys, token=token) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         kid, pem = await signing_key(database, settings.key_secret)
         app.state.settings = settings

@@ -26,8 +26,8 @@ from bench.databases import on_mysql
 from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.repository.claims import to_row
-from shared.kit.migrating import migrate
-from shared.kit.retry import retried
+from shared.kit.migrations import migrate
+from shared.kit.retry import retry_transaction
 from shared.kit.sql import Database
 
 DOCTORS = [uuid4() for _ in range(200)]
@@ -71,7 +71,7 @@ def claiming(store: SqlStore) -> Write:
 
     async def write(place: Place) -> None:
         claim = Claim(uuid4(), 1, place)
-        await retried(lambda: once(claim))
+        await retry_transaction(lambda: once(claim))
 
     return write
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from shared.kit.migrating import blocking
+from shared.kit.migrations import synchronous_url
 
 SERVERS = Path(__file__).parents[1] / ".servers.env"
 
@@ -31,7 +31,7 @@ async def on_mysql() -> AsyncIterator[str]:
     if server is None:
         raise SystemExit("no MariaDB: run `make servers` first")
     name = f"bench_{uuid4().hex[:12]}"
-    engine = sa.create_engine(blocking(server), isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(synchronous_url(server), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
     try:

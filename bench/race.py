@@ -24,8 +24,8 @@ from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, CLAIMS
-from shared.kit.migrating import migrate
-from shared.kit.retry import Aborted
+from shared.kit.migrations import migrate
+from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,7 +87,7 @@ async def _wins(store: SqlStore, claim: Claim) -> bool:
                 await tx.put(claim, None)
         except Overtaken:
             return False
-        except Aborted:
+        except TransactionAborted:
             await asyncio.sleep(random.uniform(0, 0.01))
         else:
             return True

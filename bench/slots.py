@@ -33,18 +33,18 @@ from scheduling_svc.main import create_app
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.settings import Settings
 from shared.contracts.grains import DAY, grain_of
-from shared.contracts.http import DoctorRules, ServiceRules, WeeklyWindow
+from shared.contracts.http import DoctorRules, ServiceTypeRules, WeeklyWindow
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
-from shared.kit.migrating import migrate
-from shared.kit.plugs import Plugs
+from shared.kit.migrations import migrate
+from shared.kit.overrides import Overrides
 from shared.kit.sql import Database
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS, DOCTORS, BOOKINGS = 30, 200, 120
 ZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Asia/Kolkata")
 HOURS = [WeeklyWindow(weekday=day, start=start, end=end) for day in range(1, 8) for start, end in (("08:00", "12:00"), ("13:00", "18:00"))]
-SERVICE = ServiceRules(
+SERVICE = ServiceTypeRules(
     id=UUID(int=1), name="Check-up", duration_minutes=30, buffer_after_minutes=10, slot_step_minutes=10, horizon_days=90, version=1
 )
 CLINIC = [
@@ -87,7 +87,7 @@ async def served(url: str) -> AsyncIterator[httpx.AsyncClient]:
     quiet: dict[str, Any] = {"log_level": "error", "lifespan": "on", "access_log": False}
     async with EmbeddedBus(":memory:", clock) as bus:
         settings = Settings(database_url=url, client_secret="x" * 40, env="test", log_level="ERROR")
-        app = create_app(settings, plugs=Plugs(bus=bus, clock=clock, transport=lambda _: httpx.MockTransport(_nobody)))
+        app = create_app(settings, plugs=Overrides(bus=bus, clock=clock, transport=lambda _: httpx.MockTransport(_nobody)))
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, **quiet))
         running = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -11,7 +11,7 @@ import httpx
 
 from careslot.folder import Folder
 from careslot.house import House
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from shared.kit.transport import InProcessTransport
 
 HOURS = [{"weekday": day, "start": start, "end": end} for day in range(1, 6) for start, end in (("09:00", "12:00"), ("13:00", "17:00"))]
@@ -118,7 +118,7 @@ class Demo:
         return str(answer.json()["access_token"])
 
     async def _book(self, http: httpx.AsyncClient, token: str, house: House, service_id: str, doctor_id: str) -> None:
-        start = rendered(house.clock() + timedelta(days=1))
+        start = format_instant(house.clock() + timedelta(days=1))
         slots = await _sent(http, "GET", f"/doctors/{doctor_id}/slots?service_id={service_id}&from={start}&limit=1")
         wish = {"service_id": service_id, "doctor_id": doctor_id, "starts_at": slots["items"][0]["starts_at"]}
         await _sent(http, "POST", "/appointments", wish, token, "demo")

@@ -10,12 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from careslot.house import House
 from notify_svc.clients.files import FileMailbox
 from shared.contracts.identity import Service
-from shared.contracts.values import Body, Instant, rendered
-from shared.kit import corners, routes
+from shared.contracts.values import Instant, RequestModel, format_instant
+from shared.kit import exception_handlers, routes
 from shared.kit.clock import MovableClock
 
 
-class PutClock(Body):
+class PutClock(RequestModel):
     now: Instant
 
 
@@ -33,7 +33,7 @@ def with_aids(house: House, clock: MovableClock) -> ASGIApp:
 def _aids(house: House, clock: MovableClock) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.verifier = house.apps[Service.AUTH].state.verifier
-    router, mailbox = routes.router(prefix="/dev"), FileMailbox(house.folder.mail)
+    router, mailbox = routes.service_router(prefix="/dev"), FileMailbox(house.folder.mail)
 
     @router.get("/mailbox")
     async def read_mailbox() -> list[dict[str, Any]]:
@@ -45,18 +45,18 @@ def _aids(house: House, clock: MovableClock) -> FastAPI:
 
     @router.get("/clock")
     async def read_clock() -> dict[str, str]:
-        return {"now": rendered(clock())}
+        return {"now": format_instant(clock())}
 
     @router.put("/clock")
     async def put_clock(body: PutClock) -> dict[str, str]:
         clock.put(body.now)
         await house.settle()
-        return {"now": rendered(clock())}
+        return {"now": format_instant(clock())}
 
     @router.post("/settle", status_code=204)
     async def settle() -> None:
         await house.settle()
 
     app.include_router(router)
-    corners.install(app)
+    exception_handlers.install(app)
     return app

@@ -15,8 +15,8 @@ from careslot.services import PACKAGES, create_app, migrate, settings_of
 from shared.contracts.identity import Service
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import Clock, system_clock
-from shared.kit.jobs import Pulse
-from shared.kit.plugs import Plugs
+from shared.kit.jobs import BackgroundWork
+from shared.kit.overrides import Overrides
 from shared.kit.settings import CommonSettings
 from shared.kit.transport import InProcessTransport
 
@@ -30,7 +30,7 @@ class House:
     folder: Folder
     clock: Clock
     bus: EmbeddedBus
-    pulse: Pulse = field(default_factory=Pulse)
+    pulse: BackgroundWork = field(default_factory=BackgroundWork)
     apps: dict[Service, Any] = field(default_factory=dict)
 
     @property
@@ -50,7 +50,7 @@ async def open_house(folder: Folder, clock: Clock = system_clock, **more: Any) -
     async with AsyncExitStack() as stack:
         house = House(folder, clock, await stack.enter_async_context(EmbeddedBus(str(folder.path / "bus.db"), clock)))
         house.pulse.works.append(house.bus.drain)
-        plugs = Plugs(
+        plugs = Overrides(
             bus=house.bus,
             transport=lambda name: InProcessTransport(lambda: house.apps.get(name)),
             clock=clock,

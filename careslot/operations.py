@@ -14,7 +14,7 @@ from aiosmtplib import SMTP
 
 from careslot.services import PACKAGES, migrate, settings_of
 from shared.contracts.identity import Service
-from shared.kit.settings import BadSettings, CommonSettings
+from shared.kit.settings import CommonSettings, InvalidSettings
 from shared.kit.sql import Database
 
 DEADLINE_SECONDS = 5
@@ -46,7 +46,7 @@ def faults() -> list[str]:
 def _faults(service: Service) -> list[str]:
     try:
         settings = settings_of(service).read()
-    except BadSettings as bad:
+    except InvalidSettings as bad:
         return [f"{service}: {line}" for line in str(bad.code).splitlines()]
     return [f"{service}: {line}" for line in settings.faults() + asyncio.run(_unreachable(settings))]
 

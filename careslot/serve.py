@@ -21,7 +21,7 @@ from careslot.folder import Folder
 from careslot.house import House, open_house
 from gateway_svc.routes.listener import Listener
 from shared.kit.clock import Clock, MovableClock, system_clock
-from shared.kit.logs import JsonLine, log
+from shared.kit.logs import JsonFormatter, log
 
 GRACE_SECONDS = 20
 
@@ -108,6 +108,6 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 def _log_to(path: Path) -> None:
     handler = logging.FileHandler(path)
-    handler.setFormatter(JsonLine())
+    handler.setFormatter(JsonFormatter())
     log.handlers, log.propagate = [handler], False
     log.setLevel("INFO")

@@ -35,7 +35,7 @@ def migrate(service: Service, url: str) -> None:
     if service is Service.APPOINTMENT:
         importlib.import_module("appointment_svc.migrations").migrate(url)
         return
-    from shared.kit import migrating
+    from shared.kit import migrations
 
-    if not migrating.up_to_date(PACKAGES[service], url):
-        migrating.migrate(PACKAGES[service], url)
+    if not migrations.is_up_to_date(PACKAGES[service], url):
+        migrations.migrate(PACKAGES[service], url)

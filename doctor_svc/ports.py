@@ -12,7 +12,7 @@ from uuid import UUID
 from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.services import ServiceType
 from shared.contracts.events import Event
-from shared.contracts.http import NewAccount
+from shared.contracts.http import CreateAccount
 
 Cursor = tuple[str, ...] | None
 
@@ -53,9 +53,9 @@ class Transaction(Protocol):
     async def drop_doctor(self, doctor_id: UUID) -> None:
         """A pending one."""
 
-    async def first_time(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool: ...
 
-    async def announce(self, event: Event) -> None: ...
+    async def add_event(self, event: Event) -> None: ...
 
 
 class Store(Protocol):
@@ -82,5 +82,5 @@ class Store(Protocol):
 class Accounts(Protocol):
     """The owner of the account half."""
 
-    async def open(self, account_id: UUID, account: NewAccount) -> None:
+    async def open(self, account_id: UUID, account: CreateAccount) -> None:
         """Harmless to repeat; refuses as auth-service does (`email_taken`)."""

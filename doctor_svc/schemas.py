@@ -11,7 +11,7 @@ from pydantic import Field
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
 from shared.contracts.http import DateOverride, Money, WallWindow, WeeklyWindow
-from shared.contracts.values import Answer, Body, Changes, Email, Instant, Line, Locale, Minutes, Prose, TimeZone
+from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
@@ -20,14 +20,14 @@ Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
-class OfferService(Body):
+class OfferService(RequestModel):
     """A new service type. Durations in minutes, multiples of five; notice and cut-offs are elapsed time.
 
     Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
     """
 
-    name: Line
-    specialty: Line | None = None
+    name: ShortText
+    specialty: ShortText | None = None
     mode: Literal["in_person", "video", "phone"] = "in_person"
     duration_minutes: Duration
     buffer_before_minutes: Minutes = 0
@@ -49,7 +49,7 @@ class OfferService(Body):
         return ServiceType(**fields | {"id": service_id, "slot_step_minutes": self.slot_step_minutes or self.duration_minutes})
 
 
-class AmendService(Changes):
+class AmendService(PatchModel):
     """What is left out stays; null takes away a price, a specialty or a cap. What is booked already stays, whatever the limits.
 
     Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
@@ -57,8 +57,8 @@ class AmendService(Changes):
 
     may_be_absent: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
-    name: Line | None = None
-    specialty: Line | None = None
+    name: ShortText | None = None
+    specialty: ShortText | None = None
     mode: Literal["in_person", "video", "phone"] | None = None
     duration_minutes: Duration | None = None
     buffer_before_minutes: Minutes | None = None
@@ -76,24 +76,24 @@ class AmendService(Changes):
     active: bool | None = Field(default=None, strict=True)
 
 
-class Specialties(Answer):
+class Specialties(ReadModel):
     items: list[str]
 
 
-Words = Annotated[list[Line], Field(max_length=20)]
+Words = Annotated[list[ShortText], Field(max_length=20)]
 Languages = Annotated[list[Locale], Field(max_length=20, description="BCP 47 language tags.")]
 Services = Annotated[list[UUID], Field(max_length=100)]
 
 
-class EngageDoctor(Body):
+class EngageDoctor(RequestModel):
     """A new doctor; the login account is made with it and an invitation is mailed."""
 
     email: Email
-    full_name: Line
+    full_name: ShortText
     time_zone: TimeZone
-    title: Line | None = None
-    bio: Prose | None = None
-    location: Line | None = None
+    title: ShortText | None = None
+    bio: LongText | None = None
+    location: ShortText | None = None
     specialties: Words = Field(default_factory=list)
     languages: Languages = Field(default_factory=list)
     services: Services = Field(default_factory=list)
@@ -109,7 +109,7 @@ class PutDoctor(EngageDoctor):
     password: str | None = Field(default=None, max_length=128, repr=False)
 
 
-class AmendDoctor(Changes):
+class AmendDoctor(PatchModel):
     """What is left out stays; null takes away title, bio or location.
 
     Doctors may change title, bio, languages, location and accepting_patients themselves.
@@ -117,11 +117,11 @@ class AmendDoctor(Changes):
 
     may_be_absent: ClassVar = frozenset({"title", "bio", "location"})
 
-    full_name: Line | None = None
+    full_name: ShortText | None = None
     time_zone: TimeZone | None = None
-    title: Line | None = None
-    bio: Prose | None = None
-    location: Line | None = None
+    title: ShortText | None = None
+    bio: LongText | None = None
+    location: ShortText | None = None
     specialties: Words | None = None
     languages: Languages | None = None
     services: Services | None = None
@@ -133,13 +133,13 @@ class AmendDoctor(Changes):
         return {name: frozen(value) for name, value in super().changes.items()}
 
 
-class RenameDoctor(Body):
+class RenameDoctor(RequestModel):
     """`PATCH /internal/doctors/{id}`."""
 
-    full_name: Line
+    full_name: ShortText
 
 
-class DoctorOut(Answer):
+class DoctorOut(ReadModel):
     id: UUID
     full_name: str
     title: str | None
@@ -154,25 +154,25 @@ class DoctorOut(Answer):
     version: int
 
 
-class PutSchedule(Body):
+class PutSchedule(RequestModel):
     """The weekly hours, on the doctor's wall clock."""
 
     weekly: Annotated[list[WeeklyWindow], Field(max_length=100)]
 
 
-class PutOverride(Body):
+class PutOverride(RequestModel):
     """The hours of one date; none: a day off."""
 
     windows: Annotated[list[WallWindow], Field(max_length=20)]
 
 
-class WorkingWindowOut(Answer):
+class WorkingWindowOut(ReadModel):
     starts_at: Instant
     ends_at: Instant
     local_start: str
 
 
-class ScheduleOut(Answer):
+class ScheduleOut(ReadModel):
     """The rules, and the concrete windows in the range that was asked for."""
 
     doctor_id: UUID
@@ -183,7 +183,7 @@ class ScheduleOut(Answer):
     version: int
 
 
-class OverrideOut(Answer):
+class OverrideOut(ReadModel):
     """`version` is the schedule's."""
 
     id: UUID

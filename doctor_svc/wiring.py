@@ -16,13 +16,13 @@ from doctor_svc.usecases.doctors import Doctors
 from doctor_svc.usecases.schedules import Schedules
 from doctor_svc.usecases.services import Services
 from shared.contracts.identity import Service
-from shared.kit.footing import footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
         doctors = Doctors(store, HttpAccounts(ground.neighbour(Service.AUTH)), ground.clock)

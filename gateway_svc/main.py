@@ -10,14 +10,14 @@ from gateway_svc.routes.door import Door
 from gateway_svc.routes.dressing import Dressed
 from gateway_svc.settings import Settings
 from gateway_svc.wiring import wired
-from shared.kit.app import walled
-from shared.kit.plugs import Plugs
+from shared.kit.app import create_service_app
+from shared.kit.overrides import Overrides
 
 
-def create_app(settings: Settings | None = None, *, plugs: Plugs | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, plugs: Overrides | None = None) -> FastAPI:
     """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
-    chosen, given = settings or Settings.read(), plugs or Plugs()
-    app = walled(Settings.service, lambda app: wired(app, chosen, given), *routes.routers, openapi_url=None)
+    chosen, given = settings or Settings.read(), plugs or Overrides()
+    app = create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers, openapi_url=None)
     closed = frozenset() if chosen.expose_metrics else frozenset({"/metrics"})
     app.add_middleware(Dressed, origins=chosen.origins)
     # The last one stands inside of the walls, next to FastAPI.

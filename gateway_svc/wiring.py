@@ -16,16 +16,16 @@ from gateway_svc.usecases.documents import Documents
 from gateway_svc.usecases.forwarding import Services
 from gateway_svc.usecases.standing import Standing
 from shared.contracts.identity import Service
-from shared.kit.footing import Footing, footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 NEIGHBOURS = [service for service in Service if service is not Service.GATEWAY]
 LOOK_AROUND_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         upstream, addresses = await _upstream(ground)
         app.state.services = Services(upstream, addresses, NEIGHBOURS, in_flight=settings.in_flight)
         app.state.documents = Documents(app.state.services, app.openapi)
@@ -35,7 +35,7 @@ async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator
             yield
 
 
-async def _upstream(ground: Footing) -> tuple[Upstream, Addresses]:
+async def _upstream(ground: ServiceRuntime) -> tuple[Upstream, Addresses]:
     if ground.plugs.transport is not None:
         neighbours = InProcess(ground.plugs.transport)
         return neighbours, neighbours

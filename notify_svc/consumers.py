@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from notify_svc.usecases.hear import Hearing
-from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetAsked
-from shared.kit.bus import every
-from shared.kit.footing import Footing
+from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetRequested
+from shared.kit.bus import handlers_for
+from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: Footing, hearing: Hearing) -> None:
+async def subscribe(ground: ServiceRuntime, hearing: Hearing) -> None:
     await ground.subscribe(
         {
-            **every(AppointmentEvent, hearing.appointment),
+            **handlers_for(AppointmentEvent, hearing.appointment),
             AccountInvited: hearing.invited,
-            PasswordResetAsked: hearing.reset_asked,
+            PasswordResetRequested: hearing.reset_asked,
             PasswordChanged: hearing.password_changed,
         }
     )

@@ -37,7 +37,7 @@ class Mailbox(Protocol):
 class Transaction(Protocol):
     """Commits on leaving, rolls back on any exception."""
 
-    async def first_time(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool: ...
 
     async def is_newest(self, appointment_id: UUID, version: int) -> bool:
         """Notes the version; False when a newer or the same one is known."""

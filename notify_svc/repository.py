@@ -14,12 +14,12 @@ from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, a
 from notify_svc.domain.messages import Kind, Message, Reader, Status
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
+from shared.kit.infrastructure_tables import Sequence, infrastructure_tables
 from shared.kit.outbox import SqlTransaction
-from shared.kit.schema import Sequence, plumbing
-from shared.kit.sql import Database, Id, UtcDateTime, added, exact
+from shared.kit.sql import Database, Id, UtcDateTime, binary_string, insert_if_absent
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 
 KNOWN = Table(
     "appointments_known",
@@ -34,21 +34,21 @@ MESSAGES = Table(
     Column("seq", Sequence, primary_key=True, autoincrement=True),
     Column("id", Id, nullable=False, unique=True),
     Column("event_id", Id, nullable=False),
-    Column("kind", exact(32), nullable=False),
-    Column("reader", exact(16), nullable=False),
+    Column("kind", binary_string(32), nullable=False),
+    Column("reader", binary_string(16), nullable=False),
     Column("recipient_id", Id, nullable=False),
     Column("subject_id", Id, nullable=False),
     Column("version", Integer, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
-    Column("status", exact(16), nullable=False),
+    Column("status", binary_string(16), nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("holder", exact(64)),
+    Column("holder", binary_string(64)),
     Column("taken_at", UtcDateTime),
     Column("handed_over", Boolean, nullable=False),
     Column("sent_at", UtcDateTime),
-    Column("problem", exact(500)),
+    Column("problem", binary_string(500)),
     Index("messages_due", "status", "due_at", "seq"),
     Index("messages_about", "subject_id", "recipient_id", "version"),
 )
@@ -66,13 +66,13 @@ class Transaction(SqlTransaction):
     has_queued = False
 
     async def is_newest(self, appointment_id: UUID, version: int) -> bool:
-        if await added(self.connection, insert(KNOWN).values(appointment_id=appointment_id, version=version)):
+        if await insert_if_absent(self.connection, insert(KNOWN).values(appointment_id=appointment_id, version=version)):
             return True
         older = and_(KNOWN.c.appointment_id == appointment_id, KNOWN.c.version < version)
         return bool((await self.connection.execute(update(KNOWN).where(older).values(version=version))).rowcount)
 
     async def queue(self, message: Message) -> None:
-        self.has_queued = await added(self.connection, insert(MESSAGES).values(asdict(message))) or self.has_queued
+        self.has_queued = await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message))) or self.has_queued
 
     async def others(self, message: Message) -> list[Message]:
         """The appointment's row is the turnstile: those who send about one appointment pass it one by one."""

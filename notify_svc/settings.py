@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.identity import Service
-from shared.contracts.values import Email, Line
+from shared.contracts.values import Email, ShortText
 from shared.kit.settings import CommonSettings
 
 MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
@@ -23,4 +23,4 @@ class Settings(CommonSettings):
     database_url: str
     mail_url: Annotated[str, StringConstraints(pattern=MAIL_URL)]
     mail_from: Email = "clinic@careslot.example"
-    clinic_name: Line = "Careslot Clinic"
+    clinic_name: ShortText = "Careslot Clinic"

@@ -19,8 +19,8 @@ from notify_svc.settings import Settings
 from notify_svc.usecases.hear import Hearing
 from notify_svc.usecases.send import Sending
 from shared.contracts.identity import Service
-from shared.kit.footing import footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import open_service_runtime
 
 
 class Nudge:
@@ -33,8 +33,8 @@ class Nudge:
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         ground.relay(database, PLUMBING)
         people = HttpPeople(*(ground.neighbour(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))

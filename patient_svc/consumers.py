@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from patient_svc.usecases import Patients
 from shared.contracts.events import AccountChanged, AppointmentEvent
-from shared.kit.bus import every
-from shared.kit.footing import Footing
+from shared.kit.bus import handlers_for
+from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: Footing, patients: Patients) -> None:
-    await ground.subscribe({AccountChanged: patients.note_account, **every(AppointmentEvent, patients.note_visit)})
+async def subscribe(ground: ServiceRuntime, patients: Patients) -> None:
+    await ground.subscribe({AccountChanged: patients.note_account, **handlers_for(AppointmentEvent, patients.note_visit)})

@@ -11,14 +11,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.contracts.events import AppointmentEvent, PatientChanged
-from shared.contracts.http import NewPatient
+from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Invalid, NoSuch, expect_version
+from shared.contracts.refusals import Invalid, ResourceNotFound, require_version
 
 OVER = frozenset({"cancelled", "declined", "expired"})
 
 
-class NoSuchPatient(NoSuch):
+class NoSuchPatient(ResourceNotFound):
     """There is no such patient, or you may not see them."""
 
 
@@ -53,12 +53,12 @@ class Patient:
     version: int = 1
 
     @classmethod
-    def opened(cls, patient_id: UUID, profile: NewPatient) -> Self:
+    def opened(cls, patient_id: UUID, profile: CreatePatient) -> Self:
         return cls(patient_id, profile.full_name, profile.time_zone, profile.locale, profile.phone)
 
     def amended(self, changes: Mapping[str, Any], expected: int | None, at: datetime) -> Self:
         """With some fields changed; the same when nothing is new. Today is where the patient lives."""
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         changed = replace(self, **changes)
         if changed.born_on is not None and changed.born_on > at.astimezone(ZoneInfo(changed.time_zone)).date():
             raise BornLater(pointer="/born_on")

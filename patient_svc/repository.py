@@ -14,24 +14,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from patient_svc.domain import NoSuchPatient, Patient, Sex, Visit
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
+from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.outbox import SqlTransaction
-from shared.kit.retry import Aborted
-from shared.kit.schema import plumbing
-from shared.kit.sql import Database, Id, added, exact
+from shared.kit.retry import TransactionAborted
+from shared.kit.sql import Database, Id, binary_string, insert_if_absent
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 
 PATIENTS = Table(
     "patients",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("full_name", exact(200), nullable=False),
-    Column("time_zone", exact(64), nullable=False),
-    Column("locale", exact(35), nullable=False),
-    Column("phone", exact(32)),
+    Column("full_name", binary_string(200), nullable=False),
+    Column("time_zone", binary_string(64), nullable=False),
+    Column("locale", binary_string(35), nullable=False),
+    Column("phone", binary_string(32)),
     Column("born_on", Date),
-    Column("sex", exact(16)),
+    Column("sex", binary_string(16)),
     Column("address", JSON(none_as_null=True)),
     Column("emergency_contact", JSON(none_as_null=True)),
     Column("active", Boolean, nullable=False),
@@ -75,14 +75,14 @@ class Transaction(SqlTransaction):
         return patient
 
     async def add(self, patient: Patient) -> None:
-        if not await added(self.connection, insert(PATIENTS).values(asdict(patient))):
-            raise Aborted
+        if not await insert_if_absent(self.connection, insert(PATIENTS).values(asdict(patient))):
+            raise TransactionAborted
 
     async def save(self, patient: Patient) -> None:
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(asdict(patient)))
 
     async def note(self, visit: Visit) -> None:
-        if await added(self.connection, insert(VISITS).values(asdict(visit))):
+        if await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
             return
         older = VISITS.c.appointment_id == visit.appointment_id, VISITS.c.version < visit.version
         await self.connection.execute(update(VISITS).where(*older).values(asdict(visit)))

@@ -10,20 +10,20 @@ from fastapi import Depends, Request
 from patient_svc.domain import BornLater, NoSuchPatient, Patient
 from patient_svc.schemas import AmendPatient, PatientOut, RenamePatient
 from patient_svc.usecases import Patients
-from shared.contracts.http import NewPatient, PatientCard
+from shared.contracts.http import CreatePatient, PatientCard
 from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import access, routes
-from shared.kit.access import Account, MustMatch, only_services
+from shared.kit.access import Account, RequireIfMatch, require_services
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/patients", tags=["Patients"])
-internal = routes.router(prefix="/internal/patients", internal=True)
+router = routes.service_router(prefix="/patients", tags=["Patients"])
+internal = routes.service_router(prefix="/internal/patients", internal=True)
 routers = (router, internal)
 
-Openers = Annotated[Caller, Depends(only_services(Service.AUTH, Service.ADMIN))]
-Readers = Annotated[Caller, Depends(only_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
-AdminService = Annotated[Caller, Depends(only_services(Service.ADMIN))]
+Openers = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
+Readers = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 def _patients(request: Request) -> Patients:
@@ -45,7 +45,7 @@ async def get_my_profile(caller: access.Patient, patients: UseCases) -> Patient:
     responses=refusals(NoSuchPatient, BornLater, Stale, PreconditionRequired),
     summary="Change one's profile",
 )
-async def amend_my_profile(body: AmendPatient, caller: access.Patient, expected: MustMatch, patients: UseCases) -> Patient:
+async def amend_my_profile(body: AmendPatient, caller: access.Patient, expected: RequireIfMatch, patients: UseCases) -> Patient:
     return await patients.amend(caller.id, body.changes, expected)
 
 
@@ -56,7 +56,7 @@ async def get_patient(patient_id: UUID, caller: Account, patients: UseCases) -> 
 
 
 @internal.put("/{patient_id}", response_model=PatientCard)
-async def open_profile(patient_id: UUID, body: NewPatient, _caller: Openers, patients: UseCases) -> Patient:
+async def open_profile(patient_id: UUID, body: CreatePatient, _caller: Openers, patients: UseCases) -> Patient:
     return await patients.open(patient_id, body)
 
 

@@ -9,35 +9,35 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from patient_svc.domain import Sex
-from shared.contracts.values import Answer, Body, Changes, FullDate, Line, Locale, Phone, TimeZone
+from shared.contracts.values import FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 BornOn = Annotated[FullDate, Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1))]
 
 
-class Address(Body):
+class Address(RequestModel):
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
-    line1: Line
-    line2: Line | None = None
-    city: Line
-    postal_code: Annotated[Line, Field(max_length=16)] | None = None
-    region: Line | None = None
+    line1: ShortText
+    line2: ShortText | None = None
+    city: ShortText
+    postal_code: Annotated[ShortText, Field(max_length=16)] | None = None
+    region: ShortText | None = None
     country: Country
 
 
-class EmergencyContact(Body):
-    full_name: Line
+class EmergencyContact(RequestModel):
+    full_name: ShortText
     phone: Phone
-    relationship: Line | None = None
+    relationship: ShortText | None = None
 
 
-class AmendPatient(Changes):
+class AmendPatient(PatchModel):
     """What is left out stays; null takes away what may be absent."""
 
     may_be_absent: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
 
-    full_name: Line | None = None
+    full_name: ShortText | None = None
     phone: Phone | None = None
     born_on: BornOn | None = None
     sex: Sex | None = None
@@ -51,17 +51,17 @@ class AmendPatient(Changes):
         return self.model_dump(include=self.model_fields_set)
 
 
-class RenamePatient(Body):
+class RenamePatient(RequestModel):
     """`PATCH /internal/patients/{id}`."""
 
-    full_name: Line
+    full_name: ShortText
 
     @property
     def changes(self) -> dict[str, Any]:
         return {"full_name": self.full_name}
 
 
-class PatientOut(Answer):
+class PatientOut(ReadModel):
     """The front desk is not told day of birth and sex."""
 
     id: UUID

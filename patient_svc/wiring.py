@@ -11,13 +11,13 @@ from patient_svc import consumers
 from patient_svc.repository import PLUMBING, SqlStore
 from patient_svc.settings import Settings
 from patient_svc.usecases import Patients
-from shared.kit.footing import footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
         app.state.patients = Patients(store, ground.clock)

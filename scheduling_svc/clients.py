@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from shared.contracts.http import DoctorRules, ServiceRules
-from shared.kit.client import Neighbour
+from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
 
 PAGE = 100
@@ -19,19 +19,19 @@ T = TypeVar("T")
 class HttpRules:
     """doctor-service, the owner of the rules."""
 
-    doctor_service: Neighbour
+    doctor_service: ServiceClient
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
         return await self.doctor_service.find(f"/internal/doctors/{doctor_id}", DoctorRules)
 
-    async def service(self, service_id: UUID) -> ServiceRules | None:
-        return await self.doctor_service.find(f"/internal/services/{service_id}", ServiceRules)
+    async def service(self, service_id: UUID) -> ServiceTypeRules | None:
+        return await self.doctor_service.find(f"/internal/services/{service_id}", ServiceTypeRules)
 
     def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
         return self._pages("/internal/doctors", Page[DoctorRules])
 
-    def services(self) -> AsyncIterator[Sequence[ServiceRules]]:
-        return self._pages("/internal/services", Page[ServiceRules])
+    def services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
+        return self._pages("/internal/services", Page[ServiceTypeRules])
 
     async def _pages(self, path: str, kind: type[Page[T]]) -> AsyncIterator[Sequence[T]]:
         after: str | None = None

@@ -13,10 +13,10 @@ from shared.contracts.events import (
     DoctorChanged,
     ServiceChanged,
 )
-from shared.kit.footing import Footing
+from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: Footing, rulebook: Rulebook, reservations: Reservations, feeds: Feeds) -> None:
+async def subscribe(ground: ServiceRuntime, rulebook: Rulebook, reservations: Reservations, feeds: Feeds) -> None:
     await ground.subscribe(
         {
             DoctorChanged: rulebook.doctor_changed,

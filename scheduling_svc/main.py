@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from scheduling_svc import routes
 from scheduling_svc.settings import Settings
 from scheduling_svc.wiring import wired
-from shared.kit.app import walled
-from shared.kit.plugs import Plugs
+from shared.kit.app import create_service_app
+from shared.kit.overrides import Overrides
 
 
-def create_app(settings: Settings | None = None, *, plugs: Plugs | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, plugs: Overrides | None = None) -> FastAPI:
     """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
-    chosen, given = settings or Settings.read(), plugs or Plugs()
-    return walled(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)
+    chosen, given = settings or Settings.read(), plugs or Overrides()
+    return create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)

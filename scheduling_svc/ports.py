@@ -17,11 +17,11 @@ from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
-from shared.contracts.http import DoctorRules, ServiceRules
-from shared.kit.retry import Aborted
+from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.kit.retry import TransactionAborted
 
 
-class Overtaken(Aborted):
+class Overtaken(TransactionAborted):
     """Someone else took a grain, a seat or the same claim after the calendar was looked at: it must be looked at again."""
 
 
@@ -91,14 +91,14 @@ class Transaction(Look, Protocol):
     async def closures(self) -> list[Closure]:
         """Those that are not over or not settled."""
 
-    async def announce(self, event: Event) -> None: ...
+    async def add_event(self, event: Event) -> None: ...
 
-    async def first_time(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool: ...
 
     async def learn_doctor(self, rules: DoctorRules) -> bool:
         """Keeps the newest version; whether this was it."""
 
-    async def learn_service(self, rules: ServiceRules) -> bool:
+    async def learn_service(self, rules: ServiceTypeRules) -> bool:
         """Keeps the newest version; whether this was it."""
 
     async def note_all_learned(self) -> None: ...
@@ -134,7 +134,7 @@ class Linking(Protocol):
     async def unlink(self, account_id: UUID) -> None:
         """Harmless to repeat."""
 
-    async def first_time(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool: ...
 
 
 class Calendars(Protocol):
@@ -154,10 +154,10 @@ class Rules(Protocol):
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None: ...
 
-    async def service(self, service_id: UUID) -> ServiceRules | None: ...
+    async def service(self, service_id: UUID) -> ServiceTypeRules | None: ...
 
     def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
         """All, page by page."""
 
-    def services(self) -> AsyncIterator[Sequence[ServiceRules]]:
+    def services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
         """All, page by page."""

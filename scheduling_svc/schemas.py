@@ -12,13 +12,13 @@ from scheduling_svc.domain.agenda import EntryKind
 from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
 from shared.contracts.http import Alternative, Reservation
-from shared.contracts.values import Answer, Body, Instant, Line, Prose
+from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 from shared.kit.paging import BadCursor, from_cursor, to_cursor
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
-class SlotOut(Answer):
+class SlotOut(ReadModel):
     """A start that can be booked. `local_start` is the wall clock in `time_zone`."""
 
     doctor_id: UUID
@@ -31,7 +31,7 @@ class SlotOut(Answer):
     held_by_you: Annotated[bool, Field(description="Your own hold; to nobody else this start is free.")]
 
 
-class SlotListOut(Answer):
+class SlotListOut(ReadModel):
     """In the order of start and doctor; not `complete` when `limit` cut it: it goes on `after` its `next`."""
 
     items: list[SlotOut]
@@ -51,19 +51,19 @@ def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
         raise BadCursor(pointer="/after") from None
 
 
-class ReasonOut(Answer):
+class ReasonOut(ReadModel):
     code: Annotated[str, Field(examples=["taken"])]
     detail: str
 
 
-class ExplanationOut(Answer):
+class ExplanationOut(ReadModel):
     """All that stands against a start; nothing when it can be booked."""
 
     bookable: bool
     reasons: list[ReasonOut]
 
 
-class HoldTime(Body):
+class HoldTime(RequestModel):
     """A time to be kept while one makes up one's mind."""
 
     service_id: UUID
@@ -75,7 +75,7 @@ class HoldTime(Body):
         return HoldWish(self.service_id, self.doctor_id, self.starts_at)
 
 
-class HoldOut(Answer):
+class HoldOut(ReadModel):
     """Yours until `expires_at`."""
 
     id: UUID
@@ -87,14 +87,14 @@ class HoldOut(Answer):
     extended: bool
 
 
-class PreviewLeave(Body):
+class PreviewLeave(RequestModel):
     """A time away, half open."""
 
     starts_at: Instant
     ends_at: Instant
 
 
-class AffectedOut(Answer):
+class AffectedOut(ReadModel):
     """An appointment in the time of a leave, and where it could go."""
 
     appointment_id: UUID
@@ -102,11 +102,11 @@ class AffectedOut(Answer):
     proposals: list[Alternative]
 
 
-class PreviewOut(Answer):
+class PreviewOut(ReadModel):
     affected: list[AffectedOut]
 
 
-class DecideAppointment(Body):
+class DecideAppointment(RequestModel):
     """What becomes of one appointment; a moved one needs `starts_at`, and `doctor_id` where it goes to a colleague."""
 
     appointment_id: UUID
@@ -115,12 +115,12 @@ class DecideAppointment(Body):
     starts_at: Instant | None = None
 
 
-class TakeLeave(Body):
+class TakeLeave(RequestModel):
     """A time away, and a decision about each appointment in it."""
 
     starts_at: Instant
     ends_at: Instant
-    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
+    reason: Annotated[LongText, Field(min_length=1, max_length=500)]
     affected: Annotated[list[DecideAppointment], Field(max_length=MOST_AFFECTED)] = Field(default_factory=list)
 
     def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
@@ -128,7 +128,7 @@ class TakeLeave(Body):
         return Leave(leave_id, doctor_id, self.starts_at, self.ends_at, self.reason, by_id, at, outcomes)
 
 
-class OutcomeOut(Answer):
+class OutcomeOut(ReadModel):
     """What was decided about an appointment."""
 
     appointment_id: UUID
@@ -137,7 +137,7 @@ class OutcomeOut(Answer):
     starts_at: Instant | None
 
 
-class LeaveOut(Answer):
+class LeaveOut(ReadModel):
     id: UUID
     doctor_id: UUID
     starts_at: Instant
@@ -147,19 +147,19 @@ class LeaveOut(Answer):
     affected: Annotated[list[OutcomeOut], Field(validation_alias="outcomes")]
 
 
-class CloseClinic(Body):
+class CloseClinic(RequestModel):
     """A time in which the clinic sees nobody; with a location only the doctors who work there."""
 
     begins: Annotated[Instant, Field(alias="from")]
     ends: Annotated[Instant, Field(alias="to")]
-    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
-    location: Line | None = None
+    reason: Annotated[LongText, Field(min_length=1, max_length=500)]
+    location: ShortText | None = None
 
     def closure(self, closure_id: UUID, by_id: UUID, at: datetime) -> Closure:
         return Closure(closure_id, self.begins, self.ends, self.reason, self.location, by_id, at)
 
 
-class ClosureOut(Answer):
+class ClosureOut(ReadModel):
     """`settled` when every doctor concerned is blocked."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -180,7 +180,7 @@ class ClosedOut(ClosureOut):
     complete: bool
 
 
-class EntryOut(Answer):
+class EntryOut(ReadModel):
     """A time in which one is busy. `local_start` is the wall clock in `time_zone`, which is the doctor's."""
 
     kind: EntryKind
@@ -191,7 +191,7 @@ class EntryOut(Answer):
     time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
 
 
-class FeedOut(Answer):
+class FeedOut(ReadModel):
     """Keep the link to yourself; it is told once."""
 
     url: Annotated[str, Field(examples=["https://careslot.example/calendar/feed/Zm9vYmFy.ics"])]

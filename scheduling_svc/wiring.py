@@ -23,13 +23,13 @@ from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import Slots
 from shared.contracts.identity import Service
-from shared.kit.footing import footing
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
+from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Plugs) -> AsyncIterator[None]:
-    async with footing(app, settings, plugs) as ground:
+async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, plugs) as ground:
         database = await ground.database(settings.database_url, PLUMBING)
         store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
         rulebook = Rulebook(store, HttpRules(ground.neighbour(Service.DOCTOR)), concern)

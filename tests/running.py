@@ -17,9 +17,9 @@ from shared.contracts.events import Event
 from shared.contracts.identity import Service
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
-from shared.kit.jobs import Pulse
-from shared.kit.migrating import migrate
-from shared.kit.plugs import Plugs
+from shared.kit.jobs import BackgroundWork
+from shared.kit.migrations import migrate
+from shared.kit.overrides import Overrides
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks
 
@@ -35,7 +35,7 @@ class Running:
     http: httpx.AsyncClient
     clock: MovableClock
     bus: EmbeddedBus
-    pulse: Pulse
+    pulse: BackgroundWork
     heard: list[Event] = field(default_factory=list)
 
     async def settle(self) -> None:
@@ -45,7 +45,7 @@ class Running:
         """Something happened elsewhere."""
         import json
 
-        await self.bus.publish(event.topic, str(event.id), json.dumps(event.cloud("test")).encode())
+        await self.bus.publish(event.topic, str(event.id), json.dumps(event.to_cloudevent("test")).encode())
         await self.settle()
 
 
@@ -86,12 +86,12 @@ async def running(
     url = settings.pop("database_url", f"sqlite+aiosqlite:///{folder / package}.db")
     if migrated:
         migrate(package, url)
-    clock, pulse = MovableClock(now, running=False), Pulse()
+    clock, pulse = MovableClock(now, running=False), BackgroundWork()
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(EmbeddedBus(str(folder / "bus.db"), clock))
         pulse.works.append(bus.drain)
         transport = httpx.MockTransport(neighbours(answer))
-        plugs = Plugs(bus=bus, transport=lambda _service: transport, clock=clock, pulse=pulse, mailbox=mailbox)
+        plugs = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, pulse=pulse, mailbox=mailbox)
         app = main.create_app(made.Settings(database_url=url, client_secret="x" * 40, env="test", **settings), plugs=plugs)
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
         here = Running(app, http, clock, bus, pulse)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
 from shared.kit.sql import Id, LongText, UtcDateTime
 
 revision = "0001"
@@ -11,7 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "new_users",
         sa.Column("id", Id, primary_key=True),

@@ -11,14 +11,14 @@ from admin_svc.ports import Appointment
 from admin_svc.routes.pages import After, Limit, as_page
 from admin_svc.schemas import ChangeAppointment
 from admin_svc.usecases.appointments import Appointments
-from shared.contracts.refusals import NoSuch, Stale
-from shared.contracts.values import Instant, rendered
+from shared.contracts.refusals import ResourceNotFound, Stale
+from shared.contracts.values import Instant, format_instant
 from shared.kit import routes
-from shared.kit.access import Admin, MustMatch
+from shared.kit.access import Admin, RequireIfMatch
 from shared.kit.paging import Page
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/admin/appointments", tags=["Administration"])
+router = routes.service_router(prefix="/admin/appointments", tags=["Administration"])
 Ids = Annotated[list[UUID] | None, Query(max_length=50)]
 
 
@@ -44,7 +44,7 @@ class Filters:
         sort: Annotated[str | None, Query(max_length=32, description="`starts_at` (default) or `created_at`; descending with `-`.")] = None,
     ) -> None:
         ids = {"doctor_id": doctor_id, "patient_id": patient_id, "service_id": service_id}
-        times = {"from": since and rendered(since), "to": until and rendered(until)}
+        times = {"from": since and format_instant(since), "to": until and format_instant(until)}
         self.given = {"status": status, "sort": sort, **ids, **times}
 
 
@@ -55,14 +55,16 @@ async def list_all_appointments(
     return as_page(await appointments.browse(**filters.given, limit=limit, after=after))
 
 
-@router.get("/{appointment_id}", response_model=Appointment, responses=refusals(NoSuch), summary="One appointment, of anyone")
+@router.get("/{appointment_id}", response_model=Appointment, responses=refusals(ResourceNotFound), summary="One appointment, of anyone")
 async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseCases) -> Appointment:
     return await appointments.find(appointment_id)
 
 
-@router.put("/{appointment_id}", response_model=Appointment, responses=refusals(NoSuch, Stale), summary="Change an appointment, of anyone")
+@router.put(
+    "/{appointment_id}", response_model=Appointment, responses=refusals(ResourceNotFound, Stale), summary="Change an appointment, of anyone"
+)
 async def change_any_appointment(
-    appointment_id: UUID, body: ChangeAppointment, caller: Admin, expected: MustMatch, appointments: UseCases
+    appointment_id: UUID, body: ChangeAppointment, caller: Admin, expected: RequireIfMatch, appointments: UseCases
 ) -> Appointment:
     """Time, doctor or status; the rules of appointments and calendar hold, cut-offs aside."""
     return await appointments.change(appointment_id, body.changes, caller, expected)

@@ -10,7 +10,7 @@ from admin_svc.ports import Accounts, Appointment, Appointments, Dismissed
 from shared.contracts.http import AccountCard, Actor
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, NotFound
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from shared.kit.clock import Clock
 
 PAGE, MOST_PAGES = 100, 50
@@ -36,7 +36,7 @@ class Dismissal:
         found: list[Appointment] = []
         if card.role not in SIDE:
             return found
-        wanted = {SIDE[card.role]: card.id, "status": ["requested", "booked"], "from": rendered(self.now()), "limit": PAGE}
+        wanted = {SIDE[card.role]: card.id, "status": ["requested", "booked"], "from": format_instant(self.now()), "limit": PAGE}
         page = await self.appointments.listed(**wanted)
         found += page.items
         while page.next and len(found) < PAGE * MOST_PAGES:

@@ -9,7 +9,7 @@ from admin_svc.ports import Accounts, Doctors, Wishes
 from shared.contracts.http import AccountCard
 from shared.contracts.refusals import Refusal, TooMany, Unavailable
 from shared.kit.clock import Clock
-from shared.kit.logs import said
+from shared.kit.logs import log_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Enrolment:
 
     async def _given_up(self, wish: Wish, why: str) -> None:
         await self.wishes.forget(wish.user.id)
-        said("new user given up", user=str(wish.user.id), why=why)
+        log_event("new user given up", user=str(wish.user.id), why=why)
 
     async def _asked(self, user: NewUser, password: str | None) -> AccountCard:
         if not user.is_doctor:

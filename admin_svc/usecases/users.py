@@ -11,7 +11,7 @@ from admin_svc.domain import NewUser
 from admin_svc.ports import Accounts, Doctors, Listed, Patients
 from shared.contracts.http import AccountCard
 from shared.contracts.identity import Role
-from shared.contracts.refusals import expect_version
+from shared.contracts.refusals import require_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Users:
     async def amend(self, user_id: UUID, changes: Mapping[str, Any], expected: int | None) -> AccountCard:
         """The account first, for it decides; then the name at its owner, then auth-service's copy (which an event would bring later)."""
         card = await self.accounts.get(user_id)
-        expect_version(card.version, expected)
+        require_version(card.version, expected)
         name = changes.get("full_name", card.full_name)
         of_account = {field: value for field, value in changes.items() if field != "full_name"}
         if changes.get("role", card.role) is Role.DOCTOR and card.role is not Role.DOCTOR:

@@ -14,9 +14,9 @@ from appointment_svc.domain.refusals import IllegalMove, SlotTaken, TooEarly, To
 from appointment_svc.domain.snapshots import Cards, DoctorSnapshot, PatientSnapshot
 from appointment_svc.domain.wishes import Wish
 from shared.contracts.events import AppointmentEvent
-from shared.contracts.http import Actor, Money, Reservation, Reserve, ServiceRules
+from shared.contracts.http import Actor, Money, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Refusal
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from shared.kit.ids import new_id
 
 
@@ -30,7 +30,7 @@ class Appointment:
 
     id: UUID
     status: Status
-    service: ServiceRules
+    service: ServiceTypeRules
     doctor: DoctorSnapshot | None
     patient: PatientSnapshot
     starts_at: datetime
@@ -105,11 +105,11 @@ class Appointment:
             raise self.denial.refusal()
         return any(line.id == wish for line in self.history)
 
-    def wish(self) -> Reserve:
+    def wish(self) -> ReserveTime:
         """What the calendar is asked for."""
         assert self.intent is not None
         intent = self.intent
-        return Reserve(
+        return ReserveTime(
             service_id=self.service.id, doctor_id=intent.doctor.id if intent.doctor else None, patient_id=self.patient.id,
             starts_at=intent.starts_at, revision=intent.revision, by=intent.by, hold_id=intent.hold_id,
             begun=intent.kind is Kind.RECLAIM and self.has_begun,
@@ -264,7 +264,7 @@ class Appointment:
         moved = before.doctor is not None and before.place != self.place
         redrawn = before.status is not Status.PENDING and (moved or before.status is not self.status)
         told = replace(noted, sequence=self.sequence + int(redrawn))
-        event = AppointmentEvent.named(
+        event = AppointmentEvent.for_topic(
             topic, id=new_id(), occurred_at=at, version=told.version, sequence=told.sequence, actor=by, **self._facts()
         )
         if moved:
@@ -283,4 +283,4 @@ class Appointment:
 
     def _face(self) -> dict[str, str]:
         named = {"doctor_id": str(self.doctor.id)} if self.doctor else {}
-        return {"status": self.status.value, "starts_at": rendered(self.starts_at), **named}
+        return {"status": self.status.value, "starts_at": format_instant(self.starts_at), **named}

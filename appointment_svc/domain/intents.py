@@ -12,7 +12,7 @@ from appointment_svc.domain.snapshots import DoctorSnapshot
 from shared.contracts import refusals
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.refusals import Refusal
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 
 
 class Kind(StrEnum):
@@ -42,7 +42,7 @@ class Intent:
     def is_met_by(self, reservation: Reservation) -> bool:
         """False when a later change overtook the wish: the calendar answers with what stands, and it speaks in seconds."""
         there = self.doctor is None or self.doctor.id == reservation.doctor_id
-        same = there and rendered(self.starts_at) == rendered(reservation.starts_at)
+        same = there and format_instant(self.starts_at) == format_instant(reservation.starts_at)
         return same and reservation.revision <= self.revision
 
 

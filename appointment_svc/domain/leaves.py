@@ -12,7 +12,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import RESCHEDULABLE, RESCHEDULED, Status
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from shared.contracts.http import Actor, Reservation
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 
 AWAY = "The doctor is away."
 
@@ -37,7 +37,7 @@ def followed(one: Appointment, claim: Reservation, doctor: DoctorSnapshot | None
     """The appointment as its claim is, whatever the cut-off; `doctor` is the claim's where it is brought there. What has begun goes on, and
     claims its time again."""
     known = replace(one, revision=max(one.revision, claim.revision))
-    once = same_id(one.id, claim.revision, "leave")
+    once = derive_id(one.id, claim.revision, "leave")
     if not one.holds_time:
         return known.giving_back(by, at, once) if claim.live and not one.gives_back(claim.revision) else one
     if is_at(one, claim):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NoSuch
+from shared.contracts.refusals import Conflict, Invalid, ResourceNotFound
 
 # What the calendar and doctor-service refuse reaches the client as it was said; these are its names in our pages.
 
@@ -31,19 +31,19 @@ class NotBookable(Invalid):
     """This time cannot be booked; `reasons` say why."""
 
 
-class NoSuchDoctor(NoSuch):
+class NoSuchDoctor(ResourceNotFound):
     """There is no such doctor."""
 
 
-class NoSuchService(NoSuch):
+class NoSuchService(ResourceNotFound):
     """There is no such service."""
 
 
-class NoSuchAppointment(NoSuch):
+class NoSuchAppointment(ResourceNotFound):
     """There is no such appointment, or it is not yours."""
 
 
-class NoSuchPatient(NoSuch):
+class NoSuchPatient(ResourceNotFound):
     """There is no such patient, or it is not for you to book for them."""
 
 

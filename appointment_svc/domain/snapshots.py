@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from shared.contracts.http import DoctorRules, PatientCard, ServiceRules
+from shared.contracts.http import DoctorRules, PatientCard, ServiceTypeRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,6 @@ class PatientSnapshot:
 class Cards:
     """What the neighbours say of those concerned; no doctor where nobody was named."""
 
-    service: ServiceRules
+    service: ServiceTypeRules
     doctor: DoctorRules | None
     patient: PatientCard

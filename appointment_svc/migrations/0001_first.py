@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
 
 revision = "0001"
 down_revision = None
@@ -19,7 +19,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "appointments",
         sa.Column("id", sa.String(36), primary_key=True),

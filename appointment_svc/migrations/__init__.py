@@ -10,7 +10,7 @@ def migrate(url: str) -> None:
 
         mongo.migrate(url)
         return
-    from shared.kit import migrating
+    from shared.kit import migrations
 
-    if not migrating.up_to_date("appointment_svc", url):
-        migrating.migrate("appointment_svc", url)
+    if not migrations.is_up_to_date("appointment_svc", url):
+        migrations.migrate("appointment_svc", url)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents
-from shared.kit.footing import Footing
-from shared.kit.leases import Holder
+from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
+from shared.kit.service_runtime import ServiceRuntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,10 @@ class Kept:
     """What a scheme brings: documents, and the holder of this instance's leases."""
 
     documents: Documents
-    holder: Holder
+    holder: LeaseHolder
 
 
-async def kept(ground: Footing, url: str) -> Kept:
+async def kept(ground: ServiceRuntime, url: str) -> Kept:
     """Opens what the URL names; also keeps answers, and takes part in readiness."""
     if url.startswith("mongodb"):
         return await _in_mongo(ground, url)
@@ -31,12 +31,12 @@ async def kept(ground: Footing, url: str) -> Kept:
     return Kept(SqliteDocuments(database), holder)
 
 
-async def _in_mongo(ground: Footing, url: str) -> Kept:
+async def _in_mongo(ground: ServiceRuntime, url: str) -> Kept:
     from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
 
     database = await ground.stack.enter_async_context(opened(url))
     documents, answers = MongoDocuments(database), MongoAnswers(database, ground.clock)
-    holder = Holder(MongoLeases(database, ground.clock), ground.plugs.holder, ground.clock)
+    holder = LeaseHolder(MongoLeases(database, ground.clock), ground.plugs.holder, ground.clock)
     ground.app.state.answers = answers
     ground.app.state.checks.append(documents.check)
     ground.jobs.add("prune answers", answers.prune, every_seconds=3600, holder=holder)

@@ -87,7 +87,7 @@ def from_document(document: Document) -> Appointment:
 
 def letter(event: AppointmentEvent | None) -> str | None:
     """The event as it waits inside of its document."""
-    return json.dumps(event.cloud(SOURCE, traceparent.get())) if event else None
+    return json.dumps(event.to_cloudevent(SOURCE, traceparent.get())) if event else None
 
 
 def as_ids(ids: tuple[UUID, ...]) -> list[str]:

@@ -18,8 +18,8 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
 from appointment_svc.repository.documents import Document, Query, micros
 from shared.contracts.refusals import Unavailable
-from shared.kit.answers import KEPT_FOR, LEASE, Answer, IdempotencyKeyReused, RequestInProgress
 from shared.kit.clock import Clock
+from shared.kit.idempotency import LEASE, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
 from shared.kit.leases import TERM
 
 TIMEOUT_MS = 5000
@@ -152,7 +152,7 @@ class MongoAnswers:
     database: Any
     now: Clock
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> Answer | None:
+    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
         claim = {"_id": str(key_id), "fingerprint": fingerprint, "claimed_us": micros(self.now()), "status": None}
         async with answering():
             try:
@@ -161,7 +161,7 @@ class MongoAnswers:
             except DuplicateKeyError:
                 return await self._known(claim)
 
-    async def keep(self, key_id: UUID, answer: Answer) -> None:
+    async def keep(self, key_id: UUID, answer: StoredResponse) -> None:
         kept = {"status": answer.status, "headers": answer.headers, "body": answer.body}
         async with answering():
             await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": kept})
@@ -172,10 +172,10 @@ class MongoAnswers:
 
     async def prune(self) -> int:
         async with answering():
-            await self.database["answers"].delete_many({"claimed_us": {"$lt": micros(self.now() - KEPT_FOR)}})
+            await self.database["answers"].delete_many({"claimed_us": {"$lt": micros(self.now() - RETENTION)}})
         return 0
 
-    async def _known(self, claim: Document) -> Answer | None:
+    async def _known(self, claim: Document) -> StoredResponse | None:
         """The first answer; or the claim of a request that died, taken over by one of those who come."""
         known = await self.database["answers"].find_one({"_id": claim["_id"]})
         if known is None:
@@ -183,7 +183,7 @@ class MongoAnswers:
         if known["fingerprint"] != claim["fingerprint"]:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
         if known["status"] is not None:
-            return Answer(known["status"], known["headers"], bytes(known["body"]))
+            return StoredResponse(known["status"], known["headers"], bytes(known["body"]))
         dead = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
         taken = await self.database["answers"].update_one(dead, {"$set": {"claimed_us": claim["claimed_us"]}})
         if not taken.matched_count:

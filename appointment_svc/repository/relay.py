@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from appointment_svc.repository.documents import Documents, micros
 from shared.kit.bus import Bus, Undelivered, Unroutable
 from shared.kit.clock import Clock
-from shared.kit.logs import said
+from shared.kit.logs import log_event
 from shared.kit.outbox import KEPT_FOR
 
 BATCH = 100
@@ -30,7 +30,7 @@ class DocumentRelay:
                     done += sum([await self._left(one, event) for event in events])
                     after = one
         except Undelivered as why:
-            said("events wait", why=str(why))
+            log_event("events wait", why=str(why))
         return done
 
     async def prune(self) -> int:
@@ -43,7 +43,7 @@ class DocumentRelay:
         try:
             await self.bus.publish(envelope["type"], envelope["id"], event.encode())
         except Unroutable as why:
-            said("event waits", topic=envelope["type"], event=envelope["id"], why=str(why))
+            log_event("event waits", topic=envelope["type"], event=envelope["id"], why=str(why))
             return 0
         await self.documents.sent(document_id, event)
         return 1

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, u
 
 from appointment_svc.repository.documents import KEYS, Document, Query
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
-from shared.kit.sql import Database, added
+from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
 
@@ -22,7 +22,7 @@ class SqliteDocuments:
     async def insert(self, document: Document) -> bool:
         row = {name: document[name] for name in ("id", "edition", "unsent", *KEYS)} | {"document": document}
         async with self.database.write() as connection:
-            return await added(connection, insert(TABLE).values(row))
+            return await insert_if_absent(connection, insert(TABLE).values(row))
 
     async def update(self, document_id: str, edition: int, changes: Document, line: Document | None, event: str | None) -> bool:
         same = and_(COLUMNS.id == document_id, COLUMNS.edition == edition)

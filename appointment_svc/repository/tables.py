@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
 
-from shared.kit.schema import plumbing
+from shared.kit.infrastructure_tables import infrastructure_tables
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 
 APPOINTMENTS = Table(
     "appointments",

@@ -22,7 +22,7 @@ from shared.kit import routes
 from shared.kit.access import DoctorOrStaff, Staff
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/appointments/{appointment_id}", tags=["Appointments"])
+router = routes.service_router(prefix="/appointments/{appointment_id}", tags=["Appointments"])
 STEP = (NoSuchAppointment, Stale, IllegalMove, Unavailable)
 RETIMED = (*STEP, NotBookable, SlotTaken, SlotHeld, PatientBusy)
 MOVED = (*RETIMED, NoSuchDoctor, DoctorInactive)

@@ -37,11 +37,11 @@ from appointment_svc.usecases.find import Records
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.values import Instant
 from shared.kit import routes
-from shared.kit.access import Account, IfMatch, MustMatch, Once, PatientOrStaff
+from shared.kit.access import Account, IfMatch, OperationId, PatientOrStaff, RequireIfMatch
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/appointments", tags=["Appointments"])
+router = routes.service_router(prefix="/appointments", tags=["Appointments"])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATUS_CODES = {Status.PENDING: 202}
 BOOKING = (
@@ -78,7 +78,7 @@ def _filter(
     return Filter(tuple(status or ()), *people, tuple(service_id or ()), begins, ends, sort)
 
 
-def _act(appointment_id: UUID, caller: Account, expected: IfMatch, once: Once) -> Act:
+def _act(appointment_id: UUID, caller: Account, expected: IfMatch, once: OperationId) -> Act:
     return Act(caller, appointment_id, expected, once.id)
 
 
@@ -97,7 +97,7 @@ def place(sort: Sort, appointment: Appointment) -> tuple[object, ...]:
 
 @router.post("", response_model=AppointmentOut, status_code=201, responses=refusals(*BOOKING), summary="Book an appointment")
 async def book_appointment(
-    body: BookAppointment, caller: PatientOrStaff, once: Once, booking: UseBooking, response: Response
+    body: BookAppointment, caller: PatientOrStaff, once: OperationId, booking: UseBooking, response: Response
 ) -> Appointment:
     """201 when the time is granted; 202 with status `pending` when the calendar did not answer in time: settled within a minute."""
     return _answered(await booking.book(body.wish, caller, once.id), response)
@@ -131,7 +131,7 @@ async def get_appointment_calendar(appointment_id: UUID, caller: Account, record
     summary="Change reason or intake",
 )
 async def amend_appointment(
-    appointment_id: UUID, body: AmendAppointment, caller: Account, expected: MustMatch, once: Once, changes: UseChanges
+    appointment_id: UUID, body: AmendAppointment, caller: Account, expected: RequireIfMatch, once: OperationId, changes: UseChanges
 ) -> Appointment:
     return await changes.amend(Act(caller, appointment_id, expected, once.id), body.changes)
 

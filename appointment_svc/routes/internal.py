@@ -15,12 +15,12 @@ from appointment_svc.schemas import AppointmentOut, CancelFor, SetAppointment
 from appointment_svc.usecases.change import Act
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
-from shared.kit.access import Once, only_services
+from shared.kit.access import OperationId, require_services
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/internal/appointments", internal=True)
-AdminService = Annotated[Caller, Depends(only_services(Service.ADMIN))]
+router = routes.service_router(prefix="/internal/appointments", internal=True)
+AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 @router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor))
@@ -34,11 +34,15 @@ async def get_for_admin(appointment_id: UUID, _caller: AdminService, records: Us
 
 
 @router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVED, TooEarly))
-async def set_for_admin(appointment_id: UUID, body: SetAppointment, _caller: AdminService, once: Once, changes: UseChanges) -> Appointment:
+async def set_for_admin(
+    appointment_id: UUID, body: SetAppointment, _caller: AdminService, once: OperationId, changes: UseChanges
+) -> Appointment:
     act = Act(body.by.caller, appointment_id, body.expected_version, once.id)
     return await changes.set(act, body.starts_at, body.doctor_id, body.target, body.reason)
 
 
 @router.post("/{appointment_id}/cancel", response_model=AppointmentOut, responses=refusals(*STEP))
-async def cancel_for_admin(appointment_id: UUID, body: CancelFor, _caller: AdminService, once: Once, changes: UseChanges) -> Appointment:
+async def cancel_for_admin(
+    appointment_id: UUID, body: CancelFor, _caller: AdminService, once: OperationId, changes: UseChanges
+) -> Appointment:
     return await changes.cancel(Act(body.by.caller, appointment_id, None, once.id), body.reason)

@@ -18,9 +18,9 @@ from appointment_svc.ports import Doctors, Overtaken, Store
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Unavailable, expect_version
+from shared.contracts.refusals import Unavailable, require_version
 from shared.kit.clock import Clock
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 
 Decision = Callable[[Appointment], Appointment]
 ATTEMPTS = 10
@@ -87,15 +87,15 @@ class Changes:
         """An admin's hand: a move, then a status, by the same rules as everyone's. A status that cannot be stops the move too."""
 
         def step(one: Appointment) -> Appointment:
-            return one.brought_to(status or one.status, act.actor, self.now(), once=same_id(act.once, "status"), reason=reason)
+            return one.brought_to(status or one.status, act.actor, self.now(), once=derive_id(act.once, "status"), reason=reason)
 
         if starts_at is None and doctor_id is None:
-            return await self._changed(replace(act, once=same_id(act.once, "status")), step)
+            return await self._changed(replace(act, once=derive_id(act.once, "status")), step)
         standing = await self._seen(act)
         step(replace(standing, starts_at=starts_at or standing.starts_at))
         moved = await self.reschedule(act, starts_at, doctor_id, reason)
         seen = moved.version if act.expected is not None else None
-        return await self._changed(replace(act, expected=seen, once=same_id(act.once, "status")), step)
+        return await self._changed(replace(act, expected=seen, once=derive_id(act.once, "status")), step)
 
     async def _become(self, act: Act, status: Status) -> Appointment:
         return await self._changed(act, lambda one: one.become(status, act.actor, self.now(), once=act.once))
@@ -106,7 +106,7 @@ class Changes:
             standing = await self.settling.settled_first(await self._seen(act))
             if standing.did(act.once):
                 return standing
-            expect_version(standing.version, act.expected)
+            require_version(standing.version, act.expected)
             decided = decide(standing)
             if decided == standing:
                 return standing

@@ -13,13 +13,13 @@ from appointment_svc.ports import Overtaken, Slots, Store
 from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.http import Actor, Reservation
-from shared.contracts.identity import Service, system
+from shared.contracts.identity import Service, system_caller
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
-from shared.kit.logs import log, said
+from shared.kit.logs import log, log_event
 
 BATCH = 100
-SELF = Actor.of(system(Service.APPOINTMENT))
+SELF = Actor.of(system_caller(Service.APPOINTMENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Keeping:
         try:
             await self.settling.settled(appointment)
         except Refusal as why:
-            said("appointment waits", appointment=str(appointment.id), why=why.code)
+            log_event("appointment waits", appointment=str(appointment.id), why=why.code)
             return 0
         return 1
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.contracts.http import NewPatient, PatientCard
-from shared.kit.client import Neighbour
+from shared.contracts.http import CreatePatient, PatientCard
+from shared.kit.client import ServiceClient
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPatients:
-    service: Neighbour
+    service: ServiceClient
 
-    async def open(self, patient_id: UUID, profile: NewPatient) -> None:
+    async def open(self, patient_id: UUID, profile: CreatePatient) -> None:
         await self.service.call("PUT", f"/internal/patients/{patient_id}", body=profile)
 
     async def full_name(self, patient_id: UUID) -> str | None:

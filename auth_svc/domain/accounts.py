@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.contracts.events import AccountChanged
 from shared.contracts.identity import Role
-from shared.contracts.refusals import expect_version
+from shared.contracts.refusals import require_version
 
 
 class Status(StrEnum):
@@ -62,7 +62,7 @@ class Account:
 
     def amended(self, expected: int | None, **changes: Any) -> Self:
         """With some fields changed; the same when nothing is new. A reactivated account without a password is invited again."""
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         if changes.get("status") is Status.ACTIVE and self.password_hash is None:
             changes["status"] = Status.INVITED
         if changes.get("role", self.role) is not self.role:

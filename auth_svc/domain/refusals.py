@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NoSuch, Unauthenticated
+from shared.contracts.refusals import Conflict, Invalid, ResourceNotFound, Unauthenticated
 
 
-class NoSuchAccount(NoSuch):
+class NoSuchAccount(ResourceNotFound):
     """There is no such account."""
 
 

@@ -3,27 +3,27 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
-from shared.kit.sql import Id, UtcDateTime, exact
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
+from shared.kit.sql import Id, UtcDateTime, binary_string
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "accounts",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("email", exact(254), nullable=False, unique=True),
-        sa.Column("full_name", exact(200), nullable=False),
-        sa.Column("role", exact(16), nullable=False),
-        sa.Column("status", exact(16), nullable=False),
-        sa.Column("locale", exact(35), nullable=False),
+        sa.Column("email", binary_string(254), nullable=False, unique=True),
+        sa.Column("full_name", binary_string(200), nullable=False),
+        sa.Column("role", binary_string(16), nullable=False),
+        sa.Column("status", binary_string(16), nullable=False),
+        sa.Column("locale", binary_string(35), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("password_hash", exact(200)),
-        sa.Column("phone", exact(32)),
-        sa.Column("time_zone", exact(64), nullable=False),
+        sa.Column("password_hash", binary_string(200)),
+        sa.Column("phone", binary_string(32)),
+        sa.Column("time_zone", binary_string(64), nullable=False),
         sa.Column("name_version", sa.Integer, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
     )
@@ -40,7 +40,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "refresh_tokens",
-        sa.Column("token_hash", exact(64), primary_key=True),
+        sa.Column("token_hash", binary_string(64), primary_key=True),
         sa.Column("session_id", Id, nullable=False, index=True),
         sa.Column("used", sa.Boolean, nullable=False),
         sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
@@ -54,7 +54,7 @@ def upgrade() -> None:
     op.create_table(
         "signing_keys",
         sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("kid", exact(64), nullable=False),
+        sa.Column("kid", binary_string(64), nullable=False),
         sa.Column("sealed", sa.Text, nullable=False),
     )
 

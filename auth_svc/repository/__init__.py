@@ -67,8 +67,8 @@ class Transaction(SqlTransaction):
     async def drop_resets(self, account_id: UUID) -> None:
         await sessions.drop_resets(self.connection, account_id)
 
-    async def announce(self, event: Event) -> None:
-        await super().announce(event)
+    async def add_event(self, event: Event) -> None:
+        await super().add_event(event)
         self.announced.append(event)
 
 

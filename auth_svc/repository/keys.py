@@ -12,8 +12,8 @@ from sqlalchemy import insert, select
 
 from auth_svc.repository.tables import SIGNING_KEYS
 from shared.kit.ids import new_id
-from shared.kit.settings import BadSettings
-from shared.kit.sql import Database, added
+from shared.kit.settings import InvalidSettings
+from shared.kit.sql import Database, insert_if_absent
 
 SLOT = 1
 
@@ -26,12 +26,12 @@ async def signing_key(database: Database, key_secret: str) -> tuple[str, str]:
     if row is None:
         async with database.write() as connection:
             fresh = {"slot": SLOT, "kid": str(new_id()), "sealed": seal.encrypt(_made()).decode()}
-            await added(connection, insert(SIGNING_KEYS).values(fresh))
+            await insert_if_absent(connection, insert(SIGNING_KEYS).values(fresh))
         return await signing_key(database, key_secret)
     try:
         return row.kid, seal.decrypt(row.sealed.encode()).decode()
     except InvalidToken:
-        raise BadSettings("AUTH_KEY_SECRET: does not open the signing key in the database") from None
+        raise InvalidSettings("AUTH_KEY_SECRET: does not open the signing key in the database") from None
 
 
 def _made() -> bytes:

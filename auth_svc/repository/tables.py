@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
 
-from shared.kit.schema import plumbing
-from shared.kit.sql import Id, UtcDateTime, exact
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 
 ACCOUNTS = Table(
     "accounts",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("email", exact(254), nullable=False, unique=True),
-    Column("full_name", exact(200), nullable=False),
-    Column("role", exact(16), nullable=False),
-    Column("status", exact(16), nullable=False),
-    Column("locale", exact(35), nullable=False),
+    Column("email", binary_string(254), nullable=False, unique=True),
+    Column("full_name", binary_string(200), nullable=False),
+    Column("role", binary_string(16), nullable=False),
+    Column("status", binary_string(16), nullable=False),
+    Column("locale", binary_string(35), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("password_hash", exact(200)),
-    Column("phone", exact(32)),
-    Column("time_zone", exact(64), nullable=False),
+    Column("password_hash", binary_string(200)),
+    Column("phone", binary_string(32)),
+    Column("time_zone", binary_string(64), nullable=False),
     Column("name_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Index("accounts_by_status", "status", "created_at"),
@@ -43,7 +43,7 @@ SESSIONS = Table(
 REFRESH_TOKENS = Table(
     "refresh_tokens",
     METADATA,
-    Column("token_hash", exact(64), primary_key=True),
+    Column("token_hash", binary_string(64), primary_key=True),
     Column("session_id", Id, nullable=False, index=True),
     Column("used", Boolean, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
@@ -61,6 +61,6 @@ SIGNING_KEYS = Table(
     "signing_keys",
     METADATA,
     Column("slot", Integer, primary_key=True, autoincrement=False),
-    Column("kid", exact(64), nullable=False),
+    Column("kid", binary_string(64), nullable=False),
     Column("sealed", Text, nullable=False),
 )

@@ -32,7 +32,7 @@ def _never_stored(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-router = routes.router(prefix="/auth", tags=["Identity"])
+router = routes.service_router(prefix="/auth", tags=["Identity"])
 HoldsTokens = Depends(_never_stored)
 
 

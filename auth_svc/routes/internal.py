@@ -12,20 +12,20 @@ from auth_svc.domain.refusals import EmailTaken, LastAdmin, NoSuchAccount, Passw
 from auth_svc.routes.identity import UseAccounts, UseSessions
 from auth_svc.schemas import AmendAccount, EndedSessionOut, EndedSessionsOut, ResetTokenOut
 from auth_svc.usecases.resets import Resets
-from shared.contracts.http import AccountCard, NewAccount
+from shared.contracts.http import AccountCard, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
 from shared.kit import routes
-from shared.kit.access import only_services
+from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/internal", internal=True)
-Makers = Annotated[Caller, Depends(only_services(Service.DOCTOR, Service.ADMIN))]
-Readers = Annotated[Caller, Depends(only_services(Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION))]
-AdminService = Annotated[Caller, Depends(only_services(Service.ADMIN))]
-Notification = Annotated[Caller, Depends(only_services(Service.NOTIFICATION))]
-EveryService = Annotated[Caller, Depends(only_services(*Service))]
+router = routes.service_router(prefix="/internal", internal=True)
+Makers = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN))]
+Readers = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION))]
+AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
+Notification = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
+EveryService = Annotated[Caller, Depends(require_services(*Service))]
 
 
 def _resets(request: Request) -> Resets:
@@ -34,7 +34,7 @@ def _resets(request: Request) -> Resets:
 
 
 @router.put("/accounts/{account_id}", response_model=AccountCard, responses=refusals(EmailTaken, PasswordTooWeak, Unavailable))
-async def put_account(account_id: UUID, body: NewAccount, _caller: Makers, accounts: UseAccounts) -> Account:
+async def put_account(account_id: UUID, body: CreateAccount, _caller: Makers, accounts: UseAccounts) -> Account:
     return await accounts.put(account_id, body)
 
 

@@ -16,9 +16,9 @@ from auth_svc.usecases.sessions import Sessions, SignedIn
 from shared.contracts.refusals import NotFound, Unauthenticated
 from shared.kit import routes
 from shared.kit.problems import BodyTooLarge
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 
-router = routes.router(tags=["Identity"])
+router = routes.service_router(tags=["Identity"])
 token_router = APIRouter(tags=["Identity"])
 CACHEABLE = {"Cache-Control": "public, max-age=300"}
 UNSTORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -53,7 +53,7 @@ async def issue_token(request: Request, sessions: UseSessions) -> Response:
     """Grants `password`, `refresh_token`, and `client_credentials` for services. Errors as in RFC 6749 5.2; what is unknown is ignored."""
     try:
         form = await _form(request)
-        answer = await retried(lambda: _granted(form, sessions))
+        answer = await retry_transaction(lambda: _granted(form, sessions))
     except OAuthError as wrong:
         challenge = {"WWW-Authenticate": 'Basic realm="careslot"'} if wrong.status == 401 else {}
         return JSONResponse({"error": wrong.error}, wrong.status, UNSTORED | challenge)

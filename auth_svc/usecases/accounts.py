@@ -15,7 +15,7 @@ from auth_svc.ports import Hashing, Patients, Store, Transaction
 from auth_svc.usecases.endings import Endings
 from auth_svc.usecases.resets import Resets
 from shared.contracts.events import AccountInvited
-from shared.contracts.http import NewAccount, NewPatient
+from shared.contracts.http import CreateAccount, CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.clock import Clock
@@ -34,7 +34,7 @@ class Accounts:
     endings: Endings
     now: Clock
 
-    async def register(self, wish: NewAccount) -> Account:
+    async def register(self, wish: CreateAccount) -> Account:
         """A patient's account with its profile. Someone who was interrupted may send the same again."""
         assert wish.password is not None
         passwords.check(wish.password, wish.email)
@@ -43,7 +43,7 @@ class Accounts:
             return await self._resumed(standing, wish.password)
         return await self._opened(new_id(), wish)
 
-    async def put(self, account_id: UUID, wish: NewAccount) -> Account:
+    async def put(self, account_id: UUID, wish: CreateAccount) -> Account:
         """The account half of a person whom a neighbour employs or an admin adds; the same id again answers what stands."""
         if wish.password is not None:
             passwords.check(wish.password, wish.email)
@@ -66,7 +66,7 @@ class Accounts:
                 return standing
             whole = standing.completed()
             await tx.save_account(whole)
-            await tx.announce(whole.changed_event(new_id(), self.now()))
+            await tx.add_event(whole.changed_event(new_id(), self.now()))
             if whole.status is Status.INVITED:
                 await self._invite(tx, whole)
         return whole
@@ -96,7 +96,7 @@ class Accounts:
             if standing.is_active_admin and not amended.is_active_admin and not await tx.other_active_admins(account_id):
                 raise LastAdmin
             await tx.save_account(amended)
-            await tx.announce(amended.changed_event(new_id(), self.now()))
+            await tx.add_event(amended.changed_event(new_id(), self.now()))
             if (amended.role, amended.status) != (standing.role, standing.status):
                 await self.endings.all_of(tx, account_id)
             await self._readdressed(tx, standing, amended)
@@ -113,7 +113,7 @@ class Accounts:
         """A profile's owner told of a change; its name is copied here."""
         async with self.store.begin() as tx:
             standing = await tx.find_account(account_id)
-            if not await tx.first_time(event_id) or standing is None or full_name is None:
+            if not await tx.mark_handled(event_id) or standing is None or full_name is None:
                 return
             named = standing.named(full_name, source, version)
             if named != standing:
@@ -123,13 +123,13 @@ class Accounts:
         """The first admin, where there is none. Two instances that start at once make one: the address is taken once."""
         if await self.store.has_admin():
             return
-        wish = NewAccount(email=email, role=Role.ADMIN, full_name="Administrator", password=password)
+        wish = CreateAccount(email=email, role=Role.ADMIN, full_name="Administrator", password=password)
         try:
             await self._opened(new_id(), wish)
         except EmailTaken:
             return
 
-    async def _opened(self, account_id: UUID, wish: NewAccount) -> Account:
+    async def _opened(self, account_id: UUID, wish: CreateAccount) -> Account:
         hashed = await self.hashing.hash(wish.password) if wish.password is not None else None
         account = Account(
             account_id, wish.email, wish.full_name, wish.role, Status.PENDING, wish.locale, self.now(), hashed, wish.phone, wish.time_zone
@@ -166,7 +166,7 @@ class Accounts:
         return await self.finish(standing)
 
     async def _open_profile(self, account: Account) -> None:
-        profile = NewPatient(full_name=account.full_name, phone=account.phone, time_zone=account.time_zone, locale=account.locale)
+        profile = CreatePatient(full_name=account.full_name, phone=account.phone, time_zone=account.time_zone, locale=account.locale)
         await self.patients.open(account.id, profile)
 
     async def _readdressed(self, tx: Transaction, before: Account, after: Account) -> None:
@@ -180,4 +180,4 @@ class Accounts:
     async def _invite(self, tx: Transaction, account: Account) -> None:
         reset = await self.resets.granted(tx, account.id, INVITED_FOR)
         told = AccountInvited(id=new_id(), occurred_at=self.now(), account_id=account.id, reset_id=reset.id, expires_at=reset.expires_at)
-        await tx.announce(told)
+        await tx.add_event(told)

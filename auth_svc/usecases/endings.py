@@ -21,7 +21,7 @@ class Endings:
 
     async def one(self, tx: Transaction, session: Session) -> None:
         await tx.end_session(session.id, self.now())
-        await tx.announce(session.ended_event(new_id(), self.now(), self.access_for))
+        await tx.add_event(session.ended_event(new_id(), self.now(), self.access_for))
 
     async def all_of(self, tx: Transaction, account_id: UUID, but: UUID | None = None) -> None:
         """All live sessions of an account, one may be spared."""

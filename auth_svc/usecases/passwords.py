@@ -12,10 +12,10 @@ from auth_svc.domain.sessions import INVITED_FOR, RESET_FOR, reset_id_of
 from auth_svc.ports import Hashing, Store, Transaction
 from auth_svc.usecases.endings import Endings
 from auth_svc.usecases.resets import Resets
-from shared.contracts.events import PasswordChanged, PasswordResetAsked
+from shared.contracts.events import PasswordChanged, PasswordResetRequested
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
-from shared.kit.ids import new_id, same_id
+from shared.kit.ids import derive_id, new_id
 
 NOBODY = UUID(int=0)
 
@@ -47,13 +47,13 @@ class Passwords:
         account = await self.store.account_by_email(email)
         async with self.store.begin() as tx:
             if account is None or account.status not in (Status.ACTIVE, Status.INVITED):
-                await self.resets.granted(tx, same_id(NOBODY, email), RESET_FOR)
+                await self.resets.granted(tx, derive_id(NOBODY, email), RESET_FOR)
                 return
             reset = await self.resets.granted(tx, account.id, INVITED_FOR if account.status is Status.INVITED else RESET_FOR)
-            asked = PasswordResetAsked(
+            asked = PasswordResetRequested(
                 id=new_id(), occurred_at=self.now(), account_id=account.id, reset_id=reset.id, expires_at=reset.expires_at
             )
-            await tx.announce(asked)
+            await tx.add_event(asked)
 
     async def reset(self, token: str, new: str) -> None:
         """Uses the token; all sessions end; an invitation is thereby accepted."""
@@ -72,6 +72,6 @@ class Passwords:
         await tx.save_account(changed)
         await self.endings.all_of(tx, account.id, but=spared)
         if changed.status is not account.status:
-            await tx.announce(changed.changed_event(new_id(), self.now()))
+            await tx.add_event(changed.changed_event(new_id(), self.now()))
         else:
-            await tx.announce(PasswordChanged(id=new_id(), occurred_at=self.now(), account_id=account.id))
+            await tx.add_event(PasswordChanged(id=new_id(), occurred_at=self.now(), account_id=account.id))

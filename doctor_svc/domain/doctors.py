@@ -13,7 +13,7 @@ from doctor_svc.domain.schedules import Schedule
 from shared.contracts.events import DoctorChanged
 from shared.contracts.http import DoctorRules
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import expect_version
+from shared.contracts.refusals import require_version
 
 OWN_FIELDS = frozenset({"title", "bio", "languages", "location", "accepting_patients"})
 
@@ -69,7 +69,7 @@ class Doctor:
         """With some fields changed, by themselves, an admin, or a service that checked already (None); the same when nothing is new."""
         if by is not None and not by.is_admin and changes.keys() - OWN_FIELDS:
             raise NotYoursToChange
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         changed = replace(self, **changes)
         if changed.active and not self.account_stands:
             raise AccountDismissed

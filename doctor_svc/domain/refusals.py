@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Forbidden, Invalid, NoSuch
+from shared.contracts.refusals import Conflict, Forbidden, Invalid, ResourceNotFound
 
 
-class NoSuchService(NoSuch):
+class NoSuchService(ResourceNotFound):
     """There is no such service."""
 
 
-class NoSuchDoctor(NoSuch):
+class NoSuchDoctor(ResourceNotFound):
     """There is no such doctor."""
 
 
-class NoSuchOverride(NoSuch):
+class NoSuchOverride(ResourceNotFound):
     """This date follows the weekly hours."""
 
 

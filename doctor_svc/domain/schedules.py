@@ -17,10 +17,10 @@ from doctor_svc.domain.refusals import (
     ValidityReversed,
     WindowsOverlap,
 )
-from shared.contracts.grains import GRAIN, grain_from, grain_of, instant_of
+from shared.contracts.grains import GRAIN, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.hours import Hours
 from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
-from shared.contracts.refusals import expect_version
+from shared.contracts.refusals import require_version
 from shared.contracts.values import LATEST
 
 W = TypeVar("W")
@@ -40,12 +40,12 @@ class Schedule:
 
     def with_weekly(self, weekly: Sequence[WeeklyWindow], expected: int | None) -> Self:
         """Replaces the weekly hours."""
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         return replace(self, weekly=tuple(weekly), version=self.version + 1)
 
     def with_override(self, one: UUID, on: date, windows: Sequence[WallWindow], expected: int | None) -> Self:
         """The hours of one date, in place of what stood there; no windows: a day off."""
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         others = [override for override in self.overrides if override.date != on]
         if len(others) >= MOST_OVERRIDES:
             raise TooManyOverrides
@@ -55,7 +55,7 @@ class Schedule:
 
     def without_override(self, on: date, expected: int | None) -> Self:
         """The date follows the weekly hours again."""
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         if self.override(on) is None:
             raise NoSuchOverride
         return replace(self, overrides=tuple(each for each in self.overrides if each.date != on), version=self.version + 1)
@@ -119,8 +119,8 @@ def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tu
 
 
 def _concrete(rules: DoctorRules, begins: datetime, ends: datetime) -> Iterator[WorkingWindow]:
-    zone, frame = ZoneInfo(rules.time_zone), range(grain_from(begins), grain_of(ends))
-    working, _ = Hours.of(rules).expanded(frame, 1)
+    zone, frame = ZoneInfo(rules.time_zone), range(first_grain_at_or_after(begins), grain_of(ends))
+    working, _ = Hours.of(rules).expand(frame, 1)
     at = frame.start
     while working:
         skipped = (working & -working).bit_length() - 1

@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from shared.contracts.events import ServiceChanged
-from shared.contracts.http import Money, ServiceRules
-from shared.contracts.refusals import expect_version
+from shared.contracts.http import Money, ServiceTypeRules
+from shared.contracts.refusals import require_version
 
 Mode = Literal["in_person", "video", "phone"]
 
@@ -44,12 +44,12 @@ class ServiceType:
 
     def amended(self, changes: Mapping[str, Any], expected: int | None) -> Self:
         """With some fields changed; the same when nothing is new."""
-        expect_version(self.version, expected)
+        require_version(self.version, expected)
         changed = replace(self, **changes)
         return changed if changed == self else replace(changed, version=self.version + 1)
 
     def changed(self, event_id: UUID, at: datetime) -> ServiceChanged:
         """The event that tells of this version."""
         return ServiceChanged(
-            id=event_id, occurred_at=at, service_id=self.id, version=self.version, rules=ServiceRules.model_validate(self)
+            id=event_id, occurred_at=at, service_id=self.id, version=self.version, rules=ServiceTypeRules.model_validate(self)
         )

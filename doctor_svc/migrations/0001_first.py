@@ -3,21 +3,21 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
-from shared.kit.sql import Id, UtcDateTime, exact
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
+from shared.kit.sql import Id, UtcDateTime, binary_string
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "services",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("name", exact(200), nullable=False),
-        sa.Column("specialty", exact(200)),
-        sa.Column("mode", exact(16), nullable=False),
+        sa.Column("name", binary_string(200), nullable=False),
+        sa.Column("specialty", binary_string(200)),
+        sa.Column("mode", binary_string(16), nullable=False),
         sa.Column("duration_minutes", sa.Integer, nullable=False),
         sa.Column("buffer_before_minutes", sa.Integer, nullable=False),
         sa.Column("buffer_after_minutes", sa.Integer, nullable=False),
@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("reschedule_cutoff_minutes", sa.Integer, nullable=False),
         sa.Column("requires_approval", sa.Boolean, nullable=False),
         sa.Column("price_amount", sa.Integer),
-        sa.Column("price_currency", exact(3)),
+        sa.Column("price_currency", binary_string(3)),
         sa.Column("active", sa.Boolean, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
     )
@@ -36,12 +36,12 @@ def upgrade() -> None:
     op.create_table(
         "doctors",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("email", exact(254), nullable=False),
-        sa.Column("full_name", exact(200), nullable=False),
-        sa.Column("time_zone", exact(64), nullable=False),
-        sa.Column("title", exact(200)),
+        sa.Column("email", binary_string(254), nullable=False),
+        sa.Column("full_name", binary_string(200), nullable=False),
+        sa.Column("time_zone", binary_string(64), nullable=False),
+        sa.Column("title", binary_string(200)),
         sa.Column("bio", sa.Text),
-        sa.Column("location", exact(200)),
+        sa.Column("location", binary_string(200)),
         sa.Column("specialties", sa.JSON, nullable=False),
         sa.Column("languages", sa.JSON, nullable=False),
         sa.Column("services", sa.JSON, nullable=False),
@@ -61,8 +61,8 @@ def upgrade() -> None:
     op.create_table(
         "doctor_words",
         sa.Column("doctor_id", Id, primary_key=True),
-        sa.Column("kind", exact(16), primary_key=True),
-        sa.Column("word", exact(200), primary_key=True),
+        sa.Column("kind", binary_string(16), primary_key=True),
+        sa.Column("word", binary_string(200), primary_key=True),
     )
     op.create_index("doctors_by_word", "doctor_words", ["kind", "word", "doctor_id"])
 

@@ -18,9 +18,9 @@ from doctor_svc.ports import DoctorFilter
 from doctor_svc.repository.services import beyond, place
 from doctor_svc.repository.tables import DOCTORS, WORD_LENGTH, WORDS
 from shared.contracts.http import DateOverride, WeeklyWindow
-from shared.contracts.words import folded
-from shared.kit.retry import Aborted
-from shared.kit.sql import added
+from shared.contracts.text_search import fold_text
+from shared.kit.retry import TransactionAborted
+from shared.kit.sql import insert_if_absent
 
 PROFILE = [DOCTORS.c[each.name] for each in fields(Profile)]
 PLAIN = [each.name for each in fields(Doctor) if each.name not in ("schedule", "specialties", "languages", "services")]
@@ -66,8 +66,8 @@ async def known(connection: AsyncConnection, doctor_id: UUID, *, lock: bool = Fa
 
 
 async def add(connection: AsyncConnection, doctor: Doctor, at: datetime) -> None:
-    if not await added(connection, insert(DOCTORS).values(to_row(doctor) | {"created_at": at})):
-        raise Aborted
+    if not await insert_if_absent(connection, insert(DOCTORS).values(to_row(doctor) | {"created_at": at})):
+        raise TransactionAborted
     await _spell(connection, doctor)
 
 
@@ -107,14 +107,14 @@ async def pending(connection: AsyncConnection, before: datetime, limit: int) -> 
 
 def _bounds(wanted: DoctorFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.specialties:
-        yield _has(("specialty",), WORDS.c.word.in_([folded(each) for each in wanted.specialties]))
+        yield _has(("specialty",), WORDS.c.word.in_([fold_text(each) for each in wanted.specialties]))
     if wanted.services:
         yield _has(("service",), WORDS.c.word.in_([str(each) for each in wanted.services]))
     if wanted.languages:
-        yield _has(("language",), or_(*(_in_range(folded(each)) for each in wanted.languages)))
+        yield _has(("language",), or_(*(_in_range(fold_text(each)) for each in wanted.languages)))
     if wanted.location:
-        yield _has(("location",), WORDS.c.word.contains(folded(wanted.location), autoescape=True))
-    for part in folded(wanted.text or "").split():
+        yield _has(("location",), WORDS.c.word.contains(fold_text(wanted.location), autoescape=True))
+    for part in fold_text(wanted.text or "").split():
         yield _has(("name", "specialty"), WORDS.c.word.contains(part, autoescape=True))
 
 
@@ -135,8 +135,8 @@ async def _spell(connection: AsyncConnection, doctor: Doctor) -> None:
 
 
 def _words(doctor: Doctor) -> Iterator[tuple[str, str]]:
-    yield "name", folded(doctor.full_name)
-    yield "location", folded(doctor.location or "")
+    yield "name", fold_text(doctor.full_name)
+    yield "location", fold_text(doctor.location or "")
     for kind, values in (("specialty", doctor.specialties), ("language", doctor.languages), ("service", doctor.services)):
         for value in values:
-            yield kind, folded(str(value))
+            yield kind, fold_text(str(value))

@@ -15,8 +15,8 @@ from doctor_svc.domain.services import ServiceType
 from doctor_svc.repository.tables import DOCTORS, SERVICES
 from shared.contracts.http import Money
 from shared.kit.paging import BadCursor
-from shared.kit.retry import Aborted
-from shared.kit.sql import added
+from shared.kit.retry import TransactionAborted
+from shared.kit.sql import insert_if_absent
 
 
 def to_row(service: ServiceType) -> dict[str, Any]:
@@ -44,8 +44,8 @@ async def known(connection: AsyncConnection, service_id: UUID, *, lock: bool = F
 
 
 async def add(connection: AsyncConnection, service: ServiceType) -> None:
-    if not await added(connection, insert(SERVICES).values(to_row(service))):
-        raise Aborted
+    if not await insert_if_absent(connection, insert(SERVICES).values(to_row(service))):
+        raise TransactionAborted
 
 
 async def save(connection: AsyncConnection, service: ServiceType) -> None:

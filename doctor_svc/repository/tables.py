@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-from shared.kit.schema import plumbing
-from shared.kit.sql import Id, UtcDateTime, exact
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 
 SERVICES = Table(
     "services",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("name", exact(200), nullable=False),
-    Column("specialty", exact(200)),
-    Column("mode", exact(16), nullable=False),
+    Column("name", binary_string(200), nullable=False),
+    Column("specialty", binary_string(200)),
+    Column("mode", binary_string(16), nullable=False),
     Column("duration_minutes", Integer, nullable=False),
     Column("buffer_before_minutes", Integer, nullable=False),
     Column("buffer_after_minutes", Integer, nullable=False),
@@ -27,7 +27,7 @@ SERVICES = Table(
     Column("reschedule_cutoff_minutes", Integer, nullable=False),
     Column("requires_approval", Boolean, nullable=False),
     Column("price_amount", Integer),
-    Column("price_currency", exact(3)),
+    Column("price_currency", binary_string(3)),
     Column("capacity", Integer, nullable=False),
     Column("daily_cap", Integer),
     Column("weekly_cap", Integer),
@@ -40,12 +40,12 @@ DOCTORS = Table(
     "doctors",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("email", exact(254), nullable=False),
-    Column("full_name", exact(200), nullable=False),
-    Column("time_zone", exact(64), nullable=False),
-    Column("title", exact(200)),
+    Column("email", binary_string(254), nullable=False),
+    Column("full_name", binary_string(200), nullable=False),
+    Column("time_zone", binary_string(64), nullable=False),
+    Column("title", binary_string(200)),
     Column("bio", Text),
-    Column("location", exact(200)),
+    Column("location", binary_string(200)),
     Column("specialties", JSON, nullable=False),
     Column("languages", JSON, nullable=False),
     Column("services", JSON, nullable=False),
@@ -68,7 +68,7 @@ WORDS = Table(
     "doctor_words",
     METADATA,
     Column("doctor_id", Id, primary_key=True),
-    Column("kind", exact(16), primary_key=True),
-    Column("word", exact(WORD_LENGTH), primary_key=True),
+    Column("kind", binary_string(16), primary_key=True),
+    Column("word", binary_string(WORD_LENGTH), primary_key=True),
     Index("doctors_by_word", "kind", "word", "doctor_id"),
 )

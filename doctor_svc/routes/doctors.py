@@ -14,11 +14,11 @@ from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
 from doctor_svc.usecases.doctors import Doctors
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.kit import routes
-from shared.kit.access import Admin, MustMatch, NotYours, Once, OwnDoctor, Public
+from shared.kit.access import Admin, NotYours, OperationId, OwnDoctor, Public, RequireIfMatch
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/doctors", tags=["Doctors and services"])
+router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
 Texts = Annotated[list[str] | None, Query(max_length=20)]
 
@@ -57,7 +57,7 @@ async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseCases) -> Doct
 
 
 @router.post("", response_model=DoctorOut, status_code=201, responses=refusals(UnknownService, Unavailable), summary="Employ a doctor")
-async def engage_doctor(body: EngageDoctor, _caller: Admin, once: Once, doctors: UseCases) -> Doctor:
+async def engage_doctor(body: EngageDoctor, _caller: Admin, once: OperationId, doctors: UseCases) -> Doctor:
     """Profile and login account, or neither (409 `email_taken`); the doctor is invited by mail and has an empty schedule."""
     return await doctors.engage(body.doctor(once.id))
 
@@ -68,5 +68,5 @@ async def engage_doctor(body: EngageDoctor, _caller: Admin, once: Once, doctors:
     responses=refusals(NoSuchDoctor, NotYours, NotYoursToChange, UnknownService, AccountDismissed, Stale, PreconditionRequired),
     summary="Change a doctor's profile",
 )
-async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: OwnDoctor, expected: MustMatch, doctors: UseCases) -> Doctor:
+async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: OwnDoctor, expected: RequireIfMatch, doctors: UseCases) -> Doctor:
     return await doctors.amend(doctor_id, body.changes, expected, caller)

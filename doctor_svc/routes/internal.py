@@ -12,24 +12,24 @@ from doctor_svc.domain.services import ServiceType
 from doctor_svc.routes.doctors import UseCases as Doctors
 from doctor_svc.routes.services import UseCases as Services
 from doctor_svc.schemas import PutDoctor, RenameDoctor
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
-from shared.kit.access import only_services
+from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/internal", internal=True)
-Readers = Annotated[Caller, Depends(only_services(Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
-AdminService = Annotated[Caller, Depends(only_services(Service.ADMIN))]
+router = routes.service_router(prefix="/internal", internal=True)
+Readers = Annotated[Caller, Depends(require_services(Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-@router.get("/services", response_model=Page[ServiceRules])
+@router.get("/services", response_model=Page[ServiceTypeRules])
 async def list_rules_of_services(caller: Readers, paging: Paged, services: Services) -> Page[ServiceType]:
     return paging.page(await services.browse(caller, paging.limit, paging.after), lambda service: (service.name, service.id))
 
 
-@router.get("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService))
+@router.get("/services/{service_id}", response_model=ServiceTypeRules, responses=refusals(NoSuchService))
 async def rules_of_service(service_id: UUID, _caller: Readers, services: Services) -> ServiceType:
     return await services.find(service_id)
 

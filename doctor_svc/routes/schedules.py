@@ -21,13 +21,13 @@ from doctor_svc.domain.schedules import Schedule, ScheduleView
 from doctor_svc.schemas import OverrideOut, PutOverride, PutSchedule, ScheduleOut
 from doctor_svc.usecases.schedules import Schedules
 from shared.contracts.refusals import PreconditionRequired, Stale
-from shared.contracts.values import Day, Instant
+from shared.contracts.values import CalendarDate, Instant
 from shared.kit import routes
-from shared.kit.access import IfMatch, MustMatch, NotYours, OwnDoctor, Public
+from shared.kit.access import IfMatch, NotYours, OwnDoctor, Public, RequireIfMatch
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
-On = Annotated[Day, Path(alias="date")]
+router = routes.service_router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
+On = Annotated[CalendarDate, Path(alias="date")]
 CHANGING = (NoSuchDoctor, NotYours, Stale)
 
 
@@ -56,7 +56,9 @@ async def get_schedule(
     responses=refusals(*CHANGING, PreconditionRequired, WindowsOverlap, ValidityReversed),
     summary="Replace the weekly hours",
 )
-async def put_schedule(doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected: MustMatch, schedules: UseCases) -> ScheduleView:
+async def put_schedule(
+    doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected: RequireIfMatch, schedules: UseCases
+) -> ScheduleView:
     """Appointments that stand outside of the new hours stay."""
     return await schedules.open_hours(doctor_id, body.weekly, expected)
 
@@ -68,7 +70,7 @@ async def put_schedule(doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, e
     summary="The hours of one date",
 )
 async def put_override(
-    doctor_id: UUID, on: On, body: PutOverride, _caller: OwnDoctor, expected: MustMatch, schedules: UseCases
+    doctor_id: UUID, on: On, body: PutOverride, _caller: OwnDoctor, expected: RequireIfMatch, schedules: UseCases
 ) -> OverrideOut:
     """No windows: a day off. Windows on a day off open it."""
     return _override(await schedules.override(doctor_id, on, body.windows, expected), on)

@@ -11,14 +11,14 @@ from doctor_svc.domain.refusals import NoSuchService
 from doctor_svc.domain.services import ServiceType
 from doctor_svc.schemas import AmendService, OfferService, Specialties
 from doctor_svc.usecases.services import Services
-from shared.contracts.http import ServiceRules
+from shared.contracts.http import ServiceTypeRules
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import routes
-from shared.kit.access import Admin, MustMatch, Once, Public
+from shared.kit.access import Admin, OperationId, Public, RequireIfMatch
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(tags=["Doctors and services"])
+router = routes.service_router(tags=["Doctors and services"])
 
 
 def _services(request: Request) -> Services:
@@ -34,26 +34,26 @@ async def list_specialties(_caller: Public, services: UseCases) -> Specialties:
     return Specialties(items=await services.specialties())
 
 
-@router.get("/services", response_model=Page[ServiceRules], summary="Services on offer")
+@router.get("/services", response_model=Page[ServiceTypeRules], summary="Services on offer")
 async def list_services(caller: Public, paging: Paged, services: UseCases) -> Page[ServiceType]:
     return paging.page(await services.browse(caller, paging.limit, paging.after), lambda service: (service.name, service.id))
 
 
-@router.get("/services/{service_id}", response_model=ServiceRules, responses=refusals(NoSuchService), summary="One service")
+@router.get("/services/{service_id}", response_model=ServiceTypeRules, responses=refusals(NoSuchService), summary="One service")
 async def get_service(service_id: UUID, _caller: Public, services: UseCases) -> ServiceType:
     return await services.find(service_id)
 
 
-@router.post("/services", response_model=ServiceRules, status_code=201, summary="Offer a service")
-async def offer_service(body: OfferService, _caller: Admin, once: Once, services: UseCases) -> ServiceType:
+@router.post("/services", response_model=ServiceTypeRules, status_code=201, summary="Offer a service")
+async def offer_service(body: OfferService, _caller: Admin, once: OperationId, services: UseCases) -> ServiceType:
     return await services.offer(body.service(once.id))
 
 
 @router.patch(
     "/services/{service_id}",
-    response_model=ServiceRules,
+    response_model=ServiceTypeRules,
     responses=refusals(NoSuchService, Stale, PreconditionRequired),
     summary="Change a service",
 )
-async def amend_service(service_id: UUID, body: AmendService, _caller: Admin, expected: MustMatch, services: UseCases) -> ServiceType:
+async def amend_service(service_id: UUID, body: AmendService, _caller: Admin, expected: RequireIfMatch, services: UseCases) -> ServiceType:
     return await services.amend(service_id, body.changes, expected)

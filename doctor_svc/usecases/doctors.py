@@ -12,7 +12,7 @@ from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.refusals import UnknownService
 from doctor_svc.ports import Accounts, Cursor, DoctorFilter, Store, Transaction
 from shared.contracts.events import AccountChanged
-from shared.contracts.http import DoctorRules, NewAccount
+from shared.contracts.http import CreateAccount, DoctorRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Invalid, Refusal
 from shared.kit.clock import Clock
@@ -41,7 +41,7 @@ class Doctors:
     async def finish(self, doctor: Doctor, password: str | None = None) -> Doctor:
         """The account, then both count. What the account's owner refuses is undone here."""
         try:
-            account = NewAccount(
+            account = CreateAccount(
                 email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
             )
             await self.accounts.open(doctor.id, account)
@@ -55,7 +55,7 @@ class Doctors:
                 return standing
             whole = (standing or doctor).completed()
             await (tx.save_doctor(whole) if standing else tx.add_doctor(whole, self.now()))
-            await tx.announce(whole.changed(new_id(), self.now()))
+            await tx.add_event(whole.changed(new_id(), self.now()))
         return whole
 
     async def finish_stragglers(self) -> int:
@@ -79,20 +79,20 @@ class Doctors:
             if amended != doctor:
                 await _offered(tx, set(amended.services) - set(doctor.services))
                 await tx.save_doctor(amended)
-                await tx.announce(amended.changed(new_id(), self.now()))
+                await tx.add_event(amended.changed(new_id(), self.now()))
         return amended
 
     async def note_account(self, event: AccountChanged) -> None:
         """A disabled account, or one of another role, sees no patients."""
         async with self.store.begin() as tx:
             doctor = await tx.find_doctor(event.account_id)
-            if not await tx.first_time(event.id) or doctor is None:
+            if not await tx.mark_handled(event.id) or doctor is None:
                 return
             known = doctor.with_account(event.role, event.status, event.version)
             if known != doctor:
                 await tx.save_doctor(known)
             if known.version != doctor.version and not known.pending:
-                await tx.announce(known.changed(new_id(), self.now()))
+                await tx.add_event(known.changed(new_id(), self.now()))
 
     async def find(self, doctor_id: UUID, by: Caller | None) -> Doctor:
         return (await self.store.doctor(doctor_id)).shown_to(by)

@@ -47,5 +47,5 @@ class Schedules:
             doctor = await tx.get_doctor(doctor_id)
             changed = doctor.scheduled(change(doctor.schedule))
             await tx.save_doctor(changed)
-            await tx.announce(changed.changed(new_id(), self.now()))
+            await tx.add_event(changed.changed(new_id(), self.now()))
         return changed

@@ -25,7 +25,7 @@ class Services:
             if known := await tx.find_service(service.id):
                 return known
             await tx.add_service(service)
-            await tx.announce(service.changed(new_id(), self.now()))
+            await tx.add_event(service.changed(new_id(), self.now()))
         return service
 
     async def amend(self, service_id: UUID, changes: Mapping[str, Any], expected: int | None) -> ServiceType:
@@ -34,7 +34,7 @@ class Services:
             amended = service.amended(changes, expected)
             if amended != service:
                 await tx.save_service(amended)
-                await tx.announce(amended.changed(new_id(), self.now()))
+                await tx.add_event(amended.changed(new_id(), self.now()))
         return amended
 
     async def find(self, service_id: UUID) -> ServiceType:

@@ -14,7 +14,7 @@ from gateway_svc.routes.carrying import carry
 from gateway_svc.routes.limits import Body, ClientGone
 from shared.contracts.refusals import Refusal, Unauthenticated
 from shared.kit.deadlines import deadline
-from shared.kit.problems import BodyTooLarge, refused
+from shared.kit.problems import BodyTooLarge, problem_response
 
 
 class Door:
@@ -34,7 +34,7 @@ class Door:
         try:
             entry = self._entry(scope)
         except Refusal as refusal:
-            return await refused(refusal, scope["path"])(scope, receive, send)
+            return await problem_response(refusal, scope["path"])(scope, receive, send)
         if entry is None:
             return await self._app(scope, receive, send)
         scope["route"] = entry
@@ -63,7 +63,7 @@ class Door:
             slow = isinstance(refusal, limits.BodyTooSlow)
             if body is not None and (slow or (isinstance(refusal, BodyTooLarge) and not await body.drained())):
                 send = limits.closing(send)
-            await refused(refusal, scope["path"])(scope, receive, send)
+            await problem_response(refusal, scope["path"])(scope, receive, send)
 
 
 async def _check_token(scope: Scope) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shared.kit.problems import document
+from shared.kit.problems import problem_document
 
 # What the door itself refuses with a better word (`limits`), and some room.
 LARGEST_HEAD = 32 * 1024
@@ -71,7 +71,7 @@ class Listener(HttpToolsProtocol):
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
         self._stop_waiting()
         if self._may_speak():
-            self.transport.write(_written(status, document(status, code, title, detail, "")))
+            self.transport.write(_written(status, problem_document(status, code, title, detail, "")))
         self.transport.close()
 
     def _may_speak(self) -> bool:

@@ -9,12 +9,12 @@ from pydantic import ConfigDict
 
 from gateway_svc.usecases.standing import State
 from shared.contracts.identity import Service
-from shared.contracts.values import Answer
+from shared.contracts.values import ReadModel
 
 router = APIRouter()
 
 
-class StatusOut(Answer):
+class StatusOut(ReadModel):
     """`degraded` while a service is down."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "up", "services": {"api-gateway": "up", "auth-service": "up"}}]})

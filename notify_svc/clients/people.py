@@ -8,20 +8,20 @@ from uuid import UUID
 from notify_svc.domain.letters import Link
 from shared.contracts.http import AccountCard, DoctorRules, PatientCard
 from shared.contracts.refusals import Invalid
-from shared.contracts.values import Answer, Instant
-from shared.kit.client import Neighbour
+from shared.contracts.values import Instant, ReadModel
+from shared.kit.client import ServiceClient
 
 
-class ResetToken(Answer):
+class ResetToken(ReadModel):
     token: str
     expires_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPeople:
-    auth: Neighbour
-    patients: Neighbour
-    doctors: Neighbour
+    auth: ServiceClient
+    patients: ServiceClient
+    doctors: ServiceClient
 
     async def account(self, account_id: UUID) -> AccountCard | None:
         return await self.auth.find(f"/internal/accounts/{account_id}", AccountCard)

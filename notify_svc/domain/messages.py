@@ -10,7 +10,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from shared.contracts.events import AppointmentEvent, Event
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 
 MOST_ATTEMPTS = 35  # about a day of trying, however long the service itself was away
 LONGEST_PAUSE = timedelta(hours=1)
@@ -89,7 +89,7 @@ class Message:
         """Its id is made from event, recipient and reader: the same event makes the same message."""
         facts = event.model_dump(mode="json")
         subject_id = UUID(facts[event.subject])
-        one = same_id(event.id, recipient_id, reader)
+        one = derive_id(event.id, recipient_id, reader)
         return cls(one, event.id, kind, reader, recipient_id, subject_id, facts.get("version", 0), facts, now, now)
 
     def in_turn(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:

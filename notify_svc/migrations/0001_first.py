@@ -3,16 +3,16 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
-from shared.kit.schema import Sequence
-from shared.kit.sql import Id, UtcDateTime, exact
+from shared.kit.infrastructure_tables import Sequence
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
+from shared.kit.sql import Id, UtcDateTime, binary_string
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "appointments_known",
         sa.Column("appointment_id", Id, primary_key=True),
@@ -23,21 +23,21 @@ def upgrade() -> None:
         sa.Column("seq", Sequence, primary_key=True, autoincrement=True),
         sa.Column("id", Id, nullable=False, unique=True),
         sa.Column("event_id", Id, nullable=False),
-        sa.Column("kind", exact(32), nullable=False),
-        sa.Column("reader", exact(16), nullable=False),
+        sa.Column("kind", binary_string(32), nullable=False),
+        sa.Column("reader", binary_string(16), nullable=False),
         sa.Column("recipient_id", Id, nullable=False),
         sa.Column("subject_id", Id, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("facts", sa.JSON, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("due_at", UtcDateTime, nullable=False),
-        sa.Column("status", exact(16), nullable=False),
+        sa.Column("status", binary_string(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("holder", exact(64)),
+        sa.Column("holder", binary_string(64)),
         sa.Column("taken_at", UtcDateTime),
         sa.Column("handed_over", sa.Boolean, nullable=False),
         sa.Column("sent_at", UtcDateTime),
-        sa.Column("problem", exact(500)),
+        sa.Column("problem", binary_string(500)),
     )
     op.create_index("messages_due", "messages", ["status", "due_at", "seq"])
     op.create_index("messages_about", "messages", ["subject_id", "recipient_id", "version"])

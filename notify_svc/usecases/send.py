@@ -17,7 +17,7 @@ from shared.contracts.http import AccountCard, DoctorRules, PatientCard
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 
 AT_ONCE = 8
 
@@ -63,7 +63,7 @@ class Sending:
         return sum([await self._save(one.abandoned(problem, self.mailbox.repeatable, at), one) for one in abandoned])
 
     async def _one(self, queued: Message) -> int:
-        taken = await retried(lambda: self._taken(queued))
+        taken = await retry_transaction(lambda: self._taken(queued))
         if taken is not None and taken.status is Status.SENDING:
             await to_the_end(self._sent(taken))
         return int(taken is not None)
@@ -79,7 +79,7 @@ class Sending:
             async with self.store.begin() as tx:
                 return await tx.save(message, before)
 
-        return await retried(save)
+        return await retry_transaction(save)
 
     async def _sent(self, taken: Message) -> None:
         """What is written down afterwards replaces what was written last: in hand, or handed over."""

@@ -3,24 +3,24 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
-from shared.kit.sql import Id, exact
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
+from shared.kit.sql import Id, binary_string
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "patients",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("full_name", exact(200), nullable=False),
-        sa.Column("time_zone", exact(64), nullable=False),
-        sa.Column("locale", exact(35), nullable=False),
-        sa.Column("phone", exact(32)),
+        sa.Column("full_name", binary_string(200), nullable=False),
+        sa.Column("time_zone", binary_string(64), nullable=False),
+        sa.Column("locale", binary_string(35), nullable=False),
+        sa.Column("phone", binary_string(32)),
         sa.Column("born_on", sa.Date),
-        sa.Column("sex", exact(16)),
+        sa.Column("sex", binary_string(16)),
         sa.Column("address", sa.JSON),
         sa.Column("emergency_contact", sa.JSON),
         sa.Column("active", sa.Boolean, nullable=False),

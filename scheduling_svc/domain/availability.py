@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
 from scheduling_svc.domain.sheet import Sheet
-from shared.contracts.grains import EVERY, eroded, grain_from, grain_of, instant_of, members, run, spread
+from shared.contracts.grains import ALL_BITS, first_grain_at_or_after, grain_of, instant_of, ones, run_starts, set_bits, widen
 from shared.contracts.refusals import Conflict
 
 
@@ -29,22 +29,22 @@ Rule = Callable[[Sheet], int]
 
 def service_inactive(sheet: Sheet) -> int:
     """The doctor does not offer this service now."""
-    return 0 if sheet.service.active and sheet.service.id in sheet.doctor.services else EVERY
+    return 0 if sheet.service.active and sheet.service.id in sheet.doctor.services else ALL_BITS
 
 
 def doctor_inactive(sheet: Sheet) -> int:
     """The doctor does not work here now."""
-    return 0 if sheet.doctor.active else EVERY
+    return 0 if sheet.doctor.active else ALL_BITS
 
 
 def doctor_not_accepting(sheet: Sheet) -> int:
     """The doctor takes no new patients; the front desk can still book."""
-    return 0 if sheet.doctor.accepting or sheet.view.by_staff else EVERY
+    return 0 if sheet.doctor.accepting or sheet.view.by_staff else ALL_BITS
 
 
 def in_the_past(sheet: Sheet) -> int:
     """This time is over."""
-    return sheet.until(grain_from(sheet.view.now))
+    return sheet.until(first_grain_at_or_after(sheet.view.now))
 
 
 def too_soon(sheet: Sheet) -> int:
@@ -59,7 +59,7 @@ def beyond_horizon(sheet: Sheet) -> int:
 
 def outside_hours(sheet: Sheet) -> int:
     """The visit does not lie within the doctor's hours."""
-    return ~eroded(sheet.working, sheet.service.duration)
+    return ~run_starts(sheet.working, sheet.service.duration)
 
 
 def off_grid(sheet: Sheet) -> int:
@@ -74,7 +74,7 @@ def on_leave(sheet: Sheet) -> int:
 
 def taken(sheet: Sheet) -> int:
     """The doctor has another patient then, or the group is full."""
-    return spread(sheet.visits, sheet.service.duration) & ~sheet.seats_left & ~sheet.seats_held
+    return widen(sheet.visits, sheet.service.duration) & ~sheet.seats_left & ~sheet.seats_held
 
 
 def held(sheet: Sheet) -> int:
@@ -99,7 +99,7 @@ def weekly_cap_reached(sheet: Sheet) -> int:
 
 def patient_busy(sheet: Sheet) -> int:
     """The patient has another appointment then."""
-    return spread(sheet.patient, sheet.service.duration) if sheet.patient else 0
+    return widen(sheet.patient, sheet.service.duration) if sheet.patient else 0
 
 
 RULES: tuple[Rule, ...] = (
@@ -126,12 +126,12 @@ def free(sheet: Sheet) -> int:
     refused = 0
     for rule in RULES:
         refused |= rule(sheet)
-    return run(len(sheet.asked)) << sheet.asked.start - sheet.frame.start & ~refused
+    return ones(len(sheet.asked)) << sheet.asked.start - sheet.frame.start & ~refused
 
 
 def starts(sheet: Sheet) -> Iterator[int]:
     """The grains among those asked for at which a visit can start, in order."""
-    return members(free(sheet), sheet.frame.start)
+    return set_bits(free(sheet), sheet.frame.start)
 
 
 def reasons(sheet: Sheet, starts_at: datetime) -> list[Reason]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from scheduling_svc.domain.terms import Service
-from shared.contracts.grains import Span, painted
+from shared.contracts.grains import Span, span_bits
 from shared.contracts.hours import Hours, week_of
 
 
@@ -18,7 +18,7 @@ def full(service: Service, hours: Hours, counted: Sequence[int], frame: Span) ->
     parts = list(hours.days(frame))
     full_days = [(part.start, part.stop) for day, part in parts if days[day] >= daily]
     full_weeks = [(part.start, part.stop) for day, part in parts if weeks[week_of(day)] >= weekly]
-    return painted(full_days, frame), painted(full_weeks, frame)
+    return span_bits(full_days, frame), span_bits(full_weeks, frame)
 
 
 def is_one_too_many(service: Service, hours: Hours, counted: Sequence[int], start: int, beside: int) -> bool:

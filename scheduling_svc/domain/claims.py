@@ -9,9 +9,9 @@ from uuid import UUID
 from scheduling_svc.domain.refusals import NoSuchReservation, ReservationReleased
 from scheduling_svc.domain.terms import Service
 from shared.contracts.grains import Span, grain_of, instant_of
-from shared.contracts.http import Reservation, Reserve
+from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.identity import Caller
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 
 
 class Take(NamedTuple):
@@ -34,7 +34,7 @@ class Session:
     @classmethod
     def at(cls, service: Service, doctor_id: UUID, start: int) -> Self:
         """Everybody who wants this time makes the same id."""
-        one = same_id(doctor_id, service.id, start)
+        one = derive_id(doctor_id, service.id, start)
         return cls(one, service.id, doctor_id, service.visit(start), service.span(start))
 
     @property
@@ -63,7 +63,7 @@ class Place:
     def session(self) -> Session | None:
         return Session(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
-    def meets(self, wish: Reserve) -> bool:
+    def meets(self, wish: ReserveTime) -> bool:
         mine = (self.service_id, self.patient_id, instant_of(self.visit.start))
         return mine == (wish.service_id, wish.patient_id, wish.starts_at) and wish.doctor_id in (None, self.doctor_id)
 
@@ -110,7 +110,7 @@ class Claim:
         """That in which it has a seat now."""
         return self.place.session if self.live and self.place is not None else None
 
-    def answers(self, wish: Reserve) -> bool:
+    def answers(self, wish: ReserveTime) -> bool:
         """Whether this is what came of the wish, or of a later one; refuses a wish that comes after the release."""
         if wish.revision > self.revision:
             return False
@@ -126,7 +126,7 @@ class Claim:
         """Whether there is something to move, and of this service."""
         return self.live and self.place is not None and self.place.service_id == service.id
 
-    def holds(self, wish: Reserve) -> bool:
+    def holds(self, wish: ReserveTime) -> bool:
         """Whether it has the time already that a new wish wants: nothing is to be decided again."""
         return self.live and self.place is not None and self.place.meets(wish)
 
@@ -160,12 +160,12 @@ class Claim:
         )
 
 
-def place_for(wish: Reserve, service: Service, doctor_id: UUID) -> Place:
+def place_for(wish: ReserveTime, service: Service, doctor_id: UUID) -> Place:
     """Where a wish would be with a doctor."""
     return Place.of(wish.patient_id, service, doctor_id, grain_of(wish.starts_at))
 
 
-def taking_place(appointment_id: UUID, wish: Reserve, service: Service) -> Claim:
+def taking_place(appointment_id: UUID, wish: ReserveTime, service: Service) -> Claim:
     """Of a visit that takes place already, over whatever stands there; if it shares a session, then beside it."""
     assert wish.doctor_id is not None
     there = replace(place_for(wish, service, wish.doctor_id), session_id=None)

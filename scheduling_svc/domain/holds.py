@@ -11,7 +11,7 @@ from scheduling_svc.domain.claims import Session, Take
 from scheduling_svc.domain.refusals import HoldExpired, HoldExtended, HoldMismatch, NoSuchHold
 from scheduling_svc.domain.terms import Service
 from shared.contracts.grains import Span, instant_of
-from shared.contracts.http import Reserve
+from shared.contracts.http import ReserveTime
 
 LASTS = timedelta(minutes=5)
 MOST = 3
@@ -84,7 +84,7 @@ class Hold:
             raise HoldExtended
         return replace(self, expires_at=self.expires_at + LASTS, extended=True)
 
-    def admit(self, wish: Reserve, now: datetime) -> None:
+    def admit(self, wish: ReserveTime, now: datetime) -> None:
         """Refuses a booking that this hold is not for."""
         mine = (self.owner_id, self.service_id, self.doctor_id, self.starts_at)
         if mine != (wish.by.id, wish.service_id, wish.doctor_id, wish.starts_at):

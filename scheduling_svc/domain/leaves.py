@@ -12,10 +12,10 @@ from uuid import UUID
 from scheduling_svc.domain.claims import Claim, Take
 from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, RangeReversed, RangeTooLong, TargetRequired
 from scheduling_svc.domain.terms import Doctor
-from shared.contracts.grains import Span, grain_from, grain_of, instant_of
-from shared.contracts.http import Alternative, Displaced
-from shared.contracts.words import folded
-from shared.kit.ids import same_id
+from shared.contracts.grains import Span, first_grain_at_or_after, grain_of, instant_of
+from shared.contracts.http import Alternative, LeaveOutcome
+from shared.contracts.text_search import fold_text
+from shared.kit.ids import derive_id
 
 LONGEST_LEAVE = timedelta(days=366)
 LONGEST_CLOSURE = timedelta(days=31)
@@ -111,11 +111,11 @@ class Closure:
         return whole_grains(self.starts_at, self.ends_at)
 
     def concerns(self, doctor: Doctor) -> bool:
-        here = self.location is None or folded(self.location) == doctor.location
+        here = self.location is None or fold_text(self.location) == doctor.location
         return here and not self.lifted
 
     def block_of(self, doctor_id: UUID) -> Block:
-        return Block(same_id(self.id, doctor_id), Kind.CLOSURE, doctor_id, self.span)
+        return Block(derive_id(self.id, doctor_id), Kind.CLOSURE, doctor_id, self.span)
 
     def lift(self) -> Self:
         return replace(self, lifted=True, settled=False)
@@ -123,7 +123,7 @@ class Closure:
 
 def whole_grains(starts_at: datetime, ends_at: datetime) -> Span:
     """Every grain that the time touches."""
-    return range(grain_of(starts_at), grain_from(ends_at))
+    return range(grain_of(starts_at), first_grain_at_or_after(ends_at))
 
 
 def bounded(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta, names: tuple[str, str]) -> None:
@@ -146,10 +146,10 @@ def sound(decisions: Sequence[Decision]) -> None:
             raise TargetRequired(pointer=f"/affected/{index}/starts_at")
 
 
-def displaced(before: Claim, after: Claim) -> Displaced:
+def displaced(before: Claim, after: Claim) -> LeaveOutcome:
     """What a leave did to a claim, for the appointment's owner."""
     assert before.place is not None
-    told = Displaced(
+    told = LeaveOutcome(
         appointment_id=before.id,
         action="moved" if after.live else "cancelled",
         previous_doctor_id=before.place.doctor_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NoSuch
+from shared.contracts.refusals import Conflict, Invalid, ResourceNotFound
 
 
 class SlotTaken(Conflict):
@@ -41,7 +41,7 @@ class TooManyHolds(Conflict):
     """You hold as many times as one may at once."""
 
 
-class NoSuchHold(NoSuch):
+class NoSuchHold(ResourceNotFound):
     """There is no such hold, or it is not yours."""
 
 
@@ -65,15 +65,15 @@ class AlreadyOver(Invalid):
     """This time is over."""
 
 
-class NoSuchLeave(NoSuch):
+class NoSuchLeave(ResourceNotFound):
     """There is no such leave, or it is not yours."""
 
 
-class NoSuchFeed(NoSuch):
+class NoSuchFeed(ResourceNotFound):
     """There is no such calendar, or its link has ended."""
 
 
-class NoSuchClosure(NoSuch):
+class NoSuchClosure(ResourceNotFound):
     """There is no such closure."""
 
 
@@ -93,9 +93,9 @@ class RangeTooLong(Invalid):
     """The range is longer than can be answered at once."""
 
 
-class NoSuchDoctor(NoSuch):
+class NoSuchDoctor(ResourceNotFound):
     """There is no such doctor, or it is not for you to act for them."""
 
 
-class NoSuchReservation(NoSuch):
+class NoSuchReservation(ResourceNotFound):
     """There is no such reservation, or it is not yours."""

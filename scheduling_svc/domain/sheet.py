@@ -9,7 +9,7 @@ from typing import Self
 from scheduling_svc.domain import caps
 from scheduling_svc.domain.diary import EMPTY, Diary, Engagement, View
 from scheduling_svc.domain.terms import Doctor, Service
-from shared.contracts.grains import Span, painted, run, spread
+from shared.contracts.grains import Span, ones, span_bits, widen
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Sheet:
     def of(cls, service: Service, doctor: Doctor, asked: Span, view: View, diary: Diary = EMPTY, patient: Diary = EMPTY) -> Self:
         """From the diaries of the doctor, and of the patient where there is one in particular."""
         frame = service.frame(asked)
-        working, grid = doctor.hours.expanded(frame, service.step)
+        working, grid = doctor.hours.expand(frame, service.step)
         visits = diary.visits
         own = [hold.visit.start for hold in diary.holds if hold.owner_id == view.viewer_id and hold.service_id == service.id]
         seats = _Seats.of(service, diary)
@@ -57,27 +57,27 @@ class Sheet:
             frame=frame,
             working=working,
             grid=grid,
-            visits=painted(((taken.starts, taken.ends) for taken in visits), frame),
-            beside=painted(_beside(service, visits), frame),
-            away=painted(diary.away, frame),
-            held=painted(diary.kept_from(view.viewer_id), frame),
+            visits=span_bits(((taken.starts, taken.ends) for taken in visits), frame),
+            beside=span_bits(_beside(service, visits), frame),
+            away=span_bits(diary.away, frame),
+            held=span_bits(diary.kept_from(view.viewer_id), frame),
             own=_starts(own, frame),
             seats_left=_starts(seats.left, frame),
             seats_held=_starts(seats.held, frame),
             full_days=full_days,
             full_weeks=full_weeks,
-            patient=painted(patient.busy_for(view.viewer_id), frame),
+            patient=span_bits(patient.busy_for(view.viewer_id), frame),
             left=seats.left,
         )
 
     def until(self, grain: int) -> int:
         """The bits of all grains before one."""
-        return run(grain - self.frame.start)
+        return ones(grain - self.frame.start)
 
     def touching(self, bits: int) -> int:
         """The starts from which a visit, with its buffers, would touch one of the bits."""
         before, after = self.service.before, self.service.after
-        return spread(bits, before + self.service.duration + after) << before
+        return widen(bits, before + self.service.duration + after) << before
 
     def remaining(self, start: int) -> int:
         """How many can be booked at a start that is possible."""
@@ -120,4 +120,4 @@ def _beside(service: Service, visits: Iterable[Engagement]) -> Iterator[tuple[in
 
 
 def _starts(grains: Mapping[int, int] | list[int], frame: Span) -> int:
-    return painted(((grain, grain + 1) for grain in grains), frame)
+    return span_bits(((grain, grain + 1) for grain in grains), frame)

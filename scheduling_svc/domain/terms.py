@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from shared.contracts.grains import GRAIN_MINUTES, Span, grain_from, grain_of
+from shared.contracts.grains import GRAIN_MINUTES, Span, first_grain_at_or_after, grain_of
 from shared.contracts.hours import Hours
-from shared.contracts.http import DoctorRules, ServiceRules
-from shared.contracts.words import folded
+from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.text_search import fold_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Service:
     version: int = 0
 
     @classmethod
-    def of(cls, rules: ServiceRules) -> Self:
+    def of(cls, rules: ServiceTypeRules) -> Self:
         return cls(
             id=rules.id,
             duration=rules.duration_minutes // GRAIN_MINUTES,
@@ -72,7 +72,7 @@ class Service:
 
     def open_to(self, now: datetime) -> Span:
         """The starts that are neither too soon nor too far away; both are elapsed time, the last instant of the horizon included."""
-        return range(grain_from(now + self.notice), grain_of(now + self.horizon) + 1)
+        return range(first_grain_at_or_after(now + self.notice), grain_of(now + self.horizon) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class Doctor:
             frozenset(rules.services),
             rules.active,
             rules.accepting_patients,
-            frozenset(map(folded, rules.specialties)),
-            frozenset(map(folded, rules.languages)),
-            folded(rules.location or ""),
+            frozenset(map(fold_text, rules.specialties)),
+            frozenset(map(fold_text, rules.languages)),
+            fold_text(rules.location or ""),
             rules.version,
         )

@@ -3,19 +3,19 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import create_plumbing, drop_tables
-from shared.kit.sql import Id, LongText, UtcDateTime, exact
+from shared.kit.migrations import create_infrastructure_tables, drop_tables
+from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_plumbing()
+    create_infrastructure_tables()
     op.create_table(
         "claims",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("kind", exact(16), nullable=False),
+        sa.Column("kind", binary_string(16), nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("live", sa.Boolean, nullable=False),
         sa.Column("service_id", Id),
@@ -46,7 +46,7 @@ def upgrade() -> None:
         )
     op.create_table("offers", sa.Column("service_id", Id, primary_key=True), sa.Column("doctor_id", Id, primary_key=True))
     op.create_index("offers_of_doctor", "offers", ["doctor_id"])
-    op.create_table("learned", sa.Column("what", exact(32), primary_key=True), sa.Column("at", UtcDateTime, nullable=False))
+    op.create_table("learned", sa.Column("what", binary_string(32), primary_key=True), sa.Column("at", UtcDateTime, nullable=False))
 
 
 def downgrade() -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrating import drop_tables
-from shared.kit.sql import Id, LongText, UtcDateTime, exact
+from shared.kit.migrations import drop_tables
+from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
 
 revision = "0002"
 down_revision = "0001"
@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("starts_at", UtcDateTime, nullable=False),
         sa.Column("ends_at", UtcDateTime, nullable=False),
         sa.Column("reason", LongText, nullable=False),
-        sa.Column("location", exact(200)),
+        sa.Column("location", binary_string(200)),
         sa.Column("by_id", Id, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("lifted", sa.Boolean, nullable=False),
@@ -56,7 +56,7 @@ def upgrade() -> None:
     op.create_table(
         "feeds",
         sa.Column("account_id", Id, primary_key=True),
-        sa.Column("token_hash", exact(64), nullable=False, unique=True),
+        sa.Column("token_hash", binary_string(64), nullable=False, unique=True),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
 

@@ -21,7 +21,7 @@ from scheduling_svc.repository import agenda, blocks, claims, diaries, holds, ru
 from scheduling_svc.repository.tables import PLUMBING
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Service as Name
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -67,9 +67,9 @@ class Transaction(SqlTransaction, SqlLook):
 
     told = False
 
-    async def announce(self, event: Event) -> None:
+    async def add_event(self, event: Event) -> None:
         self.told = True
-        await super().announce(event)
+        await super().add_event(event)
 
     async def alone(self, *keys: UUID) -> None:
         await turns.alone(self.connection, keys)
@@ -119,7 +119,7 @@ class Transaction(SqlTransaction, SqlLook):
     async def learn_doctor(self, doctor: DoctorRules) -> bool:
         return await rules.learn_doctor(self.connection, doctor)
 
-    async def learn_service(self, service: ServiceRules) -> bool:
+    async def learn_service(self, service: ServiceTypeRules) -> bool:
         return await rules.learn_service(self.connection, service)
 
     async def note_all_learned(self) -> None:

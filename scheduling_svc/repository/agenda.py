@@ -17,8 +17,8 @@ from scheduling_svc.repository.claims import RESERVATION, as_id
 from scheduling_svc.repository.tables import CLAIMS, FEEDS
 from shared.contracts.grains import Span, grain_of, instant_of
 from shared.kit.paging import BadCursor
-from shared.kit.retry import Aborted
-from shared.kit.sql import added
+from shared.kit.retry import TransactionAborted
+from shared.kit.sql import insert_if_absent
 
 KINDS = {RESERVATION: EntryKind.APPOINTMENT, Kind.LEAVE: EntryKind.LEAVE, Kind.CLOSURE: EntryKind.CLOSURE}
 COLUMNS = (CLAIMS.c.id, CLAIMS.c.kind, CLAIMS.c.doctor_id, CLAIMS.c.visit_from, CLAIMS.c.visit_to, CLAIMS.c.changed_at)
@@ -39,8 +39,8 @@ async def link(connection: AsyncConnection, feed: Feed) -> None:
     """In place of the account's last one."""
     row = {"account_id": feed.account_id, "token_hash": feed.token_hash, "created_at": feed.created_at}
     replaced = await connection.execute(update(FEEDS).where(FEEDS.c.account_id == feed.account_id).values(row))
-    if not replaced.rowcount and not await added(connection, insert(FEEDS).values(row)):
-        raise Aborted
+    if not replaced.rowcount and not await insert_if_absent(connection, insert(FEEDS).values(row)):
+        raise TransactionAborted
 
 
 async def unlink(connection: AsyncConnection, account_id: UUID) -> None:

@@ -15,9 +15,9 @@ from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS
-from shared.contracts.grains import Span, grain_from
+from shared.contracts.grains import Span, first_grain_at_or_after
 from shared.kit.paging import BadCursor
-from shared.kit.written import row_into
+from shared.kit.raw_insert import insert_statement
 
 RESERVATION = "reservation"
 
@@ -72,7 +72,7 @@ async def live(connection: AsyncConnection, limit: int, after: tuple[str, ...] |
 
 
 async def affected(connection: AsyncConnection, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
-    ahead = CLAIMS.c.visit_from >= grain_from(now), CLAIMS.c.begun.is_(False)
+    ahead = CLAIMS.c.visit_from >= first_grain_at_or_after(now), CLAIMS.c.begun.is_(False)
     those = LIVE.where(CLAIMS.c.doctor_id.in_(doctor_ids), CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop, *ahead)
     return [from_row(row) for row in await connection.execute(those.order_by(CLAIMS.c.visit_from, CLAIMS.c.id).limit(limit))]
 
@@ -91,7 +91,7 @@ async def put(connection: AsyncConnection, claim: Claim, standing: Claim | None,
     row = to_row(claim) | {"changed_at": at}
     try:
         if standing is None:
-            await _take(connection, claim, room, at, first=[row_into(CLAIMS, row)])
+            await _take(connection, claim, room, at, first=[insert_statement(CLAIMS, row)])
         else:
             await _rewrite(connection, row, standing)
             if (claim.takes, claim.session) != (standing.takes, standing.session):

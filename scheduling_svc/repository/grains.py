@@ -19,7 +19,7 @@ from scheduling_svc.domain.claims import Take
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository.tables import CLAIM_GRAINS
 from shared.contracts.grains import Span
-from shared.kit.written import send
+from shared.kit.raw_insert import execute_statements
 
 LANE = 0
 AT_ONCE = 2000
@@ -46,7 +46,7 @@ async def take(
     ordered = sorted(takes, key=lambda take: take.resource_id)
     lanes = [await _lanes(connection, *take) if over else {} for take in ordered]
     rows = (row for take, taken in zip(ordered, lanes, strict=True) for row in _rows(claim_id, take, taken))
-    await send(connection, chain(first, _inserts(rows)))
+    await execute_statements(connection, chain(first, _inserts(rows)))
 
 
 async def free(connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take]) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.repository.tables import DOCTORS, LEARNED, OFFERS, SERVICES
-from shared.contracts.http import DoctorRules, ServiceRules
-from shared.kit.retry import Aborted
-from shared.kit.sql import added
+from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.kit.retry import TransactionAborted
+from shared.kit.sql import insert_if_absent
 
 ALL = "all rules"
 
@@ -31,7 +31,7 @@ def _doctor(text: str) -> Doctor:
 
 @lru_cache(maxsize=1024)
 def _service(text: str) -> Service:
-    return Service.of(ServiceRules.model_validate_json(text))
+    return Service.of(ServiceTypeRules.model_validate_json(text))
 
 
 async def service(connection: AsyncConnection, service_id: UUID) -> Service | None:
@@ -52,7 +52,7 @@ async def doctors_after(connection: AsyncConnection, limit: int, after: UUID | N
     return [_doctor(text) for text in await connection.scalars(those.where(DOCTORS.c.id > after) if after else those)]
 
 
-async def learn_service(connection: AsyncConnection, rules: ServiceRules) -> bool:
+async def learn_service(connection: AsyncConnection, rules: ServiceTypeRules) -> bool:
     return await _newest(connection, SERVICES, rules)
 
 
@@ -66,7 +66,7 @@ async def learn_doctor(connection: AsyncConnection, rules: DoctorRules) -> bool:
     return True
 
 
-async def _newest(connection: AsyncConnection, table: Table, rules: DoctorRules | ServiceRules) -> bool:
+async def _newest(connection: AsyncConnection, table: Table, rules: DoctorRules | ServiceTypeRules) -> bool:
     """Keeps the rules if they are newer than what is known; whether they were. Who learns them first at the same time does it again."""
     row = {"id": rules.id, "version": rules.version, "rules": rules.model_dump_json()}
     older = update(table).where(table.c.id == rules.id, table.c.version < rules.version).values(row)
@@ -74,13 +74,13 @@ async def _newest(connection: AsyncConnection, table: Table, rules: DoctorRules 
         return True
     if (await connection.execute(select(table.c.id).where(table.c.id == rules.id))).one_or_none():
         return False
-    if not await added(connection, insert(table).values(row)):
-        raise Aborted
+    if not await insert_if_absent(connection, insert(table).values(row)):
+        raise TransactionAborted
     return True
 
 
 async def note_all_learned(connection: AsyncConnection, at: datetime) -> None:
-    await added(connection, insert(LEARNED).values(what=ALL, at=at))
+    await insert_if_absent(connection, insert(LEARNED).values(what=ALL, at=at))
 
 
 async def all_learned(connection: AsyncConnection) -> bool:

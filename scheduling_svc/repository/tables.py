@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, false
 
-from shared.kit.schema import plumbing
-from shared.kit.sql import Id, LongText, UtcDateTime, exact
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
+PLUMBING = infrastructure_tables(METADATA)
 
 # A claim is a reservation (its id is the appointment's), a hold, the session of a group, a leave or a closure. Times are grain numbers
 # (five minutes from the Unix epoch), half open: the visit, and the span that it takes of the doctor. The visit is null in a reservation
@@ -19,7 +19,7 @@ CLAIMS = Table(
     "claims",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("kind", exact(16), nullable=False),
+    Column("kind", binary_string(16), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("live", Boolean, nullable=False),
     Column("service_id", Id),
@@ -86,7 +86,7 @@ CLOSURES = Table(
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
     Column("reason", LongText, nullable=False),
-    Column("location", exact(200)),
+    Column("location", binary_string(200)),
     Column("by_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("lifted", Boolean, nullable=False),
@@ -98,7 +98,7 @@ FEEDS = Table(
     "feeds",
     METADATA,
     Column("account_id", Id, primary_key=True),
-    Column("token_hash", exact(64), nullable=False, unique=True),
+    Column("token_hash", binary_string(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -129,6 +129,6 @@ SERVICES = Table(
 LEARNED = Table(
     "learned",
     METADATA,
-    Column("what", exact(32), primary_key=True),
+    Column("what", binary_string(32), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
 )

@@ -18,7 +18,7 @@ from shared.kit.access import Account
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/calendar", tags=["Calendar"])
+router = routes.service_router(prefix="/calendar", tags=["Calendar"])
 ICALENDAR = "text/calendar; charset=utf-8"
 A_CALENDAR: dict[int | str, dict[str, Any]] = {
     200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}}

@@ -12,11 +12,11 @@ from scheduling_svc.domain.refusals import AlreadyOver, NoSuchClosure, RangeReve
 from scheduling_svc.schemas import CloseClinic, ClosedOut, ClosureOut
 from scheduling_svc.usecases.closures import Closed, Closures
 from shared.kit import routes
-from shared.kit.access import Admin, Once
+from shared.kit.access import Admin, OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/admin/closures", tags=["Administration"])
+router = routes.service_router(prefix="/admin/closures", tags=["Administration"])
 
 
 def _closures(request: Request) -> Closures:
@@ -30,7 +30,7 @@ UseCases = Annotated[Closures, Depends(_closures)]
 @router.post(
     "", response_model=ClosedOut, status_code=201, responses=refusals(RangeReversed, RangeTooLong, AlreadyOver), summary="Close the clinic"
 )
-async def close_clinic(body: CloseClinic, caller: Admin, once: Once, closures: UseCases) -> Closed:
+async def close_clinic(body: CloseClinic, caller: Admin, once: OperationId, closures: UseCases) -> Closed:
     """At most 31 days. Every doctor concerned is blocked, also one who comes later; appointments in its time stay, and are told."""
     return await closures.close(body.closure(once.id, caller.id, closures.now()))
 

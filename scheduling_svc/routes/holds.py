@@ -23,10 +23,10 @@ from scheduling_svc.domain.refusals import (
 from scheduling_svc.schemas import HoldOut, HoldTime
 from scheduling_svc.usecases.holds import Holds
 from shared.kit import routes
-from shared.kit.access import Once, PatientOrStaff
+from shared.kit.access import OperationId, PatientOrStaff
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/holds", tags=["Calendar"])
+router = routes.service_router(prefix="/holds", tags=["Calendar"])
 HOLDING = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds)
 
 
@@ -39,7 +39,7 @@ UseCases = Annotated[Holds, Depends(_holds)]
 
 
 @router.post("", response_model=HoldOut, status_code=201, responses=refusals(*HOLDING), summary="Hold a time for five minutes")
-async def hold_time(body: HoldTime, caller: PatientOrStaff, once: Once, holds: UseCases) -> Hold:
+async def hold_time(body: HoldTime, caller: PatientOrStaff, once: OperationId, holds: UseCases) -> Hold:
     """In place of your last hold for this service. A booking of yours at this time uses it up."""
     return await holds.hold(once.id, body.wish, caller)
 

@@ -20,14 +20,14 @@ from scheduling_svc.domain.refusals import (
     UnknownService,
 )
 from scheduling_svc.usecases.reservations import Reservations
-from shared.contracts.http import Reservation, Reserve
+from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
-from shared.kit.access import only_services
+from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/internal", internal=True)
+router = routes.service_router(prefix="/internal", internal=True)
 
 
 def _reservations(request: Request) -> Reservations:
@@ -36,14 +36,14 @@ def _reservations(request: Request) -> Reservations:
 
 
 UseCases = Annotated[Reservations, Depends(_reservations)]
-Appointments = Annotated[Caller, Depends(only_services(Service.APPOINTMENT))]
+Appointments = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
 WISHES = (
     UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,
 )  # fmt: skip
 
 
 @router.put("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(*WISHES), summary="Reserve or move")
-async def reserve(appointment_id: UUID, body: Reserve, _caller: Appointments, reservations: UseCases) -> Reservation:
+async def reserve(appointment_id: UUID, body: ReserveTime, _caller: Appointments, reservations: UseCases) -> Reservation:
     return await reservations.reserve(appointment_id, body)
 
 

@@ -27,11 +27,11 @@ from scheduling_svc.domain.refusals import (
 from scheduling_svc.schemas import LeaveOut, PreviewLeave, PreviewOut, TakeLeave
 from scheduling_svc.usecases.leaves import Leaves
 from shared.kit import routes
-from shared.kit.access import NotYours, Once, OwnDoctor
+from shared.kit.access import NotYours, OperationId, OwnDoctor
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 
-router = routes.router(prefix="/doctors/{doctor_id}/leaves", tags=["Doctors and services"])
+router = routes.service_router(prefix="/doctors/{doctor_id}/leaves", tags=["Doctors and services"])
 TIME = (NoSuchDoctor, NotYours, RangeReversed, RangeTooLong, AlreadyOver, TooManyAffected)
 TAKING = (*TIME, AffectedChanged, DecidedTwice, TargetRequired, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy)
 
@@ -51,7 +51,7 @@ async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, 
 
 
 @router.post("", response_model=LeaveOut, status_code=201, responses=refusals(*TAKING), summary="Take a leave")
-async def take_leave(doctor_id: UUID, body: TakeLeave, caller: OwnDoctor, once: Once, leaves: UseCases) -> Leave:
+async def take_leave(doctor_id: UUID, body: TakeLeave, caller: OwnDoctor, once: OperationId, leaves: UseCases) -> Leave:
     """`affected` decides about every appointment in its time, or nothing happens: 409 `affected_changed` tells those there now."""
     return await leaves.take(body.leave(once.id, doctor_id, caller.id, leaves.now()), caller)
 

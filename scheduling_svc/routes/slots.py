@@ -18,7 +18,7 @@ from shared.kit.access import Account, Public
 from shared.kit.paging import BadCursor
 from shared.kit.problems import refusals
 
-router = routes.router(tags=["Calendar"])
+router = routes.service_router(tags=["Calendar"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=200, description="The `next` of the list before.")]
 

@@ -19,13 +19,13 @@ from scheduling_svc.ports import Look, Store, Transaction
 from scheduling_svc.usecases.leaves import shut
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
-from shared.kit.deadlines import remaining
-from shared.kit.ids import same_id
-from shared.kit.retry import retried
+from shared.kit.deadlines import remaining_seconds
+from shared.kit.ids import derive_id
+from shared.kit.retry import retry_transaction
 
 PATIENCE_SECONDS = 4
 MOST_TOLD = 1000
-ALL = same_id(UUID(int=0), "closures")
+ALL = derive_id(UUID(int=0), "closures")
 PAGE = 100
 
 
@@ -106,13 +106,13 @@ class Closures:
     async def _settled_soon(self, closure: Closure) -> Closure:
         """As far as a caller can wait; the job does the rest."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(remaining(PATIENCE_SECONDS)):
+            async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
                 return await self._settled(closure)
         return closure
 
     async def _settled(self, closure: Closure) -> Closure:
         async for doctor in self._doctors():
-            await retried(partial(self._settle_one, closure.id, doctor.id))
+            await retry_transaction(partial(self._settle_one, closure.id, doctor.id))
         return await self._noted(closure)
 
     async def _settle_one(self, closure_id: UUID, doctor_id: UUID) -> None:

@@ -49,5 +49,5 @@ class Feeds:
     async def note_account(self, event: AccountChanged) -> None:
         """The link of a disabled account ends."""
         async with self.calendars.begin() as tx:
-            if await tx.first_time(event.id) and event.status == "disabled":
+            if await tx.mark_handled(event.id) and event.status == "disabled":
                 await tx.unlink(event.account_id)

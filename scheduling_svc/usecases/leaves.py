@@ -19,7 +19,7 @@ from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.sheets import Case
 from shared.contracts.events import LeaveTaken
 from shared.contracts.grains import grain_of
-from shared.contracts.http import Actor, Displaced
+from shared.contracts.http import Actor, LeaveOutcome
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.clock import Clock
@@ -99,7 +99,7 @@ class Leaves:
             raise _Changed
         displaced = await self._displaced(tx, {claim.id: claim for claim in affected}, leave.outcomes, by)
         await tx.add_leave(leave)
-        await tx.announce(
+        await tx.add_event(
             LeaveTaken(
                 id=new_id(),
                 occurred_at=self.now(),
@@ -112,7 +112,9 @@ class Leaves:
             )
         )
 
-    async def _displaced(self, tx: Transaction, claims: Mapping[UUID, Claim], outcomes: Sequence[Decision], by: Caller) -> list[Displaced]:
+    async def _displaced(
+        self, tx: Transaction, claims: Mapping[UUID, Claim], outcomes: Sequence[Decision], by: Caller
+    ) -> list[LeaveOutcome]:
         """All who go make room first, so that one may have another's place, or two change theirs."""
         going = [(claims[outcome.appointment_id], outcome) for outcome in outcomes if outcome.action is not Action.KEEP]
         for claim, _ in going:

@@ -18,7 +18,7 @@ from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
 from scheduling_svc.usecases.sheets import nearest
-from shared.contracts.grains import DAY, Span, common, instant_of
+from shared.contracts.grains import DAY, Span, instant_of, overlap
 from shared.contracts.http import Alternative
 from shared.contracts.identity import Caller
 
@@ -109,7 +109,7 @@ class Proposals:
         return [] if first is None else [(first, offer.own.id)]
 
     async def _sheets(self, wish: Wish, service: Service, doctors: Sequence[Doctor], asked: Span) -> list[Sheet]:
-        asked = common(asked, service.open_to(self.now))
+        asked = overlap(asked, service.open_to(self.now))
         found = await self._diaries(service, doctors, asked)
         diaries = {doctor.id: self._fuller(doctor.id, service, found) for doctor in doctors}
         own = self.leave.doctor_id

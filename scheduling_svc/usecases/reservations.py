@@ -13,9 +13,9 @@ from scheduling_svc.ports import Store, Transaction
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
 from scheduling_svc.usecases.sheets import Case
 from shared.contracts.events import AppointmentEvent
-from shared.contracts.http import Reservation, Reserve
+from shared.contracts.http import Reservation, ReserveTime
 from shared.kit.clock import Clock
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Reservations:
     rulebook: Rulebook
     now: Clock
 
-    async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation:
+    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation:
         """Grants the time, or moves the appointment's claim to it; a wish that was answered before gets what stands.
 
         One transaction looks, decides and writes; the grains' key has the last word: whoever was overtaken in between is undone whole and
@@ -44,7 +44,7 @@ class Reservations:
             await opened.look.put(claim, standing, seats=opened.service.capacity)
         return claim.reservation()
 
-    async def _decided(self, opened: Opened[Transaction], appointment_id: UUID, wish: Reserve, standing: Claim | None) -> Claim:
+    async def _decided(self, opened: Opened[Transaction], appointment_id: UUID, wish: ReserveTime, standing: Claim | None) -> Claim:
         service, tx = opened.service, opened.look
         await tx.alone(*counts(service, [doctor.id for doctor in opened.doctors]))
         by = wish.by.caller
@@ -55,7 +55,7 @@ class Reservations:
         await make_way(tx, case, doctor.id)
         return Claim(appointment_id, wish.revision, place_for(wish, service, doctor.id))
 
-    async def _admitted(self, case: Case, wish: Reserve) -> None:
+    async def _admitted(self, case: Case, wish: ReserveTime) -> None:
         """A hold that is named must be for just this."""
         if wish.hold_id is None:
             return
@@ -78,7 +78,7 @@ class Reservations:
         """The patient is here: from now on a leave leaves this visit alone."""
         async with self.store.begin() as tx:
             standing = await tx.claim(event.appointment_id)
-            if await tx.first_time(event.id) and standing is not None:
+            if await tx.mark_handled(event.id) and standing is not None:
                 await tx.put(replace(standing, begun=True), standing)
 
     async def find(self, appointment_id: UUID) -> Reservation:
@@ -101,7 +101,7 @@ async def make_way(tx: Transaction, case: Case, doctor_id: UUID) -> None:
         await tx.drop(hold)
 
 
-def seen_by(wish: Reserve) -> dict[UUID, int]:
+def seen_by(wish: ReserveTime) -> dict[UUID, int]:
     """The versions of the rules as the one who asks knows them."""
     named = {wish.doctor_id: wish.doctor_version} if wish.doctor_id else {}
     return {wish.service_id: wish.service_version, **named}
@@ -109,4 +109,4 @@ def seen_by(wish: Reserve) -> dict[UUID, int]:
 
 def counts(service: Service, doctor_ids: list[UUID]) -> list[UUID]:
     """What must be counted by one at a time: the visits of a doctor for a service that has caps."""
-    return [same_id(doctor_id, service.id, "caps") for doctor_id in doctor_ids] if service.is_capped else []
+    return [derive_id(doctor_id, service.id, "caps") for doctor_id in doctor_ids] if service.is_capped else []

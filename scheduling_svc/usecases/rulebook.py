@@ -12,7 +12,7 @@ from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look, Rules, Store, Transaction
 from shared.contracts.events import DoctorChanged, ServiceChanged
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 
 L = TypeVar("L", bound=Look)
 
@@ -78,12 +78,12 @@ class Rulebook:
 
     async def doctor_changed(self, event: DoctorChanged) -> None:
         async with self.store.begin() as tx:
-            if await tx.first_time(event.id):
+            if await tx.mark_handled(event.id):
                 await self._learn_doctor(tx, event.rules)
 
     async def service_changed(self, event: ServiceChanged) -> None:
         async with self.store.begin() as tx:
-            if await tx.first_time(event.id):
+            if await tx.mark_handled(event.id):
                 await tx.learn_service(event.rules)
 
     async def learn_all(self) -> int:
@@ -99,7 +99,7 @@ class Rulebook:
             await tx.note_all_learned()
         return learned
 
-    async def _learn(self, *, services: Sequence[ServiceRules] = (), doctors: Sequence[DoctorRules] = ()) -> int:
+    async def _learn(self, *, services: Sequence[ServiceTypeRules] = (), doctors: Sequence[DoctorRules] = ()) -> int:
         """A page is a transaction: short, and harmless to repeat."""
         async with self.store.begin() as tx:
             for service in services:

@@ -20,7 +20,7 @@ from scheduling_svc.domain.refusals import NotBookable, SlotHeld
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
-from shared.contracts.grains import DAY, Span, backwards, common, grain_of, instant_of, members, run
+from shared.contracts.grains import DAY, Span, grain_of, instant_of, ones, overlap, set_bits, set_bits_descending
 from shared.contracts.http import Alternative
 
 NEAR = 7 * DAY
@@ -100,7 +100,7 @@ class Case:
 
     async def alternatives(self) -> list[Alternative]:
         """The nearest starts that the same patient could have with the same doctors, in order of time."""
-        asked = common(range(self.start - NEAR, self.start + NEAR + 1), self.service.open_to(self.view.now))
+        asked = overlap(range(self.start - NEAR, self.start + NEAR + 1), self.service.open_to(self.view.now))
         sheets = await sheets_of(self.look, self.service, self.doctors, asked, self.view)
         free = sorted(each for sheet in sheets for each in nearest(sheet, self.start))
         chosen = sorted(free, key=lambda each: abs(each[0] - self.start))[:ALTERNATIVES]
@@ -129,7 +129,10 @@ def nearest(sheet: Sheet, start: int) -> list[tuple[int, UUID]]:
     """The starts of a doctor that come next to one, before and after it."""
     free, first = availability.free(sheet), sheet.frame.start
     before = max(start - first, 0)
-    near = chain(islice(backwards(free & run(before), first), ALTERNATIVES), islice(members(free >> before, first + before), ALTERNATIVES))
+    near = chain(
+        islice(set_bits_descending(free & ones(before), first), ALTERNATIVES),
+        islice(set_bits(free >> before, first + before), ALTERNATIVES),
+    )
     return [(grain, sheet.doctor.id) for grain in near]
 
 

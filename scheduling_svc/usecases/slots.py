@@ -17,9 +17,9 @@ from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Look
 from scheduling_svc.usecases.rulebook import Opened, Rulebook
 from scheduling_svc.usecases.sheets import Case, first_starts, sheets_of
-from shared.contracts.grains import DAY, Span, common, grain_from, grain_of
+from shared.contracts.grains import DAY, Span, first_grain_at_or_after, grain_of, overlap
 from shared.contracts.identity import Caller
-from shared.contracts.words import folded
+from shared.contracts.text_search import fold_text
 from shared.kit.clock import Clock
 
 Place = tuple[datetime, UUID]  # in a list of slots: a start, and a doctor
@@ -53,7 +53,7 @@ class SlotQuestion:
             raise RangeReversed(pointer="/from")
         if ends - begins > LONGEST:
             raise RangeTooLong(pointer="/to", longest_days=LONGEST.days)
-        return range(grain_from(begins), grain_from(ends))
+        return range(first_grain_at_or_after(begins), first_grain_at_or_after(ends))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ class EarliestQuestion:
 
     def fits(self, doctor: Doctor) -> bool:
         return (
-            (self.specialty is None or folded(self.specialty) in doctor.specialties)
-            and (self.location is None or folded(self.location) in doctor.location)
-            and (self.language is None or _speaks(doctor, folded(self.language)))
+            (self.specialty is None or fold_text(self.specialty) in doctor.specialties)
+            and (self.location is None or fold_text(self.location) in doctor.location)
+            and (self.language is None or _speaks(doctor, fold_text(self.language)))
         )
 
 
@@ -89,7 +89,7 @@ class Slots:
         async with self.rulebook.opened(question.service_id, question.doctor_ids) as opened:
             if question.but is not None:
                 view = await _for_a_move(opened.look, question.but, opened.service, by, view)
-            starts = _onwards(common(asked, opened.service.open_to(now)), question.after)
+            starts = _onwards(overlap(asked, opened.service.open_to(now)), question.after)
             sheets = await sheets_of(opened.look, opened.service, opened.doctors, starts, view)
         return _listed(sheets, question, now)
 
@@ -135,12 +135,12 @@ async def _enough(opened: Opened[Look], asked: Span, view: View, wanted: int) ->
 
 
 def _from(begins: datetime, open_to: Span) -> Span:
-    start = max(grain_from(begins), open_to.start)
+    start = max(first_grain_at_or_after(begins), open_to.start)
     return range(start, max(start, open_to.stop))
 
 
 def _onwards(starts: Span, after: Place | None) -> Span:
-    return common(starts, range(grain_of(after[0]), starts.stop)) if after else starts
+    return overlap(starts, range(grain_of(after[0]), starts.stop)) if after else starts
 
 
 def _speaks(doctor: Doctor, language: str) -> bool:

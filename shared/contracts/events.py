@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.http import Actor, Displaced, DoctorRules, ServiceRules
+from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeRules
 from shared.contracts.identity import Role
 from shared.contracts.values import Instant
 
@@ -28,7 +28,7 @@ class Event(BaseModel):
         if "topic" in cls.__dict__:
             TOPICS[cls.topic] = cls
 
-    def cloud(self, source: str, traceparent: str | None = None) -> dict[str, Any]:
+    def to_cloudevent(self, source: str, traceparent: str | None = None) -> dict[str, Any]:
         """The CloudEvents envelope (CNCF CloudEvents 1.0.2, JSON format)."""
         data = self.model_dump(mode="json", exclude={"id", "occurred_at"})
         envelope = {
@@ -44,7 +44,7 @@ class Event(BaseModel):
         return envelope | ({"traceparent": traceparent} if traceparent else {})
 
     @classmethod
-    def from_cloud(cls, envelope: dict[str, Any]) -> Event:
+    def from_cloudevent(cls, envelope: dict[str, Any]) -> Event:
         """The event in an envelope; an unknown type or a missing field raises ValueError."""
         kind = TOPICS.get(envelope.get("type", ""))
         if kind is None:
@@ -83,7 +83,7 @@ class AccountInvited(Event):
     expires_at: Instant
 
 
-class PasswordResetAsked(Event):
+class PasswordResetRequested(Event):
     """Someone asked for a new password: as with an invitation, the token is fetched when the mail is written."""
 
     topic = "password.reset_asked.v1"
@@ -127,7 +127,7 @@ class ServiceChanged(Event):
     subject = "service_id"
     service_id: UUID
     version: int
-    rules: ServiceRules
+    rules: ServiceTypeRules
 
 
 class LeaveTaken(Event):
@@ -139,7 +139,7 @@ class LeaveTaken(Event):
     doctor_id: UUID
     starts_at: Instant
     ends_at: Instant
-    displaced: list[Displaced]
+    displaced: list[LeaveOutcome]
     actor: Actor
 
 
@@ -162,7 +162,7 @@ class AppointmentEvent(Event):
     actor: Actor
 
     @classmethod
-    def named(cls, topic: str, **fields: Any) -> Self:
+    def for_topic(cls, topic: str, **fields: Any) -> Self:
         """The event of that topic, `appointment.booked.v1` say."""
         return TOPICS[topic](**fields)  # type: ignore[return-value]
 

@@ -12,7 +12,7 @@ GRAIN = timedelta(minutes=GRAIN_MINUTES)
 HOUR = 60 // GRAIN_MINUTES
 DAY = 24 * HOUR
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EVERY = -1  # the int with all bits set: every grain of any frame
+ALL_BITS = -1  # the int with all bits set: every grain of any frame
 
 Span = range
 """Half open, of grain numbers."""
@@ -23,7 +23,7 @@ def grain_of(instant: datetime) -> int:
     return (instant - EPOCH) // GRAIN
 
 
-def grain_from(instant: datetime) -> int:
+def first_grain_at_or_after(instant: datetime) -> int:
     """The first grain that begins at an aware instant or after it."""
     return -((EPOCH - instant) // GRAIN)
 
@@ -33,18 +33,18 @@ def instant_of(grain: int) -> datetime:
     return EPOCH + grain * GRAIN
 
 
-def common(one: Span, other: Span) -> Span:
+def overlap(one: Span, other: Span) -> Span:
     """The grains in both; empty, but never reversed."""
     start = max(one.start, other.start)
     return range(start, max(start, min(one.stop, other.stop)))
 
 
-def run(length: int) -> int:
+def ones(length: int) -> int:
     """So many bits, all set; none for a negative length."""
     return (1 << length) - 1 if length > 0 else 0
 
 
-def painted(spans: Iterable[tuple[int, int]], frame: Span) -> int:
+def span_bits(spans: Iterable[tuple[int, int]], frame: Span) -> int:
     """The grains of some (start, stop) that lie in the frame."""
     first, last, bits = frame.start, frame.stop, 0
     for start, stop in spans:
@@ -58,13 +58,13 @@ def painted(spans: Iterable[tuple[int, int]], frame: Span) -> int:
 
 
 @lru_cache(maxsize=4096)
-def comb(step: int, length: int) -> int:
+def every_nth(step: int, length: int) -> int:
     """Every step-th bit of a length, the first one included."""
     teeth = -(-length // step)
-    return run(teeth * step) // run(step)
+    return ones(teeth * step) // ones(step)
 
 
-def eroded(bits: int, length: int) -> int:
+def run_starts(bits: int, length: int) -> int:
     """The places where that many set bits follow each other. Doubles the length looked at, so takes log2 steps."""
     seen = 1
     while seen < length:
@@ -74,7 +74,7 @@ def eroded(bits: int, length: int) -> int:
     return bits
 
 
-def spread(bits: int, length: int) -> int:
+def widen(bits: int, length: int) -> int:
     """The places from which that many bits hold at least one that is set: where a thing so long would touch one."""
     seen = 1
     while seen < length:
@@ -84,7 +84,7 @@ def spread(bits: int, length: int) -> int:
     return bits
 
 
-def members(bits: int, first: int) -> Iterator[int]:
+def set_bits(bits: int, first: int) -> Iterator[int]:
     """The grains of a set in order, lazily; `first` is the grain of bit 0."""
     digits = bin(bits)[:1:-1]
     at = digits.find("1")
@@ -93,7 +93,7 @@ def members(bits: int, first: int) -> Iterator[int]:
         at = digits.find("1", at + 1)
 
 
-def backwards(bits: int, first: int) -> Iterator[int]:
+def set_bits_descending(bits: int, first: int) -> Iterator[int]:
     """The same from the last on."""
     while bits:
         at = bits.bit_length() - 1

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from shared.contracts.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Span, comb, common, run
+from shared.contracts.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Span, every_nth, ones, overlap
 from shared.contracts.http import DoctorRules, WallWindow, WeeklyWindow
 
 CHUNK = 128 * DAY
@@ -73,7 +73,7 @@ class Hours:
                 if day in rule.days:
                     yield rule.window
 
-    def expanded(self, frame: Span, step: int) -> tuple[int, int]:
+    def expand(self, frame: Span, step: int) -> tuple[int, int]:
         """In a frame of UTC: the working time, and the grid of starts with a step in grains."""
         stretches = list(_stretches(self.time_zone, frame))
         if not stretches:
@@ -83,7 +83,7 @@ class Hours:
         wall, teeth = self._on_the_wall(range(first_day, last_day + 1), step)
         working = grid = 0
         for span, offset in stretches:
-            mask, down, up = run(len(span)), span.start + offset - first_day * DAY, span.start - frame.start
+            mask, down, up = ones(len(span)), span.start + offset - first_day * DAY, span.start - frame.start
             working |= (wall >> down & mask) << up
             grid |= (teeth >> down & mask) << up
         return working, grid
@@ -119,8 +119,8 @@ class Hours:
         wall = teeth = 0
         for number, day in enumerate(days):
             for start, stop in self.on(day):
-                wall |= run(stop - start) << number * DAY + start
-                teeth |= comb(step, stop - start) << number * DAY + start
+                wall |= ones(stop - start) << number * DAY + start
+                teeth |= every_nth(step, stop - start) << number * DAY + start
         return wall, teeth
 
 
@@ -146,7 +146,7 @@ def _stretches(time_zone: str, frame: Span) -> Iterator[tuple[Span, int]]:
     """The frame cut where the zone changes its offset, which comes along, in grains."""
     for number in range(frame.start // CHUNK, -(-frame.stop // CHUNK)):
         for span, offset in _chunk(time_zone, number):
-            if part := common(span, frame):
+            if part := overlap(span, frame):
                 yield part, offset
 
 

@@ -9,10 +9,23 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.identity import Caller, Role
-from shared.contracts.values import Answer, Body, Closes, Currency, Day, Email, Instant, Line, Locale, Opens, Phone, TimeZone
+from shared.contracts.values import (
+    CalendarDate,
+    Currency,
+    Email,
+    Instant,
+    Locale,
+    Phone,
+    ReadModel,
+    RequestModel,
+    ShortText,
+    TimeZone,
+    WindowEnd,
+    WindowStart,
+)
 
 
-class Actor(Answer):
+class Actor(ReadModel):
     """The person for whom a service acts; it stands in bodies between services, never in a header."""
 
     id: UUID
@@ -27,14 +40,14 @@ class Actor(Answer):
         return Caller(self.id, self.role)
 
 
-class Money(Body):
+class Money(RequestModel):
     """Integer minor units of an ISO 4217 currency."""
 
     amount: int = Field(strict=True, ge=0, le=10**9)
     currency: Currency
 
 
-class ServiceRules(Answer):
+class ServiceTypeRules(ReadModel):
     """A service type as everyone but its owner sees it. Durations in minutes; caps count bookings of one doctor in the doctor's zone."""
 
     id: UUID
@@ -58,32 +71,32 @@ class ServiceRules(Answer):
     version: int
 
 
-class WeeklyWindow(Body):
+class WeeklyWindow(RequestModel):
     """Working time that repeats every week on a wall clock: `weekday` 1 is Monday (ISO 8601); an end up to the start is on the next day."""
 
     weekday: int = Field(strict=True, ge=1, le=7)
-    start: Opens
-    end: Closes
-    valid_from: Day | None = None
-    valid_to: Day | None = None
+    start: WindowStart
+    end: WindowEnd
+    valid_from: CalendarDate | None = None
+    valid_to: CalendarDate | None = None
 
 
-class WallWindow(Body):
+class WallWindow(RequestModel):
     """Working time of one date on a wall clock; an end not after the start is on the next day."""
 
-    start: Opens
-    end: Closes
+    start: WindowStart
+    end: WindowEnd
 
 
-class DateOverride(Body):
+class DateOverride(RequestModel):
     """All working time of one date, in place of the weekly rules; no windows: a day off."""
 
     id: UUID
-    date: Day
+    date: CalendarDate
     windows: list[WallWindow]
 
 
-class DoctorRules(Answer):
+class DoctorRules(ReadModel):
     """All that the calendar must know of a doctor. `version` grows with every change of profile or schedule."""
 
     id: UUID
@@ -101,7 +114,7 @@ class DoctorRules(Answer):
     version: int
 
 
-class PatientCard(Answer):
+class PatientCard(ReadModel):
     """A patient as appointment- and notification-service need them."""
 
     id: UUID
@@ -112,7 +125,7 @@ class PatientCard(Answer):
     version: int
 
 
-class AccountCard(Answer):
+class AccountCard(ReadModel):
     """An account as neighbours may see it."""
 
     id: UUID
@@ -125,12 +138,12 @@ class AccountCard(Answer):
     created_at: Instant
 
 
-class NewAccount(Body):
+class CreateAccount(RequestModel):
     """`PUT /internal/accounts/{id}`: the account half of a person; without a password it is invited by mail."""
 
     email: Email
     role: Role
-    full_name: Line
+    full_name: ShortText
     password: str | None = Field(default=None, max_length=128)
     locale: Locale = "en"
     phone: Phone | None = None
@@ -144,16 +157,16 @@ class NewAccount(Body):
         return role
 
 
-class NewPatient(Body):
+class CreatePatient(RequestModel):
     """`PUT /internal/patients/{id}`: the profile half of a patient; repeating it is harmless."""
 
-    full_name: Line
+    full_name: ShortText
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
     locale: Locale = "en"
 
 
-class Reserve(Body):
+class ReserveTime(RequestModel):
     """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment.
 
     Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: a hold of the one who asks, to be used up.
@@ -173,7 +186,7 @@ class Reserve(Body):
     doctor_version: int = Field(default=0, ge=0, lt=2**31)
 
 
-class Reservation(Answer):
+class Reservation(ReadModel):
     """A granted time: half open, UTC."""
 
     appointment_id: UUID
@@ -186,14 +199,14 @@ class Reservation(Answer):
     live: bool = True
 
 
-class Alternative(Answer):
+class Alternative(ReadModel):
     """A start that was free when the answer was written."""
 
     doctor_id: UUID
     starts_at: Instant
 
 
-class Displaced(Answer):
+class LeaveOutcome(ReadModel):
     """What a doctor's leave did to an appointment that stood at `previous_...`: a moved one has the time and doctor given here.
 
     `revision` is that of its claim in the calendar from now on; a cancelled one has no claim any more.

@@ -62,6 +62,6 @@ class Caller:
         return self.role is Role.ADMIN
 
 
-def system(service: Service) -> Caller:
+def system_caller(service: Service) -> Caller:
     """The caller that stands in the history when a service acts on its own."""
     return Caller(uuid5(SERVICE_IDS, service), Role.SYSTEM, client=service)

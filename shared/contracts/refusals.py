@@ -74,13 +74,13 @@ FAMILIES: tuple[type[Refusal], ...] = (
 )
 
 
-class NoSuch(NotFound):
+class ResourceNotFound(NotFound):
     """It does not exist, or it is not yours."""
 
     code = "not_found"
 
 
-def expect_version(current: int, expected: int | None) -> None:
+def require_version(current: int, expected: int | None) -> None:
     """Refuses with `stale_version` when the caller saw another version; None means the caller did not say."""
     if expected is not None and expected != current:
         raise Stale(version=current)

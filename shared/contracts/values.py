@@ -54,7 +54,7 @@ def _parsed(text: str) -> datetime:
         raise PydanticCustomError("not_an_instant", "no such date or time") from None
 
 
-def rendered(instant: datetime) -> str:
+def format_instant(instant: datetime) -> str:
     """An instant on the wire: UTC, to the second."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -95,11 +95,11 @@ def _instant_schema(**more: Any) -> dict[str, Any]:
 Instant = Annotated[
     datetime,
     BeforeValidator(_instant),
-    PlainSerializer(rendered, return_type=str, when_used="json"),
+    PlainSerializer(format_instant, return_type=str, when_used="json"),
     WithJsonSchema(_instant_schema()),
 ]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
-Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_clean)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
+LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_clean)]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9 ()./-]{3,32}$"), Field(examples=["+49 30 1234567"])]
 Email = Annotated[
     str,
@@ -111,20 +111,20 @@ Email = Annotated[
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35), Field(examples=["en"])]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-Opens = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$"), Field(examples=["09:00"])]
-Closes = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$|^24:00$"), Field(examples=["17:00"])]
+WindowStart = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$"), Field(examples=["09:00"])]
+WindowEnd = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$|^24:00$"), Field(examples=["17:00"])]
 Minutes = Annotated[int, Field(strict=True, ge=0, le=24 * 60, multiple_of=5)]
 FullDate = Annotated[date, BeforeValidator(_full_date)]
-Day = Annotated[FullDate, Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
+CalendarDate = Annotated[FullDate, Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
 
 
-class Body(BaseModel):
+class RequestModel(BaseModel):
     """A body of ours: unknown fields are refused, NaN is not a number, values do not change under our feet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True)
 
 
-class Changes(Body):
+class PatchModel(RequestModel):
     """A PATCH (RFC 7396, one level deep): what is left out stays; null takes away what may be absent."""
 
     may_be_absent: ClassVar[frozenset[str]] = frozenset()
@@ -141,7 +141,7 @@ class Changes(Body):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class Answer(BaseModel):
+class ReadModel(BaseModel):
     """A neighbour's answer as its reader needs it: what the reader does not know it does not mind."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)

@@ -43,7 +43,7 @@ async def authenticate(request: Request) -> Caller | None:
     return caller
 
 
-class Only:
+class RequireRole:
     """A dependency that admits some roles, or some services by name, and gives the caller. Routes run it before they read the body."""
 
     def __init__(self, *roles: Role, clients: tuple[str, ...] = ()) -> None:
@@ -61,7 +61,7 @@ class Only:
         return caller.client in self.clients if caller.role is Role.SERVICE else caller.role in self.roles
 
 
-class Own(Only):
+class RequireOwner(RequireRole):
     """As Only, for what belongs to the person whose id stands in the path: that person in one role, and admins."""
 
     def __init__(self, role: Role, parameter: str) -> None:
@@ -82,16 +82,16 @@ def _as_id(text: str) -> UUID | None:
         return None
 
 
-def only_services(*names: str) -> Only:
+def require_services(*names: str) -> RequireRole:
     """For `/internal` routes."""
-    return Only(clients=tuple(map(str, names)))
+    return RequireRole(clients=tuple(map(str, names)))
 
 
 async def _anyone(request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller | None:
     return await authenticate(request)
 
 
-def expected_version(request: Request) -> int | None:
+def read_if_match(request: Request) -> int | None:
     """The version in If-Match, None when absent or `*`; anything but one tag of ours matches nothing and is refused."""
     tag = request.headers.get("if-match", "").strip()
     if tag in {"", "*"}:
@@ -101,38 +101,38 @@ def expected_version(request: Request) -> int | None:
     return int(tag.strip('"'))
 
 
-class Precondition:
+class IfMatchHeader:
     """If-Match must be there (428); gives the version, or None for `*`."""
 
     def __call__(self, request: Request) -> int | None:
         if not request.headers.get("if-match", "").strip():
             raise PreconditionRequired
-        return expected_version(request)
+        return read_if_match(request)
 
 
 @dataclass(frozen=True, slots=True)
-class OnceId:
+class IdempotencyId:
     """The id for what a POST makes: the same again when the same caller repeats it with the same Idempotency-Key."""
 
     id: UUID
     keyed: bool = False
 
 
-def _once(request: Request) -> OnceId:
+def _once(request: Request) -> IdempotencyId:
     keyed: UUID | None = request.scope.get("once")
-    return OnceId(keyed or new_id(), keyed is not None)
+    return IdempotencyId(keyed or new_id(), keyed is not None)
 
 
 EVERY_ROLE = (Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN)
 Public = Annotated[Caller | None, Depends(_anyone)]
-Account = Annotated[Caller, Depends(Only(*EVERY_ROLE))]
-Patient = Annotated[Caller, Depends(Only(Role.PATIENT))]
-Doctor = Annotated[Caller, Depends(Only(Role.DOCTOR))]
-OwnDoctor = Annotated[Caller, Depends(Own(Role.DOCTOR, "doctor_id"))]
-DoctorOrStaff = Annotated[Caller, Depends(Only(Role.DOCTOR, Role.RECEPTION, Role.ADMIN))]
-PatientOrStaff = Annotated[Caller, Depends(Only(Role.PATIENT, Role.RECEPTION, Role.ADMIN))]
-Staff = Annotated[Caller, Depends(Only(Role.RECEPTION, Role.ADMIN))]
-Admin = Annotated[Caller, Depends(Only(Role.ADMIN))]
-IfMatch = Annotated[int | None, Depends(expected_version)]
-MustMatch = Annotated[int | None, Depends(Precondition())]
-Once = Annotated[OnceId, Depends(_once)]
+Account = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE))]
+Patient = Annotated[Caller, Depends(RequireRole(Role.PATIENT))]
+Doctor = Annotated[Caller, Depends(RequireRole(Role.DOCTOR))]
+OwnDoctor = Annotated[Caller, Depends(RequireOwner(Role.DOCTOR, "doctor_id"))]
+DoctorOrStaff = Annotated[Caller, Depends(RequireRole(Role.DOCTOR, Role.RECEPTION, Role.ADMIN))]
+PatientOrStaff = Annotated[Caller, Depends(RequireRole(Role.PATIENT, Role.RECEPTION, Role.ADMIN))]
+Staff = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN))]
+Admin = Annotated[Caller, Depends(RequireRole(Role.ADMIN))]
+IfMatch = Annotated[int | None, Depends(read_if_match)]
+RequireIfMatch = Annotated[int | None, Depends(IfMatchHeader())]
+OperationId = Annotated[IdempotencyId, Depends(_once)]

@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from shared.contracts.refusals import Unavailable
-from shared.kit import corners
+from shared.kit import exception_handlers
 from shared.kit.deadlines import deadline
 from shared.kit.ids import new_id
-from shared.kit.logs import request_id, said, to_stderr, traceparent
-from shared.kit.openapi import documented
+from shared.kit.logs import configure_logging, log_event, request_id, traceparent
+from shared.kit.openapi import install_openapi
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 TIMEOUT_MS = re.compile(rb"[0-9]{1,5}")
@@ -28,7 +28,7 @@ TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 Check = Callable[[], Awaitable[Any]]
 
 
-class Walls:
+class RequestMiddleware:
     """Gives each request an id, counts and logs it, and turns a crash into a bare 500."""
 
     def __init__(self, app: ASGIApp, service: str, registry: CollectorRegistry) -> None:
@@ -64,7 +64,7 @@ class Walls:
         try:
             await self.app(scope, receive, sending)
         except Exception:
-            answer = corners.crashed(scope["path"])
+            answer = exception_handlers.crashed(scope["path"])
             if not status:
                 await answer(scope, receive, sending)
         self._note(scope, status, time.perf_counter() - started)
@@ -74,7 +74,7 @@ class Walls:
         self.requests.labels(scope["method"], route, status).inc()
         self.seconds.labels(route).observe(seconds)
         if route not in ("/livez", "/readyz", "/metrics"):
-            said("request", service=self.service, method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+            log_event("request", service=self.service, method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 def _sane(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
@@ -82,19 +82,19 @@ def _sane(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
     return value.decode() if form.fullmatch(value) else None
 
 
-def walled(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter, **options: Any) -> FastAPI:
+def create_service_app(service: str, lifespan: Lifespan[FastAPI], *routers: APIRouter, **options: Any) -> FastAPI:
     """The app of one service. Its lifespan sets `app.state` (`verifier`, `answers`, `checks`, use cases). `options` are FastAPI's."""
-    to_stderr()
+    configure_logging()
     registry = CollectorRegistry()
     options |= {"lifespan": lifespan, "docs_url": None, "redoc_url": None, "generate_unique_id_function": _operation_id}
     app = FastAPI(title=service, version="1", **options)
     app.router.redirect_slashes = False  # `/doctors/` does not exist; a redirect would name this host to strangers
     app.state.registry, app.state.checks = registry, []
-    app.add_middleware(Walls, service=service, registry=registry)
-    corners.install(app)
+    app.add_middleware(RequestMiddleware, service=service, registry=registry)
+    exception_handlers.install(app)
     for router in (*routers, _operations(app, registry)):
         app.include_router(router)
-    documented(app)
+    install_openapi(app)
     _set_aside(service)
     return app
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from shared.contracts.events import TOPICS, Event
-from shared.kit.logs import said, traceparent
-from shared.kit.retry import retried
+from shared.kit.logs import log_event, traceparent
+from shared.kit.retry import retry_transaction
 
 EXCHANGE = "careslot.events"
 DELAYS_SECONDS = (1, 10, 60, 600)
@@ -24,7 +24,7 @@ class Unroutable(Undelivered):
     """The bus answers, but no queue wants the message yet."""
 
 
-class Poison(Exception):
+class InvalidMessage(Exception):
     """A message that no number of retries can make good."""
 
 
@@ -44,21 +44,21 @@ class Bus(Protocol):
         """For readiness: raises when the bus does not answer."""
 
 
-async def handled(handlers: Handlers, body: bytes) -> None:
+async def dispatch_message(handlers: Handlers, body: bytes) -> None:
     """Gives a message to its handler, with the trace it came by."""
     try:
         envelope = json.loads(body)
-        event = Event.from_cloud(envelope)
+        event = Event.from_cloudevent(envelope)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
-        raise Poison(repr(wrong)) from wrong
+        raise InvalidMessage(repr(wrong)) from wrong
     token = traceparent.set(envelope.get("traceparent"))
     try:
-        await retried(lambda: handlers[type(event)](event))
-        said("event", topic=event.topic, event=str(event.id))
+        await retry_transaction(lambda: handlers[type(event)](event))
+        log_event("event", topic=event.topic, event=str(event.id))
     finally:
         traceparent.reset(token)
 
 
-def every(kind: type[Event], handle: Handler) -> dict[type[Event], Handler]:
+def handlers_for(kind: type[Event], handle: Handler) -> dict[type[Event], Handler]:
     """The same handler for all events of a family: `every(AppointmentEvent, calendar.note)`."""
     return {topic: handle for topic in TOPICS.values() if issubclass(topic, kind)}

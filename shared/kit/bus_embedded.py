@@ -10,8 +10,8 @@ from typing import Any, Self
 import aiosqlite
 
 from shared.contracts.events import Event
-from shared.kit.bus import DELAYS_SECONDS, Handlers, Poison, Unroutable, handled
-from shared.kit.cancelling import heeded
+from shared.kit.bus import DELAYS_SECONDS, Handlers, InvalidMessage, Unroutable, dispatch_message
+from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import Clock
 from shared.kit.logs import log
 
@@ -58,7 +58,7 @@ class EmbeddedBus:
             raise Unroutable("nobody listens to it")
         for handlers in listeners:
             try:
-                await handled(handlers, body)
+                await dispatch_message(handlers, body)
             except Exception as why:
                 log.warning("delivery failed", extra={"facts": {"queue": None, "why": repr(why)}})
         for wake in self._wake.values():
@@ -92,7 +92,7 @@ class EmbeddedBus:
         while True:
             self._wake[queue].clear()
             try:
-                with heeded():
+                with propagate_cancellation():
                     await self._drained(queue)
             except Exception:
                 log.exception("queue waits", extra={"facts": {"queue": queue}})
@@ -110,10 +110,10 @@ class EmbeddedBus:
 
     async def _one(self, queue: str, seq: int, body: bytes, attempt: int) -> None:
         try:
-            await handled(self._queues[queue], body)
+            await dispatch_message(self._queues[queue], body)
         except Exception as why:
             log.warning("delivery failed", extra={"facts": {"queue": queue, "attempt": attempt, "why": repr(why)}})
-            given_up = isinstance(why, Poison) or attempt >= len(self._delays)
+            given_up = isinstance(why, InvalidMessage) or attempt >= len(self._delays)
             due_at = self._clock().timestamp() + (0 if given_up else self._delays[attempt])
             again = "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, dead = ?, why = ? WHERE seq = ?"
             await self._run(again, (due_at, int(given_up), repr(why), seq))

@@ -12,7 +12,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, PublishError
 
-from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, Poison, Undelivered, Unroutable, handled
+from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, InvalidMessage, Undelivered, Unroutable, dispatch_message
 from shared.kit.logs import log
 
 TIMEOUT = 5
@@ -127,7 +127,7 @@ class RabbitBus:
 
     async def _one(self, queue: str | None, handlers: Handlers, message: AbstractIncomingMessage) -> None:
         try:
-            await handled(handlers, message.body)
+            await dispatch_message(handlers, message.body)
         except Exception as why:
             log.warning("delivery failed", extra={"facts": {"queue": queue, "why": repr(why)}})
             if queue is not None and not await self._again(queue, message, why):
@@ -139,7 +139,7 @@ class RabbitBus:
     async def _again(self, queue: str, message: AbstractIncomingMessage, why: Exception) -> bool:
         """Puts the message into the next delay or among the dead, confirmed; False when the broker did not take it."""
         attempt = int(str(message.headers.get(ATTEMPT, 0)))
-        given_up = isinstance(why, Poison) or attempt >= len(self._delays)
+        given_up = isinstance(why, InvalidMessage) or attempt >= len(self._delays)
         target = f"{queue}.dead" if given_up else f"{queue}.retry.{self._delays[attempt]}s"
         try:
             headers = {ATTEMPT: attempt + 1, "x-careslot-why": repr(why)[:500]}

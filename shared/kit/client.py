@@ -13,9 +13,9 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import NotFound, Unavailable
 from shared.kit.breaker import Breaker
 from shared.kit.clock import Clock
-from shared.kit.deadlines import remaining
+from shared.kit.deadlines import remaining_seconds
 from shared.kit.logs import request_id, traceparent
-from shared.kit.problems import raised
+from shared.kit.problems import from_problem
 
 TIMEOUT_SECONDS = 4.0
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
@@ -32,7 +32,7 @@ class Token(Protocol):
         """It was refused: the next call gives a new one."""
 
 
-class Neighbour:
+class ServiceClient:
     """One neighbour service. Its instances are asked in turn; one that fails is left alone for a while."""
 
     def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: Token | None) -> None:
@@ -62,11 +62,11 @@ class Neighbour:
                 return await self._asked(method, path, payload, given, data)
             except (httpx.TransportError, TimeoutError) as why:
                 harmless = method in REPEATABLE or isinstance(why, UNREACHED)
-                if attempt == 2 or not harmless or remaining(TIMEOUT_SECONDS) < 0.2:
+                if attempt == 2 or not harmless or remaining_seconds(TIMEOUT_SECONDS) < 0.2:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from why
 
     async def _asked(self, method: str, path: str, payload: Any, params: Any, data: Any) -> Any:
-        url, seconds = self._next(), remaining(TIMEOUT_SECONDS)
+        url, seconds = self._next(), remaining_seconds(TIMEOUT_SECONDS)
         headers = await self._headers(seconds)
         try:
             async with asyncio.timeout(seconds), self._flights:
@@ -100,7 +100,7 @@ class Neighbour:
 class ServiceToken:
     """A service's own access token by client credentials (RFC 6749 section 4.4), cached and renewed before it ends."""
 
-    def __init__(self, auth: Neighbour, client_id: str, secret: str, now: Clock) -> None:
+    def __init__(self, auth: ServiceClient, client_id: str, secret: str, now: Clock) -> None:
         self._auth, self._now, self._turn = auth, now, asyncio.Lock()
         self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
         self._token, self._renew_at = "", 0.0
@@ -127,4 +127,4 @@ def _content(response: httpx.Response) -> Any:
         return said
     if response.status_code == 401:  # this service's own token, never the caller's
         raise Unavailable("A neighbour does not take this service's token.", retry_after=2)
-    raise raised(response.status_code, said or {"detail": "The neighbour did not say why."})
+    raise from_problem(response.status_code, said or {"detail": "The neighbour did not say why."})

@@ -9,7 +9,7 @@ SHORTEST_SECONDS = 0.05
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
-def remaining(most: float) -> float:
+def remaining_seconds(most: float) -> float:
     """Seconds that are left, `most` at the most; a job without a caller has `most`."""
     until = deadline.get()
     return most if until is None else max(min(until - time.monotonic(), most), SHORTEST_SECONDS)

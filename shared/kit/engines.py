@@ -12,7 +12,7 @@ CONNECTIONS, READERS = 24, 8
 SESSION = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL', group_concat_max_len=16777216"
 
 
-class Released(sqlite3.Connection):
+class RollbackOnClose(sqlite3.Connection):
     """Gives its lock back when it is closed: a cancelled statement would keep it, and the closed connection, until it is collected."""
 
     def close(self) -> None:
@@ -22,7 +22,7 @@ class Released(sqlite3.Connection):
 
 def sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=connections, max_overflow=0, pool_timeout=5, connect_args={"timeout": 5, "factory": Released}
+        url, pool_size=connections, max_overflow=0, pool_timeout=5, connect_args={"timeout": 5, "factory": RollbackOnClose}
     )
 
     def connected(connection: Any, _record: Any) -> None:

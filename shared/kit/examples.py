@@ -15,7 +15,7 @@ DEEPEST = 6
 Schema = dict[str, Any]
 
 
-def exemplified(document: Schema) -> Schema:
+def add_examples(document: Schema) -> Schema:
     """Gives every JSON body of the document an example, where its author gave none."""
     schemas = document.get("components", {}).get("schemas", {})
     for path in document.get("paths", {}).values():

@@ -12,6 +12,6 @@ def new_id() -> UUID:
     return compat.uuid7()
 
 
-def same_id(namespace: UUID, *words: object) -> UUID:
+def derive_id(namespace: UUID, *words: object) -> UUID:
     """The same words give the same id."""
     return uuid5(namespace, "\x1f".join(map(str, words)))

@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared.contracts.refusals import Refusal
-from shared.kit.cancelling import heeded
-from shared.kit.leases import Holder
+from shared.kit.cancellation import propagate_cancellation
+from shared.kit.leases import LeaseHolder
 from shared.kit.logs import log
-from shared.kit.retry import Aborted
+from shared.kit.retry import TransactionAborted
 
 Work = Callable[[], Awaitable[int]]
 
@@ -23,7 +23,7 @@ class Job:
     name: str
     work: Work
     every_seconds: float
-    holder: Holder | None = None
+    holder: LeaseHolder | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     done: int = 0
@@ -41,7 +41,7 @@ class Job:
             if self.holder is not None and not await self.holder.holds(self.name):
                 return 0
             return await self.work()
-        except (Refusal, Aborted, OSError, TimeoutError) as why:
+        except (Refusal, TransactionAborted, OSError, TimeoutError) as why:
             log.warning("job waits", extra={"facts": {"job": self.name, "why": repr(why)}})
         except Exception:
             log.exception("job failed", extra={"facts": {"job": self.name}})
@@ -50,7 +50,7 @@ class Job:
     async def forever(self) -> None:
         while True:
             self.wake.clear()
-            with heeded():
+            with propagate_cancellation():
                 did = await self.once()
             if not did:
                 with suppress(TimeoutError):
@@ -58,7 +58,7 @@ class Job:
                         await self.wake.wait()
 
 
-class Pulse:
+class BackgroundWork:
     """All that moves by itself in one process, so that development and tests can wait for it to come to rest."""
 
     def __init__(self) -> None:
@@ -75,13 +75,13 @@ class Pulse:
 class Jobs:
     """The jobs of one service instance; runs them while entered."""
 
-    def __init__(self, pulse: Pulse | None = None) -> None:
+    def __init__(self, pulse: BackgroundWork | None = None) -> None:
         self._jobs: list[Job] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._pulse = pulse
-        self._holders: list[Holder] = []
+        self._holders: list[LeaseHolder] = []
 
-    def add(self, name: str, work: Work, *, every_seconds: float, holder: Holder | None = None) -> Callable[[], None]:
+    def add(self, name: str, work: Work, *, every_seconds: float, holder: LeaseHolder | None = None) -> Callable[[], None]:
         """Adds a job and gives its nudge."""
         job = Job(name, work, every_seconds, holder)
         self._jobs.append(job)

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, or_, select, update
 
-from shared.kit.answers import LEASE, Answer, IdempotencyKeyReused, RequestInProgress
 from shared.kit.clock import Clock
+from shared.kit.idempotency import LEASE, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.leases import TERM
-from shared.kit.schema import Plumbing
-from shared.kit.sql import Database, added
+from shared.kit.sql import Database, insert_if_absent
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class SqlLeases:
     """A row per lease; whoever's update matches holds it."""
 
     database: Database
-    plumbing: Plumbing
+    plumbing: InfrastructureTables
     now: Clock
 
     async def take(self, name: str, holder: str) -> bool:
@@ -33,7 +33,7 @@ class SqlLeases:
         async with self.database.write() as connection:
             if (await connection.execute(mine)).rowcount:
                 return True
-            return await added(connection, insert(table).values(name=name, holder=holder, until=now + TERM))
+            return await insert_if_absent(connection, insert(table).values(name=name, holder=holder, until=now + TERM))
 
     async def give_back(self, holder: str) -> None:
         async with self.database.write() as connection:
@@ -41,29 +41,29 @@ class SqlLeases:
 
 
 @dataclass(slots=True)
-class SqlAnswers:
+class SqlIdempotencyStore:
     """Keys and answers in a table of the service's own database."""
 
     database: Database
-    plumbing: Plumbing
+    plumbing: InfrastructureTables
     now: Clock
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> Answer | None:
+    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
         table, now = self.plumbing.answers, self.now()
         async with self.database.write() as connection:
-            if await added(connection, insert(table).values(key_id=key_id, fingerprint=fingerprint, claimed_at=now)):
+            if await insert_if_absent(connection, insert(table).values(key_id=key_id, fingerprint=fingerprint, claimed_at=now)):
                 return None
             row = (await connection.execute(select(table).where(table.c.key_id == key_id).with_for_update())).one_or_none()
             if row is None or row.fingerprint != fingerprint:
                 raise IdempotencyKeyReused(pointer="/Idempotency-Key")
             if row.status is not None:
-                return Answer(row.status, json.loads(row.headers), row.body)
+                return StoredResponse(row.status, json.loads(row.headers), row.body)
             if row.claimed_at > now - LEASE:
                 raise RequestInProgress
             await connection.execute(update(table).where(table.c.key_id == key_id).values(claimed_at=now))
             return None
 
-    async def keep(self, key_id: UUID, answer: Answer) -> None:
+    async def keep(self, key_id: UUID, answer: StoredResponse) -> None:
         table = self.plumbing.answers
         kept = {"status": answer.status, "headers": json.dumps(answer.headers), "body": answer.body}
         async with self.database.write() as connection:

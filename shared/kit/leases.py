@@ -19,7 +19,7 @@ class Leases(Protocol):
     async def give_back(self, holder: str) -> None: ...
 
 
-class Holder:
+class LeaseHolder:
     """One instance's leases; it asks the store only when half of a term is over."""
 
     def __init__(self, leases: Leases, name: str, now: Clock) -> None:

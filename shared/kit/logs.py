@@ -12,7 +12,7 @@ traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 log = logging.getLogger("careslot")
 
 
-class JsonLine(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
@@ -27,15 +27,15 @@ class JsonLine(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def to_stderr(level: str = "INFO") -> None:
+def configure_logging(level: str = "INFO") -> None:
     """Once per process; whoever starts it may have chosen another handler before."""
     if log.handlers:
         return
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLine())
+    handler.setFormatter(JsonFormatter())
     log.handlers, log.propagate = [handler], False
     log.setLevel(level)
 
 
-def said(message: str, **facts: object) -> None:
+def log_event(message: str, **facts: object) -> None:
     log.info(message, extra={"facts": facts})

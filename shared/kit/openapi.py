@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from shared.kit.examples import exemplified
+from shared.kit.examples import add_examples
 
 TEXT = {"type": "string"}
 PROBLEM: dict[str, Any] = {
@@ -29,7 +29,7 @@ PROBLEM: dict[str, Any] = {
 AS_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
-def documented(app: FastAPI) -> None:
+def install_openapi(app: FastAPI) -> None:
     """Makes `app.openapi()` speak of problems, not of FastAPI's own error shape."""
 
     def openapi() -> dict[str, Any]:
@@ -51,4 +51,4 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
             if "422" in operation["responses"]:
                 said = operation["responses"]["422"].get("description", "A field is wrong")
                 operation["responses"]["422"] = {"description": said, "content": AS_PROBLEM}
-    return exemplified(document)
+    return add_examples(document)

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.events import Event
 from shared.kit.bus import Bus, Undelivered, Unroutable
 from shared.kit.clock import Clock
-from shared.kit.logs import said, traceparent
-from shared.kit.schema import Plumbing
-from shared.kit.sql import Database, added
+from shared.kit.infrastructure_tables import InfrastructureTables
+from shared.kit.logs import log_event, traceparent
+from shared.kit.sql import Database, insert_if_absent
 
 KEPT_FOR = timedelta(days=7)
 BATCH = 200
@@ -27,19 +27,19 @@ class SqlTransaction:
     """What every service's transaction can do beside its own verbs."""
 
     connection: AsyncConnection
-    plumbing: Plumbing
+    plumbing: InfrastructureTables
     source: str
     now: Clock
 
-    async def announce(self, event: Event) -> None:
+    async def add_event(self, event: Event) -> None:
         """The event leaves when this transaction is committed, and not otherwise."""
-        body = json.dumps(event.cloud(self.source, traceparent.get()))
+        body = json.dumps(event.to_cloudevent(self.source, traceparent.get()))
         row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
         await self.connection.execute(insert(self.plumbing.outbox).values(row))
 
-    async def first_time(self, event_id: UUID) -> bool:
+    async def mark_handled(self, event_id: UUID) -> bool:
         """Records that this transaction is the effect of an event; False when one was already."""
-        return await added(self.connection, insert(self.plumbing.inbox).values(event_id=event_id, handled_at=self.now()))
+        return await insert_if_absent(self.connection, insert(self.plumbing.inbox).values(event_id=event_id, handled_at=self.now()))
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Relay:
     """Carries the outbox to the bus, in order, marking each event after the broker confirmed it."""
 
     database: Database
-    plumbing: Plumbing
+    plumbing: InfrastructureTables
     bus: Bus
     now: Clock
 
@@ -61,7 +61,7 @@ class Relay:
                     if row.topic not in unwanted and await self._left(row, unwanted):
                         done.append(row.seq)
         except Undelivered as why:
-            said("events wait", why=str(why))
+            log_event("events wait", why=str(why))
         await self._mark(done)
         return len(done)
 
@@ -91,7 +91,7 @@ class Relay:
         try:
             await self.bus.publish(row.topic, str(row.event_id), row.body.encode())
         except Unroutable as why:
-            said("event waits", topic=row.topic, event=str(row.event_id), why=str(why))
+            log_event("event waits", topic=row.topic, event=str(row.event_id), why=str(why))
             unwanted.add(row.topic)
             return False
         return True

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 
 from shared.contracts import refusals as families
 from shared.contracts.refusals import Refusal
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from shared.kit.logs import request_id
 
 STATUS: dict[type[Refusal], int] = {
@@ -62,7 +62,7 @@ def status_of(refusal: Refusal) -> int:
     return getattr(refusal, "status", None) or next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
 
 
-def document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
+def problem_document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
     """A problem's own members; facts stand beside them and never in their place."""
     return {
         "type": f"/problems/{code.replace('_', '-')}",
@@ -84,20 +84,20 @@ def headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def json_problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     return Response(json.dumps(body, default=str).encode(), status, headers, media_type="application/problem+json")
 
 
-def refused(refusal: Refusal, instance: str) -> Response:
+def problem_response(refusal: Refusal, instance: str) -> Response:
     """The answer to a refusal, ready to send."""
-    status, facts = status_of(refusal), jsonable_encoder(refusal.facts, custom_encoder={datetime: rendered})
+    status, facts = status_of(refusal), jsonable_encoder(refusal.facts, custom_encoder={datetime: format_instant})
     if pointer := facts.pop("pointer", None):
         facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
-    body = facts | document(status, refusal.code, refusal.title, refusal.detail, instance)
-    return problem(status, body, headers_of(status, facts))
+    body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
+    return json_problem(status, body, headers_of(status, facts))
 
 
-def raised(status: int, body: Mapping[str, Any]) -> Refusal:
+def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
     """A neighbour's problem answer as the refusal it was; a fault of ours or of the neighbour is Unavailable."""
     family = BY_STATUS.get(status, families.Unavailable)
     kind: Any = type("Relayed", (family,), {"code": str(body.get("code", "upstream_failed"))})

@@ -15,12 +15,12 @@ from fastapi.params import Form, Query
 from fastapi.routing import APIRoute
 
 from shared.contracts.refusals import Refusal
-from shared.kit import strictjson
-from shared.kit.access import Only, Precondition, authenticate
-from shared.kit.answers import answered_once
+from shared.kit import strict_json
+from shared.kit.access import IfMatchHeader, RequireRole, authenticate
+from shared.kit.idempotency import run_once
 from shared.kit.paging import next_of
-from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, refused
-from shared.kit.retry import retried
+from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, problem_response
+from shared.kit.retry import retry_transaction
 
 LARGEST_BODY = 64 * 1024
 _result: ContextVar[dict[str, Any] | None] = ContextVar("result", default=None)
@@ -34,7 +34,7 @@ class StrictRequest(Request):
         return self.scope["json"]
 
 
-class Route(APIRoute):
+class ServiceRoute(APIRoute):
     """A route of this house."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -43,8 +43,8 @@ class Route(APIRoute):
     def get_route_handler(self) -> Handler:
         original = super().get_route_handler()
         calls = [dependency.call for dependency in _tree(self.dependant)]
-        guards = [call for call in calls if isinstance(call, Only)]
-        preconditions = [call for call in calls if isinstance(call, Precondition)]
+        guards = [call for call in calls if isinstance(call, RequireRole)]
+        preconditions = [call for call in calls if isinstance(call, IfMatchHeader)]
         known = {field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, Query)}
         takes_nothing = self.body_field is None and self.methods != {"GET"}
         is_json = takes_nothing or (self.body_field is not None and not isinstance(self.body_field.field_info, Form))
@@ -60,7 +60,7 @@ class Route(APIRoute):
             _refuse_unknown(request, known)
             if takes_nothing:
                 _refuse_content(request.scope.get("json", {}))
-            response = await answered_once(request, caller, lambda: _finished(request, original))
+            response = await run_once(request, caller, lambda: _finished(request, original))
             if caller is not None:
                 response.headers["Cache-Control"] = "no-store"
             return response
@@ -68,9 +68,9 @@ class Route(APIRoute):
         return handle
 
 
-def router(*, prefix: str = "", tags: list[str] | None = None, internal: bool = False) -> APIRouter:
+def service_router(*, prefix: str = "", tags: list[str] | None = None, internal: bool = False) -> APIRouter:
     """A router of this house; `internal` ones are left out of the public document."""
-    return APIRouter(prefix=prefix, tags=list(tags or []), route_class=Route, include_in_schema=not internal)
+    return APIRouter(prefix=prefix, tags=list(tags or []), route_class=ServiceRoute, include_in_schema=not internal)
 
 
 def _tree(dependant: Any) -> list[Any]:
@@ -104,7 +104,7 @@ async def _read(request: Request, is_json: bool) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
             raise UnsupportedMediaType
-        request.scope["json"] = strictjson.parsed(request._body)
+        request.scope["json"] = strict_json.parse_json(request._body)
 
 
 def _refuse_unknown(request: Request, known: set[str]) -> None:
@@ -126,9 +126,9 @@ async def _finished(request: Request, original: Handler) -> Response:
     note: dict[str, Any] = {}
     token = _result.set(note)
     try:
-        response = await retried(lambda: original(request))
+        response = await retry_transaction(lambda: original(request))
     except Refusal as refusal:
-        return refused(refusal, request.url.path)
+        return problem_response(refusal, request.url.path)
     finally:
         _result.reset(token)
     _dress(request, response, note.get("result"))

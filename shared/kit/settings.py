@@ -15,7 +15,7 @@ SHORTEST_SECRET = 32
 KNOWN_SECRETS = ("changeme", "secret", "password", "example", "default", "careslot")
 
 
-class BadSettings(SystemExit):
+class InvalidSettings(SystemExit):
     """The environment does not do; the message names the variables, a line each."""
 
     def __init__(self, *faults: str) -> None:
@@ -41,7 +41,7 @@ def _content(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as why:
-        raise BadSettings(f"{variable}: cannot be read ({type(why).__name__})") from None
+        raise InvalidSettings(f"{variable}: cannot be read ({type(why).__name__})") from None
 
 
 def variables(settings: type[BaseSettings], field_name: str) -> list[str]:
@@ -85,10 +85,10 @@ class CommonSettings(BaseSettings):
         try:
             settings = cls()
         except ValidationError as wrong:
-            raise BadSettings(*(f"{_named(cls, fault['loc'])}: {fault['msg']}" for fault in wrong.errors())) from None
+            raise InvalidSettings(*(f"{_named(cls, fault['loc'])}: {fault['msg']}" for fault in wrong.errors())) from None
         faults = settings.faults()
         if faults and settings.env == "production":
-            raise BadSettings(*faults)
+            raise InvalidSettings(*faults)
         return settings
 
     def faults(self) -> list[str]:

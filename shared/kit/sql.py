@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.refusals import Unavailable
 from shared.kit import engines
-from shared.kit.deadlines import remaining
-from shared.kit.retry import Aborted, retried
+from shared.kit.deadlines import remaining_seconds
+from shared.kit.retry import TransactionAborted, retry_transaction
 
 DEADLINE_SECONDS = 10
 DEADLOCK, LOCK_WAIT, ABSENT, LOST = 1213, 1205, frozenset({2002, 2003}), frozenset({1053, 1927, 2006, 2013, 4031})
@@ -47,7 +47,7 @@ Id = Uuid(native_uuid=False)
 LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 
-def exact(length: int) -> String:
+def binary_string(length: int) -> String:
     """A string compared byte by byte, on every server."""
     return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 
@@ -82,7 +82,7 @@ class Database:
 
     async def check(self) -> None:
         """For readiness; a connection that was lost meanwhile is replaced."""
-        await retried(self._answers, attempts=3)
+        await retry_transaction(self._answers, attempts=3)
 
     async def _answers(self) -> None:
         async with self.read() as connection:
@@ -97,7 +97,7 @@ async def _opened(engine: AsyncEngine, places: asyncio.Semaphore) -> AsyncIterat
     """
     committing = False
     try:
-        async with asyncio.timeout(remaining(DEADLINE_SECONDS)), places:
+        async with asyncio.timeout(remaining_seconds(DEADLINE_SECONDS)), places:
             connection = await engine.connect()
             try:
                 yield connection
@@ -134,13 +134,13 @@ def _translated(error: DBAPIError, committing: bool) -> Exception:
     number = error.orig.args[0] if error.orig is not None and error.orig.args else None
     lost = error.connection_invalidated or number in LOST
     if number in (DEADLOCK, LOCK_WAIT) or "database is locked" in str(number) or (lost and number not in ABSENT and not committing):
-        return Aborted(str(number))
+        return TransactionAborted(str(number))
     if lost or number in ABSENT or "unable to open" in str(number):
         return Unavailable("The database does not answer.", retry_after=1)
     return error
 
 
-async def added(connection: AsyncConnection, statement: Insert) -> bool:
+async def insert_if_absent(connection: AsyncConnection, statement: Insert) -> bool:
     """Runs an INSERT; False when its key is taken already (the transaction goes on)."""
     try:
         await connection.execute(statement)

@@ -102,7 +102,7 @@ def an_event(**changes: Any) -> PasswordChanged:
 
 
 async def publish(bus: Bus, event: Event, trace: str | None = None) -> None:
-    await bus.publish(event.topic, str(event.id), json.dumps(event.cloud("test", trace)).encode())
+    await bus.publish(event.topic, str(event.id), json.dumps(event.to_cloudevent("test", trace)).encode())
 
 
 async def until(what: Callable[[], object], seconds: float = 10) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS
-from shared.kit.migrating import migrate
+from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.unit.scheduling.builders import CHECKUP, NOON
 

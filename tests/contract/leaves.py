@@ -11,7 +11,7 @@ from scheduling_svc.domain.claims import Place
 from scheduling_svc.domain.leaves import Action, Affected, Decision, Leave
 from shared.contracts.http import Reservation
 from shared.contracts.identity import Caller, Role
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 from tests.property.desk import Desk
 from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_wish
 
@@ -32,7 +32,7 @@ def patient(number: int) -> UUID:
 async def book(desk: Desk, number: int, start: datetime = NINE, **wish: Any) -> Reservation:
     """As often as it takes, for the patient of that number."""
     wanted = a_wish(**{"patient_id": patient(number), "starts_at": start} | wish)
-    return await retried(lambda: desk.reservations.reserve(one(number), wanted), attempts=50)
+    return await retry_transaction(lambda: desk.reservations.reserve(one(number), wanted), attempts=50)
 
 
 def keep(number: int) -> Decision:
@@ -53,7 +53,7 @@ def a_leave(outcomes: Sequence[Decision] = (), number: int = 900, doctor: UUID =
 
 async def take(desk: Desk, *outcomes: Decision, number: int = 900, doctor: UUID = DOCTOR, time: Time = MORNING) -> Leave:
     leave = a_leave(outcomes, number, doctor, time)
-    return await retried(lambda: desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)), attempts=50)
+    return await retry_transaction(lambda: desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)), attempts=50)
 
 
 async def preview(desk: Desk, doctor: UUID = DOCTOR, time: Time = MORNING) -> list[Affected]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 
 Deed = Callable[[], Awaitable[object]]
 
@@ -25,7 +25,7 @@ class Once:
 
     async def __call__(self) -> None:
         if self.task is None:
-            self.task = asyncio.ensure_future(retried(self.deed, attempts=50))
+            self.task = asyncio.ensure_future(retry_transaction(self.deed, attempts=50))
             await asyncio.wait([self.task], timeout=self.moment)
 
     async def done(self) -> object:

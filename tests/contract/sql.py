@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from shared.kit.schema import plumbing
-from shared.kit.sql import Database, exact
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Database, binary_string
 
 METADATA = MetaData()
-PLUMBING = plumbing(METADATA)
-NUMBERS = Table("numbers", METADATA, Column("name", exact(64), primary_key=True), Column("value", Integer, nullable=False))
+PLUMBING = infrastructure_tables(METADATA)
+NUMBERS = Table("numbers", METADATA, Column("name", binary_string(64), primary_key=True), Column("value", Integer, nullable=False))
 
 
 @asynccontextmanager

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import func, select
 
 from shared.contracts.identity import Role
-from shared.kit.answers import LEASE, Answer, RequestInProgress
 from shared.kit.clock import MovableClock
+from shared.kit.idempotency import LEASE, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
-from shared.kit.keeping import SqlAnswers
+from shared.kit.keeping import SqlIdempotencyStore
 from tests.contract.sql import PLUMBING, opened
 from tests.tokens import bearer
 from tests.unit.kit.shop import Shop, shop
@@ -29,13 +29,13 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-async def answers(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlAnswers]:
+async def answers(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlIdempotencyStore]:
     async with opened(sql_url) as database:
-        yield SqlAnswers(database, PLUMBING, clock)
+        yield SqlIdempotencyStore(database, PLUMBING, clock)
 
 
 @pytest.fixture
-async def here(answers: SqlAnswers) -> AsyncIterator[Shop]:
+async def here(answers: SqlIdempotencyStore) -> AsyncIterator[Shop]:
     async with shop(answers) as found:
         yield found
 
@@ -44,7 +44,7 @@ async def post(here: Shop, name: str = "Boot", path: str = "/shoes", headers: di
     return await here.http.post(path, json={"name": name} if path == "/shoes" else None, headers=headers or KEYED)
 
 
-async def kept(answers: SqlAnswers) -> int:
+async def kept(answers: SqlIdempotencyStore) -> int:
     async with answers.database.read() as connection:
         return (await connection.execute(select(func.count()).select_from(PLUMBING.answers))).scalar_one()
 
@@ -83,7 +83,7 @@ async def test_a_key_without_a_caller_is_ignored(here: Shop) -> None:
     assert here.shelf.ran == 2
 
 
-async def test_a_key_is_ignored_where_nothing_is_posted(here: Shop, answers: SqlAnswers) -> None:
+async def test_a_key_is_ignored_where_nothing_is_posted(here: Shop, answers: SqlIdempotencyStore) -> None:
     assert (await here.http.get("/shoes", headers=KEYED)).status_code == 200
     assert await kept(answers) == 0
 
@@ -102,31 +102,31 @@ async def test_a_refusal_is_an_answer_too(here: Shop) -> None:
 
 
 @pytest.mark.parametrize(("name", "status"), [("Unavailable", 503), ("TooMany", 429)])
-async def test_what_may_work_later_is_not_kept(here: Shop, answers: SqlAnswers, name: str, status: int) -> None:
+async def test_what_may_work_later_is_not_kept(here: Shop, answers: SqlIdempotencyStore, name: str, status: int) -> None:
     for _ in range(2):
         assert (await post(here, path=f"/refusals/{name}")).status_code == status
     assert (here.shelf.ran, await kept(answers)) == (2, 0)
 
 
-async def test_an_answer_that_is_not_to_be_stored_is_not_kept(here: Shop, answers: SqlAnswers) -> None:
+async def test_an_answer_that_is_not_to_be_stored_is_not_kept(here: Shop, answers: SqlIdempotencyStore) -> None:
     refused = await post(here, path="/refusals/Unauthenticated")
     assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
     assert await kept(answers) == 0
 
 
-async def test_a_crash_is_not_kept(here: Shop, answers: SqlAnswers) -> None:
+async def test_a_crash_is_not_kept(here: Shop, answers: SqlIdempotencyStore) -> None:
     for _ in range(2):
         assert (await post(here, "crash")).status_code == 500
     assert (here.shelf.ran, await kept(answers)) == (2, 0)
 
 
-async def test_a_malformed_wish_is_not_kept(here: Shop, answers: SqlAnswers) -> None:
+async def test_a_malformed_wish_is_not_kept(here: Shop, answers: SqlIdempotencyStore) -> None:
     assert (await post(here, "")).status_code == 422
     assert await kept(answers) == 0
     assert (await post(here)).status_code == 201, "corrected under the same key"
 
 
-async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlAnswers, clock: MovableClock) -> None:
+async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     assert await answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
@@ -136,26 +136,26 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlAnswe
         await answers.claim(key, "f")
 
 
-async def test_a_claim_that_nobody_finished_is_free_after_its_lease(answers: SqlAnswers, clock: MovableClock) -> None:
+async def test_a_claim_that_nobody_finished_is_free_after_its_lease(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await answers.claim(key, "f")
     clock.forward(LEASE)
     assert await answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
-    await answers.keep(key, Answer(201, {"etag": '"1"'}, b"\x00\xff"))
-    assert await answers.claim(key, "f") == Answer(201, {"etag": '"1"'}, b"\x00\xff")
+    await answers.keep(key, StoredResponse(201, {"etag": '"1"'}, b"\x00\xff"))
+    assert await answers.claim(key, "f") == StoredResponse(201, {"etag": '"1"'}, b"\x00\xff")
 
 
-async def test_a_kept_answer_is_not_released(answers: SqlAnswers) -> None:
+async def test_a_kept_answer_is_not_released(answers: SqlIdempotencyStore) -> None:
     key = new_id()
     await answers.claim(key, "f")
-    await answers.keep(key, Answer(200, {}, b"x"))
+    await answers.keep(key, StoredResponse(200, {}, b"x"))
     await answers.release(key)
-    assert await answers.claim(key, "f") == Answer(200, {}, b"x")
+    assert await answers.claim(key, "f") == StoredResponse(200, {}, b"x")
 
 
-async def test_the_rerun_of_a_key_meets_its_own_id(here: Shop, answers: SqlAnswers) -> None:
+async def test_the_rerun_of_a_key_meets_its_own_id(here: Shop, answers: SqlIdempotencyStore) -> None:
     here.shelf.aborts = 1000
     assert (await post(here)).status_code == 503
     here.shelf.aborts = 0
@@ -173,7 +173,7 @@ async def test_twenty_at_once_run_once(here: Shop) -> None:
     assert len({answer.json()["id"] for answer in together if answer.status_code == 201}) == 1
 
 
-async def test_twenty_claims_at_once_after_a_lease_give_one(answers: SqlAnswers, clock: MovableClock) -> None:
+async def test_twenty_claims_at_once_after_a_lease_give_one(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await answers.claim(key, "f")
     clock.forward(LEASE)
@@ -181,10 +181,10 @@ async def test_twenty_claims_at_once_after_a_lease_give_one(answers: SqlAnswers,
     assert together.count(None) == 1, together
 
 
-async def test_a_large_answer_is_kept_whole(answers: SqlAnswers) -> None:
+async def test_a_large_answer_is_kept_whole(answers: SqlIdempotencyStore) -> None:
     key, body = new_id(), bytes(range(256)) * 1024
     await answers.claim(key, "f")
-    await answers.keep(key, Answer(200, {}, body))
+    await answers.keep(key, StoredResponse(200, {}, body))
     found = await answers.claim(key, "f")
     assert found is not None
     assert found.body == body

@@ -27,12 +27,12 @@ from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import PLUMBING
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
-from shared.kit.answers import LEASE, Answer, Answers, IdempotencyKeyReused, RequestInProgress
 from shared.kit.bus import Handlers, Undelivered, Unroutable
 from shared.kit.clock import MovableClock
+from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
-from shared.kit.keeping import SqlAnswers, SqlLeases
+from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
 from shared.kit.leases import TERM, Leases
 from shared.kit.outbox import KEPT_FOR, Relay
 from shared.kit.paging import BadCursor
@@ -60,7 +60,7 @@ class Place:
     """What a back end keeps."""
 
     documents: Documents
-    answers: Answers
+    answers: IdempotencyStore
     leases: Leases
     clock: MovableClock
     prune_answers: Work
@@ -83,7 +83,9 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
     migrate(url)
     async with Database(url) as database:
         prune = Relay(database, PLUMBING, Told(), clock).prune
-        yield Place(SqliteDocuments(database), SqlAnswers(database, PLUMBING, clock), SqlLeases(database, PLUMBING, clock), clock, prune)
+        yield Place(
+            SqliteDocuments(database), SqlIdempotencyStore(database, PLUMBING, clock), SqlLeases(database, PLUMBING, clock), clock, prune
+        )
 
 
 @asynccontextmanager
@@ -456,7 +458,7 @@ async def test_of_twenty_who_take_a_lease_at_once_one_has_it(place: Place) -> No
 
 
 async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
-    key, answer = new_id(), Answer(201, {"etag": '"1"', "content-type": "a/b"}, bytes(range(256)) * 100)
+    key, answer = new_id(), StoredResponse(201, {"etag": '"1"', "content-type": "a/b"}, bytes(range(256)) * 100)
     assert await place.answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await place.answers.claim(key, "f")
@@ -485,10 +487,10 @@ async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Pl
 async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(place: Place) -> None:
     key = new_id()
     await place.answers.claim(key, "f")
-    await place.answers.keep(key, Answer(200, {}, b"x"))
+    await place.answers.keep(key, StoredResponse(200, {}, b"x"))
     place.clock.forward(timedelta(hours=25))
     await place.prune_answers()
-    assert await place.answers.claim(key, "f") == Answer(200, {}, b"x")
+    assert await place.answers.claim(key, "f") == StoredResponse(200, {}, b"x")
     place.clock.forward(KEPT_FOR)
     await place.prune_answers()
     assert await place.answers.claim(key, "f") is None

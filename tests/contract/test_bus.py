@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.contracts.events import AppointmentEvent
-from shared.kit.bus import Undelivered, every
+from shared.kit.bus import Undelivered, handlers_for
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.logs import traceparent
 from tests.contract.buses import (
@@ -78,7 +78,7 @@ async def test_a_queue_gets_what_it_asked_for_and_nothing_else(broker: Broker, a
 
 
 async def test_a_family_of_events_has_one_handler(broker: Broker, a: str) -> None:
-    family = every(AppointmentEvent, Heard())
+    family = handlers_for(AppointmentEvent, Heard())
     assert {kind.topic for kind in family} > {"appointment.booked.v1", "appointment.cancelled.v1"}
     assert len(set(map(id, family.values()))) == 1
 

@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.refusals import Unavailable
 from shared.kit.engines import CONNECTIONS
 from shared.kit.ids import new_id
-from shared.kit.retry import ATTEMPTS, Aborted, retried
-from shared.kit.sql import Database, Id, UtcDateTime, added
+from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_transaction
+from shared.kit.sql import Database, Id, UtcDateTime, insert_if_absent
 from tests.contract.sql import NUMBERS, opened
 
 INSTANTS = Table("instants", MetaData(), Column("id", Id, primary_key=True), Column("at", UtcDateTime))
@@ -86,8 +86,8 @@ async def test_a_transaction_that_is_cancelled_at_any_step_ends_so_and_gives_its
 
 async def test_a_key_that_is_taken_is_told_and_the_transaction_goes_on(database: Database) -> None:
     async with database.write() as connection:
-        first = await added(connection, insert(NUMBERS).values(name="a", value=1))
-        second = await added(connection, insert(NUMBERS).values(name="a", value=2))
+        first = await insert_if_absent(connection, insert(NUMBERS).values(name="a", value=1))
+        second = await insert_if_absent(connection, insert(NUMBERS).values(name="a", value=2))
         await connection.execute(insert(NUMBERS).values(name="b", value=3))
     assert (first, second, await numbers(database)) == (True, False, {"a": 1, "b": 3})
 
@@ -106,7 +106,7 @@ async def test_read_then_write_by_many_loses_nothing(database: Database) -> None
             row = (await connection.execute(select(NUMBERS).where(NUMBERS.c.name == "a").with_for_update())).one()
             await connection.execute(update(NUMBERS).values(value=row.value + 1))
 
-    await asyncio.gather(*(retried(add_one) for _ in range(30)))
+    await asyncio.gather(*(retry_transaction(add_one) for _ in range(30)))
     assert await numbers(database) == {"a": 30}
 
 
@@ -143,7 +143,7 @@ async def test_a_real_deadlock_is_an_aborted_transaction(mysql_url: str) -> None
         await put(database, "b", 0)
         meet = asyncio.Barrier(2)
         ended = await asyncio.gather(both_ways(database, meet, "a", "b"), both_ways(database, meet, "b", "a"), return_exceptions=True)
-        assert [type(end) for end in ended if end is not None] == [Aborted]
+        assert [type(end) for end in ended if end is not None] == [TransactionAborted]
         assert await numbers(database) == {"a": 1, "b": 1}
 
 
@@ -158,7 +158,7 @@ async def test_a_deadlocked_transaction_succeeds_when_done_again(mysql_url: str)
             runs += 1
             await both_ways(database, meet, *names)
 
-        await asyncio.gather(retried(lambda: once("a", "b")), retried(lambda: once("b", "a")))
+        await asyncio.gather(retry_transaction(lambda: once("a", "b")), retry_transaction(lambda: once("b", "a")))
         assert await numbers(database) == {"a": 2, "b": 2}
         assert runs >= 3, "one of them was undone and done again"
 
@@ -175,7 +175,7 @@ async def test_a_lock_that_is_held_too_long_aborts_the_waiter_whole(mysql_url: s
         await put(database, "a", 0)
         async with database.write() as holder:
             await holder.execute(update(NUMBERS).values(value=1))
-            with pytest.raises(Aborted):
+            with pytest.raises(TransactionAborted):
                 await wait_for_its_lock(database)
         assert await numbers(database) == {"a": 1}
 
@@ -186,10 +186,10 @@ async def test_what_is_aborted_for_ever_is_given_up() -> None:
     async def hopeless() -> None:
         nonlocal runs
         runs += 1
-        raise Aborted
+        raise TransactionAborted
 
     with pytest.raises(Unavailable):
-        await retried(hopeless)
+        await retry_transaction(hopeless)
     assert runs == ATTEMPTS
 
 
@@ -236,7 +236,7 @@ async def lose_the_connection(database: Database) -> None:
 
 async def test_a_connection_lost_in_the_middle_leaves_nothing_and_is_done_again(mysql_url: str) -> None:
     async with opened(mysql_url) as database:
-        with pytest.raises(Aborted):
+        with pytest.raises(TransactionAborted):
             await lose_the_connection(database)
         assert await numbers(database) == {}
 
@@ -310,7 +310,7 @@ async def test_a_statement_that_is_cancelled_leaves_no_lock(tmp_path: Path) -> N
             task.cancel()
             kept += await asyncio.gather(task, return_exceptions=True)
             started = time.monotonic()
-            await retried(partial(put, database, str(steps), steps))
+            await retry_transaction(partial(put, database, str(steps), steps))
             assert time.monotonic() - started < 4
         assert any(isinstance(end, asyncio.CancelledError) for end in kept)
         assert "a" not in await numbers(database)

@@ -12,7 +12,7 @@ from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import PatientBusy
 from scheduling_svc.usecases.slots import SlotQuestion
-from shared.contracts.http import Actor, Reserve
+from shared.contracts.http import Actor, ReserveTime
 from shared.contracts.identity import Caller, Role
 from tests.contract.grains import opened
 from tests.property.desk import Desk
@@ -32,14 +32,14 @@ async def desk(sql_url: str) -> AsyncIterator[Desk]:
         yield await Desk.opened(store, NOON, doctors, services)
 
 
-def wish(quarters: int, doctor: UUID = COLLEAGUE, service: UUID = CHECKUP, revision: int = 1) -> Reserve:
+def wish(quarters: int, doctor: UUID = COLLEAGUE, service: UUID = CHECKUP, revision: int = 1) -> ReserveTime:
     """The doctor as a patient, some time after nine."""
     by = Actor(id=DOCTOR, role=Role.PATIENT)
     start = NINE + quarters * QUARTER
     return a_wish(patient_id=DOCTOR, doctor_id=doctor, service_id=service, starts_at=start, by=by, revision=revision)
 
 
-async def asked(desk: Desk, one: Reserve) -> list[str]:
+async def asked(desk: Desk, one: ReserveTime) -> list[str]:
     """What stands against it; what is listed and booked must agree."""
     assert one.doctor_id is not None
     told = await desk.slots.explain(one.service_id, one.doctor_id, one.starts_at, DOCTOR_AS_PATIENT)

@@ -47,8 +47,8 @@ def test_an_event_survives_its_envelope() -> None:
     times = {"occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "Europe/Berlin"}
     facts = {**people, **times, "version": 2, "sequence": 0, "status": "booked", "actor": Actor(id=new_id(), role=Role.PATIENT)}
     event = AppointmentBooked.model_validate(facts)
-    envelope = json.loads(json.dumps(event.cloud("appointment-service")))
-    assert Event.from_cloud(envelope) == event
+    envelope = json.loads(json.dumps(event.to_cloudevent("appointment-service")))
+    assert Event.from_cloudevent(envelope) == event
     required = TypeAdapter(dict[str, Any]).validate_python(envelope)
     assert {"specversion", "id", "source", "type"} <= required.keys()
     assert (envelope["type"], envelope["subject"], envelope["specversion"]) == ("appointment.booked.v1", str(event.appointment_id), "1.0")

@@ -16,7 +16,7 @@ from scheduling_svc.domain.terms import Service
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore
 from shared.kit.paging import BadCursor
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 from tests.contract.grains import a_claim, held, lanes, opened
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 
@@ -157,7 +157,7 @@ async def test_one_whose_rows_are_let_down_while_it_goes_leaves_none_behind(mysq
             await put(store, claim)
         async with store.begin() as tx:
             await tx.put(below.released(2), below)
-            going = asyncio.ensure_future(retried(go))
+            going = asyncio.ensure_future(retry_transaction(go))
             await asyncio.wait([going], timeout=0.3)
         await going
         assert await lanes(store) == {}

@@ -15,8 +15,8 @@ from scheduling_svc.domain.terms import Service
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
-from shared.contracts.http import Reservation, Reserve
-from shared.kit.retry import retried
+from shared.contracts.http import Reservation, ReserveTime
+from shared.kit.retry import retry_transaction
 from tests.contract.grains import held, opened
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
 from tests.unit.scheduling.fakes import Owner
@@ -39,16 +39,16 @@ async def calendar(store: SqlStore) -> Reservations:
     return Reservations(store, rulebook, lambda: NOON)
 
 
-async def run(reservations: Reservations, wishes: dict[UUID, Reserve]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
-    async def one(appointment_id: UUID, wish: Reserve) -> Reservation:
-        return await retried(lambda: reservations.reserve(appointment_id, wish), attempts=50)
+async def run(reservations: Reservations, wishes: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
+    async def one(appointment_id: UUID, wish: ReserveTime) -> Reservation:
+        return await retry_transaction(lambda: reservations.reserve(appointment_id, wish), attempts=50)
 
     answers = await asyncio.gather(*(one(*wish) for wish in wishes.items()), return_exceptions=True)
     won = {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Reservation)}
     return won, {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Exception)}
 
 
-def span_of(wish: Reserve) -> range:
+def span_of(wish: ReserveTime) -> range:
     service = next(Service.of(rules) for rules in SERVICES if rules.id == wish.service_id)
     return service.span(int(wish.starts_at.timestamp()) // 300)
 
@@ -94,6 +94,8 @@ async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) ->
     async with opened(sql_url) as store:
         reservations = await calendar(store)
         wish = a_wish(service_id=SERVICES[1].id)
-        answers = await asyncio.gather(*(retried(lambda: reservations.reserve(UUID(int=1), wish), attempts=50) for _ in range(20)))
+        answers = await asyncio.gather(
+            *(retry_transaction(lambda: reservations.reserve(UUID(int=1), wish), attempts=50) for _ in range(20))
+        )
         assert len(set(map(str, answers))) == 1
         assert len(await held(store)) == 9 + 6

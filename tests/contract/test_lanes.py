@@ -21,7 +21,7 @@ from scheduling_svc.domain.refusals import NotBookable, SlotTaken
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore
 from shared.contracts.identity import Caller, Role
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 from tests.contract.grains import Lanes, a_claim, held, lanes, opened
 from tests.property.desk import Desk
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service, a_wish
@@ -124,7 +124,7 @@ def block_by(chance: random.Random, number: int) -> Block:
 
 async def together(deeds: Iterable[Deed]) -> list[BaseException]:
     """All at once; what became of those that failed."""
-    answers = await asyncio.gather(*(retried(deed, attempts=50) for deed in deeds), return_exceptions=True)
+    answers = await asyncio.gather(*(retry_transaction(deed, attempts=50) for deed in deeds), return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, BaseException)]
 
 

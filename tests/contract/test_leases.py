@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 
 from shared.kit.clock import MovableClock
-from shared.kit.jobs import Jobs, Pulse
+from shared.kit.jobs import BackgroundWork, Jobs
 from shared.kit.keeping import SqlLeases
-from shared.kit.leases import TERM, Holder
-from shared.kit.retry import retried
+from shared.kit.leases import TERM, LeaseHolder
+from shared.kit.retry import retry_transaction
 from tests.contract.sql import PLUMBING, opened
 
 
@@ -52,14 +52,14 @@ async def test_what_is_given_back_is_free(leases: SqlLeases) -> None:
 
 async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock: MovableClock) -> None:
     for _ in range(3):
-        together = await asyncio.gather(*(retried(partial(leases.take, "mail", str(name))) for name in range(20)))
+        together = await asyncio.gather(*(retry_transaction(partial(leases.take, "mail", str(name))) for name in range(20)))
         assert together.count(True) == 1
         clock.forward(TERM + timedelta(seconds=1))
 
 
 async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
     done: list[str] = []
-    pulse = Pulse()
+    pulse = BackgroundWork()
     instances = {name: Jobs(pulse) for name in ("a", "b")}
     for name, jobs in instances.items():
 
@@ -67,7 +67,7 @@ async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLe
             done.append(name)
             return 0
 
-        jobs.add("mail", work, every_seconds=3600, holder=Holder(leases, name, clock))
+        jobs.add("mail", work, every_seconds=3600, holder=LeaseHolder(leases, name, clock))
     async with instances["b"]:
         async with instances["a"]:
             for _ in range(10):
@@ -91,7 +91,7 @@ async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: Sql
             asked += 1
             return await super().take(name, holder)
 
-    holder = Holder(Counted(leases.database, PLUMBING, clock), "a", clock)
+    holder = LeaseHolder(Counted(leases.database, PLUMBING, clock), "a", clock)
     for _ in range(5):
         assert await holder.holds("mail")
         clock.forward(TERM / 10)
@@ -102,7 +102,7 @@ async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: Sql
 
 
 async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leases: SqlLeases, clock: MovableClock) -> None:
-    first, second = Holder(leases, "a", clock), Holder(leases, "b", clock)
+    first, second = LeaseHolder(leases, "a", clock), LeaseHolder(leases, "b", clock)
     assert await first.holds("mail")
     clock.forward(TERM + timedelta(seconds=1))
     assert await second.holds("mail")
@@ -110,7 +110,7 @@ async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leas
 
 
 async def test_a_clock_that_was_put_back_frees_what_it_held(leases: SqlLeases, clock: MovableClock) -> None:
-    first = Holder(leases, "a", clock)
+    first = LeaseHolder(leases, "a", clock)
     assert await first.holds("mail")
     clock.forward(-timedelta(hours=1))
     assert await first.holds("mail")

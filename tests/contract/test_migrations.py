@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from shared.kit.migrating import blocking, migrate, up_to_date
+from shared.kit.migrations import is_up_to_date, migrate, synchronous_url
 
 SQL_SERVICES = ("auth_svc", "patient_svc", "doctor_svc", "scheduling_svc", "admin_svc", "notify_svc")
 
@@ -26,8 +26,8 @@ def metadata_of(package: str) -> sa.MetaData:
 @pytest.mark.parametrize("package", SQL_SERVICES)
 def test_migrations_make_the_tables_that_the_code_uses(package: str, sql_url: str) -> None:
     migrate(package, sql_url)
-    assert up_to_date(package, sql_url)
-    engine = sa.create_engine(blocking(sql_url))
+    assert is_up_to_date(package, sql_url)
+    engine = sa.create_engine(synchronous_url(sql_url))
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata_of(package))
     engine.dispose()

@@ -16,12 +16,12 @@ from sqlalchemy import func, insert, select
 from shared.kit.bus import Bus, Undelivered, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
-from shared.kit.jobs import Jobs, Pulse
+from shared.kit.jobs import BackgroundWork, Jobs
 from shared.kit.keeping import SqlLeases
-from shared.kit.leases import Holder
+from shared.kit.leases import LeaseHolder
 from shared.kit.logs import traceparent
 from shared.kit.outbox import BATCH, Relay, SqlTransaction
-from shared.kit.retry import Aborted, retried
+from shared.kit.retry import TransactionAborted, retry_transaction
 from shared.kit.sql import Database
 from tests.contract.buses import (
     Broker,
@@ -94,7 +94,7 @@ async def announce(database: Database, clock: MovableClock, *events: Event, fail
         tx = SqlTransaction(connection, PLUMBING, "test-service", clock)
         for event in events:
             await tx.connection.execute(insert(NUMBERS).values(name=str(event.id), value=1))
-            await tx.announce(event)
+            await tx.add_event(event)
         if fails:
             raise RuntimeError("the change did not happen")
 
@@ -157,7 +157,7 @@ async def test_what_left_twice_counts_once(database: Database, broker: Broker, c
         nonlocal tries
         tries += 1
         async with database.write() as connection:
-            if await SqlTransaction(connection, PLUMBING, "test", clock).first_time(event.id):
+            if await SqlTransaction(connection, PLUMBING, "test", clock).mark_handled(event.id):
                 counted.append(event.id)
 
     event = an_event()
@@ -177,7 +177,7 @@ async def test_an_effect_that_fails_leaves_no_trace_in_the_inbox(database: Datab
 
     async def effect(*, fails: bool) -> bool:
         async with database.write() as connection:
-            first = await SqlTransaction(connection, PLUMBING, "test", clock).first_time(event.id)
+            first = await SqlTransaction(connection, PLUMBING, "test", clock).mark_handled(event.id)
             if fails:
                 raise RuntimeError
             return first
@@ -192,9 +192,9 @@ async def test_of_two_deliveries_at_once_one_has_the_effect(database: Database, 
 
     async def effect() -> bool:
         async with database.write() as connection:
-            return await SqlTransaction(connection, PLUMBING, "test", clock).first_time(event.id)
+            return await SqlTransaction(connection, PLUMBING, "test", clock).mark_handled(event.id)
 
-    effects = sum(await asyncio.gather(*(retried(effect) for _ in range(10))))
+    effects = sum(await asyncio.gather(*(retry_transaction(effect) for _ in range(10))))
     assert effects == 1
 
 
@@ -239,7 +239,7 @@ async def test_a_topic_that_finds_a_queue_later_leaves_then(database: Database, 
 
 
 async def test_of_two_relays_with_a_lease_one_publishes(database: Database, clock: MovableClock) -> None:
-    bus, pulse = Told(), Pulse()
+    bus, pulse = Told(), BackgroundWork()
     instances = []
     for name in ("a", "b"):
         jobs = Jobs(pulse)
@@ -247,12 +247,12 @@ async def test_of_two_relays_with_a_lease_one_publishes(database: Database, cloc
             "relay",
             relay(database, bus, clock).publish,
             every_seconds=0.01,
-            holder=Holder(SqlLeases(database, PLUMBING, clock), name, clock),
+            holder=LeaseHolder(SqlLeases(database, PLUMBING, clock), name, clock),
         )
         instances.append(jobs)
     async with instances[0], instances[1]:
         for _ in range(20):
-            await retried(partial(announce, database, clock, *[an_event() for _ in range(10)]))
+            await retry_transaction(partial(announce, database, clock, *[an_event() for _ in range(10)]))
         await until(lambda: len(bus.taken) >= 200)
         await pulse.settle()
     assert len(bus.taken) == len(set(bus.taken)) == 200
@@ -291,12 +291,14 @@ async def test_an_event_is_a_cloud_event_that_names_its_source(database: Databas
         "datacontenttype": "application/json",
         "data": {"account_id": str(event.account_id)},
     }
-    assert Event.from_cloud(body) == event
+    assert Event.from_cloudevent(body) == event
 
 
 async def test_many_writers_at_once_lose_no_event(database: Database, clock: MovableClock) -> None:
     bus, events = Told(), [an_event() for _ in range(200)]
-    together = await asyncio.gather(*(retried(partial(announce, database, clock, event)) for event in events), return_exceptions=True)
-    assert [end for end in together if isinstance(end, Aborted)] == []
+    together = await asyncio.gather(
+        *(retry_transaction(partial(announce, database, clock, event)) for event in events), return_exceptions=True
+    )
+    assert [end for end in together if isinstance(end, TransactionAborted)] == []
     assert await drained(relay(database, bus, clock)) == len(events)
     assert sorted(bus.taken) == sorted(str(event.id) for event in events)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from scheduling_svc.domain.claims import Take
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore, grains
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 from tests.contract.grains import held, opened
 
 DOCTOR, PATIENT, ROOM = UUID(int=0xD1), UUID(int=0xA), UUID(int=0xF)
@@ -88,7 +88,7 @@ async def is_won(store: SqlStore, one: UUID, takes: Sequence[Take]) -> bool:
             return False
         return True
 
-    return await retried(tried, attempts=50)
+    return await retry_transaction(tried, attempts=50)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -100,5 +100,5 @@ async def test_of_those_who_race_each_has_all_that_it_wants_or_nothing(store: Sq
     assert found == {key: who for one, takes in winners.items() for key, who in taken(one, takes).items()}
     assert len(found) == sum(len(span) for takes in winners.values() for _, span in takes)
     assert all(taken(one, takes).keys() & found.keys() for one, takes in visits.items())
-    await asyncio.gather(*(retried(partial(free, store, one, takes)) for one, takes in winners.items()))
+    await asyncio.gather(*(retry_transaction(partial(free, store, one, takes)) for one, takes in winners.items()))
     assert await held(store) == {}

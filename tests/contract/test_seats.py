@@ -19,7 +19,7 @@ from scheduling_svc.ports import Overtaken
 from scheduling_svc.usecases.slots import SlotQuestion
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller, Role
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 from tests.contract.grains import opened
 from tests.property.desk import Desk
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
@@ -47,7 +47,7 @@ async def sit(desk: Desk, *numbers: int) -> list[BaseException]:
 
     async def one(number: int) -> None:
         wish = a_wish(patient_id=patient(number))
-        await retried(lambda: desk.reservations.reserve(UUID(int=number), wish), attempts=50)
+        await retry_transaction(lambda: desk.reservations.reserve(UUID(int=number), wish), attempts=50)
 
     answers = await asyncio.gather(*map(one, numbers), return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, BaseException)]

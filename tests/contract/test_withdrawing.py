@@ -16,7 +16,7 @@ from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore, Transaction
 from scheduling_svc.repository.tables import PLUMBING
 from shared.contracts.identity import Caller, Role, Service
-from shared.kit.retry import retried
+from shared.kit.retry import retry_transaction
 from tests.contract.grains import lanes, opened
 from tests.contract.meanwhile import Deed, Once, nothing
 from tests.property.desk import Desk
@@ -72,7 +72,7 @@ async def is_done(deed: Awaitable[object]) -> bool:
 
 async def test_of_two_who_have_both_seen_the_leave_one_withdraws_it(store: SqlStore) -> None:
     other = Once(partial(withdraw, store), moment=0.3)
-    mine = retried(partial(withdraw, Watched(store.database, store.now, then=other)))
+    mine = retry_transaction(partial(withdraw, Watched(store.database, store.now, then=other)))
     assert sorted([await is_done(mine), await is_done(other.done())]) == [False, True]
     assert await lanes(store) == {}
 

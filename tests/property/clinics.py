@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from shared.contracts.http import DateOverride, DoctorRules, ServiceRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DoctorRules, ServiceTypeRules, WallWindow, WeeklyWindow
 from tests.property.oracle import Booked, Kept, Shared
 
 DOCTOR, SERVICE, PATIENT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -41,7 +41,7 @@ def wall_windows() -> st.SearchStrategy[list[WallWindow]]:
 
 
 @st.composite
-def clinics(draw: st.DrawFn) -> tuple[DoctorRules, ServiceRules, date]:
+def clinics(draw: st.DrawFn) -> tuple[DoctorRules, ServiceTypeRules, date]:
     """A doctor, a service, and the day around which it gets interesting."""
     zone, day = draw(st.sampled_from(CLOCK_CHANGES))
     near = st.none() | st.integers(-2, 2).map(lambda days: day + timedelta(days=days))
@@ -65,8 +65,8 @@ def clinics(draw: st.DrawFn) -> tuple[DoctorRules, ServiceRules, date]:
 
 
 @st.composite
-def services(draw: st.DrawFn) -> ServiceRules:
-    return ServiceRules(
+def services(draw: st.DrawFn) -> ServiceTypeRules:
+    return ServiceTypeRules(
         id=SERVICE,
         name="Check-up",
         duration_minutes=draw(st.integers(1, 18)) * 5,
@@ -108,7 +108,7 @@ def held(draw: st.DrawFn, day: date, now: datetime) -> list[Kept]:
 
 
 @st.composite
-def groups(draw: st.DrawFn, day: date, service: ServiceRules) -> list[Shared]:
+def groups(draw: st.DrawFn, day: date, service: ServiceTypeRules) -> list[Shared]:
     """At most one at a start, some of them made when the service had other terms."""
     found: dict[datetime, Shared] = {}
     for _ in range(draw(st.integers(0, 3)) if service.capacity > 1 else 0):

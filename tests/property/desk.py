@@ -13,7 +13,7 @@ from scheduling_svc.usecases.leaves import Leaves
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import Slots
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.unit.scheduling.fakes import Owner
 
 
@@ -37,7 +37,7 @@ class Desk:
         return self.now
 
     @classmethod
-    async def opened(cls, store: Store, now: datetime, doctors: Iterable[DoctorRules], services: Iterable[ServiceRules]) -> Self:
+    async def opened(cls, store: Store, now: datetime, doctors: Iterable[DoctorRules], services: Iterable[ServiceTypeRules]) -> Self:
         """At a store that knows these doctors and services."""
         async with store.begin() as tx:
             for service in services:

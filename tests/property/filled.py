@@ -14,9 +14,9 @@ from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import Block, Kind
 from scheduling_svc.ports import Overtaken, Store
 from shared.contracts.grains import grain_of
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE, absences, bookings, clinics, groups, held
 from tests.property.oracle import Booked, Kept, Oracle, Shared
 
@@ -29,7 +29,7 @@ class Clinic:
     """Who and what there is, who asks, and the starts in question; `late` is between two grains. The first visit is the patient's own."""
 
     doctor: DoctorRules
-    service: ServiceRules
+    service: ServiceTypeRules
     now: datetime
     by: Caller
     booked: list[Booked]
@@ -100,7 +100,7 @@ class Filling:
 
     async def _sit(self, number: int, group: Shared) -> None:
         visit, span = spans(group)
-        session = same_id(DOCTOR, SERVICE, visit.start)
+        session = derive_id(DOCTOR, SERVICE, visit.start)
         people = [UUID(int=5000 + 100 * number + seat) for seat in range(group.booked + group.held)]
         seats: list[Claim | Hold] = [
             Claim(UUID(int=person.int + 1000), 1, Place(SERVICE, DOCTOR, person, visit, span, session)) for person in people[: group.booked]

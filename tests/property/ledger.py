@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from shared.kit.ids import same_id
+from shared.kit.ids import derive_id
 
 T = TypeVar("T")
 HELD_FOR = timedelta(minutes=5)
@@ -52,7 +52,7 @@ class Spot:
 
     @property
     def session_id(self) -> UUID:
-        return same_id(self.doctor, self.terms.id, self.start)
+        return derive_id(self.doctor, self.terms.id, self.start)
 
 
 @dataclass(frozen=True)

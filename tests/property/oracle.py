@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from shared.contracts.http import DoctorRules, ServiceRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DoctorRules, ServiceTypeRules, WallWindow, WeeklyWindow
 
 FIVE = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Shared(Booked):
 @dataclass
 class Oracle:
     doctor: DoctorRules
-    service: ServiceRules
+    service: ServiceTypeRules
     now: datetime
     booked: list[Booked] = field(default_factory=list)
     patient: list[tuple[datetime, datetime]] = field(default_factory=list)

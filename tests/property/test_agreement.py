@@ -17,7 +17,7 @@ from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import SlotQuestion, Slots
-from shared.contracts.http import Actor, Reserve
+from shared.contracts.http import Actor, ReserveTime
 from shared.contracts.refusals import Refusal
 from tests.contract.grains import opened
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE
@@ -84,7 +84,7 @@ class Enquiry:
 
     async def booked(self, start: datetime) -> Refusal | None:
         by = Actor(id=self.clinic.by.id, role=self.clinic.by.role)
-        wish = Reserve(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
+        wish = ReserveTime(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
         return await refusal_of(Reservations(Trying(self.store), self.rulebook, self.now).reserve(WISH, wish))  # type: ignore[arg-type]
 
     async def held(self, start: datetime) -> Refusal | None:

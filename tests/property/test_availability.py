@@ -14,7 +14,7 @@ from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import grain_of, instant_of
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.property.clinics import DOCTOR, SERVICE, absences, bookings, clinics, groups, held
 from tests.property.oracle import Booked, Kept, Oracle
 
@@ -96,13 +96,13 @@ def test_one_start_is_judged_alike_alone_and_among_others(situation: tuple[Oracl
     assert availability.reasons(alone, one) == availability.reasons(sheet_of(oracle, asked), one)
 
 
-def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: int = 30) -> tuple[DoctorRules, ServiceRules]:
+def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: int = 30) -> tuple[DoctorRules, ServiceTypeRules]:
     doctor = {"weekday": weekday, "start": start, "end": end}
     return (
         DoctorRules.model_validate(
             {"id": "0" * 31 + "1", "full_name": "D", "time_zone": zone, "services": ["0" * 31 + "2"], "weekly": [doctor], "version": 1}
         ),
-        ServiceRules(
+        ServiceTypeRules(
             id="0" * 31 + "2",
             name="S",
             duration_minutes=duration,
@@ -113,7 +113,7 @@ def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: in
     )
 
 
-def listed(doctor: DoctorRules, service: ServiceRules, day: datetime) -> list[str]:
+def listed(doctor: DoctorRules, service: ServiceTypeRules, day: datetime) -> list[str]:
     asked = range(grain_of(day - timedelta(days=1)), grain_of(day + timedelta(days=2)))
     sheet = Sheet.of(Service.of(service), Doctor.of(doctor), asked, View(day - timedelta(days=2)))
     return [instant_of(grain).strftime("%d %H:%M") for grain in availability.starts(sheet)]

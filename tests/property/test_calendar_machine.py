@@ -20,10 +20,10 @@ from scheduling_svc.domain.leaves import Action, Decision, Leave
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, METADATA, SEATS
 from shared.contracts.grains import grain_of, instant_of
-from shared.contracts.http import ServiceRules
+from shared.contracts.http import ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Refusal
-from shared.kit.migrating import migrate
+from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.property.desk import Desk
 from tests.property.ledger import Ledger, Spot, Terms, count
@@ -50,7 +50,7 @@ wishes = st.lists(st.tuples(spots, people), max_size=8)
 fates = st.sampled_from(["keep", "cancel", "move"])
 
 
-def rules_of(terms: Terms) -> ServiceRules:
+def rules_of(terms: Terms) -> ServiceTypeRules:
     minutes = {"duration": terms.duration, "buffer_before": terms.before, "buffer_after": terms.after, "slot_step": QUARTER}
     limits = {"capacity": terms.capacity, "daily_cap": terms.daily_cap}
     return a_service(id=terms.id, **limits, **{f"{name}_minutes": 5 * grains for name, grains in minutes.items()})

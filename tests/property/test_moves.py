@@ -16,7 +16,7 @@ from scheduling_svc.domain.refusals import PatientBusy, ReservationReleased, Slo
 from scheduling_svc.repository import SqlStore
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rulebook import Rulebook
-from shared.contracts.http import ServiceRules, WeeklyWindow
+from shared.contracts.http import ServiceTypeRules, WeeklyWindow
 from shared.contracts.refusals import Refusal
 from tests.contract.grains import held, opened
 from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service, a_wish
@@ -71,7 +71,7 @@ class Ledger:
         self.live.discard(appointment)
 
 
-def grains_of(who: UUID, start: int, service: ServiceRules, *, buffers: bool) -> set[tuple[UUID, int]]:
+def grains_of(who: UUID, start: int, service: ServiceTypeRules, *, buffers: bool) -> set[tuple[UUID, int]]:
     first = int(NINE.timestamp()) // 300 + start
     before, after = (service.buffer_before_minutes // 5, service.buffer_after_minutes // 5) if buffers else (0, 0)
     return {(who, grain) for grain in range(first - before, first + service.duration_minutes // 5 + after)}

@@ -12,12 +12,12 @@ from scheduling_svc.domain.diary import Diary, View
 from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from shared.contracts.grains import grain_of, instant_of
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.property.clinics import SERVICE, absences, bookings, clinics
 from tests.property.oracle import Booked, Oracle
 from tests.property.test_availability import engagement
 
-GRAIN = ServiceRules(id=SERVICE, name="One grain", duration_minutes=5, slot_step_minutes=5, horizon_days=730, version=1)
+GRAIN = ServiceTypeRules(id=SERVICE, name="One grain", duration_minutes=5, slot_step_minutes=5, horizon_days=730, version=1)
 
 
 @st.composite

@@ -32,10 +32,10 @@ from shared.contracts.events import (
     AppointmentStarted,
     LeaveTaken,
 )
-from shared.contracts.http import Displaced, DoctorRules, PatientCard, Reserve, ServiceRules
+from shared.contracts.http import DoctorRules, LeaveOutcome, PatientCard, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
-from shared.kit.problems import refused
+from shared.kit.problems import problem_response
 from tests.running import Running, running
 from tests.tokens import bearer, service_bearer
 from tests.unit.appointment.builders import (
@@ -68,7 +68,7 @@ HEARS = (
 class Neighbours:
     """`silent` hosts do not answer; `instead` is what the calendar answers in place of its own; `wished` are the bodies it got."""
 
-    rules: ServiceRules = field(default_factory=a_service)
+    rules: ServiceTypeRules = field(default_factory=a_service)
     doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
     patients: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
     calendar: Calendar = field(default_factory=Calendar)
@@ -100,9 +100,9 @@ class Neighbours:
             self.calendar.take_back(one, int(request.url.params["revision"]))
             return httpx.Response(204)
         try:
-            return answered(self.calendar.decide(one, Reserve.model_validate_json(request.content)))
+            return answered(self.calendar.decide(one, ReserveTime.model_validate_json(request.content)))
         except Refusal as refusal:
-            answer = refused(refusal, request.url.path)
+            answer = problem_response(refusal, request.url.path)
             return httpx.Response(answer.status_code, content=bytes(answer.body), headers={"content-type": "application/problem+json"})
 
 
@@ -143,7 +143,7 @@ class Clinic:
         fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
         fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
         place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
-        what = Displaced(**fields | place)
+        what = LeaveOutcome(**fields | place)
         self.around.calendar.leave(what)
         return a_leave(what)
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from appointment_svc.migrations import migrate
 from appointment_svc.repository.tables import METADATA
-from shared.kit.migrating import blocking, config
+from shared.kit.migrations import config, synchronous_url
 
 
 def test_a_store_of_the_first_release_takes_one_without_a_doctor_and_keeps_its_rows(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_store_of_the_first_release_takes_one_without_a_doctor_and_keeps_its_r
         new.execute("UPDATE appointments SET doctor_id = NULL")
         assert new.execute("SELECT id, starts_us, document FROM appointments").fetchall() == [("1", 1, "{}")]
         assert new.execute("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").fetchall() == indexes
-    engine = create_engine(blocking(url))
+    engine = create_engine(synchronous_url(url))
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), METADATA)
     engine.dispose()

@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from shared.contracts.events import AccountChanged, AccountInvited, PasswordChanged, PasswordResetAsked, SessionEnded
+from shared.contracts.events import AccountChanged, AccountInvited, PasswordChanged, PasswordResetRequested, SessionEnded
 from shared.contracts.identity import Service
 from tests.running import Running, not_found, running
 
 PASSWORD, OTHER = "a long enough pass phrase", "quite another pass phrase"
 SAM = {"email": "sam@example.com", "password": PASSWORD, "full_name": "Sam Lee"}
 BOSS = {"email": "boss@clinic.example", "password": "the first of the admins"}
-EVENTS = (AccountChanged, AccountInvited, PasswordChanged, PasswordResetAsked, SessionEnded)
+EVENTS = (AccountChanged, AccountInvited, PasswordChanged, PasswordResetRequested, SessionEnded)
 SECRETS = {f"{service.prefix.lower()}_client_secret": f"{service.prefix}-{'0123456789abcdef' * 2}" for service in Service}
 SETTINGS = {**SECRETS, "key_secret": "k" * 40, "bootstrap_admin_email": BOSS["email"], "bootstrap_admin_password": BOSS["password"]}
 del SETTINGS["auth_client_secret"]
@@ -96,7 +96,7 @@ class House:
         await self.here.settle()
         return [event for event in self.here.heard if isinstance(event, kind)]
 
-    async def link(self, kind: type[Any] = PasswordResetAsked) -> str:
+    async def link(self, kind: type[Any] = PasswordResetRequested) -> str:
         """The token in the newest mail of that kind."""
         event = (await self.heard(kind))[-1]
         answer = await self.ask(Service.NOTIFICATION, "POST", f"/internal/password-resets/{event.reset_id}/token")

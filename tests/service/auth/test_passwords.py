@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.contracts.events import AccountChanged, AccountInvited, PasswordChanged, PasswordResetAsked
+from shared.contracts.events import AccountChanged, AccountInvited, PasswordChanged, PasswordResetRequested
 from shared.contracts.identity import Service
 from tests.service.auth.house import OTHER, PASSWORD, SAM, House, code, opened
 
@@ -28,7 +28,7 @@ async def reset(house: House, token: str, new: str = OTHER) -> httpx.Response:
 
 
 async def asked(house: House) -> list[Any]:
-    return await house.heard(PasswordResetAsked)
+    return await house.heard(PasswordResetRequested)
 
 
 async def test_a_changed_password_ends_the_other_sessions_and_is_told(house: House) -> None:

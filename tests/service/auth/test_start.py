@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from auth_svc.settings import Settings
-from shared.kit.migrating import migrate
-from shared.kit.settings import BadSettings
+from shared.kit.migrations import migrate
+from shared.kit.settings import InvalidSettings
 from tests.service.auth.house import BOSS, PASSWORD, SAM, SETTINGS, House, opened
 
 
@@ -61,7 +61,7 @@ async def test_an_address_that_a_patient_has_makes_no_admin_of_them(tmp_path: Pa
 async def test_another_key_secret_stops_the_start(tmp_path: Path) -> None:
     async with opened(tmp_path):
         pass
-    with pytest.raises(BadSettings, match="AUTH_KEY_SECRET"):
+    with pytest.raises(InvalidSettings, match="AUTH_KEY_SECRET"):
         async with opened(tmp_path, key_secret="z" * 40):
             pass
 

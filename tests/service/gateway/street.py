@@ -21,7 +21,7 @@ from gateway_svc.settings import Settings
 from shared.contracts.identity import Service
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
 from tests.running import NOON
 from tests.tokens import jwks
 
@@ -238,7 +238,7 @@ async def street(*also: House, listener: type[Listener] = Listener, **settings: 
         stack.enter_context(_environment({f"{service.prefix}_URLS": url for service, url in urls.items()}))
         clock = MovableClock(NOON, running=False)
         bus = await stack.enter_async_context(EmbeddedBus(":memory:", clock))
-        app = create_app(Settings(env="test", client_secret="x" * 40, **settings), plugs=Plugs(bus=bus, clock=clock))
+        app = create_app(Settings(env="test", client_secret="x" * 40, **settings), plugs=Overrides(bus=bus, clock=clock))
         port = await stack.enter_async_context(_served(app, listener))
         here = Street(app, port, houses)
         try:

@@ -20,7 +20,7 @@ from gateway_svc.settings import Settings
 from shared.contracts.identity import Role, Service
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
-from shared.kit.plugs import Plugs
+from shared.kit.overrides import Overrides
 from shared.kit.transport import InProcessTransport
 from tests.running import NOON, neighbours
 from tests.service.gateway.street import street
@@ -63,7 +63,7 @@ class Neighbours:
 async def embedded(played: Neighbours, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     clock = MovableClock(NOON, running=False)
     async with EmbeddedBus(":memory:", clock) as bus:
-        app = create_app(Settings(env="test", client_secret="x" * 40, **settings), plugs=Plugs(bus, played.transport, clock))
+        app = create_app(Settings(env="test", client_secret="x" * 40, **settings), plugs=Overrides(bus, played.transport, clock))
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
         async with app.router.lifespan_context(app), http:
             yield http
@@ -170,7 +170,7 @@ async def test_health_is_its_own() -> None:
 async def test_what_a_service_really_documents_is_valid_when_joined(package: str) -> None:
     main, made = importlib.import_module(f"{package}.main"), importlib.import_module(f"{package}.settings")
     url = {"database_url": "sqlite+aiosqlite:///:memory:"} if "database_url" in made.Settings.model_fields else {}
-    document = main.create_app(made.Settings(env="test", client_secret="x" * 40, **url), plugs=Plugs()).openapi()
+    document = main.create_app(made.Settings(env="test", client_secret="x" * 40, **url), plugs=Overrides()).openapi()
     whole = joined({made.Settings.service: document})
     assert whole["paths"]
     for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(whole)):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from icalendar import Calendar
 
-from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetAsked
+from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetRequested
 from shared.kit.ids import new_id
 from tests.running import NOON, Running
 from tests.service.notify.post import OTHER_DOCTOR, Neighbours, Recorder, messages, statuses
@@ -77,9 +77,9 @@ async def test_a_walk_in_is_not_written_to_and_the_doctor_is(
     assert set(mailbox.told()) == {("ada@example.com", "New appointment")}
 
 
-@pytest.mark.parametrize("event", [AccountInvited, PasswordResetAsked])
+@pytest.mark.parametrize("event", [AccountInvited, PasswordResetRequested])
 async def test_a_link_is_mailed_and_kept_nowhere(
-    event: type[AccountInvited | PasswordResetAsked], notify: Running, mailbox: Recorder, tmp_path: Path
+    event: type[AccountInvited | PasswordResetRequested], notify: Running, mailbox: Recorder, tmp_path: Path
 ) -> None:
     await notify.tell(event(id=new_id(), occurred_at=NOON, account_id=IDS[4], reset_id=new_id(), expires_at=NOON))
     text = mailbox.text_to("mina@example.com")
@@ -101,7 +101,7 @@ async def test_a_link_that_no_longer_works_is_not_mailed(
 ) -> None:
     problem = {"status": 422, "code": "token_invalid", "title": "Token invalid", "detail": "It is used up."}
     neighbours.token = httpx.Response(422, json=problem, headers={"content-type": "application/problem+json"})
-    await notify.tell(PasswordResetAsked(id=new_id(), occurred_at=NOON, account_id=IDS[4], reset_id=new_id(), expires_at=NOON))
+    await notify.tell(PasswordResetRequested(id=new_id(), occurred_at=NOON, account_id=IDS[4], reset_id=new_id(), expires_at=NOON))
     assert [message.problem for message in await messages(tmp_path)] == ["link_expired"]
     assert mailbox.mails == []
 

@@ -17,7 +17,7 @@ from notify_svc.domain.messages import Kind, Message, Reader, Status
 from notify_svc.ports import Ambiguous, Deferred, Refused
 from notify_svc.repository import SqlStore
 from shared.kit.ids import new_id
-from shared.kit.migrating import migrate
+from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.contract.mailservers import a_server_that
 from tests.platform.houses import Inbox

@@ -37,7 +37,7 @@ def visit(topic: str, version: int, status: str, doctor: UUID = DOCTOR) -> Appoi
     people = {"appointment_id": UUID(int=9), "service_id": UUID(int=8), "doctor_id": doctor, "patient_id": SAM}
     times = {"occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "UTC"}
     actor = Actor(id=SAM, role=Role.PATIENT)
-    return AppointmentEvent.named(topic, id=new_id(), version=version, sequence=0, status=status, actor=actor, **people, **times)
+    return AppointmentEvent.for_topic(topic, id=new_id(), version=version, sequence=0, status=status, actor=actor, **people, **times)
 
 
 async def status_for(here: Running, headers: dict[str, str]) -> int:

@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 from sqlalchemy import Engine, event
 
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.running import Running, not_found, running
 from tests.tokens import service_bearer
 from tests.unit.scheduling.builders import a_wish
@@ -26,7 +26,7 @@ class DoctorService:
     """Answers one rule, or a page of one at a time; `asked` are the paths; `down`: it does not answer."""
 
     doctors: list[DoctorRules] = field(default_factory=list)
-    services: list[ServiceRules] = field(default_factory=list)
+    services: list[ServiceTypeRules] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     down: bool = False
 

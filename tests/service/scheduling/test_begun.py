@@ -14,7 +14,7 @@ import pytest
 from shared.contracts.events import AppointmentCheckedIn, AppointmentCompleted, AppointmentEvent, AppointmentStarted
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
@@ -23,7 +23,7 @@ from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_d
 GROUP = UUID(int=0x61)
 HALF = timedelta(minutes=30)
 SELF = bearer(Role.DOCTOR, DOCTOR)
-MORNING = {"starts_at": rendered(NINE), "ends_at": rendered(NINE + 6 * HALF)}
+MORNING = {"starts_at": format_instant(NINE), "ends_at": format_instant(NINE + 6 * HALF)}
 BEGINNINGS = [AppointmentCheckedIn, AppointmentStarted, AppointmentCompleted]
 
 

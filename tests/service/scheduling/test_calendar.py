@@ -21,7 +21,7 @@ from sqlalchemy import select
 from scheduling_svc.repository.tables import FEEDS, PLUMBING
 from shared.contracts.events import AccountChanged
 from shared.contracts.identity import Role
-from shared.kit.logs import JsonLine, log
+from shared.kit.logs import JsonFormatter, log
 from shared.kit.sql import Database
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, release, reserve
@@ -339,7 +339,7 @@ async def test_no_log_line_tells_a_token(tmp_path: Path) -> None:
 def logged() -> Iterator[StringIO]:
     lines = StringIO()
     handler, level = logging.StreamHandler(lines), log.level
-    handler.setFormatter(JsonLine())
+    handler.setFormatter(JsonFormatter())
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
@@ -39,7 +39,7 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
 
 
 async def hold(here: Running, by: UUID, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> str:
-    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": rendered(start)}
+    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
     answer = await here.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, by))
     assert answer.status_code == 201
     return str(answer.json()["id"])

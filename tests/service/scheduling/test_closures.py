@@ -14,7 +14,7 @@ import pytest
 from shared.contracts.events import AppointmentCheckedIn, DoctorChanged
 from shared.contracts.http import Actor, DoctorRules
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
@@ -35,7 +35,7 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
 async def close(
     here: Running, by: dict[str, str] = ADMIN, begins: datetime = NINE, ends: datetime = NINE + DAY, **more: Any
 ) -> httpx.Response:
-    body = {"from": rendered(begins), "to": rendered(ends), "reason": "Holiday", **more}
+    body = {"from": format_instant(begins), "to": format_instant(ends), "reason": "Holiday", **more}
     return await here.http.post("/admin/closures", json=body, headers=by)
 
 
@@ -48,7 +48,7 @@ def checked_in(number: int) -> AppointmentCheckedIn:
 
 
 async def is_open(here: Running, doctor: UUID) -> bool:
-    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={rendered(NINE)}&to={rendered(NINE + DAY)}"
+    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + DAY)}"
     return bool((await here.http.get(path)).json()["items"])
 
 
@@ -60,7 +60,7 @@ async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Ru
     answer = await close(clinic)
     closure = answer.json()
     assert (answer.status_code, closure["settled"], closure["location"]) == (201, True, None)
-    assert (closure["from"], closure["to"]) == (rendered(NINE), rendered(NINE + DAY))
+    assert (closure["from"], closure["to"]) == (format_instant(NINE), format_instant(NINE + DAY))
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, False]
     refused = await reserve(clinic, 1)
     assert [reason["code"] for reason in refused.json()["reasons"]] == ["on_leave"]
@@ -104,7 +104,7 @@ async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(c
 async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: Running) -> None:
     held = []
     for doctor, owner in ((DOCTOR, PATIENT), (COLLEAGUE, NEWCOMER)):
-        wish = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": rendered(NINE)}
+        wish = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": format_instant(NINE)}
         held.append((await clinic.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, owner))).json()["id"])
     await close(clinic, location="North")
     found = [

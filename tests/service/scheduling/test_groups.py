@@ -12,7 +12,7 @@ import pytest
 
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
@@ -49,13 +49,13 @@ async def book(here: Running, number: int, service: UUID, start: datetime = NINE
 
 async def starts(here: Running, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
     """The starts of nine to eleven with the places left."""
-    path = f"/slots?service_id={service}&doctor_id={doctor}&from={rendered(NINE)}&to={rendered(NINE + 4 * HALF)}{query}"
+    path = f"/slots?service_id={service}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
     items = (await here.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
     return {slot["starts_at"][11:16]: slot["remaining"] for slot in items}
 
 
 async def reasons(here: Running, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
-    path = f"/slots/explain?service_id={service}&doctor_id={doctor}&starts_at={rendered(start)}"
+    path = f"/slots/explain?service_id={service}&doctor_id={doctor}&starts_at={format_instant(start)}"
     answer = await here.http.get(path, headers=bearer(Role.PATIENT))
     return [reason["code"] for reason in answer.json()["reasons"]]
 
@@ -101,7 +101,7 @@ async def test_who_is_alone_in_a_group_may_move_over_it(clinic: Running) -> None
 async def test_a_hold_keeps_a_seat(clinic: Running) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
-    body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": rendered(NINE)}
+    body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
     held = await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, person(3)))
     assert held.status_code == 201
     refused = await book(clinic, 4, GROUP)
@@ -111,7 +111,7 @@ async def test_a_hold_keeps_a_seat(clinic: Running) -> None:
 
 
 async def test_a_hold_that_is_over_leaves_no_group_behind(clinic: Running) -> None:
-    body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": rendered(NINE)}
+    body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
     await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, person(3)))
     assert "08:00" not in await starts(clinic, CHECKUP)
     clinic.clock.forward(timedelta(minutes=5))

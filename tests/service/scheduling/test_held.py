@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
@@ -33,7 +33,7 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def hold(here: Running, by: UUID, service: UUID = CHECKUP, start: datetime = NINE, doctor: UUID = DOCTOR) -> dict[str, Any]:
-    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": rendered(start)}
+    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
     body: dict[str, Any] = (await here.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, by))).json()
     return body
 
@@ -62,13 +62,13 @@ async def wait_for(here: Running, service: UUID, start: datetime = NINE, **wish:
 
 async def seen(here: Running, by: UUID, service: UUID) -> tuple[int, bool]:
     """How many places there are at nine, and whether one is held by the one who asks."""
-    path = f"/slots?service_id={service}&doctor_id={DOCTOR}&from={rendered(NINE)}&to={rendered(NINE + FIVE)}"
+    path = f"/slots?service_id={service}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + FIVE)}"
     (slot,) = (await here.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
     return slot["remaining"], slot["held_by_you"]
 
 
 async def explained(here: Running, service: UUID, start: datetime = NINE) -> list[str]:
-    path = f"/slots/explain?service_id={service}&doctor_id={DOCTOR}&starts_at={rendered(start)}"
+    path = f"/slots/explain?service_id={service}&doctor_id={DOCTOR}&starts_at={format_instant(start)}"
     reasons = (await here.http.get(path, headers=bearer(Role.PATIENT, ME))).json()["reasons"]
     return [reason["code"] for reason in reasons]
 
@@ -108,12 +108,12 @@ async def test_who_wants_any_doctor_waits_for_the_first_who_is_only_held(clinic:
     clinic.clock.forward(MINUTE)
     of_the_colleague = await hold(clinic, LAST, doctor=COLLEAGUE)
     assert await wait_for(clinic, LONG, doctor_id=None) == of_the_colleague["expires_at"]
-    assert await wait_for(clinic, CHECKUP, doctor_id=None) == rendered(NOON + FIVE)
+    assert await wait_for(clinic, CHECKUP, doctor_id=None) == format_instant(NOON + FIVE)
 
 
 async def test_a_hold_ends_with_the_second_that_was_told(clinic: Running) -> None:
     clinic.clock.put(NOON + PART)
-    assert (await hold(clinic, FIRST))["expires_at"] == rendered(NOON + FIVE) == await wait_for(clinic, CHECKUP)
+    assert (await hold(clinic, FIRST))["expires_at"] == format_instant(NOON + FIVE) == await wait_for(clinic, CHECKUP)
     clinic.clock.put(NOON + FIVE)
     assert "code" not in await book(clinic, 1)
 
@@ -122,7 +122,7 @@ async def test_an_extended_hold_ends_with_the_second_that_was_told(clinic: Runni
     clinic.clock.put(NOON + PART)
     path = f"/holds/{(await hold(clinic, FIRST))['id']}/extend"
     longer = (await clinic.http.post(path, headers=bearer(Role.PATIENT, FIRST))).json()
-    assert longer["expires_at"] == rendered(NOON + 2 * FIVE)
+    assert longer["expires_at"] == format_instant(NOON + 2 * FIVE)
     clinic.clock.put(NOON + 2 * FIVE)
     assert "code" not in await book(clinic, 1)
 

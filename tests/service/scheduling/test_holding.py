@@ -13,7 +13,7 @@ import pytest
 
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
@@ -33,13 +33,13 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
 
 
 async def hold(here: Running, start: datetime = NINE, by: dict[str, str] = ME, service: UUID = CHECKUP) -> httpx.Response:
-    body = {"service_id": str(service), "doctor_id": str(DOCTOR), "starts_at": rendered(start)}
+    body = {"service_id": str(service), "doctor_id": str(DOCTOR), "starts_at": format_instant(start)}
     return await here.http.post("/holds", json=body, headers=by)
 
 
 async def slot(here: Running, by: dict[str, str] | None = None, start: datetime = NINE) -> dict[str, Any] | None:
     """The start as the caller has it listed."""
-    path = f"/slots?service_id={CHECKUP}&from={rendered(start)}&to={rendered(start + FIVE)}"
+    path = f"/slots?service_id={CHECKUP}&from={format_instant(start)}&to={format_instant(start + FIVE)}"
     items = (await here.http.get(path, headers=by)).json()["items"]
     return items[0] if items else None
 
@@ -52,7 +52,7 @@ async def test_a_hold_is_its_owners_for_five_minutes(clinic: Running) -> None:
     answer = await hold(clinic)
     body = answer.json()
     assert answer.status_code == 201, body
-    assert body["expires_at"] == rendered(clinic.clock() + FIVE)
+    assert body["expires_at"] == format_instant(clinic.clock() + FIVE)
     assert answer.headers["Location"] == f"/holds/{body['id']}"
     assert (await clinic.http.get(answer.headers["Location"], headers=ME)).json() == body
     mine = await slot(clinic, ME)
@@ -75,8 +75,10 @@ async def test_others_are_told_until_when_and_what_else_is_free(clinic: Running)
     for refused in (await hold(clinic, by=SOMEONE), await book(clinic, person=OTHER)):
         problem = refused.json()
         assert (refused.status_code, problem["code"], problem["available_again_at"]) == (409, "slot_held", expires_at)
-        assert problem["alternatives"][0]["starts_at"] == rendered(NINE + HALF)
-    explained = await clinic.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={rendered(NINE)}", headers=SOMEONE)
+        assert problem["alternatives"][0]["starts_at"] == format_instant(NINE + HALF)
+    explained = await clinic.http.get(
+        f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={format_instant(NINE)}", headers=SOMEONE
+    )
     assert [reason["code"] for reason in explained.json()["reasons"]] == ["held"]
 
 
@@ -101,7 +103,7 @@ async def test_a_hold_is_extended_once_and_not_when_it_is_over(clinic: Running) 
     first = (await hold(clinic)).json()
     path = f"/holds/{first['id']}/extend"
     longer = await clinic.http.post(path, headers=ME)
-    assert (longer.status_code, longer.json()["expires_at"]) == (200, rendered(clinic.clock() + 2 * FIVE))
+    assert (longer.status_code, longer.json()["expires_at"]) == (200, format_instant(clinic.clock() + 2 * FIVE))
     assert (await clinic.http.post(path, headers=ME)).json()["code"] == "hold_extended"
     clinic.clock.forward(2 * FIVE)
     second = (await hold(clinic)).json()
@@ -156,7 +158,7 @@ async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: Running)
     clinic.clock.forward(FIVE)
     refused = (await book(clinic, hold_id=held)).json()
     assert refused["code"] == "hold_expired"
-    assert rendered(NINE) in [alternative["starts_at"] for alternative in refused["alternatives"]]
+    assert format_instant(NINE) in [alternative["starts_at"] for alternative in refused["alternatives"]]
 
 
 async def test_a_hold_of_another_that_is_over_is_still_anothers(clinic: Running) -> None:
@@ -195,5 +197,5 @@ async def test_what_cannot_be_booked_cannot_be_held(clinic: Running) -> None:
     assert (await hold(clinic)).json()["code"] == "slot_taken"
     await book(clinic, 2, PATIENT, NINE + HALF)
     assert (await hold(clinic, NINE + HALF)).json()["code"] == "slot_taken"
-    unknown = {"service_id": str(uuid4()), "doctor_id": str(DOCTOR), "starts_at": rendered(NINE)}
+    unknown = {"service_id": str(uuid4()), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
     assert (await clinic.http.post("/holds", json=unknown, headers=ME)).json()["code"] == "unknown_service"

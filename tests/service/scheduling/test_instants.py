@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import Running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic
 from tests.tokens import bearer
@@ -47,8 +47,8 @@ async def booked(here: Running, start: str) -> dict[str, Any]:
 @pytest.mark.parametrize("start", ["2026-03-09T08:00:00.7Z", "2026-03-09T09:00:00.999999+01:00"])
 async def test_a_fraction_of_a_second_is_left_out(clinic: Running, start: str) -> None:
     assert await explained(clinic, start) == []
-    assert (await held(clinic, start))["starts_at"] == rendered(NINE)
-    assert (await booked(clinic, start))["starts_at"] == rendered(NINE)
+    assert (await held(clinic, start))["starts_at"] == format_instant(NINE)
+    assert (await booked(clinic, start))["starts_at"] == format_instant(NINE)
 
 
 async def test_it_is_never_rounded_up(clinic: Running) -> None:
@@ -62,11 +62,11 @@ async def test_a_hold_with_a_fraction_serves_a_booking_with_another(clinic: Runn
     kept = await held(clinic, "2026-03-09T08:00:00.7Z")
     body = a_wish(hold_id=kept["id"]).model_dump(mode="json") | {"starts_at": "2026-03-09T08:00:00.2Z"}
     answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
-    assert (answer.status_code, answer.json()["starts_at"]) == (200, rendered(NINE))
+    assert (answer.status_code, answer.json()["starts_at"]) == (200, format_instant(NINE))
 
 
 async def test_a_range_means_its_seconds_too(clinic: Running) -> None:
     query = f"/slots?service_id={CHECKUP}&from=2026-03-09T08:00:00.7Z&to=2026-03-09T08:30:00.9Z"
-    assert [slot["starts_at"] for slot in (await clinic.http.get(query)).json()["items"]] == [rendered(NINE)]
+    assert [slot["starts_at"] for slot in (await clinic.http.get(query)).json()["items"]] == [format_instant(NINE)]
     first = (await clinic.http.get(f"/slots/earliest?service_id={CHECKUP}&from=2026-03-09T08:00:00.7Z&limit=1")).json()
-    assert first["items"][0]["starts_at"] == rendered(NINE)
+    assert first["items"][0]["starts_at"] == format_instant(NINE)

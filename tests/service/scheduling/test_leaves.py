@@ -13,7 +13,7 @@ import pytest
 
 from shared.contracts.events import LeaveTaken
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import Running, running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, release, reserve
 from tests.tokens import bearer
@@ -39,7 +39,7 @@ async def book(here: Running, number: int, start: datetime, doctor: UUID = DOCTO
 
 
 async def preview(here: Running, by: dict[str, str] = SELF, time: tuple[datetime, datetime] = MORNING) -> httpx.Response:
-    body = {"starts_at": rendered(time[0]), "ends_at": rendered(time[1])}
+    body = {"starts_at": format_instant(time[0]), "ends_at": format_instant(time[1])}
     return await here.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=body, headers=by)
 
 
@@ -49,7 +49,7 @@ async def take(
     by: dict[str, str] = SELF,
     time: tuple[datetime, datetime] = MORNING,
 ) -> httpx.Response:
-    body = {"starts_at": rendered(time[0]), "ends_at": rendered(time[1]), "reason": "Away", "affected": list(decisions)}
+    body = {"starts_at": format_instant(time[0]), "ends_at": format_instant(time[1]), "reason": "Away", "affected": list(decisions)}
     return await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=by)
 
 
@@ -62,7 +62,7 @@ def cancel(number: int) -> dict[str, Any]:
 
 
 def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> dict[str, Any]:
-    target = {"doctor_id": str(doctor), "starts_at": rendered(start)}
+    target = {"doctor_id": str(doctor), "starts_at": format_instant(start)}
     return {"appointment_id": str(UUID(int=number)), "action": "move", **target}
 
 
@@ -73,7 +73,7 @@ async def claim(here: Running, number: int) -> dict[str, Any]:
 
 async def listed(here: Running, doctor: UUID = DOCTOR) -> list[str]:
     """The starts of the morning."""
-    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={rendered(MORNING[0])}&to={rendered(MORNING[1])}"
+    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(MORNING[0])}&to={format_instant(MORNING[1])}"
     return [slot["starts_at"][11:16] for slot in (await here.http.get(path)).json()["items"]]
 
 
@@ -82,10 +82,10 @@ async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: Running
     assert [each["appointment_id"] for each in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
     assert affected[0] == {
         "appointment_id": str(UUID(int=1)),
-        "starts_at": rendered(NINE),
+        "starts_at": format_instant(NINE),
         "proposals": [
-            {"doctor_id": str(COLLEAGUE), "starts_at": rendered(NINE)},
-            {"doctor_id": str(DOCTOR), "starts_at": rendered(MORNING[1])},
+            {"doctor_id": str(COLLEAGUE), "starts_at": format_instant(NINE)},
+            {"doctor_id": str(DOCTOR), "starts_at": format_instant(MORNING[1])},
         ],
     }
 
@@ -110,9 +110,9 @@ async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: Ru
     kept, cancelled, moved = [await claim(clinic, number) for number in (1, 2, 3)]
     assert (kept["live"], kept["doctor_id"], kept["revision"]) == (True, str(DOCTOR), 1)
     assert cancelled["live"] is False
-    assert (moved["doctor_id"], moved["starts_at"], moved["revision"]) == (str(COLLEAGUE), rendered(NINE + 4 * HALF), 2)
+    assert (moved["doctor_id"], moved["starts_at"], moved["revision"]) == (str(COLLEAGUE), format_instant(NINE + 4 * HALF), 2)
     assert await listed(clinic) == []
-    assert rendered(NINE + 4 * HALF)[11:16] not in await listed(clinic, COLLEAGUE)
+    assert format_instant(NINE + 4 * HALF)[11:16] not in await listed(clinic, COLLEAGUE)
 
 
 async def test_one_event_tells_what_was_displaced(clinic: Running) -> None:
@@ -135,15 +135,15 @@ async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: R
     assert (late.status_code, late.json()["code"]) == (409, "reservation_released")
     answered = await book(clinic, 3, NINE + 8 * HALF, revision=2)
     assert (answered.status_code, answered.json()) == (200, await claim(clinic, 3))
-    assert (await claim(clinic, 3))["starts_at"] == rendered(NINE + 4 * HALF)
+    assert (await claim(clinic, 3))["starts_at"] == format_instant(NINE + 4 * HALF)
 
 
 async def test_a_later_wish_than_a_leave_is_granted(clinic: Running) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     for number in (2, 3):
         answer = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
-        assert (answer["starts_at"], answer["doctor_id"], answer["live"]) == (rendered(NINE + 4 * number * HALF), str(DOCTOR), True)
-    assert rendered(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
+        assert (answer["starts_at"], answer["doctor_id"], answer["live"]) == (format_instant(NINE + 4 * number * HALF), str(DOCTOR), True)
+    assert format_instant(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
 
 
 async def test_a_booking_made_in_between_is_not_lost(clinic: Running) -> None:
@@ -194,14 +194,14 @@ async def test_a_kept_appointment_that_is_cancelled_later_reopens_nothing_and_a_
 async def test_no_buffer_reaches_into_a_leave(clinic: Running) -> None:
     time = (NINE + 12 * HALF, NINE + 14 * HALF)
     assert (await take(clinic, [], time=time)).status_code == 201
-    path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={rendered(time[0] - HALF)}"
+    path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={format_instant(time[0] - HALF)}"
     reasons = (await clinic.http.get(path, headers=SELF)).json()["reasons"]
     assert [reason["code"] for reason in reasons] == ["on_leave"]
 
 
 async def test_holds_in_its_time_are_dropped(clinic: Running) -> None:
     time = (NINE + 12 * HALF, NINE + 14 * HALF)
-    body = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": rendered(time[0])}
+    body = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(time[0])}
     patient = bearer(Role.PATIENT)
     held = (await clinic.http.post("/holds", json=body, headers=patient)).json()
     leave = (await take(clinic, [], time=time)).json()
@@ -254,7 +254,7 @@ async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, time: tupl
 
 async def test_decisions_that_make_no_sense_are_refused(clinic: Running) -> None:
     nowhere = {"appointment_id": str(UUID(int=1)), "action": "move"}
-    somewhere = {**cancel(1), "starts_at": rendered(NINE)}
+    somewhere = {**cancel(1), "starts_at": format_instant(NINE)}
     for decisions, code in (([nowhere], "target_required"), ([somewhere], "target_required"), (keep(1, 1), "decided_twice")):
         refused = await take(clinic, decisions)
         assert (refused.status_code, refused.json()["code"]) == (422, code)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from shared.kit.paging import to_cursor
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
@@ -40,9 +40,9 @@ async def ask(here: Running, path: str, by: dict[str, str] | None = None, **quer
 @pytest.mark.parametrize("path", ["/slots", f"/doctors/{DOCTOR}/slots"])
 async def test_a_list_reaches_over_sixty_two_days_and_not_a_second_more(clinic: Running, path: str) -> None:
     last = NOON + 62 * DAY
-    answer = await ask(clinic, path, begins=rendered(NOON), ends=rendered(last), limit=1000)
+    answer = await ask(clinic, path, begins=format_instant(NOON), ends=format_instant(last), limit=1000)
     assert (answer.status_code, answer.json()["complete"]) == (200, True)
-    refused = await ask(clinic, path, begins=rendered(NOON), ends=rendered(last + timedelta(seconds=1)))
+    refused = await ask(clinic, path, begins=format_instant(NOON), ends=format_instant(last + timedelta(seconds=1)))
     assert (refused.status_code, refused.json()["code"], refused.json()["longest_days"]) == (422, "range_too_long", 62)
     assert refused.json()["errors"][0]["pointer"] == "/to"
 
@@ -57,19 +57,19 @@ async def test_eighty_doctors_may_be_named_and_not_one_more(clinic: Running) -> 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
 async def test_a_list_goes_on_without_a_gap_or_a_repeat(clinic: Running, path: str) -> None:
     """Five doctors are free at each start, so a page may end between two of them."""
-    whole = (await ask(clinic, path, begins=rendered(NINE), limit=20)).json()["items"]
+    whole = (await ask(clinic, path, begins=format_instant(NINE), limit=20)).json()["items"]
     for limit in (2, 5, 7):
         cursor: dict[str, Any] = {}
         for first in range(0, 20, limit):
-            page = (await ask(clinic, path, begins=rendered(NINE), limit=limit, **cursor)).json()
+            page = (await ask(clinic, path, begins=format_instant(NINE), limit=limit, **cursor)).json()
             assert (page["items"][: 20 - first], page["complete"]) == (whole[first : first + limit], False)
             cursor = {"after": page["next"]}
 
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
 async def test_a_list_links_to_what_follows(clinic: Running, path: str) -> None:
-    first = await ask(clinic, path, begins=rendered(NINE), limit=2)
-    following = await ask(clinic, path, begins=rendered(NINE), limit=2, after=first.json()["next"])
+    first = await ask(clinic, path, begins=format_instant(NINE), limit=2)
+    following = await ask(clinic, path, begins=format_instant(NINE), limit=2, after=first.json()["next"])
     assert first.links["next"]["url"].startswith(path)
     linked = await clinic.http.get(first.links["next"]["url"])
     assert linked.json()["items"] == following.json()["items"]
@@ -77,7 +77,7 @@ async def test_a_list_links_to_what_follows(clinic: Running, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "query"), [("/slots", {"ends": rendered(NINE + HALF)}), ("/slots/earliest", {"begins": rendered(NINE + 77 * DAY)})]
+    ("path", "query"), [("/slots", {"ends": format_instant(NINE + HALF)}), ("/slots/earliest", {"begins": format_instant(NINE + 77 * DAY)})]
 )
 async def test_the_last_page_says_that_it_is(clinic: Running, path: str, query: dict[str, Any]) -> None:
     answer = await ask(clinic, path, **query, limit=1000)
@@ -90,9 +90,9 @@ async def test_the_last_page_says_that_it_is(clinic: Running, path: str, query: 
 
 BAD_CURSORS = [
     ("nonsense",),
-    (rendered(NINE),),
-    (rendered(NINE), str(DOCTOR), "more"),
-    (rendered(NINE), "nobody"),
+    (format_instant(NINE),),
+    (format_instant(NINE), str(DOCTOR), "more"),
+    (format_instant(NINE), "nobody"),
     ("yesterday", str(DOCTOR)),
     ("2026-03-09T08:00:00", str(DOCTOR)),
     ("9999-03-09T08:00:00Z", str(DOCTOR)),
@@ -109,9 +109,9 @@ async def test_a_cursor_of_another_list_is_refused(clinic: Running, path: str) -
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
 async def test_a_cursor_from_before_the_list_begins_it_and_one_from_after_it_ends_it(clinic: Running, path: str) -> None:
-    whole = (await ask(clinic, path, begins=rendered(NINE + HALF))).json()["items"]
-    for before in ("1970-01-02T00:00:00Z", rendered(NINE)):
-        found = await ask(clinic, path, begins=rendered(NINE + HALF), after=to_cursor((before, str(DOCTOR))))
+    whole = (await ask(clinic, path, begins=format_instant(NINE + HALF))).json()["items"]
+    for before in ("1970-01-02T00:00:00Z", format_instant(NINE)):
+        found = await ask(clinic, path, begins=format_instant(NINE + HALF), after=to_cursor((before, str(DOCTOR))))
         assert found.json()["items"] == whole
     beyond = (await ask(clinic, path, after=to_cursor(("2199-12-31T00:00:00Z", str(DOCTOR))))).json()
     assert (beyond["items"], beyond["complete"], beyond["next"]) == ([], True, None)
@@ -125,9 +125,9 @@ async def test_words_are_compared_without_accents_and_case(clinic: Running) -> N
 
 async def starts(here: Running, by: dict[str, str], doctor: UUID = DOCTOR, **query: Any) -> list[int]:
     """The free starts of two hours, in half hours after nine."""
-    window = {"begins": rendered(NINE), "ends": rendered(NINE + 4 * HALF), "doctor_id": str(doctor)}
+    window = {"begins": format_instant(NINE), "ends": format_instant(NINE + 4 * HALF), "doctor_id": str(doctor)}
     items = (await ask(here, "/slots", by, **window | query)).json()["items"]
-    return [number for number in range(4) for slot in items if slot["starts_at"] == rendered(NINE + number * HALF)]
+    return [number for number in range(4) for slot in items if slot["starts_at"] == format_instant(NINE + number * HALF)]
 
 
 async def test_whoever_moves_an_appointment_is_shown_what_its_patient_can_keep(clinic: Running) -> None:

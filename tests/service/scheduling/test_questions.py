@@ -13,7 +13,7 @@ import pytest
 from shared.contracts.events import DoctorChanged
 from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
@@ -46,7 +46,7 @@ async def earliest(here: Running, query: str = "", by: dict[str, str] | None = N
     return body
 
 
-async def explain(here: Running, start: str = rendered(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
+async def explain(here: Running, start: str = format_instant(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
     answer = await here.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
     body = answer.json()
     assert body["bookable"] is (body["reasons"] == [])
@@ -54,14 +54,14 @@ async def explain(here: Running, start: str = rendered(NINE), doctor: UUID = DOC
 
 
 async def listed(here: Running, query: str = "", by: dict[str, str] | None = None, doctor: UUID = DOCTOR) -> list[str]:
-    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={rendered(NINE)}&to={rendered(NINE + 4 * HALF)}{query}"
+    path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
     return [slot["starts_at"][11:16] for slot in (await here.http.get(path, headers=by)).json()["items"]]
 
 
 async def test_the_earliest_times_come_by_start_and_then_doctor(clinic: Running) -> None:
     found = await earliest(clinic, "&limit=5")
     keys = [(slot["starts_at"], slot["doctor_id"]) for slot in found["items"]]
-    first, second = rendered(NOON + 2 * HALF), rendered(NOON + 3 * HALF)
+    first, second = format_instant(NOON + 2 * HALF), format_instant(NOON + 3 * HALF)
     assert keys[:4] == [(at, str(doctor)) for at in (first, second) for doctor in (DOCTOR, COLLEAGUE)]
     assert (len(keys), found["complete"]) == (5, False)
     assert await earliest(clinic, "&limit=5") == found
@@ -95,8 +95,8 @@ async def test_the_first_time_may_be_months_away(clinic: Running) -> None:
 
 
 async def test_the_search_begins_where_it_is_told(clinic: Running) -> None:
-    found = await earliest(clinic, f"&from={rendered(NINE + HALF)}&limit=1&time_zone=Asia/Tokyo")
-    assert (found["items"][0]["starts_at"], found["items"][0]["local_start"]) == (rendered(NINE + HALF), "2026-03-09T17:30")
+    found = await earliest(clinic, f"&from={format_instant(NINE + HALF)}&limit=1&time_zone=Asia/Tokyo")
+    assert (found["items"][0]["starts_at"], found["items"][0]["local_start"]) == (format_instant(NINE + HALF), "2026-03-09T17:30")
     assert (await earliest(clinic, "&from=2199-01-01T00:00:00Z"))["items"] == []
 
 
@@ -121,19 +121,19 @@ async def test_a_move_sees_its_own_time_as_free(clinic: Running) -> None:
 
 async def test_every_reason_that_applies_is_told(clinic: Running) -> None:
     await reserve(clinic, 1, patient_id=UUID(int=0xB))
-    assert await explain(clinic, rendered(NINE + HALF)) == []
+    assert await explain(clinic, format_instant(NINE + HALF)) == []
     assert await explain(clinic) == ["taken"]
-    assert await explain(clinic, rendered(NINE - WEEK)) == ["in_the_past"]
-    assert await explain(clinic, rendered(NOON)) == ["too_soon"]
-    assert await explain(clinic, rendered(NINE + 20 * WEEK)) == ["beyond_horizon"]
-    assert await explain(clinic, rendered(NINE + timedelta(minutes=5))) == ["off_grid", "taken"]
-    assert await explain(clinic, rendered(NINE - timedelta(days=1)), RETIRED) == ["doctor_inactive", "outside_hours"]
+    assert await explain(clinic, format_instant(NINE - WEEK)) == ["in_the_past"]
+    assert await explain(clinic, format_instant(NOON)) == ["too_soon"]
+    assert await explain(clinic, format_instant(NINE + 20 * WEEK)) == ["beyond_horizon"]
+    assert await explain(clinic, format_instant(NINE + timedelta(minutes=5))) == ["off_grid", "taken"]
+    assert await explain(clinic, format_instant(NINE - timedelta(days=1)), RETIRED) == ["doctor_inactive", "outside_hours"]
     assert await explain(clinic, doctor=FULL) == ["doctor_not_accepting"]
     assert await explain(clinic, doctor=FULL, by=bearer(Role.RECEPTION)) == []
 
 
 async def test_an_explanation_is_for_those_who_sign_in(clinic: Running) -> None:
-    path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={rendered(NINE)}"
+    path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={format_instant(NINE)}"
     assert (await clinic.http.get(path)).status_code == 401
 
 
@@ -176,7 +176,7 @@ async def test_a_doctor_who_moves_to_another_zone_keeps_the_instants_of_what_is_
     await learn(clinic, time_zone="Europe/London", version=2)
     assert await listed(clinic) == ["09:00", "09:30"]
     agenda = (await clinic.http.get("/calendar", headers=ME)).json()["items"]
-    assert [(entry["starts_at"], entry["local_start"]) for entry in agenda] == [(rendered(NINE), "2026-03-09T08:00")]
+    assert [(entry["starts_at"], entry["local_start"]) for entry in agenda] == [(format_instant(NINE), "2026-03-09T08:00")]
     assert await explain(clinic, by=bearer(Role.ADMIN)) == ["outside_hours", "taken"]
 
 
@@ -185,6 +185,6 @@ async def test_a_date_may_be_closed_or_opened_on_its_own(clinic: Running) -> Non
     night = DateOverride.model_validate({"id": str(uuid4()), "date": "2026-03-10", "windows": [WallWindow(start="23:00", end="01:00")]})
     await learn(clinic, overrides=[closed, night], version=2)
     assert await listed(clinic) == []
-    path = f"/slots?service_id={CHECKUP}&doctor_id={DOCTOR}&from={rendered(NINE)}&to={rendered(NINE + timedelta(days=3))}"
+    path = f"/slots?service_id={CHECKUP}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + timedelta(days=3))}"
     starts = [slot["local_start"] for slot in (await clinic.http.get(path)).json()["items"]]
     assert starts == ["2026-03-10T23:00", "2026-03-10T23:30", "2026-03-11T00:00", "2026-03-11T00:30"]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from shared.contracts.values import rendered
+from shared.contracts.values import format_instant
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
@@ -46,8 +46,8 @@ async def book(here: Running, number: int, start: datetime, revision: int = 1) -
 async def is_open(here: Running, start: datetime) -> bool:
     """As it is listed and explained."""
     question = f"service_id={CHECKUP}&doctor_id={DOCTOR}"
-    listed = await here.http.get(f"/slots?{question}&from={rendered(start)}&to={rendered(start + HALF)}")
-    explained = (await here.http.get(f"/slots/explain?{question}&starts_at={rendered(start)}", headers=ADMIN)).json()
+    listed = await here.http.get(f"/slots?{question}&from={format_instant(start)}&to={format_instant(start + HALF)}")
+    explained = (await here.http.get(f"/slots/explain?{question}&starts_at={format_instant(start)}", headers=ADMIN)).json()
     assert bool(listed.json()["items"]) is explained["bookable"]
     assert {reason["code"] for reason in explained["reasons"]} <= {"on_leave"}
     return bool(explained["bookable"])
@@ -56,14 +56,14 @@ async def is_open(here: Running, start: datetime) -> bool:
 async def take(here: Running, **actions: str) -> str:
     """A leave of the morning; the path that it is withdrawn by."""
     affected = [{"appointment_id": str(UUID(int=int(number[1:]))), "action": action} for number, action in actions.items()]
-    body = {"starts_at": rendered(FIRST), "ends_at": rendered(FIRST + 6 * HALF), "reason": "Away", "affected": affected}
+    body = {"starts_at": format_instant(FIRST), "ends_at": format_instant(FIRST + 6 * HALF), "reason": "Away", "affected": affected}
     answer = await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
     assert answer.status_code == 201, answer.text
     return f"/doctors/{DOCTOR}/leaves/{answer.json()['id']}"
 
 
 async def close(here: Running) -> str:
-    body = {"from": rendered(FIRST), "to": rendered(FIRST + 4 * HALF), "reason": "Holiday"}
+    body = {"from": format_instant(FIRST), "to": format_instant(FIRST + 4 * HALF), "reason": "Holiday"}
     answer = await here.http.post("/admin/closures", json=body, headers=ADMIN)
     return f"/admin/closures/{answer.json()['id']}"
 

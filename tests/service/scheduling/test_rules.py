@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.events import DoctorChanged, ServiceChanged
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.running import Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
@@ -17,7 +17,7 @@ from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_d
 DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:00:00Z"
 
 
-def told(rules: DoctorRules | ServiceRules, number: int) -> DoctorChanged | ServiceChanged:
+def told(rules: DoctorRules | ServiceTypeRules, number: int) -> DoctorChanged | ServiceChanged:
     common = {"id": UUID(int=number), "occurred_at": NOON, "version": rules.version}
     if isinstance(rules, DoctorRules):
         return DoctorChanged(doctor_id=rules.id, rules=rules, **common)

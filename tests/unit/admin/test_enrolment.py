@@ -13,7 +13,7 @@ import pytest
 from admin_svc.domain import NewUser, Wish
 from admin_svc.ports import Listed
 from admin_svc.usecases.enrolment import Enrolment
-from shared.contracts.http import AccountCard, NewAccount
+from shared.contracts.http import AccountCard, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.refusals import TooMany, Unavailable
 from shared.kit.clock import MovableClock
@@ -56,11 +56,11 @@ class World:
         self.paper |= {wish.user.id: (wish, now) for wish in due}
         return due
 
-    async def make(self, user_id: UUID, account: NewAccount | Mapping[str, Any]) -> AccountCard:
+    async def make(self, user_id: UUID, account: CreateAccount | Mapping[str, Any]) -> AccountCard:
         self.step()
         if self.refusal:
             raise self.refusal
-        asked = account.model_dump() if isinstance(account, NewAccount) else {"role": "doctor", **account}
+        asked = account.model_dump() if isinstance(account, CreateAccount) else {"role": "doctor", **account}
         status = "active" if asked.get("password") else "invited"
         card = AccountCard.model_validate({**asked, "id": user_id, "status": status, "version": 1, "created_at": NOON})
         self.made.setdefault(user_id, card)

@@ -12,7 +12,7 @@ from appointment_svc.domain.moves import Status
 from appointment_svc.domain.snapshots import Cards, DoctorSnapshot
 from appointment_svc.domain.wishes import Wish
 from shared.contracts.events import LeaveTaken
-from shared.contracts.http import Actor, Displaced, DoctorRules, PatientCard, ServiceRules
+from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, PatientCard, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 from shared.kit.ids import new_id
 
@@ -40,9 +40,9 @@ def remembered(**changes: Any) -> DoctorSnapshot:
     return DoctorSnapshot.of(a_doctor(**changes))
 
 
-def a_service(**changes: Any) -> ServiceRules:
+def a_service(**changes: Any) -> ServiceTypeRules:
     fields: dict[str, Any] = {"id": CHECKUP, "name": "Knee check-up", "specialty": "Orthopaedics", "duration_minutes": 30}
-    return ServiceRules(**fields | {"slot_step_minutes": 30, "horizon_days": 90, "version": 1} | changes)
+    return ServiceTypeRules(**fields | {"slot_step_minutes": 30, "horizon_days": 90, "version": 1} | changes)
 
 
 def a_patient(**changes: Any) -> PatientCard:
@@ -65,17 +65,17 @@ def with_anyone(**changes: Any) -> Appointment:
     return replace(asked, **changes)
 
 
-def a_displaced(one: Appointment, action: str = "cancelled", **changes: Any) -> Displaced:
+def a_displaced(one: Appointment, action: str = "cancelled", **changes: Any) -> LeaveOutcome:
     """What a leave did to an appointment as it stands; moved ones an hour on, to a colleague."""
     fields: dict[str, Any] = {"appointment_id": one.id, "action": action, "revision": one.revision + 1}
     fields |= {"previous_doctor_id": one.doctor_id, "previous_starts_at": one.starts_at}
     if action == "moved":
         later = one.starts_at + timedelta(hours=1)
         fields |= {"doctor_id": COLLEAGUE, "starts_at": later, "ends_at": later + HALF}
-    return Displaced(**fields | changes)
+    return LeaveOutcome(**fields | changes)
 
 
-def a_leave(*displaced: Displaced) -> LeaveTaken:
+def a_leave(*displaced: LeaveOutcome) -> LeaveTaken:
     """Of the doctor, all day, entered by themselves."""
     begins, by = NINE - timedelta(hours=1), Actor.of(DR_WEISS)
     times = {"occurred_at": NOON, "starts_at": begins, "ends_at": begins + timedelta(hours=10)}

@@ -19,9 +19,9 @@ from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.keep import Keeping
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.events import AppointmentEvent, LeaveTaken
-from shared.contracts.http import Displaced, DoctorRules, PatientCard, Reservation, Reserve, ServiceRules
+from shared.contracts.http import DoctorRules, LeaveOutcome, PatientCard, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Conflict, NoSuch, Unavailable
+from shared.contracts.refusals import Conflict, ResourceNotFound, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NOON, PATIENT, STRANGER, a_displaced, a_doctor, a_leave, a_patient, a_service
@@ -126,17 +126,17 @@ class Calendar:
     released: dict[UUID, Reservation] = field(default_factory=dict)
     tombstones: dict[UUID, int] = field(default_factory=dict)
     down: Exception | None = None
-    asked: list[Reserve] = field(default_factory=list)
+    asked: list[ReserveTime] = field(default_factory=list)
     doctors: tuple[UUID, ...] = (DOCTOR, COLLEAGUE)
 
-    async def reserve(self, appointment_id: UUID, wish: Reserve) -> Reservation:
+    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation:
         async with self.fate.call():
             if self.down:
                 raise self.down
             self.asked.append(wish)
             return self.decide(appointment_id, wish)
 
-    def decide(self, appointment_id: UUID, wish: Reserve) -> Reservation:
+    def decide(self, appointment_id: UUID, wish: ReserveTime) -> Reservation:
         standing = self.claims.get(appointment_id)
         if standing and wish.revision <= standing.revision:
             return standing
@@ -154,7 +154,7 @@ class Calendar:
         self.claims[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
         return self.claims[appointment_id]
 
-    def leave(self, *displaced: Displaced) -> None:
+    def leave(self, *displaced: LeaveOutcome) -> None:
         """A leave has displaced claims."""
         for one in displaced:
             if one.action == "cancelled":
@@ -198,7 +198,7 @@ class Clinic:
     fate: Fate = field(default_factory=Fate)
     clock: MovableClock = field(default_factory=lambda: MovableClock(NOON, running=False))
     most_active: int = 20
-    rules: ServiceRules = field(default_factory=a_service)
+    rules: ServiceTypeRules = field(default_factory=a_service)
     staff: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
     silent: bool = False
     people: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
@@ -216,12 +216,12 @@ class Clinic:
         if self.silent:
             raise Unavailable
         if doctor_id not in self.staff:
-            raise NoSuch
+            raise ResourceNotFound
         return self.staff[doctor_id]
 
-    async def service(self, service_id: UUID) -> ServiceRules:
+    async def service(self, service_id: UUID) -> ServiceTypeRules:
         if service_id != self.rules.id:
-            raise NoSuch
+            raise ResourceNotFound
         return self.rules
 
     async def card(self, patient_id: UUID) -> PatientCard:
@@ -235,7 +235,7 @@ class Clinic:
         return appointment
 
     def claims_for(self, appointment: Appointment) -> None:
-        wish = Reserve(
+        wish = ReserveTime(
             service_id=appointment.service.id, doctor_id=appointment.doctor_id, patient_id=appointment.patient.id,
             starts_at=appointment.starts_at, revision=max(appointment.revision, 1), by={"id": PATIENT, "role": "patient"},
         )  # fmt: skip

@@ -13,24 +13,24 @@ from fastapi import FastAPI, Query, Request
 from pydantic import Field
 
 from shared.contracts import refusals as families
-from shared.contracts.refusals import Conflict, NoSuch, expect_version
-from shared.contracts.values import Answer, Body, Instant, Line
+from shared.contracts.refusals import Conflict, ResourceNotFound, require_version
+from shared.contracts.values import Instant, ReadModel, RequestModel, ShortText
 from shared.kit import routes
-from shared.kit.access import Admin, IfMatch, MustMatch, Once, Public
-from shared.kit.answers import Answer as Kept
-from shared.kit.answers import Answers, IdempotencyKeyReused, RequestInProgress
-from shared.kit.app import walled
+from shared.kit.access import Admin, IfMatch, OperationId, Public, RequireIfMatch
+from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
+from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, RequestInProgress
+from shared.kit.idempotency import StoredResponse as Kept
 from shared.kit.paging import Page, Paged
-from shared.kit.retry import Aborted
+from shared.kit.retry import TransactionAborted
 from shared.kit.tokens import Keys, Verifier
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks
 
-router = routes.router()
+router = routes.service_router()
 
 
-class NoSuchShoe(NoSuch):
+class NoSuchShoe(ResourceNotFound):
     """There is no such shoe."""
 
 
@@ -38,15 +38,15 @@ class NameTaken(Conflict):
     """Another shoe has this name."""
 
 
-class NewShoe(Body):
-    name: Line
+class NewShoe(RequestModel):
+    name: ShortText
     size: Annotated[int, Field(strict=True, ge=1, le=60)] = 40
     made_at: Instant | None = None
-    labels: list[Line] = Field(default=[], max_length=50)
+    labels: list[ShortText] = Field(default=[], max_length=50)
     width: float = 1.0
 
 
-class Shoe(Answer):
+class Shoe(ReadModel):
     id: UUID
     name: str
     size: int
@@ -68,11 +68,11 @@ def shelf(request: Request) -> Shelf:
 
 
 @router.post("/shoes", response_model=Shoe, status_code=201)
-async def make_shoe(body: NewShoe, request: Request, _caller: Admin, once: Once) -> Shoe:
+async def make_shoe(body: NewShoe, request: Request, _caller: Admin, once: OperationId) -> Shoe:
     shelf(request).ran += 1
     if shelf(request).aborts:
         shelf(request).aborts -= 1
-        raise Aborted
+        raise TransactionAborted
     if body.name == "taken":
         raise NameTaken(names=["other"])
     if body.name == "crash":
@@ -97,9 +97,9 @@ async def get_shoe(shoe_id: UUID, request: Request, _caller: Public) -> Shoe:
 
 
 @router.patch("/shoes/{shoe_id}", response_model=Shoe)
-async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, caller: Admin, expected: MustMatch) -> Shoe:
+async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, caller: Admin, expected: RequireIfMatch) -> Shoe:
     shoe = await get_shoe(shoe_id, request, caller)
-    expect_version(shoe.version, expected)
+    require_version(shoe.version, expected)
     if body.name == "taken":
         raise NameTaken
     changed = Shoe(id=shoe.id, name=body.name, size=body.size, version=shoe.version + 1)
@@ -110,7 +110,7 @@ async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, caller: Adm
 @router.post("/shoes/{shoe_id}/polish", response_model=Shoe)
 async def polish_shoe(shoe_id: UUID, request: Request, caller: Admin, expected: IfMatch) -> Shoe:
     shoe = await get_shoe(shoe_id, request, caller)
-    expect_version(shoe.version, expected)
+    require_version(shoe.version, expected)
     return shoe
 
 
@@ -164,7 +164,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(answers: Answers | None = None) -> AsyncIterator[Shop]:
+async def shop(answers: IdempotencyStore | None = None) -> AsyncIterator[Shop]:
     """The app over ASGI; kept answers in memory unless a store is given."""
     clock = MovableClock()
 
@@ -178,7 +178,7 @@ async def shop(answers: Answers | None = None) -> AsyncIterator[Shop]:
         app.state.shelf = Shelf()
         yield
 
-    app = walled("shoe-shop", lifespan, router)
+    app = create_service_app("shoe-shop", lifespan, router)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://shop") as http,

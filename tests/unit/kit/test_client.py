@@ -13,9 +13,9 @@ import pytest
 
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, Unavailable
-from shared.contracts.values import Answer
+from shared.contracts.values import ReadModel
 from shared.kit.breaker import FAILURES, Breaker
-from shared.kit.client import Neighbour, ServiceToken
+from shared.kit.client import ServiceClient, ServiceToken
 from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
 from shared.kit.logs import request_id, traceparent
@@ -25,7 +25,7 @@ PROBLEM = {"content-type": "application/problem+json"}
 ONE, TWO = "http://one", "http://two"
 
 
-class Thing(Answer):
+class Thing(ReadModel):
     name: str
 
 
@@ -45,9 +45,9 @@ class Wire(httpx.AsyncBaseTransport):
         return [request.url.host for request in self.asked]
 
 
-def neighbour(answer: Asked, *urls: str, token: Any = None) -> tuple[Neighbour, Wire]:
+def neighbour(answer: Asked, *urls: str, token: Any = None) -> tuple[ServiceClient, Wire]:
     wire = Wire(answer)
-    return Neighbour(Service.DOCTOR, urls or (ONE,), httpx.AsyncClient(transport=wire, timeout=None), token), wire
+    return ServiceClient(Service.DOCTOR, urls or (ONE,), httpx.AsyncClient(transport=wire, timeout=None), token), wire
 
 
 def ok(_request: httpx.Request) -> httpx.Response:

@@ -11,7 +11,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from shared.contracts.refusals import FAMILIES, Conflict, Refusal
-from shared.kit.problems import STATUS, Malformed, raised, refusals, refused, status_of
+from shared.kit.problems import STATUS, Malformed, from_problem, problem_response, refusals, status_of
 from tests.tokens import bearer
 from tests.unit.kit.shop import Shop
 
@@ -42,7 +42,7 @@ async def test_every_family_is_a_problem_document(here: Shop, family: type[Refus
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_a_neighbours_refusal_comes_back_as_it_was(family: type[Refusal]) -> None:
     body = {"code": "slot_taken", "title": "Slot taken", "detail": "The time is taken.", "status": 1, "alternatives": [{"a": 1}]}
-    relayed = raised(STATUS[family], body)
+    relayed = from_problem(STATUS[family], body)
     assert isinstance(relayed, family)
     assert (relayed.code, relayed.title, relayed.detail) == ("slot_taken", "Slot taken", "The time is taken.")
     assert (relayed.facts, status_of(relayed)) == ({"alternatives": [{"a": 1}]}, STATUS[family])
@@ -50,7 +50,7 @@ def test_a_neighbours_refusal_comes_back_as_it_was(family: type[Refusal]) -> Non
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 418, 500, 502, 504])
 def test_a_neighbours_fault_is_ours_to_wait_out(status: int) -> None:
-    assert status_of(raised(status, {"code": "x"})) == 503
+    assert status_of(from_problem(status, {"code": "x"})) == 503
 
 
 def test_documented_refusals_are_grouped_by_status() -> None:
@@ -200,5 +200,5 @@ async def test_the_walls_routes_are_no_part_of_the_document(here: Shop) -> None:
 
 
 def test_instants_in_facts_are_written_as_everywhere() -> None:
-    body = json.loads(bytes(refused(Conflict(starts_at=datetime(2026, 3, 8, 20, tzinfo=UTC)), "/x").body))
+    body = json.loads(bytes(problem_response(Conflict(starts_at=datetime(2026, 3, 8, 20, tzinfo=UTC)), "/x").body))
     assert body["starts_at"] == "2026-03-08T20:00:00Z"

@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.refusals import Unavailable
-from shared.kit.cancelling import heeded
+from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import MovableClock, system_clock
-from shared.kit.ids import new_id, same_id
-from shared.kit.jobs import Jobs, Pulse
-from shared.kit.retry import Aborted, retried
+from shared.kit.ids import derive_id, new_id
+from shared.kit.jobs import BackgroundWork, Jobs
+from shared.kit.retry import TransactionAborted, retry_transaction
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ class Work:
 
 
 async def test_a_job_goes_on_while_there_is_something_to_do() -> None:
-    work, pulse = Work(left=5), Pulse()
+    work, pulse = Work(left=5), BackgroundWork()
     jobs = Jobs(pulse)
     jobs.add("work", work, every_seconds=3600)
     async with jobs:
@@ -85,7 +85,7 @@ async def test_a_cancellation_that_became_an_error_is_heeded() -> None:
     begun = asyncio.Event()
 
     async def broken() -> None:
-        with suppress(OSError), heeded():
+        with suppress(OSError), propagate_cancellation():
             try:
                 begun.set()
                 await asyncio.Event().wait()
@@ -108,9 +108,9 @@ async def test_a_job_runs_again_when_its_time_comes() -> None:
             await work.ran.wait()
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("bug"), Unavailable(), Aborted(), OSError(), TimeoutError()])
+@pytest.mark.parametrize("failure", [RuntimeError("bug"), Unavailable(), TransactionAborted(), OSError(), TimeoutError()])
 async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
-    work, healthy, jobs, pulse = Work(raises=failure), Work(), Jobs(Pulse()), Pulse()
+    work, healthy, jobs, pulse = Work(raises=failure), Work(), Jobs(BackgroundWork()), BackgroundWork()
     jobs = Jobs(pulse)
     jobs.add("failing", work, every_seconds=3600)
     jobs.add("healthy", healthy, every_seconds=3600)
@@ -122,7 +122,7 @@ async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
 
 
 async def test_a_job_never_runs_twice_at_once() -> None:
-    together, most, pulse = 0, 0, Pulse()
+    together, most, pulse = 0, 0, BackgroundWork()
 
     async def work() -> int:
         nonlocal together, most
@@ -142,7 +142,7 @@ async def test_a_job_never_runs_twice_at_once() -> None:
 
 async def test_what_a_run_under_way_does_counts_too() -> None:
     """Else whoever waits would leave before what it set in motion arrives."""
-    begun, looked, may_end, seen, pulse = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), Pulse()
+    begun, looked, may_end, seen, pulse = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), BackgroundWork()
 
     async def slow() -> int:
         first = not begun.is_set()
@@ -168,13 +168,13 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
 
 
 async def test_a_pulse_stops_at_last() -> None:
-    pulse = Pulse()
+    pulse = BackgroundWork()
     pulse.works.append(Work(left=10**6))
     assert await pulse.settle() == 1000
 
 
 async def test_jobs_that_left_no_longer_beat() -> None:
-    work, pulse = Work(), Pulse()
+    work, pulse = Work(), BackgroundWork()
     jobs = Jobs(pulse)
     jobs.add("work", work, every_seconds=3600)
     async with jobs:
@@ -191,16 +191,16 @@ async def test_an_aborted_transaction_is_done_again() -> None:
         nonlocal runs
         runs += 1
         if runs < 3:
-            raise Aborted
+            raise TransactionAborted
         return "done"
 
-    assert (await retried(third_time_lucky), runs) == ("done", 3)
+    assert (await retry_transaction(third_time_lucky), runs) == ("done", 3)
 
 
 async def test_what_is_no_abort_is_not_done_again() -> None:
     work = Work(raises=RuntimeError("bug"))
     with pytest.raises(RuntimeError):
-        await retried(work)
+        await retry_transaction(work)
     assert work.runs == 1
 
 
@@ -230,5 +230,5 @@ def test_ids_are_new_in_the_order_of_time_or_the_same_for_the_same_words() -> No
     assert {identity.version for identity in made} == {7}
     assert all(type(identity) is UUID for identity in made)
     space = made[0]
-    assert same_id(space, "a", 1) == same_id(space, "a", "1") != same_id(space, "a1")
-    assert same_id(space, "a", "b") != same_id(made[1], "a", "b")
+    assert derive_id(space, "a", 1) == derive_id(space, "a", "1") != derive_id(space, "a1")
+    assert derive_id(space, "a", "b") != derive_id(made[1], "a", "b")

@@ -13,9 +13,9 @@ import pytest
 
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
-from shared.kit.client import Neighbour
+from shared.kit.client import ServiceClient
 from shared.kit.deadlines import deadline
-from shared.kit.footing import network
+from shared.kit.service_runtime import network
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -51,9 +51,9 @@ async def serving(server: Server) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def neighbour(*urls: str) -> AsyncIterator[Neighbour]:
+async def neighbour(*urls: str) -> AsyncIterator[ServiceClient]:
     async with httpx.AsyncClient(transport=network(), trust_env=False, timeout=None) as http:
-        yield Neighbour(Service.DOCTOR, urls, http, None)
+        yield ServiceClient(Service.DOCTOR, urls, http, None)
 
 
 def a_dead_url() -> str:
@@ -80,13 +80,13 @@ async def test_after_a_storm_of_deadlines_calls_succeed_again() -> None:
     server = Server()
     server.silent = True
 
-    async def hurried(here: Neighbour) -> None:
+    async def hurried(here: ServiceClient) -> None:
         deadline.set(time.monotonic() + 0.1)
         with pytest.raises(Unavailable):
             await here.call("POST", "/x")
 
     async with serving(server) as url, httpx.AsyncClient(transport=network(), trust_env=False, timeout=None) as http:
-        await asyncio.gather(*(asyncio.create_task(hurried(Neighbour(Service.DOCTOR, [url], http, None))) for _ in range(150)))
+        await asyncio.gather(*(asyncio.create_task(hurried(ServiceClient(Service.DOCTOR, [url], http, None))) for _ in range(150)))
         server.silent = False
-        here = Neighbour(Service.DOCTOR, [url], http, None)
+        here = ServiceClient(Service.DOCTOR, [url], http, None)
         assert [await here.call("GET", "/x") for _ in range(10)] == [{}] * 10

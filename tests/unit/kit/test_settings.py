@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.identity import Service
-from shared.kit.settings import BadSettings, CommonSettings
+from shared.kit.settings import CommonSettings, InvalidSettings
 
 Setting = Callable[[str, str], None]
 STRONG = secrets.token_urlsafe(32)
@@ -38,7 +38,7 @@ def put(monkeypatch: pytest.MonkeyPatch) -> Setting:
 
 
 def faults() -> str:
-    with pytest.raises(BadSettings) as stopped:
+    with pytest.raises(InvalidSettings) as stopped:
         Settings.read()
     return str(stopped.value)
 

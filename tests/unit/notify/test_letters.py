@@ -36,7 +36,7 @@ def an_event(topic: str = "appointment.booked.v1", **changes: Any) -> Appointmen
     } | changes
     facts.setdefault("ends_at", facts["starts_at"] + timedelta(minutes=30))
     people = dict(zip(("id", "appointment_id", "service_id", "doctor_id", "patient_id"), IDS, strict=False))
-    return AppointmentEvent.named(topic, occurred_at=NOON, actor=Actor(id=IDS[5], role=Role.ADMIN), **people | facts)
+    return AppointmentEvent.for_topic(topic, occurred_at=NOON, actor=Actor(id=IDS[5], role=Role.ADMIN), **people | facts)
 
 
 def a_message(kind: Kind = Kind.BOOKED, reader: Reader = Reader.PATIENT, **changes: Any) -> Message:

@@ -95,5 +95,5 @@ def test_a_doctor_treats_a_patient_unless_the_visit_was_called_off(status: str, 
     people: dict[str, Any] = {"appointment_id": UUID(int=9), "service_id": UUID(int=8), "doctor_id": DOCTOR, "patient_id": SAM}
     times: dict[str, Any] = {"id": UUID(int=7), "occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "UTC"}
     said: dict[str, Any] = {"version": 4, "sequence": 0, "status": status, "actor": Actor(id=SAM, role=Role.PATIENT)}
-    event = AppointmentEvent.named("appointment.amended.v1", **people, **times, **said)
+    event = AppointmentEvent.for_topic("appointment.amended.v1", **people, **times, **said)
     assert Visit.of(event) == Visit(UUID(int=9), SAM, DOCTOR, treats, 4)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.contracts.http import Actor, DoctorRules, Reserve, ServiceRules, WeeklyWindow
+from shared.contracts.http import Actor, DoctorRules, ReserveTime, ServiceTypeRules, WeeklyWindow
 from shared.contracts.identity import Role
 
 DOCTOR, COLLEAGUE = UUID(int=0xD1), UUID(int=0xD2)
@@ -28,7 +28,7 @@ def a_doctor(**changes: Any) -> DoctorRules:
     return DoctorRules(**fields | changes)
 
 
-def a_service(**changes: Any) -> ServiceRules:
+def a_service(**changes: Any) -> ServiceTypeRules:
     fields: dict[str, Any] = {
         "id": CHECKUP,
         "name": "Check-up",
@@ -37,10 +37,10 @@ def a_service(**changes: Any) -> ServiceRules:
         "horizon_days": 90,
         "version": 1,
     }
-    return ServiceRules(**fields | changes)
+    return ServiceTypeRules(**fields | changes)
 
 
-def a_wish(**changes: Any) -> Reserve:
+def a_wish(**changes: Any) -> ReserveTime:
     patient_id = changes.get("patient_id", PATIENT)
     fields: dict[str, Any] = {
         "service_id": CHECKUP,
@@ -50,4 +50,4 @@ def a_wish(**changes: Any) -> Reserve:
         "revision": 1,
         "by": Actor(id=patient_id, role=Role.PATIENT),
     }
-    return Reserve(**fields | changes)
+    return ReserveTime(**fields | changes)

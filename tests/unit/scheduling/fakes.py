@@ -18,8 +18,8 @@ from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.ports import Overtaken
 from shared.contracts.events import Event
-from shared.contracts.grains import Span, grain_from
-from shared.contracts.http import DoctorRules, ServiceRules
+from shared.contracts.grains import Span, first_grain_at_or_after
+from shared.contracts.http import DoctorRules, ServiceTypeRules
 
 Seat = Claim | Hold
 
@@ -108,7 +108,7 @@ class Memory:
 
     async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
         places = [(claim.place, claim) for claim in self.claims.values() if claim.live and claim.place and not claim.begun]
-        ahead = [(place, claim) for place, claim in places if place.visit.start >= grain_from(now)]
+        ahead = [(place, claim) for place, claim in places if place.visit.start >= first_grain_at_or_after(now)]
         hit = [claim for place, claim in ahead if place.doctor_id in doctor_ids and meet(place.visit, span)]
         return sorted(hit, key=lambda claim: (claim.place.visit.start if claim.place else 0, claim.id))[:limit]
 
@@ -182,10 +182,10 @@ class Memory:
     async def closures(self) -> list[Closure]:
         return list(self.closed.values())
 
-    async def announce(self, event: Event) -> None:
+    async def add_event(self, event: Event) -> None:
         self.told.append(event)
 
-    async def first_time(self, event_id: UUID) -> bool:
+    async def mark_handled(self, event_id: UUID) -> bool:
         new = event_id not in self.seen
         self.seen.add(event_id)
         return new
@@ -193,10 +193,10 @@ class Memory:
     async def learn_doctor(self, rules: DoctorRules) -> bool:
         return self._learn(rules)
 
-    async def learn_service(self, rules: ServiceRules) -> bool:
+    async def learn_service(self, rules: ServiceTypeRules) -> bool:
         return self._learn(rules)
 
-    def _learn(self, rules: DoctorRules | ServiceRules) -> bool:
+    def _learn(self, rules: DoctorRules | ServiceTypeRules) -> bool:
         new = rules.id not in self.known or self.known[rules.id].version < rules.version
         if new:
             self.known[rules.id] = rules
@@ -249,14 +249,14 @@ class Owner:
     """Who owns the rules; `asked` is what it was asked for."""
 
     of_doctors: dict[UUID, DoctorRules] = field(default_factory=dict)
-    of_services: dict[UUID, ServiceRules] = field(default_factory=dict)
+    of_services: dict[UUID, ServiceTypeRules] = field(default_factory=dict)
     asked: list[UUID] = field(default_factory=list)
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
         self.asked.append(doctor_id)
         return self.of_doctors.get(doctor_id)
 
-    async def service(self, service_id: UUID) -> ServiceRules | None:
+    async def service(self, service_id: UUID) -> ServiceTypeRules | None:
         self.asked.append(service_id)
         return self.of_services.get(service_id)
 
@@ -264,5 +264,5 @@ class Owner:
         for rules in self.of_doctors.values():
             yield [rules]
 
-    async def services(self) -> AsyncIterator[Sequence[ServiceRules]]:
+    async def services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
         yield list(self.of_services.values())

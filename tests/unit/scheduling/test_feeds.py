@@ -44,7 +44,7 @@ class Memory:
     async def unlink(self, account_id: UUID) -> None:
         self.links.pop(account_id, None)
 
-    async def first_time(self, event_id: UUID) -> bool:
+    async def mark_handled(self, event_id: UUID) -> bool:
         new = event_id not in self.seen
         self.seen.add(event_id)
         return new

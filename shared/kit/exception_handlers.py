@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from shared.contracts.refusals import Refusal
 from shared.kit.logs import log
-from shared.kit.problems import document, from_validation, problem, refused
+from shared.kit.problems import from_validation, json_problem, problem_document, problem_response
 
 TITLES = {
     400: "Malformed request",
@@ -25,17 +25,19 @@ def install(app: FastAPI) -> None:
 
     async def on_refusal(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        return _private(request, refused(error, request.url.path))
+        return _private(request, problem_response(error, request.url.path))
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return _private(request, refused(from_validation(error), request.url.path))
+        return _private(request, problem_response(from_validation(error), request.url.path))
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         title = TITLES.get(error.status_code, "Refused")
         code = CODES.get(error.status_code, "refused")
-        return problem(error.status_code, document(error.status_code, code, title, f"{title}.", request.url.path), error.headers)
+        return json_problem(
+            error.status_code, problem_document(error.status_code, code, title, f"{title}.", request.url.path), error.headers
+        )
 
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(RequestValidationError, on_validation)
@@ -51,4 +53,4 @@ def _private(request: Request, response: Response) -> Response:
 def crashed(instance: str) -> Response:
     """500 with no detail; the log has it."""
     log.exception("unhandled")
-    return problem(500, document(500, "internal_error", "Internal error", "Something went wrong on our side.", instance))
+    return json_problem(500, problem_document(500, "internal_error", "Internal error", "Something went wrong on our side.", instance))

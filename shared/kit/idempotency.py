@@ -14,12 +14,12 @@ from fastapi import Request, Response
 
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
-from shared.kit.ids import same_id
-from shared.kit.retry import retried
+from shared.kit.ids import derive_id
+from shared.kit.retry import retry_transaction
 
-KEPT_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
+STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
 LEASE = timedelta(seconds=60)
-KEPT_FOR = timedelta(hours=48)
+RETENTION = timedelta(hours=48)
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -36,7 +36,7 @@ class RequestInProgress(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """An answer as it left."""
 
     status: int
@@ -44,21 +44,21 @@ class Answer:
     body: bytes
 
     @classmethod
-    def of(cls, response: Response) -> Answer:
-        headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    def of(cls, response: Response) -> StoredResponse:
+        headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
         return cls(response.status_code, headers, bytes(response.body))
 
     def again(self) -> Response:
         return Response(self.body, self.status, {**self.headers, "Idempotent-Replayed": "true"})
 
 
-class Answers(Protocol):
+class IdempotencyStore(Protocol):
     """Where keys and answers are kept, at least 24 h."""
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> Answer | None:
+    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
         """None: the key is the caller's to run now. Refuses with IdempotencyKeyReused or RequestInProgress."""
 
-    async def keep(self, key_id: UUID, answer: Answer) -> None: ...
+    async def keep(self, key_id: UUID, answer: StoredResponse) -> None: ...
 
     async def release(self, key_id: UUID) -> None: ...
 
@@ -70,26 +70,26 @@ def key_id(request: Request, caller: Caller | None) -> UUID | None:
         return None
     if not KEY.fullmatch(key):
         raise BadIdempotencyKey(pointer="/Idempotency-Key")
-    return same_id(caller.id, request.url.path, key)
+    return derive_id(caller.id, request.url.path, key)
 
 
-async def answered_once(request: Request, caller: Caller | None, run: Callable[[], Awaitable[Response]]) -> Response:
+async def run_once(request: Request, caller: Caller | None, run: Callable[[], Awaitable[Response]]) -> Response:
     """Runs the request, or gives the answer of the first one. What failed on our side, was malformed or is secret is not kept."""
     wish = key_id(request, caller)
     if wish is None:
         return await run()
-    answers: Answers = request.app.state.answers
+    answers: IdempotencyStore = request.app.state.answers
     fingerprint = await _fingerprint(request)
-    known = await retried(lambda: answers.claim(wish, fingerprint))
+    known = await retry_transaction(lambda: answers.claim(wish, fingerprint))
     if known is not None:
         return known.again()
     request.scope["once"] = wish
     try:
         response = await run()
     except BaseException:
-        await retried(lambda: answers.release(wish))
+        await retry_transaction(lambda: answers.release(wish))
         raise
-    await retried(lambda: answers.keep(wish, Answer.of(response)) if _may_be_kept(response) else answers.release(wish))
+    await retry_transaction(lambda: answers.keep(wish, StoredResponse.of(response)) if _may_be_kept(response) else answers.release(wish))
     return response
 
 

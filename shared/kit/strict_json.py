@@ -12,7 +12,7 @@ from shared.kit.problems import DuplicateKey, Malformed
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def parsed(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
     """The value of a body; Malformed or DuplicateKey otherwise."""
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_number)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def propagate_cancellation() -> Iterator[None]:
     """A cancellation that comes within ends what is within, even when it was lost there or became an error.
 
     `asyncio.wait_for` of Python 3.11 loses one that comes together with its result, and drivers open their connections with it. A loop

@@ -35,7 +35,7 @@ def literal(value: object) -> str:
     raise TypeError(f"{type(value).__name__} must be bound")
 
 
-def row_into(table: Table, row: Mapping[str, object]) -> str:
+def insert_statement(table: Table, row: Mapping[str, object]) -> str:
     """The INSERT of one row."""
     return f"{_into(table, tuple(row))} ({', '.join(map(literal, row.values()))})"
 
@@ -45,7 +45,7 @@ def _into(table: Table, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table.name} ({', '.join(f'`{name}`' for name in columns)}) VALUES"
 
 
-async def send(connection: AsyncConnection, statements: Iterable[str]) -> None:
+async def execute_statements(connection: AsyncConnection, statements: Iterable[str]) -> None:
     """Runs statements in the connection's transaction, in one round trip where the driver can."""
     if connection.dialect.name == "sqlite":
         for statement in statements:

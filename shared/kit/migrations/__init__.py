@@ -12,12 +12,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shared.kit.schema import plumbing
+from shared.kit.infrastructure_tables import infrastructure_tables
 
 DRIVERS = {"mysql+aiomysql": "mysql+pymysql", "sqlite+aiosqlite": "sqlite"}
 
 
-def blocking(url: str) -> str:
+def synchronous_url(url: str) -> str:
     """The same database through a driver that Alembic can use."""
     scheme, _, rest = url.partition("://")
     return f"{DRIVERS.get(scheme, scheme)}://{rest}"
@@ -28,14 +28,14 @@ def config(package: str, url: str) -> Config:
     made.set_main_option("script_location", str(Path(__file__).parent))
     made.set_main_option("version_locations", str(files(package).joinpath("migrations")))
     made.set_main_option("path_separator", "os")
-    made.attributes["url"] = blocking(url)
+    made.attributes["url"] = synchronous_url(url)
     return made
 
 
-def up_to_date(package: str, url: str) -> bool:
+def is_up_to_date(package: str, url: str) -> bool:
     """Whether the schema stands at the newest revision; a cheap look, for every start."""
     wanted = ScriptDirectory.from_config(config(package, url)).get_current_head()
-    engine = sa.create_engine(blocking(url))
+    engine = sa.create_engine(synchronous_url(url))
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision() == wanted
@@ -48,10 +48,10 @@ def migrate(package: str, url: str) -> None:
     command.upgrade(config(package, url), "head")
 
 
-def create_plumbing() -> None:
+def create_infrastructure_tables() -> None:
     """For a first migration: outbox, inbox, leases, answers as of the first release."""
     metadata = sa.MetaData()
-    plumbing(metadata)
+    infrastructure_tables(metadata)
     metadata.create_all(op.get_bind())
 
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 from unicodedata import combining, normalize
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """Without case and accents."""
     return "".join(sign for sign in normalize("NFKD", text).casefold() if not combining(sign)).strip()

@@ -13,20 +13,20 @@ from shared.contracts.identity import Service
 from shared.kit.bus import EXCHANGE, Bus
 from shared.kit.clock import Clock, system_clock
 from shared.kit.ids import new_id
-from shared.kit.jobs import Pulse
+from shared.kit.jobs import BackgroundWork
 
 Transport = Callable[[Service], httpx.AsyncBaseTransport]
 
 
 @dataclass(frozen=True, slots=True)
-class Plugs:
+class Overrides:
     """None means: the service makes its own from its settings. `holder` names this instance in leases."""
 
     bus: Bus | None = None
     transport: Transport | None = None
     clock: Clock = system_clock
     mailbox: Any = None
-    pulse: Pulse | None = None
+    pulse: BackgroundWork | None = None
     holder: str = field(default_factory=lambda: str(new_id()))
 
 

@@ -13,16 +13,16 @@ from fastapi import FastAPI
 
 from shared.contracts.events import Event, SessionEnded
 from shared.contracts.identity import Service
-from shared.contracts.values import Answer, Instant
+from shared.contracts.values import Instant, ReadModel
 from shared.kit.bus import Bus, Handlers
-from shared.kit.client import Neighbour, ServiceToken, Token
+from shared.kit.client import ServiceClient, ServiceToken, Token
 from shared.kit.clock import Clock
+from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
-from shared.kit.keeping import SqlAnswers, SqlLeases
-from shared.kit.leases import Holder
+from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
+from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
-from shared.kit.plugs import Plugs, open_bus
-from shared.kit.schema import Plumbing
+from shared.kit.overrides import Overrides, open_bus
 from shared.kit.settings import CommonSettings
 from shared.kit.sql import Database
 from shared.kit.tokens import FetchKeys, Keys, Verifier
@@ -30,24 +30,24 @@ from shared.kit.tokens import FetchKeys, Keys, Verifier
 WATCH_SECONDS = 3.0
 
 
-class EndedSession(Answer):
+class EndedSession(ReadModel):
     session_id: UUID
     expires_at: Instant
 
 
-class EndedSessions(Answer):
+class EndedSessions(ReadModel):
     """What auth-service answers to `GET /internal/ended-sessions`."""
 
     items: list[EndedSession]
 
 
 @dataclass(slots=True)
-class Footing:
+class ServiceRuntime:
     """Made by `footing(...)`; closed with the service."""
 
     app: FastAPI
     settings: CommonSettings
-    plugs: Plugs
+    plugs: Overrides
     bus: Bus
     jobs: Jobs
     stack: AsyncExitStack
@@ -58,12 +58,12 @@ class Footing:
     def clock(self) -> Clock:
         return self.plugs.clock
 
-    def neighbour(self, service: Service) -> Neighbour:
+    def neighbour(self, service: Service) -> ServiceClient:
         """A client of another service, with this service's own token."""
         if self.token is None:
-            auth = Neighbour(Service.AUTH, self.settings.urls(Service.AUTH), self._http(Service.AUTH), None)
+            auth = ServiceClient(Service.AUTH, self.settings.urls(Service.AUTH), self._http(Service.AUTH), None)
             self.token = ServiceToken(auth, self.settings.service, self.settings.client_secret, self.clock)
-        return Neighbour(service, self.settings.urls(service), self._http(service), self.token)
+        return ServiceClient(service, self.settings.urls(service), self._http(service), self.token)
 
     def _http(self, service: Service) -> httpx.AsyncClient:
         if service not in self.clients:
@@ -73,30 +73,30 @@ class Footing:
             self.clients[service] = client
         return self.clients[service]
 
-    async def database(self, url: str, plumbing: Plumbing) -> Database:
+    async def database(self, url: str, plumbing: InfrastructureTables) -> Database:
         """The service's database, with its relay, its kept answers and its place in readiness."""
         database = await self.stack.enter_async_context(Database(url))
-        self.app.state.answers = SqlAnswers(database, plumbing, self.clock)
+        self.app.state.answers = SqlIdempotencyStore(database, plumbing, self.clock)
         self.app.state.checks.append(database.check)
         return database
 
-    def relay(self, database: Database, plumbing: Plumbing) -> Any:
+    def relay(self, database: Database, plumbing: InfrastructureTables) -> Any:
         """Starts carrying the outbox; gives the nudge to call after a commit."""
         relay, holder = Relay(database, plumbing, self.bus, self.clock), self.holder(database, plumbing)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
         return self.jobs.add("relay", relay.publish, every_seconds=1, holder=holder)
 
-    def holder(self, database: Database, plumbing: Plumbing) -> Holder:
-        return Holder(SqlLeases(database, plumbing, self.clock), self.plugs.holder, self.clock)
+    def holder(self, database: Database, plumbing: InfrastructureTables) -> LeaseHolder:
+        return LeaseHolder(SqlLeases(database, plumbing, self.clock), self.plugs.holder, self.clock)
 
     async def subscribe(self, handlers: Handlers) -> None:
         await self.bus.subscribe(f"{self.settings.bus_namespace}{self.settings.service}", handlers)
 
 
 @asynccontextmanager
-async def footing(
-    app: FastAPI, settings: CommonSettings, plugs: Plugs, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
-) -> AsyncIterator[Footing]:
+async def open_service_runtime(
+    app: FastAPI, settings: CommonSettings, plugs: Overrides, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
+) -> AsyncIterator[ServiceRuntime]:
     """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer brings keys and token."""
     async with AsyncExitStack() as stack:
         bus: Bus = (
@@ -104,7 +104,7 @@ async def footing(
             if plugs.bus is not None
             else await stack.enter_async_context(open_bus(settings.bus_url, plugs.clock, settings.bus_namespace))
         )
-        ground = Footing(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)
+        ground = ServiceRuntime(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)
         app.state.checks.append(bus.check)
         auth = ground.neighbour(Service.AUTH)
         keys = Keys(fetch_keys or (lambda: _jwks(auth)), plugs.clock)
@@ -115,7 +115,7 @@ async def footing(
         yield ground
 
 
-async def _jwks(auth: Neighbour) -> list[dict[str, Any]]:
+async def _jwks(auth: ServiceClient) -> list[dict[str, Any]]:
     answer = await auth.call("GET", "/.well-known/jwks.json")
     return list(answer["keys"])
 
@@ -125,7 +125,7 @@ async def _end(verifier: Verifier, event: Event) -> None:
     verifier.end(event.session_id, event.expires_at.timestamp())
 
 
-async def _fetch_ended(auth: Neighbour, verifier: Verifier) -> int:
+async def _fetch_ended(auth: ServiceClient, verifier: Verifier) -> int:
     ended = await auth.get("/internal/ended-sessions", EndedSessions)
     for session in ended.items:
         verifier.end(session.session_id, session.expires_at.timestamp())
