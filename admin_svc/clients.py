@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from admin_svc.ports import Appointment, Listed
-from shared.contracts.http import AccountCard, Actor, CreateAccount
+from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.kit.client import ServiceClient
 
 
@@ -16,18 +16,18 @@ from shared.kit.client import ServiceClient
 class HttpAccounts:
     auth: ServiceClient
 
-    async def make(self, account_id: UUID, account: CreateAccount) -> AccountCard:
-        return AccountCard.model_validate(await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account))
+    async def make(self, account_id: UUID, account: CreateAccount) -> AccountSummary:
+        return AccountSummary.model_validate(await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account))
 
-    async def get(self, account_id: UUID) -> AccountCard:
-        return await self.auth.get(f"/internal/accounts/{account_id}", AccountCard)
+    async def get(self, account_id: UUID) -> AccountSummary:
+        return await self.auth.get(f"/internal/accounts/{account_id}", AccountSummary)
 
-    async def listed(self, **filters: Any) -> Listed[AccountCard]:
-        return await self.auth.get("/internal/accounts", Listed[AccountCard], **filters)
+    async def listed(self, **filters: Any) -> Listed[AccountSummary]:
+        return await self.auth.get("/internal/accounts", Listed[AccountSummary], **filters)
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountCard:
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountSummary:
         body = dict(changes) if expected is None else {**changes, "expected_version": expected}
-        return AccountCard.model_validate(await self.auth.call("PATCH", f"/internal/accounts/{account_id}", body=body))
+        return AccountSummary.model_validate(await self.auth.call("PATCH", f"/internal/accounts/{account_id}", body=body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import ConfigDict
 
 from admin_svc.domain import NewUser, Wish
-from shared.contracts.http import AccountCard, Actor, CreateAccount
+from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.values import Instant, ReadModel
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Appointment(ReadModel):
     version: int
 
 
-class Dismissed(AccountCard):
+class Dismissed(AccountSummary):
     """A disabled account, and what was still to come."""
 
     future_appointments: list[Appointment]
@@ -54,13 +54,13 @@ class Wishes(Protocol):
 class Accounts(Protocol):
     """auth-service."""
 
-    async def make(self, account_id: UUID, account: CreateAccount) -> AccountCard: ...
+    async def make(self, account_id: UUID, account: CreateAccount) -> AccountSummary: ...
 
-    async def get(self, account_id: UUID) -> AccountCard: ...
+    async def get(self, account_id: UUID) -> AccountSummary: ...
 
-    async def listed(self, **filters: Any) -> Listed[AccountCard]: ...
+    async def listed(self, **filters: Any) -> Listed[AccountSummary]: ...
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountCard: ...
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountSummary: ...
 
 
 class Doctors(Protocol):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from shared.contracts.http import DoctorRules, PatientCard, Reservation, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
 from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
@@ -59,5 +59,5 @@ class HttpDoctors:
 class HttpPatients:
     neighbour: ServiceClient
 
-    async def card(self, patient_id: UUID) -> PatientCard:
-        return await self.neighbour.get(f"/internal/patients/{patient_id}", PatientCard)
+    async def card(self, patient_id: UUID) -> PatientSummary:
+        return await self.neighbour.get(f"/internal/patients/{patient_id}", PatientSummary)

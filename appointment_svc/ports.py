@@ -9,7 +9,7 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.moves import Status
-from shared.contracts.http import DoctorRules, PatientCard, Reservation, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 
 Sort = Literal["starts_at", "-starts_at", "created_at", "-created_at"]
@@ -89,4 +89,4 @@ class Doctors(Protocol):
 
 
 class Patients(Protocol):
-    async def card(self, patient_id: UUID) -> PatientCard: ...
+    async def card(self, patient_id: UUID) -> PatientSummary: ...

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from auth_svc.domain.accounts import Status
-from shared.contracts.http import AccountCard, CreateAccount
+from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
@@ -73,7 +73,7 @@ class SignedInOut(ReadModel):
     token_type: Literal["Bearer"] = "Bearer"
     expires_in: int
     refresh_token: str
-    account: AccountCard
+    account: AccountSummary
 
 
 class TokenOut(ReadModel):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from notify_svc.domain.letters import Link
 from notify_svc.domain.messages import Message
-from shared.contracts.http import AccountCard, DoctorRules, PatientCard
+from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 
 
 class Refused(Exception):
@@ -65,9 +65,9 @@ class Store(Protocol):
 class People(Protocol):
     """Those who know names and addresses; None where there is no such person."""
 
-    async def account(self, account_id: UUID) -> AccountCard | None: ...
+    async def account(self, account_id: UUID) -> AccountSummary | None: ...
 
-    async def patient(self, patient_id: UUID) -> PatientCard | None: ...
+    async def patient(self, patient_id: UUID) -> PatientSummary | None: ...
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None: ...
 

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from patient_svc.domain import BornLater, NoSuchPatient, Patient
 from patient_svc.schemas import AmendPatient, PatientOut, RenamePatient
 from patient_svc.usecases import Patients
-from shared.contracts.http import CreatePatient, PatientCard
+from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import access, routes
@@ -55,16 +55,16 @@ async def get_patient(patient_id: UUID, caller: Account, patients: UseCases) -> 
     return await patients.seen(patient_id, caller)
 
 
-@internal.put("/{patient_id}", response_model=PatientCard)
+@internal.put("/{patient_id}", response_model=PatientSummary)
 async def open_profile(patient_id: UUID, body: CreatePatient, _caller: Openers, patients: UseCases) -> Patient:
     return await patients.open(patient_id, body)
 
 
-@internal.get("/{patient_id}", response_model=PatientCard, responses=refusals(NoSuchPatient))
+@internal.get("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
 async def get_card(patient_id: UUID, _caller: Readers, patients: UseCases) -> Patient:
     return await patients.card(patient_id)
 
 
-@internal.patch("/{patient_id}", response_model=PatientCard, responses=refusals(NoSuchPatient))
+@internal.patch("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
 async def rename_patient(patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UseCases) -> Patient:
     return await patients.amend(patient_id, body.changes, None)

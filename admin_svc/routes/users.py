@@ -14,7 +14,7 @@ from admin_svc.schemas import AmendUser, DismissedOut, EnrolUser, Status, UserOu
 from admin_svc.usecases.dismissal import Dismissal
 from admin_svc.usecases.enrolment import Enrolment
 from admin_svc.usecases.users import Users
-from shared.contracts.http import AccountCard
+from shared.contracts.http import AccountSummary
 from shared.contracts.refusals import ResourceNotFound, Stale, Unavailable
 from shared.kit import routes
 from shared.kit.access import Admin, IfMatch, OperationId, RequireIfMatch
@@ -48,7 +48,7 @@ Search = Annotated[str | None, Query(max_length=200, description="Part of the e-
 @router.post(
     "", response_model=UserOut, status_code=201, responses=refusals(EmailTaken, Unavailable), summary="Make a user and their profile"
 )
-async def enrol_user(body: EnrolUser, _caller: Admin, once: OperationId, enrolment: Enrolling) -> AccountCard:
+async def enrol_user(body: EnrolUser, _caller: Admin, once: OperationId, enrolment: Enrolling) -> AccountSummary:
     """The account and its doctor's or patient's profile, or neither.
 
     After a 503 the user may still be made, and invited by mail; a repeat with the same Idempotency-Key tells."""
@@ -64,19 +64,19 @@ async def list_users(
     q: Search = None,
     limit: Limit = 25,
     after: After = None,
-) -> Page[AccountCard]:
+) -> Page[AccountSummary]:
     return as_page(await users.browse(role=role, status=status, q=q, limit=limit, after=after))
 
 
 @router.get("/{user_id}", response_model=UserOut, responses=refusals(ResourceNotFound), summary="One user")
-async def get_user(user_id: UUID, _caller: Admin, users: UseCases) -> AccountCard:
+async def get_user(user_id: UUID, _caller: Admin, users: UseCases) -> AccountSummary:
     return await users.find(user_id)
 
 
 @router.patch(
     "/{user_id}", response_model=UserOut, responses=refusals(ResourceNotFound, Stale, EmailTaken, LastAdmin), summary="Change a user"
 )
-async def amend_user(user_id: UUID, body: AmendUser, _caller: Admin, expected: RequireIfMatch, users: UseCases) -> AccountCard:
+async def amend_user(user_id: UUID, body: AmendUser, _caller: Admin, expected: RequireIfMatch, users: UseCases) -> AccountSummary:
     """A new role makes sure of its profile. Sessions end with a new role, and when the user is disabled."""
     return await users.amend(user_id, body.changes, expected)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from admin_svc.ports import Accounts, Appointment, Appointments, Dismissed
-from shared.contracts.http import AccountCard, Actor
+from shared.contracts.http import AccountSummary, Actor
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, NotFound
 from shared.contracts.values import format_instant
@@ -31,7 +31,7 @@ class Dismissal:
             await self._cancel(future, by)
         return Dismissed(**dict(card), future_appointments=future)
 
-    async def _future(self, card: AccountCard) -> list[Appointment]:
+    async def _future(self, card: AccountSummary) -> list[Appointment]:
         """Those requested or booked from now on, of the doctor or of the patient."""
         found: list[Appointment] = []
         if card.role not in SIDE:

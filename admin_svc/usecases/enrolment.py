@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from admin_svc.domain import TAKEN_UP_AFTER, NewUser, Wish
 from admin_svc.ports import Accounts, Doctors, Wishes
-from shared.contracts.http import AccountCard
+from shared.contracts.http import AccountSummary
 from shared.contracts.refusals import Refusal, TooMany, Unavailable
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
@@ -23,7 +23,7 @@ class Enrolment:
     doctors: Doctors
     now: Clock
 
-    async def enrol(self, user: NewUser, password: str | None) -> AccountCard:
+    async def enrol(self, user: NewUser, password: str | None) -> AccountSummary:
         """Repeating it with the same id is harmless. When a neighbour is silent the wish stays, for a repeat or for the job."""
         await self.wishes.note(user, self.now())
         try:
@@ -57,7 +57,7 @@ class Enrolment:
         await self.wishes.forget(wish.user.id)
         log_event("new user given up", user=str(wish.user.id), why=why)
 
-    async def _asked(self, user: NewUser, password: str | None) -> AccountCard:
+    async def _asked(self, user: NewUser, password: str | None) -> AccountSummary:
         if not user.is_doctor:
             return await self.accounts.make(user.id, user.account(password))
         await self.doctors.make(user.id, user.doctor_profile(password))

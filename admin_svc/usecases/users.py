@@ -9,7 +9,7 @@ from uuid import UUID
 
 from admin_svc.domain import NewUser
 from admin_svc.ports import Accounts, Doctors, Listed, Patients
-from shared.contracts.http import AccountCard
+from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
 from shared.contracts.refusals import require_version
 
@@ -20,13 +20,13 @@ class Users:
     doctors: Doctors
     patients: Patients
 
-    async def find(self, user_id: UUID) -> AccountCard:
+    async def find(self, user_id: UUID) -> AccountSummary:
         return await self.accounts.get(user_id)
 
-    async def browse(self, **filters: Any) -> Listed[AccountCard]:
+    async def browse(self, **filters: Any) -> Listed[AccountSummary]:
         return await self.accounts.listed(**filters)
 
-    async def amend(self, user_id: UUID, changes: Mapping[str, Any], expected: int | None) -> AccountCard:
+    async def amend(self, user_id: UUID, changes: Mapping[str, Any], expected: int | None) -> AccountSummary:
         """The account first, for it decides; then the name at its owner, then auth-service's copy (which an event would bring later)."""
         card = await self.accounts.get(user_id)
         require_version(card.version, expected)
@@ -38,7 +38,7 @@ class Users:
             card = await self.accounts.change(user_id, of_account, expected)
         return card if name == card.full_name else await self._renamed(card, name)
 
-    async def _renamed(self, card: AccountCard, full_name: str) -> AccountCard:
+    async def _renamed(self, card: AccountSummary, full_name: str) -> AccountSummary:
         owners: dict[Role, Doctors | Patients] = {Role.DOCTOR: self.doctors, Role.PATIENT: self.patients}
         if owner := owners.get(card.role):
             await owner.rename(card.id, full_name)

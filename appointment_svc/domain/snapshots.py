@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from shared.contracts.http import DoctorRules, PatientCard, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class PatientSnapshot:
     full_name: str
 
     @classmethod
-    def of(cls, patient: PatientCard) -> Self:
+    def of(cls, patient: PatientSummary) -> Self:
         return cls(patient.id, patient.full_name)
 
 
@@ -41,4 +41,4 @@ class Cards:
 
     service: ServiceTypeRules
     doctor: DoctorRules | None
-    patient: PatientCard
+    patient: PatientSummary

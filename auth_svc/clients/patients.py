@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.contracts.http import CreatePatient, PatientCard
+from shared.contracts.http import CreatePatient, PatientSummary
 from shared.kit.client import ServiceClient
 
 
@@ -17,5 +17,5 @@ class HttpPatients:
         await self.service.call("PUT", f"/internal/patients/{patient_id}", body=profile)
 
     async def full_name(self, patient_id: UUID) -> str | None:
-        card = await self.service.find(f"/internal/patients/{patient_id}", PatientCard)
+        card = await self.service.find(f"/internal/patients/{patient_id}", PatientSummary)
         return card.full_name if card else None

@@ -20,7 +20,7 @@ from auth_svc.schemas import ChangePassword, ForgotPassword, Login, Refresh, Reg
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.sessions import Sessions, SignedIn
-from shared.contracts.http import AccountCard
+from shared.contracts.http import AccountSummary
 from shared.contracts.refusals import Unavailable
 from shared.kit import routes
 from shared.kit.access import Account
@@ -98,7 +98,7 @@ async def logout_all(caller: Account, sessions: UseSessions) -> None:
     await sessions.logout_all(caller)
 
 
-@router.get("/me", response_model=AccountCard, responses=refusals(NoSuchAccount), summary="One's own account")
+@router.get("/me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="One's own account")
 async def get_me(caller: Account, accounts: UseAccounts) -> AccountState:
     return await accounts.store.account(caller.id)
 

@@ -12,7 +12,7 @@ from auth_svc.domain.refusals import EmailTaken, LastAdmin, NoSuchAccount, Passw
 from auth_svc.routes.identity import UseAccounts, UseSessions
 from auth_svc.schemas import AmendAccount, EndedSessionOut, EndedSessionsOut, ResetTokenOut
 from auth_svc.usecases.resets import Resets
-from shared.contracts.http import AccountCard, CreateAccount
+from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
 from shared.kit import routes
@@ -33,12 +33,12 @@ def _resets(request: Request) -> Resets:
     return resets
 
 
-@router.put("/accounts/{account_id}", response_model=AccountCard, responses=refusals(EmailTaken, PasswordTooWeak, Unavailable))
+@router.put("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(EmailTaken, PasswordTooWeak, Unavailable))
 async def put_account(account_id: UUID, body: CreateAccount, _caller: Makers, accounts: UseAccounts) -> Account:
     return await accounts.put(account_id, body)
 
 
-@router.get("/accounts", response_model=Page[AccountCard])
+@router.get("/accounts", response_model=Page[AccountSummary])
 async def list_accounts(
     _caller: AdminService,
     paging: Paged,
@@ -51,12 +51,12 @@ async def list_accounts(
     return paging.page(rows, lambda account: (account.email,))
 
 
-@router.get("/accounts/{account_id}", response_model=AccountCard, responses=refusals(NoSuchAccount))
+@router.get("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount))
 async def get_account(account_id: UUID, _caller: Readers, accounts: UseAccounts) -> Account:
     return await accounts.store.account(account_id)
 
 
-@router.patch("/accounts/{account_id}", response_model=AccountCard, responses=refusals(NoSuchAccount, EmailTaken, LastAdmin))
+@router.patch("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount, EmailTaken, LastAdmin))
 async def amend_account(account_id: UUID, body: AmendAccount, _caller: AdminService, accounts: UseAccounts) -> Account:
     return await accounts.amend(account_id, body.expected_version, **body.changes)
 

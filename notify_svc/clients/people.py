@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notify_svc.domain.letters import Link
-from shared.contracts.http import AccountCard, DoctorRules, PatientCard
+from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 from shared.contracts.refusals import Invalid
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.client import ServiceClient
@@ -23,11 +23,11 @@ class HttpPeople:
     patients: ServiceClient
     doctors: ServiceClient
 
-    async def account(self, account_id: UUID) -> AccountCard | None:
-        return await self.auth.find(f"/internal/accounts/{account_id}", AccountCard)
+    async def account(self, account_id: UUID) -> AccountSummary | None:
+        return await self.auth.find(f"/internal/accounts/{account_id}", AccountSummary)
 
-    async def patient(self, patient_id: UUID) -> PatientCard | None:
-        return await self.patients.find(f"/internal/patients/{patient_id}", PatientCard)
+    async def patient(self, patient_id: UUID) -> PatientSummary | None:
+        return await self.patients.find(f"/internal/patients/{patient_id}", PatientSummary)
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
         return await self.doctors.find(f"/internal/doctors/{doctor_id}", DoctorRules)

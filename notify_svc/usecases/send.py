@@ -13,7 +13,7 @@ from uuid import UUID
 from notify_svc.domain.letters import Clinic, Letter, Person, Visit
 from notify_svc.domain.messages import FORGOTTEN_AFTER, Kind, Message, Reader, Status
 from notify_svc.ports import Ambiguous, Deferred, Mailbox, People, Refused, Store
-from shared.contracts.http import AccountCard, DoctorRules, PatientCard
+from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
@@ -134,16 +134,16 @@ class Sending:
             raise Undeliverable("link_expired")
         return Letter(message, owner, self.clinic, link=link)
 
-    async def _profile(self, account: AccountCard) -> PatientCard | DoctorRules | None:
+    async def _profile(self, account: AccountSummary) -> PatientSummary | DoctorRules | None:
         profiles = {Role.PATIENT: self.people.patient, Role.DOCTOR: self.people.doctor}
         return await profiles[account.role](account.id) if account.role in profiles else None
 
 
-def person(account: AccountCard, profile: PatientCard | DoctorRules | None) -> Person:
+def person(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Person:
     """Address by the account; name, zone and language by the profile, as far as it knows them."""
     if profile is None:
         return Person(account.full_name, account.email, account.locale, "UTC")
-    locale = profile.locale if isinstance(profile, PatientCard) else account.locale
+    locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
     return Person(profile.full_name, account.email, locale, profile.time_zone)
 
 

@@ -114,7 +114,7 @@ class DoctorRules(ReadModel):
     version: int
 
 
-class PatientCard(ReadModel):
+class PatientSummary(ReadModel):
     """A patient as appointment- and notification-service need them."""
 
     id: UUID
@@ -125,7 +125,7 @@ class PatientCard(ReadModel):
     version: int
 
 
-class AccountCard(ReadModel):
+class AccountSummary(ReadModel):
     """An account as neighbours may see it."""
 
     id: UUID

@@ -93,7 +93,9 @@ def test_only_wiring_imports_adapters() -> None:
 
 def test_every_topic_is_consumed() -> None:
     consumers = "\n".join(
-        (ROOT / path).read_text(encoding="utf-8") for path in code() if path.stem in ("consumers", "service_runtime") or "consumers" in path.parts
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in code()
+        if path.stem in ("consumers", "service_runtime") or "consumers" in path.parts
     )
     families = {kind.__name__ for topic in TOPICS.values() for kind in topic.__mro__ if kind.__name__.endswith("Event")}
     heard = set(re.findall(r"\b[A-Z]\w+", consumers))

@@ -32,7 +32,7 @@ from shared.contracts.events import (
     AppointmentStarted,
     LeaveTaken,
 )
-from shared.contracts.http import DoctorRules, LeaveOutcome, PatientCard, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import problem_response
@@ -70,7 +70,7 @@ class Neighbours:
 
     rules: ServiceTypeRules = field(default_factory=a_service)
     doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
-    patients: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
+    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
     calendar: Calendar = field(default_factory=Calendar)
     silent: set[str] = field(default_factory=set)
     instead: httpx.Response | None = None

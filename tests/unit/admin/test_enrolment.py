@@ -13,7 +13,7 @@ import pytest
 from admin_svc.domain import NewUser, Wish
 from admin_svc.ports import Listed
 from admin_svc.usecases.enrolment import Enrolment
-from shared.contracts.http import AccountCard, CreateAccount
+from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.refusals import TooMany, Unavailable
 from shared.kit.clock import MovableClock
@@ -32,7 +32,7 @@ class World:
 
     steps_left: int = 1000
     paper: dict[UUID, tuple[Wish, datetime]] = field(default_factory=dict)
-    made: dict[UUID, AccountCard] = field(default_factory=dict)
+    made: dict[UUID, AccountSummary] = field(default_factory=dict)
     profiles: set[UUID] = field(default_factory=set)
     refusal: Exception | None = None
 
@@ -56,28 +56,28 @@ class World:
         self.paper |= {wish.user.id: (wish, now) for wish in due}
         return due
 
-    async def make(self, user_id: UUID, account: CreateAccount | Mapping[str, Any]) -> AccountCard:
+    async def make(self, user_id: UUID, account: CreateAccount | Mapping[str, Any]) -> AccountSummary:
         self.step()
         if self.refusal:
             raise self.refusal
         asked = account.model_dump() if isinstance(account, CreateAccount) else {"role": "doctor", **account}
         status = "active" if asked.get("password") else "invited"
-        card = AccountCard.model_validate({**asked, "id": user_id, "status": status, "version": 1, "created_at": NOON})
+        card = AccountSummary.model_validate({**asked, "id": user_id, "status": status, "version": 1, "created_at": NOON})
         self.made.setdefault(user_id, card)
         self.profiles.add(user_id)
         self.step()
         return self.made[user_id]
 
-    async def get(self, account_id: UUID) -> AccountCard:
+    async def get(self, account_id: UUID) -> AccountSummary:
         self.step()
         return self.made[account_id]
 
     async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
 
-    async def listed(self, **filters: Any) -> Listed[AccountCard]:
+    async def listed(self, **filters: Any) -> Listed[AccountSummary]:
         return Listed(items=[])
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountCard:
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountSummary:
         return self.made[account_id]
 
 

@@ -12,7 +12,7 @@ from appointment_svc.domain.moves import Status
 from appointment_svc.domain.snapshots import Cards, DoctorSnapshot
 from appointment_svc.domain.wishes import Wish
 from shared.contracts.events import LeaveTaken
-from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, PatientCard, ServiceTypeRules
+from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, PatientSummary, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 from shared.kit.ids import new_id
 
@@ -45,8 +45,8 @@ def a_service(**changes: Any) -> ServiceTypeRules:
     return ServiceTypeRules(**fields | {"slot_step_minutes": 30, "horizon_days": 90, "version": 1} | changes)
 
 
-def a_patient(**changes: Any) -> PatientCard:
-    return PatientCard(**{"id": PATIENT, "full_name": "Anna Ames", "time_zone": "Europe/Lisbon", "locale": "pt", "version": 1} | changes)
+def a_patient(**changes: Any) -> PatientSummary:
+    return PatientSummary(**{"id": PATIENT, "full_name": "Anna Ames", "time_zone": "Europe/Lisbon", "locale": "pt", "version": 1} | changes)
 
 
 def cards(**service: Any) -> Cards:

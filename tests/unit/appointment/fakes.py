@@ -19,7 +19,7 @@ from appointment_svc.usecases.follow import Displacements
 from appointment_svc.usecases.keep import Keeping
 from appointment_svc.usecases.settle import Settling
 from shared.contracts.events import AppointmentEvent, LeaveTaken
-from shared.contracts.http import DoctorRules, LeaveOutcome, PatientCard, Reservation, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, ResourceNotFound, Unavailable
 from shared.kit.clock import MovableClock
@@ -201,7 +201,7 @@ class Clinic:
     rules: ServiceTypeRules = field(default_factory=a_service)
     staff: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
     silent: bool = False
-    people: dict[UUID, PatientCard] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
+    people: dict[UUID, PatientSummary] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
 
     def __post_init__(self) -> None:
         self.store, self.calendar = Memory(self.fate), Calendar(self.fate)
@@ -224,7 +224,7 @@ class Clinic:
             raise ResourceNotFound
         return self.rules
 
-    async def card(self, patient_id: UUID) -> PatientCard:
+    async def card(self, patient_id: UUID) -> PatientSummary:
         return self.people[patient_id]
 
     def has(self, appointment: Appointment) -> Appointment:
