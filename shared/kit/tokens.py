@@ -24,6 +24,9 @@ FetchKeys = Callable[[], Awaitable[list[dict[str, Any]]]]
 class InvalidToken(Unauthenticated):
     """The access token is not valid."""
 
+    code = "invalid_token"
+    detail = "The access token is not valid."
+
 
 class Keys:
     """The issuer's public keys by `kid`. An unknown `kid` fetches them anew, at most every ten seconds."""
