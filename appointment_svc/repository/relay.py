@@ -9,7 +9,7 @@ from appointment_svc.repository.documents import Documents, micros
 from shared.kit.bus import Bus, Undelivered, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
-from shared.kit.outbox import KEPT_FOR
+from shared.kit.outbox import RETENTION
 
 BATCH = 100
 
@@ -35,7 +35,7 @@ class DocumentRelay:
 
     async def prune(self) -> int:
         """Forgets what left and lies still for a week."""
-        await self.documents.forget_sent(micros(self.now() - KEPT_FOR))
+        await self.documents.forget_sent(micros(self.now() - RETENTION))
         return 0
 
     async def _left(self, document_id: str, event: str) -> int:

@@ -58,7 +58,7 @@ class IdempotencyStore(Protocol):
     async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
         """None: the key is the caller's to run now. Refuses with IdempotencyKeyReused or RequestInProgress."""
 
-    async def keep(self, key_id: UUID, answer: StoredResponse) -> None: ...
+    async def save_response(self, key_id: UUID, answer: StoredResponse) -> None: ...
 
     async def release(self, key_id: UUID) -> None: ...
 
@@ -89,7 +89,10 @@ async def run_once(request: Request, caller: Caller | None, run: Callable[[], Aw
     except BaseException:
         await retry_transaction(lambda: answers.release(wish))
         raise
-    await retry_transaction(lambda: answers.keep(wish, StoredResponse.of(response)) if _may_be_kept(response) else answers.release(wish))
+    if _may_be_kept(response):
+        await retry_transaction(lambda: answers.save_response(wish, StoredResponse.of(response)))
+    else:
+        await retry_transaction(lambda: answers.release(wish))
     return response
 
 

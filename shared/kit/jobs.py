@@ -38,7 +38,7 @@ class Job:
     async def _run(self) -> int:
         """If this instance holds the lease. A failure is logged and tried again at the next tick."""
         try:
-            if self.holder is not None and not await self.holder.holds(self.name):
+            if self.holder is not None and not await self.holder.acquire(self.name):
                 return 0
             return await self.work()
         except (Refusal, TransactionAborted, OSError, TimeoutError) as why:
@@ -104,4 +104,4 @@ class Jobs:
             self._pulse.works = [work for work in self._pulse.works if work not in mine]
         for holder in self._holders:
             with suppress(Exception):
-                await holder.give_back()
+                await holder.release_all()

@@ -19,12 +19,13 @@ from shared.kit.client import ServiceClient, ServiceToken, Token
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
-from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
 from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides, open_bus
 from shared.kit.settings import CommonSettings
 from shared.kit.sql import Database
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from shared.kit.sql_leases import SqlLeases
 from shared.kit.tokens import FetchKeys, Keys, Verifier
 
 WATCH_SECONDS = 3.0

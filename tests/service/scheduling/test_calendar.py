@@ -18,7 +18,7 @@ import pytest
 from icalendar import Calendar
 from sqlalchemy import select
 
-from scheduling_svc.repository.tables import FEEDS, PLUMBING
+from scheduling_svc.repository.tables import FEEDS, INFRASTRUCTURE
 from shared.contracts.events import AccountChanged
 from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
@@ -294,7 +294,8 @@ async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Ru
     assert first.json()["url"] != again.json()["url"]
     database: Database = clinic.app.state.feeds.calendars.database
     async with database.read() as connection:
-        assert (await connection.execute(select(PLUMBING.answers.c.body).where(PLUMBING.answers.c.body.is_not(None)))).all() == []
+        body = INFRASTRUCTURE.idempotency_keys.c.body
+        assert (await connection.execute(select(body).where(body.is_not(None)))).all() == []
 
 
 @pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])
