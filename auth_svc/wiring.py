@@ -51,8 +51,8 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
         app.state.sessions = Sessions(store, hashing, app.state.signer, accounts, endings, settings.secret_of, ground.clock, lasts)
         app.state.passwords = Passwords(store, hashing, resets, endings, ground.clock)
         await consumers.subscribe(ground, accounts)
-        await app.state.sessions.watch(app.state.verifier.end)
-        ground.jobs.add("ended sessions", lambda: app.state.sessions.watch(app.state.verifier.end), every_seconds=WATCH_SECONDS)
+        await app.state.sessions.watch(app.state.verifier.revoke_session)
+        ground.jobs.add("ended sessions", lambda: app.state.sessions.watch(app.state.verifier.revoke_session), every_seconds=WATCH_SECONDS)
         holder = ground.holder(database, INFRASTRUCTURE)
         ground.jobs.add("finish accounts", accounts.finish_stragglers, every_seconds=15, holder=holder)
         ground.jobs.add("forget sessions", app.state.sessions.forget, every_seconds=3600, holder=holder)
@@ -63,4 +63,4 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
 
 
 def _end_in(app: FastAPI) -> Any:
-    return lambda event: app.state.verifier.end(event.session_id, event.expires_at.timestamp())
+    return lambda event: app.state.verifier.revoke_session(event.session_id, event.expires_at.timestamp())

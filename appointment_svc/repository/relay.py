@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents, micros
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.outbox import RETENTION
@@ -29,7 +29,7 @@ class DocumentRelay:
                 for one, events in waiting:
                     done += sum([await self._left(one, event) for event in events])
                     after = one
-        except Undelivered as why:
+        except PublishFailed as why:
             log_event("events wait", why=str(why))
         return done
 

@@ -38,7 +38,7 @@ async def authenticate(request: Request) -> Caller | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme and (scheme.lower() != "bearer" or not token.strip()):
             raise Unauthenticated
-        request.scope["caller"] = await request.app.state.verifier.caller(token.strip()) if scheme else None
+        request.scope["caller"] = await request.app.state.verifier.verify(token.strip()) if scheme else None
     caller: Caller | None = request.scope["caller"]
     return caller
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.logs import log_event, traceparent
@@ -51,7 +51,7 @@ class Relay:
     bus: Bus
     now: Clock
 
-    async def publish(self) -> int:
+    async def publish_waiting(self) -> int:
         """Publishes some of what waits. Topics that no queue wants yet stay, and do not hold up the others; a silent bus ends the round."""
         unwanted: set[str] = set()
         done: list[int] = []
@@ -60,7 +60,7 @@ class Relay:
                 for row in rows:
                     if row.topic not in unwanted and await self._left(row, unwanted):
                         done.append(row.seq)
-        except Undelivered as why:
+        except PublishFailed as why:
             log_event("events wait", why=str(why))
         await self._mark(done)
         return len(done)

@@ -15,7 +15,7 @@ from shared.contracts.events import Event, SessionEnded
 from shared.contracts.identity import Service
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.bus import Bus, Handlers
-from shared.kit.client import ServiceClient, ServiceToken, Token
+from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
@@ -26,7 +26,7 @@ from shared.kit.settings import CommonSettings
 from shared.kit.sql import Database
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from shared.kit.sql_leases import SqlLeases
-from shared.kit.tokens import FetchKeys, Keys, Verifier
+from shared.kit.tokens import FetchKeys, KeySet, Verifier
 
 WATCH_SECONDS = 3.0
 
@@ -53,7 +53,7 @@ class ServiceRuntime:
     jobs: Jobs
     stack: AsyncExitStack
     clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
-    token: Token | None = None
+    token: TokenSource | None = None
 
     @property
     def clock(self) -> Clock:
@@ -85,7 +85,7 @@ class ServiceRuntime:
         """Starts carrying the outbox; gives the nudge to call after a commit."""
         relay, holder = Relay(database, plumbing, self.bus, self.clock), self.holder(database, plumbing)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
-        return self.jobs.add("relay", relay.publish, every_seconds=1, holder=holder)
+        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder)
 
     def holder(self, database: Database, plumbing: InfrastructureTables) -> LeaseHolder:
         return LeaseHolder(SqlLeases(database, plumbing, self.clock), self.plugs.holder, self.clock)
@@ -96,7 +96,7 @@ class ServiceRuntime:
 
 @asynccontextmanager
 async def open_service_runtime(
-    app: FastAPI, settings: CommonSettings, plugs: Overrides, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
+    app: FastAPI, settings: CommonSettings, plugs: Overrides, *, fetch_keys: FetchKeys | None = None, token: TokenSource | None = None
 ) -> AsyncIterator[ServiceRuntime]:
     """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer brings keys and token."""
     async with AsyncExitStack() as stack:
@@ -108,9 +108,9 @@ async def open_service_runtime(
         ground = ServiceRuntime(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)
         app.state.checks.append(bus.check)
         auth = ground.neighbour(Service.AUTH)
-        keys = Keys(fetch_keys or (lambda: _jwks(auth)), plugs.clock)
+        keys = KeySet(fetch_keys or (lambda: _jwks(auth)), plugs.clock)
         app.state.verifier = Verifier(keys, settings.issuer, settings.audience, plugs.clock)
-        await bus.listen({SessionEnded: lambda event: _end(app.state.verifier, event)})
+        await bus.subscribe_broadcast({SessionEnded: lambda event: _end(app.state.verifier, event)})
         if settings.service is not Service.AUTH:
             ground.jobs.add("ended sessions", lambda: _fetch_ended(auth, app.state.verifier), every_seconds=WATCH_SECONDS)
         yield ground
@@ -123,13 +123,13 @@ async def _jwks(auth: ServiceClient) -> list[dict[str, Any]]:
 
 async def _end(verifier: Verifier, event: Event) -> None:
     assert isinstance(event, SessionEnded)
-    verifier.end(event.session_id, event.expires_at.timestamp())
+    verifier.revoke_session(event.session_id, event.expires_at.timestamp())
 
 
 async def _fetch_ended(auth: ServiceClient, verifier: Verifier) -> int:
     ended = await auth.get("/internal/ended-sessions", EndedSessions)
     for session in ended.items:
-        verifier.end(session.session_id, session.expires_at.timestamp())
+        verifier.revoke_session(session.session_id, session.expires_at.timestamp())
     return 0
 
 

@@ -131,7 +131,7 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlIdemp
     assert await answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
-    clock.forward(LEASE - timedelta(seconds=1))
+    clock.advance(LEASE - timedelta(seconds=1))
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
 
@@ -139,7 +139,7 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlIdemp
 async def test_a_claim_that_nobody_finished_is_free_after_its_lease(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await answers.claim(key, "f")
-    clock.forward(LEASE)
+    clock.advance(LEASE)
     assert await answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
@@ -176,7 +176,7 @@ async def test_twenty_at_once_run_once(here: Shop) -> None:
 async def test_twenty_claims_at_once_after_a_lease_give_one(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await answers.claim(key, "f")
-    clock.forward(LEASE)
+    clock.advance(LEASE)
     together = await asyncio.gather(*(answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 

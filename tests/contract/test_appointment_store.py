@@ -27,7 +27,7 @@ from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
-from shared.kit.bus import Handlers, Undelivered, Unroutable
+from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
@@ -122,14 +122,14 @@ class Told:
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         self.tried.append(message_id)
         if self.gone:
-            raise Undelivered
+            raise PublishFailed
         if topic in self.unwanted:
             raise Unroutable
         self.taken.append(json.loads(body))
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
-    async def listen(self, handlers: Handlers) -> None: ...
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 
     async def check(self) -> None: ...
 
@@ -374,10 +374,10 @@ async def test_an_event_leaves_once_and_is_kept_for_a_week(place: Place) -> None
     assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(one.id), 3)
     document = await raw(place, one)
     assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
-    place.clock.forward(RETENTION)
+    place.clock.advance(RETENTION)
     await relay.prune()
     assert len((await raw(place, one))["published_events"]) == 1
-    place.clock.forward(SECOND)
+    place.clock.advance(SECOND)
     await relay.prune()
     assert (await raw(place, one))["published_events"] == []
     assert (await place.store.find(one.id)) is not None
@@ -449,7 +449,7 @@ async def test_a_lease_has_one_holder_until_it_ends_or_is_given_back(place: Plac
     leases = place.leases
     assert [await leases.acquire("settle", one) for one in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
-    place.clock.forward(TERM + SECOND)
+    place.clock.advance(TERM + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
     await leases.release_all("b")
     assert await leases.acquire("settle", "a")
@@ -459,7 +459,7 @@ async def test_of_twenty_who_take_a_lease_at_once_one_has_it(place: Place) -> No
     for _ in range(2):
         together = await asyncio.gather(*(place.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        place.clock.forward(TERM + SECOND)
+        place.clock.advance(TERM + SECOND)
 
 
 async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
@@ -481,10 +481,10 @@ async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Pl
     await place.answers.claim(key, "f")
     await place.answers.release(key)
     assert await place.answers.claim(key, "f") is None
-    place.clock.forward(LEASE - SECOND)
+    place.clock.advance(LEASE - SECOND)
     with pytest.raises(RequestInProgress):
         await place.answers.claim(key, "f")
-    place.clock.forward(SECOND)
+    place.clock.advance(SECOND)
     together = await asyncio.gather(*(place.answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 
@@ -493,10 +493,10 @@ async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(pla
     key = new_id()
     await place.answers.claim(key, "f")
     await place.answers.save_response(key, StoredResponse(200, {}, b"x"))
-    place.clock.forward(timedelta(hours=25))
+    place.clock.advance(timedelta(hours=25))
     await place.prune_answers()
     assert await place.answers.claim(key, "f") == StoredResponse(200, {}, b"x")
-    place.clock.forward(RETENTION)
+    place.clock.advance(RETENTION)
     await place.prune_answers()
     assert await place.answers.claim(key, "f") is None
 

@@ -35,11 +35,11 @@ async def test_a_lease_has_one_holder(leases: SqlLeases) -> None:
 
 async def test_a_lease_ends_unless_it_is_renewed(leases: SqlLeases, clock: MovableClock) -> None:
     await leases.acquire("mail", "a")
-    clock.forward(TERM / 2)
+    clock.advance(TERM / 2)
     await leases.acquire("mail", "a")
-    clock.forward(TERM / 2 + timedelta(seconds=1))
+    clock.advance(TERM / 2 + timedelta(seconds=1))
     assert not await leases.acquire("mail", "b")
-    clock.forward(TERM)
+    clock.advance(TERM)
     assert [await leases.acquire("mail", "b"), await leases.acquire("mail", "a")] == [True, False]
 
 
@@ -54,7 +54,7 @@ async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock
     for _ in range(3):
         together = await asyncio.gather(*(retry_transaction(partial(leases.acquire, "mail", str(name))) for name in range(20)))
         assert together.count(True) == 1
-        clock.forward(TERM + timedelta(seconds=1))
+        clock.advance(TERM + timedelta(seconds=1))
 
 
 async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
@@ -71,13 +71,13 @@ async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLe
     async with instances["b"]:
         async with instances["a"]:
             for _ in range(10):
-                await pulse.settle()
-                clock.forward(TERM / 5)
+                await pulse.run_until_idle()
+                clock.advance(TERM / 5)
             first = set(done)
             assert len(first) == 1
         done.clear()
-        await pulse.settle()
-        await pulse.settle()
+        await pulse.run_until_idle()
+        await pulse.run_until_idle()
     left = {"a": "b", "b": "b"}[first.pop()]
     assert set(done) == {left}, "a lease is given back on leaving"
 
@@ -94,9 +94,9 @@ async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: Sql
     holder = LeaseHolder(Counted(leases.database, INFRASTRUCTURE, clock), "a", clock)
     for _ in range(5):
         assert await holder.acquire("mail")
-        clock.forward(TERM / 10)
+        clock.advance(TERM / 10)
     assert asked == 1
-    clock.forward(TERM / 10)
+    clock.advance(TERM / 10)
     assert await holder.acquire("mail")
     assert asked == 2
 
@@ -104,7 +104,7 @@ async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: Sql
 async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leases: SqlLeases, clock: MovableClock) -> None:
     first, second = LeaseHolder(leases, "a", clock), LeaseHolder(leases, "b", clock)
     assert await first.acquire("mail")
-    clock.forward(TERM + timedelta(seconds=1))
+    clock.advance(TERM + timedelta(seconds=1))
     assert await second.acquire("mail")
     assert not await first.acquire("mail")
 
@@ -112,5 +112,5 @@ async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leas
 async def test_a_clock_that_was_put_back_frees_what_it_held(leases: SqlLeases, clock: MovableClock) -> None:
     first = LeaseHolder(leases, "a", clock)
     assert await first.acquire("mail")
-    clock.forward(-timedelta(hours=1))
+    clock.advance(-timedelta(hours=1))
     assert await first.acquire("mail")

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, insert, select
 
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.jobs import BackgroundWork, Jobs
@@ -73,14 +73,14 @@ class Told:
         self.tried.append(message_id)
         await asyncio.sleep(0)
         if self.gone:
-            raise Undelivered
+            raise PublishFailed
         if topic in self.unwanted:
             raise Unroutable
         self.taken.append(message_id)
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
-    async def listen(self, handlers: Handlers) -> None: ...
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 
     async def check(self) -> None: ...
 
@@ -111,7 +111,7 @@ def relay(database: Database, bus: Bus, clock: MovableClock) -> Relay:
 
 async def drained(relay: Relay) -> int:
     total = 0
-    while count := await relay.publish():
+    while count := await relay.publish_waiting():
         total += count
     return total
 
@@ -209,7 +209,7 @@ async def test_events_leave_in_the_order_of_their_commits(database: Database, cl
 async def test_while_the_bus_is_gone_events_stay_and_it_is_asked_once_a_round(database: Database, clock: MovableClock) -> None:
     bus, events = Told(gone=True), [an_event() for _ in range(30)]
     await announce(database, clock, *events)
-    assert await relay(database, bus, clock).publish() == 0
+    assert await relay(database, bus, clock).publish_waiting() == 0
     assert (len(bus.tried), await waiting(database)) == (1, 30)
     bus.gone = False
     assert await drained(relay(database, bus, clock)) == 30
@@ -245,7 +245,7 @@ async def test_of_two_relays_with_a_lease_one_publishes(database: Database, cloc
         jobs = Jobs(pulse)
         jobs.add(
             "relay",
-            relay(database, bus, clock).publish,
+            relay(database, bus, clock).publish_waiting,
             every_seconds=0.01,
             holder=LeaseHolder(SqlLeases(database, INFRASTRUCTURE, clock), name, clock),
         )
@@ -254,7 +254,7 @@ async def test_of_two_relays_with_a_lease_one_publishes(database: Database, cloc
         for _ in range(20):
             await retry_transaction(partial(announce, database, clock, *[an_event() for _ in range(10)]))
         await until(lambda: len(bus.taken) >= 200)
-        await pulse.settle()
+        await pulse.run_until_idle()
     assert len(bus.taken) == len(set(bus.taken)) == 200
     assert await waiting(database) == 0
 
@@ -268,10 +268,10 @@ async def test_what_left_is_kept_for_a_week_and_what_waits_for_ever(database: Da
         async with database.read() as connection:
             return (await connection.execute(select(func.count()).select_from(INFRASTRUCTURE.outbox))).scalar_one()
 
-    clock.forward(timedelta(days=6))
+    clock.advance(timedelta(days=6))
     await relay(database, bus, clock).prune()
     assert await kept() == 2
-    clock.forward(timedelta(days=2))
+    clock.advance(timedelta(days=2))
     await relay(database, bus, clock).prune()
     assert (await kept(), await waiting(database)) == (1, 1)
 
