@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from admin_svc.clients import HttpAccounts, HttpAppointments, HttpDoctors, HttpPatients
-from admin_svc.repository import PLUMBING, SqlWishes
+from admin_svc.repository import INFRASTRUCTURE, SqlWishes
 from admin_svc.settings import Settings
 from admin_svc.usecases.appointments import Appointments
 from admin_svc.usecases.dismissal import Dismissal
@@ -22,8 +22,8 @@ from shared.kit.service_runtime import open_service_runtime
 @asynccontextmanager
 async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
     async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        ground.relay(database, PLUMBING)
+        database = await ground.database(settings.database_url, INFRASTRUCTURE)
+        ground.relay(database, INFRASTRUCTURE)
         accounts, doctors = HttpAccounts(ground.neighbour(Service.AUTH)), HttpDoctors(ground.neighbour(Service.DOCTOR))
         patients = HttpPatients(ground.neighbour(Service.PATIENT))
         appointments = HttpAppointments(ground.neighbour(Service.APPOINTMENT))
@@ -31,6 +31,6 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
         app.state.users = Users(accounts, doctors, patients)
         app.state.dismissal = Dismissal(accounts, appointments, ground.clock)
         app.state.appointments = Appointments(appointments)
-        ground.jobs.add("new users", app.state.enrolment.finish, every_seconds=10, holder=ground.holder(database, PLUMBING))
+        ground.jobs.add("new users", app.state.enrolment.finish, every_seconds=10, holder=ground.holder(database, INFRASTRUCTURE))
         async with ground.jobs:
             yield

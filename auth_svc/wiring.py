@@ -16,7 +16,7 @@ from auth_svc.clients.patients import HttpPatients
 from auth_svc.clients.signing import OwnToken, Signer
 from auth_svc.repository import SqlStore
 from auth_svc.repository.keys import signing_key
-from auth_svc.repository.tables import PLUMBING
+from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import Settings
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.endings import Endings
@@ -36,11 +36,11 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
         return [app.state.signer.public]
 
     async with open_service_runtime(app, settings, plugs, fetch_keys=own_keys, token=token) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
+        database = await ground.database(settings.database_url, INFRASTRUCTURE)
         kid, pem = await signing_key(database, settings.key_secret)
         app.state.settings = settings
         app.state.signer = token.signer = Signer(kid, pem, settings.issuer, settings.audience, settings.access_minutes * 60)
-        store = SqlStore(database, ground.clock, ground.relay(database, PLUMBING), _end_in(app))
+        store = SqlStore(database, ground.clock, ground.relay(database, INFRASTRUCTURE), _end_in(app))
         hashing = await ground.stack.enter_async_context(Argon2(settings.hashing_threads, settings.hashing_queue))
         patients = HttpPatients(ground.neighbour(Service.PATIENT))
         resets = Resets(store, hashlib.sha256(b"resets" + settings.key_secret.encode()).digest(), ground.clock)
@@ -51,9 +51,9 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
         app.state.sessions = Sessions(store, hashing, app.state.signer, accounts, endings, settings.secret_of, ground.clock, lasts)
         app.state.passwords = Passwords(store, hashing, resets, endings, ground.clock)
         await consumers.subscribe(ground, accounts)
-        await app.state.sessions.watch(app.state.verifier.end)
-        ground.jobs.add("ended sessions", lambda: app.state.sessions.watch(app.state.verifier.end), every_seconds=WATCH_SECONDS)
-        holder = ground.holder(database, PLUMBING)
+        await app.state.sessions.watch(app.state.verifier.revoke_session)
+        ground.jobs.add("ended sessions", lambda: app.state.sessions.watch(app.state.verifier.revoke_session), every_seconds=WATCH_SECONDS)
+        holder = ground.holder(database, INFRASTRUCTURE)
         ground.jobs.add("finish accounts", accounts.finish_stragglers, every_seconds=15, holder=holder)
         ground.jobs.add("forget sessions", app.state.sessions.forget, every_seconds=3600, holder=holder)
         if settings.bootstrap_admin_email and settings.bootstrap_admin_password:
@@ -63,4 +63,4 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
 
 
 def _end_in(app: FastAPI) -> Any:
-    return lambda event: app.state.verifier.end(event.session_id, event.expires_at.timestamp())
+    return lambda event: app.state.verifier.revoke_session(event.session_id, event.expires_at.timestamp())

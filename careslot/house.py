@@ -39,7 +39,7 @@ class House:
         return app
 
     async def settle(self) -> None:
-        await self.pulse.settle()
+        await self.pulse.run_until_idle()
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def open_house(folder: Folder, clock: Clock = system_clock, **more: Any) -
         migrate(service, folder.database(service))
     async with AsyncExitStack() as stack:
         house = House(folder, clock, await stack.enter_async_context(EmbeddedBus(str(folder.path / "bus.db"), clock)))
-        house.pulse.works.append(house.bus.drain)
+        house.pulse.add(house.bus.deliver_due)
         plugs = Overrides(
             bus=house.bus,
             transport=lambda name: InProcessTransport(lambda: house.apps.get(name)),

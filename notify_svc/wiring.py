@@ -14,7 +14,7 @@ from notify_svc.clients.people import HttpPeople
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.domain.letters import Clinic
 from notify_svc.ports import Mailbox
-from notify_svc.repository import PLUMBING, SqlStore
+from notify_svc.repository import INFRASTRUCTURE, SqlStore
 from notify_svc.settings import Settings
 from notify_svc.usecases.hear import Hearing
 from notify_svc.usecases.send import Sending
@@ -35,14 +35,14 @@ class Nudge:
 @asynccontextmanager
 async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
     async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        ground.relay(database, PLUMBING)
+        database = await ground.database(settings.database_url, INFRASTRUCTURE)
+        ground.relay(database, INFRASTRUCTURE)
         people = HttpPeople(*(ground.neighbour(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))
         clinic = Clinic(settings.clinic_name, settings.mail_from, settings.public_url)
         wake = Nudge()
         store = SqlStore(database, ground.clock, queued=wake)
         sending = Sending(store, people, plugs.mailbox or mailbox(settings.mail_url), clinic, ground.clock, plugs.holder)
-        holder = ground.holder(database, PLUMBING)
+        holder = ground.holder(database, INFRASTRUCTURE)
         wake.nudge = ground.jobs.add("mail", sending.send_due, every_seconds=1, holder=holder)
         ground.jobs.add("recover mail", sending.recover, every_seconds=10, holder=holder)
         await consumers.subscribe(ground, Hearing(store, ground.clock))

@@ -12,7 +12,7 @@ from scheduling_svc import consumers, jobs
 from scheduling_svc.clients import HttpRules
 from scheduling_svc.domain.feeds import SECRET_BYTES
 from scheduling_svc.repository import SqlStore
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from scheduling_svc.settings import Settings
 from scheduling_svc.usecases.agenda import Agendas
 from scheduling_svc.usecases.closures import Closures, concern
@@ -30,8 +30,8 @@ from shared.kit.service_runtime import open_service_runtime
 @asynccontextmanager
 async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
     async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
+        database = await ground.database(settings.database_url, INFRASTRUCTURE)
+        store = SqlStore(database, ground.clock, announced=ground.relay(database, INFRASTRUCTURE))
         rulebook = Rulebook(store, HttpRules(ground.neighbour(Service.DOCTOR)), concern)
         closures = Closures(store, ground.clock)
         feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), ground.clock)
@@ -42,7 +42,7 @@ async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIter
         app.state.closures = closures
         app.state.agendas = Agendas(store, ground.clock)
         app.state.feeds = feeds
-        jobs.plan(ground.jobs, rulebook, closures, ground.holder(database, PLUMBING))
+        jobs.plan(ground.jobs, rulebook, closures, ground.holder(database, INFRASTRUCTURE))
         await consumers.subscribe(ground, rulebook, reservations, feeds)
         async with ground.jobs:
             yield

@@ -39,7 +39,7 @@ class Running:
     heard: list[Event] = field(default_factory=list)
 
     async def settle(self) -> None:
-        await self.pulse.settle()
+        await self.pulse.run_until_idle()
 
     async def tell(self, event: Event) -> None:
         """Something happened elsewhere."""
@@ -89,7 +89,7 @@ async def running(
     clock, pulse = MovableClock(now, running=False), BackgroundWork()
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(EmbeddedBus(str(folder / "bus.db"), clock))
-        pulse.works.append(bus.drain)
+        pulse.add(bus.deliver_due)
         transport = httpx.MockTransport(neighbours(answer))
         plugs = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, pulse=pulse, mailbox=mailbox)
         app = main.create_app(made.Settings(database_url=url, client_secret="x" * 40, env="test", **settings), plugs=plugs)

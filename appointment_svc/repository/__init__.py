@@ -23,10 +23,10 @@ async def kept(ground: ServiceRuntime, url: str) -> Kept:
     if url.startswith("mongodb"):
         return await _in_mongo(ground, url)
     from appointment_svc.repository.sqlite import SqliteDocuments
-    from appointment_svc.repository.tables import PLUMBING
+    from appointment_svc.repository.tables import INFRASTRUCTURE
 
-    database = await ground.database(url, PLUMBING)
-    relay, holder = Relay(database, PLUMBING, ground.bus, ground.clock), ground.holder(database, PLUMBING)
+    database = await ground.database(url, INFRASTRUCTURE)
+    relay, holder = Relay(database, INFRASTRUCTURE, ground.bus, ground.clock), ground.holder(database, INFRASTRUCTURE)
     ground.jobs.add("prune answers", relay.prune, every_seconds=3600, holder=holder)
     return Kept(SqliteDocuments(database), holder)
 

@@ -42,7 +42,7 @@ async def authenticate(request: ServiceRequest) -> None:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    request.caller = await request.app.state.verifier.caller(token)
+    request.caller = await request.app.state.verifier.verify(token)
 
 
 class OptionalCaller(SecurityBase):

@@ -16,17 +16,18 @@ from shared.contracts.events import SessionEnded
 from shared.contracts.identity import Service
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.bus import Bus, Handlers
-from shared.kit.client import ServiceClient, ServiceToken, Token
+from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
-from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
 from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides, open_bus
 from shared.kit.settings import CommonSettings
 from shared.kit.sql import Database
-from shared.kit.tokens import FetchKeys, Keys, Verifier
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from shared.kit.sql_leases import SqlLeases
+from shared.kit.tokens import FetchKeys, KeySet, Verifier
 from shared.kit.use_cases import provide_use_cases
 
 ENDED_SESSIONS_POLL_SECONDS = 3.0
@@ -58,7 +59,7 @@ class ServiceRuntime:
     bus: Bus
     jobs: Jobs
     stack: AsyncExitStack
-    token: Token | None = None
+    token: TokenSource | None = None
     http_clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
@@ -95,7 +96,7 @@ class ServiceRuntime:
         """Schedule the jobs that publish and prune the outbox; return the function that wakes the relay after a commit."""
         relay, holder = Relay(database, tables, self.bus, self.clock), self.lease_holder(database, tables)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
-        return self.jobs.add("relay", relay.publish, every_seconds=1, holder=holder)
+        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder)
 
     def lease_holder(self, database: Database, tables: InfrastructureTables) -> LeaseHolder:
         """Return what takes leases for the jobs of this instance."""
@@ -108,7 +109,7 @@ class ServiceRuntime:
 
 @asynccontextmanager
 async def open_service_runtime(
-    app: FastAPI, settings: CommonSettings, overrides: Overrides, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
+    app: FastAPI, settings: CommonSettings, overrides: Overrides, *, fetch_keys: FetchKeys | None = None, token: TokenSource | None = None
 ) -> AsyncIterator[ServiceRuntime]:
     """Open what every service runs on. The caller enters `runtime.jobs` last.
 
@@ -123,9 +124,9 @@ async def open_service_runtime(
         runtime = ServiceRuntime(app, settings, overrides, bus, Jobs(overrides.background_work), stack, token)
         app.state.checks.append(bus.check)
         auth = runtime.client(Service.AUTH)
-        keys = Keys(fetch_keys or (lambda: _fetch_jwks(auth)), overrides.clock)
+        keys = KeySet(fetch_keys or (lambda: _fetch_jwks(auth)), overrides.clock)
         verifier = app.state.verifier = Verifier(keys, settings.issuer, settings.audience, overrides.clock)
-        await bus.listen({SessionEnded: lambda event: _end_session(verifier, event)})
+        await bus.subscribe_broadcast({SessionEnded: lambda event: _end_session(verifier, event)})
         if settings.service is not Service.AUTH:
             poll = functools.partial(_poll_ended_sessions, auth, verifier)
             runtime.jobs.add("ended sessions", poll, every_seconds=ENDED_SESSIONS_POLL_SECONDS)
@@ -138,14 +139,14 @@ async def _fetch_jwks(auth: ServiceClient) -> list[dict[str, Any]]:
 
 
 async def _end_session(verifier: Verifier, event: SessionEnded) -> None:
-    verifier.end(event.session_id, event.expires_at.timestamp())
+    verifier.revoke_session(event.session_id, event.expires_at.timestamp())
 
 
 async def _poll_ended_sessions(auth: ServiceClient, verifier: Verifier) -> int:
     """Ask auth-service for ended sessions, in case the broadcast of one did not arrive; return 0, for there is never more at once."""
     ended = await auth.get("/internal/ended-sessions", EndedSessions)
     for session in ended.items:
-        verifier.end(session.session_id, session.expires_at.timestamp())
+        verifier.revoke_session(session.session_id, session.expires_at.timestamp())
     return 0
 
 

@@ -253,7 +253,7 @@ class Clinic:
     async def restarted(self) -> None:
         """A minute after everything died, the job runs to its end."""
         self.fate.dies_at, self.calendar.down, self.silent = None, None, False
-        self.clock.forward(timedelta(minutes=1))
+        self.clock.advance(timedelta(minutes=1))
         while await self.keeping.settle_stragglers():
             pass
 

@@ -105,7 +105,7 @@ async def test_without_the_card_of_whom_the_calendar_found_it_stays_pending_unti
     clinic = Clinic(silent=why == "silent", staff={} if why == "unknown" else {DOCTOR: a_doctor()})
     one = await clinic.booking.book(ANYONE, ANNA, new_id())
     assert (one.status, one.doctor, one.time_zone, one.local_start) == (Status.PENDING, None, "UTC", "2026-03-09T08:00")
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.keeping.settle_stragglers() == 0
     clinic.staff = {DOCTOR: a_doctor()}
     clinic.calendar.doctors = (COLLEAGUE, DOCTOR)

@@ -23,7 +23,7 @@ from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, Reque
 from shared.kit.idempotency import StoredResponse as Kept
 from shared.kit.paging import Page, Paged
 from shared.kit.retry import TransactionAborted
-from shared.kit.tokens import Keys, Verifier
+from shared.kit.tokens import KeySet, Verifier
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks
 
@@ -173,7 +173,7 @@ async def shop(answers: IdempotencyStore | None = None) -> AsyncIterator[Shop]:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.verifier = Verifier(Keys(keys, clock), "careslot", "careslot", clock)
+        app.state.verifier = Verifier(KeySet(keys, clock), "careslot", "careslot", clock)
         app.state.answers = answers or KeptInMemory()
         app.state.shelf = Shelf()
         yield

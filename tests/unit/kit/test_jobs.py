@@ -40,7 +40,7 @@ async def test_a_job_goes_on_while_there_is_something_to_do() -> None:
     jobs = Jobs(pulse)
     jobs.add("work", work, every_seconds=3600)
     async with jobs:
-        await pulse.settle()
+        await pulse.run_until_idle()
         assert work.left < 0
 
 
@@ -115,9 +115,9 @@ async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
     jobs.add("failing", work, every_seconds=3600)
     jobs.add("healthy", healthy, every_seconds=3600)
     async with jobs:
-        assert await pulse.settle() == 1
+        assert await pulse.run_until_idle() == 1
         work.raises = None
-        await pulse.settle()
+        await pulse.run_until_idle()
         assert (work.runs >= 2, healthy.runs >= 2) == (True, True)
 
 
@@ -136,7 +136,7 @@ async def test_a_job_never_runs_twice_at_once() -> None:
     nudge = jobs.add("work", work, every_seconds=3600)
     async with jobs:
         nudge()
-        await asyncio.gather(*(pulse.settle() for _ in range(5)))
+        await asyncio.gather(*(pulse.run_until_idle() for _ in range(5)))
     assert most == 1
 
 
@@ -155,12 +155,12 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
         looked.set()
         return 0
 
-    pulse.works.append(look)
+    pulse.add(look)
     jobs = Jobs(pulse)
     jobs.add("slow", slow, every_seconds=3600)
     async with jobs:
         await begun.wait()
-        settled = asyncio.create_task(pulse.settle())
+        settled = asyncio.create_task(pulse.run_until_idle())
         await looked.wait()
         may_end.set()
         assert await settled == 2
@@ -169,8 +169,8 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
 
 async def test_a_pulse_stops_at_last() -> None:
     pulse = BackgroundWork()
-    pulse.works.append(Work(left=10**6))
-    assert await pulse.settle() == 1000
+    pulse.add(Work(left=10**6))
+    assert await pulse.run_until_idle() == 1000
 
 
 async def test_jobs_that_left_no_longer_beat() -> None:
@@ -180,7 +180,7 @@ async def test_jobs_that_left_no_longer_beat() -> None:
     async with jobs:
         pass
     runs = work.runs
-    await pulse.settle()
+    await pulse.run_until_idle()
     assert work.runs == runs
 
 
@@ -212,10 +212,10 @@ def test_a_clock_stands_or_runs_from_where_it_was_put() -> None:
     assert still() == NOON
     assert NOON < running() < NOON + timedelta(seconds=5)
     for clock in (still, running):
-        clock.put(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5))))
+        clock.set(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5))))
         assert timedelta() <= clock() - datetime(2026, 3, 8, 7, 0, tzinfo=UTC) < timedelta(seconds=5)
         assert clock().tzinfo is UTC
-        clock.forward(-timedelta(days=1))
+        clock.advance(-timedelta(days=1))
         assert clock().day == 7
 
 
