@@ -7,21 +7,24 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from auth_svc.domain.passwords import LONGEST
+from auth_svc.domain.passwords import MAX_LENGTH
 from shared.contracts.identity import Service
 from shared.contracts.values import Email
 from shared.kit.settings import CommonSettings
 
-EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes on what is not set as an empty string
+EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes unset variables on as empty strings
 
 
 def _common(name: str, default: Any = "") -> Any:
-    """A setting whose variable carries another prefix than this service's."""
+    """Return a field whose variable has another prefix than AUTH_."""
     return Field(default, validation_alias=AliasChoices(name.removeprefix("CARESLOT_").lower(), name))
 
 
 class AuthSettings(CommonSettings):
-    """`key_secret` protects the signing keys at rest; the `..._client_secret`s are what its neighbours prove themselves by."""
+    """`key_secret` encrypts the signing key in the database and signs reset links.
+
+    The `..._client_secret`s are those with which the other services authenticate.
+    """
 
     model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.AUTH
@@ -47,17 +50,17 @@ class AuthSettings(CommonSettings):
     hashing_queue: int = Field(64, ge=1, le=10_000)
 
     def faults(self) -> list[str]:
-        """Also: a first admin who could not sign in."""
+        """Return one line per unusable setting: weak secrets, and a first admin who could not sign in."""
         password = self.bootstrap_admin_password or ""
-        given = self.bootstrap_admin_email is not None, bool(password)
-        wrong = {
-            "CARESLOT_BOOTSTRAP_ADMIN_EMAIL: is missing": given == (False, True),
-            "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD: is missing": given == (True, False),
-            f"CARESLOT_BOOTSTRAP_ADMIN_PASSWORD: is longer than {LONGEST} characters": len(password) > LONGEST,
+        has_email, has_password = self.bootstrap_admin_email is not None, bool(password)
+        faults = {
+            "CARESLOT_BOOTSTRAP_ADMIN_EMAIL: is missing": has_password and not has_email,
+            "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD: is missing": has_email and not has_password,
+            f"CARESLOT_BOOTSTRAP_ADMIN_PASSWORD: is longer than {MAX_LENGTH} characters": len(password) > MAX_LENGTH,
         }
-        return super().faults() + [fault for fault, stands in wrong.items() if stands]
+        return super().faults() + [fault for fault, applies in faults.items() if applies]
 
     def secret_of(self, client_id: str) -> str:
-        """The secret of a service by its name; empty when there is none."""
-        known = {service.value: service.prefix.lower() for service in Service}
-        return str(getattr(self, f"{known[client_id]}_client_secret", "")) if client_id in known and client_id != self.service else ""
+        """Return the client secret of another service, or an empty text when there is no such service or no secret."""
+        prefixes = {service.value: service.prefix.lower() for service in Service if service is not self.service}
+        return str(getattr(self, f"{prefixes[client_id]}_client_secret", "")) if client_id in prefixes else ""

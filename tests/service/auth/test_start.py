@@ -12,57 +12,57 @@ import pytest
 from auth_svc.settings import AuthSettings
 from shared.kit.migrations import migrate
 from shared.kit.settings import InvalidSettings
-from tests.service.auth.house import BOSS, PASSWORD, SAM, SETTINGS, House, opened
+from tests.service.auth.running_auth import FIRST_ADMIN, PASSWORD, SAM, SETTINGS, RunningAuth, run_auth_service
 
 
-async def admins(house: House) -> list[str]:
-    return [item["email"] for item in (await house.admin_asks("GET", "/internal/accounts?role=admin")).json()["items"]]
+async def admins(auth: RunningAuth) -> list[str]:
+    return [item["email"] for item in (await auth.call_as_admin("GET", "/internal/accounts?role=admin")).json()["items"]]
 
 
-async def test_the_first_admin_can_sign_in(house: House) -> None:
-    account = (await house.signed_in(**BOSS))["account"]
+async def test_the_first_admin_can_sign_in(auth: RunningAuth) -> None:
+    account = (await auth.sign_in(**FIRST_ADMIN))["account"]
     assert (account["role"], account["status"]) == ("admin", "active")
 
 
-async def test_two_instances_that_start_at_once_make_one_admin_and_one_key(tmp_path: Path, instance: Path, sql_url: str) -> None:
+async def test_two_instances_that_start_at_once_make_one_admin_and_one_key(tmp_path: Path, second_folder: Path, sql_url: str) -> None:
     migrate("auth_svc", sql_url)
     async with AsyncExitStack() as stack:
-        starts = [opened(folder, database_url=sql_url, migrated=False) for folder in (tmp_path, instance)]
+        starts = [run_auth_service(folder, database_url=sql_url, migrated=False) for folder in (tmp_path, second_folder)]
         one, other = await asyncio.gather(*(stack.enter_async_context(start) for start in starts))
-        assert await admins(one) == [BOSS["email"]]
-        keys = [(await house.http.get("/.well-known/jwks.json")).json() for house in (one, other)]
+        assert await admins(one) == [FIRST_ADMIN["email"]]
+        keys = [(await auth.http.get("/.well-known/jwks.json")).json() for auth in (one, other)]
         assert keys[0] == keys[1]
-        token = (await one.signed_in(**BOSS))["access_token"]
-        assert (await other.me(token)).status_code == 200
+        token = (await one.sign_in(**FIRST_ADMIN))["access_token"]
+        assert (await other.get_me(token)).status_code == 200
 
 
 async def test_a_later_start_makes_no_other_admin_and_keeps_the_key(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
-        token = (await house.signed_in(**BOSS))["access_token"]
-    async with opened(tmp_path, bootstrap_admin_email="else@clinic.example") as house:
-        assert await admins(house) == [BOSS["email"]]
-        assert (await house.me(token)).status_code == 200
+    async with run_auth_service(tmp_path) as auth:
+        token = (await auth.sign_in(**FIRST_ADMIN))["access_token"]
+    async with run_auth_service(tmp_path, bootstrap_admin_email="else@clinic.example") as auth:
+        assert await admins(auth) == [FIRST_ADMIN["email"]]
+        assert (await auth.get_me(token)).status_code == 200
 
 
 async def test_a_start_without_the_variables_makes_nobody(tmp_path: Path) -> None:
-    async with opened(tmp_path, bootstrap_admin_email="", bootstrap_admin_password="") as house:
-        assert await admins(house) == []
-        assert (await house.login("", "")).status_code in (401, 422)
+    async with run_auth_service(tmp_path, bootstrap_admin_email="", bootstrap_admin_password="") as auth:
+        assert await admins(auth) == []
+        assert (await auth.login("", "")).status_code in (401, 422)
 
 
 async def test_an_address_that_a_patient_has_makes_no_admin_of_them(tmp_path: Path) -> None:
-    async with opened(tmp_path, bootstrap_admin_email=None) as house:
-        await house.register()
-    async with opened(tmp_path, bootstrap_admin_email=SAM["email"]) as house:
-        assert await admins(house) == []
-        assert (await house.signed_in(password=PASSWORD))["account"]["role"] == "patient"
+    async with run_auth_service(tmp_path, bootstrap_admin_email=None) as auth:
+        await auth.register()
+    async with run_auth_service(tmp_path, bootstrap_admin_email=SAM["email"]) as auth:
+        assert await admins(auth) == []
+        assert (await auth.sign_in(password=PASSWORD))["account"]["role"] == "patient"
 
 
 async def test_another_key_secret_stops_the_start(tmp_path: Path) -> None:
-    async with opened(tmp_path):
+    async with run_auth_service(tmp_path):
         pass
     with pytest.raises(InvalidSettings, match="AUTH_KEY_SECRET"):
-        async with opened(tmp_path, key_secret="z" * 40):
+        async with run_auth_service(tmp_path, key_secret="z" * 40):
             pass
 
 
