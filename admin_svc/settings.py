@@ -11,6 +11,8 @@ from shared.kit.settings import CommonSettings
 
 
 class AdminSettings(CommonSettings):
+    """`database_url` is the service's own database."""
+
     model_config = SettingsConfigDict(env_prefix="ADMIN_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.ADMIN
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from uuid import UUID
 
-from auth_svc.usecases.account_creation import AccountCreation
+from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.sessions import Sessions
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder

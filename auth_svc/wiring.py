@@ -18,8 +18,8 @@ from auth_svc.repository import SqlAuthStore
 from auth_svc.repository.signing_keys import load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
-from auth_svc.usecases.account_creation import AccountCreation
 from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.session_revocation import SessionRevocation

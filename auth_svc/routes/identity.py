@@ -9,8 +9,8 @@ from fastapi import Depends, Response
 from auth_svc.domain import accounts as domain
 from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, NoSuchAccount, PasswordTooWeak, TokenInvalid, TokenReused
 from auth_svc.schemas import ChangePassword, ForgotPassword, Login, RefreshToken, Register, ResetPassword, SignedInOut
-from auth_svc.usecases.account_creation import AccountCreation
 from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.sessions import Sessions, SignedIn
 from shared.contracts.http import AccountSummary

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from auth_svc.domain.accounts import Account, AccountStatus
 from auth_svc.ports import AuthStore, PatientProfileClient
-from auth_svc.usecases.account_creation import AccountCreation
+from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
 from shared.contracts.events import DoctorChanged, PatientChanged

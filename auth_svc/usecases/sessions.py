@@ -11,7 +11,7 @@ from auth_svc.domain.accounts import Account, AccountStatus
 from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, TokenReused
 from auth_svc.domain.sessions import CLOCK_TOLERANCE, Session, last_access_token_expiry, refresh_token_hash
 from auth_svc.ports import AuthStore, PasswordHasher
-from auth_svc.usecases.account_creation import AccountCreation
+from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Caller
