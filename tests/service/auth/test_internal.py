@@ -1,4 +1,4 @@
-"""What neighbours may ask, and what they learn without asking."""
+"""Routes for other services, and the names that are copied from their events."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from tests.running import NOON
 from tests.service.auth.running_auth import FIRST_ADMIN, OTHER_PASSWORD, PASSWORD, RunningAuth, run_auth_service, status_and_code
 
 
-async def test_an_account_is_put_once_however_often_it_is_sent(auth: RunningAuth) -> None:
+async def test_repeating_the_creation_of_an_account_changes_nothing(auth: RunningAuth) -> None:
     account_id = uuid4()
-    first, again = await auth.create_account(account_id), await auth.create_account(account_id, full_name="Someone Else")
-    assert (first.status_code, again.status_code) == (200, 200)
-    assert first.json() == again.json()
+    first, repeated = await auth.create_account(account_id), await auth.create_account(account_id, full_name="Someone Else")
+    assert (first.status_code, repeated.status_code) == (200, 200)
+    assert first.json() == repeated.json()
+    assert first.headers["etag"] == repeated.headers["etag"] == f'"{first.json()["version"]}"'
     account = first.json()
     assert (account["id"], account["email"], account["role"], account["status"]) == (
         str(account_id),
@@ -31,7 +32,7 @@ async def test_an_account_is_put_once_however_often_it_is_sent(auth: RunningAuth
     assert len(await auth.events(AccountInvited)) == 1
 
 
-async def test_the_same_account_put_by_many_at_once_is_one(tmp_path: Path, sql_url: str) -> None:
+async def test_creating_one_account_several_times_at_once_creates_it_once(tmp_path: Path, sql_url: str) -> None:
     async with run_auth_service(tmp_path, database_url=sql_url) as auth:
         account_id = uuid4()
         responses = await asyncio.gather(*(auth.create_account(account_id) for _ in range(6)))
@@ -39,13 +40,13 @@ async def test_the_same_account_put_by_many_at_once_is_one(tmp_path: Path, sql_u
         assert len(await auth.events(AccountInvited)) == 1
 
 
-async def test_an_account_with_a_password_is_active(auth: RunningAuth) -> None:
+async def test_an_account_that_is_created_with_a_password_is_active(auth: RunningAuth) -> None:
     assert (await auth.create_account(password=PASSWORD)).json()["status"] == "active"
     assert (await auth.login("rae@clinic.example")).status_code == 200
     assert await auth.events(AccountInvited) == []
 
 
-async def test_what_no_person_may_be_is_refused(auth: RunningAuth) -> None:
+async def test_an_invalid_account_is_refused(auth: RunningAuth) -> None:
     await auth.register()
     assert status_and_code(await auth.create_account(email="SAM@example.com")) == (409, "email_taken")
     assert status_and_code(await auth.create_account(password="passwordpassword")) == (422, "password_too_weak")
@@ -53,7 +54,7 @@ async def test_what_no_person_may_be_is_refused(auth: RunningAuth) -> None:
         assert status_and_code(await auth.create_account(role=role)) == (422, "validation_failed")
 
 
-async def test_a_patient_that_is_put_has_a_profile_or_no_account(auth: RunningAuth) -> None:
+async def test_a_patients_account_counts_only_with_a_profile(auth: RunningAuth) -> None:
     account_id = uuid4()
     auth.patients.is_down = True
     assert (await auth.create_account(account_id, role="patient")).status_code == 503
@@ -63,7 +64,7 @@ async def test_a_patient_that_is_put_has_a_profile_or_no_account(auth: RunningAu
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "may"),
+    ("method", "path", "allowed"),
     [
         ("PUT", "/internal/accounts/{id}", {Service.DOCTOR, Service.ADMIN}),
         ("GET", "/internal/accounts/{id}", {Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION}),
@@ -72,106 +73,108 @@ async def test_a_patient_that_is_put_has_a_profile_or_no_account(auth: RunningAu
         ("GET", "/internal/ended-sessions", set(Service) - {Service.AUTH}),
     ],
 )
-async def test_a_neighbour_may_ask_what_it_needs(auth: RunningAuth, method: str, path: str, may: set[Service]) -> None:
-    asked = path.format(id=uuid4())
+async def test_each_internal_route_is_open_to_its_callers(auth: RunningAuth, method: str, path: str, allowed: set[Service]) -> None:
+    url = path.format(id=uuid4())
     responses = {
-        service: await auth.call_as(service, method, asked, None if method == "GET" else {}) for service in set(Service) - {Service.AUTH}
+        service: await auth.call_as(service, method, url, None if method == "GET" else {}) for service in set(Service) - {Service.AUTH}
     }
-    assert {service for service, response in responses.items() if response.status_code != 403} == may
+    assert {service for service, response in responses.items() if response.status_code != 403} == allowed
     admin = await auth.sign_in(**FIRST_ADMIN)
-    assert (await auth.http.request(method, asked, headers={"Authorization": f"Bearer {admin['access_token']}"})).status_code == 403
-    assert (await auth.http.request(method, asked)).status_code == 401
+    assert (await auth.http.request(method, url, headers={"Authorization": f"Bearer {admin['access_token']}"})).status_code == 403
+    assert (await auth.http.request(method, url)).status_code == 401
 
 
-async def test_accounts_are_found_by_role_status_and_words(auth: RunningAuth) -> None:
+async def test_accounts_can_be_filtered_by_role_status_and_text(auth: RunningAuth) -> None:
     await auth.register()
     await auth.register(email="kim_o@example.com", full_name="Kim O'Hara 100%")
     await auth.create_account(full_name="Samira Moss")
 
-    async def found(query: str) -> list[str]:
+    async def list_emails(query: str) -> list[str]:
         response = await auth.call_as_admin("GET", f"/internal/accounts?{query}")
         assert response.status_code == 200, response.text
         return [item["email"] for item in response.json()["items"]]
 
-    assert await found("") == ["boss@clinic.example", "kim_o@example.com", "rae@clinic.example", "sam@example.com"]
-    assert await found("role=patient") == ["kim_o@example.com", "sam@example.com"]
-    assert await found("status=invited") == ["rae@clinic.example"]
-    assert await found("q=SAM") == ["rae@clinic.example", "sam@example.com"]
-    assert await found("q=%25") == ["kim_o@example.com"]
-    assert await found("q=_") == ["kim_o@example.com"]
-    assert await found("q=nobody") == []
+    assert await list_emails("") == ["boss@clinic.example", "kim_o@example.com", "rae@clinic.example", "sam@example.com"]
+    assert await list_emails("role=patient") == ["kim_o@example.com", "sam@example.com"]
+    assert await list_emails("status=invited") == ["rae@clinic.example"]
+    assert await list_emails("q=SAM") == ["rae@clinic.example", "sam@example.com"]
+    assert await list_emails("q=%25") == ["kim_o@example.com"]
+    assert await list_emails("q=_") == ["kim_o@example.com"]
+    assert await list_emails("q=nobody") == []
     assert status_and_code(await auth.call_as_admin("GET", "/internal/accounts?status=pending")) == (422, "validation_failed")
     assert status_and_code(await auth.call_as_admin("GET", "/internal/accounts?sort=email")) == (422, "unknown_parameter")
 
 
 async def test_pages_of_accounts_have_no_gaps(auth: RunningAuth) -> None:
     await asyncio.gather(*(auth.create_account(email=f"p{number}@clinic.example") for number in range(4)))
-    found, query = [], "limit=2"
+    emails, query = [], "limit=2"
     while query:
         page = (await auth.call_as_admin("GET", f"/internal/accounts?{query}")).json()
-        found += [item["email"] for item in page["items"]]
+        emails += [item["email"] for item in page["items"]]
         query = f"limit=2&after={page['next']}" if page["next"] else ""
-    assert found == ["boss@clinic.example", *(f"p{number}@clinic.example" for number in range(4))]
+    assert emails == ["boss@clinic.example", *(f"p{number}@clinic.example" for number in range(4))]
     assert status_and_code(await auth.call_as_admin("GET", "/internal/accounts?after=x")) == (422, "bad_cursor")
 
 
-async def test_an_amended_account_says_so(auth: RunningAuth) -> None:
-    made = (await auth.create_account(password=PASSWORD)).json()
-    response = await auth.change_account(made["id"], full_name="Rae Fox", email="rae.fox@clinic.example", expected_version=made["version"])
-    assert (response.status_code, response.json()["full_name"], response.json()["version"]) == (200, "Rae Fox", made["version"] + 1)
-    assert (await auth.call_as_admin("GET", f"/internal/accounts/{made['id']}")).json() == response.json()
+async def test_a_changed_account_is_announced(auth: RunningAuth) -> None:
+    account = (await auth.create_account(password=PASSWORD)).json()
+    response = await auth.change_account(
+        account["id"], full_name="Rae Fox", email="rae.fox@clinic.example", expected_version=account["version"]
+    )
+    assert (response.status_code, response.json()["full_name"], response.json()["version"]) == (200, "Rae Fox", account["version"] + 1)
+    assert (await auth.call_as_admin("GET", f"/internal/accounts/{account['id']}")).json() == response.json()
     assert (await auth.login("rae.fox@clinic.example")).status_code == 200
-    same = await auth.change_account(made["id"], full_name="Rae Fox")
-    assert same.json()["version"] == made["version"] + 1
-    assert [event.version for event in await auth.events(AccountChanged) if str(event.account_id) == made["id"]] == [2, 3]
+    unchanged = await auth.change_account(account["id"], full_name="Rae Fox")
+    assert unchanged.json()["version"] == account["version"] + 1
+    assert [event.version for event in await auth.events(AccountChanged) if str(event.account_id) == account["id"]] == [2, 3]
 
 
-async def test_what_cannot_be_amended_is_refused(auth: RunningAuth) -> None:
-    made = (await auth.create_account()).json()
+async def test_an_invalid_change_is_refused(auth: RunningAuth) -> None:
+    account = (await auth.create_account()).json()
     assert status_and_code(await auth.change_account(str(uuid4()), full_name="X")) == (404, "no_such_account")
-    assert status_and_code(await auth.change_account(made["id"], full_name="X", expected_version=1)) == (412, "stale_version")
-    assert status_and_code(await auth.change_account(made["id"], email=FIRST_ADMIN["email"])) == (409, "email_taken")
+    assert status_and_code(await auth.change_account(account["id"], full_name="X", expected_version=1)) == (412, "stale_version")
+    assert status_and_code(await auth.change_account(account["id"], email=FIRST_ADMIN["email"])) == (409, "email_taken")
     for change in ({"role": None}, {"role": "service"}, {"status": "invited"}, {"password": OTHER_PASSWORD}, {"email": "x"}):
-        assert (await auth.change_account(made["id"], **change)).status_code == 422
+        assert (await auth.change_account(account["id"], **change)).status_code == 422
 
 
-async def test_disabling_ends_all_sessions_and_enabling_lets_in_again(auth: RunningAuth) -> None:
-    one, other = await auth.register(), await auth.sign_in()
-    assert (await auth.change_account(one["account"]["id"], status="disabled")).json()["status"] == "disabled"
-    for session in (one, other):
+async def test_disabling_ends_all_sessions_and_enabling_allows_new_ones(auth: RunningAuth) -> None:
+    first, second = await auth.register(), await auth.sign_in()
+    assert (await auth.change_account(first["account"]["id"], status="disabled")).json()["status"] == "disabled"
+    for session in (first, second):
         assert (await auth.get_me(session["access_token"])).status_code == 401
         assert (await auth.post("/auth/refresh", {"refresh_token": session["refresh_token"]})).status_code == 401
     assert len(await auth.events(SessionEnded)) == 2
-    assert (await auth.change_account(one["account"]["id"], status="active")).json()["status"] == "active"
-    assert (await auth.get_me(one["access_token"])).status_code == 401
+    assert (await auth.change_account(first["account"]["id"], status="active")).json()["status"] == "active"
+    assert (await auth.get_me(first["access_token"])).status_code == 401
     assert (await auth.login()).status_code == 200
 
 
-async def test_someone_without_a_password_is_invited_again_when_enabled(auth: RunningAuth) -> None:
-    made = (await auth.create_account()).json()
-    await auth.change_account(made["id"], status="disabled")
-    assert (await auth.change_account(made["id"], status="active")).json()["status"] == "invited"
+async def test_an_account_without_a_password_is_invited_again_when_it_is_enabled(auth: RunningAuth) -> None:
+    account = (await auth.create_account()).json()
+    await auth.change_account(account["id"], status="disabled")
+    assert (await auth.change_account(account["id"], status="active")).json()["status"] == "invited"
     assert len(await auth.events(AccountInvited)) == 2
 
 
-async def test_a_new_role_ends_all_sessions_and_stands_in_the_next_token(auth: RunningAuth) -> None:
+async def test_a_new_role_ends_all_sessions_and_counts_from_the_next_login(auth: RunningAuth) -> None:
     session = await auth.register()
     assert (await auth.change_account(session["account"]["id"], role="reception")).json()["role"] == "reception"
     assert (await auth.get_me(session["access_token"])).status_code == 401
     assert (await auth.sign_in())["account"]["role"] == "reception"
 
 
-async def test_who_becomes_a_patient_has_a_profile_first(auth: RunningAuth) -> None:
-    made = (await auth.create_account(password=PASSWORD)).json()
+async def test_an_account_that_becomes_a_patients_gets_a_profile_first(auth: RunningAuth) -> None:
+    account = (await auth.create_account(password=PASSWORD)).json()
     auth.patients.is_down = True
-    assert (await auth.change_account(made["id"], role="patient")).status_code == 503
+    assert (await auth.change_account(account["id"], role="patient")).status_code == 503
     assert (await auth.sign_in("rae@clinic.example"))["account"]["role"] == "reception"
     auth.patients.is_down = False
-    assert (await auth.change_account(made["id"], role="patient")).json()["role"] == "patient"
-    assert auth.patients.profiles[made["id"]]["full_name"] == "Rae Moss"
+    assert (await auth.change_account(account["id"], role="patient")).json()["role"] == "patient"
+    assert auth.patients.profiles[account["id"]]["full_name"] == "Rae Moss"
 
 
-async def test_the_last_admin_stays(auth: RunningAuth) -> None:
+async def test_the_last_active_admin_cannot_be_disabled_or_demoted(auth: RunningAuth) -> None:
     admin = (await auth.sign_in(**FIRST_ADMIN))["account"]["id"]
     for change in ({"status": "disabled"}, {"role": "patient"}):
         assert status_and_code(await auth.change_account(admin, **change)) == (409, "last_admin")
@@ -181,15 +184,15 @@ async def test_the_last_admin_stays(auth: RunningAuth) -> None:
     assert (await auth.change_account(invited["id"], role="reception")).status_code == 200
 
 
-async def test_two_admins_cannot_end_each_other_at_once(tmp_path: Path, sql_url: str) -> None:
+async def test_two_admins_cannot_disable_each_other_at_once(tmp_path: Path, sql_url: str) -> None:
     async with run_auth_service(tmp_path, database_url=sql_url) as auth:
         admin = (await auth.sign_in(**FIRST_ADMIN))["account"]["id"]
-        other = (await auth.create_account(role="admin", password=PASSWORD)).json()["id"]
-        responses = await asyncio.gather(*(auth.change_account(one, status="disabled") for one in (admin, other)))
+        other_admin = (await auth.create_account(role="admin", password=PASSWORD)).json()["id"]
+        responses = await asyncio.gather(*(auth.change_account(admin_id, status="disabled") for admin_id in (admin, other_admin)))
         assert sorted(response.status_code for response in responses) == [200, 409]
 
 
-async def test_a_login_that_races_with_a_dismissal_is_not_left_behind(tmp_path: Path, sql_url: str) -> None:
+async def test_a_login_at_the_same_time_as_a_change_of_role_gets_no_session_of_the_old_role(tmp_path: Path, sql_url: str) -> None:
     async with run_auth_service(tmp_path, database_url=sql_url) as auth:
         account = (await auth.register())["account"]["id"]
         logins = [auth.login() for _ in range(6)]
@@ -208,35 +211,35 @@ def doctor_changed(doctor_id: str, name: str, version: int) -> DoctorChanged:
     return DoctorChanged(id=new_id(), occurred_at=NOON, doctor_id=doctor_id, version=version, rules=rules)
 
 
-async def name_of(auth: RunningAuth, account_id: str) -> str:
+async def get_name(auth: RunningAuth, account_id: str) -> str:
     return str((await auth.call_as_admin("GET", f"/internal/accounts/{account_id}")).json()["full_name"])
 
 
-async def test_a_patients_name_follows_the_profile(auth: RunningAuth) -> None:
+async def test_a_patients_name_is_copied_from_the_profile(auth: RunningAuth) -> None:
     account = (await auth.register())["account"]["id"]
     auth.patients.profiles[account] |= {"full_name": "Sam Fox", "version": 2}
     event = patient_changed(account, 2)
     await auth.service.tell(event)
-    assert await name_of(auth, account) == "Sam Fox"
+    assert await get_name(auth, account) == "Sam Fox"
     auth.patients.profiles[account] |= {"full_name": "Sam Crow"}
     for old in (event, patient_changed(account, 1), patient_changed(account, 2), patient_changed(str(uuid4()), 9)):
         await auth.service.tell(old)
-    assert await name_of(auth, account) == "Sam Fox"
+    assert await get_name(auth, account) == "Sam Fox"
 
 
-async def test_a_doctors_name_follows_the_rules(auth: RunningAuth) -> None:
+async def test_a_doctors_name_is_copied_from_the_event(auth: RunningAuth) -> None:
     doctor = (await auth.create_account(role="doctor", full_name="Ann Stone")).json()["id"]
     await auth.service.tell(doctor_changed(doctor, "Dr Ann Stone", 3))
     await auth.service.tell(doctor_changed(doctor, "Ann", 2))
-    assert await name_of(auth, doctor) == "Dr Ann Stone"
+    assert await get_name(auth, doctor) == "Dr Ann Stone"
 
 
-async def test_only_the_profile_of_ones_role_gives_the_name(auth: RunningAuth) -> None:
+async def test_the_name_is_copied_only_from_the_profile_of_the_accounts_role(auth: RunningAuth) -> None:
     account = (await auth.create_account(role="doctor", full_name="Ann Stone")).json()["id"]
     await auth.service.tell(doctor_changed(account, "Dr Ann Stone", 7))
     await auth.change_account(account, role="patient")
     await auth.service.tell(doctor_changed(account, "Somebody", 8))
-    assert await name_of(auth, account) == "Dr Ann Stone"
+    assert await get_name(auth, account) == "Dr Ann Stone"
     auth.patients.profiles[account] |= {"full_name": "Ann Stone-Fox"}
     await auth.service.tell(patient_changed(account, 2))
-    assert await name_of(auth, account) == "Ann Stone-Fox"
+    assert await get_name(auth, account) == "Ann Stone-Fox"

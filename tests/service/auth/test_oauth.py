@@ -1,4 +1,4 @@
-"""The token endpoint as RFC 6749 has it, and the documents beside it."""
+"""The OAuth 2.0 token endpoint (RFC 6749), the public keys and the OpenID configuration."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 ADMIN = {"client_id": "admin-service", "client_secret": SECRETS["admin_client_secret"]}
 
 
-async def refused(auth: RunningAuth, **form: str) -> tuple[int, object]:
-    return said(await auth.request_token(**form))
+async def request_refused_token(auth: RunningAuth, **form: str) -> tuple[int, object]:
+    return status_and_body(await auth.request_token(**form))
 
 
-def said(response: httpx.Response) -> tuple[int, object]:
+def status_and_body(response: httpx.Response) -> tuple[int, object]:
     assert (response.headers["cache-control"], response.headers["content-type"]) == ("no-store", "application/json")
     return response.status_code, response.json()
 
 
-async def test_a_password_is_granted_a_pair(auth: RunningAuth) -> None:
+async def test_the_password_grant_answers_with_two_tokens(auth: RunningAuth) -> None:
     await auth.register()
     response = await auth.request_token(grant_type="password", username="Sam@Example.com", password=PASSWORD, scope="all", colour="red")
-    status, pair = said(response)
+    status, tokens = status_and_body(response)
     assert (status, set(response.json())) == (200, {"access_token", "token_type", "expires_in", "refresh_token"})
     assert (await auth.get_me(response.json()["access_token"])).json()["email"] == SAM["email"]
-    assert pair != said(await auth.request_token(grant_type="refresh_token", refresh_token=response.json()["refresh_token"]))[1]
+    assert (
+        tokens != status_and_body(await auth.request_token(grant_type="refresh_token", refresh_token=response.json()["refresh_token"]))[1]
+    )
 
 
 async def test_a_used_refresh_token_is_an_invalid_grant_and_ends_its_session(auth: RunningAuth) -> None:
     token = (await auth.register())["refresh_token"]
     request = {"grant_type": "refresh_token", "refresh_token": token}
     newer = (await auth.request_token(**request)).json()
-    assert await refused(auth, **request) == (400, {"error": "invalid_grant"})
+    assert await request_refused_token(auth, **request) == (400, {"error": "invalid_grant"})
     assert (await auth.get_me(newer["access_token"])).status_code == 401
-    assert await refused(auth, **request | {"refresh_token": newer["refresh_token"]}) == (400, {"error": "invalid_grant"})
+    assert await request_refused_token(auth, **request | {"refresh_token": newer["refresh_token"]}) == (400, {"error": "invalid_grant"})
 
 
 @pytest.mark.parametrize(
@@ -60,29 +62,29 @@ async def test_a_used_refresh_token_is_an_invalid_grant_and_ends_its_session(aut
         ({"grant_type": "authorization_code", "code": "x"}, 400, "unsupported_grant_type"),
     ],
 )
-async def test_a_refusal_is_as_rfc_6749_has_it(auth: RunningAuth, form: dict[str, str], status: int, error: str) -> None:
+async def test_errors_have_the_codes_of_rfc_6749(auth: RunningAuth, form: dict[str, str], status: int, error: str) -> None:
     await auth.register()
-    assert await refused(auth, **form) == (status, {"error": error})
+    assert await request_refused_token(auth, **form) == (status, {"error": error})
 
 
-async def test_a_service_is_granted_a_token_without_a_refresh_token(auth: RunningAuth) -> None:
+async def test_a_service_gets_an_access_token_but_no_refresh_token(auth: RunningAuth) -> None:
     response = await auth.request_token(grant_type="client_credentials", **ADMIN)
     assert (response.status_code, set(response.json())) == (200, {"access_token", "token_type", "expires_in"})
     assert (await auth.http.get("/internal/accounts", headers=bearer(response.json()["access_token"]))).status_code == 200
     assert (await auth.get_me(response.json()["access_token"])).status_code == 403
 
 
-async def test_a_service_may_prove_itself_in_the_header(auth: RunningAuth) -> None:
-    async def given(text: str) -> httpx.Response:
-        header = {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+async def test_a_service_may_send_its_secret_by_http_basic(auth: RunningAuth) -> None:
+    async def request_with_basic(credentials: str) -> httpx.Response:
+        header = {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
         return await auth.http.post("/auth/token", data={"grant_type": "client_credentials"}, headers=header)
 
-    assert (await given(f"admin-service:{ADMIN['client_secret']}")).status_code == 200
-    wrong = await given("admin-service:wrong")
-    assert said(wrong) == (401, {"error": "invalid_client"})
-    assert wrong.headers["www-authenticate"].startswith("Basic ")
+    assert (await request_with_basic(f"admin-service:{ADMIN['client_secret']}")).status_code == 200
+    wrong_secret = await request_with_basic("admin-service:wrong")
+    assert status_and_body(wrong_secret) == (401, {"error": "invalid_client"})
+    assert wrong_secret.headers["www-authenticate"].startswith("Basic ")
     unreadable = await auth.http.post("/auth/token", data={"grant_type": "client_credentials"}, headers={"Authorization": "Basic %"})
-    assert said(unreadable) == (401, {"error": "invalid_client"})
+    assert status_and_body(unreadable) == (401, {"error": "invalid_client"})
 
 
 @pytest.mark.parametrize(
@@ -95,29 +97,29 @@ async def test_a_service_may_prove_itself_in_the_header(auth: RunningAuth) -> No
         b"",
     ],
 )
-async def test_a_form_that_is_none_is_an_invalid_request(auth: RunningAuth, body: bytes) -> None:
-    status, _ = said(await auth.http.post("/auth/token", content=body, headers=FORM))
+async def test_an_invalid_form_is_answered_with_400(auth: RunningAuth, body: bytes) -> None:
+    status, _ = status_and_body(await auth.http.post("/auth/token", content=body, headers=FORM))
     assert status == 400
 
 
 async def test_json_and_multipart_are_invalid_requests(auth: RunningAuth) -> None:
     request = {"grant_type": "client_credentials", **ADMIN}
-    assert said(await auth.http.post("/auth/token", json=request)) == (400, {"error": "invalid_request"})
-    assert said(await auth.http.post("/auth/token", files={"grant_type": b"x"})) == (400, {"error": "invalid_request"})
+    assert status_and_body(await auth.http.post("/auth/token", json=request)) == (400, {"error": "invalid_request"})
+    assert status_and_body(await auth.http.post("/auth/token", files={"grant_type": b"x"})) == (400, {"error": "invalid_request"})
 
 
-async def test_a_username_that_no_database_can_hold_is_nobody(auth: RunningAuth) -> None:
+async def test_a_username_that_cannot_be_stored_is_an_invalid_grant(auth: RunningAuth) -> None:
     for name in (b"%ED%A0%80@example.com", b"%00", b"a" * 5000, b"%F0%9F%98%80"):
         body = b"grant_type=password&password=x&username=" + name
-        assert said(await auth.http.post("/auth/token", content=body, headers=FORM)) == (400, {"error": "invalid_grant"})
+        assert status_and_body(await auth.http.post("/auth/token", content=body, headers=FORM)) == (400, {"error": "invalid_grant"})
 
 
-async def test_a_form_that_is_too_large_is_not_read(auth: RunningAuth) -> None:
+async def test_a_form_that_is_too_large_is_refused(auth: RunningAuth) -> None:
     response = await auth.http.post("/auth/token", content=b"a=" + b"x" * 70_000, headers=FORM)
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
 
-async def test_the_keys_are_public_and_cacheable(auth: RunningAuth) -> None:
+async def test_the_public_keys_can_be_cached(auth: RunningAuth) -> None:
     response = await auth.http.get("/.well-known/jwks.json")
     assert (response.status_code, response.headers["cache-control"]) == (200, "public, max-age=300")
     (key,) = response.json()["keys"]
@@ -125,14 +127,14 @@ async def test_the_keys_are_public_and_cacheable(auth: RunningAuth) -> None:
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
 
 
-async def test_the_configuration_names_the_endpoints(auth: RunningAuth) -> None:
+async def test_the_configuration_has_the_addresses_of_the_endpoints(auth: RunningAuth) -> None:
     response = await auth.http.get("/.well-known/openid-configuration")
     assert response.headers["cache-control"] == "public, max-age=300"
     assert response.json()["token_endpoint"] == "http://localhost:8000/auth/token"
     assert response.json()["jwks_uri"] == "http://localhost:8000/.well-known/jwks.json"
 
 
-async def test_every_service_has_credentials_of_its_own(auth: RunningAuth) -> None:
+async def test_every_service_authenticates_with_its_own_secret(auth: RunningAuth) -> None:
     others = [service for service in Service if service is not Service.AUTH]
     forms = [
         {"grant_type": "client_credentials", "client_id": name, "client_secret": SECRETS[f"{name.prefix.lower()}_client_secret"]}
@@ -141,4 +143,4 @@ async def test_every_service_has_credentials_of_its_own(auth: RunningAuth) -> No
     responses = await asyncio.gather(*(auth.request_token(**form) for form in forms))
     assert [response.status_code for response in responses] == [200] * 7
     swapped = forms[0] | {"client_secret": forms[1]["client_secret"]}
-    assert await refused(auth, **swapped) == (401, {"error": "invalid_client"})
+    assert await request_refused_token(auth, **swapped) == (401, {"error": "invalid_client"})

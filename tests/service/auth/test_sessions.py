@@ -22,11 +22,11 @@ from tests.service.auth.running_auth import (
 )
 
 
-def everything_in(folder: Path) -> bytes:
+def database_bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.glob("auth_svc.db*"))
 
 
-async def refreshed(auth: RunningAuth, token: str) -> tuple[int, str | None]:
+async def refresh(auth: RunningAuth, token: str) -> tuple[int, str | None]:
     response = await auth.post("/auth/refresh", {"refresh_token": token})
     return response.status_code, response.json().get("code")
 
@@ -40,12 +40,12 @@ async def test_a_login_answers_with_tokens_and_the_account(auth: RunningAuth) ->
     assert (await auth.get_me(response.json()["access_token"])).status_code == 200
 
 
-async def test_nobody_learns_why_a_login_failed(auth: RunningAuth) -> None:
+async def test_all_failed_logins_are_answered_alike(auth: RunningAuth) -> None:
     await auth.register()
     disabled = (await auth.register(email="dana@example.com"))["account"]["id"]
     await auth.change_account(disabled, status="disabled")
     await auth.create_account(email="invited@example.com")
-    tries = [
+    attempts = [
         ("sam@example.com", OTHER_PASSWORD),
         ("nobody@example.com", PASSWORD),
         ("no address at all", PASSWORD),
@@ -53,7 +53,7 @@ async def test_nobody_learns_why_a_login_failed(auth: RunningAuth) -> None:
         ("invited@example.com", PASSWORD),
         ("sam@example.com", PASSWORD * 6),
     ]
-    responses = [await auth.login(*one) for one in tries]
+    responses = [await auth.login(*credentials) for credentials in attempts]
     assert {response.status_code for response in responses} == {401}
     assert {response.headers["www-authenticate"] for response in responses} == {"Bearer"}
     assert len({str({**response.json(), "request_id": None}) for response in responses}) == 1
@@ -65,7 +65,7 @@ async def test_a_password_works_in_any_unicode_form(auth: RunningAuth) -> None:
     assert (await auth.login(password="gru\u0308ße aus wu\u0308rzburg")).status_code == 200
 
 
-async def test_an_access_token_lives_ten_minutes(auth: RunningAuth) -> None:
+async def test_an_access_token_is_valid_for_ten_minutes(auth: RunningAuth) -> None:
     token = (await auth.register())["access_token"]
     auth.clock.advance(timedelta(minutes=9, seconds=59))
     assert (await auth.get_me(token)).status_code == 200
@@ -73,7 +73,7 @@ async def test_an_access_token_lives_ten_minutes(auth: RunningAuth) -> None:
     assert status_and_code(await auth.get_me(token)) == (401, "invalid_token")
 
 
-async def test_a_refresh_gives_a_new_pair_of_the_same_session(auth: RunningAuth) -> None:
+async def test_a_refresh_answers_with_new_tokens_of_the_same_session(auth: RunningAuth) -> None:
     first = await auth.register()
     response = await auth.post("/auth/refresh", {"refresh_token": first["refresh_token"]})
     second = response.json()
@@ -81,77 +81,77 @@ async def test_a_refresh_gives_a_new_pair_of_the_same_session(auth: RunningAuth)
     assert second["account"] == first["account"]
     assert second["refresh_token"] != first["refresh_token"]
     assert (await auth.get_me(second["access_token"])).status_code == 200
-    assert (await refreshed(auth, second["refresh_token"]))[0] == 200
+    assert (await refresh(auth, second["refresh_token"]))[0] == 200
 
 
-async def test_a_reused_refresh_token_ends_its_session_and_no_other(auth: RunningAuth) -> None:
-    first, other = await auth.register(), await auth.sign_in()
+async def test_a_refresh_token_that_is_used_twice_ends_its_session_only(auth: RunningAuth) -> None:
+    first, other_session = await auth.register(), await auth.sign_in()
     second = (await auth.post("/auth/refresh", {"refresh_token": first["refresh_token"]})).json()
-    assert await refreshed(auth, first["refresh_token"]) == (401, "token_reused")
-    assert (await refreshed(auth, second["refresh_token"]))[0] == 401
+    assert await refresh(auth, first["refresh_token"]) == (401, "token_reused")
+    assert (await refresh(auth, second["refresh_token"]))[0] == 401
     assert status_and_code(await auth.get_me(second["access_token"])) == (401, "invalid_token")
     assert len(await auth.events(SessionEnded)) == 1
-    assert (await auth.get_me(other["access_token"])).status_code == 200
-    assert (await refreshed(auth, other["refresh_token"]))[0] == 200
+    assert (await auth.get_me(other_session["access_token"])).status_code == 200
+    assert (await refresh(auth, other_session["refresh_token"]))[0] == 200
 
 
-async def test_of_two_who_bring_one_token_at_once_one_is_a_thief(tmp_path: Path, sql_url: str) -> None:
+async def test_of_several_refreshes_with_one_token_at_once_one_succeeds_and_the_session_ends(tmp_path: Path, sql_url: str) -> None:
     async with run_auth_service(tmp_path, database_url=sql_url) as auth:
         token = (await auth.register())["refresh_token"]
         responses = await asyncio.gather(*(auth.post("/auth/refresh", {"refresh_token": token}) for _ in range(6)))
         assert sorted(response.status_code for response in responses) == [200] + [401] * 5
-        won = next(response.json() for response in responses if response.status_code == 200)
-        assert (await refreshed(auth, won["refresh_token"]))[0] == 401
+        successful = next(response.json() for response in responses if response.status_code == 200)
+        assert (await refresh(auth, successful["refresh_token"]))[0] == 401
         assert len(await auth.events(SessionEnded)) == 1
 
 
 @pytest.mark.parametrize("token", ["x", "ü" * 100, "a.b.c"])
 async def test_an_unknown_refresh_token_is_refused(auth: RunningAuth, token: str) -> None:
-    assert await refreshed(auth, token) == (401, "invalid_refresh_token")
+    assert await refresh(auth, token) == (401, "invalid_refresh_token")
 
 
-async def test_a_session_that_is_not_used_lasts_thirty_days(auth: RunningAuth) -> None:
-    one, other = await auth.register(), await auth.sign_in()
+async def test_an_unused_session_expires_after_thirty_days(auth: RunningAuth) -> None:
+    session, other_session = await auth.register(), await auth.sign_in()
     auth.clock.advance(timedelta(days=29, hours=23))
-    assert (await refreshed(auth, one["refresh_token"]))[0] == 200
+    assert (await refresh(auth, session["refresh_token"]))[0] == 200
     auth.clock.advance(timedelta(hours=1))
-    assert await refreshed(auth, other["refresh_token"]) == (401, "invalid_refresh_token")
+    assert await refresh(auth, other_session["refresh_token"]) == (401, "invalid_refresh_token")
 
 
-async def test_what_ended_long_ago_is_forgotten(auth: RunningAuth) -> None:
-    one = await auth.register()
+async def test_expired_sessions_are_deleted(auth: RunningAuth) -> None:
+    session = await auth.register()
     auth.clock.advance(timedelta(days=32))
     await auth.service.settle()
-    assert await refreshed(auth, one["refresh_token"]) == (401, "invalid_refresh_token")
+    assert await refresh(auth, session["refresh_token"]) == (401, "invalid_refresh_token")
     assert (await auth.login()).status_code == 200
 
 
-async def test_a_logout_ends_one_session_everywhere_and_at_once(auth: RunningAuth) -> None:
-    one, other = await auth.register(), await auth.sign_in()
+async def test_a_logout_ends_one_session_at_once(auth: RunningAuth) -> None:
+    session, other_session = await auth.register(), await auth.sign_in()
     for _ in range(2):
-        assert (await auth.post("/auth/logout", {"refresh_token": one["refresh_token"]})).status_code == 204
-    assert status_and_code(await auth.get_me(one["access_token"])) == (401, "invalid_token")
-    assert await refreshed(auth, one["refresh_token"]) == (401, "invalid_refresh_token")
-    assert (await auth.get_me(other["access_token"])).status_code == 200
+        assert (await auth.post("/auth/logout", {"refresh_token": session["refresh_token"]})).status_code == 204
+    assert status_and_code(await auth.get_me(session["access_token"])) == (401, "invalid_token")
+    assert await refresh(auth, session["refresh_token"]) == (401, "invalid_refresh_token")
+    assert (await auth.get_me(other_session["access_token"])).status_code == 200
     ended = await auth.events(SessionEnded)
-    assert [str(event.account_id) for event in ended] == [one["account"]["id"]]
+    assert [str(event.account_id) for event in ended] == [session["account"]["id"]]
     assert (await auth.post("/auth/logout", {"refresh_token": "never seen"})).status_code == 204
 
 
-async def test_a_logout_everywhere_ends_all_sessions_of_the_caller_only(auth: RunningAuth) -> None:
+async def test_a_logout_of_all_devices_ends_all_sessions_of_the_caller_only(auth: RunningAuth) -> None:
     admin = await auth.sign_in(**FIRST_ADMIN)
-    one, other = await auth.register(), await auth.sign_in()
+    session, other_session = await auth.register(), await auth.sign_in()
     assert status_and_code(await auth.post("/auth/logout-all")) == (401, "unauthenticated")
-    assert (await auth.post("/auth/logout-all", token=one["access_token"])).status_code == 204
-    for session in (one, other):
-        assert (await auth.get_me(session["access_token"])).status_code == 401
-        assert (await refreshed(auth, session["refresh_token"]))[0] == 401
+    assert (await auth.post("/auth/logout-all", token=session["access_token"])).status_code == 204
+    for ended_session in (session, other_session):
+        assert (await auth.get_me(ended_session["access_token"])).status_code == 401
+        assert (await refresh(auth, ended_session["refresh_token"]))[0] == 401
     assert (await auth.get_me(admin["access_token"])).status_code == 200
 
 
-async def test_ended_sessions_are_listed_while_their_tokens_may_live(auth: RunningAuth) -> None:
-    one = await auth.register()
-    await auth.post("/auth/logout", {"refresh_token": one["refresh_token"]})
+async def test_ended_sessions_are_listed_until_their_tokens_have_expired(auth: RunningAuth) -> None:
+    session = await auth.register()
+    await auth.post("/auth/logout", {"refresh_token": session["refresh_token"]})
     event = (await auth.events(SessionEnded))[0]
     listed = await auth.call_as(Service.SCHEDULING, "GET", "/internal/ended-sessions")
     assert listed.json() == {"items": [{"session_id": str(event.session_id), "expires_at": "2026-03-02T12:11:00Z"}]}
@@ -161,26 +161,26 @@ async def test_ended_sessions_are_listed_while_their_tokens_may_live(auth: Runni
 
 async def test_an_ended_session_stays_ended_after_a_restart(tmp_path: Path) -> None:
     async with run_auth_service(tmp_path) as auth:
-        one, other = await auth.register(), await auth.sign_in()
-        await auth.post("/auth/logout", {"refresh_token": one["refresh_token"]})
+        session, other_session = await auth.register(), await auth.sign_in()
+        await auth.post("/auth/logout", {"refresh_token": session["refresh_token"]})
     async with run_auth_service(tmp_path, auth.patients) as auth:
-        assert (await auth.get_me(one["access_token"])).status_code == 401
-        assert (await auth.get_me(other["access_token"])).status_code == 200
+        assert (await auth.get_me(session["access_token"])).status_code == 401
+        assert (await auth.get_me(other_session["access_token"])).status_code == 200
 
 
-async def test_a_session_that_one_instance_ends_is_refused_by_the_other(tmp_path: Path, second_folder: Path, sql_url: str) -> None:
+async def test_a_session_that_one_instance_ends_is_refused_by_another_instance(tmp_path: Path, second_folder: Path, sql_url: str) -> None:
     async with (
-        run_auth_service(tmp_path, database_url=sql_url) as one,
-        run_auth_service(second_folder, one.patients, database_url=sql_url, migrated=False) as other,
+        run_auth_service(tmp_path, database_url=sql_url) as first_instance,
+        run_auth_service(second_folder, first_instance.patients, database_url=sql_url, migrated=False) as second_instance,
     ):
-        session = await one.register()
-        assert (await other.get_me(session["access_token"])).status_code == 200
-        await one.post("/auth/logout", {"refresh_token": session["refresh_token"]})
-        await other.service.settle()
-        assert (await other.get_me(session["access_token"])).status_code == 401
+        session = await first_instance.register()
+        assert (await second_instance.get_me(session["access_token"])).status_code == 200
+        await first_instance.post("/auth/logout", {"refresh_token": session["refresh_token"]})
+        await second_instance.service.settle()
+        assert (await second_instance.get_me(session["access_token"])).status_code == 401
 
 
-async def test_one_account_can_sign_in_many_times_at_once(tmp_path: Path, sql_url: str) -> None:
+async def test_an_account_can_sign_in_many_times_at_once(tmp_path: Path, sql_url: str) -> None:
     async with run_auth_service(tmp_path, database_url=sql_url) as auth:
         await auth.register()
         responses = await asyncio.gather(*(auth.login() for _ in range(12)))
@@ -188,7 +188,7 @@ async def test_one_account_can_sign_in_many_times_at_once(tmp_path: Path, sql_ur
         assert len({response.json()["refresh_token"] for response in responses}) == 12
 
 
-async def test_too_many_at_once_are_asked_to_come_back(tmp_path: Path) -> None:
+async def test_too_many_logins_at_once_are_answered_with_503(tmp_path: Path) -> None:
     async with run_auth_service(tmp_path, hashing_threads=1, hashing_queue=1) as auth:
         responses = await asyncio.gather(*(auth.login("nobody@example.com") for _ in range(8)))
         assert sorted({response.status_code for response in responses}) == [401, 503]
@@ -197,7 +197,7 @@ async def test_too_many_at_once_are_asked_to_come_back(tmp_path: Path) -> None:
         assert (await auth.login("nobody@example.com")).status_code == 401
 
 
-async def test_passwords_move_to_newer_parameters_when_their_owner_signs_in(auth: RunningAuth) -> None:
+async def test_a_login_rehashes_a_password_with_outdated_parameters(auth: RunningAuth) -> None:
     from argon2 import PasswordHasher
     from sqlalchemy import select, update
 
@@ -206,35 +206,35 @@ async def test_passwords_move_to_newer_parameters_when_their_owner_signs_in(auth
 
     await auth.register()
     database = auth.service.app.state.use_cases[Accounts].store.database
-    mine = ACCOUNTS.c.email == SAM["email"]
+    is_sam = ACCOUNTS.c.email == SAM["email"]
     old = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
     async with database.write() as connection:
-        await connection.execute(update(ACCOUNTS).where(mine).values(password_hash=old))
+        await connection.execute(update(ACCOUNTS).where(is_sam).values(password_hash=old))
     before = await auth.sign_in()
     async with database.read() as connection:
-        now = await connection.scalar(select(ACCOUNTS.c.password_hash).where(mine))
+        now = await connection.scalar(select(ACCOUNTS.c.password_hash).where(is_sam))
     assert now.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert (await auth.sign_in())["account"] == before["account"]
 
 
-async def test_tokens_are_not_kept_as_they_are(auth: RunningAuth, tmp_path: Path) -> None:
-    one = await auth.register()
-    assert (await auth.http.get("/auth/me", headers=bearer(one["access_token"]))).status_code == 200
-    kept = everything_in(tmp_path)
-    assert SAM["email"].encode() in kept
-    for secret in (one["refresh_token"], one["access_token"], PASSWORD, "PRIVATE KEY"):
-        assert secret.encode() not in kept
+async def test_tokens_and_passwords_are_not_stored_in_plain_text(auth: RunningAuth, tmp_path: Path) -> None:
+    session = await auth.register()
+    assert (await auth.http.get("/auth/me", headers=bearer(session["access_token"]))).status_code == 200
+    stored = database_bytes(tmp_path)
+    assert SAM["email"].encode() in stored
+    for secret in (session["refresh_token"], session["access_token"], PASSWORD, "PRIVATE KEY"):
+        assert secret.encode() not in stored
 
 
-async def test_a_dismissal_among_refreshes_leaves_no_session(tmp_path: Path, sql_url: str) -> None:
+async def test_disabling_an_account_during_refreshes_ends_all_sessions(tmp_path: Path, sql_url: str) -> None:
     async with run_auth_service(tmp_path, database_url=sql_url) as auth:
         account = (await auth.register())["account"]["id"]
-        held = [(await auth.sign_in())["refresh_token"] for _ in range(8)]
-        by_form = [auth.request_token(grant_type="refresh_token", refresh_token=token) for token in held[:4]]
-        by_json = [auth.post("/auth/refresh", {"refresh_token": token}) for token in held[4:]]
-        *responses, amended = await asyncio.gather(*by_form, *by_json, auth.change_account(account, status="disabled"))
-        assert amended.status_code == 200
+        refresh_tokens = [(await auth.sign_in())["refresh_token"] for _ in range(8)]
+        by_form = [auth.request_token(grant_type="refresh_token", refresh_token=token) for token in refresh_tokens[:4]]
+        by_json = [auth.post("/auth/refresh", {"refresh_token": token}) for token in refresh_tokens[4:]]
+        *responses, disabled_account = await asyncio.gather(*by_form, *by_json, auth.change_account(account, status="disabled"))
+        assert disabled_account.status_code == 200
         assert {response.status_code for response in responses} <= {200, 400, 401}
         for pair in (response.json() for response in responses if response.status_code == 200):
             assert (await auth.get_me(pair["access_token"])).status_code == 401
-            assert (await refreshed(auth, pair["refresh_token"]))[0] == 401
+            assert (await refresh(auth, pair["refresh_token"]))[0] == 401
