@@ -32,7 +32,8 @@ class AdminTransaction(Protocol):
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
         """Store a user whose creation begins; nothing changes when the id is stored already."""
 
-    async def delete_pending_user(self, user_id: UUID) -> None: ...
+    async def delete_pending_user(self, user_id: UUID) -> None:
+        """Delete a pending user, if there is one with this id."""
 
     async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
         """Return some of the users that were last tried before an instant, and record that they are tried now."""
@@ -41,7 +42,8 @@ class AdminTransaction(Protocol):
 class AdminStore(Protocol):
     """The database of admin-service."""
 
-    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]: ...
+    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
+        """Begin a transaction."""
 
 
 class UserAccountClient(Protocol):
@@ -50,11 +52,14 @@ class UserAccountClient(Protocol):
     async def create(self, account_id: UUID, request: CreateAccount) -> AccountSummary:
         """Create an account and, for a patient, the profile. Repeating the call returns the existing account."""
 
-    async def get(self, account_id: UUID) -> AccountSummary: ...
+    async def get(self, account_id: UUID) -> AccountSummary:
+        """Return an account. Raises NotFound."""
 
-    async def list_accounts(self, **query: Any) -> Page[AccountSummary]: ...
+    async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
+        """Return one page of accounts; `query` has the filters, `limit` and `after` of auth-service."""
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary: ...
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+        """Change fields of an account. Raises NotFound, Stale, EmailTaken or LastAdmin."""
 
 
 class DoctorProfileClient(Protocol):
@@ -63,24 +68,28 @@ class DoctorProfileClient(Protocol):
     async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
         """Create a profile and its account. Repeating the call changes nothing."""
 
-    async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
+    async def rename(self, doctor_id: UUID, full_name: str) -> None:
+        """Change the name in a profile."""
 
 
 class PatientNameClient(Protocol):
     """patient-service, which owns the patients' names."""
 
-    async def rename(self, patient_id: UUID, full_name: str) -> None: ...
+    async def rename(self, patient_id: UUID, full_name: str) -> None:
+        """Change the name in a profile."""
 
 
 class AppointmentClient(Protocol):
     """appointment-service, which owns the appointments and their rules."""
 
-    async def get(self, appointment_id: UUID) -> AdminAppointment: ...
+    async def get(self, appointment_id: UUID) -> AdminAppointment:
+        """Return an appointment. Raises NotFound."""
 
-    async def list_appointments(self, **query: Any) -> Page[AdminAppointment]: ...
+    async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
+        """Return one page of appointments; `query` has the filters, `limit` and `after` of appointment-service."""
 
-    async def change(
-        self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected_version: int | None
-    ) -> AdminAppointment: ...
+    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected_version: int | None) -> AdminAppointment:
+        """Change an appointment for an admin. Raises NotFound, Stale, or what the rules of appointments and calendar refuse."""
 
-    async def cancel(self, appointment_id: UUID, by: Actor) -> None: ...
+    async def cancel(self, appointment_id: UUID, by: Actor) -> None:
+        """Cancel an appointment. Raises NotFound, or Conflict when its status does not allow it."""

@@ -21,7 +21,8 @@ class AuthTransaction(Protocol):
     async def get_account(self, account_id: UUID) -> Account:
         """Raises NoSuchAccount."""
 
-    async def find_account(self, account_id: UUID) -> Account | None: ...
+    async def find_account(self, account_id: UUID) -> Account | None:
+        """Return the account, or None when it does not exist."""
 
     async def insert_account(self, account: Account) -> None:
         """Raises EmailTaken when the id or the email address exists already."""
@@ -35,7 +36,8 @@ class AuthTransaction(Protocol):
     async def count_other_active_admins(self, account_id: UUID) -> int:
         """Return the number of active admins besides this account. It locks them all, so that two admins cannot disable each other."""
 
-    async def insert_session(self, session: Session, token_hash: str) -> None: ...
+    async def insert_session(self, session: Session, token_hash: str) -> None:
+        """Store a session with the hash of its first refresh token."""
 
     async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
         """Return the session of a refresh token and whether that token was used before, or None when the token is unknown."""
@@ -43,33 +45,42 @@ class AuthTransaction(Protocol):
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
         """Mark one refresh token as used, add the next one, and save the session's times."""
 
-    async def list_live_sessions(self, account_id: UUID) -> list[Session]: ...
+    async def list_live_sessions(self, account_id: UUID) -> list[Session]:
+        """Return the sessions of an account that have not been ended; some of them may have expired."""
 
-    async def end_session(self, session_id: UUID, ended_at: datetime) -> None: ...
+    async def end_session(self, session_id: UUID, ended_at: datetime) -> None:
+        """Record when a session was ended."""
 
-    async def insert_password_reset(self, reset: PasswordReset) -> None: ...
+    async def insert_password_reset(self, reset: PasswordReset) -> None:
+        """Store a reset."""
 
-    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None: ...
+    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
+        """Return a reset, expired or not, or None when it was used or replaced."""
 
-    async def delete_password_resets(self, account_id: UUID) -> None: ...
+    async def delete_password_resets(self, account_id: UUID) -> None:
+        """Delete all resets of an account."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Return False when the event was handled before."""
 
-    async def add_event(self, event: Event) -> None: ...
+    async def add_event(self, event: Event) -> None:
+        """Publish an event after the commit."""
 
 
 class AuthStore(Protocol):
     """The database of auth-service. Once a transaction with SessionEnded events has committed, this process refuses those sessions."""
 
-    def begin(self) -> AbstractAsyncContextManager[AuthTransaction]: ...
+    def begin(self) -> AbstractAsyncContextManager[AuthTransaction]:
+        """Begin a transaction."""
 
     async def get_account(self, account_id: UUID) -> Account:
         """Raises NoSuchAccount."""
 
-    async def find_account(self, account_id: UUID) -> Account | None: ...
+    async def find_account(self, account_id: UUID) -> Account | None:
+        """Return the account, or None when it does not exist."""
 
-    async def find_account_by_email(self, email: str) -> Account | None: ...
+    async def find_account_by_email(self, email: str) -> Account | None:
+        """Return the account with a normalized email address, or None."""
 
     async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
@@ -79,13 +90,17 @@ class AuthStore(Protocol):
         `after` is the sort key of the last account of the previous page: its email address.
         """
 
-    async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]: ...
+    async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]:
+        """Return accounts that are still pending, the oldest first."""
 
-    async def has_admin(self) -> bool: ...
+    async def has_admin(self) -> bool:
+        """True when there is an admin, whatever the status of the account."""
 
-    async def list_sessions_ended_since(self, since: datetime) -> list[Session]: ...
+    async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
+        """Return the sessions that were ended at an instant or later; expired ones are not among them."""
 
-    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None: ...
+    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
+        """Return a reset, expired or not, or None when it was used or replaced."""
 
     async def delete_expired(self, before: datetime) -> int:
         """Delete some sessions, refresh tokens and resets that ended or expired before an instant; return the number of sessions."""
@@ -94,7 +109,8 @@ class AuthStore(Protocol):
 class PasswordHasher(Protocol):
     """Hashes passwords outside of the event loop. Raises Unavailable when too many are waiting."""
 
-    async def hash(self, password: str) -> str: ...
+    async def hash(self, password: str) -> str:
+        """Return a salted hash that `verify` accepts."""
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         """Return whether the password has this hash. Without a hash it takes the same time and returns False."""
@@ -110,9 +126,11 @@ class TokenSigner(Protocol):
     def public_key(self) -> dict[str, str]:
         """The key that verifies the tokens, as a JSON Web Key (RFC 7517)."""
 
-    def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str: ...
+    def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
+        """Return a token for a person in a session."""
 
-    def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str: ...
+    def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str:
+        """Return a token for a service."""
 
 
 class PatientProfileClient(Protocol):
@@ -121,4 +139,5 @@ class PatientProfileClient(Protocol):
     async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
         """Create the profile; repeating the call changes nothing."""
 
-    async def find_full_name(self, patient_id: UUID) -> str | None: ...
+    async def find_full_name(self, patient_id: UUID) -> str | None:
+        """Return the name in a profile, or None when there is no such profile."""
