@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -163,9 +164,8 @@ class Shop:
         return shoe
 
 
-@asynccontextmanager
-async def shop(answers: Answers | None = None) -> AsyncIterator[Shop]:
-    """The app over ASGI; kept answers in memory unless a store is given."""
+def build_app() -> FastAPI:
+    """A new app. Its lifespan gives every start a fresh state, except for its metrics and its health checks."""
     clock = MovableClock()
 
     async def keys() -> list[dict[str, Any]]:
@@ -174,13 +174,24 @@ async def shop(answers: Answers | None = None) -> AsyncIterator[Shop]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.verifier = Verifier(Keys(keys, clock), "careslot", "careslot", clock)
-        app.state.answers = answers or KeptInMemory()
+        app.state.answers = KeptInMemory()
         app.state.shelf = Shelf()
         yield
 
-    app = walled("shoe-shop", lifespan, router)
+    return walled("shoe-shop", lifespan, router)
+
+
+shared_app = cache(build_app)  # building it takes longer than most tests
+
+
+@asynccontextmanager
+async def shop(answers: Answers | None = None, app: FastAPI | None = None) -> AsyncIterator[Shop]:
+    """The app over ASGI; kept answers in memory unless a store is given. Tests share the app unless one is given."""
+    app = app or shared_app()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://shop") as http,
     ):
+        if answers:
+            app.state.answers = answers
         yield Shop(app, http, app.state.shelf)
