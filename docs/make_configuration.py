@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from careslot.services import settings_of  # noqa: E402
-from shared.contracts.identity import Service  # noqa: E402
-from shared.kit.settings import CommonSettings, variable_names  # noqa: E402
+from careslot.services import settings_of
+from shared.contracts.identity import Service
+from shared.kit.settings import CommonSettings, variable_names
 
 PAGE = Path(__file__).parent / "configuration.md"
 HEAD = """# Configuration

@@ -40,7 +40,7 @@ from tests.contract.sql import INFRASTRUCTURE, NUMBERS, opened
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
 
-@pytest.fixture(params=["embedded", "rabbit"])
+@pytest.fixture(params=["embedded", pytest.param("rabbit", marks=pytest.mark.needs_servers("AMQP"))])
 async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
     if request.param == "embedded":
         yield Embedded(tmp_path)
