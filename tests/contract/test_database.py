@@ -18,7 +18,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.refusals import Unavailable
-from shared.kit.engines import CONNECTIONS
+from shared.kit.engines import WRITERS
 from shared.kit.ids import new_id
 from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_transaction
 from shared.kit.sql import Database, Id, UtcDateTime, insert_if_absent
@@ -248,9 +248,9 @@ async def test_work_that_was_given_up_leaves_nothing_and_no_connection_behind(my
             await connection.execute(text("SELECT SLEEP(3)"))
 
     async with opened(mysql_url) as database:
-        given_up = await asyncio.gather(*(too_long(database) for _ in range(CONNECTIONS)), return_exceptions=True)
+        given_up = await asyncio.gather(*(too_long(database) for _ in range(WRITERS)), return_exceptions=True)
         assert {type(end) for end in given_up} == {TimeoutError}
-        await asyncio.gather(*(database.check() for _ in range(3 * CONNECTIONS)))
+        await asyncio.gather(*(database.check() for _ in range(3 * WRITERS)))
         assert await numbers(database) == {}
 
 

@@ -21,9 +21,10 @@ from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, RequestInProgress
 from shared.kit.idempotency import StoredResponse as Kept
+from shared.kit.key_set import KeySet
 from shared.kit.paging import Page, Paged
 from shared.kit.retry import TransactionAborted
-from shared.kit.tokens import KeySet, Verifier
+from shared.kit.tokens import Verifier
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks
 
