@@ -21,6 +21,9 @@ R = TypeVar("R")
 class BadCursor(Invalid):
     """`after` is not a cursor of this list."""
 
+    code = "bad_cursor"
+    detail = "`after` is not a cursor of this list."
+
 
 @dataclass(frozen=True, slots=True)
 class Paging:

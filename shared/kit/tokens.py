@@ -30,6 +30,9 @@ CHECK_NO_CLAIMS = {"verify_exp": False, "verify_iat": False, "verify_nbf": False
 class InvalidToken(Unauthenticated):
     """The access token is not valid."""
 
+    code = "invalid_token"
+    detail = "The access token is not valid."
+
 
 class Verifier:
     """Turns a bearer token into its Caller. A verified token is cached until it expires; it is refused once its session has ended."""

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Query, Request
 from pydantic import Field
 
 from shared.contracts import refusals as families
-from shared.contracts.refusals import Conflict, ResourceNotFound, require_version
+from shared.contracts.refusals import Conflict, NotFound, require_version
 from shared.contracts.values import Instant, ReadModel, RequestModel, ShortText
 from shared.kit import routes
 from shared.kit.access import Admin, IfMatch, OperationId, Public, RequireIfMatch
@@ -31,7 +31,7 @@ from tests.tokens import jwks
 router = routes.service_router()
 
 
-class NoSuchShoe(ResourceNotFound):
+class NoSuchShoe(NotFound):
     """There is no such shoe."""
 
 
