@@ -33,9 +33,7 @@ def create_service_app(settings: S, overrides: Overrides, wire: Wire[S], *router
     configure_logging(settings.log_level)
     registry = CollectorRegistry()
     name = str(settings.service)
-    app = FastAPI(
-        title=name, version="1", lifespan=lambda app: wire(app, settings, overrides), docs_url=None, redoc_url=None, **options
-    )
+    app = FastAPI(title=name, version="1", lifespan=lambda app: wire(app, settings, overrides), docs_url=None, redoc_url=None, **options)
     app.router.redirect_slashes = False  # A redirect would tell strangers the internal host name.
     app.state.registry, app.state.checks, app.state.use_cases = registry, [], {}
     app.add_middleware(RequestMiddleware, service=name, registry=registry)

@@ -298,16 +298,16 @@ async def cable(amqp_url: str) -> AsyncIterator[Cable]:
     await asyncio.to_thread(made.close)
 
 
-def over(cable: Cable, rabbit: Rabbit, patience: float = 5) -> RabbitBus:
+def over(cable: Cable, rabbit: Rabbit, startup_seconds: float = 5) -> RabbitBus:
     """A bus whose broker is gone while the cable is cut."""
     url = rabbit.url.replace(f":{urlsplit(rabbit.url).port}", f":{cable.port}")
-    return RabbitBus(url, delays=DELAYS, exchange=rabbit.name, patience=patience)
+    return RabbitBus(url, delays=DELAYS, exchange=rabbit.name, startup_seconds=startup_seconds)
 
 
 async def test_a_broker_that_comes_late_finds_what_was_asked_of_it(rabbit: Rabbit, cable: Cable) -> None:
     cable.cut()
     heard, event = Heard(), an_event()
-    async with over(cable, rabbit, patience=0.1) as bus:
+    async with over(cable, rabbit, startup_seconds=0.1) as bus:
         await bus.subscribe(f"{rabbit.name}.a", {PasswordChanged: heard})
         with pytest.raises(PublishFailed):
             await bus.check()
