@@ -58,5 +58,5 @@ def _aids(house: House, clock: MovableClock) -> FastAPI:
         await house.settle()
 
     app.include_router(router)
-    exception_handlers.install(app)
+    exception_handlers.install_exception_handlers(app)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 
 from admin_svc.ports import Appointment
 from admin_svc.routes.pages import After, Limit, as_page
@@ -14,20 +14,17 @@ from admin_svc.usecases.appointments import Appointments
 from shared.contracts.refusals import NotFound, Stale
 from shared.contracts.values import Instant, format_instant
 from shared.kit import routes
-from shared.kit.access import Admin, RequireIfMatch
+from shared.kit.access import Admin
 from shared.kit.paging import Page
+from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/appointments", tags=["Administration"])
 Ids = Annotated[list[UUID] | None, Query(max_length=50)]
 
 
-def _appointments(request: Request) -> Appointments:
-    appointments: Appointments = request.app.state.appointments
-    return appointments
-
-
-UseCases = Annotated[Appointments, Depends(_appointments)]
+UseCases = Annotated[Appointments, use_case(Appointments)]
 
 
 class Filters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Query
 
 from admin_svc.domain import EmailTaken, LastAdmin
 from admin_svc.ports import Dismissed
@@ -17,31 +17,19 @@ from admin_svc.usecases.users import Users
 from shared.contracts.http import AccountSummary
 from shared.contracts.refusals import NotFound, Stale, Unavailable
 from shared.kit import routes
-from shared.kit.access import Admin, IfMatch, OperationId, RequireIfMatch
+from shared.kit.access import Admin
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page
+from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/users", tags=["Administration"])
 
 
-def _users(request: Request) -> Users:
-    users: Users = request.app.state.users
-    return users
-
-
-def _enrolment(request: Request) -> Enrolment:
-    enrolment: Enrolment = request.app.state.enrolment
-    return enrolment
-
-
-def _dismissal(request: Request) -> Dismissal:
-    dismissal: Dismissal = request.app.state.dismissal
-    return dismissal
-
-
-UseCases = Annotated[Users, Depends(_users)]
-Enrolling = Annotated[Enrolment, Depends(_enrolment)]
-Dismissing = Annotated[Dismissal, Depends(_dismissal)]
+UseCases = Annotated[Users, use_case(Users)]
+Enrolling = Annotated[Enrolment, use_case(Enrolment)]
+Dismissing = Annotated[Dismissal, use_case(Dismissal)]
 Search = Annotated[str | None, Query(max_length=200, description="Part of the e-mail address or of the name.")]
 
 

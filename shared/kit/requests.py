@@ -9,6 +9,8 @@ from fastapi import Request
 
 from shared.contracts.identity import Caller
 
+NO_BODY: dict[str, Any] = {}
+
 
 class ServiceRequest(Request):
     """A request on its way through the steps of `shared.kit.routes`; FastAPI passes this object on to dependencies.
@@ -18,7 +20,7 @@ class ServiceRequest(Request):
     """
 
     caller: Caller | None = None
-    parsed_body: Any = None
+    parsed_body: Any = NO_BODY
     operation_id: UUID | None = None
 
     async def json(self) -> Any:

@@ -1,4 +1,4 @@
-"""Runs a transaction again when the database aborted it, for example to break a deadlock."""
+"""Retries of transactions that the database rolled back, for example to resolve a deadlock."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ SHORTEST_PAUSE_SECONDS, MOST_DOUBLINGS = 0.005, 6
 
 
 class TransactionAborted(Exception):
-    """The database rolled the transaction back for a reason that may pass: a deadlock, a lock wait, a lost connection, a lost race."""
+    """The transaction was rolled back and may run again: deadlock, lock wait, lost connection, or another writer was faster."""
 
 
 async def retry_transaction(work: Callable[[], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
-    """Run `work`, and again after a short random pause while it raises TransactionAborted.
-
-    `work` opens its own transaction, and has no effect outside of it. Raises Unavailable after `attempts` runs.
-    """
+    """Run `work`, again whenever it raises TransactionAborted, with growing random pauses. Raises Unavailable after `attempts` runs."""
     for attempt in range(attempts):
         try:
             return await work()
@@ -34,11 +31,14 @@ async def retry_transaction(work: Callable[[], Awaitable[T]], attempts: int = AT
     raise Unavailable("The database is too busy.", retry_after=1)
 
 
-def retry_on_abort(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Decorate a use-case method so that `retry_transaction` runs it: it is called again, whole, while its transaction is aborted."""
+def retry_on_abort(use_case: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Decorate a use case so that it runs as `retry_transaction` says.
 
-    @functools.wraps(method)
+    The whole use case runs again, so what it does outside of the transaction must be harmless to repeat.
+    """
+
+    @functools.wraps(use_case)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await retry_transaction(lambda: method(*args, **kwargs))
+        return await retry_transaction(lambda: use_case(*args, **kwargs))
 
     return run

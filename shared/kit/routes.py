@@ -23,7 +23,7 @@ from shared.kit.access import RequireRole, authenticate
 from shared.kit.idempotency import run_once
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, from_validation, problem_response
-from shared.kit.requests import ServiceRequest
+from shared.kit.requests import NO_BODY, ServiceRequest
 
 MAX_BODY_BYTES = 64 * 1024
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -50,7 +50,7 @@ class Signature:
             query_names=frozenset(field.alias for field in get_flat_params(route.dependant) if isinstance(field.field_info, Query)),
             has_body=route.body_field is not None,
             takes_json=not is_form,
-            methods=frozenset(route.methods),
+            methods=frozenset(route.methods or ()),
         )
 
 
@@ -95,9 +95,11 @@ async def refuse_unknown_parameters(request: ServiceRequest, signature: Signatur
 async def refuse_unexpected_body(request: ServiceRequest, signature: Signature) -> None:
     """Refuse content where the route takes none; an empty object counts as no content."""
     body = request.parsed_body
-    if body is not None and body != {}:
+    if body != NO_BODY:
         locations = [("body", name) for name in body] if isinstance(body, dict) else [("body",)]
-        raise RequestValidationError([{"type": "extra_forbidden", "loc": location, "msg": "No body is expected."} for location in locations])
+        raise RequestValidationError(
+            [{"type": "extra_forbidden", "loc": location, "msg": "No body is expected."} for location in locations]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,8 @@ async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock
 
 async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
     done: list[str] = []
-    pulse = BackgroundWork()
-    instances = {name: Jobs(pulse) for name in ("a", "b")}
+    background_work = BackgroundWork()
+    instances = {name: Jobs(background_work) for name in ("a", "b")}
     for name, jobs in instances.items():
 
         async def work(name: str = name) -> int:
@@ -71,13 +71,13 @@ async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLe
     async with instances["b"]:
         async with instances["a"]:
             for _ in range(10):
-                await pulse.run_until_idle()
+                await background_work.run_until_idle()
                 clock.advance(TERM / 5)
             first = set(done)
             assert len(first) == 1
         done.clear()
-        await pulse.run_until_idle()
-        await pulse.run_until_idle()
+        await background_work.run_until_idle()
+        await background_work.run_until_idle()
     left = {"a": "b", "b": "b"}[first.pop()]
     assert set(done) == {left}, "a lease is given back on leaving"
 

@@ -239,10 +239,10 @@ async def test_a_topic_that_finds_a_queue_later_leaves_then(database: Database, 
 
 
 async def test_of_two_relays_with_a_lease_one_publishes(database: Database, clock: MovableClock) -> None:
-    bus, pulse = Told(), BackgroundWork()
+    bus, background_work = Told(), BackgroundWork()
     instances = []
     for name in ("a", "b"):
-        jobs = Jobs(pulse)
+        jobs = Jobs(background_work)
         jobs.add(
             "relay",
             relay(database, bus, clock).publish_waiting,
@@ -254,7 +254,7 @@ async def test_of_two_relays_with_a_lease_one_publishes(database: Database, cloc
         for _ in range(20):
             await retry_transaction(partial(announce, database, clock, *[an_event() for _ in range(10)]))
         await until(lambda: len(bus.taken) >= 200)
-        await pulse.run_until_idle()
+        await background_work.run_until_idle()
     assert len(bus.taken) == len(set(bus.taken)) == 200
     assert await waiting(database) == 0
 
