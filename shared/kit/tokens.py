@@ -28,7 +28,7 @@ CHECK_NO_CLAIMS = {"verify_exp": False, "verify_iat": False, "verify_nbf": False
 
 
 class InvalidToken(Unauthenticated):
-    """The access token is not valid."""
+    """Raised when the access token is malformed, expired, not ours, or of a session that has ended."""
 
     code = "invalid_token"
     detail = "The access token is not valid."
@@ -37,14 +37,16 @@ class InvalidToken(Unauthenticated):
 class Verifier:
     """Turns a bearer token into its Caller. A verified token is cached until it expires; it is refused once its session has ended."""
 
-    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(
+        self, keys: KeySet, issuer: str, audience: str, clock: Clock, *, most_verified_tokens: int = MOST_VERIFIED_TOKENS
+    ) -> None:
         self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
 
         def now() -> float:
             return clock().timestamp()
 
         # Each entry leaves its cache at the Unix time that `ttu` gives. Cached tokens are known by digest: they are secrets, and long.
-        self._verified = TLRUCache[bytes, tuple[Caller, float]](MOST_VERIFIED_TOKENS, lambda _, verified, __: verified[1], now)
+        self._verified = TLRUCache[bytes, tuple[Caller, float]](most_verified_tokens, lambda _, verified, __: verified[1], now)
         self._ended_sessions = TLRUCache[UUID | None, float](MOST_ENDED_SESSIONS, lambda _, refuse_until, __: refuse_until, now)
 
     async def verify(self, token: str) -> Caller:
