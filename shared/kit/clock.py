@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,11 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Return the machine's time, aware and in UTC."""
     return datetime.now(UTC)
+
+
+def system_timestamp() -> float:
+    """Return the current time in seconds since the Unix epoch, for log lines."""
+    return time.time()
 
 
 class MovableClock:
