@@ -20,6 +20,7 @@ from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
+from shared.kit.key_set import FetchKeys, KeySet
 from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides, open_bus
@@ -27,7 +28,7 @@ from shared.kit.settings import CommonSettings
 from shared.kit.sql import Database
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from shared.kit.sql_leases import SqlLeases
-from shared.kit.tokens import FetchKeys, KeySet, Verifier
+from shared.kit.tokens import Verifier
 from shared.kit.use_cases import provide_use_cases
 
 ENDED_SESSIONS_POLL_SECONDS = 3.0
