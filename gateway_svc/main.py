@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from gateway_svc import routes
-from gateway_svc.routes.door import Door
-from gateway_svc.routes.dressing import Dressed
+from gateway_svc.routes.proxy_middleware import ProxyMiddleware
+from gateway_svc.routes.response_headers import ResponseHeadersMiddleware
 from gateway_svc.settings import Settings
 from gateway_svc.wiring import wired
 from shared.kit.app import create_service_app
@@ -18,9 +18,12 @@ def create_app(settings: Settings | None = None, *, plugs: Overrides | None = No
     """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
     chosen, given = settings or Settings.read(), plugs or Overrides()
     app = create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers, openapi_url=None)
-    closed = frozenset() if chosen.expose_metrics else frozenset({"/metrics"})
-    app.add_middleware(Dressed, origins=chosen.origins)
-    # The last one stands inside of the walls, next to FastAPI.
-    door = Middleware(Door, deadline_seconds=chosen.deadline_seconds, body_seconds=chosen.body_seconds, closed=closed)
-    app.user_middleware.append(door)
+    app.add_middleware(ResponseHeadersMiddleware, origins=chosen.origins)
+    proxy = Middleware(
+        ProxyMiddleware,
+        timeout_seconds=chosen.deadline_seconds,
+        body_timeout_seconds=chosen.body_seconds,
+        hidden_paths=frozenset() if chosen.expose_metrics else frozenset({"/metrics"}),
+    )
+    app.user_middleware.append(proxy)  # Starlette's own method would make it the outermost middleware; it must be the innermost.
     return app

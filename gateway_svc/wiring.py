@@ -7,36 +7,38 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from gateway_svc.clients.addresses import ResolvedAddresses
-from gateway_svc.clients.http1 import Http1Upstream
-from gateway_svc.clients.in_process import InProcess
-from gateway_svc.ports import Addresses, Upstream
+from gateway_svc.clients.addresses import DnsAddressResolver
+from gateway_svc.clients.http1_client import Http1Client
+from gateway_svc.clients.in_process import InProcessClient
+from gateway_svc.ports import AddressResolver, UpstreamClient
 from gateway_svc.settings import Settings
-from gateway_svc.usecases.documents import Documents
-from gateway_svc.usecases.forwarding import Services
-from gateway_svc.usecases.standing import Standing
+from gateway_svc.usecases.health import PlatformHealth
+from gateway_svc.usecases.public_document import PublicDocument
+from gateway_svc.usecases.upstream_services import UpstreamServices
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
-NEIGHBOURS = [service for service in Service if service is not Service.GATEWAY]
-LOOK_AROUND_SECONDS = 5.0
+UPSTREAM_SERVICES = [service for service in Service if service is not Service.GATEWAY]
+REFRESH_ADDRESSES_SECONDS = 5.0
 
 
 @asynccontextmanager
 async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        upstream, addresses = await _upstream(ground)
-        app.state.services = Services(upstream, addresses, NEIGHBOURS, in_flight=settings.in_flight)
-        app.state.documents = Documents(app.state.services, app.openapi)
-        app.state.standing = Standing(app.state.services, app.state.checks)
-        ground.jobs.add("addresses", app.state.services.look_around, every_seconds=LOOK_AROUND_SECONDS)
-        async with ground.jobs:
+    async with open_service_runtime(app, settings, plugs) as runtime:
+        client, resolver = await _open_client(runtime)
+        services = UpstreamServices(client, resolver, UPSTREAM_SERVICES, max_requests_per_service=settings.in_flight)
+        app.state.services = services
+        app.state.public_document = PublicDocument(services, app.openapi)
+        app.state.health = PlatformHealth(services, app.state.checks)
+        runtime.jobs.add("refresh addresses", services.refresh_addresses, every_seconds=REFRESH_ADDRESSES_SECONDS)
+        async with runtime.jobs:
             yield
 
 
-async def _upstream(ground: ServiceRuntime) -> tuple[Upstream, Addresses]:
-    if ground.plugs.transport is not None:
-        neighbours = InProcess(ground.plugs.transport)
-        return neighbours, neighbours
-    return await ground.stack.enter_async_context(Http1Upstream()), ResolvedAddresses(ground.settings.urls)
+async def _open_client(runtime: ServiceRuntime) -> tuple[UpstreamClient, AddressResolver]:
+    """The clients of the two ports: in the same process if the launcher passes a transport, else over the network."""
+    if runtime.plugs.transport is not None:
+        in_process = InProcessClient(runtime.plugs.transport)
+        return in_process, in_process
+    return await runtime.stack.enter_async_context(Http1Client()), DnsAddressResolver(runtime.settings.urls)

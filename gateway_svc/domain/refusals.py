@@ -1,4 +1,4 @@
-"""Why the gateway does not forward, or has no answer to bring back."""
+"""Refusals when a path does not exist, or when the responsible service cannot be reached."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from shared.contracts.refusals import NotFound, Unavailable
 
 
 class NoSuchPath(NotFound):
-    """There is nothing at this address."""
+    """There is no resource at this path."""
 
     code = "not_found"
 
 
 class UpstreamUnavailable(Unavailable):
-    """The service that answers this is not there now; nothing was done."""
+    """The responsible service is not available. Nothing was done."""
 
 
 class UpstreamBusy(Unavailable):
-    """The service that answers this has all it can carry now; nothing was done."""
+    """The responsible service has too many requests at the moment. Nothing was done."""
 
 
 class UpstreamLost(Unavailable):
-    """The service went away before it answered; the request may have been done. Repeat it with the same Idempotency-Key."""
+    """The connection to the service was lost. The request may have been carried out: repeat it with the same Idempotency-Key."""
 
 
 class UpstreamTimeout(Unavailable):
-    """The service did not answer in time; the request may have been done. Repeat it with the same Idempotency-Key."""
+    """The service did not answer in time. The request may have been carried out: repeat it with the same Idempotency-Key."""
