@@ -68,12 +68,12 @@ def size_in_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
     return size
 
 
-def has_repeated_single_header(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """True if a header of SINGLE_HEADERS occurs more than once."""
+def repeated_single_header(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The first header of SINGLE_HEADERS that occurs a second time, None if there is none."""
     seen: set[bytes] = set()
     for name, _ in headers:
         if name in SINGLE_HEADERS:
             if name in seen:
-                return True
+                return name
             seen.add(name)
-    return False
+    return None

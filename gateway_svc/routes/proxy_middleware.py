@@ -6,7 +6,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_svc.domain.headers import has_repeated_single_header, size_in_bytes
+from gateway_svc.domain.headers import repeated_single_header, size_in_bytes
 from gateway_svc.domain.paths import is_canonical_path, is_valid_query
 from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
@@ -64,7 +64,7 @@ def check_head(scope: Scope) -> None:
         raise UrlTooLong
     if len(scope["headers"]) > MAX_HEADERS or size_in_bytes(scope["headers"]) > MAX_HEADERS_BYTES:
         raise HeadersTooLarge
-    if not is_valid_query(scope["query_string"]) or has_repeated_single_header(scope["headers"]):
+    if not is_valid_query(scope["query_string"]) or repeated_single_header(scope["headers"]):
         raise MalformedRequest
 
 

@@ -198,10 +198,10 @@ class RawClient:
             return body, False
         return body, True
 
-    async def is_closed_by_server(self) -> bool:
+    async def wait_until_closed(self) -> None:
         """Wait until the gateway closes the connection; raises TimeoutError after 5 s."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await self.reader.read() is not None
+            await self.reader.read()
 
     def disconnect(self) -> None:
         self.writer.transport.abort()

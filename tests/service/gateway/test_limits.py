@@ -133,7 +133,7 @@ async def test_a_client_that_expects_100_continue_is_refused_before_it_sends_its
         client = await gateway.connect()
         await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "content-length": "99999", "expect": "100-continue"})
         assert status_and_code(await client.read_response()) == (413, "body_too_large")
-        assert await client.is_closed_by_server()
+        await client.wait_until_closed()
 
 
 async def test_a_body_that_arrives_too_slowly_is_refused() -> None:
@@ -143,7 +143,7 @@ async def test_a_body_that_arrives_too_slowly_is_refused() -> None:
             await client.send_request("POST /doctors HTTP/1.1", {"host": "x"} | framing, b"1\r\nx\r\n")
             response = await client.read_response()
             assert status_and_code(response) == (408, "body_too_slow")
-            assert await client.is_closed_by_server()
+            await client.wait_until_closed()
         assert (await gateway.request("POST", "/doctors", body=b"{}")).status == 200
 
 
@@ -287,7 +287,7 @@ async def test_a_response_that_breaks_off_is_not_complete_for_the_client(head: b
         await client.send_request("GET /doctors HTTP/1.1", {"host": "x"})
         response = await client.read_response()
         assert (response.status, response.is_complete) == (200, False)
-        assert await client.is_closed_by_server()
+        await client.wait_until_closed()
 
 
 async def test_a_client_that_disconnects_ends_the_request_to_the_service() -> None:
