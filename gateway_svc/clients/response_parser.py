@@ -28,7 +28,9 @@ class InvalidResponse(Exception):
 class ResponseParser:
     """The response to one request: `feed` takes what the connection received, `take_body` gives what was parsed of the body.
 
-    Interim responses (1xx) are skipped. A response is rejected if its end could be read in two ways.
+    Interim responses (1xx) are skipped. A response is rejected if its end could be read in two ways. `status` and `headers` are
+    valid once the state is no longer HEAD. `has_received` is True once the first byte has arrived. `allows_reuse` is True if
+    the instance keeps the connection open after this response.
     """
 
     def __init__(self, method: str) -> None:
