@@ -78,11 +78,11 @@ async def serve_gateway(client: str, port: int) -> None:
     from gateway_svc.clients.addresses import DnsAddressResolver
     from gateway_svc.main import create_app
     from gateway_svc.routes.listener import Listener
-    from gateway_svc.settings import Settings
+    from gateway_svc.settings import GatewaySettings
     from gateway_svc.usecases.upstream_services import UpstreamServices
     from shared.contracts.identity import Service
 
-    settings = Settings(env="bench", client_secret="x" * 40)
+    settings = GatewaySettings(env="bench", client_secret="x" * 40)
     app: FastAPI = create_app(settings)
     own_lifespan = app.router.lifespan_context
     others: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpClient, "httpx-aiohttp": HttpxClient}
@@ -93,7 +93,7 @@ async def serve_gateway(client: str, port: int) -> None:
             if client in others:
                 resolver = DnsAddressResolver(settings.urls)
                 services = [service for service in Service if service is not Service.GATEWAY]
-                app.state.services = UpstreamServices(others[client](), resolver, services, max_requests_per_service=256)
+                app.state.use_cases[UpstreamServices] = UpstreamServices(others[client](), resolver, services, max_requests_per_service=256)
             yield
 
     app.router.lifespan_context = lifespan

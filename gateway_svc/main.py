@@ -8,22 +8,24 @@ from starlette.middleware import Middleware
 from gateway_svc import routes
 from gateway_svc.routes.proxy_middleware import ProxyMiddleware
 from gateway_svc.routes.response_headers import ResponseHeadersMiddleware
-from gateway_svc.settings import Settings
-from gateway_svc.wiring import wired
+from gateway_svc.settings import GatewaySettings
+from gateway_svc.wiring import wire
 from shared.kit.app import create_service_app
 from shared.kit.overrides import Overrides
 
 
-def create_app(settings: Settings | None = None, *, plugs: Overrides | None = None) -> FastAPI:
-    """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
-    chosen, given = settings or Settings.read(), plugs or Overrides()
-    app = create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers, openapi_url=None)
-    app.add_middleware(ResponseHeadersMiddleware, origins=chosen.origins)
-    proxy = Middleware(
-        ProxyMiddleware,
-        timeout_seconds=chosen.deadline_seconds,
-        body_timeout_seconds=chosen.body_seconds,
-        hidden_paths=frozenset() if chosen.expose_metrics else frozenset({"/metrics"}),
+def create_app(settings: GatewaySettings | None = None, *, overrides: Overrides | None = None) -> FastAPI:
+    """Return the gateway as an ASGI app. Settings that are not given come from the environment, adapters from the settings."""
+    settings = settings or GatewaySettings.read()
+    app = create_service_app(settings, overrides or Overrides(), wire, *routes.routers, openapi_url=None)
+    app.add_middleware(ResponseHeadersMiddleware, origins=settings.origins)
+    # FastAPI's `add_middleware` adds the outermost middleware. ProxyMiddleware is the innermost one.
+    app.user_middleware.append(
+        Middleware(
+            ProxyMiddleware,
+            timeout_seconds=settings.deadline_seconds,
+            body_timeout_seconds=settings.body_seconds,
+            hidden_paths=frozenset() if settings.expose_metrics else frozenset({"/metrics"}),
+        )
     )
-    app.user_middleware.append(proxy)  # Starlette's own method would make it the outermost middleware; it must be the innermost.
     return app

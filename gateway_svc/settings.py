@@ -11,7 +11,7 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
 
 
-class Settings(CommonSettings):
+class GatewaySettings(CommonSettings):
     """`deadline_seconds` limits the time until a service's response begins, `body_seconds` the time in which a request body must arrive.
 
     `in_flight` is the largest number of requests that one service has in progress. `cors_origins` is a comma-separated list of

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from gateway_svc.clients.addresses import DnsAddressResolver
 from gateway_svc.clients.http1_client import Http1Client
 from gateway_svc.clients.in_process import InProcessClient
+from gateway_svc.jobs import schedule_jobs
 from gateway_svc.ports import AddressResolver, UpstreamClient
-from gateway_svc.settings import Settings
+from gateway_svc.settings import GatewaySettings
 from gateway_svc.usecases.health import PlatformHealth
 from gateway_svc.usecases.public_document import PublicDocument
 from gateway_svc.usecases.upstream_services import UpstreamServices
@@ -20,25 +21,23 @@ from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 UPSTREAM_SERVICES = [service for service in Service if service is not Service.GATEWAY]
-REFRESH_ADDRESSES_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as runtime:
+async def wire(app: FastAPI, settings: GatewaySettings, overrides: Overrides) -> AsyncIterator[None]:
+    """Open everything that the gateway needs, and close it in reverse."""
+    async with open_service_runtime(app, settings, overrides) as runtime:
         client, resolver = await _open_client(runtime)
         services = UpstreamServices(client, resolver, UPSTREAM_SERVICES, max_requests_per_service=settings.in_flight)
-        app.state.services = services
-        app.state.public_document = PublicDocument(services, app.openapi)
-        app.state.health = PlatformHealth(services, app.state.checks)
-        runtime.jobs.add("refresh addresses", services.refresh_addresses, every_seconds=REFRESH_ADDRESSES_SECONDS)
+        runtime.provide(services, PublicDocument(services, app.openapi), PlatformHealth(services, app.state.checks))
+        schedule_jobs(runtime.jobs, services)
         async with runtime.jobs:
             yield
 
 
 async def _open_client(runtime: ServiceRuntime) -> tuple[UpstreamClient, AddressResolver]:
-    """The clients of the two ports: in the same process if the launcher passes a transport, else over the network."""
-    if runtime.plugs.transport is not None:
-        in_process = InProcessClient(runtime.plugs.transport)
+    """Return the adapters of the two ports: within the process if the launcher passes a transport, else over the network."""
+    if runtime.overrides.transport is not None:
+        in_process = InProcessClient(runtime.overrides.transport)
         return in_process, in_process
     return await runtime.stack.enter_async_context(Http1Client()), DnsAddressResolver(runtime.settings.urls)

@@ -6,22 +6,35 @@ from shared.contracts.refusals import NotFound, Unavailable
 
 
 class NoSuchPath(NotFound):
-    """There is no resource at this path."""
+    """Raised when a path belongs to no service and not to the gateway, or when it is not in its canonical form."""
 
     code = "not_found"
+    detail = "There is no resource at this path."
 
 
 class UpstreamUnavailable(Unavailable):
-    """The responsible service is not available. Nothing was done."""
+    """Raised when no instance of the service can be reached. Nothing was done. The fact `retry_after` is in seconds."""
+
+    code = "upstream_unavailable"
+    detail = "The responsible service is not available. Nothing was done."
 
 
 class UpstreamBusy(Unavailable):
-    """The responsible service has too many requests at the moment. Nothing was done."""
+    """Raised when the service has as many requests in progress as it may have. Nothing was done. The fact `retry_after` is in seconds."""
+
+    code = "upstream_busy"
+    detail = "The responsible service has too many requests at the moment. Nothing was done."
 
 
 class UpstreamLost(Unavailable):
-    """The connection to the service was lost. The request may have been carried out: repeat it with the same Idempotency-Key."""
+    """Raised when the connection to the service was lost before its response. The fact `retry_after` is in seconds."""
+
+    code = "upstream_lost"
+    detail = "The connection to the service was lost. The request may have been carried out: repeat it with the same Idempotency-Key."
 
 
 class UpstreamTimeout(Unavailable):
-    """The service did not answer in time. The request may have been carried out: repeat it with the same Idempotency-Key."""
+    """Raised when the service did not respond within the deadline. The fact `retry_after` is in seconds."""
+
+    code = "upstream_timeout"
+    detail = "The service did not answer in time. The request may have been carried out: repeat it with the same Idempotency-Key."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from gateway_svc.domain.refusals import NoSuchPath
+from gateway_svc.usecases.public_document import PublicDocument
+from shared.kit.use_cases import use_case
 
 STATIC_FOLDER = Path(__file__).parent.parent / "static"
 MEDIA_TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
@@ -34,12 +37,13 @@ PAGE = """<!doctype html>
 </html>
 """
 router = APIRouter(include_in_schema=False)
+Document = Annotated[PublicDocument, use_case(PublicDocument)]
 
 
 @router.get("/openapi.json")
-async def get_openapi_document(request: Request) -> Response:
+async def get_openapi_document(document: Document) -> Response:
     """The merged OpenAPI document of all services."""
-    body = await request.app.state.public_document.get()
+    body = await document.get()
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 

@@ -8,12 +8,10 @@ Bytes that are not HTTP are answered with a problem document too.
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shared.kit.problems import problem_document
+from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, LimitExceeded, MalformedRequest, refusal_response
 
 # More than ProxyMiddleware allows for URL and headers together, so that it can refuse most oversized heads with the exact reason.
 MAX_HEAD_BYTES = 32 * 1024
@@ -37,7 +35,7 @@ class Listener(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, "headers_too_large", "Headers too large", "At most 64 headers, and at most 16 KiB of them.")
+            self._refuse(HeadersTooLarge())
         elif self._timer is None:
             self._start_timer()
 
@@ -55,7 +53,7 @@ class Listener(HttpToolsProtocol):
         self._stop_timer()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "malformed_request", "Malformed request", "The request is not valid HTTP/1.1.")
+        self._refuse(MalformedRequest())
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.head_timeout_seconds, self._on_timeout)
@@ -67,12 +65,12 @@ class Listener(HttpToolsProtocol):
 
     def _on_timeout(self) -> None:
         if not self.transport.is_closing():
-            self._refuse(408, "head_too_slow", "Head too slow", "The headers of the request did not arrive in time.")
+            self._refuse(HeadTooSlow())
 
-    def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
+    def _refuse(self, refusal: LimitExceeded) -> None:
         self._stop_timer()
         if self._can_respond():
-            self.transport.write(_encoded_response(status, problem_document(status, code, title, detail, "")))
+            self.transport.write(_encoded_response(refusal))
         self.transport.close()
 
     def _can_respond(self) -> bool:
@@ -82,7 +80,7 @@ class Listener(HttpToolsProtocol):
         return not (self._in_head or self.pipeline or self.cycle.response_started)
 
 
-def _encoded_response(status: int, document: dict[str, Any]) -> bytes:
-    body = json.dumps(document).encode()
-    head = b"content-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-    return STATUS_LINE[status] + head + body
+def _encoded_response(refusal: LimitExceeded) -> bytes:
+    response = refusal_response(refusal, instance="")
+    lines = [b"%b: %b" % header for header in [*response.raw_headers, (b"connection", b"close")]]
+    return STATUS_LINE[refusal.status] + b"\r\n".join([*lines, b"", b""]) + bytes(response.body)

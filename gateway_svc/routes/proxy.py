@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from starlette.types import Scope, Send
@@ -14,7 +15,7 @@ from gateway_svc.usecases.upstream_services import UpstreamServices
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Refusal
 from shared.kit.deadlines import deadline
-from shared.kit.logs import log, request_id, traceparent
+from shared.kit.logs import log_event, request_id, traceparent
 
 # A client that takes longer than this to receive a response is not reading it.
 DELIVERY_TIMEOUT_SECONDS = 60.0
@@ -53,7 +54,7 @@ async def forward_request(service: Service, request: UpstreamRequest, body: Requ
     Raises a refusal or ClientDisconnected only before anything of the response is sent. If the response breaks off later, the
     client's connection is closed.
     """
-    services: UpstreamServices = scope["app"].state.services
+    services: UpstreamServices = scope["app"].state.use_cases[UpstreamServices]
     timeout_seconds = _seconds_left()
     is_response_started = False
     try:
@@ -67,7 +68,7 @@ async def forward_request(service: Service, request: UpstreamRequest, body: Requ
         if not is_response_started:
             raise
         # Returning before the response is complete makes uvicorn close the connection, so the client sees that it broke off.
-        log.warning("response_broke_off", extra={"facts": {"service": service, "error": repr(error)}})
+        log_event("response_broke_off", logging.WARNING, service=service, reason=repr(error))
 
 
 def _seconds_left() -> float:

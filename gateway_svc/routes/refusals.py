@@ -1,39 +1,70 @@
-"""Refusals of requests that do not keep to the gateway's limits."""
+"""Refusals of requests that do not keep to the gateway's limits. Each has an HTTP status of its own, which no family of refusals has."""
 
 from __future__ import annotations
 
-from shared.kit.problems import Malformed
+from fastapi import Response
+
+from shared.contracts.refusals import Refusal
+from shared.kit.problems import json_problem, problem_document, problem_response
 
 
-class UrlTooLong(Malformed):
-    """A path with its query is at most 4 KiB."""
+class LimitExceeded(Refusal):
+    """The base of the refusals in this module."""
+
+    status: int = 400
+
+
+class UrlTooLong(LimitExceeded):
+    """Raised when the path and the query are longer than 4 KiB together."""
 
     code = "url_too_long"
+    detail = "A path with its query is at most 4 KiB."
     status = 414
 
 
-class HeadersTooLarge(Malformed):
-    """At most 64 headers, and at most 16 KiB of them."""
+class HeadersTooLarge(LimitExceeded):
+    """Raised when a request has more than 64 headers, or more than 16 KiB of them."""
 
     code = "headers_too_large"
+    detail = "At most 64 headers, and at most 16 KiB of them."
     status = 431
 
 
-class MalformedRequest(Malformed):
-    """The request is not valid HTTP/1.1."""
+class MalformedRequest(LimitExceeded):
+    """Raised when a request is not valid HTTP/1.1, or when two parsers could read it differently."""
 
     code = "malformed_request"
+    detail = "The request is not valid HTTP/1.1."
+    status = 400
 
 
-class MethodNotAllowed(Malformed):
-    """This API supports GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."""
+class MethodNotAllowed(LimitExceeded):
+    """Raised when no service knows the method."""
 
     code = "method_not_allowed"
+    detail = "This API supports GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."
     status = 405
 
 
-class BodyTooSlow(Malformed):
-    """The request body did not arrive in time."""
+class BodyTooSlow(LimitExceeded):
+    """Raised when the request body does not arrive in time."""
 
     code = "body_too_slow"
+    detail = "The request body did not arrive in time."
     status = 408
+
+
+class HeadTooSlow(LimitExceeded):
+    """Raised when the request line and the headers do not arrive in time."""
+
+    code = "head_too_slow"
+    detail = "The headers of the request did not arrive in time."
+    status = 408
+
+
+def refusal_response(refusal: Refusal, instance: str) -> Response:
+    """The problem document for a refusal; `instance` is the path of the request."""
+    if isinstance(refusal, LimitExceeded):
+        document = problem_document(refusal.status, refusal.code, refusal.title, refusal.detail, instance)
+        return json_problem(refusal.status, document)
+    return problem_response(refusal, instance)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import ConfigDict
 
-from gateway_svc.usecases.health import HealthState
+from gateway_svc.usecases.health import HealthState, PlatformHealth
 from shared.contracts.identity import Service
 from shared.contracts.values import ReadModel
+from shared.kit.use_cases import use_case
 
 router = APIRouter()
+Health = Annotated[PlatformHealth, use_case(PlatformHealth)]
 
 
 class StatusOut(ReadModel):
@@ -23,7 +25,7 @@ class StatusOut(ReadModel):
     services: dict[Service, HealthState]
 
 
-@router.get("/status", tags=["Operations"], response_model=StatusOut, summary="Which services are up")
-async def get_status(request: Request) -> StatusOut:
-    services = await request.app.state.health.check_all()
+@router.get("/status", tags=["Operations"], response_model=StatusOut, summary="Which services are up", operation_id="get_status")
+async def get_status(health: Health) -> StatusOut:
+    services = await health.check_all()
     return StatusOut(status="up" if set(services.values()) == {"up"} else "degraded", services=services)

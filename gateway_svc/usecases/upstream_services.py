@@ -56,7 +56,7 @@ class UpstreamServices:
             try:
                 yield response
             except ConnectionLost:
-                instance.breaker.failed()
+                instance.breaker.record_failure()
                 raise
             finally:
                 instance.requests_in_progress -= 1
@@ -81,7 +81,7 @@ class UpstreamServices:
                 return await self._send(balancer, request, tried)
         except TimeoutError:
             if tried:
-                tried[-1].breaker.failed()  # this is the instance that did not answer in time
+                tried[-1].breaker.record_failure()  # this is the instance that did not answer in time
             raise UpstreamTimeout(retry_after=RETRY_AFTER_SECONDS) from None
 
     async def _send(self, balancer: LoadBalancer, request: UpstreamRequest, tried: list[Instance]) -> tuple[Instance, UpstreamResponse]:
@@ -97,10 +97,10 @@ class UpstreamServices:
             try:
                 response = await self._client.send(instance.address, request)
             except ConnectFailed:
-                instance.breaker.failed()
+                instance.breaker.record_failure()
                 instance.requests_in_progress -= 1
             except ConnectionLost:
-                instance.breaker.failed()
+                instance.breaker.record_failure()
                 instance.requests_in_progress -= 1
                 if not request.is_retryable or len(tried) == len(balancer):
                     raise UpstreamLost(retry_after=RETRY_AFTER_SECONDS) from None
@@ -108,7 +108,7 @@ class UpstreamServices:
                 instance.requests_in_progress -= 1
                 raise
             else:
-                instance.breaker.succeeded()
+                instance.breaker.record_success()
                 return instance, response
 
     async def try_get(self, service: Service, path: str, timeout_seconds: float) -> bytes | None:
