@@ -29,5 +29,5 @@ class GatewaySettings(CommonSettings):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The origins in `cors_origins`, without a slash at their end."""
+        """Return the origins in `cors_origins`, without a slash at their end."""
         return frozenset(origin.strip().rstrip("/") for origin in self.cors_origins.split(",") if origin.strip())

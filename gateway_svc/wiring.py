@@ -14,7 +14,7 @@ from gateway_svc.jobs import schedule_jobs
 from gateway_svc.ports import AddressResolver, UpstreamClient
 from gateway_svc.settings import GatewaySettings
 from gateway_svc.usecases.health import PlatformHealth
-from gateway_svc.usecases.public_document import PublicDocument
+from gateway_svc.usecases.openapi_document import OpenApiDocument
 from gateway_svc.usecases.upstream_services import UpstreamServices
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
@@ -29,7 +29,7 @@ async def wire(app: FastAPI, settings: GatewaySettings, overrides: Overrides) ->
     async with open_service_runtime(app, settings, overrides) as runtime:
         client, resolver = await _open_client(runtime)
         services = UpstreamServices(client, resolver, UPSTREAM_SERVICES, max_requests_per_service=settings.in_flight)
-        runtime.provide(services, PublicDocument(services, app.openapi), PlatformHealth(services, app.state.checks))
+        runtime.provide(services, OpenApiDocument(services, app.openapi), PlatformHealth(services, app.state.checks))
         schedule_jobs(runtime.jobs, services)
         async with runtime.jobs:
             yield

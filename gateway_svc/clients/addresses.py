@@ -15,9 +15,9 @@ LOOKUP_TIMEOUT_SECONDS = 3
 
 
 class DnsAddressResolver:
-    """Every address that a host name resolves to is an instance: a scaled Compose service has one name and several addresses.
+    """Resolves host names; every address that a name resolves to is an instance.
 
-    `urls_of` returns the base URLs of a service.
+    A scaled Compose service, for example, has one name and several addresses. `urls_of` returns the base URLs of a service.
     """
 
     def __init__(self, urls_of: Callable[[Service], list[str]]) -> None:

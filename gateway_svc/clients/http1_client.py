@@ -110,7 +110,7 @@ class Http1Response:
 
 
 def request_head(address: InstanceAddress, request: UpstreamRequest) -> bytes:
-    """The encoded request line and headers.
+    """Return the encoded request line and headers.
 
     Raises ValueError if a part of it contains a line end, which would start a second request.
     """

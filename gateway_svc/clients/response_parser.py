@@ -26,7 +26,7 @@ class InvalidResponse(Exception):
 
 
 class ResponseParser:
-    """The response to one request: `feed` takes what the connection received, `take_body` gives what was parsed of the body.
+    """Parses the response to one request: `feed` takes the received bytes, `take_body` returns the parsed part of the body.
 
     Interim responses (1xx) are skipped. A response is rejected if its end could be read in two ways. `status` and `headers` are
     valid once the state is no longer HEAD. `has_received` is True once the first byte has arrived. `allows_reuse` is True if

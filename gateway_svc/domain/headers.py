@@ -51,17 +51,17 @@ SINGLE_HEADERS = frozenset((b"authorization", b"content-length", b"content-type"
 
 
 def forwarded_request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of a client's request that are sent to the service. Header names are in lower case."""
+    """Return the headers of a client's request that are sent to the service. Header names are in lower case."""
     return [header for header in headers if header[0] in FORWARDED_REQUEST_HEADERS]
 
 
 def forwarded_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of a service's response that are sent to the client. Header names are in lower case."""
+    """Return the headers of a service's response that are sent to the client. Header names are in lower case."""
     return [header for header in headers if header[0] in FORWARDED_RESPONSE_HEADERS]
 
 
 def size_in_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The size of the headers on the wire, including `: ` and the line ends."""
+    """Return the size of the headers in a request, including `: ` and the line ends."""
     size = 0
     for name, value in headers:
         size += len(name) + len(value) + 4
@@ -69,7 +69,7 @@ def size_in_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def repeated_single_header(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The first header of SINGLE_HEADERS that occurs a second time, None if there is none."""
+    """Return the first header of SINGLE_HEADERS that occurs a second time, None if there is none."""
     seen: set[bytes] = set()
     for name, _ in headers:
         if name in SINGLE_HEADERS:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from gateway_svc.domain.refusals import NoSuchPath
-from gateway_svc.usecases.public_document import PublicDocument
+from gateway_svc.usecases.openapi_document import OpenApiDocument
 from shared.kit.use_cases import use_case
 
 STATIC_FOLDER = Path(__file__).parent.parent / "static"
@@ -37,25 +37,25 @@ PAGE = """<!doctype html>
 </html>
 """
 router = APIRouter(include_in_schema=False)
-Document = Annotated[PublicDocument, use_case(PublicDocument)]
+Document = Annotated[OpenApiDocument, use_case(OpenApiDocument)]
 
 
 @router.get("/openapi.json")
 async def get_openapi_document(document: Document) -> Response:
-    """The merged OpenAPI document of all services."""
+    """Return the merged OpenAPI document of all services."""
     body = await document.get()
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/docs")
 async def get_docs_page() -> HTMLResponse:
-    """The page that shows Swagger UI."""
+    """Return the page that shows Swagger UI."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
 @router.get("/docs/{name}")
 async def get_docs_file(name: str) -> FileResponse:
-    """A file of Swagger UI; only those in MEDIA_TYPES exist."""
+    """Return a file of Swagger UI. Raises NoSuchPath for a file that is not in MEDIA_TYPES."""
     if name not in MEDIA_TYPES:
         raise NoSuchPath
     return FileResponse(STATIC_FOLDER / name, media_type=MEDIA_TYPES[name], headers={"Cache-Control": "public, max-age=3600"})

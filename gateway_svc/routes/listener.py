@@ -11,14 +11,14 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, LimitExceeded, MalformedRequest, refusal_response
+from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, HttpRefusal, MalformedRequest, refusal_response
 
 # More than ProxyMiddleware allows for URL and headers together, so that it can refuse most oversized heads with the exact reason.
 MAX_HEAD_BYTES = 32 * 1024
 
 
 class Listener(HttpToolsProtocol):
-    """One connection of a client. The timer runs while the gateway waits for a head, or for the rest of one."""
+    """Serves one connection of a client. A timer runs while it waits for the first head, or for the rest of a later one."""
 
     head_timeout_seconds = 10.0
     _timer: asyncio.TimerHandle | None = None
@@ -67,7 +67,7 @@ class Listener(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(HeadTooSlow())
 
-    def _refuse(self, refusal: LimitExceeded) -> None:
+    def _refuse(self, refusal: HttpRefusal) -> None:
         self._stop_timer()
         if self._can_respond():
             self.transport.write(_encoded_response(refusal))
@@ -80,7 +80,7 @@ class Listener(HttpToolsProtocol):
         return not (self._in_head or self.pipeline or self.cycle.response_started)
 
 
-def _encoded_response(refusal: LimitExceeded) -> bytes:
+def _encoded_response(refusal: HttpRefusal) -> bytes:
     response = refusal_response(refusal, instance="")
     lines = [b"%b: %b" % header for header in [*response.raw_headers, (b"connection", b"close")]]
     return STATUS_LINE[refusal.status] + b"\r\n".join([*lines, b"", b""]) + bytes(response.body)

@@ -43,7 +43,7 @@ def _upstream_headers(scope: Scope) -> Headers:
 
 
 def raw_path(scope: Scope) -> bytes:
-    """The path exactly as the client sent it."""
+    """Return the path exactly as the client sent it."""
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
     return path
 
@@ -51,7 +51,7 @@ def raw_path(scope: Scope) -> bytes:
 async def forward_request(service: Service, request: UpstreamRequest, body: RequestBody, scope: Scope, send: Send) -> None:
     """Forward the request and send the service's response to the client.
 
-    Raises a refusal or ClientDisconnected only before anything of the response is sent. If the response breaks off later, the
+    Raises ClientDisconnected at any time, and a refusal only before the response has begun. If the response breaks off later, the
     client's connection is closed.
     """
     services: UpstreamServices = scope["app"].state.use_cases[UpstreamServices]
@@ -72,7 +72,7 @@ async def forward_request(service: Service, request: UpstreamRequest, body: Requ
 
 
 def _seconds_left() -> float:
-    """Seconds until the response of the service must have begun."""
+    """Return the seconds that are left until the service's response must have begun."""
     return max((deadline.get() or 0.0) - time.monotonic(), 0.001)
 
 

@@ -1,4 +1,4 @@
-"""How the gateway handles a request, as an ordered list of steps: `ProxyMiddleware.__call__`."""
+"""The steps in which the gateway handles a request; `ProxyMiddleware.__call__` lists them in order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ProxyMiddleware:
         self._timeout_seconds, self._body_timeout_seconds = timeout_seconds, body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request. The comments name the status codes of each step."""
+        """Handle one request. The comments name the status codes that a step can end with."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         body: RequestBody | None = None
@@ -94,7 +94,7 @@ async def check_token(scope: Scope, entry: RoutingEntry) -> None:
 
 
 async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the problem document. The connection is closed afterwards if a rest of the body would be read as the next request."""
+    """Send the problem document, and close the connection afterwards if the rest of the body will not be read."""
     is_slow = isinstance(refusal, BodyTooSlow)
     if body is not None and (is_slow or (isinstance(refusal, BodyTooLarge) and not await body.discard_rest())):
         send = _adding_connection_close(send)

@@ -1,4 +1,4 @@
-"""Refusals of requests that do not keep to the gateway's limits. Each has an HTTP status of its own, which no family of refusals has."""
+"""Refusals of requests that exceed the gateway's limits or are not valid. Their HTTP statuses are of no use to the services."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from shared.contracts.refusals import Refusal
 from shared.kit.problems import json_problem, problem_document, problem_response
 
 
-class LimitExceeded(Refusal):
-    """The base of the refusals in this module."""
+class HttpRefusal(Refusal):
+    """The base of refusals that have an HTTP status of their own instead of that of a family."""
 
     status: int = 400
 
 
-class UrlTooLong(LimitExceeded):
+class UrlTooLong(HttpRefusal):
     """Raised when the path and the query are longer than 4 KiB together."""
 
     code = "url_too_long"
@@ -22,7 +22,7 @@ class UrlTooLong(LimitExceeded):
     status = 414
 
 
-class HeadersTooLarge(LimitExceeded):
+class HeadersTooLarge(HttpRefusal):
     """Raised when a request has more than 64 headers, or more than 16 KiB of them."""
 
     code = "headers_too_large"
@@ -30,7 +30,7 @@ class HeadersTooLarge(LimitExceeded):
     status = 431
 
 
-class MalformedRequest(LimitExceeded):
+class MalformedRequest(HttpRefusal):
     """Raised when a request is not valid HTTP/1.1, or when two parsers could read it differently."""
 
     code = "malformed_request"
@@ -38,7 +38,7 @@ class MalformedRequest(LimitExceeded):
     status = 400
 
 
-class MethodNotAllowed(LimitExceeded):
+class MethodNotAllowed(HttpRefusal):
     """Raised when no service knows the method."""
 
     code = "method_not_allowed"
@@ -46,7 +46,7 @@ class MethodNotAllowed(LimitExceeded):
     status = 405
 
 
-class BodyTooSlow(LimitExceeded):
+class BodyTooSlow(HttpRefusal):
     """Raised when the request body does not arrive in time."""
 
     code = "body_too_slow"
@@ -54,7 +54,7 @@ class BodyTooSlow(LimitExceeded):
     status = 408
 
 
-class HeadTooSlow(LimitExceeded):
+class HeadTooSlow(HttpRefusal):
     """Raised when the request line and the headers do not arrive in time."""
 
     code = "head_too_slow"
@@ -63,8 +63,8 @@ class HeadTooSlow(LimitExceeded):
 
 
 def refusal_response(refusal: Refusal, instance: str) -> Response:
-    """The problem document for a refusal; `instance` is the path of the request."""
-    if isinstance(refusal, LimitExceeded):
+    """Return the problem document for a refusal; `instance` is the path of the request."""
+    if isinstance(refusal, HttpRefusal):
         document = problem_document(refusal.status, refusal.code, refusal.title, refusal.detail, instance)
         return json_problem(refusal.status, document)
     return problem_response(refusal, instance)

@@ -19,7 +19,7 @@ class ClientDisconnected(Exception):
 
 
 class RequestBody:
-    """`length` is the size in bytes that the client announced; None means a chunked body.
+    """Reads the body of one request. `length` is the size in bytes that the client announced; None means a chunked body.
 
     `is_complete` is True, and the event `completed` is set, once the whole body has arrived.
     """

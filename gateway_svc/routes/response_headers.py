@@ -15,9 +15,10 @@ ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-Match, If-N
 
 
 class ResponseHeadersMiddleware:
-    """`origins` are the web origins whose scripts may call this API; `*` allows any. Preflight requests are answered here.
+    """Adds the headers to every response, and answers CORS preflight requests.
 
-    `Access-Control-Allow-Credentials` is never sent: the API's credentials are bearer tokens, not cookies.
+    `origins` are the web origins whose scripts may call this API; `*` allows any. `Access-Control-Allow-Credentials` is never
+    sent, because the API's credentials are bearer tokens, not cookies.
     """
 
     def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
@@ -43,7 +44,7 @@ class ResponseHeadersMiddleware:
         await self._app(scope, receive, send_with_headers)
 
     def _allowed_origin(self, scope: Scope) -> bytes | None:
-        """The origin of the request, None if it has none or if it is not allowed."""
+        """Return the origin of the request, None if it has none or if it is not allowed."""
         origin: bytes | None = next((value for name, value in scope["headers"] if name == b"origin"), None)
         return origin if self._origins & {origin, b"*"} else None
 

@@ -16,7 +16,7 @@ HealthState = Literal["up", "down"]
 
 @dataclass(frozen=True, slots=True)
 class PlatformHealth:
-    """`own_checks` are the readiness checks of the gateway itself; a check raises if it fails."""
+    """Finds out which services are up. `own_checks` are the readiness checks of the gateway itself; a check raises if it fails."""
 
     services: UpstreamServices
     own_checks: Sequence[Callable[[], Awaitable[Any]]]

@@ -20,7 +20,7 @@ class Instance:
 
 
 class LoadBalancer:
-    """The instances of one service.
+    """Holds the instances of one service, and chooses one for each request.
 
     All of them together have at most `max_requests` requests in progress. The limit is per service, so that one slow service
     cannot use up the capacity of the gateway.

@@ -17,7 +17,7 @@ MAX_FETCHED_BYTES = 4 * 1024 * 1024
 
 
 class UpstreamServices:
-    """The services behind the gateway."""
+    """Forwards requests to the services behind the gateway. There is one LoadBalancer for each service."""
 
     def __init__(
         self, client: UpstreamClient, resolver: AddressResolver, services: Iterable[Service], *, max_requests_per_service: int

@@ -15,7 +15,7 @@ import pytest
 
 from careslot.services import create_app as create_service_app
 from careslot.services import settings_of
-from gateway_svc.domain.document_merge import merged_document
+from gateway_svc.domain.openapi_merge import merged_document
 from gateway_svc.main import create_app
 from gateway_svc.settings import GatewaySettings
 from shared.contracts.identity import Role, Service

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway_svc.domain.document_merge import Json, merged_document
+from gateway_svc.domain.openapi_merge import Json, merged_document
 from gateway_svc.domain.routing_table import ROUTED_SERVICES
 from gateway_svc.usecases.upstream_services import UpstreamServices
 from shared.contracts.identity import Service
@@ -19,7 +19,7 @@ FETCH_TIMEOUT_SECONDS = 3.0
 
 
 @dataclass(slots=True)
-class PublicDocument:
+class OpenApiDocument:
     """Fetches and merges the documents, and caches the result. `own_document` returns the document of the gateway's own routes."""
 
     services: UpstreamServices

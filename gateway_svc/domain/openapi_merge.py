@@ -59,7 +59,7 @@ def _schemas(document: Json) -> Json:
 
 
 def _conflicting_schema_names(documents: Mapping[Service, Json]) -> set[str]:
-    """The names whose schemas differ between two documents, in themselves or in a schema that they refer to."""
+    """Return the names whose schemas differ between two documents, in themselves or in a schema that they refer to."""
     all_schemas = [_schemas(document) for document in documents.values()]
     shared = {name for schemas in all_schemas for name in schemas if sum(name in other for other in all_schemas) > 1}
     conflicting = {name for name in shared if len({repr(_sorted(schemas[name])) for schemas in all_schemas if name in schemas}) > 1}
@@ -75,7 +75,7 @@ def _conflicting_schema_names(documents: Mapping[Service, Json]) -> set[str]:
 
 
 def _sorted(value: Any) -> Any:
-    """The value with the keys of all its objects in alphabetical order, so that equal schemas have equal `repr`."""
+    """Return the value with the keys of all its objects in alphabetical order, so that equal schemas have equal `repr`."""
     if isinstance(value, dict):
         return sorted((key, _sorted(child)) for key, child in value.items())
     return [_sorted(child) for child in value] if isinstance(value, list) else value
@@ -111,7 +111,7 @@ def _with_strings_replaced(value: Any, replacements: Mapping[str, str]) -> Any:
 
 
 def _with_unique_id(operation: Any, service: Service, operation_ids: set[str]) -> Any:
-    """The operation with the service's name as a prefix of its id, if the id is already in `operation_ids`; adds the id there."""
+    """Return the operation with a unique id, and add the id to `operation_ids`. An id that is taken gets the service's name as a prefix."""
     if not isinstance(operation, dict) or "operationId" not in operation:
         return operation
     operation_id = operation["operationId"]

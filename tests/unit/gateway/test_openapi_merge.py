@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway_svc.domain.document_merge import merged_document
+from gateway_svc.domain.openapi_merge import merged_document
 from shared.contracts.identity import Service
 
 REFERENCE = "#/components/schemas/"
