@@ -12,7 +12,11 @@ from shared.kit.settings import CommonSettings
 
 
 class GatewaySettings(CommonSettings):
-    """`cors_origins` is a comma list of web origins, `*` for any, empty for none."""
+    """`deadline_seconds` limits the time until a service's response begins, `body_seconds` the time in which a request body must arrive.
+
+    `in_flight` is the largest number of requests that one service has in progress. `cors_origins` is a comma-separated list of
+    web origins, `*` for any origin, empty for none. `expose_metrics` makes `/metrics` reachable for clients.
+    """
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.GATEWAY
@@ -25,4 +29,5 @@ class GatewaySettings(CommonSettings):
 
     @property
     def origins(self) -> frozenset[str]:
+        """Return the origins in `cors_origins`, without a slash at their end."""
         return frozenset(origin.strip().rstrip("/") for origin in self.cors_origins.split(",") if origin.strip())
