@@ -20,11 +20,11 @@ from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
-from shared.kit.key_set import FetchKeys, KeySet
 from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides, open_bus
 from shared.kit.settings import CommonSettings
+from shared.kit.signing_keys import FetchKeys, KeySet
 from shared.kit.sql import Database
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from shared.kit.sql_leases import SqlLeases

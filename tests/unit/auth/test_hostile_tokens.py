@@ -16,7 +16,7 @@ from auth_svc.clients.signing import Signer
 from auth_svc.repository.keys import _made
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
-from shared.kit.key_set import KeySet
+from shared.kit.signing_keys import KeySet
 from shared.kit.tokens import InvalidToken, Verifier
 from tests import tokens
 from tests.tokens import jwks, token

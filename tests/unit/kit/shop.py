@@ -23,13 +23,13 @@ from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, RequestInProgress
 from shared.kit.idempotency import StoredResponse as Kept
-from shared.kit.key_set import KeySet
 from shared.kit.overrides import Overrides
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.response_headers import with_etag, with_location, with_next_link
 from shared.kit.retry import TransactionAborted, retry_on_abort
 from shared.kit.settings import CommonSettings
+from shared.kit.signing_keys import KeySet
 from shared.kit.tokens import Verifier
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks

@@ -15,7 +15,7 @@ from shared.contracts.identity import Role
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
-from shared.kit.key_set import REFETCH_AFTER_SECONDS, KeySet
+from shared.kit.signing_keys import REFETCH_AFTER_SECONDS, KeySet
 from shared.kit.tokens import InvalidToken, Verifier
 from tests.tokens import jwks, token
 
