@@ -37,9 +37,7 @@ class InvalidToken(Unauthenticated):
 class Verifier:
     """Turns a bearer token into its Caller. A verified token is cached until it expires; it is refused once its session has ended."""
 
-    def __init__(
-        self, keys: KeySet, issuer: str, audience: str, clock: Clock, *, most_verified_tokens: int = MOST_VERIFIED_TOKENS
-    ) -> None:
+    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock, *, most_verified_tokens: int = MOST_VERIFIED_TOKENS) -> None:
         self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
 
         def now() -> float:
