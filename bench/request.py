@@ -90,6 +90,7 @@ async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
     from shared.kit.access import Account
     from shared.kit.app import create_service_app
     from shared.kit.clock import system_clock
+    from shared.kit.key_set import KeySet
     from shared.kit.overrides import Overrides
     from shared.kit.settings import CommonSettings
     from shared.kit.signing_keys import KeySet

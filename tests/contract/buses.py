@@ -14,7 +14,7 @@ import aio_pika
 from aio_pika.exceptions import ChannelClosed
 
 from shared.contracts.events import Event, PasswordChanged, PatientChanged, SessionEnded
-from shared.kit.bus import Bus, Handlers, PublishFailed
+from shared.kit.bus import Bus, Handlers, PublishFailed, Unroutable
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.clock import system_clock
@@ -95,6 +95,30 @@ class RecordingHandler:
     @property
     def ids(self) -> list[UUID]:
         return [event.id for event in self.events]
+
+
+class RecordingBus:
+    """A bus that records message ids; it refuses `unroutable` topics, and everything while it is away."""
+
+    def __init__(self, unroutable: tuple[str, ...] = (), *, is_away: bool = False) -> None:
+        self.unroutable, self.is_away = unroutable, is_away
+        self.attempted: list[str] = []
+        self.published: list[str] = []
+
+    async def publish(self, topic: str, message_id: str, body: bytes) -> None:
+        self.attempted.append(message_id)
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise PublishFailed
+        if topic in self.unroutable:
+            raise Unroutable
+        self.published.append(message_id)
+
+    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
+
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
+
+    async def check(self) -> None: ...
 
 
 def an_event(**changes: Any) -> PasswordChanged:

@@ -17,12 +17,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shared.kit.bus import Handlers
 from shared.kit.clock import MovableClock
 from shared.kit.infrastructure_tables import InfrastructureTables, infrastructure_tables
 from shared.kit.migrations import alembic_config, is_up_to_date, migrate, synchronous_url
 from shared.kit.outbox import Relay
 from shared.kit.sql import Database
+from tests.contract.buses import RecordingBus
 
 SQL_SERVICES = ("auth_svc", "patient_svc", "doctor_svc", "scheduling_svc", "admin_svc", "notify_svc")
 INSTALLATIONS = [(package, server) for package in SQL_SERVICES for server in ("sqlite", "mysql")]
@@ -138,22 +138,6 @@ def insert_event(url: str) -> None:
     engine.dispose()
 
 
-class RecordingBus:
-    """Takes every message and remembers its id."""
-
-    def __init__(self) -> None:
-        self.message_ids: list[str] = []
-
-    async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        self.message_ids.append(message_id)
-
-    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
-
-    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
-
-    async def check(self) -> None: ...
-
-
 def live_tables_with_new_column() -> InfrastructureTables:
     """The tables of the kit after the maintainer's change."""
     tables = infrastructure_tables(sa.MetaData())
@@ -178,4 +162,4 @@ async def test_a_new_column_of_the_outbox_takes_one_revision(
             rows = (await connection.execute(sa.select(tables.outbox.c.event_id, tables.outbox.c.priority))).all()
         assert [tuple(row) for row in rows] == [(EVENT_ID, 5)]
         assert await Relay(database, tables, bus, MovableClock()).publish_waiting() == 1
-    assert bus.message_ids == [str(EVENT_ID)]
+    assert bus.published == [str(EVENT_ID)]

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, insert, select
 
-from shared.kit.bus import Bus, PublishFailed, Unroutable
+from shared.kit.bus import Bus
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.jobs import BackgroundWork, Jobs
@@ -27,10 +27,10 @@ from tests.contract.buses import (
     Broker,
     EmbeddedBroker,
     Event,
-    Handlers,
     PasswordChanged,
     PatientChanged,
     RabbitBroker,
+    RecordingBus,
     RecordingHandler,
     an_event,
     wait_until,
@@ -59,30 +59,6 @@ def clock() -> MovableClock:
 async def database(sql_url: str) -> AsyncIterator[Database]:
     async with open_database(sql_url) as database:
         yield database
-
-
-class RecordingBus:
-    """A bus that records message ids; it refuses `unroutable` topics, and everything while it is away."""
-
-    def __init__(self, unroutable: tuple[str, ...] = (), *, is_away: bool = False) -> None:
-        self.unroutable, self.is_away = unroutable, is_away
-        self.attempted: list[str] = []
-        self.published: list[str] = []
-
-    async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        self.attempted.append(message_id)
-        await asyncio.sleep(0)
-        if self.is_away:
-            raise PublishFailed
-        if topic in self.unroutable:
-            raise Unroutable
-        self.published.append(message_id)
-
-    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
-
-    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
-
-    async def check(self) -> None: ...
 
 
 def a_patient_changed() -> PatientChanged:
