@@ -12,20 +12,16 @@ from shared.kit.settings import CommonSettings
 
 
 class GatewaySettings(CommonSettings):
-    """`deadline_seconds` limits the time until a service's response begins, `body_seconds` the time in which a request body must arrive.
-
-    `in_flight` is the largest number of requests that one service has in progress. `cors_origins` is a comma-separated list of
-    web origins, `*` for any origin, empty for none. `expose_metrics` makes `/metrics` reachable for clients.
-    """
+    """The settings of the gateway."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.GATEWAY
 
-    deadline_seconds: float = Field(15.0, gt=0, le=60)
-    body_seconds: float = Field(10.0, gt=0, le=60)
-    in_flight: int = Field(256, ge=1)
-    cors_origins: str = ""
-    expose_metrics: bool = False
+    deadline_seconds: float = Field(15.0, gt=0, le=60, description="The time within which the response of a service must begin.")
+    body_seconds: float = Field(10.0, gt=0, le=60, description="The time within which the body of a request must arrive.")
+    in_flight: int = Field(256, ge=1, description="The largest number of requests that one service has in progress.")
+    cors_origins: str = Field("", description="A comma-separated list of web origins; `*` allows any, an empty list none.")
+    expose_metrics: bool = Field(False, description="Whether clients can reach `/metrics`.")
 
     @property
     def origins(self) -> frozenset[str]:
