@@ -85,12 +85,13 @@ class Items:
 @asynccontextmanager
 async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
     """A service by the product's recipe: `/items/{id}`, `/found/{id}` (its use cases by Depends) and `/rows/{id}` (which reads a row)."""
+    from shared.kit.key_set import KeySet
+
     from shared.contracts.identity import Service
     from shared.kit import routes
     from shared.kit.access import Account
     from shared.kit.app import create_service_app
     from shared.kit.clock import system_clock
-    from shared.kit.key_set import KeySet
     from shared.kit.overrides import Overrides
     from shared.kit.settings import CommonSettings
     from shared.kit.signing_keys import KeySet

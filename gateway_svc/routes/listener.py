@@ -11,7 +11,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, HttpRefusal, MalformedRequest, refusal_response
+from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, MalformedRequest
+from shared.kit.problems import HttpRefusal, problem_response
 
 # More than ProxyMiddleware allows for URL and headers together, so that it can refuse most oversized heads with the exact reason.
 MAX_HEAD_BYTES = 32 * 1024
@@ -81,6 +82,6 @@ class Listener(HttpToolsProtocol):
 
 
 def _encoded_response(refusal: HttpRefusal) -> bytes:
-    response = refusal_response(refusal, instance="")
+    response = problem_response(refusal, instance="")
     lines = [b"%b: %b" % header for header in [*response.raw_headers, (b"connection", b"close")]]
     return STATUS_LINE[refusal.status] + b"\r\n".join([*lines, b"", b""]) + bytes(response.body)

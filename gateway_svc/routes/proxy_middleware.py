@@ -11,11 +11,11 @@ from gateway_svc.domain.paths import is_canonical_path, is_valid_query
 from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
 from gateway_svc.routes.proxy import build_upstream_request, forward_request, raw_path
-from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, MethodNotAllowed, UrlTooLong, refusal_response
+from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, MethodNotAllowed, UrlTooLong
 from gateway_svc.routes.request_body import ClientDisconnected, RequestBody
 from shared.contracts.refusals import Refusal, Unauthenticated
 from shared.kit.deadlines import deadline
-from shared.kit.problems import BodyTooLarge
+from shared.kit.problems import BodyTooLarge, problem_response
 
 MAX_URL_BYTES = 4 * 1024
 MAX_HEADERS = 64
@@ -98,7 +98,7 @@ async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope,
     is_slow = isinstance(refusal, BodyTooSlow)
     if body is not None and (is_slow or (isinstance(refusal, BodyTooLarge) and not await body.discard_rest())):
         send = _adding_connection_close(send)
-    await refusal_response(refusal, scope["path"])(scope, receive, send)
+    await problem_response(refusal, scope["path"])(scope, receive, send)
 
 
 def _adding_connection_close(send: Send) -> Send:

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Response
-
-from shared.contracts.refusals import Refusal
-from shared.kit.problems import json_problem, problem_document, problem_response
-
-
-class HttpRefusal(Refusal):
-    """The base of refusals that have an HTTP status of their own instead of that of a family."""
-
-    status: int = 400
+from shared.kit.problems import HttpRefusal
 
 
 class UrlTooLong(HttpRefusal):
@@ -60,11 +51,3 @@ class HeadTooSlow(HttpRefusal):
     code = "head_too_slow"
     detail = "The headers of the request did not arrive in time."
     status = 408
-
-
-def refusal_response(refusal: Refusal, instance: str) -> Response:
-    """Return the problem document for a refusal; `instance` is the path of the request."""
-    if isinstance(refusal, HttpRefusal):
-        document = problem_document(refusal.status, refusal.code, refusal.title, refusal.detail, instance)
-        return json_problem(refusal.status, document)
-    return problem_response(refusal, instance)
