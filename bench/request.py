@@ -85,8 +85,6 @@ class Items:
 @asynccontextmanager
 async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
     """A service by the product's recipe: `/items/{id}`, `/found/{id}` (its use cases by Depends) and `/rows/{id}` (which reads a row)."""
-    from shared.kit.key_set import KeySet
-
     from shared.contracts.identity import Service
     from shared.kit import routes
     from shared.kit.access import Account
