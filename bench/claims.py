@@ -23,8 +23,8 @@ import aiomysql
 from sqlalchemy.engine import make_url
 
 from bench.databases import on_mysql
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.claims import to_row
 from shared.kit.migrations import migrate
 from shared.kit.retry import retry_transaction
@@ -38,18 +38,18 @@ TASKS = 32
 RAW = "INSERT INTO raw_grains (resource_id, grain, lane, claim_id) VALUES " + ",".join(["(%s,%s,%s,%s)"] * (2 * LENGTH + BEFORE + AFTER))
 COLUMNS = [*to_row(Claim(SERVICE, 1, None)), "changed_at"]
 RAW_CLAIM = f"INSERT INTO raw_claims ({', '.join(f'`{name}`' for name in COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
-Write = Callable[[Place], Awaitable[None]]
+Write = Callable[[BookedSlot], Awaitable[None]]
 
 
-def places() -> Iterator[Place]:
+def places() -> Iterator[BookedSlot]:
     """No two in each other's way, neighbours in time with different doctors."""
     for number in count():
         start = 6_000_000 + number // len(DOCTORS) * (LENGTH + BEFORE + AFTER)
         visit, span = range(start, start + LENGTH), range(start - BEFORE, start + LENGTH + AFTER)
-        yield Place(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
+        yield BookedSlot(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
 
 
-async def rate(write: Write, wanted: Iterator[Place], seconds: float) -> float:
+async def rate(write: Write, wanted: Iterator[BookedSlot], seconds: float) -> float:
     """Writes per second."""
     until, done = time.perf_counter() + seconds, 0
 
@@ -64,12 +64,12 @@ async def rate(write: Write, wanted: Iterator[Place], seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-def claiming(store: SqlStore) -> Write:
+def claiming(store: SqlCalendarStore) -> Write:
     async def once(claim: Claim) -> None:
         async with store.begin() as tx:
-            await tx.put(claim, None)
+            await tx.save_claim(claim, None)
 
-    async def write(place: Place) -> None:
+    async def write(place: BookedSlot) -> None:
         claim = Claim(uuid4(), 1, place)
         await retry_transaction(lambda: once(claim))
 
@@ -79,7 +79,7 @@ def claiming(store: SqlStore) -> Write:
 def raw(pool: Any, *, whole: bool = False) -> Write:
     """`whole`: with the row of the claim."""
 
-    async def write(place: Place) -> None:
+    async def write(place: BookedSlot) -> None:
         claim = uuid4()
         rows: list[Any] = []
         for who, grain in place.grains():
@@ -127,7 +127,7 @@ async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
         writers = {
             "raw grains": (raw(pool), rows),
             "raw claim and grains": (raw(pool, whole=True), rows),
-            "claim": (claiming(SqlStore(database, lambda: NOW)), places()),
+            "claim": (claiming(SqlCalendarStore(database, lambda: NOW)), places()),
         }
         found: dict[str, list[float]] = {name: [] for name in writers}
         for number in range(rounds + 1):

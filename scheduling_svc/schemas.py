@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from scheduling_svc.domain.agenda import EntryKind
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.domain.leaves import MAX_AFFECTED, Closure, Leave, LeaveAction, LeaveDecision
 from shared.contracts.http import Alternative, Reservation
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 from shared.kit.paging import BadCursor, from_cursor, to_cursor
@@ -40,7 +40,7 @@ class SlotListOut(ReadModel):
     next: Annotated[str | None, BeforeValidator(lambda place: to_cursor(place) if place else None)] = None
 
 
-def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
+def position_from_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     """The place in a list of slots with which another ended; BadCursor."""
     if cursor is None:
         return None
@@ -71,8 +71,8 @@ class HoldTime(RequestModel):
     starts_at: Instant
 
     @property
-    def wish(self) -> HoldWish:
-        return HoldWish(self.service_id, self.doctor_id, self.starts_at)
+    def wish(self) -> HoldRequest:
+        return HoldRequest(self.service_id, self.doctor_id, self.starts_at)
 
 
 class HoldOut(ReadModel):
@@ -94,7 +94,7 @@ class PreviewLeave(RequestModel):
     ends_at: Instant
 
 
-class AffectedOut(ReadModel):
+class AffectedAppointmentOut(ReadModel):
     """An appointment in the time of a leave, and where it could go."""
 
     appointment_id: UUID
@@ -102,15 +102,15 @@ class AffectedOut(ReadModel):
     proposals: list[Alternative]
 
 
-class PreviewOut(ReadModel):
-    affected: list[AffectedOut]
+class LeavePreviewOut(ReadModel):
+    affected: list[AffectedAppointmentOut]
 
 
 class DecideAppointment(RequestModel):
     """What becomes of one appointment; a moved one needs `starts_at`, and `doctor_id` where it goes to a colleague."""
 
     appointment_id: UUID
-    action: Action
+    action: LeaveAction
     doctor_id: UUID | None = None
     starts_at: Instant | None = None
 
@@ -121,18 +121,18 @@ class TakeLeave(RequestModel):
     starts_at: Instant
     ends_at: Instant
     reason: Annotated[LongText, Field(min_length=1, max_length=500)]
-    affected: Annotated[list[DecideAppointment], Field(max_length=MOST_AFFECTED)] = Field(default_factory=list)
+    affected: Annotated[list[DecideAppointment], Field(max_length=MAX_AFFECTED)] = Field(default_factory=list)
 
     def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
-        outcomes = tuple(Decision(each.appointment_id, each.action, each.doctor_id, each.starts_at) for each in self.affected)
+        outcomes = tuple(LeaveDecision(each.appointment_id, each.action, each.doctor_id, each.starts_at) for each in self.affected)
         return Leave(leave_id, doctor_id, self.starts_at, self.ends_at, self.reason, by_id, at, outcomes)
 
 
-class OutcomeOut(ReadModel):
+class LeaveDecisionOut(ReadModel):
     """What was decided about an appointment."""
 
     appointment_id: UUID
-    action: Action
+    action: LeaveAction
     doctor_id: UUID | None
     starts_at: Instant | None
 
@@ -144,7 +144,7 @@ class LeaveOut(ReadModel):
     ends_at: Instant
     reason: str
     created_at: Instant
-    affected: Annotated[list[OutcomeOut], Field(validation_alias="outcomes")]
+    affected: Annotated[list[LeaveDecisionOut], Field(validation_alias="outcomes")]
 
 
 class CloseClinic(RequestModel):
@@ -173,14 +173,14 @@ class ClosureOut(ReadModel):
     created_at: Instant
 
 
-class ClosedOut(ClosureOut):
+class ClosureResultOut(ClosureOut):
     """`affected` are appointments in its time: they stay until someone decides about them; `complete` when none was left out."""
 
     affected: list[Reservation]
     complete: bool
 
 
-class EntryOut(ReadModel):
+class AgendaEntryOut(ReadModel):
     """A time in which one is busy. `local_start` is the wall clock in `time_zone`, which is the doctor's."""
 
     kind: EntryKind

@@ -1,4 +1,4 @@
-"""Calendar subscriptions: their secret links, and the agenda as iCalendar (RFC 5545) that tells nobody whom one sees, or why."""
+"""Calendar subscriptions: secret links, and the agenda as iCalendar (RFC 5545) without names or reasons."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scheduling_svc.domain.agenda import Entry, EntryKind
-from scheduling_svc.domain.leaves import whole_grains
+from scheduling_svc.domain.agenda import AgendaEntry, EntryKind
+from scheduling_svc.domain.leaves import grains_touched
 from scheduling_svc.domain.refusals import NoSuchFeed
 from shared.contracts.grains import Span
 
 BACK, AHEAD = timedelta(days=30), timedelta(days=366)
-MOST_ENTRIES = 10_000
+MAX_ENTRIES = 10_000
 SECRET_BYTES = 32
-TOKEN = r"[A-Za-z0-9_-]{43}"  # so many bytes in base64url
+TOKEN = r"[A-Za-z0-9_-]{43}"  # SECRET_BYTES bytes in base64url
 SUMMARY = {EntryKind.APPOINTMENT: "Appointment", EntryKind.LEAVE: "Leave", EntryKind.CLOSURE: "Clinic closed"}
-# REFRESH-INTERVAL is RFC 7986's, the X- properties are what older clients read. A calendar must have a component (RFC 5545 section 3.6)
-# even when nobody is busy: the zone of its times.
+# REFRESH-INTERVAL comes from RFC 7986; older clients read the X- properties. A calendar must have at least one component (RFC 5545
+# section 3.6), also without events, so it always contains the time zone.
 HEAD = (
     "BEGIN:VCALENDAR",
     "VERSION:2.0",
@@ -41,37 +41,41 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
-    """The link of an account; whoever has its token may read, so only the token's hash is kept."""
+class CalendarFeed:
+    """The subscription link of an account. Its token alone grants access, so only the hash of the token is stored."""
 
     account_id: UUID
     token_hash: str
     created_at: datetime
 
 
-def token_of(secret: bytes) -> str:
+def token_from(secret: bytes) -> str:
+    """Return random bytes as a token that fits into a URL."""
     return base64.urlsafe_b64encode(secret).decode().rstrip("=")
 
 
-def hash_of(token: str) -> str:
-    """What is kept of a token; refuses what cannot be one."""
+def token_hash(token: str) -> str:
+    """Return the SHA-256 of a token in hexadecimal; raise NoSuchFeed for text that cannot be a token."""
     if not re.fullmatch(TOKEN, token):
         raise NoSuchFeed
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def told_in(now: datetime) -> Span:
-    """The time that a feed tells of."""
-    return whole_grains(now - BACK, now + AHEAD)
+def feed_span(now: datetime) -> Span:
+    """Return the time that a feed covers: from 30 days back to 366 days ahead."""
+    return grains_touched(now - BACK, now + AHEAD)
 
 
-def as_calendar(entries: Iterable[Entry]) -> bytes:
-    """One event per entry. All words are ours and all lines short, so nothing is escaped or folded: thousands take milliseconds."""
-    lines = [*HEAD, *(line for entry in entries for line in _event(entry)), "END:VCALENDAR", ""]
+def to_icalendar(entries: Iterable[AgendaEntry]) -> bytes:
+    """Return an iCalendar document with one event per entry.
+
+    Nothing is escaped or folded, because every line is short and contains no text from outside.
+    """
+    lines = [*HEAD, *(line for entry in entries for line in _event_lines(entry)), "END:VCALENDAR", ""]
     return "\r\n".join(lines).encode()
 
 
-def _event(entry: Entry) -> Iterator[str]:
+def _event_lines(entry: AgendaEntry) -> Iterator[str]:
     yield "BEGIN:VEVENT"
     yield f"UID:{entry.id}@careslot"
     yield f"DTSTAMP:{_utc(entry.changed_at)}"

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from scheduling_svc.domain.agenda import Entry
+from scheduling_svc.domain.agenda import AgendaEntry
 from scheduling_svc.domain.feeds import TOKEN
 from scheduling_svc.domain.refusals import NoSuchFeed, RangeReversed, RangeTooLong
-from scheduling_svc.schemas import EntryOut, FeedOut
-from scheduling_svc.usecases.agenda import Agendas
-from scheduling_svc.usecases.feeds import Feeds, Link
+from scheduling_svc.schemas import AgendaEntryOut, FeedOut
+from scheduling_svc.usecases.agenda import Agenda
+from scheduling_svc.usecases.feeds import FeedLink, Feeds
 from shared.contracts.values import Instant
 from shared.kit import routes
 from shared.kit.access import Account
@@ -25,9 +25,9 @@ A_CALENDAR: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _agendas(request: Request) -> Agendas:
-    agendas: Agendas = request.app.state.agendas
-    return agendas
+def _agenda(request: Request) -> Agenda:
+    agenda: Agenda = request.app.state.agenda
+    return agenda
 
 
 def _feeds(request: Request) -> Feeds:
@@ -41,27 +41,27 @@ def _never_stored(response: Response) -> None:
 
 
 Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN}$"})]
-UseAgendas = Annotated[Agendas, Depends(_agendas)]
+UseAgenda = Annotated[Agenda, Depends(_agenda)]
 UseFeeds = Annotated[Feeds, Depends(_feeds)]
 
 
-@router.get("", response_model=Page[EntryOut], responses=refusals(RangeReversed, RangeTooLong, BadCursor), summary="One's own agenda")
+@router.get("", response_model=Page[AgendaEntryOut], responses=refusals(RangeReversed, RangeTooLong, BadCursor), summary="One's own agenda")
 async def list_agenda(
     caller: Account,
     paging: Paged,
-    agendas: UseAgendas,
+    agenda: UseAgenda,
     begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
     ends: Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")] = None,
-) -> Page[Entry]:
+) -> Page[AgendaEntry]:
     """Appointments as patient and as doctor, a doctor's leaves and closures too, whose time overlaps the range; by start."""
-    rows = await agendas.of(caller.id, begins, ends, paging.limit, paging.after)
+    rows = await agenda.list_entries(caller.id, begins, ends, limit=paging.limit, after=paging.after)
     return paging.page(rows, lambda entry: (entry.starts_at.isoformat(), entry.id))
 
 
 @router.post(
     "/feed", response_model=FeedOut, status_code=201, dependencies=[Depends(_never_stored)], summary="A link for calendar programs"
 )
-async def subscribe_calendar(caller: Account, feeds: UseFeeds) -> Link:
+async def subscribe_calendar(caller: Account, feeds: UseFeeds) -> FeedLink:
     """Whoever has the link can see when you are busy, and nothing else. It is told once; a new one ends the last."""
     return await feeds.subscribe(caller.id)
 

@@ -46,7 +46,7 @@ async def hold_time(body: HoldTime, caller: PatientOrStaff, once: OperationId, h
 
 @router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="One's own hold that stands")
 async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
-    return await holds.find(hold_id, caller)
+    return await holds.get(hold_id, caller)
 
 
 @router.post(

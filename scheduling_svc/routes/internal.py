@@ -56,10 +56,10 @@ async def release(
 
 @router.get("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(NoSuchReservation), summary="One reservation")
 async def get_reservation(appointment_id: UUID, _caller: Appointments, reservations: UseCases) -> Reservation:
-    return await reservations.find(appointment_id)
+    return await reservations.get(appointment_id)
 
 
 @router.get("/reservations", response_model=Page[Reservation], summary="Live reservations")
 async def list_reservations(_caller: Appointments, paging: Paged, reservations: UseCases) -> Page[Reservation]:
-    rows = await reservations.live(paging.limit, paging.after)
+    rows = await reservations.list_live(paging.limit, paging.after)
     return paging.page(rows, lambda reservation: (reservation.appointment_id,))

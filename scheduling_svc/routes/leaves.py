@@ -24,7 +24,7 @@ from scheduling_svc.domain.refusals import (
     TooManyAffected,
     UnknownDoctor,
 )
-from scheduling_svc.schemas import LeaveOut, PreviewLeave, PreviewOut, TakeLeave
+from scheduling_svc.schemas import LeaveOut, LeavePreviewOut, PreviewLeave, TakeLeave
 from scheduling_svc.usecases.leaves import Leaves
 from shared.kit import routes
 from shared.kit.access import NotYours, OperationId, OwnDoctor
@@ -44,10 +44,10 @@ def _leaves(request: Request) -> Leaves:
 UseCases = Annotated[Leaves, Depends(_leaves)]
 
 
-@router.post("/preview", response_model=PreviewOut, responses=refusals(*TIME), summary="What a leave would hit")
-async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, leaves: UseCases) -> PreviewOut:
+@router.post("/preview", response_model=LeavePreviewOut, responses=refusals(*TIME), summary="What a leave would hit")
+async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, leaves: UseCases) -> LeavePreviewOut:
     """Every appointment in its time, each with proposals: colleagues of the same service that day, and the doctor's own next free time."""
-    return PreviewOut.model_validate({"affected": await leaves.preview(doctor_id, body.starts_at, body.ends_at, caller)})
+    return LeavePreviewOut.model_validate({"affected": await leaves.preview(doctor_id, body.starts_at, body.ends_at, caller)})
 
 
 @router.post("", response_model=LeaveOut, status_code=201, responses=refusals(*TAKING), summary="Take a leave")
@@ -60,14 +60,14 @@ async def take_leave(doctor_id: UUID, body: TakeLeave, caller: OwnDoctor, once: 
     "", response_model=Page[LeaveOut], responses=refusals(NoSuchDoctor, NotYours, BadCursor), summary="A doctor's leaves, the latest first"
 )
 async def list_leaves(doctor_id: UUID, _caller: OwnDoctor, paging: Paged, leaves: UseCases) -> Page[Leave]:
-    rows = await leaves.listed(doctor_id, paging.limit, paging.after)
+    rows = await leaves.list_leaves(doctor_id, paging.limit, paging.after)
     return paging.page(rows, lambda leave: (leave.starts_at.isoformat(), leave.id))
 
 
 @router.get("/{leave_id}", response_model=LeaveOut, responses=refusals(NotYours, NoSuchLeave), summary="A leave")
 async def show_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> Leave:
     """With what was decided about each appointment in its time."""
-    return await leaves.find(doctor_id, leave_id)
+    return await leaves.get(doctor_id, leave_id)
 
 
 @router.delete("/{leave_id}", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave")

@@ -10,8 +10,8 @@ from fastapi import Depends, Query, Request
 
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
 from scheduling_svc.domain.slots import Explanation, SlotList
-from scheduling_svc.schemas import ExplanationOut, SlotListOut, place_of
-from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
+from scheduling_svc.schemas import ExplanationOut, SlotListOut, position_from_cursor
+from scheduling_svc.usecases.slots import EarliestQuery, SlotQuery, SlotSearch
 from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
 from shared.kit.access import Account, Public
@@ -23,8 +23,8 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=200, description="The `next` of the list before.")]
 
 
-def _slots(request: Request) -> Slots:
-    slots: Slots = request.app.state.slots
+def _slots(request: Request) -> SlotSearch:
+    slots: SlotSearch = request.app.state.slots
     return slots
 
 
@@ -36,12 +36,21 @@ def _question(
     but: Annotated[UUID | None, Query(alias="exclude_appointment", description="One's own, that may move over its own time.")] = None,
     limit: Limit = 100,
     after: After = None,
-) -> SlotQuestion:
-    return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit, after=place_of(after))
+) -> SlotQuery:
+    return SlotQuery(
+        service_id,
+        None,
+        begins=begins,
+        ends=ends,
+        time_zone=time_zone,
+        exclude_appointment_id=but,
+        limit=limit,
+        after=position_from_cursor(after),
+    )
 
 
-UseCases = Annotated[Slots, Depends(_slots)]
-Question = Annotated[SlotQuestion, Depends(_question)]
+UseCases = Annotated[SlotSearch, Depends(_slots)]
+Question = Annotated[SlotQuery, Depends(_question)]
 Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
 Word = Annotated[str | None, Query(min_length=1, max_length=200)]
 REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation, BadCursor)
@@ -49,7 +58,7 @@ REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation, BadC
 
 @router.get("/slots", response_model=SlotListOut, responses=refusals(*REFUSALS, UnknownDoctor), summary="Free times of a service")
 async def list_slots(caller: Public, slots: UseCases, question: Question, doctors: Doctors = None) -> SlotList:
-    return await slots.free(replace(question, doctor_ids=tuple(doctors) if doctors else None), caller)
+    return await slots.list_free(replace(question, doctor_ids=tuple(doctors) if doctors else None), caller)
 
 
 def _earliest(
@@ -61,8 +70,8 @@ def _earliest(
     time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
     limit: Limit = 10,
     after: After = None,
-) -> EarliestQuestion:
-    return EarliestQuestion(service_id, begins, specialty, location, language, time_zone, limit, place_of(after))
+) -> EarliestQuery:
+    return EarliestQuery(service_id, begins, specialty, location, language, time_zone, limit, position_from_cursor(after))
 
 
 @router.get(
@@ -71,9 +80,9 @@ def _earliest(
     responses=refusals(UnknownService, BadCursor),
     summary="The first free times of all doctors",
 )
-async def list_earliest_slots(caller: Public, slots: UseCases, question: Annotated[EarliestQuestion, Depends(_earliest)]) -> SlotList:
+async def list_earliest_slots(caller: Public, slots: UseCases, question: Annotated[EarliestQuery, Depends(_earliest)]) -> SlotList:
     """By start and then doctor, up to the service's horizon; not `complete` when there are more."""
-    return await slots.earliest(question, caller)
+    return await slots.list_earliest(question, caller)
 
 
 @router.get(
@@ -97,4 +106,4 @@ async def explain_slot(
     summary="Free times of a doctor",
 )
 async def list_slots_of_doctor(doctor_id: UUID, caller: Public, slots: UseCases, question: Question) -> SlotList:
-    return await slots.free_of(replace(question, doctor_ids=(doctor_id,)), caller)
+    return await slots.list_free_of_doctor(replace(question, doctor_ids=(doctor_id,)), caller)

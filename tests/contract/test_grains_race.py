@@ -11,15 +11,15 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.terms import ServiceTerms
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import Reservation, ReserveTime
 from shared.kit.retry import retry_transaction
-from tests.contract.grains import held, opened
-from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Owner
+from tests.contract.grain_table import list_claimed_grains, open_store
+from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner
 
 PATIENTS = 200
 SERVICES = [
@@ -30,12 +30,12 @@ SERVICES = [
 ]
 
 
-async def calendar(store: SqlStore) -> Reservations:
+async def calendar(store: SqlCalendarStore) -> Reservations:
     async with store.begin() as tx:
-        await tx.learn_doctor(a_doctor(services=[service.id for service in SERVICES]))
+        await tx.save_doctor_rules(a_doctor(services=[service.id for service in SERVICES]))
         for service in SERVICES:
-            await tx.learn_service(service)
-    rulebook = Rulebook(store, Owner())
+            await tx.save_service_rules(service)
+    rulebook = RuleCache(store, FakeRuleOwner())
     return Reservations(store, rulebook, lambda: NOON)
 
 
@@ -49,53 +49,56 @@ async def run(reservations: Reservations, wishes: dict[UUID, ReserveTime]) -> tu
 
 
 def span_of(wish: ReserveTime) -> range:
-    service = next(Service.of(rules) for rules in SERVICES if rules.id == wish.service_id)
-    return service.span(int(wish.starts_at.timestamp()) // 300)
+    service = next(ServiceTerms.from_rules(rules) for rules in SERVICES if rules.id == wish.service_id)
+    return service.doctor_span(int(wish.starts_at.timestamp()) // 300)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
     chance = random.Random(seed)
     wishes = {
-        UUID(int=number): a_wish(
+        UUID(int=number): a_reservation_request(
             patient_id=UUID(int=10_000 + number),
             service_id=chance.choice(SERVICES).id,
             starts_at=NINE + timedelta(minutes=5 * chance.randrange(80)),
         )
         for number in range(1, PATIENTS + 1)
     }
-    async with opened(sql_url) as store:
+    async with open_store(sql_url) as store:
         won, lost = await run(await calendar(store), wishes)
         assert {type(why) for why in lost.values()} == {SlotTaken}
         grains = Counter(grain for key in won for grain in span_of(wishes[key]))
         assert set(grains.values()) == {1}
-        assert {grain: who for (person, grain), who in (await held(store)).items() if person == DOCTOR} == {
+        assert {grain: who for (person, grain), who in (await list_claimed_grains(store)).items() if person == DOCTOR} == {
             grain: key for key in won for grain in span_of(wishes[key])
         }
         assert all(set(span_of(wishes[key])) & set(grains) for key in lost)
-        assert [claim.appointment_id for claim in await store.reservations(PATIENTS, None)] == sorted(won)
+        assert [claim.appointment_id for claim in await store.list_live_claims(PATIENTS, None)] == sorted(won)
 
 
 async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -> None:
     doctors = [a_doctor(id=UUID(int=0xD00 + number), services=[SERVICES[0].id]) for number in range(20)]
-    wishes = {UUID(int=number): a_wish(service_id=SERVICES[0].id, doctor_id=doctor.id) for number, doctor in enumerate(doctors, start=1)}
-    async with opened(sql_url) as store:
+    wishes = {
+        UUID(int=number): a_reservation_request(service_id=SERVICES[0].id, doctor_id=doctor.id)
+        for number, doctor in enumerate(doctors, start=1)
+    }
+    async with open_store(sql_url) as store:
         reservations = await calendar(store)
         async with store.begin() as tx:
             for doctor in doctors:
-                await tx.learn_doctor(doctor)
+                await tx.save_doctor_rules(doctor)
         won, lost = await run(reservations, wishes)
         assert len(won) == 1
         assert {type(why) for why in lost.values()} == {PatientBusy}
-        assert len(await held(store)) == 6
+        assert len(await list_claimed_grains(store)) == 6
 
 
 async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) -> None:
-    async with opened(sql_url) as store:
+    async with open_store(sql_url) as store:
         reservations = await calendar(store)
-        wish = a_wish(service_id=SERVICES[1].id)
+        wish = a_reservation_request(service_id=SERVICES[1].id)
         answers = await asyncio.gather(
             *(retry_transaction(lambda: reservations.reserve(UUID(int=1), wish), attempts=50) for _ in range(20))
         )
         assert len(set(map(str, answers))) == 1
-        assert len(await held(store)) == 9 + 6
+        assert len(await list_claimed_grains(store)) == 9 + 6

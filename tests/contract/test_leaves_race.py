@@ -12,16 +12,16 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import AffectedChanged, NotBookable, SlotTaken
-from scheduling_svc.repository import SqlStore, Transaction
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.identity import Service
-from tests.contract.grains import opened
-from tests.contract.leaves import HALF, MORNING, Time, book, cancel, keep, move, places, take
-from tests.property.desk import Desk
+from tests.contract.grain_table import open_store
+from tests.contract.leave_scenarios import HALF, MORNING, Time, book, cancel, keep, move, places, take
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
 GROUP, CAPPED, THIRD = UUID(int=0x61), UUID(int=0x62), UUID(int=0xD3)
@@ -33,7 +33,7 @@ async def nothing() -> None:
     """Happens meanwhile."""
 
 
-class Watched(Transaction):
+class Watched(SqlCalendarTransaction):
     """Lets something happen after a look at what is affected, around the writing of a claim, and when all of a leave is written."""
 
     looked: Moment = staticmethod(nothing)
@@ -41,23 +41,23 @@ class Watched(Transaction):
     written: Moment = staticmethod(nothing)
     left: Moment = staticmethod(nothing)
 
-    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
-        found = await super().affected(doctor_ids, span, now, limit)
+    async def list_affected_claims(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        found = await super().list_affected_claims(doctor_ids, span, now, limit)
         await self.looked()
         return found
 
-    async def put(self, claim: Claim, standing: Claim | None, *, seats: int = 1) -> None:
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
         await self.decided()
-        await super().put(claim, standing, seats=seats)
+        await super().save_claim(claim, previous, capacity=capacity)
         await self.written()
 
-    async def add_leave(self, leave: Leave) -> None:
-        await super().add_leave(leave)
+    async def insert_leave(self, leave: Leave) -> None:
+        await super().insert_leave(leave)
         await self.left()
 
 
 @dataclass(frozen=True)
-class Watching(SqlStore):
+class Watching(SqlCalendarStore):
     """Each of `moments` comes once, in the first transaction that reaches it."""
 
     moments: dict[str, Moment] | None = None
@@ -65,7 +65,7 @@ class Watching(SqlStore):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Watched]:
         async with self.database.write() as connection:
-            tx = Watched(connection, PLUMBING, Service.SCHEDULING, self.now)
+            tx = Watched(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             for name in self.moments or {}:
                 setattr(tx, name, lambda name=name: self._once(name))
             yield tx
@@ -78,8 +78,8 @@ class Watching(SqlStore):
 class Race:
     """A clinic in which someone already sits in a group at nine; `first` is where the other comes in between, `then` its answer."""
 
-    desk: Desk
-    first: Desk
+    desk: CalendarUseCases
+    first: CalendarUseCases
     moments: dict[str, Moment]
     then: asyncio.Task[object] | None = None
 
@@ -100,17 +100,17 @@ class Race:
 @pytest.fixture
 async def race(mysql_url: str) -> AsyncIterator[Race]:
     """On a server; in SQLite the other could not even begin."""
-    async with opened(mysql_url) as store:
+    async with open_store(mysql_url) as store:
         moments: dict[str, Moment] = {}
         desk = await a_desk(store)
-        watching = Desk(Watching(store.database, store.now, moments=moments), NOON)
+        watching = CalendarUseCases(Watching(store.database, store.now, moments=moments), NOON)
         yield Race(desk, watching, moments)
 
 
-async def a_desk(store: SqlStore) -> Desk:
+async def a_desk(store: SqlCalendarStore) -> CalendarUseCases:
     services = [a_service(), a_service(id=GROUP, capacity=4), a_service(id=CAPPED, daily_cap=2)]
     doctors = [a_doctor(id=each, services=[service.id for service in services]) for each in (DOCTOR, COLLEAGUE, THIRD)]
-    desk = await Desk.opened(store, NOON, doctors, services)
+    desk = await CalendarUseCases.opened(store, NOON, doctors, services)
     await book(desk, 1, NINE, service_id=GROUP)
     return desk
 
@@ -168,7 +168,7 @@ async def test_a_booking_and_a_leave_that_moves_do_not_pass_the_cap_together(rac
         await race.answer()
 
 
-async def decided_on(desk: Desk, number: int, time: Time) -> set[int]:
+async def decided_on(desk: CalendarUseCases, number: int, time: Time) -> set[int]:
     """A leave whose doctor keeps every other appointment, and looks again when others have come; the numbers of those kept."""
     found: list[int] = []
     while True:
@@ -180,7 +180,7 @@ async def decided_on(desk: Desk, number: int, time: Time) -> set[int]:
             return {each for each in found if each % 2}
 
 
-async def try_to_book(desk: Desk, number: int, start: datetime, service: UUID) -> None:
+async def try_to_book(desk: CalendarUseCases, number: int, start: datetime, service: UUID) -> None:
     with suppress(SlotTaken, NotBookable):
         await book(desk, number, start, service_id=service)
 
@@ -188,7 +188,7 @@ async def try_to_book(desk: Desk, number: int, start: datetime, service: UUID) -
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_whatever_stands_in_a_leave_in_the_end_was_kept(sql_url: str, seed: int) -> None:
     chance = random.Random(seed)
-    async with opened(sql_url) as store:
+    async with open_store(sql_url) as store:
         desk = await a_desk(store)
         for week in range(2):
             time = (MORNING[0] + timedelta(weeks=week), MORNING[1] + timedelta(weeks=week))
@@ -198,5 +198,5 @@ async def test_whatever_stands_in_a_leave_in_the_end_was_kept(sql_url: str, seed
             assert {number for number, place in (await places(desk)).items() if is_in(time, place)} == kept
 
 
-def is_in(time: Time, place: Place) -> bool:
+def is_in(time: Time, place: BookedSlot) -> bool:
     return time[0] <= instant_of(place.visit.start) < time[1]

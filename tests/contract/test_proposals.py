@@ -13,13 +13,13 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.leaves import Affected, Decision
-from scheduling_svc.repository import SqlStore, Transaction
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.domain.leaves import AffectedAppointment, LeaveDecision
+from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Service
-from tests.contract.grains import opened
-from tests.contract.leaves import HALF, MORNING, book, keep, move, patient, preview, take
-from tests.property.desk import Desk
+from tests.contract.grain_table import open_store
+from tests.contract.leave_scenarios import HALF, MORNING, book, keep, move, patient, preview, take
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
 GROUP, CAPPED, EARLY, QUARTERLY, THIRD, FOURTH = (UUID(int=number) for number in (0x61, 0x62, 0x63, 0x64, 0xD3, 0xD4))
@@ -38,13 +38,13 @@ class Undone(Exception):
 
 
 @dataclass(frozen=True)
-class Trial(SqlStore):
+class Trial(SqlCalendarStore):
     """What is written in it was never written."""
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, PLUMBING, Service.SCHEDULING, self.now)
+            yield SqlCalendarTransaction(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             raise Undone
 
 
@@ -83,15 +83,15 @@ CLINICS = {
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[Desk, Desk]]:
+async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[CalendarUseCases, CalendarUseCases]]:
     """The desk, and one at which all is a trial."""
     doctors = [a_doctor(id=each, services=ALL) for each in (DOCTOR, *others)]
     doctors.append(a_doctor(**{"id": COLLEAGUE, "services": ALL} | colleague))
-    async with opened(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
-        yield await Desk.opened(store, NOON, doctors, SERVICES), Desk(Trial(store.database, store.now), NOON)
+    async with open_store(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
+        yield await CalendarUseCases.opened(store, NOON, doctors, SERVICES), CalendarUseCases(Trial(store.database, store.now), NOON)
 
 
-def choices(affected: Affected) -> list[Decision]:
+def choices(affected: AffectedAppointment) -> list[LeaveDecision]:
     """Each proposal, or nothing."""
     number = affected.appointment_id.int
     return [keep(number), *(move(number, each.starts_at, each.doctor_id) for each in affected.proposals)]
@@ -110,7 +110,7 @@ async def test_whichever_proposals_are_chosen_all_can_be_taken_at_once(tmp_path:
                 await take(trial, *chosen)
 
 
-async def proposed(desk: Desk, nth: int = 0, until: datetime = MORNING[1]) -> list[tuple[UUID, int]]:
+async def proposed(desk: CalendarUseCases, nth: int = 0, until: datetime = MORNING[1]) -> list[tuple[UUID, int]]:
     """For one of the appointments: with whom, and how many half hours after nine."""
     affected = await preview(desk, time=(NINE, until))
     return [(each.doctor_id, (each.starts_at - NINE) // HALF) for each in affected[nth].proposals]
@@ -171,8 +171,8 @@ async def test_who_is_inactive_takes_nobodys_place_among_those_who_are_asked(tmp
     async with a_clinic(tmp_path) as (desk, _):
         async with desk.store.begin() as tx:
             for number in range(0xE0, 0xF8):
-                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL, active=False))
-            await tx.learn_doctor(a_doctor(id=UUID(int=0xF9), services=ALL))
+                await tx.save_doctor_rules(a_doctor(id=UUID(int=number), services=ALL, active=False))
+            await tx.save_doctor_rules(a_doctor(id=UUID(int=0xF9), services=ALL))
         await book(desk, 1)
         assert await proposed(desk) == [(COLLEAGUE, 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
 
@@ -181,9 +181,9 @@ async def test_colleagues_are_asked_until_enough_have_time(tmp_path: Path) -> No
     async with a_clinic(tmp_path, weekly=[]) as (desk, _):
         async with desk.store.begin() as tx:
             for number in range(0xE0, 0xF8):
-                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL, weekly=[]))
+                await tx.save_doctor_rules(a_doctor(id=UUID(int=number), services=ALL, weekly=[]))
             for number in (0xF8, 0xF9):
-                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL))
+                await tx.save_doctor_rules(a_doctor(id=UUID(int=number), services=ALL))
         await book(desk, 1)
         assert await proposed(desk) == [(UUID(int=0xF8), 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
 

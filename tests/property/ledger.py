@@ -72,7 +72,7 @@ class Held:
     extended: bool = False
     live: bool = True
 
-    def stands(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
         return self.live and now < self.until
 
 
@@ -91,10 +91,12 @@ class Ledger:
         """Also moves; whoever asks for what they have is not judged again."""
         standing = self.visits.get(one)
         if standing is None or standing.spot != spot:
-            refused = (self._not_for(held, spot, patient) if held else None) or self.refused(spot, viewer=patient, patient=patient, but=one)
+            refused = (self._not_for(held, spot, patient) if held else None) or self.refused(
+                spot, viewer=patient, patient=patient, exclude_appointment_id=one
+            )
             if refused:
                 return refused
-            self._give_way(spot, patient, but=one)
+            self._give_way(spot, patient, exclude_appointment_id=one)
         self.visits[one] = Visit(spot, patient, standing.revision + 1 if standing else 1)
         return None
 
@@ -102,9 +104,9 @@ class Ledger:
         if refused := self.refused(spot, viewer=owner, patient=owner):
             return refused
         going = self._in_the_way(spot, owner) | {key for key, held in self._of(owner) if held.spot.terms == spot.terms}
-        if len([key for key, held in self._of(owner) if held.stands(self.now) and key not in going]) >= MOST_HOLDS:
+        if len([key for key, held in self._of(owner) if held.is_active(self.now) and key not in going]) >= MOST_HOLDS:
             return "too_many_holds"
-        self._drop(going | {key for key, held in self._of(owner) if not held.stands(self.now)})
+        self._drop(going | {key for key, held in self._of(owner) if not held.is_active(self.now)})
         last = {key for key, held in self.holds.items() if (held.owner, held.spot.terms, held.live) == (owner, spot.terms, False)}
         self.holds = {key: held for key, held in self.holds.items() if key not in last}
         self.holds[one] = Held(spot, owner, self.now + HELD_FOR)
@@ -114,8 +116,8 @@ class Ledger:
         held = self.holds.get(one)
         if held is None or held.owner != by:
             return "no_such_hold"
-        if not held.stands(self.now) or held.extended:
-            return "hold_extended" if held.stands(self.now) else "hold_expired"
+        if not held.is_active(self.now) or held.extended:
+            return "hold_extended" if held.is_active(self.now) else "hold_expired"
         self.holds[one] = replace(held, until=held.until + HELD_FOR, extended=True)
         return None
 
@@ -141,17 +143,19 @@ class Ledger:
 
     # How it decides
 
-    def refused(self, spot: Spot, *, viewer: UUID, patient: UUID, but: UUID | None = None) -> str | None:
-        codes = self.against(spot, viewer=viewer, patient=patient, but=but)
+    def refused(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> str | None:
+        codes = self.against(spot, viewer=viewer, patient=patient, exclude_appointment_id=exclude_appointment_id)
         if codes - CONFLICTS.keys() <= {CAP} and codes & CONFLICTS.keys():
             return next(CONFLICTS[code] for code in CONFLICTS if code in codes)
         return " ".join(["not_bookable", *sorted(codes)]) if codes else None
 
-    def against(self, spot: Spot, *, viewer: UUID, patient: UUID, but: UUID | None = None) -> set[str]:
+    def against(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> set[str]:
         """All that stands against a visit."""
-        visits = [visit for one, visit in self.visits.items() if one != but]
+        visits = [visit for one, visit in self.visits.items() if one != exclude_appointment_id]
         holds = [
-            held.spot for held in self.holds.values() if held.stands(self.now) and held.owner != viewer and held.spot.doctor == spot.doctor
+            held.spot
+            for held in self.holds.values()
+            if held.is_active(self.now) and held.owner != viewer and held.spot.doctor == spot.doctor
         ]
         booked = [visit.spot for visit in visits if visit.spot.doctor == spot.doctor]
         mates, waiting = booked.count(spot), holds.count(spot)
@@ -174,7 +178,7 @@ class Ledger:
         known = self.holds.get(held)
         if known is None or (known.owner, known.spot) != (by, spot):
             return "hold_mismatch"
-        return None if known.stands(self.now) else "hold_expired"
+        return None if known.is_active(self.now) else "hold_expired"
 
     def _leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
         if set(self.affected(doctor, span)) != outcomes.keys():
@@ -197,15 +201,15 @@ class Ledger:
     def _in_the_way(self, spot: Spot, viewer: UUID) -> set[UUID]:
         """Holds that keep nobody out: one's own, and those that are over."""
         near = [(one, held) for one, held in self.holds.items() if held.spot.doctor == spot.doctor and meet(held.spot.span, spot.span)]
-        return {one for one, held in near if held.live and (held.owner == viewer or not held.stands(self.now))}
+        return {one for one, held in near if held.live and (held.owner == viewer or not held.is_active(self.now))}
 
-    def _give_way(self, spot: Spot, viewer: UUID, but: UUID | None = None) -> None:
+    def _give_way(self, spot: Spot, viewer: UUID, exclude_appointment_id: UUID | None = None) -> None:
         """What one holds was not counted when one's visit was: it goes where both are too many."""
         self._drop(self._in_the_way(spot, viewer))
         if spot.terms.daily_cap is None:
             return
-        visits = [visit.spot for one, visit in self.visits.items() if one != but]
-        others = [held.spot for held in self.holds.values() if held.stands(self.now) and held.owner != viewer]
+        visits = [visit.spot for one, visit in self.visits.items() if one != exclude_appointment_id]
+        others = [held.spot for held in self.holds.values() if held.is_active(self.now) and held.owner != viewer]
         here = [each for each in [*visits, *others, spot] if each.doctor == spot.doctor]
         alike = {one: held.spot for one, held in self._of(viewer) if (held.spot.doctor, held.spot.terms) == (spot.doctor, spot.terms)}
         self._drop(one for one, mine in alike.items() if mine not in here and count(spot.terms, [*here, mine]) > spot.terms.daily_cap)

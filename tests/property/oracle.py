@@ -49,7 +49,7 @@ class Oracle:
     now: datetime
     booked: list[Booked] = field(default_factory=list)
     patient: list[tuple[datetime, datetime]] = field(default_factory=list)
-    by_staff: bool = False
+    is_staff: bool = False
     away: list[tuple[datetime, datetime]] = field(default_factory=list)
     holds: list[Kept] = field(default_factory=list)
     groups: list[Shared] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Oracle:
         against = {
             "service_inactive": not self.service.active or self.service.id not in self.doctor.services,
             "doctor_inactive": not self.doctor.active,
-            "doctor_not_accepting": not self.doctor.accepting_patients and not self.by_staff,
+            "doctor_not_accepting": not self.doctor.accepting_patients and not self.is_staff,
             "in_the_past": start < self.now,
             "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes),
             "beyond_horizon": start > self.now + timedelta(days=self.service.horizon_days),

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import delete, select
 
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.domain.leaves import Action, Decision, Leave
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.domain.leaves import Leave, LeaveAction, LeaveDecision
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, METADATA, SEATS
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import ServiceTypeRules
@@ -25,9 +25,9 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Refusal
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.property.desk import Desk
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.property.ledger import Ledger, Spot, Terms, count
-from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
+from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
 
 GROUP = Terms(UUID(int=0x52), duration=6, capacity=2)
 CAPPED = Terms(UUID(int=0x53), duration=3, daily_cap=2)
@@ -78,7 +78,9 @@ class Day(RuleBasedStateMachine):
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
         known = [a_doctor(id=one, services=[terms.id for terms in SERVICES]) for one in (DOCTOR, COLLEAGUE)]
-        self.desk = await Desk.opened(SqlStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES))
+        self.desk = await CalendarUseCases.opened(
+            SqlCalendarStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES)
+        )
 
     def teardown(self) -> None:
         self.runner.run(self.open.aclose())
@@ -103,7 +105,7 @@ class Day(RuleBasedStateMachine):
     def reserve(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> None:
         standing = self.ledger.visits.get(one)
         times = {"starts_at": instant_of(spot.start), "revision": standing.revision + 1 if standing else 1}
-        wish = a_wish(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
+        wish = a_reservation_request(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
         assert self.answer(self.desk.reservations.reserve(one, wish)) == self.ledger.book(one, spot, patient, held)
 
     @initialize(booked=wishes, held=wishes)
@@ -119,7 +121,7 @@ class Day(RuleBasedStateMachine):
 
     @rule(spot=spots, owner=people)
     def hold(self, spot: Spot, owner: UUID) -> None:
-        one, wish = self.new(), HoldWish(spot.terms.id, spot.doctor, instant_of(spot.start))
+        one, wish = self.new(), HoldRequest(spot.terms.id, spot.doctor, instant_of(spot.start))
         told = self.answer(self.desk.holds.hold(one, wish, Caller(owner, Role.PATIENT)))
         assert told == self.ledger.hold(one, spot, owner)
 
@@ -203,7 +205,7 @@ class Day(RuleBasedStateMachine):
 
     @invariant()
     def no_day_has_more_than_its_cap(self) -> None:
-        kept = [held.spot for held in self.ledger.holds.values() if held.stands(self.ledger.now)]
+        kept = [held.spot for held in self.ledger.holds.values() if held.is_active(self.ledger.now)]
         spots = [visit.spot for visit in self.ledger.visits.values()] + kept
         for terms, doctor in ((terms, doctor) for terms in (CAPPED, FEW) for doctor in (DOCTOR, COLLEAGUE)):
             assert count(terms, [spot for spot in spots if spot.doctor == doctor]) <= (terms.daily_cap or 0)
@@ -219,10 +221,10 @@ def picked(found: dict[UUID, V], pick: int) -> tuple[UUID, V]:
     return list(found.items())[pick % len(found)]
 
 
-def decision(one: UUID, outcome: Spot | str) -> Decision:
+def decision(one: UUID, outcome: Spot | str) -> LeaveDecision:
     if isinstance(outcome, Spot):
-        return Decision(one, Action.MOVE, outcome.doctor, instant_of(outcome.start))
-    return Decision(one, Action(outcome))
+        return LeaveDecision(one, LeaveAction.MOVE, outcome.doctor, instant_of(outcome.start))
+    return LeaveDecision(one, LeaveAction(outcome))
 
 
 def test_a_day_goes_as_the_ledger_says(sql_url: str) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.diary import Diary, View
-from scheduling_svc.domain.sheet import Sheet
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.busy_times import BusyTimes
+from scheduling_svc.domain.grid import AvailabilityGrid
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.property.clinics import SERVICE, absences, bookings, clinics
@@ -34,8 +35,12 @@ def test_free_and_taken_are_the_working_time(clinic: tuple[DoctorRules, list[Boo
     now = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=2)
     asked = range(grain_of(now), grain_of(now + timedelta(days=4)))
     oracle = Oracle(doctor, GRAIN, now)
-    diary = Diary([engagement(visit) for visit in booked], [(grain_of(begin), grain_of(end)) for begin, end in away])
-    free = set(availability.starts(Sheet.of(Service.of(GRAIN), Doctor.of(doctor), asked, View(now), diary)))
+    diary = BusyTimes([engagement(visit) for visit in booked], [(grain_of(begin), grain_of(end)) for begin, end in away])
+    free = set(
+        availability.free_starts(
+            AvailabilityGrid.of(ServiceTerms.from_rules(GRAIN), DoctorTerms.from_rules(doctor), asked, Viewer(now), diary)
+        )
+    )
     taken = {grain for visit in booked for grain in range(grain_of(visit.starts_at - visit.before), grain_of(visit.ends_at + visit.after))}
     taken |= {grain for begin, end in away for grain in range(grain_of(begin), grain_of(end))}
     working = {grain for grain in asked if oracle.reasons(instant_of(grain)) == set()}

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.running import Running, not_found, running
 from tests.tokens import service_bearer
-from tests.unit.scheduling.builders import a_wish
+from tests.unit.scheduling.builders import a_reservation_request
 
 APPOINTMENTS = service_bearer("appointment-service")
 
@@ -69,7 +69,7 @@ def questions() -> Iterator[list[str]]:
 
 
 async def reserve(here: Running, appointment_id: int, **wish: Any) -> httpx.Response:
-    body = a_wish(**wish).model_dump(mode="json")
+    body = a_reservation_request(**wish).model_dump(mode="json")
     return await here.http.put(f"/internal/reservations/{UUID(int=appointment_id)}", json=body, headers=APPOINTMENTS)
 
 

@@ -18,7 +18,7 @@ import pytest
 from icalendar import Calendar
 from sqlalchemy import select
 
-from scheduling_svc.repository.tables import FEEDS, PLUMBING
+from scheduling_svc.repository.tables import FEEDS, INFRASTRUCTURE
 from shared.contracts.events import AccountChanged
 from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
@@ -266,7 +266,7 @@ async def test_a_link_is_a_secret_of_which_only_the_hash_is_kept(clinic: Running
     assert url.startswith("https://clinic.example/calendar/feed/")
     token = url.removeprefix("https://clinic.example/calendar/feed/").removesuffix(".ics")
     assert len(token) == 43
-    database: Database = clinic.app.state.feeds.calendars.database
+    database: Database = clinic.app.state.feeds.store.database
     async with database.read() as connection:
         (row,) = (await connection.execute(select(FEEDS))).all()
     assert (row.account_id, row.token_hash) == (PATIENT, hashlib.sha256(token.encode()).hexdigest())
@@ -292,9 +292,11 @@ async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Ru
     assert (first.status_code, first.headers["cache-control"], again.status_code) == (201, "no-store", 201)
     assert "idempotent-replayed" not in again.headers
     assert first.json()["url"] != again.json()["url"]
-    database: Database = clinic.app.state.feeds.calendars.database
+    database: Database = clinic.app.state.feeds.store.database
     async with database.read() as connection:
-        assert (await connection.execute(select(PLUMBING.answers.c.body).where(PLUMBING.answers.c.body.is_not(None)))).all() == []
+        assert (
+            await connection.execute(select(INFRASTRUCTURE.answers.c.body).where(INFRASTRUCTURE.answers.c.body.is_not(None)))
+        ).all() == []
 
 
 @pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])

@@ -14,7 +14,7 @@ from shared.contracts.values import format_instant
 from tests.running import Running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic
 from tests.tokens import bearer
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_service, a_wish
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_reservation_request, a_service
 
 ME = bearer(Role.PATIENT, PATIENT)
 
@@ -38,7 +38,7 @@ async def held(here: Running, start: str) -> dict[str, Any]:
 
 
 async def booked(here: Running, start: str) -> dict[str, Any]:
-    body = a_wish().model_dump(mode="json") | {"starts_at": start}
+    body = a_reservation_request().model_dump(mode="json") | {"starts_at": start}
     path = f"/internal/reservations/{UUID(int=1)}"
     answer: dict[str, Any] = (await here.http.put(path, json=body, headers=APPOINTMENTS)).json()
     return answer
@@ -60,7 +60,7 @@ async def test_it_is_never_rounded_up(clinic: Running) -> None:
 
 async def test_a_hold_with_a_fraction_serves_a_booking_with_another(clinic: Running) -> None:
     kept = await held(clinic, "2026-03-09T08:00:00.7Z")
-    body = a_wish(hold_id=kept["id"]).model_dump(mode="json") | {"starts_at": "2026-03-09T08:00:00.2Z"}
+    body = a_reservation_request(hold_id=kept["id"]).model_dump(mode="json") | {"starts_at": "2026-03-09T08:00:00.2Z"}
     answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
     assert (answer.status_code, answer.json()["starts_at"]) == (200, format_instant(NINE))
 

@@ -14,7 +14,7 @@ from shared.contracts.identity import Role
 from tests.running import Running
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer, service_bearer
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_service, a_wish
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_reservation_request, a_service
 
 OTHER = UUID(int=0xB)
 
@@ -90,7 +90,7 @@ async def test_live_reservations_are_listed_in_pages(clinic: Running) -> None:
 
 
 async def test_nobody_else_may_ask(clinic: Running) -> None:
-    path, body = f"/internal/reservations/{UUID(int=1)}", a_wish().model_dump(mode="json")
+    path, body = f"/internal/reservations/{UUID(int=1)}", a_reservation_request().model_dump(mode="json")
     assert (await clinic.http.put(path, json=body)).status_code == 401
     for headers in (bearer(Role.ADMIN), bearer(Role.PATIENT), service_bearer("patient-service")):
         assert (await clinic.http.put(path, json=body, headers=headers)).status_code == 403
@@ -99,7 +99,7 @@ async def test_nobody_else_may_ask(clinic: Running) -> None:
 
 @pytest.mark.parametrize("wrong", [{"revision": 0}, {"starts_at": "2026-03-09T08:00:00"}, {"colour": "red"}, {"doctor_id": "any"}])
 async def test_a_malformed_wish_is_refused(clinic: Running, wrong: dict[str, Any]) -> None:
-    body = a_wish().model_dump(mode="json") | wrong
+    body = a_reservation_request().model_dump(mode="json") | wrong
     answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
     assert answer.status_code == 422
     assert (await get(clinic, f"/{UUID(int=1)}")).status_code == 404

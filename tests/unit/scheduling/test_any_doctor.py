@@ -8,17 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, place_for
-from scheduling_svc.domain.holds import LASTS, Hold
+from scheduling_svc.domain.claims import Claim, requested_slot
+from scheduling_svc.domain.holds import HOLD_DURATION, Hold
 from scheduling_svc.domain.refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
-from scheduling_svc.domain.terms import Service
+from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.grains import grain_of
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.refusals import Refusal
-from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Memory, Owner
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 LONG = UUID(int=0x6)
 OTHER = UUID(int=0xB)
@@ -27,42 +27,42 @@ HALF = timedelta(minutes=30)
 EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
 
 
-def a_clinic(colleague: dict[str, Any], **terms: Any) -> Memory:
+def a_clinic(colleague: dict[str, Any], **terms: Any) -> InMemoryCalendar:
     """Two doctors who see patients around the clock."""
     doctors = [a_doctor(weekly=EVERY_DAY), a_doctor(**{"id": COLLEAGUE, "weekly": EVERY_DAY} | colleague)]
-    return Memory({doctor.id: doctor for doctor in doctors} | {CHECKUP: a_service(**terms)})
+    return InMemoryCalendar({doctor.id: doctor for doctor in doctors} | {CHECKUP: a_service(**terms)})
 
 
-async def anybody(memory: Memory, start: datetime = NINE) -> UUID:
+async def anybody(memory: InMemoryCalendar, start: datetime = NINE) -> UUID:
     """The doctor whom a patient gets."""
-    reservations = Reservations(memory, Rulebook(memory, Owner()), lambda: NOON)
-    return (await reservations.reserve(MINE, a_wish(doctor_id=None, starts_at=start))).doctor_id
+    reservations = Reservations(memory, RuleCache(memory, FakeRuleOwner()), lambda: NOON)
+    return (await reservations.reserve(MINE, a_reservation_request(doctor_id=None, starts_at=start))).doctor_id
 
 
-async def refusal_of(memory: Memory, start: datetime = NINE) -> Refusal:
+async def refusal_of(memory: InMemoryCalendar, start: datetime = NINE) -> Refusal:
     with pytest.raises(Refusal) as refused:
         await anybody(memory, start)
     return refused.value
 
 
-async def reasons(memory: Memory, start: datetime = NINE) -> list[str]:
+async def reasons(memory: InMemoryCalendar, start: datetime = NINE) -> list[str]:
     """Why nobody can be booked at all."""
     refused = await refusal_of(memory, start)
     assert isinstance(refused, NotBookable)
     return [reason["code"] for reason in refused.facts["reasons"]]
 
 
-def visit(memory: Memory, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
+def visit(memory: InMemoryCalendar, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
     """Of somebody, with the terms of another service."""
-    service, one = Service.of(a_service(id=LONG, **terms)), UUID(int=0x100 + len(memory.claims))
-    wish = a_wish(starts_at=start, patient_id=patient or one, service_id=LONG)
-    memory.claims[one] = Claim(one, 1, place_for(wish, service, doctor))
+    service, one = ServiceTerms.from_rules(a_service(id=LONG, **terms)), UUID(int=0x100 + len(memory.claims))
+    wish = a_reservation_request(starts_at=start, patient_id=patient or one, service_id=LONG)
+    memory.claims[one] = Claim(one, 1, requested_slot(wish, service, doctor))
 
 
-def hold(memory: Memory, doctor: UUID, now: datetime = NOON) -> Hold:
-    one = UUID(int=0x200 + len(memory.kept))
-    memory.kept[one] = Hold.of(one, OTHER, Service.of(a_service()), doctor, grain_of(NINE), now)
-    return memory.kept[one]
+def hold(memory: InMemoryCalendar, doctor: UUID, now: datetime = NOON) -> Hold:
+    one = UUID(int=0x200 + len(memory.holds))
+    memory.holds[one] = Hold.of(one, OTHER, ServiceTerms.from_rules(a_service()), doctor, grain_of(NINE), now)
+    return memory.holds[one]
 
 
 async def test_a_visit_of_the_evening_before_does_not_count_and_the_evening_is_the_doctors_own() -> None:
@@ -135,7 +135,7 @@ async def test_of_two_who_are_held_the_first_to_be_free_again_is_told() -> None:
     memory = a_clinic({})
     hold(memory, DOCTOR)
     hold(memory, COLLEAGUE, NOON - timedelta(minutes=2))
-    assert (await refusal_of(memory)).facts["available_again_at"] == NOON - timedelta(minutes=2) + LASTS
+    assert (await refusal_of(memory)).facts["available_again_at"] == NOON - timedelta(minutes=2) + HOLD_DURATION
 
 
 @pytest.mark.parametrize("gone", [{"active": False}, {"accepting_patients": False}])

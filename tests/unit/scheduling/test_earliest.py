@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.slots import SlotList
-from scheduling_svc.domain.terms import Doctor
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
+from scheduling_svc.domain.terms import DoctorTerms
+from scheduling_svc.usecases.rule_cache import RuleCache
+from scheduling_svc.usecases.slots import EarliestQuery, SlotQuery, SlotSearch
 from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service
-from tests.unit.scheduling.fakes import Memory, Owner
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 DAY = timedelta(days=1)
 MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)
@@ -23,13 +23,14 @@ EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in ra
 FIVE = [UUID(int=0xE0 + number) for number in range(5)]
 
 
-def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> Slots:
+def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> SlotSearch:
     known: dict[UUID, Any] = {doctor.id: doctor for doctor in doctors}
-    return Slots(Rulebook(Memory(known | {CHECKUP: a_service(**terms)}), Owner()), lambda: NOON)
+    calendar = InMemoryCalendar(known | {CHECKUP: a_service(**terms)})
+    return SlotSearch(calendar, RuleCache(calendar, FakeRuleOwner()), lambda: NOON)
 
 
-async def earliest(slots: Slots, **question: Any) -> SlotList:
-    return await slots.earliest(EarliestQuestion(CHECKUP, **question), None)
+async def earliest(slots: SlotSearch, **question: Any) -> SlotList:
+    return await slots.list_earliest(EarliestQuery(CHECKUP, **question), None)
 
 
 def open_on(*days: int) -> DoctorRules:
@@ -61,8 +62,8 @@ async def test_one_start_more_than_asked_for_is_noticed_however_far_it_is(days: 
 async def test_at_the_same_start_doctors_come_by_id_in_whatever_order_they_were_learned(learned: list[UUID]) -> None:
     slots = a_clinic([a_doctor(id=doctor_id) for doctor_id in learned])
     ranked = [(NINE + number * timedelta(minutes=30), doctor) for number in range(3) for doctor in FIVE]
-    question = SlotQuestion(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
-    for found in (await earliest(slots, begins=NINE, limit=15), await slots.free(question, None)):
+    question = SlotQuery(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
+    for found in (await earliest(slots, begins=NINE, limit=15), await slots.list_free(question, None)):
         assert [(slot.starts_at, slot.doctor_id) for slot in found.items] == ranked
 
 
@@ -100,13 +101,13 @@ async def test_the_last_page_is_complete_and_after_it_there_is_nothing() -> None
     ],
 )
 def test_accents_and_case_do_not_keep_a_doctor_from_fitting(words: dict[str, Any]) -> None:
-    doctor = Doctor.of(a_doctor(specialties=["Généraliste"], location="Zürich, Bahnhofstraße", languages=["de-CH"]))
-    assert EarliestQuestion(CHECKUP, **words).fits(doctor)
-    plain = Doctor.of(a_doctor(specialties=["Generaliste"], location="Zurich, Bahnhofstrasse", languages=["de-CH"]))
-    assert EarliestQuestion(CHECKUP, **words).fits(plain)
+    doctor = DoctorTerms.from_rules(a_doctor(specialties=["Généraliste"], location="Zürich, Bahnhofstraße", languages=["de-CH"]))
+    assert EarliestQuery(CHECKUP, **words).matches(doctor)
+    plain = DoctorTerms.from_rules(a_doctor(specialties=["Generaliste"], location="Zurich, Bahnhofstrasse", languages=["de-CH"]))
+    assert EarliestQuery(CHECKUP, **words).matches(plain)
 
 
 @pytest.mark.parametrize("words", [{"location": "basel"}, {"specialty": "general"}, {"language": "d"}, {"language": "de-CH-1996"}])
 def test_another_word_does(words: dict[str, Any]) -> None:
-    doctor = Doctor.of(a_doctor(specialties=["Généraliste"], location="Zürich", languages=["de-CH"]))
-    assert not EarliestQuestion(CHECKUP, **words).fits(doctor)
+    doctor = DoctorTerms.from_rules(a_doctor(specialties=["Généraliste"], location="Zürich", languages=["de-CH"]))
+    assert not EarliestQuery(CHECKUP, **words).matches(doctor)

@@ -8,16 +8,16 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, place_for
+from scheduling_svc.domain.claims import Claim, requested_slot
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.leaves import Block, Kind
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.slots import Slots
+from scheduling_svc.domain.leaves import BlockKind, TimeBlock
+from scheduling_svc.domain.terms import ServiceTerms
+from scheduling_svc.usecases.rule_cache import RuleCache
+from scheduling_svc.usecases.slots import SlotSearch
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller, Role
-from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Memory, Owner
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 Minutes = tuple[int, int]
 OTHER = UUID(int=0xB)
@@ -25,22 +25,22 @@ MINUTE, HOUR, INSTANT = timedelta(minutes=1), timedelta(hours=1), timedelta(micr
 THREE_PAST = NINE + 3 * MINUTE
 
 
-def a_clinic(**terms: Any) -> Memory:
-    return Memory({DOCTOR: a_doctor(), CHECKUP: a_service(**terms)})
+def a_clinic(**terms: Any) -> InMemoryCalendar:
+    return InMemoryCalendar({DOCTOR: a_doctor(), CHECKUP: a_service(**terms)})
 
 
-async def codes(memory: Memory, start: datetime, now: datetime = NOON) -> list[str]:
-    slots = Slots(Rulebook(memory, Owner()), lambda: now)
+async def codes(memory: InMemoryCalendar, start: datetime, now: datetime = NOON) -> list[str]:
+    slots = SlotSearch(memory, RuleCache(memory, FakeRuleOwner()), lambda: now)
     found = await slots.explain(CHECKUP, DOCTOR, start, Caller(PATIENT, Role.PATIENT))
     return [reason.code for reason in found.reasons]
 
 
-def visit(memory: Memory, minutes: Minutes, doctor: UUID = DOCTOR, patient: UUID = OTHER, **buffers: int) -> None:
+def visit(memory: InMemoryCalendar, minutes: Minutes, doctor: UUID = DOCTOR, patient: UUID = OTHER, **buffers: int) -> None:
     """From so many minutes after nine to so many, with the buffers of a service of its own."""
-    service = Service.of(a_service(id=UUID(int=0x6), duration_minutes=minutes[1] - minutes[0], **buffers))
+    service = ServiceTerms.from_rules(a_service(id=UUID(int=0x6), duration_minutes=minutes[1] - minutes[0], **buffers))
     one = UUID(int=0x100 + len(memory.claims))
-    wish = a_wish(starts_at=NINE + minutes[0] * MINUTE, patient_id=patient)
-    memory.claims[one] = Claim(one, 1, place_for(wish, service, doctor))
+    wish = a_reservation_request(starts_at=NINE + minutes[0] * MINUTE, patient_id=patient)
+    memory.claims[one] = Claim(one, 1, requested_slot(wish, service, doctor))
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ async def test_between_two_grains_a_patient_is_busy_as_exactly(minutes: Minutes,
 async def test_between_two_grains_holds_and_leaves_are_in_the_way_as_exactly(after: int, told: bool) -> None:
     begins = grain_of(NINE + after * MINUTE)
     held, away, one = a_clinic(), a_clinic(), UUID(int=1)
-    held.kept[one] = Hold.of(one, OTHER, Service.of(a_service()), DOCTOR, begins, NOON)
-    away.blocks[one] = Block(one, Kind.LEAVE, DOCTOR, range(begins, begins + 12))
+    held.holds[one] = Hold.of(one, OTHER, ServiceTerms.from_rules(a_service()), DOCTOR, begins, NOON)
+    away.blocks[one] = TimeBlock(one, BlockKind.LEAVE, DOCTOR, range(begins, begins + 12))
     assert await codes(held, THREE_PAST) == ["off_grid", *["held"] * told]
     assert await codes(away, THREE_PAST) == ["off_grid", *["on_leave"] * told]
 

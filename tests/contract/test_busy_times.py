@@ -11,9 +11,9 @@ import pytest
 from scheduling_svc.domain.refusals import NotBookable, SlotTaken
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Caller, Role
-from tests.contract.grains import opened
-from tests.property.desk import Desk
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, PATIENT, a_doctor, a_service, a_wish
+from tests.contract.grain_table import open_store
+from tests.property.calendar_use_cases import CalendarUseCases
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, PATIENT, a_doctor, a_reservation_request, a_service
 
 LONG = UUID(int=0x10)
 ALWAYS = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
@@ -23,18 +23,20 @@ MONDAY, SUNDAY = datetime(2026, 10, 18, 22, 0, tzinfo=UTC), datetime(2026, 10, 2
 
 
 @pytest.fixture
-async def desk(sql_url: str) -> AsyncIterator[Desk]:
+async def desk(sql_url: str) -> AsyncIterator[CalendarUseCases]:
     """Of a doctor who always works: visits of five minutes, one a week, and visits of twelve hours with a day before and after."""
     day = 24 * 60
     services = [
         a_service(duration_minutes=5, slot_step_minutes=5, weekly_cap=1),
         a_service(id=LONG, duration_minutes=12 * 60, buffer_before_minutes=day, buffer_after_minutes=day),
     ]
-    async with opened(sql_url) as store:
-        yield await Desk.opened(store, MONDAY - timedelta(days=10), [a_doctor(services=[CHECKUP, LONG], weekly=ALWAYS)], services)
+    async with open_store(sql_url) as store:
+        yield await CalendarUseCases.opened(
+            store, MONDAY - timedelta(days=10), [a_doctor(services=[CHECKUP, LONG], weekly=ALWAYS)], services
+        )
 
 
-async def against(desk: Desk, starts_at: datetime) -> list[str]:
+async def against(desk: CalendarUseCases, starts_at: datetime) -> list[str]:
     return [reason.code for reason in (await desk.slots.explain(CHECKUP, DOCTOR, starts_at, NEXT)).reasons]
 
 
@@ -42,22 +44,22 @@ async def against(desk: Desk, starts_at: datetime) -> list[str]:
     ("booked", "full", "open_day"), [(SUNDAY, MONDAY, MONDAY - FIVE), (MONDAY, SUNDAY, SUNDAY + FIVE)], ids=["sunday", "monday"]
 )
 async def test_a_visit_at_one_end_of_the_week_fills_the_other_and_no_other_week(
-    desk: Desk, booked: datetime, full: datetime, open_day: datetime
+    desk: CalendarUseCases, booked: datetime, full: datetime, open_day: datetime
 ) -> None:
-    await desk.reservations.reserve(UUID(int=1), a_wish(starts_at=booked))
+    await desk.reservations.reserve(UUID(int=1), a_reservation_request(starts_at=booked))
     assert await against(desk, full) == ["weekly_cap_reached"]
     assert await against(desk, open_day) == []
     with pytest.raises(NotBookable):
-        await desk.reservations.reserve(UUID(int=2), a_wish(patient_id=NEXT.id, starts_at=full))
-    await desk.reservations.reserve(UUID(int=2), a_wish(patient_id=NEXT.id, starts_at=open_day))
+        await desk.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=full))
+    await desk.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=open_day))
 
 
-async def test_a_visit_with_a_day_before_and_after_it_is_seen_from_both_ends(desk: Desk) -> None:
+async def test_a_visit_with_a_day_before_and_after_it_is_seen_from_both_ends(desk: CalendarUseCases) -> None:
     starts_at, day, half = MONDAY + timedelta(days=3), timedelta(days=1), timedelta(hours=12)
     first, last = starts_at - day, starts_at + half + day - FIVE
-    await desk.reservations.reserve(UUID(int=1), a_wish(service_id=LONG, patient_id=PATIENT, starts_at=starts_at))
+    await desk.reservations.reserve(UUID(int=1), a_reservation_request(service_id=LONG, patient_id=PATIENT, starts_at=starts_at))
     ends = [first - FIVE, first, last, last + FIVE]
     assert [await against(desk, each) for each in ends] == [[], ["buffer"], ["buffer"], []]
     for each in (first, last):
         with pytest.raises(SlotTaken):
-            await desk.reservations.reserve(UUID(int=2), a_wish(patient_id=NEXT.id, starts_at=each))
+            await desk.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=each))
