@@ -7,5 +7,5 @@ from shared.contracts.events import LeaveTaken
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: ServiceRuntime, displacements: Displacements) -> None:
-    await ground.subscribe({LeaveTaken: displacements.follow})
+async def subscribe(runtime: ServiceRuntime, displacements: Displacements) -> None:
+    await runtime.subscribe({LeaveTaken: displacements.follow})

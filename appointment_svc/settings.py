@@ -11,7 +11,7 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
 
 
-class Settings(CommonSettings):
+class AppointmentSettings(CommonSettings):
     """`database_url`: `mongodb://...` or `sqlite+aiosqlite:///...`.
 
     `settle_after_seconds`: no request is under way any more, and with the job's round it is still settled within the promised minute.

@@ -13,7 +13,7 @@ from appointment_svc.clients import HttpDoctors, HttpPatients, HttpSlots
 from appointment_svc.repository import kept
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.repository.store import DocumentStore
-from appointment_svc.settings import Settings
+from appointment_svc.settings import AppointmentSettings
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.change import Changes
 from appointment_svc.usecases.find import Records
@@ -26,22 +26,21 @@ from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        place = await kept(ground, settings.database_url)
-        relay = DocumentRelay(place.documents, ground.bus, ground.clock)
-        announced = ground.jobs.add("relay", relay.publish, every_seconds=1, holder=place.holder)
-        ground.jobs.add("prune", relay.prune, every_seconds=3600, holder=place.holder)
+async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        place = await kept(runtime, settings.database_url)
+        relay = DocumentRelay(place.documents, runtime.bus, runtime.clock)
+        announced = runtime.jobs.add("relay", relay.publish, every_seconds=1, holder=place.holder)
+        runtime.jobs.add("prune", relay.prune, every_seconds=3600, holder=place.holder)
         store = DocumentStore(place.documents, announced)
-        slots = HttpSlots(ground.neighbour(Service.SCHEDULING))
-        doctors, patients = HttpDoctors(ground.neighbour(Service.DOCTOR)), HttpPatients(ground.neighbour(Service.PATIENT))
-        settling = Settling(store, slots, doctors, ground.clock)
-        displacements = Displacements(store, slots, settling, doctors, ground.clock)
-        keeping = Keeping(store, slots, settling, displacements, ground.clock, timedelta(seconds=settings.settle_after_seconds))
-        app.state.booking = Booking(store, settling, doctors, patients, ground.clock, settings.most_active)
-        app.state.changes = Changes(store, settling, doctors, ground.clock)
-        app.state.records = Records(store)
-        await consumers.subscribe(ground, displacements)
-        jobs.schedule(ground.jobs, keeping, place.holder, settings.reconcile_every_seconds)
-        async with ground.jobs:
+        slots = HttpSlots(runtime.client(Service.SCHEDULING))
+        doctors, patients = HttpDoctors(runtime.client(Service.DOCTOR)), HttpPatients(runtime.client(Service.PATIENT))
+        settling = Settling(store, slots, doctors, runtime.clock)
+        displacements = Displacements(store, slots, settling, doctors, runtime.clock)
+        keeping = Keeping(store, slots, settling, displacements, runtime.clock, timedelta(seconds=settings.settle_after_seconds))
+        booking = Booking(store, settling, doctors, patients, runtime.clock, settings.most_active)
+        runtime.provide(booking, Changes(store, settling, doctors, runtime.clock), Records(store))
+        await consumers.subscribe(runtime, displacements)
+        jobs.schedule(runtime.jobs, keeping, place.holder, settings.reconcile_every_seconds)
+        async with runtime.jobs:
             yield

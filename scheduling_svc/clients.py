@@ -23,11 +23,11 @@ class HttpRuleOwner:
 
     async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
         """Return the rules of a doctor, None if there is no such doctor."""
-        return await self.doctor_service.find(f"/internal/doctors/{doctor_id}", DoctorRules)
+        return await self.doctor_service.get_or_none(f"/internal/doctors/{doctor_id}", DoctorRules)
 
     async def find_service(self, service_id: UUID) -> ServiceTypeRules | None:
         """Return the rules of a service, None if there is no such service."""
-        return await self.doctor_service.find(f"/internal/services/{service_id}", ServiceTypeRules)
+        return await self.doctor_service.get_or_none(f"/internal/services/{service_id}", ServiceTypeRules)
 
     def iterate_doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
         """Yield the rules of all doctors, page by page."""

@@ -8,7 +8,7 @@ from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
 
-def schedule(jobs: Jobs, rules: RuleCache, closures: Closures, holder: LeaseHolder) -> None:
+def schedule_jobs(jobs: Jobs, rules: RuleCache, closures: Closures, holder: LeaseHolder) -> None:
     """Run each job on one instance at a time: the holder of its lease."""
-    jobs.add("learn rules", rules.fetch_all, every_seconds=3, holder=holder)
-    jobs.add("closures", closures.settle_pending, every_seconds=5, holder=holder)
+    jobs.add("fetch_rules", rules.fetch_all, every_seconds=3, holder=holder)
+    jobs.add("settle_closures", closures.settle_pending, every_seconds=5, holder=holder)

@@ -13,7 +13,7 @@ from scheduling_svc.clients import HttpRuleOwner
 from scheduling_svc.domain.feeds import SECRET_BYTES
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import INFRASTRUCTURE
-from scheduling_svc.settings import Settings
+from scheduling_svc.settings import SchedulingSettings
 from scheduling_svc.usecases.agenda import Agenda
 from scheduling_svc.usecases.closures import Closures, apply_closures
 from scheduling_svc.usecases.feeds import Feeds
@@ -28,21 +28,18 @@ from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as runtime:
-        database = await runtime.database(settings.database_url, INFRASTRUCTURE)
-        store = SqlCalendarStore(database, runtime.clock, wake_relay=runtime.relay(database, INFRASTRUCTURE))
-        rules = RuleCache(store, HttpRuleOwner(runtime.neighbour(Service.DOCTOR)), apply_closures)
+async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides) -> AsyncIterator[None]:
+    """Open what the service needs, give the use cases to routes, consumers and jobs, and close everything in reverse."""
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
+        store = SqlCalendarStore(database, runtime.clock, wake_relay=runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        rules = RuleCache(store, HttpRuleOwner(runtime.client(Service.DOCTOR)), apply_closures)
+        reservations = Reservations(store, rules, runtime.clock)
         closures = Closures(store, runtime.clock)
         feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), runtime.clock)
-        app.state.slots = SlotSearch(store, rules, runtime.clock)
-        app.state.reservations = reservations = Reservations(store, rules, runtime.clock)
-        app.state.holds = Holds(store, rules, runtime.clock)
-        app.state.leaves = Leaves(store, rules, runtime.clock)
-        app.state.closures = closures
-        app.state.agenda = Agenda(store, runtime.clock)
-        app.state.feeds = feeds
-        jobs.schedule(runtime.jobs, rules, closures, runtime.holder(database, INFRASTRUCTURE))
+        runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock))
+        runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
+        jobs.schedule_jobs(runtime.jobs, rules, closures, runtime.lease_holder(database, INFRASTRUCTURE))
         await consumers.subscribe(runtime, rules, reservations, feeds)
         async with runtime.jobs:
             yield

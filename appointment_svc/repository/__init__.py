@@ -18,26 +18,26 @@ class Kept:
     holder: LeaseHolder
 
 
-async def kept(ground: ServiceRuntime, url: str) -> Kept:
+async def kept(runtime: ServiceRuntime, url: str) -> Kept:
     """Opens what the URL names; also keeps answers, and takes part in readiness."""
     if url.startswith("mongodb"):
-        return await _in_mongo(ground, url)
+        return await _in_mongo(runtime, url)
     from appointment_svc.repository.sqlite import SqliteDocuments
-    from appointment_svc.repository.tables import PLUMBING
+    from appointment_svc.repository.tables import INFRASTRUCTURE
 
-    database = await ground.database(url, PLUMBING)
-    relay, holder = Relay(database, PLUMBING, ground.bus, ground.clock), ground.holder(database, PLUMBING)
-    ground.jobs.add("prune answers", relay.prune, every_seconds=3600, holder=holder)
+    database = await runtime.open_database(url, INFRASTRUCTURE)
+    relay, holder = Relay(database, INFRASTRUCTURE, runtime.bus, runtime.clock), runtime.lease_holder(database, INFRASTRUCTURE)
+    runtime.jobs.add("prune answers", relay.prune, every_seconds=3600, holder=holder)
     return Kept(SqliteDocuments(database), holder)
 
 
-async def _in_mongo(ground: ServiceRuntime, url: str) -> Kept:
+async def _in_mongo(runtime: ServiceRuntime, url: str) -> Kept:
     from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
 
-    database = await ground.stack.enter_async_context(opened(url))
-    documents, answers = MongoDocuments(database), MongoAnswers(database, ground.clock)
-    holder = LeaseHolder(MongoLeases(database, ground.clock), ground.plugs.holder, ground.clock)
-    ground.app.state.answers = answers
-    ground.app.state.checks.append(documents.check)
-    ground.jobs.add("prune answers", answers.prune, every_seconds=3600, holder=holder)
+    database = await runtime.stack.enter_async_context(opened(url))
+    documents, answers = MongoDocuments(database), MongoAnswers(database, runtime.clock)
+    holder = LeaseHolder(MongoLeases(database, runtime.clock), runtime.overrides.instance_name, runtime.clock)
+    runtime.app.state.idempotency = answers
+    runtime.app.state.checks.append(documents.check)
+    runtime.jobs.add("prune answers", answers.prune, every_seconds=3600, holder=holder)
     return Kept(documents, holder)

@@ -130,7 +130,7 @@ class MongoLeases:
     database: Any
     now: Clock
 
-    async def take(self, name: str, holder: str) -> bool:
+    async def acquire(self, name: str, holder: str) -> bool:
         now = self.now()
         mine = {"_id": name, "$or": [{"holder": holder}, {"until_us": {"$lt": micros(now)}}]}
         async with answering():
@@ -140,7 +140,7 @@ class MongoLeases:
                 return False
         return True
 
-    async def give_back(self, holder: str) -> None:
+    async def release_all(self, holder: str) -> None:
         async with answering():
             await self.database["leases"].delete_many({"holder": holder})
 
@@ -161,7 +161,7 @@ class MongoAnswers:
             except DuplicateKeyError:
                 return await self._known(claim)
 
-    async def keep(self, key_id: UUID, answer: StoredResponse) -> None:
+    async def save_response(self, key_id: UUID, answer: StoredResponse) -> None:
         kept = {"status": answer.status, "headers": answer.headers, "body": answer.body}
         async with answering():
             await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": kept})

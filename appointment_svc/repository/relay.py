@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents, micros
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
-from shared.kit.outbox import KEPT_FOR
+from shared.kit.outbox import RETENTION
 
 BATCH = 100
 
@@ -29,13 +29,13 @@ class DocumentRelay:
                 for one, events in waiting:
                     done += sum([await self._left(one, event) for event in events])
                     after = one
-        except Undelivered as why:
+        except PublishFailed as why:
             log_event("events wait", why=str(why))
         return done
 
     async def prune(self) -> int:
         """Forgets what left and lies still for a week."""
-        await self.documents.forget_sent(micros(self.now() - KEPT_FOR))
+        await self.documents.forget_sent(micros(self.now() - RETENTION))
         return 0
 
     async def _left(self, document_id: str, event: str) -> int:

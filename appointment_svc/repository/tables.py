@@ -7,7 +7,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Strin
 from shared.kit.infrastructure_tables import infrastructure_tables
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 
 APPOINTMENTS = Table(
     "appointments",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Query, Response
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendars import as_calendar
@@ -37,9 +37,12 @@ from appointment_svc.usecases.find import Records
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.values import Instant
 from shared.kit import routes
-from shared.kit.access import Account, IfMatch, OperationId, PatientOrStaff, RequireIfMatch
+from shared.kit.access import Account, PatientOrStaff
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
+from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/appointments", tags=["Appointments"])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,21 +51,6 @@ BOOKING = (
     PatientRequired, NotBookable, NoSuchPatient, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive, DoctorNotAccepting,
     PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
 )  # fmt: skip
-
-
-def _booking(request: Request) -> Booking:
-    booking: Booking = request.app.state.booking
-    return booking
-
-
-def _changes(request: Request) -> Changes:
-    changes: Changes = request.app.state.changes
-    return changes
-
-
-def _records(request: Request) -> Records:
-    records: Records = request.app.state.records
-    return records
 
 
 def _filter(
@@ -82,9 +70,9 @@ def _act(appointment_id: UUID, caller: Account, expected: IfMatch, once: Operati
     return Act(caller, appointment_id, expected, once.id)
 
 
-UseBooking = Annotated[Booking, Depends(_booking)]
-UseChanges = Annotated[Changes, Depends(_changes)]
-UseRecords = Annotated[Records, Depends(_records)]
+UseBooking = Annotated[Booking, use_case(Booking)]
+UseChanges = Annotated[Changes, use_case(Changes)]
+UseRecords = Annotated[Records, use_case(Records)]
 Filtered = Annotated[Filter, Depends(_filter)]
 Acting = Annotated[Act, Depends(_act)]
 

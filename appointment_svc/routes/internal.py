@@ -15,7 +15,8 @@ from appointment_svc.schemas import AppointmentOut, CancelFor, SetAppointment
 from appointment_svc.usecases.change import Act
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
-from shared.kit.access import OperationId, require_services
+from shared.kit.access import require_services
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
 

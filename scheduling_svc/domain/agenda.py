@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from scheduling_svc.domain.leaves import grains_touched
-from scheduling_svc.domain.refusals import RangeReversed, RangeTooLong
 from shared.contracts.grains import Span
+from shared.contracts.ranges import check_range
+from shared.contracts.values import local_start
 
 MAX_RANGE = timedelta(days=62)
 DEFAULT_RANGE = timedelta(days=14)
@@ -43,15 +43,12 @@ class AgendaEntry:
     @property
     def local_start(self) -> str:
         """The start on the wall clock of `time_zone`, such as 2026-03-09T09:00."""
-        return f"{self.starts_at.astimezone(ZoneInfo(self.time_zone)):%Y-%m-%dT%H:%M}"
+        return local_start(self.starts_at, self.time_zone)
 
 
 def requested_span(begins: datetime | None, ends: datetime | None, now: datetime) -> Span:
     """Return every grain of a range, by default 14 days from now. Raise RangeReversed, or RangeTooLong beyond 62 days."""
     start = begins or now
     end = ends or start + DEFAULT_RANGE
-    if start >= end:
-        raise RangeReversed(pointer="/from")
-    if end - start > MAX_RANGE:
-        raise RangeTooLong(pointer="/to", longest_days=MAX_RANGE.days)
+    check_range(start, end, MAX_RANGE)
     return grains_touched(start, end)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduling_svc.domain.grid import AvailabilityGrid
-from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
 from shared.contracts.grains import Bitmap, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.refusals import Conflict
+from shared.contracts.relayed_refusals import PatientBusy, SlotHeld, SlotTaken
 
 Rule = Callable[[AvailabilityGrid], Bitmap]
 

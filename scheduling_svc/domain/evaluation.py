@@ -15,13 +15,13 @@ from scheduling_svc.domain.caps import exceeds_cap
 from scheduling_svc.domain.claims import GroupSession
 from scheduling_svc.domain.grid import AvailabilityGrid
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.refusals import NotBookable, SlotHeld
 from scheduling_svc.domain.slots import nearest_starts
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import DAY, Span, grain_of, instant_of, overlap
 from shared.contracts.http import Alternative
 from shared.contracts.refusals import Conflict, Refusal
+from shared.contracts.relayed_refusals import NotBookable, SlotHeld
 
 ALTERNATIVES_WITHIN = 7 * DAY
 MAX_ALTERNATIVES = 5

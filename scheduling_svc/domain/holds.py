@@ -8,10 +8,11 @@ from typing import Self
 from uuid import UUID
 
 from scheduling_svc.domain.claims import GroupSession, ResourceSpan
-from scheduling_svc.domain.refusals import HoldExpired, HoldExtended, HoldMismatch, NoSuchHold
+from scheduling_svc.domain.refusals import HoldExtended, NoSuchHold
 from scheduling_svc.domain.terms import ServiceTerms
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.http import ReserveTime
+from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 
 HOLD_DURATION = timedelta(minutes=5)
 MAX_HOLDS = 3

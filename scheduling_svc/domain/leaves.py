@@ -10,10 +10,11 @@ from typing import Self
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Claim, ResourceSpan
-from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, RangeReversed, RangeTooLong, TargetRequired
+from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, TargetRequired
 from scheduling_svc.domain.terms import DoctorTerms
 from shared.contracts.grains import Span, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.http import Alternative, LeaveOutcome
+from shared.contracts.ranges import check_range
 from shared.contracts.text_search import fold_text
 from shared.kit.ids import derive_id
 
@@ -136,13 +137,9 @@ def grains_touched(starts_at: datetime, ends_at: datetime) -> Span:
 
 def require_valid_range(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta, *, fields: tuple[str, str]) -> None:
     """Raise RangeReversed, AlreadyOver or RangeTooLong; `fields` are the names of start and end in the request body."""
-    first, last = fields
-    if starts_at >= ends_at:
-        raise RangeReversed(pointer=f"/{first}")
+    check_range(starts_at, ends_at, longest, fields)
     if ends_at <= now:
-        raise AlreadyOver(pointer=f"/{last}")
-    if ends_at - starts_at > longest:
-        raise RangeTooLong(pointer=f"/{last}", longest_days=longest.days)
+        raise AlreadyOver(pointer=f"/{fields[1]}")
 
 
 def require_consistent(decisions: Sequence[LeaveDecision]) -> None:

@@ -10,11 +10,11 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple, Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from scheduling_svc.domain.availability import Reason, free_starts
 from scheduling_svc.domain.grid import AvailabilityGrid
 from shared.contracts.grains import grain_of, instant_of
+from shared.contracts.values import local_start
 
 Cursor = tuple[datetime, UUID]
 """A position in a list of slots: the start and the doctor of the last slot that was read."""
@@ -57,7 +57,7 @@ class FreeSlot:
             service_id=grid.service.id,
             starts_at=starts_at,
             ends_at=instant_of(visit.stop),
-            local_start=f"{starts_at.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}",
+            local_start=local_start(starts_at, zone),
             time_zone=zone,
             remaining=grid.free_seats(start),
             held_by_you=start in grid.own_holds,

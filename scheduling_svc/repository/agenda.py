@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, insert, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, Subquery, delete, insert, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.agenda import AgendaEntry, EntryKind
 from scheduling_svc.domain.feeds import CalendarFeed
-from scheduling_svc.repository.claims import id_from_cursor
 from scheduling_svc.repository.rules import RuleReader
 from scheduling_svc.repository.tables import CLAIMS, FEEDS, ClaimKind
 from shared.contracts.grains import Span, grain_of, instant_of
-from shared.kit.paging import BadCursor
+from shared.kit.keyset import rows_after
+from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import insert_if_absent
 
@@ -85,9 +84,5 @@ def _entry_from_row(row: Any, time_zone: str) -> AgendaEntry:
 
 def _is_after_cursor(busy: Subquery, after: tuple[str, ...]) -> ColumnElement[bool]:
     """Return the condition for entries after a cursor; raise BadCursor."""
-    try:
-        start_text, id_text = after
-        start, last_id = grain_of(datetime.fromisoformat(start_text).astimezone(UTC)), id_from_cursor(id_text)
-    except (ValueError, OverflowError):
-        raise BadCursor(pointer="/after") from None
-    return or_(busy.c.visit_from > start, and_(busy.c.visit_from == start, busy.c.id > last_id))
+    key = parse_sort_key(after, lambda text: grain_of(parse_instant(text)), UUID)
+    return rows_after((busy.c.visit_from, busy.c.id), key)

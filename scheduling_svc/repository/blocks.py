@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.leaves import Closure, Leave, LeaveDecision, TimeBlock
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
-from scheduling_svc.repository.claims import id_from_cursor
 from scheduling_svc.repository.tables import CLAIMS, CLOSURES, LEAVES
 from shared.kit.clock import Clock
-from shared.kit.paging import BadCursor
+from shared.kit.keyset import rows_after
+from shared.kit.paging import parse_instant, parse_sort_key
 
 OUTCOMES = TypeAdapter(tuple[LeaveDecision, ...])
 LEAVE_COLUMNS = ("id", "doctor_id", "starts_at", "ends_at", "reason", "by_id", "created_at")
@@ -126,9 +125,4 @@ def _closure_from_row(row: Any) -> Closure:
 
 def _is_after_cursor(table: Table, after: tuple[str, ...]) -> ColumnElement[bool]:
     """Return the condition for rows after a cursor, in the order latest first; raise BadCursor."""
-    try:
-        start_text, id_text = after
-        starts_at, last_id = datetime.fromisoformat(start_text).astimezone(UTC), id_from_cursor(id_text)
-    except (ValueError, OverflowError):
-        raise BadCursor(pointer="/after") from None
-    return or_(table.c.starts_at < starts_at, and_(table.c.starts_at == starts_at, table.c.id < last_id))
+    return rows_after((table.c.starts_at, table.c.id), parse_sort_key(after, parse_instant, UUID), descending=True)

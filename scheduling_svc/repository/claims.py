@@ -17,7 +17,8 @@ from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS, ClaimKind
 from shared.contracts.grains import Span, first_grain_at_or_after
 from shared.kit.clock import Clock
-from shared.kit.paging import BadCursor
+from shared.kit.keyset import rows_after
+from shared.kit.paging import parse_sort_key
 from shared.kit.raw_insert import insert_statement
 
 SELECT_CLAIM = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"), CLAIMS.c.kind == ClaimKind.RESERVATION)
@@ -96,16 +97,8 @@ async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, .
     """Return claims that hold time, in the order of their ids."""
     claims = SELECT_LIVE.order_by(CLAIMS.c.id).limit(limit)
     if after is not None:
-        claims = claims.where(CLAIMS.c.id > id_from_cursor(after[-1]))
+        claims = claims.where(rows_after((CLAIMS.c.id,), parse_sort_key(after, UUID)))
     return [from_row(row) for row in await connection.execute(claims)]
-
-
-def id_from_cursor(text: str) -> UUID:
-    """Return the id in a cursor; raise BadCursor."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadCursor(pointer="/after") from None
 
 
 def to_row(claim: Claim) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, false
 
 from shared.kit.infrastructure_tables import infrastructure_tables
-from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
+from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
@@ -83,8 +83,8 @@ LEAVES = Table(
     Column("doctor_id", Id, nullable=False),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
-    Column("reason", LongText, nullable=False),
-    Column("outcomes", LongText, nullable=False),
+    Column("reason", MediumText, nullable=False),
+    Column("outcomes", MediumText, nullable=False),
     Column("by_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("leaves_of_doctor", "doctor_id", "starts_at"),
@@ -97,7 +97,7 @@ CLOSURES = Table(
     Column("id", Id, primary_key=True),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
-    Column("reason", LongText, nullable=False),
+    Column("reason", MediumText, nullable=False),
     Column("location", binary_string(200)),
     Column("by_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -119,7 +119,7 @@ DOCTORS = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("rules", LongText, nullable=False),
+    Column("rules", MediumText, nullable=False),
 )
 
 OFFERS = Table(
@@ -135,7 +135,7 @@ SERVICES = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("rules", LongText, nullable=False),
+    Column("rules", MediumText, nullable=False),
 )
 
 LEARNED = Table(

@@ -19,7 +19,7 @@ from scheduling_svc.domain.leaves import (
     LeaveDecision,
     TimeBlock,
 )
-from scheduling_svc.domain.refusals import AffectedChanged, NoSuchDoctor, NoSuchLeave, TooManyAffected, UnknownDoctor
+from scheduling_svc.domain.refusals import AffectedChanged, NoSuchLeave, TooManyAffected, UnknownDoctor
 from scheduling_svc.domain.terms import ServiceOffer
 from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
@@ -32,6 +32,7 @@ from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor, LeaveOutcome
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
+from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, requested_slot
 from scheduling_svc.domain.evaluation import SlotEvaluation
-from scheduling_svc.domain.refusals import HoldExpired, HoldMismatch, NoSuchReservation
+from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import CalendarStore, CalendarTransaction
@@ -16,6 +16,7 @@ from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluatio
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Reservation, ReserveTime
+from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
 from shared.kit.ids import derive_id
 

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
+from scheduling_svc.domain.refusals import UnknownDoctor
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction, RuleOwner
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.relayed_refusals import UnknownService
 
 
 async def do_nothing(_tx: CalendarTransaction, _doctor: DoctorTerms) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from scheduling_svc.domain.availability import free_starts
 from scheduling_svc.domain.grid import AvailabilityGrid
-from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor
+from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.domain.slots import Cursor, Explanation, SlotList
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
@@ -18,6 +18,8 @@ from scheduling_svc.usecases.evaluation import load_evaluation, load_grids
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.grains import DAY, Span, first_grain_at_or_after, grain_of, overlap
 from shared.contracts.identity import Caller
+from shared.contracts.ranges import check_range
+from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.contracts.text_search import fold_text
 from shared.kit.clock import Clock
 
@@ -47,10 +49,7 @@ class SlotQuery:
         """Return the starts in the range; raise RangeReversed, or RangeTooLong beyond 62 days."""
         begins = self.begins or now
         ends = self.ends or begins + DEFAULT_RANGE
-        if begins >= ends:
-            raise RangeReversed(pointer="/from")
-        if ends - begins > MAX_RANGE:
-            raise RangeTooLong(pointer="/to", longest_days=MAX_RANGE.days)
+        check_range(begins, ends, MAX_RANGE)
         return range(first_grain_at_or_after(begins), first_grain_at_or_after(ends))
 
 

@@ -24,19 +24,20 @@ from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, Mongo
 from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
-from appointment_svc.repository.tables import PLUMBING
+from appointment_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
-from shared.kit.bus import Handlers, Undelivered, Unroutable
+from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
-from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
 from shared.kit.leases import TERM, Leases
-from shared.kit.outbox import KEPT_FOR, Relay
+from shared.kit.outbox import RETENTION, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from shared.kit.sql_leases import SqlLeases
 from tests.unit.appointment.builders import (
     BY,
     COLLEAGUE,
@@ -82,9 +83,13 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
     url = f"sqlite+aiosqlite:///{folder / 'appointments.db'}"
     migrate(url)
     async with Database(url) as database:
-        prune = Relay(database, PLUMBING, Told(), clock).prune
+        prune = Relay(database, INFRASTRUCTURE, Told(), clock).prune
         yield Place(
-            SqliteDocuments(database), SqlIdempotencyStore(database, PLUMBING, clock), SqlLeases(database, PLUMBING, clock), clock, prune
+            SqliteDocuments(database),
+            SqlIdempotencyStore(database, INFRASTRUCTURE, clock),
+            SqlLeases(database, INFRASTRUCTURE, clock),
+            clock,
+            prune,
         )
 
 
@@ -117,14 +122,14 @@ class Told:
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         self.tried.append(message_id)
         if self.gone:
-            raise Undelivered
+            raise PublishFailed
         if topic in self.unwanted:
             raise Unroutable
         self.taken.append(json.loads(body))
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
-    async def listen(self, handlers: Handlers) -> None: ...
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 
     async def check(self) -> None: ...
 
@@ -369,10 +374,10 @@ async def test_an_event_leaves_once_and_is_kept_for_a_week(place: Place) -> None
     assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(one.id), 3)
     document = await raw(place, one)
     assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
-    place.clock.forward(KEPT_FOR)
+    place.clock.advance(RETENTION)
     await relay.prune()
     assert len((await raw(place, one))["published_events"]) == 1
-    place.clock.forward(SECOND)
+    place.clock.advance(SECOND)
     await relay.prune()
     assert (await raw(place, one))["published_events"] == []
     assert (await place.store.find(one.id)) is not None
@@ -442,19 +447,19 @@ async def test_two_relays_at_once_lose_nothing_and_come_to_rest(place: Place) ->
 
 async def test_a_lease_has_one_holder_until_it_ends_or_is_given_back(place: Place) -> None:
     leases = place.leases
-    assert [await leases.take("settle", one) for one in "aba"] == [True, False, True]
-    assert await leases.take("relay", "b")
-    place.clock.forward(TERM + SECOND)
-    assert [await leases.take("settle", "b"), await leases.take("settle", "a")] == [True, False]
-    await leases.give_back("b")
-    assert await leases.take("settle", "a")
+    assert [await leases.acquire("settle", one) for one in "aba"] == [True, False, True]
+    assert await leases.acquire("relay", "b")
+    place.clock.advance(TERM + SECOND)
+    assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
+    await leases.release_all("b")
+    assert await leases.acquire("settle", "a")
 
 
 async def test_of_twenty_who_take_a_lease_at_once_one_has_it(place: Place) -> None:
     for _ in range(2):
-        together = await asyncio.gather(*(place.leases.take("settle", str(name)) for name in range(20)))
+        together = await asyncio.gather(*(place.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        place.clock.forward(TERM + SECOND)
+        place.clock.advance(TERM + SECOND)
 
 
 async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
@@ -464,7 +469,7 @@ async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
         await place.answers.claim(key, "f")
     with pytest.raises(IdempotencyKeyReused):
         await place.answers.claim(key, "other")
-    await place.answers.keep(key, answer)
+    await place.answers.save_response(key, answer)
     await place.answers.release(key)
     assert await place.answers.claim(key, "f") == answer
     with pytest.raises(IdempotencyKeyReused):
@@ -476,10 +481,10 @@ async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Pl
     await place.answers.claim(key, "f")
     await place.answers.release(key)
     assert await place.answers.claim(key, "f") is None
-    place.clock.forward(LEASE - SECOND)
+    place.clock.advance(LEASE - SECOND)
     with pytest.raises(RequestInProgress):
         await place.answers.claim(key, "f")
-    place.clock.forward(SECOND)
+    place.clock.advance(SECOND)
     together = await asyncio.gather(*(place.answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 
@@ -487,11 +492,11 @@ async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Pl
 async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(place: Place) -> None:
     key = new_id()
     await place.answers.claim(key, "f")
-    await place.answers.keep(key, StoredResponse(200, {}, b"x"))
-    place.clock.forward(timedelta(hours=25))
+    await place.answers.save_response(key, StoredResponse(200, {}, b"x"))
+    place.clock.advance(timedelta(hours=25))
     await place.prune_answers()
     assert await place.answers.claim(key, "f") == StoredResponse(200, {}, b"x")
-    place.clock.forward(KEPT_FOR)
+    place.clock.advance(RETENTION)
     await place.prune_answers()
     assert await place.answers.claim(key, "f") is None
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.refusals import NotBookable, SlotTaken
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NotBookable, SlotTaken
 from tests.contract.grain_table import open_store
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, PATIENT, a_doctor, a_reservation_request, a_service

@@ -10,10 +10,10 @@ import pytest
 
 from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import Leave
-from scheduling_svc.domain.refusals import PatientBusy
 from scheduling_svc.usecases.slots import SlotQuery
 from shared.contracts.http import Actor, ReserveTime
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import PatientBusy
 from tests.contract.grain_table import open_store
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
 from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import Reservation, ReserveTime
+from shared.contracts.relayed_refusals import PatientBusy, SlotTaken
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import list_claimed_grains, open_store
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service

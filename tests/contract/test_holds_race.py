@@ -8,8 +8,9 @@ from functools import partial
 from uuid import UUID
 
 from scheduling_svc.domain.holds import MAX_HOLDS, HoldRequest
-from scheduling_svc.domain.refusals import NotBookable, TooManyHolds
+from scheduling_svc.domain.refusals import TooManyHolds
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NotBookable
 from tests.contract.grain_table import list_claimed_grains, open_store
 from tests.contract.test_lanes import QUARTER, Deed, a_desk, book, together
 from tests.property.calendar_use_cases import CalendarUseCases

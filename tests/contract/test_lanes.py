@@ -17,10 +17,10 @@ import pytest
 from scheduling_svc.domain.claims import Claim, ResourceSpan
 from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import BlockKind, TimeBlock
-from scheduling_svc.domain.refusals import NotBookable, SlotTaken
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import SqlCalendarStore
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NotBookable, SlotTaken
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import Lanes, a_claim, list_claimed_grains, list_lanes, open_store
 from tests.property.calendar_use_cases import CalendarUseCases

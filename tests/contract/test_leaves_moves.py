@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.holds import HoldRequest
-from scheduling_svc.domain.refusals import AffectedChanged, SlotHeld, SlotTaken, TooManyAffected
+from scheduling_svc.domain.refusals import AffectedChanged, TooManyAffected
 from shared.contracts.grains import instant_of
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import SlotHeld, SlotTaken
 from tests.contract.grain_table import a_claim, open_store
 from tests.contract.leave_scenarios import HALF, Time, book, cancel, keep, move, one, patient, places, preview, take
 from tests.property.calendar_use_cases import CalendarUseCases

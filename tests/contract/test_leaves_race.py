@@ -14,11 +14,12 @@ import pytest
 
 from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.leaves import Leave
-from scheduling_svc.domain.refusals import AffectedChanged, NotBookable, SlotTaken
+from scheduling_svc.domain.refusals import AffectedChanged
 from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.identity import Service
+from shared.contracts.relayed_refusals import NotBookable, SlotTaken
 from tests.contract.grain_table import open_store
 from tests.contract.leave_scenarios import HALF, MORNING, Time, book, cancel, keep, move, places, take
 from tests.property.calendar_use_cases import CalendarUseCases

@@ -13,12 +13,12 @@ import pytest
 
 from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.holds import HoldRequest
-from scheduling_svc.domain.refusals import SlotTaken
 from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.ports import LostRace
 from scheduling_svc.usecases.slots import SlotQuery
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import open_store
 from tests.property.calendar_use_cases import CalendarUseCases

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduling_svc.domain.refusals import PatientBusy, ReservationReleased, SlotTaken
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import ServiceTypeRules, WeeklyWindow
 from shared.contracts.refusals import Refusal
+from shared.contracts.relayed_refusals import PatientBusy, ReservationReleased, SlotTaken
 from tests.contract.grain_table import list_claimed_grains, open_store
 from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_reservation_request, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner

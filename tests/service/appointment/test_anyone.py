@@ -43,7 +43,7 @@ async def test_until_someone_is_found_it_names_nobody(clinic: Clinic, silent: st
     if silent == "doctor-service":
         clinic.around.doctors[DOCTOR] = found
     clinic.around.silent = set()
-    clinic.here.clock.forward(timedelta(seconds=60))
+    clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     (settled,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
     assert (settled["status"], settled["doctor"]["id"], settled["time_zone"]) == ("booked", str(DOCTOR), "Europe/Berlin")
@@ -80,7 +80,7 @@ async def test_the_job_repeats_the_wish_with_its_hold(clinic: Clinic) -> None:
     clinic.around.silent = {"scheduling-service"}
     assert (await clinic.book(hold_id=HOLD)).status_code == 202
     clinic.around.silent = set()
-    clinic.here.clock.forward(timedelta(seconds=60))
+    clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     assert [wish["hold_id"] for wish in clinic.around.wished] == [HOLD]
 

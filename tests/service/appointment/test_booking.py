@@ -66,7 +66,7 @@ async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic,
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     assert answer.headers["location"] == f"/appointments/{answer.json()['id']}"
     clinic.around.silent, clinic.around.instead = set(), None
-    clinic.here.clock.forward(timedelta(seconds=60))
+    clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     assert (await clinic.get(answer.headers["location"])).json()["status"] == "booked"
 

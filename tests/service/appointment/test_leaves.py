@@ -51,7 +51,7 @@ async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(cl
     await clinic.here.tell(event)
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
     clinic.around.doctors[COLLEAGUE] = colleague
-    clinic.here.clock.forward(timedelta(seconds=2))
+    clinic.here.clock.advance(timedelta(seconds=2))
     assert await clinic.heard() == ["booked", "rescheduled"]
 
 

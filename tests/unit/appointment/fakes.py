@@ -21,7 +21,7 @@ from appointment_svc.usecases.settle import Settling
 from shared.contracts.events import AppointmentEvent, LeaveTaken
 from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Conflict, ResourceNotFound, Unavailable
+from shared.contracts.refusals import Conflict, NotFound, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NOON, PATIENT, STRANGER, a_displaced, a_doctor, a_leave, a_patient, a_service
@@ -216,12 +216,12 @@ class Clinic:
         if self.silent:
             raise Unavailable
         if doctor_id not in self.staff:
-            raise ResourceNotFound
+            raise NotFound
         return self.staff[doctor_id]
 
     async def service(self, service_id: UUID) -> ServiceTypeRules:
         if service_id != self.rules.id:
-            raise ResourceNotFound
+            raise NotFound
         return self.rules
 
     async def card(self, patient_id: UUID) -> PatientSummary:
@@ -253,7 +253,7 @@ class Clinic:
     async def restarted(self) -> None:
         """A minute after everything died, the job runs to its end."""
         self.fate.dies_at, self.calendar.down, self.silent = None, None, False
-        self.clock.forward(timedelta(minutes=1))
+        self.clock.advance(timedelta(minutes=1))
         while await self.keeping.settle_stragglers():
             pass
 

@@ -9,7 +9,7 @@ import pytest
 from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, ServiceInactive, TooManyActive
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Conflict, Refusal, ResourceNotFound, Unavailable
+from shared.contracts.refusals import Conflict, NotFound, Refusal, Unavailable
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     ANNA,
@@ -90,7 +90,7 @@ async def test_whom_the_calendar_finds_it_has_judged(doctor: object) -> None:
         ({"rules": a_service(active=False)}, ServiceInactive),
         ({"people": {PATIENT: a_patient(active=False)}}, PatientInactive),
         ({"most_active": 0}, TooManyActive),
-        ({"rules": a_service(id=new_id())}, ResourceNotFound),
+        ({"rules": a_service(id=new_id())}, NotFound),
     ],
 )
 async def test_all_other_rules_are_as_ever(change: dict[str, object], refusal: type[Refusal]) -> None:
@@ -105,7 +105,7 @@ async def test_without_the_card_of_whom_the_calendar_found_it_stays_pending_unti
     clinic = Clinic(silent=why == "silent", staff={} if why == "unknown" else {DOCTOR: a_doctor()})
     one = await clinic.booking.book(ANYONE, ANNA, new_id())
     assert (one.status, one.doctor, one.time_zone, one.local_start) == (Status.PENDING, None, "UTC", "2026-03-09T08:00")
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.keeping.settle_stragglers() == 0
     clinic.staff = {DOCTOR: a_doctor()}
     clinic.calendar.doctors = (COLLEAGUE, DOCTOR)

@@ -120,7 +120,7 @@ async def test_a_silent_calendar_leaves_a_booking_pending_and_the_job_finishes_i
     clinic = Clinic()
     clinic.calendar.down = Unavailable()
     assert (await book(clinic)).status is Status.PENDING
-    clinic.clock.forward(timedelta(seconds=46))
+    clinic.clock.advance(timedelta(seconds=46))
     assert await clinic.keeping.settle_stragglers() == 0
     await clinic.restarted()
     assert (clinic.store.kept[ONE].status, clinic.topics, clinic.faults()) == (Status.BOOKED, ["booked"], [])
@@ -129,9 +129,9 @@ async def test_a_silent_calendar_leaves_a_booking_pending_and_the_job_finishes_i
 async def test_a_young_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
     clinic.has(an_appointment(Status.PENDING, id=ONE))
-    clinic.clock.forward(timedelta(seconds=44))
+    clinic.clock.advance(timedelta(seconds=44))
     assert await clinic.keeping.settle_stragglers() == 0
-    clinic.clock.forward(timedelta(seconds=1))
+    clinic.clock.advance(timedelta(seconds=1))
     assert await clinic.keeping.settle_stragglers() == 1
 
 
@@ -158,7 +158,7 @@ async def test_a_calendar_that_refuses_to_take_time_back_is_asked_again_later_an
     clinic = clinic_with(Status.BOOKED)
     clinic.calendar.down = Unavailable()
     await cancel(clinic)
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.keeping.settle_stragglers() == 0
     assert clinic.store.kept[ONE].intent is not None
 

@@ -21,15 +21,15 @@ SECOND = timedelta(seconds=1)
 def clinic() -> Clinic:
     """A minute after everything that stands in it."""
     clinic = Clinic()
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     return clinic
 
 
 async def test_a_request_expires_when_its_time_comes(clinic: Clinic) -> None:
     one = clinic.has(an_appointment(Status.REQUESTED))
-    clinic.clock.put(NINE - SECOND)
+    clinic.clock.set(NINE - SECOND)
     assert await clinic.keeping.expire_requests() == 0
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     assert [await clinic.keeping.expire_requests(), await clinic.keeping.expire_requests()] == [1, 0]
     assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (Status.EXPIRED, ["expired"], [])
     assert clinic.store.kept[one.id].history[-1].actor.role == "system"
@@ -37,7 +37,7 @@ async def test_a_request_expires_when_its_time_comes(clinic: Clinic) -> None:
 
 async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
     one = clinic.has(an_appointment(Status.REQUESTED))
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     clinic.store.meanwhile = [replace(one, status=Status.BOOKED, version=3)]
     assert await clinic.keeping.expire_requests() == 0
     assert clinic.store.kept[one.id].status is Status.BOOKED
@@ -45,7 +45,7 @@ async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Cli
 
 async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
     clinic.has(an_appointment(Status.REQUESTED))
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     clinic.calendar.down = Unavailable()
     assert await clinic.keeping.expire_requests() == 1
     await clinic.restarted()
@@ -104,7 +104,7 @@ async def test_an_appointment_whose_claim_is_elsewhere_gets_its_own_time_back(cl
 def mended(dies_at: int | None = None) -> tuple[Clinic, Appointment]:
     """A clinic in which an appointment has lost its claim."""
     clinic = Clinic()
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     one = clinic.has(an_appointment())
     clinic.calendar.claims.clear()
     clinic.fate.dies_at = dies_at
@@ -146,7 +146,7 @@ async def test_what_the_clinic_decided_stays_when_its_patient_tried_to_move_befo
     event = clinic.on_leave(one, action)
     with pytest.raises(Conflict):
         await clinic.changes.reschedule(clinic.act(DESK, one), TEN + HALF, None)
-    clinic.clock.forward(timedelta(minutes=10))
+    clinic.clock.advance(timedelta(minutes=10))
     await clinic.keeping.reconcile()
     await clinic.displacements.follow(event)
     assert (clinic.store.kept[one.id].status, len(clinic.topics), clinic.faults()) == (status, 1, [])
@@ -173,7 +173,7 @@ async def test_a_time_that_is_lost_to_another_is_not_taken_away(clinic: Clinic) 
 async def test_what_is_over_is_left_in_peace(clinic: Clinic) -> None:
     clinic.has(an_appointment())
     clinic.calendar.claims.clear()
-    clinic.clock.put(NINE + timedelta(days=1))
+    clinic.clock.set(NINE + timedelta(days=1))
     await clinic.keeping.reconcile()
     assert clinic.calendar.asked == []
 

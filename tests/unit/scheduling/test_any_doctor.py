@@ -10,13 +10,13 @@ import pytest
 
 from scheduling_svc.domain.claims import Claim, requested_slot
 from scheduling_svc.domain.holds import HOLD_DURATION, Hold
-from scheduling_svc.domain.refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
 from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.grains import grain_of
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.refusals import Refusal
+from shared.contracts.relayed_refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 

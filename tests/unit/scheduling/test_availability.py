@@ -13,10 +13,10 @@ from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import conflict_of, reasons_against
 from scheduling_svc.domain.busy_times import BookedTime, BusyTimes
 from scheduling_svc.domain.grid import AvailabilityGrid
-from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
 from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import grain_of
+from shared.contracts.relayed_refusals import PatientBusy, SlotHeld, SlotTaken
 from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service
 
 Minutes = tuple[int, int]

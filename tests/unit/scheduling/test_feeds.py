@@ -15,11 +15,12 @@ from icalendar import Calendar
 
 from scheduling_svc.domain.agenda import AgendaEntry, EntryKind, requested_span
 from scheduling_svc.domain.feeds import CalendarFeed, feed_span, to_icalendar, token_from, token_hash
-from scheduling_svc.domain.refusals import NoSuchFeed, RangeReversed, RangeTooLong
+from scheduling_svc.domain.refusals import NoSuchFeed
 from scheduling_svc.usecases.feeds import Feeds
 from shared.contracts.events import AccountChanged
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.identity import Role
+from shared.contracts.ranges import RangeReversed, RangeTooLong
 from tests.unit.scheduling.builders import NINE, NOON
 
 ME = UUID(int=0xA)

@@ -10,13 +10,14 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.claims import Claim, requested_slot
-from scheduling_svc.domain.refusals import NoSuchReservation, NotBookable, PatientBusy, ReservationReleased, SlotTaken, UnknownDoctor
+from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.ports import LostRace
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import Actor, WeeklyWindow
 from shared.contracts.identity import Role
+from shared.contracts.relayed_refusals import NotBookable, PatientBusy, ReservationReleased, SlotTaken
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 

@@ -7,11 +7,12 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.refusals import UnknownDoctor, UnknownService
+from scheduling_svc.domain.refusals import UnknownDoctor
 from scheduling_svc.domain.terms import ServiceOffer
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules
+from shared.contracts.relayed_refusals import UnknownService
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NOON, a_doctor, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 

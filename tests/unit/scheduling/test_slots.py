@@ -9,12 +9,14 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.claims import Claim, requested_slot
-from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
+from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.domain.slots import SlotList
 from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.slots import SlotQuery, SlotSearch
 from shared.contracts.identity import Caller, Role
+from shared.contracts.ranges import RangeReversed, RangeTooLong
+from shared.contracts.relayed_refusals import NoSuchDoctor, UnknownService
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
