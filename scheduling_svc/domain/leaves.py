@@ -137,9 +137,9 @@ def grains_touched(starts_at: datetime, ends_at: datetime) -> Span:
 
 def require_valid_range(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta, *, fields: tuple[str, str]) -> None:
     """Raise RangeReversed, AlreadyOver or RangeTooLong; `fields` are the names of start and end in the request body."""
-    check_range(starts_at, ends_at, longest, fields)
-    if ends_at <= now:
+    if starts_at < ends_at <= now:
         raise AlreadyOver(pointer=f"/{fields[1]}")
+    check_range(starts_at, ends_at, longest, fields)
 
 
 def require_consistent(decisions: Sequence[LeaveDecision]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from scheduling_svc.domain.agenda import AgendaEntry, requested_span
 from scheduling_svc.ports import AgendaStore
 from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Agenda:
     store: AgendaStore
     now: Clock
 
+    @retry_on_abort
     async def list_entries(
         self, account_id: UUID, begins: datetime | None, ends: datetime | None, *, limit: int, after: tuple[str, ...] | None
     ) -> list[AgendaEntry]:

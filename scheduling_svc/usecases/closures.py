@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Self
 from uuid import UUID
 
@@ -17,11 +16,12 @@ from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.leaves import block_time
+from shared.contracts.grains import Span
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds
 from shared.kit.ids import derive_id
-from shared.kit.retry import retry_transaction
+from shared.kit.retry import retry_on_abort
 
 PATIENCE_SECONDS = 4
 MAX_LISTED = 1000
@@ -90,38 +90,61 @@ class Closures:
     async def close(self, closure: Closure) -> ClosureResult:
         """Block doctor by doctor and return what is affected; a job blocks the doctors that are left out when a process dies."""
         require_valid_range(closure.starts_at, closure.ends_at, self.now(), MAX_CLOSURE, fields=("from", "to"))
-        async with self.store.begin() as tx:
-            await tx.lock(CLOSURES_LOCK)
-            existing = await tx.find_closure(closure.id)
-            if existing is None:
-                await tx.save_closure(closure)
-        saved = await self._settle_within_patience(existing or closure)
+        saved = await self._settle_within_patience(await self._insert_or_find(closure))
         return ClosureResult.of(saved, await self._list_affected(saved))
 
     async def lift(self, closure_id: UUID) -> None:
         """Reopen the time of a closure; raise NoSuchClosure if it was lifted before."""
-        async with self.store.begin() as tx:
-            await tx.lock(CLOSURES_LOCK)
-            lifted = (await _get_closure(tx, closure_id)).lift()
-            await tx.save_closure(lifted)
-        await self._settle_within_patience(lifted)
+        await self._settle_within_patience(await self._mark_lifted(closure_id))
 
+    @retry_on_abort
     async def get(self, closure_id: UUID) -> Closure:
         """Return a closure that was not lifted; raise NoSuchClosure."""
         async with self.store.read() as calendar:
             return await _get_closure(calendar, closure_id)
 
+    @retry_on_abort
     async def list_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
         """Return the closures that were not lifted, the latest first: one more than `limit`, if there is one."""
         return await self.store.list_closures(limit + 1, after)
 
     async def settle_pending(self) -> int:
-        """Finish the closures whose blocks are not settled, and return their number."""
-        async with self.store.begin() as tx:
-            pending = [closure for closure in await tx.list_open_closures() if not closure.settled]
+        """Finish the closures whose blocks are not settled, and return their number.
+
+        A closure that fails does not keep the others from being settled; the first error is raised after all were tried.
+        """
+        pending, errors = await self._list_pending(), list[Exception]()
         for closure in pending:
-            await self._settle(closure)
+            try:
+                await self._settle(closure)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
         return len(pending)
+
+    @retry_on_abort
+    async def _insert_or_find(self, closure: Closure) -> Closure:
+        """Return the stored closure with this id; a repeated request finds the first one."""
+        async with self.store.begin() as tx:
+            await tx.lock(CLOSURES_LOCK)
+            existing = await tx.find_closure(closure.id)
+            if existing is None:
+                await tx.save_closure(closure)
+        return existing or closure
+
+    @retry_on_abort
+    async def _mark_lifted(self, closure_id: UUID) -> Closure:
+        async with self.store.begin() as tx:
+            await tx.lock(CLOSURES_LOCK)
+            lifted = (await _get_closure(tx, closure_id)).lift()
+            await tx.save_closure(lifted)
+        return lifted
+
+    @retry_on_abort
+    async def _list_pending(self) -> list[Closure]:
+        async with self.store.begin() as tx:
+            return [closure for closure in await tx.list_open_closures() if not closure.settled]
 
     async def _settle_within_patience(self, closure: Closure) -> Closure:
         """Settle a closure as far as a caller can wait, and return it as it is then; the job does the rest."""
@@ -132,9 +155,10 @@ class Closures:
 
     async def _settle(self, closure: Closure) -> Closure:
         async for doctor in self._iterate_doctors():
-            await retry_transaction(partial(self._settle_doctor, closure.id, doctor.id))
+            await self._settle_doctor(closure.id, doctor.id)
         return await self._mark_settled(closure)
 
+    @retry_on_abort
     async def _settle_doctor(self, closure_id: UUID, doctor_id: UUID) -> None:
         """Apply a closure to one doctor. Both are read again under the lock, because they may have changed meanwhile."""
         async with self.store.begin() as tx:
@@ -143,6 +167,7 @@ class Closures:
             if closure is not None and doctors:
                 await _apply_closure(tx, closure, doctors[0])
 
+    @retry_on_abort
     async def _mark_settled(self, closure: Closure) -> Closure:
         """Mark a closure as settled, unless it was lifted meanwhile and must be settled again."""
         async with self.store.begin() as tx:
@@ -159,17 +184,24 @@ class Closures:
         doctor_ids = [doctor.id async for doctor in self._iterate_doctors() if closure.applies_to(doctor)]
         claims: list[Claim] = []
         for index in range(0, len(doctor_ids), PAGE_SIZE):
-            async with self.store.read() as calendar:
-                page = doctor_ids[index : index + PAGE_SIZE]
-                claims += await calendar.list_affected_claims(page, closure.span, self.now(), MAX_LISTED + 1)
+            claims += await self._list_affected_of(doctor_ids[index : index + PAGE_SIZE], closure.span)
         return claims
+
+    @retry_on_abort
+    async def _list_affected_of(self, doctor_ids: list[UUID], span: Span) -> list[Claim]:
+        async with self.store.read() as calendar:
+            return await calendar.list_affected_claims(doctor_ids, span, self.now(), MAX_LISTED + 1)
 
     async def _iterate_doctors(self) -> AsyncIterator[DoctorTerms]:
         last_id: UUID | None = None
-        while doctors := await self.store.list_all_doctors(PAGE_SIZE, last_id):
+        while doctors := await self._list_doctors_after(last_id):
             for doctor in doctors:
                 yield doctor
             last_id = doctors[-1].id
+
+    @retry_on_abort
+    async def _list_doctors_after(self, doctor_id: UUID | None) -> list[DoctorTerms]:
+        return await self.store.list_all_doctors(PAGE_SIZE, doctor_id)
 
 
 async def _get_closure(calendar: CalendarReader, closure_id: UUID) -> Closure:

@@ -15,6 +15,7 @@ from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Holds:
     rules: RuleCache
     now: Clock
 
+    @retry_on_abort
     async def hold(self, hold_id: UUID, request: HoldRequest, by: Caller) -> Hold:
         """Hold a time that can be booked, in place of the owner's last hold for this service; a repeated request gets the same hold.
 
@@ -56,6 +58,7 @@ class Holds:
         for other in replaced.values():
             await tx.drop_hold(other)
 
+    @retry_on_abort
     async def extend(self, hold_id: UUID, by: Caller) -> Hold:
         """Extend a hold by five minutes, once and before it ends."""
         async with self.store.begin() as tx:
@@ -64,12 +67,14 @@ class Holds:
             await tx.extend_hold(extended)
         return extended
 
+    @retry_on_abort
     async def drop(self, hold_id: UUID, by: Caller) -> None:
         """Give a held time back. Harmless to repeat."""
         async with self.store.begin() as tx:
             await tx.lock(by.id)
             await tx.drop_hold(await _get_own(tx, hold_id, by))
 
+    @retry_on_abort
     async def get(self, hold_id: UUID, by: Caller) -> Hold:
         """Return an active hold of the caller; raise NoSuchHold."""
         async with self.store.read() as calendar:

@@ -35,6 +35,7 @@ from shared.contracts.refusals import Conflict, Invalid
 from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
 
 
 class _AffectedChanged(Exception):
@@ -49,6 +50,7 @@ class Leaves:
     rules: RuleCache
     now: Clock
 
+    @retry_on_abort
     async def preview(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime, by: Caller) -> list[AffectedAppointment]:
         """Return the appointments in the time of a leave, in the order of time, with starts to which each could be moved.
 
@@ -56,12 +58,9 @@ class Leaves:
         """
         await self._require_valid(doctor_id, starts_at, ends_at)
         block = TimeBlock(new_id(), BlockKind.LEAVE, doctor_id, leaves.grains_touched(starts_at, ends_at))
-        now = self.now()
-        async with self.store.read() as calendar:
-            claims = await _list_affected(calendar, block, now)
-            planner = ProposalPlanner(calendar, by, now, block)
-            return [await planner.propose(claim) for claim in claims]
+        return await self._propose(block, by)
 
+    @retry_on_abort
     async def take(self, leave: Leave, by: Caller) -> Leave:
         """Block the time and carry out the decision about each appointment in it, all or nothing, and publish one event about them.
 
@@ -75,10 +74,10 @@ class Leaves:
                     return existing
                 await self._carry_out(tx, leave, by)
         except _AffectedChanged:
-            affected = await self.preview(leave.doctor_id, leave.starts_at, leave.ends_at, by)
-            raise AffectedChanged(affected=affected) from None
+            raise AffectedChanged(affected=await self._propose(leave.block, by)) from None
         return leave
 
+    @retry_on_abort
     async def withdraw(self, doctor_id: UUID, leave_id: UUID) -> None:
         """Reopen the time of a leave; what was decided about appointments stays."""
         async with self.store.begin() as tx:
@@ -86,11 +85,13 @@ class Leaves:
             await tx.delete_block(leave.block)
             await tx.delete_leave(leave)
 
+    @retry_on_abort
     async def get(self, doctor_id: UUID, leave_id: UUID) -> Leave:
         """Return a leave of a doctor; raise NoSuchLeave."""
         async with self.store.read() as calendar:
             return await _get_leave(calendar, doctor_id, leave_id)
 
+    @retry_on_abort
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first: one more than `limit`, if there is one."""
         await self._require_doctor(doctor_id)
@@ -105,6 +106,13 @@ class Leaves:
             await self.rules.ensure_doctor(doctor_id)
         except UnknownDoctor:
             raise NoSuchDoctor from None
+
+    async def _propose(self, block: TimeBlock, by: Caller) -> list[AffectedAppointment]:
+        now = self.now()
+        async with self.store.read() as calendar:
+            claims = await _list_affected(calendar, block, now)
+            planner = ProposalPlanner(calendar, by, now, block)
+            return [await planner.propose(claim) for claim in claims]
 
     async def _carry_out(self, tx: CalendarTransaction, leave: Leave, by: Caller) -> None:
         """Block the time first: from then on no appointment can come into it, so that those which are read next stay the same."""

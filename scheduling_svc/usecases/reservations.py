@@ -19,6 +19,7 @@ from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
 from shared.kit.ids import derive_id
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Reservations:
     rules: RuleCache
     now: Clock
 
+    @retry_on_abort
     async def reserve(self, appointment_id: UUID, request: ReserveTime) -> Reservation:
         """Grant the requested time, or move the claim of the appointment to it; a request that was answered before gets the present claim.
 
@@ -78,6 +80,7 @@ class Reservations:
         except HoldExpired:
             raise HoldExpired(alternatives=await load_alternatives(tx, evaluation.request)) from None
 
+    @retry_on_abort
     async def release(self, appointment_id: UUID, revision: int) -> None:
         """Release the time of an appointment. The claim stays as released, so that a request which is still on its way is refused."""
         async with self.store.begin() as tx:
@@ -85,6 +88,7 @@ class Reservations:
             released = previous.release(revision) if previous else Claim(appointment_id, revision, None, live=False)
             await tx.save_claim(released, previous)
 
+    @retry_on_abort
     async def mark_begun(self, event: AppointmentEvent) -> None:
         """Record that the visit has begun, so that a leave does not affect it any more."""
         async with self.store.begin() as tx:
@@ -92,6 +96,7 @@ class Reservations:
             if await tx.mark_handled(event.id) and previous is not None:
                 await tx.save_claim(replace(previous, begun=True), previous)
 
+    @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:
         """Return the reservation of an appointment, also a released one; raise NoSuchReservation."""
         async with self.store.read() as calendar:
@@ -100,6 +105,7 @@ class Reservations:
             raise NoSuchReservation
         return claim.reservation()
 
+    @retry_on_abort
     async def list_live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
         """Return the live reservations in the order of appointment ids: one more than `limit`, if there is one."""
         return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after)]

@@ -12,6 +12,7 @@ from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransact
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.relayed_refusals import UnknownService
+from shared.kit.retry import retry_on_abort
 
 
 async def do_nothing(_tx: CalendarTransaction, _doctor: DoctorTerms) -> None:
@@ -62,18 +63,21 @@ class RuleCache:
         if not doctors:
             await self._fetch_doctor(doctor_id)
 
+    @retry_on_abort
     async def save_doctor(self, event: DoctorChanged) -> None:
         """Store the rules of a doctor from an event, unless newer ones are stored."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
                 await self._save_doctor_rules(tx, event.rules)
 
+    @retry_on_abort
     async def save_service(self, event: ServiceChanged) -> None:
         """Store the rules of a service from an event, unless newer ones are stored."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
                 await tx.save_service_rules(event.rules)
 
+    @retry_on_abort
     async def fetch_all(self) -> int:
         """Fetch all rules, once in the life of the store, and return how many; newer rules that events brought meanwhile stay."""
         if await self.store.has_all_rules():

@@ -22,6 +22,7 @@ from shared.contracts.ranges import check_range
 from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.contracts.text_search import fold_text
 from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
 
 MAX_RANGE = timedelta(days=62)
 DEFAULT_RANGE = timedelta(days=14)
@@ -89,6 +90,7 @@ class SlotSearch:
     rules: RuleCache
     now: Clock
 
+    @retry_on_abort
     async def list_free(self, query: SlotQuery, by: Caller | None) -> SlotList:
         """Return free slots in the order of start and doctor. Patients see what they can book; staff also see what only staff can book."""
         now = self.now()
@@ -109,6 +111,7 @@ class SlotSearch:
         except UnknownDoctor:
             raise NoSuchDoctor from None
 
+    @retry_on_abort
     async def list_earliest(self, query: EarliestQuery, by: Caller | None) -> SlotList:
         """Return the first free slots of all matching doctors up to the horizon of the service, in the order of start and doctor."""
         now = self.now()
@@ -122,6 +125,7 @@ class SlotSearch:
             grids = await _load_until_enough(calendar, offer, candidates, viewer, wanted=query.limit + 1 + already_seen)
         return SlotList.of(grids, query.limit, query.after, time_zone=query.time_zone, now=now)
 
+    @retry_on_abort
     async def explain(self, service_id: UUID, doctor_id: UUID, starts_at: datetime, by: Caller) -> Explanation:
         """Return every reason for which the caller cannot book a start, in the order of the rules."""
         await self.rules.ensure(service_id, [doctor_id])

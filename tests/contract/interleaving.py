@@ -1,33 +1,49 @@
-"""What happens in between: another one's deed, begun where a transaction has read and not yet written."""
+"""Interleaving: what another does at the moment when a transaction has read and not yet written."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from shared.contracts.refusals import Unavailable
 from shared.kit.retry import retry_transaction
 
-Deed = Callable[[], Awaitable[object]]
+T = TypeVar("T")
+Action = Callable[[], Awaitable[object]]
+MAX_REPETITIONS = 20
 
 
-async def nothing() -> None:
-    """Happens meanwhile."""
+async def do_nothing() -> None:
+    """Do nothing meanwhile."""
+
+
+async def repeat_until_decided(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` until the database decides: among many racing transactions a use case may give up with Unavailable, and its caller
+    repeats."""
+    for _ in range(MAX_REPETITIONS):
+        try:
+            return await retry_transaction(work)
+        except Unavailable:
+            continue
+    raise AssertionError("the database stayed too busy")
 
 
 @dataclass
 class Once:
-    """A deed that begins when it is first met. Who meets it waits until it is done, or a moment only: it may be waiting for them."""
+    """An action that begins the first time it is called. The caller waits until it is done, or `seconds` at most: it may wait for the
+    caller."""
 
-    deed: Deed
-    moment: float | None = None
+    action: Action
+    seconds: float | None = None
     task: asyncio.Task[object] | None = None
 
     async def __call__(self) -> None:
         if self.task is None:
-            self.task = asyncio.ensure_future(retry_transaction(self.deed, attempts=50))
-            await asyncio.wait([self.task], timeout=self.moment)
+            self.task = asyncio.ensure_future(repeat_until_decided(self.action))
+            await asyncio.wait([self.task], timeout=self.seconds)
 
-    async def done(self) -> object:
+    async def result(self) -> object:
         assert self.task is not None
         return await self.task

@@ -11,7 +11,7 @@ from scheduling_svc.domain.claims import BookedSlot
 from scheduling_svc.domain.leaves import AffectedAppointment, Leave, LeaveAction, LeaveDecision
 from shared.contracts.http import Reservation
 from shared.contracts.identity import Caller, Role
-from shared.kit.retry import retry_transaction
+from tests.contract.interleaving import repeat_until_decided
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_reservation_request
 
@@ -32,7 +32,7 @@ def patient(number: int) -> UUID:
 async def book(desk: CalendarUseCases, number: int, start: datetime = NINE, **wish: Any) -> Reservation:
     """As often as it takes, for the patient of that number."""
     wanted = a_reservation_request(**{"patient_id": patient(number), "starts_at": start} | wish)
-    return await retry_transaction(lambda: desk.reservations.reserve(one(number), wanted), attempts=50)
+    return await repeat_until_decided(lambda: desk.reservations.reserve(one(number), wanted))
 
 
 def keep(number: int) -> LeaveDecision:
@@ -53,7 +53,7 @@ def a_leave(outcomes: Sequence[LeaveDecision] = (), number: int = 900, doctor: U
 
 async def take(desk: CalendarUseCases, *outcomes: LeaveDecision, number: int = 900, doctor: UUID = DOCTOR, time: Time = MORNING) -> Leave:
     leave = a_leave(outcomes, number, doctor, time)
-    return await retry_transaction(lambda: desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)), attempts=50)
+    return await repeat_until_decided(lambda: desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
 
 
 async def preview(desk: CalendarUseCases, doctor: UUID = DOCTOR, time: Time = MORNING) -> list[AffectedAppointment]:

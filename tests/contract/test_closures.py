@@ -29,7 +29,7 @@ from shared.contracts.grains import grain_of
 from shared.contracts.identity import Service
 from shared.kit.deadlines import deadline
 from tests.contract.grain_table import list_lanes, open_store
-from tests.contract.interleaving import Deed, Once, nothing
+from tests.contract.interleaving import Action, Once, do_nothing
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor
 from tests.unit.scheduling.fakes import FakeRuleOwner
 
@@ -46,7 +46,7 @@ class Reading(SqlCalendarTransaction):
 
     async def list_doctors(self, ids: Collection[UUID]) -> list[DoctorTerms]:
         found = await super().list_doctors(ids)
-        await (self.watched.met if self.watched.whom in ids else nothing)()
+        await (self.watched.met if self.watched.whom in ids else do_nothing)()
         return found
 
     async def list_open_closures(self) -> list[Closure]:
@@ -61,10 +61,10 @@ class Watched(SqlCalendarStore):
     doctors was read, and when there are no more."""
 
     whom: UUID = DOCTOR
-    met: Deed = nothing
-    listed: Deed = nothing
-    paged: Deed = nothing
-    ended: Deed = nothing
+    met: Action = do_nothing
+    listed: Action = do_nothing
+    paged: Action = do_nothing
+    ended: Action = do_nothing
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
@@ -153,9 +153,9 @@ def watched(store: SqlCalendarStore, **meanwhile: Any) -> Watched:
 @changes
 async def test_what_changes_while_a_doctor_is_settled_counts(store: SqlCalendarStore, change: Change) -> None:
     await save(store, NORTH)
-    meanwhile = Once(partial(change.deed, store), moment=0.3)
+    meanwhile = Once(partial(change.deed, store), seconds=0.3)
     await closures(watched(store, whom=change.whom, met=meanwhile)).settle_pending()
-    await meanwhile.done()
+    await meanwhile.result()
     assert await blocked(store) == change.expected
     assert await closures(store).settle_pending() == 0
 
@@ -169,9 +169,9 @@ async def test_what_changed_after_doctors_were_listed_counts(store: SqlCalendarS
 
 
 async def test_who_comes_while_the_clinic_closes_is_blocked_too(store: SqlCalendarStore) -> None:
-    closing = Once(partial(closures(store).close, EVERYWHERE), moment=0.3)
+    closing = Once(partial(closures(store).close, EVERYWHERE), seconds=0.3)
     await learn(watched(store, listed=closing), NEWCOMER, "North")
-    await closing.done()
+    await closing.result()
     assert await blocked(store) == {DOCTOR, COLLEAGUE, NEWCOMER}
 
 

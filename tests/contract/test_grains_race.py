@@ -16,8 +16,8 @@ from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.relayed_refusals import PatientBusy, SlotTaken
-from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import list_claimed_grains, open_store
+from tests.contract.interleaving import repeat_until_decided
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner
 
@@ -41,7 +41,7 @@ async def calendar(store: SqlCalendarStore) -> Reservations:
 
 async def run(reservations: Reservations, wishes: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
     async def one(appointment_id: UUID, wish: ReserveTime) -> Reservation:
-        return await retry_transaction(lambda: reservations.reserve(appointment_id, wish), attempts=50)
+        return await repeat_until_decided(lambda: reservations.reserve(appointment_id, wish))
 
     answers = await asyncio.gather(*(one(*wish) for wish in wishes.items()), return_exceptions=True)
     won = {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Reservation)}
@@ -97,8 +97,6 @@ async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) ->
     async with open_store(sql_url) as store:
         reservations = await calendar(store)
         wish = a_reservation_request(service_id=SERVICES[1].id)
-        answers = await asyncio.gather(
-            *(retry_transaction(lambda: reservations.reserve(UUID(int=1), wish), attempts=50) for _ in range(20))
-        )
+        answers = await asyncio.gather(*(repeat_until_decided(lambda: reservations.reserve(UUID(int=1), wish)) for _ in range(20)))
         assert len(set(map(str, answers))) == 1
         assert len(await list_claimed_grains(store)) == 9 + 6

@@ -21,8 +21,8 @@ from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import SqlCalendarStore
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NotBookable, SlotTaken
-from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import Lanes, a_claim, list_claimed_grains, list_lanes, open_store
+from tests.contract.interleaving import repeat_until_decided
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
 
@@ -126,7 +126,7 @@ def block_by(chance: random.Random, number: int) -> TimeBlock:
 
 async def together(deeds: Iterable[Deed]) -> list[BaseException]:
     """All at once; what became of those that failed."""
-    answers = await asyncio.gather(*(retry_transaction(deed, attempts=50) for deed in deeds), return_exceptions=True)
+    answers = await asyncio.gather(*(repeat_until_decided(deed) for deed in deeds), return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, BaseException)]
 
 

@@ -16,6 +16,7 @@ from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import SqlCalendarStore, grains
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import list_claimed_grains, open_store
+from tests.contract.interleaving import repeat_until_decided
 
 DOCTOR, PATIENT, ROOM = UUID(int=0xD1), UUID(int=0xA), UUID(int=0xF)
 ONE, OTHER = UUID(int=1), UUID(int=2)
@@ -88,7 +89,7 @@ async def is_won(store: SqlCalendarStore, one: UUID, takes: Sequence[ResourceSpa
             return False
         return True
 
-    return await retry_transaction(tried, attempts=50)
+    return await repeat_until_decided(tried)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

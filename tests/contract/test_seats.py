@@ -19,8 +19,8 @@ from scheduling_svc.usecases.slots import SlotQuery
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import SlotTaken
-from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import open_store
+from tests.contract.interleaving import repeat_until_decided
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
 
@@ -47,7 +47,7 @@ async def sit(desk: CalendarUseCases, *numbers: int) -> list[BaseException]:
 
     async def one(number: int) -> None:
         wish = a_reservation_request(patient_id=patient(number))
-        await retry_transaction(lambda: desk.reservations.reserve(UUID(int=number), wish), attempts=50)
+        await repeat_until_decided(lambda: desk.reservations.reserve(UUID(int=number), wish))
 
     answers = await asyncio.gather(*map(one, numbers), return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, BaseException)]

@@ -18,7 +18,7 @@ from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Caller, Role, Service
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import list_lanes, open_store
-from tests.contract.interleaving import Deed, Once, nothing
+from tests.contract.interleaving import Action, Once, do_nothing
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service
 
@@ -28,7 +28,7 @@ LEAVE = Leave(UUID(int=7), DOCTOR, NINE, NINE.replace(hour=12), "Away", DOCTOR, 
 class Reading(SqlCalendarTransaction):
     """`then` happens when the leave was read."""
 
-    then: Deed
+    then: Action
 
     async def find_leave(self, leave_id: UUID) -> Leave | None:
         found = await super().find_leave(leave_id)
@@ -38,7 +38,7 @@ class Reading(SqlCalendarTransaction):
 
 @dataclass(frozen=True)
 class Watched(SqlCalendarStore):
-    then: Deed = nothing
+    then: Action = do_nothing
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
@@ -71,9 +71,9 @@ async def is_done(deed: Awaitable[object]) -> bool:
 
 
 async def test_of_two_who_have_both_seen_the_leave_one_withdraws_it(store: SqlCalendarStore) -> None:
-    other = Once(partial(withdraw, store), moment=0.3)
+    other = Once(partial(withdraw, store), seconds=0.3)
     mine = retry_transaction(partial(withdraw, Watched(store.database, store.now, then=other)))
-    assert sorted([await is_done(mine), await is_done(other.done())]) == [False, True]
+    assert sorted([await is_done(mine), await is_done(other.result())]) == [False, True]
     assert await list_lanes(store) == {}
 
 

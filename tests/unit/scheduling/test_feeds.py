@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from scheduling_svc.domain.agenda import AgendaEntry, EntryKind, requested_span
-from scheduling_svc.domain.feeds import CalendarFeed, feed_span, to_icalendar, token_from, token_hash
+from scheduling_svc.domain.feeds import CalendarFeed, feed_span, token_from, token_hash
 from scheduling_svc.domain.refusals import NoSuchFeed
-from scheduling_svc.usecases.feeds import Feeds
+from scheduling_svc.usecases.feeds import Feeds, to_icalendar
 from shared.contracts.events import AccountChanged
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.identity import Role

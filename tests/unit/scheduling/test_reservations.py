@@ -12,7 +12,6 @@ import pytest
 from scheduling_svc.domain.claims import Claim, requested_slot
 from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.domain.terms import ServiceTerms
-from scheduling_svc.ports import LostRace
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import Actor, WeeklyWindow
@@ -143,18 +142,14 @@ async def test_the_front_desk_books_with_a_doctor_who_takes_no_new_patients(memo
     await calendar(memory).reserve(FIRST, a_reservation_request(by=Actor(id=OTHER, role=Role.RECEPTION)))
 
 
-async def test_who_was_overtaken_looks_again_and_learns_by_whom(memory: InMemoryCalendar) -> None:
+async def test_a_request_that_lost_a_race_is_run_again_and_refused_because_of_the_winner(memory: InMemoryCalendar) -> None:
     memory.concurrent_claims = [taken(SECOND, patient_id=OTHER)]
-    with pytest.raises(LostRace):
-        await calendar(memory).reserve(FIRST, a_reservation_request())
     with pytest.raises(SlotTaken):
         await calendar(memory).reserve(FIRST, a_reservation_request())
 
 
-async def test_a_claim_that_changed_since_the_look_is_looked_at_again(memory: InMemoryCalendar) -> None:
+async def test_a_claim_that_changed_after_it_was_read_is_read_again(memory: InMemoryCalendar) -> None:
     memory.concurrent_claims = [replace(taken(FIRST, revision=2), live=False)]
-    with pytest.raises(LostRace):
-        await calendar(memory).reserve(FIRST, a_reservation_request())
     with pytest.raises(ReservationReleased):
         await calendar(memory).reserve(FIRST, a_reservation_request())
 
