@@ -49,14 +49,14 @@ def places() -> Iterator[BookedSlot]:
         yield BookedSlot(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
 
 
-async def rate(write: Write, wanted: Iterator[BookedSlot], seconds: float) -> float:
+async def rate(write: Write, requested: Iterator[BookedSlot], seconds: float) -> float:
     """Writes per second."""
     until, done = time.perf_counter() + seconds, 0
 
     async def some() -> None:
         nonlocal done
         while time.perf_counter() < until:
-            await write(next(wanted))
+            await write(next(requested))
             done += 1
 
     began = time.perf_counter()
@@ -105,16 +105,16 @@ async def connected(url: str) -> AsyncIterator[Any]:
     pool = await aiomysql.create_pool(
         host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=24, maxsize=24
     )
-    await told(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
+    await expected(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
     try:
         yield pool
     finally:
-        await told(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+        await expected(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
         pool.close()
         await pool.wait_closed()
 
 
-async def told(pool: Any, *statements: str) -> None:
+async def expected(pool: Any, *statements: str) -> None:
     async with pool.acquire() as connection, connection.cursor() as cursor:
         for statement in statements:
             await cursor.execute(statement)
@@ -122,7 +122,7 @@ async def told(pool: Any, *statements: str) -> None:
 
 async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
     async with connected(url) as pool, Database(url) as database:
-        await told(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
+        await expected(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
         rows = places()
         writers = {
             "raw grains": (raw(pool), rows),
@@ -131,8 +131,8 @@ async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
         }
         found: dict[str, list[float]] = {name: [] for name in writers}
         for number in range(rounds + 1):
-            for name, (write, wanted) in writers.items():
-                measured = await rate(write, wanted, seconds)
+            for name, (write, requested) in writers.items():
+                measured = await rate(write, requested, seconds)
                 if number:
                     found[name].append(measured)
     medians = {name: statistics.median(rates) for name, rates in found.items()}

@@ -41,15 +41,15 @@ class Race:
     claims: int
     intervals: int
 
-    def wishes(self) -> list[Claim]:
+    def requests(self) -> list[Claim]:
         chance = random.Random(self.seed)
-        wanted = [self._interval(number, chance) for number in range(self.intervals)]
-        each = self.claims // self.intervals
+        requested = [self._interval(number, chance) for number in range(self.intervals)]
+        item = self.claims // self.intervals
         numbers = iter(range(1, self.claims + 1))
         return [
             Claim(UUID(int=number), 1, self._place(span, UUID(int=10**12 + number)))
-            for near in _groups(wanted, NEIGHBOURS)
-            for span in chance.sample(near * each, len(near) * each)
+            for near in _groups(requested, NEIGHBOURS)
+            for span in chance.sample(near * item, len(near) * item)
             for number in [next(numbers)]
         ]
 
@@ -66,9 +66,9 @@ def _groups(spans: Sequence[range], size: int) -> Iterator[list[range]]:
     return (list(spans[at : at + size]) for at in range(0, len(spans), size))
 
 
-async def run(store: SqlCalendarStore, wishes: Sequence[Claim]) -> list[UUID]:
+async def run(store: SqlCalendarStore, requests: Sequence[Claim]) -> list[UUID]:
     """Who won."""
-    waiting, won = iter(wishes), list[UUID]()
+    waiting, won = iter(requests), list[UUID]()
 
     async def some() -> None:
         for claim in waiting:
@@ -95,35 +95,37 @@ async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
 
 async def verified(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> str:
     """The final table against what everybody was told; AssertionError where they differ."""
-    wishes = {claim.id: claim for claim in race.wishes()}
+    requests = {claim.id: claim for claim in race.requests()}
     async with store.database.read() as connection:
         held = (await connection.execute(select(CLAIM_GRAINS))).all()
         live = list(await connection.scalars(select(CLAIMS.c.id).where(CLAIMS.c.live)))
     twice = [grain for grain, holders in Counter((row.resource_id, row.grain) for row in held).items() if holders > 1]
     owned = {(row.resource_id, row.grain): row.claim_id for row in held}
-    due = {grain: claim_id for claim_id in won for grain in wishes[claim_id].slot.grains()}  # type: ignore[union-attr]
+    due = {grain: claim_id for claim_id in won for grain in requests[claim_id].slot.grains()}  # type: ignore[union-attr]
     assert twice == [], f"{len(twice)} grains are held twice"
     assert sorted(live) == sorted(won), "who was told to have won, and who stands in the table, are not the same"
     assert owned == due, "a winner lacks a grain, or a loser has one"
-    assert all(any((UUID(int=2), grain) in owned for grain in wish.slot.span) for wish in wishes.values() if wish.slot), "a free one lost"
-    return f"{len(wishes):,} claims, {len(won):,} winners, {len(held):,} grains, none twice"
+    assert all(any((UUID(int=2), grain) in owned for grain in request.slot.span) for request in requests.values() if request.slot), (
+        "a free one lost"
+    )
+    return f"{len(requests):,} claims, {len(won):,} winners, {len(held):,} grains, none twice"
 
 
 async def part(url: str, race: Race, number: int) -> list[UUID]:
     async with Database(url) as database:
-        return await run(SqlCalendarStore(database, lambda: NOW), race.wishes()[number::PROCESSES])
+        return await run(SqlCalendarStore(database, lambda: NOW), race.requests()[number::PROCESSES])
 
 
 async def measure(name: str, url: str, race: Race) -> None:
     migrate("scheduling_svc", url)
-    told = await asyncio.gather(*(_process(url, race, number) for number in range(PROCESSES)))
+    expected = await asyncio.gather(*(_process(url, race, number) for number in range(PROCESSES)))
     async with Database(url) as database:
-        outcome = await verified(SqlCalendarStore(database, lambda: NOW), race, [one for some in told for one in some])
+        outcome = await verified(SqlCalendarStore(database, lambda: NOW), race, [one for some in expected for one in some])
     print(f"{name}: {outcome} (seed {race.seed})")
 
 
 async def _process(url: str, race: Race, number: int) -> list[UUID]:
-    given = [str(each) for each in (race.seed, race.claims, race.intervals, number)]
+    given = [str(item) for item in (race.seed, race.claims, race.intervals, number)]
     ran = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.race", "--part", url, *given, stdout=asyncio.subprocess.PIPE)
     said, _ = await ran.communicate()
     if ran.returncode:

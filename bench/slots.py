@@ -115,8 +115,8 @@ def bit_masks(booked: dict[UUID, list[BookedSlot]]) -> Asking:
     }
 
     async def work() -> int:
-        sheets = (AvailabilityGrid.of(service, doctor, MONTH, Viewer(NOW), BusyTimes(times[doctor.id])) for doctor in doctors)
-        return sum(len(list(availability.free_starts(sheet))) for sheet in sheets)
+        grids = (AvailabilityGrid.of(service, doctor, MONTH, Viewer(NOW), BusyTimes(times[doctor.id])) for doctor in doctors)
+        return sum(len(list(availability.free_starts(availability_grid))) for availability_grid in grids)
 
     return work
 

@@ -154,10 +154,10 @@ SEES_NO_ONE = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
 
 def free_starts(grid: AvailabilityGrid) -> Bitmap:
     """Return the candidates at which the service can be booked: those that no rule refuses."""
-    refused = grid.no_start
+    refused = 0
     for reason in RULES:
-        refused |= reason.rule(grid)
-    return Bitmap.of_spans([(grid.candidates.start, grid.candidates.stop)], grid.frame) - refused
+        refused |= reason.rule(grid).bits
+    return Bitmap.of_spans([(grid.candidates.start, grid.candidates.stop)], grid.frame) - Bitmap(grid.frame, refused)
 
 
 def reasons_against(grid: AvailabilityGrid, starts_at: datetime) -> list[Reason]:

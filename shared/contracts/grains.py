@@ -116,10 +116,10 @@ class Bitmap:
 
     def __iter__(self) -> Iterator[int]:
         """Yield the grains in ascending order, lazily."""
-        digits = bin(self.bits)[:1:-1]
+        first, digits = self.frame.start, bin(self.bits)[:1:-1]
         index = digits.find("1")
         while index >= 0:
-            yield self.frame.start + index
+            yield first + index
             index = digits.find("1", index + 1)
 
     def descending(self) -> Iterator[int]:

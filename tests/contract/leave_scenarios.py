@@ -29,10 +29,10 @@ def patient(number: int) -> UUID:
     return UUID(int=10_000 + number)
 
 
-async def book(desk: CalendarUseCases, number: int, start: datetime = NINE, **wish: Any) -> Reservation:
+async def book(use_cases: CalendarUseCases, number: int, start: datetime = NINE, **request: Any) -> Reservation:
     """As often as it takes, for the patient of that number."""
-    wanted = a_reservation_request(**{"patient_id": patient(number), "starts_at": start} | wish)
-    return await repeat_until_decided(lambda: desk.reservations.reserve(one(number), wanted))
+    requested = a_reservation_request(**{"patient_id": patient(number), "starts_at": start} | request)
+    return await repeat_until_decided(lambda: use_cases.reservations.reserve(one(number), requested))
 
 
 def keep(number: int) -> LeaveDecision:
@@ -51,15 +51,17 @@ def a_leave(outcomes: Sequence[LeaveDecision] = (), number: int = 900, doctor: U
     return Leave(one(number), doctor, *time, "Away", doctor, NOON, tuple(outcomes))
 
 
-async def take(desk: CalendarUseCases, *outcomes: LeaveDecision, number: int = 900, doctor: UUID = DOCTOR, time: Time = MORNING) -> Leave:
+async def take(
+    use_cases: CalendarUseCases, *outcomes: LeaveDecision, number: int = 900, doctor: UUID = DOCTOR, time: Time = MORNING
+) -> Leave:
     leave = a_leave(outcomes, number, doctor, time)
-    return await repeat_until_decided(lambda: desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
+    return await repeat_until_decided(lambda: use_cases.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
 
 
-async def preview(desk: CalendarUseCases, doctor: UUID = DOCTOR, time: Time = MORNING) -> list[AffectedAppointment]:
-    return await desk.leaves.preview(doctor, *time, Caller(doctor, Role.DOCTOR))
+async def preview(use_cases: CalendarUseCases, doctor: UUID = DOCTOR, time: Time = MORNING) -> list[AffectedAppointment]:
+    return await use_cases.leaves.preview(doctor, *time, Caller(doctor, Role.DOCTOR))
 
 
-async def places(desk: CalendarUseCases) -> dict[int, BookedSlot]:
+async def places(use_cases: CalendarUseCases) -> dict[int, BookedSlot]:
     """Where the appointments stand."""
-    return {claim.id.int: claim.slot for claim in await desk.store.list_live_claims(1000, None) if claim.slot}
+    return {claim.id.int: claim.slot for claim in await use_cases.store.list_live_claims(1000, None) if claim.slot}

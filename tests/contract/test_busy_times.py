@@ -23,7 +23,7 @@ MONDAY, SUNDAY = datetime(2026, 10, 18, 22, 0, tzinfo=UTC), datetime(2026, 10, 2
 
 
 @pytest.fixture
-async def desk(sql_url: str) -> AsyncIterator[CalendarUseCases]:
+async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
     """Of a doctor who always works: visits of five minutes, one a week, and visits of twelve hours with a day before and after."""
     day = 24 * 60
     services = [
@@ -36,30 +36,30 @@ async def desk(sql_url: str) -> AsyncIterator[CalendarUseCases]:
         )
 
 
-async def against(desk: CalendarUseCases, starts_at: datetime) -> list[str]:
-    return [reason.code for reason in (await desk.slots.explain(CHECKUP, DOCTOR, starts_at, NEXT)).reasons]
+async def against(use_cases: CalendarUseCases, starts_at: datetime) -> list[str]:
+    return [reason.code for reason in (await use_cases.slots.explain(CHECKUP, DOCTOR, starts_at, NEXT)).reasons]
 
 
 @pytest.mark.parametrize(
     ("booked", "full", "open_day"), [(SUNDAY, MONDAY, MONDAY - FIVE), (MONDAY, SUNDAY, SUNDAY + FIVE)], ids=["sunday", "monday"]
 )
 async def test_a_visit_at_one_end_of_the_week_fills_the_other_and_no_other_week(
-    desk: CalendarUseCases, booked: datetime, full: datetime, open_day: datetime
+    use_cases: CalendarUseCases, booked: datetime, full: datetime, open_day: datetime
 ) -> None:
-    await desk.reservations.reserve(UUID(int=1), a_reservation_request(starts_at=booked))
-    assert await against(desk, full) == ["weekly_cap_reached"]
-    assert await against(desk, open_day) == []
+    await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(starts_at=booked))
+    assert await against(use_cases, full) == ["weekly_cap_reached"]
+    assert await against(use_cases, open_day) == []
     with pytest.raises(NotBookable):
-        await desk.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=full))
-    await desk.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=open_day))
+        await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=full))
+    await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=open_day))
 
 
-async def test_a_visit_with_a_day_before_and_after_it_is_seen_from_both_ends(desk: CalendarUseCases) -> None:
+async def test_a_visit_with_a_day_before_and_after_it_is_seen_from_both_ends(use_cases: CalendarUseCases) -> None:
     starts_at, day, half = MONDAY + timedelta(days=3), timedelta(days=1), timedelta(hours=12)
     first, last = starts_at - day, starts_at + half + day - FIVE
-    await desk.reservations.reserve(UUID(int=1), a_reservation_request(service_id=LONG, patient_id=PATIENT, starts_at=starts_at))
+    await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(service_id=LONG, patient_id=PATIENT, starts_at=starts_at))
     ends = [first - FIVE, first, last, last + FIVE]
-    assert [await against(desk, each) for each in ends] == [[], ["buffer"], ["buffer"], []]
-    for each in (first, last):
+    assert [await against(use_cases, item) for item in ends] == [[], ["buffer"], ["buffer"], []]
+    for item in (first, last):
         with pytest.raises(SlotTaken):
-            await desk.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=each))
+            await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=item))

@@ -134,7 +134,7 @@ class Change:
     """What happens to whom, and who is blocked then."""
 
     whom: UUID
-    deed: Callable[[SqlCalendarStore], Awaitable[object]]
+    action: Callable[[SqlCalendarStore], Awaitable[object]]
     expected: set[UUID]
 
 
@@ -153,7 +153,7 @@ def watched(store: SqlCalendarStore, **meanwhile: Any) -> Watched:
 @changes
 async def test_what_changes_while_a_doctor_is_settled_counts(store: SqlCalendarStore, change: Change) -> None:
     await save(store, NORTH)
-    meanwhile = Once(partial(change.deed, store), seconds=0.3)
+    meanwhile = Once(partial(change.action, store), seconds=0.3)
     await closures(watched(store, whom=change.whom, met=meanwhile)).settle_pending()
     await meanwhile.result()
     assert await blocked(store) == change.expected
@@ -163,7 +163,7 @@ async def test_what_changes_while_a_doctor_is_settled_counts(store: SqlCalendarS
 @changes
 async def test_what_changed_after_doctors_were_listed_counts(store: SqlCalendarStore, change: Change) -> None:
     await save(store, NORTH)
-    await closures(watched(store, paged=Once(partial(change.deed, store)))).settle_pending()
+    await closures(watched(store, paged=Once(partial(change.action, store)))).settle_pending()
     assert await blocked(store) == change.expected
     assert await closures(store).settle_pending() == 0
 
@@ -232,7 +232,7 @@ async def test_the_first_thousand_are_told_and_whether_that_is_all(tmp_path: Pat
             await tx.connection.execute(insert(CLAIMS), [to_row(claim) | {"changed_at": NOON} for claim in claims])
         closed = await closures(Hurried(store.database, store.now)).close(EVERYWHERE)
     expected = sorted(claims, key=lambda claim: (claim.slot.visit.start if claim.slot else 0, claim.id))[:1000]
-    assert [each.appointment_id for each in closed.affected] == [claim.id for claim in expected]
+    assert [item.appointment_id for item in closed.affected] == [claim.id for claim in expected]
     assert closed.complete is complete
 
 

@@ -35,28 +35,28 @@ async def calendar(store: SqlCalendarStore) -> Reservations:
         await tx.save_doctor_rules(a_doctor(services=[service.id for service in SERVICES]))
         for service in SERVICES:
             await tx.save_service_rules(service)
-    rulebook = RuleCache(store, FakeRuleOwner())
-    return Reservations(store, rulebook, lambda: NOON)
+    rule_cache = RuleCache(store, FakeRuleOwner())
+    return Reservations(store, rule_cache, lambda: NOON)
 
 
-async def run(reservations: Reservations, wishes: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
-    async def one(appointment_id: UUID, wish: ReserveTime) -> Reservation:
-        return await repeat_until_decided(lambda: reservations.reserve(appointment_id, wish))
+async def run(reservations: Reservations, requests: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
+    async def one(appointment_id: UUID, request: ReserveTime) -> Reservation:
+        return await repeat_until_decided(lambda: reservations.reserve(appointment_id, request))
 
-    answers = await asyncio.gather(*(one(*wish) for wish in wishes.items()), return_exceptions=True)
-    won = {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Reservation)}
-    return won, {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Exception)}
+    answers = await asyncio.gather(*(one(*request) for request in requests.items()), return_exceptions=True)
+    won = {key: answer for key, answer in zip(requests, answers, strict=True) if isinstance(answer, Reservation)}
+    return won, {key: answer for key, answer in zip(requests, answers, strict=True) if isinstance(answer, Exception)}
 
 
-def span_of(wish: ReserveTime) -> range:
-    service = next(ServiceTerms.from_rules(rules) for rules in SERVICES if rules.id == wish.service_id)
-    return service.doctor_span(int(wish.starts_at.timestamp()) // 300)
+def span_of(request: ReserveTime) -> range:
+    service = next(ServiceTerms.from_rules(rules) for rules in SERVICES if rules.id == request.service_id)
+    return service.doctor_span(int(request.starts_at.timestamp()) // 300)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
     chance = random.Random(seed)
-    wishes = {
+    requests = {
         UUID(int=number): a_reservation_request(
             patient_id=UUID(int=10_000 + number),
             service_id=chance.choice(SERVICES).id,
@@ -65,20 +65,20 @@ async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
         for number in range(1, PATIENTS + 1)
     }
     async with open_store(sql_url) as store:
-        won, lost = await run(await calendar(store), wishes)
-        assert {type(why) for why in lost.values()} == {SlotTaken}
-        grains = Counter(grain for key in won for grain in span_of(wishes[key]))
+        won, refusals = await run(await calendar(store), requests)
+        assert {type(why) for why in refusals.values()} == {SlotTaken}
+        grains = Counter(grain for key in won for grain in span_of(requests[key]))
         assert set(grains.values()) == {1}
         assert {grain: who for (person, grain), who in (await list_claimed_grains(store)).items() if person == DOCTOR} == {
-            grain: key for key in won for grain in span_of(wishes[key])
+            grain: key for key in won for grain in span_of(requests[key])
         }
-        assert all(set(span_of(wishes[key])) & set(grains) for key in lost)
+        assert all(set(span_of(requests[key])) & set(grains) for key in refusals)
         assert [claim.appointment_id for claim in await store.list_live_claims(PATIENTS, None)] == sorted(won)
 
 
 async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -> None:
     doctors = [a_doctor(id=UUID(int=0xD00 + number), services=[SERVICES[0].id]) for number in range(20)]
-    wishes = {
+    requests = {
         UUID(int=number): a_reservation_request(service_id=SERVICES[0].id, doctor_id=doctor.id)
         for number, doctor in enumerate(doctors, start=1)
     }
@@ -87,16 +87,16 @@ async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -
         async with store.begin() as tx:
             for doctor in doctors:
                 await tx.save_doctor_rules(doctor)
-        won, lost = await run(reservations, wishes)
+        won, refusals = await run(reservations, requests)
         assert len(won) == 1
-        assert {type(why) for why in lost.values()} == {PatientBusy}
+        assert {type(why) for why in refusals.values()} == {PatientBusy}
         assert len(await list_claimed_grains(store)) == 6
 
 
 async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         reservations = await calendar(store)
-        wish = a_reservation_request(service_id=SERVICES[1].id)
-        answers = await asyncio.gather(*(repeat_until_decided(lambda: reservations.reserve(UUID(int=1), wish)) for _ in range(20)))
+        request = a_reservation_request(service_id=SERVICES[1].id)
+        answers = await asyncio.gather(*(repeat_until_decided(lambda: reservations.reserve(UUID(int=1), request)) for _ in range(20)))
         assert len(set(map(str, answers))) == 1
         assert len(await list_claimed_grains(store)) == 9 + 6

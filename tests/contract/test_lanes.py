@@ -28,7 +28,7 @@ from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT,
 
 DOCTORS, PATIENTS, HOUR = range(1, 3), range(11, 31), range(100, 124)
 QUARTER = timedelta(minutes=15)
-Deed = Callable[[], Awaitable[object]]
+Action = Callable[[], Awaitable[object]]
 
 
 @dataclass
@@ -37,10 +37,10 @@ class Ledger:
 
     lanes: Lanes = field(default_factory=dict)
 
-    def take(self, one: UUID, takes: Iterable[ResourceSpan], *, over: bool) -> bool:
+    def take(self, one: UUID, takes: Iterable[ResourceSpan], *, may_overlap: bool) -> bool:
         """Whether it could be had: an ordinary claim only where nobody is, whoever lies over others in the lowest free lane."""
         keys = keys_of(takes)
-        if not over and any(key in self.lanes for key in keys):
+        if not may_overlap and any(key in self.lanes for key in keys):
             return False
         for key in keys:
             taken = self.lanes.setdefault(key, {})
@@ -89,9 +89,9 @@ class Calendar:
             await tx.delete_block(block)
         self.blocks.pop(block.id, None)
 
-    def releases(self) -> list[Deed]:
+    def releases(self) -> list[Action]:
         """The end of all that stands."""
-        cancels: list[Deed] = [partial(self.cancel, claim) for claim in self.claims.values()]
+        cancels: list[Action] = [partial(self.cancel, claim) for claim in self.claims.values()]
         return cancels + [partial(self.delete_block, block) for block in self.blocks.values()]
 
     async def sound(self) -> None:
@@ -99,8 +99,8 @@ class Calendar:
         found = await list_lanes(self.store)
         assert all(0 in taken for taken in found.values())
         standing: list[Claim | TimeBlock] = [*self.claims.values(), *self.blocks.values()]
-        wanted = Counter((*key, one.id) for one in standing for key in keys_of(one.resource_spans))
-        assert wanted == Counter((*key, one) for key, taken in found.items() for one in taken.values())
+        requested = Counter((*key, one.id) for one in standing for key in keys_of(one.resource_spans))
+        assert requested == Counter((*key, one) for key, taken in found.items() for one in taken.values())
         assert all(
             found[key][0] == claim.id for claim in self.claims.values() if not claim.may_overlap for key in keys_of(claim.resource_spans)
         )
@@ -110,9 +110,9 @@ def keys_of(takes: Iterable[ResourceSpan]) -> list[tuple[UUID, int]]:
     return [(who, grain) for who, span in takes for grain in span]
 
 
-def claim_by(chance: random.Random, number: int, *, over: bool) -> Claim:
+def claim_by(chance: random.Random, number: int, *, may_overlap: bool) -> Claim:
     who, start = (chance.choice(DOCTORS), chance.choice(PATIENTS)), chance.choice(HOUR)
-    return replace(a_claim(number, *who, start, length=chance.randrange(1, 7), buffer=chance.randrange(3)), may_overlap=over)
+    return replace(a_claim(number, *who, start, length=chance.randrange(1, 7), buffer=chance.randrange(3)), may_overlap=may_overlap)
 
 
 def leave(number: int, doctor: int, span: range) -> TimeBlock:
@@ -124,9 +124,9 @@ def block_by(chance: random.Random, number: int) -> TimeBlock:
     return leave(number, chance.choice(DOCTORS), range(start, start + chance.randrange(1, 16)))
 
 
-async def together(deeds: Iterable[Deed]) -> list[BaseException]:
+async def together(actions: Iterable[Action]) -> list[BaseException]:
     """All at once; what became of those that failed."""
-    answers = await asyncio.gather(*(repeat_until_decided(deed) for deed in deeds), return_exceptions=True)
+    answers = await asyncio.gather(*(repeat_until_decided(action) for action in actions), return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, BaseException)]
 
 
@@ -146,11 +146,11 @@ async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number
         await (calendar.cancel(one) if isinstance(one, Claim) else calendar.delete_block(one))
     elif kind == "block":
         block = block_by(chance, number)
-        ledger.take(block.id, block.resource_spans, over=True)
+        ledger.take(block.id, block.resource_spans, may_overlap=True)
         await calendar.block(block)
     else:
-        claim = claim_by(chance, number, over=kind == "overbook")
-        if ledger.take(claim.id, claim.resource_spans, over=claim.may_overlap):
+        claim = claim_by(chance, number, may_overlap=kind == "overbook")
+        if ledger.take(claim.id, claim.resource_spans, may_overlap=claim.may_overlap):
             await calendar.book(claim)
         else:
             with pytest.raises(SlotTaken):
@@ -169,9 +169,9 @@ async def test_the_table_says_what_a_ledger_says_and_is_empty_in_the_end(calenda
     assert await list_lanes(calendar.store) == {}
 
 
-def arrivals(calendar: Calendar, chance: random.Random, first: int) -> list[Deed]:
+def arrivals(calendar: Calendar, chance: random.Random, first: int) -> list[Action]:
     """30 who lie over others, 30 ordinary claims, 10 leaves."""
-    claims = [claim_by(chance, first + number, over=number < 30) for number in range(60)]
+    claims = [claim_by(chance, first + number, may_overlap=number < 30) for number in range(60)]
     blocks = [block_by(chance, first + 100 + number) for number in range(10)]
     return [*(partial(calendar.book, claim) for claim in claims), *(partial(calendar.block, block) for block in blocks)]
 
@@ -180,8 +180,8 @@ def arrivals(calendar: Calendar, chance: random.Random, first: int) -> list[Deed
 async def test_racing_overbooks_leaves_and_releases_keep_lane_0_and_leave_nothing_behind(calendar: Calendar, seed: int) -> None:
     chance = random.Random(seed)
     for first in (1000, 2000, 3000):
-        deeds = calendar.releases()[::2] + arrivals(calendar, chance, first)
-        failed = await together(chance.sample(deeds, len(deeds)))
+        actions = calendar.releases()[::2] + arrivals(calendar, chance, first)
+        failed = await together(chance.sample(actions, len(actions)))
         assert {type(why) for why in failed} == {SlotTaken}
         await calendar.sound()
     assert len(calendar.claims) + len(calendar.blocks) >= 50
@@ -226,65 +226,67 @@ async def test_a_leave_and_the_bookings_that_race_with_it_both_stand_or_come_too
 # The same through the decision: seats, caps, holds, and any doctor
 
 
-async def a_desk(store: SqlCalendarStore, *, doctors: int = 1, **terms: int) -> CalendarUseCases:
+async def open_use_cases(store: SqlCalendarStore, *, doctors: int = 1, **terms: int) -> CalendarUseCases:
     """For a service that takes a quarter of an hour."""
     service = a_service(duration_minutes=15, slot_step_minutes=15, **terms)
     return await CalendarUseCases.opened(store, NOON, [a_doctor(id=UUID(int=DOCTOR.int + number)) for number in range(doctors)], [service])
 
 
-def book(desk: CalendarUseCases, number: int, *, quarters: int = 0, **changes: Any) -> Deed:
-    wish = a_reservation_request(patient_id=UUID(int=10_000 + number), starts_at=NINE + quarters * QUARTER, **changes)
-    return partial(desk.reservations.reserve, UUID(int=number), wish)
+def book(use_cases: CalendarUseCases, number: int, *, quarters: int = 0, **changes: Any) -> Action:
+    request = a_reservation_request(patient_id=UUID(int=10_000 + number), starts_at=NINE + quarters * QUARTER, **changes)
+    return partial(use_cases.reservations.reserve, UUID(int=number), request)
 
 
-def release(desk: CalendarUseCases, claims: Iterable[Claim]) -> list[Deed]:
-    return [partial(desk.reservations.release, claim.id, claim.revision) for claim in claims]
+def release(use_cases: CalendarUseCases, claims: Iterable[Claim]) -> list[Action]:
+    return [partial(use_cases.reservations.release, claim.id, claim.revision) for claim in claims]
 
 
-async def standing(desk: CalendarUseCases) -> list[Claim]:
-    return await desk.store.list_live_claims(100, None)
+async def standing(use_cases: CalendarUseCases) -> list[Claim]:
+    return await use_cases.store.list_live_claims(100, None)
 
 
 async def test_a_group_has_as_many_patients_as_seats_and_takes_the_doctor_once(sql_url: str) -> None:
     async with open_store(sql_url) as store:
-        desk = await a_desk(store, capacity=8)
-        lost = await together(book(desk, number) for number in range(1, 51))
-        group = await standing(desk)
-        assert ({type(why) for why in lost}, len(lost), len(group)) == ({SlotTaken}, 42, 8)
+        use_cases = await open_use_cases(store, capacity=8)
+        refusals = await together(book(use_cases, number) for number in range(1, 51))
+        group = await standing(use_cases)
+        assert ({type(why) for why in refusals}, len(refusals), len(group)) == ({SlotTaken}, 42, 8)
         doctors = [one for (person, _), one in (await list_claimed_grains(store)).items() if person == DOCTOR]
         assert doctors == [claim.slot.session_id for claim in group if claim.slot][:3]
-        assert await together(release(desk, group)) == []
+        assert await together(release(use_cases, group)) == []
         assert await list_lanes(store) == {}
-        assert await together([book(desk, 99)]) == []
+        assert await together([book(use_cases, 99)]) == []
 
 
 async def test_patients_join_while_others_leave_and_no_seat_is_lost_or_sold_twice(sql_url: str) -> None:
     async with open_store(sql_url) as store:
-        desk = await a_desk(store, capacity=4)
+        use_cases = await open_use_cases(store, capacity=4)
         for first in (100, 200, 300):
-            lost = await together([*release(desk, await standing(desk)), *(book(desk, first + number) for number in range(20))])
-            here = await standing(desk)
-            assert {type(why) for why in lost} <= {SlotTaken}
-            assert len(here) + len(lost) == 20
-            assert len(here) <= 4
-            assert len(await list_claimed_grains(store)) == (3 + 3 * len(here) if here else 0)
-        assert await together(release(desk, await standing(desk))) == []
+            refusals = await together(
+                [*release(use_cases, await standing(use_cases)), *(book(use_cases, first + number) for number in range(20))]
+            )
+            booked = await standing(use_cases)
+            assert {type(why) for why in refusals} <= {SlotTaken}
+            assert len(booked) + len(refusals) == 20
+            assert len(booked) <= 4
+            assert len(await list_claimed_grains(store)) == (3 + 3 * len(booked) if booked else 0)
+        assert await together(release(use_cases, await standing(use_cases))) == []
         assert await list_lanes(store) == {}
 
 
 async def test_a_cap_is_reached_and_not_passed_by_patients_who_race_for_different_times(sql_url: str) -> None:
     async with open_store(sql_url) as store:
-        desk = await a_desk(store, daily_cap=5)
-        lost = await together(book(desk, number, quarters=number) for number in range(1, 31))
-        told = {reason["code"] for why in lost if isinstance(why, NotBookable) for reason in why.facts["reasons"]}
-        assert (len(await standing(desk)), len(lost), told) == (5, 25, {"daily_cap_reached"})
+        use_cases = await open_use_cases(store, daily_cap=5)
+        refusals = await together(book(use_cases, number, quarters=number) for number in range(1, 31))
+        expected = {reason["code"] for why in refusals if isinstance(why, NotBookable) for reason in why.facts["reasons"]}
+        assert (len(await standing(use_cases)), len(refusals), expected) == (5, 25, {"daily_cap_reached"})
 
 
 async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) -> None:
     async with open_store(sql_url) as store:
-        desk, owner = await a_desk(store), Caller(PATIENT, Role.PATIENT)
-        wishes = [HoldRequest(CHECKUP, DOCTOR, NINE + number % 25 * QUARTER) for number in range(40)]
-        racing = [partial(desk.holds.hold, UUID(int=number), wish, owner) for number, wish in enumerate(wishes, start=1)]
+        use_cases, owner = await open_use_cases(store), Caller(PATIENT, Role.PATIENT)
+        requests = [HoldRequest(CHECKUP, DOCTOR, NINE + number % 25 * QUARTER) for number in range(40)]
+        racing = [partial(use_cases.holds.hold, UUID(int=number), request, owner) for number, request in enumerate(requests, start=1)]
         assert await together(racing) == []
         async with store.begin() as tx:
             (hold,) = await tx.list_holds_of_owner(PATIENT)
@@ -294,8 +296,8 @@ async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) 
 @pytest.mark.parametrize(("doctors", "patients"), [(2, 2), (3, 10)])
 async def test_any_doctor_is_found_as_long_as_one_is_free(sql_url: str, doctors: int, patients: int) -> None:
     async with open_store(sql_url) as store:
-        desk = await a_desk(store, doctors=doctors)
-        lost = await together(book(desk, number, doctor_id=None) for number in range(1, patients + 1))
-        seen = [claim.slot.doctor_id for claim in await standing(desk) if claim.slot]
-        assert (len(seen), len(set(seen)), len(lost)) == (doctors, doctors, patients - doctors)
-        assert {type(why) for why in lost} <= {SlotTaken}
+        use_cases = await open_use_cases(store, doctors=doctors)
+        refusals = await together(book(use_cases, number, doctor_id=None) for number in range(1, patients + 1))
+        seen = [claim.slot.doctor_id for claim in await standing(use_cases) if claim.slot]
+        assert (len(seen), len(set(seen)), len(refusals)) == (doctors, doctors, patients - doctors)
+        assert {type(why) for why in refusals} <= {SlotTaken}

@@ -79,16 +79,16 @@ class Watching(SqlCalendarStore):
 class Race:
     """A clinic in which someone already sits in a group at nine; `first` is where the other comes in between, `then` its answer."""
 
-    desk: CalendarUseCases
+    use_cases: CalendarUseCases
     first: CalendarUseCases
     moments: dict[str, Moment]
     then: asyncio.Task[object] | None = None
 
-    def at(self, moment: str, deed: Moment, *, waits: bool) -> None:
+    def at(self, moment: str, action: Moment, *, waits: bool) -> None:
         """Begins the deed at that moment; whoever waits goes on when the deed is done, or has to wait itself."""
 
         async def begin() -> None:
-            self.then = asyncio.ensure_future(deed())
+            self.then = asyncio.ensure_future(action())
             await asyncio.wait({self.then}, timeout=None if waits else 0.5)
 
         self.moments[moment] = begin
@@ -103,17 +103,17 @@ async def race(mysql_url: str) -> AsyncIterator[Race]:
     """On a server; in SQLite the other could not even begin."""
     async with open_store(mysql_url) as store:
         moments: dict[str, Moment] = {}
-        desk = await a_desk(store)
+        use_cases = await open_use_cases(store)
         watching = CalendarUseCases(Watching(store.database, store.now, moments=moments), NOON)
-        yield Race(desk, watching, moments)
+        yield Race(use_cases, watching, moments)
 
 
-async def a_desk(store: SqlCalendarStore) -> CalendarUseCases:
+async def open_use_cases(store: SqlCalendarStore) -> CalendarUseCases:
     services = [a_service(), a_service(id=GROUP, capacity=4), a_service(id=CAPPED, daily_cap=2)]
-    doctors = [a_doctor(id=each, services=[service.id for service in services]) for each in (DOCTOR, COLLEAGUE, THIRD)]
-    desk = await CalendarUseCases.opened(store, NOON, doctors, services)
-    await book(desk, 1, NINE, service_id=GROUP)
-    return desk
+    doctors = [a_doctor(id=item, services=[service.id for service in services]) for item in (DOCTOR, COLLEAGUE, THIRD)]
+    use_cases = await CalendarUseCases.opened(store, NOON, doctors, services)
+    await book(use_cases, 1, NINE, service_id=GROUP)
+    return use_cases
 
 
 def start_of(service: UUID) -> datetime:
@@ -123,80 +123,80 @@ def start_of(service: UUID) -> datetime:
 
 @BOTH
 async def test_who_books_after_a_leave_has_looked_comes_too_late(race: Race, service: UUID) -> None:
-    race.at("looked", lambda: book(race.desk, 2, start_of(service), service_id=service), waits=False)
+    race.at("looked", lambda: book(race.use_cases, 2, start_of(service), service_id=service), waits=False)
     await take(race.first, keep(1))
     with pytest.raises(NotBookable):
         await race.answer()
-    assert list(await places(race.desk)) == [1]
+    assert list(await places(race.use_cases)) == [1]
 
 
 @BOTH
 async def test_a_leave_that_is_taken_after_a_booking_was_decided_and_before_it_is_written_stands(race: Race, service: UUID) -> None:
-    race.at("decided", lambda: take(race.desk, keep(1)), waits=True)
+    race.at("decided", lambda: take(race.use_cases, keep(1)), waits=True)
     with pytest.raises(NotBookable):
         await book(race.first, 2, start_of(service), service_id=service)
     await race.answer()
-    assert list(await places(race.desk)) == [1]
+    assert list(await places(race.use_cases)) == [1]
 
 
 @BOTH
 async def test_a_leave_waits_for_a_booking_that_is_being_written_and_must_decide_about_it(race: Race, service: UUID) -> None:
-    race.at("written", lambda: take(race.desk, keep(1)), waits=False)
+    race.at("written", lambda: take(race.use_cases, keep(1)), waits=False)
     await book(race.first, 2, start_of(service), service_id=service)
     with pytest.raises(AffectedChanged) as refused:
         await race.answer()
-    assert [each.appointment_id.int for each in refused.value.facts["affected"]] == [1, 2]
+    assert [item.appointment_id.int for item in refused.value.facts["affected"]] == [1, 2]
 
 
 async def test_two_leaves_that_move_to_one_colleague_do_not_pass_the_cap_together(race: Race) -> None:
-    await book(race.desk, 2, NINE + HALF, service_id=CAPPED)
-    await book(race.desk, 3, NINE, service_id=CAPPED, doctor_id=THIRD)
-    await book(race.desk, 4, NINE, service_id=CAPPED, doctor_id=COLLEAGUE)
-    race.at("left", lambda: take(race.desk, move(3, NINE + 4 * HALF), number=901, doctor=THIRD), waits=False)
+    await book(race.use_cases, 2, NINE + HALF, service_id=CAPPED)
+    await book(race.use_cases, 3, NINE, service_id=CAPPED, doctor_id=THIRD)
+    await book(race.use_cases, 4, NINE, service_id=CAPPED, doctor_id=COLLEAGUE)
+    race.at("left", lambda: take(race.use_cases, move(3, NINE + 4 * HALF), number=901, doctor=THIRD), waits=False)
     await take(race.first, keep(1), move(2, NINE + 2 * HALF))
     with pytest.raises(NotBookable) as refused:
         await race.answer()
     assert [reason["code"] for reason in refused.value.facts["reasons"]] == ["daily_cap_reached"]
-    assert [place.doctor_id for place in (await places(race.desk)).values()].count(COLLEAGUE) == 2
+    assert [place.doctor_id for place in (await places(race.use_cases)).values()].count(COLLEAGUE) == 2
 
 
 async def test_a_booking_and_a_leave_that_moves_do_not_pass_the_cap_together(race: Race) -> None:
-    await book(race.desk, 2, NINE + HALF, service_id=CAPPED)
-    await book(race.desk, 4, NINE, service_id=CAPPED, doctor_id=COLLEAGUE)
-    race.at("left", lambda: book(race.desk, 5, NINE + 4 * HALF, service_id=CAPPED, doctor_id=COLLEAGUE), waits=False)
+    await book(race.use_cases, 2, NINE + HALF, service_id=CAPPED)
+    await book(race.use_cases, 4, NINE, service_id=CAPPED, doctor_id=COLLEAGUE)
+    race.at("left", lambda: book(race.use_cases, 5, NINE + 4 * HALF, service_id=CAPPED, doctor_id=COLLEAGUE), waits=False)
     await take(race.first, keep(1), move(2, NINE + 2 * HALF))
     with pytest.raises(NotBookable):
         await race.answer()
 
 
-async def decided_on(desk: CalendarUseCases, number: int, time: Time) -> set[int]:
+async def decided_on(use_cases: CalendarUseCases, number: int, time: Time) -> set[int]:
     """A leave whose doctor keeps every other appointment, and looks again when others have come; the numbers of those kept."""
     found: list[int] = []
     while True:
         try:
-            await take(desk, *(keep(each) if each % 2 else cancel(each) for each in found), number=number, time=time)
+            await take(use_cases, *(keep(item) if item % 2 else cancel(item) for item in found), number=number, time=time)
         except AffectedChanged as changed:
-            found = [each.appointment_id.int for each in changed.facts["affected"]]
+            found = [item.appointment_id.int for item in changed.facts["affected"]]
         else:
-            return {each for each in found if each % 2}
+            return {item for item in found if item % 2}
 
 
-async def try_to_book(desk: CalendarUseCases, number: int, start: datetime, service: UUID) -> None:
+async def try_to_book(use_cases: CalendarUseCases, number: int, start: datetime, service: UUID) -> None:
     with suppress(SlotTaken, NotBookable):
-        await book(desk, number, start, service_id=service)
+        await book(use_cases, number, start, service_id=service)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_whatever_stands_in_a_leave_in_the_end_was_kept(sql_url: str, seed: int) -> None:
     chance = random.Random(seed)
     async with open_store(sql_url) as store:
-        desk = await a_desk(store)
+        use_cases = await open_use_cases(store)
         for week in range(2):
             time = (MORNING[0] + timedelta(weeks=week), MORNING[1] + timedelta(weeks=week))
-            wishes = [(100 * week + number, time[0] + chance.randrange(6) * HALF) for number in range(10, 26)]
-            bookers = [try_to_book(desk, number, start, chance.choice([CHECKUP, GROUP])) for number, start in wishes]
-            kept = (await asyncio.gather(decided_on(desk, 900 + week, time), *bookers))[0]
-            assert {number for number, place in (await places(desk)).items() if is_in(time, place)} == kept
+            requests = [(100 * week + number, time[0] + chance.randrange(6) * HALF) for number in range(10, 26)]
+            bookers = [try_to_book(use_cases, number, start, chance.choice([CHECKUP, GROUP])) for number, start in requests]
+            kept = (await asyncio.gather(decided_on(use_cases, 900 + week, time), *bookers))[0]
+            assert {number for number, place in (await places(use_cases)).items() if is_in(time, place)} == kept
 
 
 def is_in(time: Time, place: BookedSlot) -> bool:

@@ -12,6 +12,6 @@ from tests.contract.grain_table import open_store
 async def test_as_many_win_as_the_table_says_and_no_grain_is_held_twice(sql_url: str, seed: int) -> None:
     race = Race(seed, claims=1_000, intervals=20)
     async with open_store(sql_url) as store:
-        won = await run(store, race.wishes())
+        won = await run(store, race.requests())
         assert 1 < len(won) < 20
         await verified(store, race, won)

@@ -52,8 +52,8 @@ class Watched(SqlCalendarStore):
 async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
     """In which a leave stands."""
     async with open_store(sql_url) as store:
-        desk = await CalendarUseCases.opened(store, NOON, [a_doctor()], [a_service()])
-        await desk.leaves.take(LEAVE, Caller(DOCTOR, Role.DOCTOR))
+        use_cases = await CalendarUseCases.opened(store, NOON, [a_doctor()], [a_service()])
+        await use_cases.leaves.take(LEAVE, Caller(DOCTOR, Role.DOCTOR))
         yield store
 
 
@@ -61,10 +61,10 @@ def withdraw(store: SqlCalendarStore) -> Awaitable[None]:
     return CalendarUseCases(store, NOON).leaves.withdraw(DOCTOR, LEAVE.id)
 
 
-async def is_done(deed: Awaitable[object]) -> bool:
+async def is_done(action: Awaitable[object]) -> bool:
     """Whether there was a leave to withdraw."""
     try:
-        await deed
+        await action
     except NoSuchLeave:
         return False
     return True

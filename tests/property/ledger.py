@@ -136,10 +136,10 @@ class Ledger:
         return refused
 
     def affected(self, doctor: UUID, span: range) -> list[UUID]:
-        here = [
+        service = [
             (visit.spot.start, one) for one, visit in self.visits.items() if visit.spot.doctor == doctor and meet(visit.spot.visit, span)
         ]
-        return [one for _, one in sorted(here)]
+        return [one for _, one in sorted(service)]
 
     # How it decides
 
@@ -185,7 +185,7 @@ class Ledger:
             return "affected_changed"
         self.leaves[one] = doctor, span
         self._drop(key for key, held in self.holds.items() if held.spot.doctor == doctor and meet(held.spot.span, span))
-        going = {each: (self.visits.pop(each), outcome) for each, outcome in outcomes.items() if outcome != "keep"}
+        going = {item: (self.visits.pop(item), outcome) for item, outcome in outcomes.items() if outcome != "keep"}
         for moved, (visit, spot) in going.items():
             if not isinstance(spot, Spot):
                 continue
@@ -210,9 +210,9 @@ class Ledger:
             return
         visits = [visit.spot for one, visit in self.visits.items() if one != exclude_appointment_id]
         others = [held.spot for held in self.holds.values() if held.is_active(self.now) and held.owner != viewer]
-        here = [each for each in [*visits, *others, spot] if each.doctor == spot.doctor]
+        service = [item for item in [*visits, *others, spot] if item.doctor == spot.doctor]
         alike = {one: held.spot for one, held in self._of(viewer) if (held.spot.doctor, held.spot.terms) == (spot.doctor, spot.terms)}
-        self._drop(one for one, mine in alike.items() if mine not in here and count(spot.terms, [*here, mine]) > spot.terms.daily_cap)
+        self._drop(one for one, mine in alike.items() if mine not in service and count(spot.terms, [*service, mine]) > spot.terms.daily_cap)
 
     def _drop(self, going: Iterable[UUID]) -> None:
         for one in list(going):
@@ -235,7 +235,7 @@ class Ledger:
     def _of_spots(self, tell: Callable[[Spot], T | None]) -> dict[UUID, T]:
         spots = {one: visit.spot for one, visit in self.visits.items()}
         spots |= {one: held.spot for one, held in self.holds.items() if held.live}
-        return {one: told for one, spot in spots.items() if (told := tell(spot)) is not None}
+        return {one: expected for one, spot in spots.items() if (expected := tell(spot)) is not None}
 
 
 def count(terms: Terms, spots: list[Spot]) -> int:

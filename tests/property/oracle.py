@@ -106,8 +106,8 @@ class Oracle:
         standing = [hold for hold in self.holds if hold.counts and not hold.own and self.now < hold.until]
         counted = [*(visit for visit in self.booked if visit.counts), *self.groups, *standing]
         zone = ZoneInfo(self.doctor.time_zone)
-        wanted = start.astimezone(zone).strftime(period)
-        return sum(visit.starts_at.astimezone(zone).strftime(period) == wanted for visit in counted) >= cap
+        requested = start.astimezone(zone).strftime(period)
+        return sum(visit.starts_at.astimezone(zone).strftime(period) == requested for visit in counted) >= cap
 
     def _in_a_window(self, instant: datetime) -> bool:
         return any(True for _ in self._windows_at(instant))

@@ -49,10 +49,10 @@ class Trying:
             raise Undone
 
 
-async def refusal_of(asked: Awaitable[object]) -> Refusal | None:
+async def refusal_of(requested: Awaitable[object]) -> Refusal | None:
     """None: it is granted."""
     try:
-        await asked
+        await requested
     except Undone:
         return None
     except Refusal as refusal:
@@ -75,17 +75,17 @@ class Enquiry:
         return self.clinic.now
 
     async def listed(self) -> set[datetime]:
-        question = SlotQuery(SERVICE, (DOCTOR,), begins=self.clinic.begins, ends=self.clinic.ends, limit=1000)
-        return {slot.starts_at for slot in (await SlotSearch(self.store, self.rules, self.now).list_free(question, self.clinic.by)).items}
+        query = SlotQuery(SERVICE, (DOCTOR,), begins=self.clinic.begins, ends=self.clinic.ends, limit=1000)
+        return {slot.starts_at for slot in (await SlotSearch(self.store, self.rules, self.now).list_free(query, self.clinic.by)).items}
 
     async def explained(self, start: datetime) -> set[str]:
-        told = await SlotSearch(self.store, self.rules, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
-        return {reason.code for reason in told.reasons}
+        expected = await SlotSearch(self.store, self.rules, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
+        return {reason.code for reason in expected.reasons}
 
     async def booked(self, start: datetime) -> Refusal | None:
         by = Actor(id=self.clinic.by.id, role=self.clinic.by.role)
-        wish = ReserveTime(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
-        return await refusal_of(Reservations(Trying(self.store), self.rules, self.now).reserve(WISH, wish))  # type: ignore[arg-type]
+        request = ReserveTime(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
+        return await refusal_of(Reservations(Trying(self.store), self.rules, self.now).reserve(WISH, request))  # type: ignore[arg-type]
 
     async def held(self, start: datetime) -> Refusal | None:
         holds = Holds(Trying(self.store), self.rules, self.now)  # type: ignore[arg-type]
@@ -103,18 +103,18 @@ def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
 
 async def agree(store: CalendarStore, clinic: Clinic) -> None:
     """At the desk a booking knows its patient, who may be busy; nothing else that is asked there does."""
-    oracle, desk = await Filling(store, clinic).filled(), Enquiry(store, clinic)
+    oracle, use_cases = await Filling(store, clinic).filled(), Enquiry(store, clinic)
     own = [(visit.starts_at, visit.ends_at) for visit in oracle.booked if visit is clinic.booked[0]]
-    listed = await desk.listed()
+    listed = await use_cases.listed()
     for start in clinic.starts:
         reasons = oracle.reasons(start)
-        assert await desk.explained(start) == reasons
-        assert await desk.explained(start + clinic.late) == oracle.reasons(start + clinic.late)
+        assert await use_cases.explained(start) == reasons
+        assert await use_cases.explained(start + clinic.late) == oracle.reasons(start + clinic.late)
         assert (start in listed) == (not reasons)
-        held = await desk.held(start)
+        held = await use_cases.held(start)
         assert tells(held, reasons) or (held is not None and held.code == "too_many_holds" and not reasons)
         busy = any(start < end and begin < start + oracle.visit for begin, end in own)
-        assert tells(await desk.booked(start), reasons | ({"patient_busy"} if busy else set()))
+        assert tells(await use_cases.booked(start), reasons | ({"patient_busy"} if busy else set()))
 
 
 @given(clinics_at_work())

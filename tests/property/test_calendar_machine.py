@@ -46,7 +46,7 @@ people, picks = st.sampled_from(PEOPLE), st.integers(0, 99)
 doctors = st.sampled_from([DOCTOR, COLLEAGUE])
 starts = st.integers(0, 11).map(lambda number: grain_of(NINE) + number * QUARTER)
 spots = st.builds(Spot, st.sampled_from([*SERVICES, CAPPED, FEW]), doctors, starts)
-wishes = st.lists(st.tuples(spots, people), max_size=8)
+requests = st.lists(st.tuples(spots, people), max_size=8)
 fates = st.sampled_from(["keep", "cancel", "move"])
 
 
@@ -78,7 +78,7 @@ class Day(RuleBasedStateMachine):
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
         known = [a_doctor(id=one, services=[terms.id for terms in SERVICES]) for one in (DOCTOR, COLLEAGUE)]
-        self.desk = await CalendarUseCases.opened(
+        self.use_cases = await CalendarUseCases.opened(
             SqlCalendarStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES)
         )
 
@@ -90,11 +90,11 @@ class Day(RuleBasedStateMachine):
         self.count += 1
         return UUID(int=1_000 + self.count)
 
-    def answer(self, asked: Awaitable[object]) -> str | None:
+    def answer(self, requested: Awaitable[object]) -> str | None:
         """The refusal's code, and its reasons."""
 
         async def waited() -> None:
-            await asked
+            await requested
 
         try:
             self.runner.run(waited())
@@ -105,10 +105,10 @@ class Day(RuleBasedStateMachine):
     def reserve(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> None:
         standing = self.ledger.visits.get(one)
         times = {"starts_at": instant_of(spot.start), "revision": standing.revision + 1 if standing else 1}
-        wish = a_reservation_request(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
-        assert self.answer(self.desk.reservations.reserve(one, wish)) == self.ledger.book(one, spot, patient, held)
+        request = a_reservation_request(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
+        assert self.answer(self.use_cases.reservations.reserve(one, request)) == self.ledger.book(one, spot, patient, held)
 
-    @initialize(booked=wishes, held=wishes)
+    @initialize(booked=requests, held=requests)
     def the_day_is_busy_already(self, booked: list[tuple[Spot, UUID]], held: list[tuple[Spot, UUID]]) -> None:
         for spot, patient in booked:
             self.book(spot, patient)
@@ -121,29 +121,29 @@ class Day(RuleBasedStateMachine):
 
     @rule(spot=spots, owner=people)
     def hold(self, spot: Spot, owner: UUID) -> None:
-        one, wish = self.new(), HoldRequest(spot.terms.id, spot.doctor, instant_of(spot.start))
-        told = self.answer(self.desk.holds.hold(one, wish, Caller(owner, Role.PATIENT)))
-        assert told == self.ledger.hold(one, spot, owner)
+        one, request = self.new(), HoldRequest(spot.terms.id, spot.doctor, instant_of(spot.start))
+        expected = self.answer(self.use_cases.holds.hold(one, request, Caller(owner, Role.PATIENT)))
+        assert expected == self.ledger.hold(one, spot, owner)
 
     @some_holds
     @rule(minutes=st.sampled_from([1, 1, 4, 5]))
     def time_passes(self, minutes: int) -> None:
         self.ledger.now += timedelta(minutes=minutes)
-        self.desk.now = self.ledger.now
+        self.use_cases.now = self.ledger.now
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def extend(self, pick: int, other: UUID, is_owner: bool) -> None:
         one, held = picked(self.ledger.holds, pick)
         by = held.owner if is_owner else other
-        assert self.answer(self.desk.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
+        assert self.answer(self.use_cases.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def drop(self, pick: int, other: UUID, is_owner: bool) -> None:
         one, held = picked(self.ledger.holds, pick)
         by = held.owner if is_owner else other
-        assert self.answer(self.desk.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
+        assert self.answer(self.use_cases.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
@@ -167,7 +167,7 @@ class Day(RuleBasedStateMachine):
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         one, visit = picked(self.ledger.visits, pick)
-        assert self.answer(self.desk.reservations.release(one, visit.revision + 1)) is None
+        assert self.answer(self.use_cases.reservations.release(one, visit.revision + 1)) is None
         del self.ledger.visits[one]
 
     @some_visits
@@ -177,20 +177,20 @@ class Day(RuleBasedStateMachine):
         one, doctor = self.new(), visit.spot.doctor
         span = range(visit.spot.start - early, visit.spot.start - early + length)
         outcomes: dict[UUID, Spot | str] = {}
-        for each in self.ledger.affected(doctor, span)[forgets:]:
+        for item in self.ledger.affected(doctor, span)[forgets:]:
             fate = data.draw(fates)
-            there = Spot(self.ledger.visits[each].spot.terms, data.draw(doctors), data.draw(starts))
-            outcomes[each] = there if fate == "move" else fate
+            there = Spot(self.ledger.visits[item].spot.terms, data.draw(doctors), data.draw(starts))
+            outcomes[item] = there if fate == "move" else fate
         decided = tuple(decision(*outcome) for outcome in outcomes.items())
         leave = Leave(one, doctor, instant_of(span.start), instant_of(span.stop), "", doctor, NOON, decided)
-        told = self.answer(self.desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
-        assert told == self.ledger.take_leave(one, doctor, span, outcomes)
+        expected = self.answer(self.use_cases.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
+        assert expected == self.ledger.take_leave(one, doctor, span, outcomes)
 
     @some_leaves
     @rule(pick=picks)
     def withdraw(self, pick: int) -> None:
         one, (doctor, _) = picked(self.ledger.leaves, pick)
-        assert self.answer(self.desk.leaves.withdraw(doctor, one)) is None
+        assert self.answer(self.use_cases.leaves.withdraw(doctor, one)) is None
         del self.ledger.leaves[one]
 
     @invariant()

@@ -22,8 +22,8 @@ OWNER, OTHER = Caller(PATIENT, Role.PATIENT), Caller(UUID(int=0xB), Role.PATIENT
 @pytest.mark.parametrize(("by", "minutes", "against"), [(OWNER, 0, set()), (OTHER, 0, {"weekly_cap_reached"}), (OTHER, 5, set())])
 async def test_a_held_seat_fills_the_week_for_others_until_it_is_over(tmp_path: Path, by: Caller, minutes: int, against: set[str]) -> None:
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
-        desk = await CalendarUseCases.opened(store, NOON, [a_doctor(weekly=DAYS)], [a_service(capacity=3, weekly_cap=1)])
-        await desk.holds.hold(UUID(int=1), HoldRequest(CHECKUP, DOCTOR, NINE), OWNER)
-        desk.now += timedelta(minutes=minutes)
-        told = await desk.slots.explain(CHECKUP, DOCTOR, NINE + timedelta(days=2), by)
-        assert {reason.code for reason in told.reasons} == against
+        use_cases = await CalendarUseCases.opened(store, NOON, [a_doctor(weekly=DAYS)], [a_service(capacity=3, weekly_cap=1)])
+        await use_cases.holds.hold(UUID(int=1), HoldRequest(CHECKUP, DOCTOR, NINE), OWNER)
+        use_cases.now += timedelta(minutes=minutes)
+        expected = await use_cases.slots.explain(CHECKUP, DOCTOR, NINE + timedelta(days=2), by)
+        assert {reason.code for reason in expected.reasons} == against

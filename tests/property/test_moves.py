@@ -102,15 +102,15 @@ async def test_the_grains_are_as_the_ledger_has_them(store: SqlCalendarStore, wa
             await reservations.release(key, revision)
             ledger.release(key, revision)
         else:
-            wish = a_reservation_request(
+            request = a_reservation_request(
                 service_id=service.id, doctor_id=who, patient_id=whom, starts_at=NINE + timedelta(minutes=5 * start), revision=revision
             )
             taken = grains_of(who, start, service, buffers=True), grains_of(whom, start, service, buffers=False)
             expected = ledger.reserve(key, revision, *taken)
             if expected is None:
-                await reservations.reserve(key, wish)
+                await reservations.reserve(key, request)
             else:
                 with pytest.raises(expected):
-                    await reservations.reserve(key, wish)
+                    await reservations.reserve(key, request)
     mine = set(doctors) | set(patients)
     assert {grain: claim for grain, claim in (await list_claimed_grains(store)).items() if grain[0] in mine} == ledger.grains

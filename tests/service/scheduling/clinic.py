@@ -27,13 +27,13 @@ class DoctorService:
 
     doctors: list[DoctorRules] = field(default_factory=list)
     services: list[ServiceTypeRules] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     down: bool = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("down")
-        self.asked.append(request.url.path)
+        self.requested.append(request.url.path)
         _, _, kind, *rest = request.url.path.split("/")
         rules = [json.loads(rules.model_dump_json()) for rules in (self.doctors if kind == "doctors" else self.services)]
         if rest:
@@ -43,10 +43,10 @@ class DoctorService:
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, neighbour: DoctorService, **settings: Any) -> AsyncIterator[Running]:
-    async with running("scheduling_svc", folder, neighbour, **settings) as here:
-        await here.settle()
-        yield here
+async def a_clinic(folder: Path, doctor_service: DoctorService, **settings: Any) -> AsyncIterator[Running]:
+    async with running("scheduling_svc", folder, doctor_service, **settings) as service:
+        await service.settle()
+        yield service
 
 
 TABLES = ("claims", "seats", "doctors", "services", "offers")
@@ -55,24 +55,24 @@ TABLES = ("claims", "seats", "doctors", "services", "offers")
 @contextmanager
 def questions() -> Iterator[list[str]]:
     """What databases are asked meanwhile of people, rules and time; what jobs ask is of other tables."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     def note(*args: Any) -> None:
         if any(f"FROM {table}" in args[2] for table in TABLES):
-            asked.append(args[2])
+            requested.append(args[2])
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield asked
+        yield requested
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-async def reserve(here: Running, appointment_id: int, **wish: Any) -> httpx.Response:
-    body = a_reservation_request(**wish).model_dump(mode="json")
-    return await here.http.put(f"/internal/reservations/{UUID(int=appointment_id)}", json=body, headers=APPOINTMENTS)
+async def reserve(clinic: Running, appointment_id: int, **fields: Any) -> httpx.Response:
+    body = a_reservation_request(**fields).model_dump(mode="json")
+    return await clinic.http.put(f"/internal/reservations/{UUID(int=appointment_id)}", json=body, headers=APPOINTMENTS)
 
 
-async def release(here: Running, appointment_id: int, revision: int) -> httpx.Response:
+async def release(clinic: Running, appointment_id: int, revision: int) -> httpx.Response:
     path = f"/internal/reservations/{UUID(int=appointment_id)}?revision={revision}"
-    return await here.http.delete(path, headers=APPOINTMENTS)
+    return await clinic.http.delete(path, headers=APPOINTMENTS)

@@ -21,14 +21,14 @@ VISIT, WANTED = UUID(int=0x100), UUID(int=0x101)
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
     doctors = [a_doctor(weekly=EVERY_DAY), a_doctor(id=COLLEAGUE, weekly=EVERY_DAY)]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(slot_step_minutes=15, horizon_days=300)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(slot_step_minutes=15, horizon_days=300)])) as clinic:
+        yield clinic
 
 
-async def chosen(here: Running, busy_at: str, start: str) -> UUID:
+async def chosen(clinic: Running, busy_at: str, start: str) -> UUID:
     """Who sees a patient when the first doctor is busy at another time."""
-    assert (await reserve(here, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
-    answer = await reserve(here, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
+    assert (await reserve(clinic, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
+    answer = await reserve(clinic, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
     return UUID(answer.json()["doctor_id"])
 
 

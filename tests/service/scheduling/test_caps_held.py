@@ -34,20 +34,20 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
         a_service(id=ONE_GROUP_A_WEEK, capacity=3, weekly_cap=1),
     ]
     doctors = [a_doctor(id=one, services=ALL, weekly=EVERY_DAY) for one in (DOCTOR, COLLEAGUE)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as clinic:
+        yield clinic
 
 
-async def hold(here: Running, by: UUID, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> str:
-    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
-    answer = await here.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, by))
+async def hold(clinic: Running, by: UUID, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> str:
+    request = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
+    answer = await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, by))
     assert answer.status_code == 201
     return str(answer.json()["id"])
 
 
-async def book(here: Running, number: int, by: UUID, service: UUID, start: datetime, **wish: Any) -> str:
+async def book(clinic: Running, number: int, by: UUID, service: UUID, start: datetime, **request: Any) -> str:
     """The refusal's code with its first reason, or `granted`."""
-    answer = (await reserve(here, number, patient_id=by, service_id=service, starts_at=start, **wish)).json()
+    answer = (await reserve(clinic, number, patient_id=by, service_id=service, starts_at=start, **request)).json()
     return " ".join([answer["code"], *(reason["code"] for reason in answer.get("reasons", []))]) if "code" in answer else "granted"
 
 

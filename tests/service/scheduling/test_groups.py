@@ -33,30 +33,30 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
         a_service(id=WEEKLY, weekly_cap=2),
     ]
     doctors = [a_doctor(services=ALL), a_doctor(id=COLLEAGUE, services=ALL, time_zone="Pacific/Auckland", weekly=EVERY_DAY)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as clinic:
+        yield clinic
 
 
 def person(number: int) -> UUID:
     return UUID(int=0xAA00 + number)
 
 
-async def book(here: Running, number: int, service: UUID, start: datetime = NINE, **wish: Any) -> dict[str, Any]:
-    answer = await reserve(here, number, patient_id=person(number), service_id=service, starts_at=start, **wish)
+async def book(clinic: Running, number: int, service: UUID, start: datetime = NINE, **request: Any) -> dict[str, Any]:
+    answer = await reserve(clinic, number, patient_id=person(number), service_id=service, starts_at=start, **request)
     body: dict[str, Any] = answer.json()
     return body
 
 
-async def starts(here: Running, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
+async def starts(clinic: Running, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
     """The starts of nine to eleven with the places left."""
     path = f"/slots?service_id={service}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
-    items = (await here.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
+    items = (await clinic.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
     return {slot["starts_at"][11:16]: slot["remaining"] for slot in items}
 
 
-async def reasons(here: Running, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
+async def reasons(clinic: Running, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={doctor}&starts_at={format_instant(start)}"
-    answer = await here.http.get(path, headers=bearer(Role.PATIENT))
+    answer = await clinic.http.get(path, headers=bearer(Role.PATIENT))
     return [reason["code"] for reason in answer.json()["reasons"]]
 
 

@@ -28,24 +28,24 @@ ME, SOMEONE = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, OTHER)
 @pytest.fixture
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
     rules = DoctorService([a_doctor(services=SERVICES)], [a_service(id=service) for service in SERVICES])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
+        yield clinic
 
 
-async def hold(here: Running, start: datetime = NINE, by: dict[str, str] = ME, service: UUID = CHECKUP) -> httpx.Response:
+async def hold(clinic: Running, start: datetime = NINE, by: dict[str, str] = ME, service: UUID = CHECKUP) -> httpx.Response:
     body = {"service_id": str(service), "doctor_id": str(DOCTOR), "starts_at": format_instant(start)}
-    return await here.http.post("/holds", json=body, headers=by)
+    return await clinic.http.post("/holds", json=body, headers=by)
 
 
-async def slot(here: Running, by: dict[str, str] | None = None, start: datetime = NINE) -> dict[str, Any] | None:
+async def slot(clinic: Running, by: dict[str, str] | None = None, start: datetime = NINE) -> dict[str, Any] | None:
     """The start as the caller has it listed."""
     path = f"/slots?service_id={CHECKUP}&from={format_instant(start)}&to={format_instant(start + FIVE)}"
-    items = (await here.http.get(path, headers=by)).json()["items"]
+    items = (await clinic.http.get(path, headers=by)).json()["items"]
     return items[0] if items else None
 
 
-async def book(here: Running, number: int = 1, person: UUID = PATIENT, start: datetime = NINE, **wish: Any) -> httpx.Response:
-    return await reserve(here, number, patient_id=person, starts_at=start, **wish)
+async def book(clinic: Running, number: int = 1, person: UUID = PATIENT, start: datetime = NINE, **request: Any) -> httpx.Response:
+    return await reserve(clinic, number, patient_id=person, starts_at=start, **request)
 
 
 async def test_a_hold_is_its_owners_for_five_minutes(clinic: Running) -> None:
@@ -65,8 +65,8 @@ async def test_a_hold_is_its_owners_for_five_minutes(clinic: Running) -> None:
 async def test_a_hold_of_another_is_nobodys_business(clinic: Running) -> None:
     path = f"/holds/{(await hold(clinic)).json()['id']}"
     for stranger in (SOMEONE, bearer(Role.RECEPTION), bearer(Role.ADMIN)):
-        told = [await clinic.http.get(path, headers=stranger), await clinic.http.post(f"{path}/extend", headers=stranger)]
-        assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(404, "no_such_hold")] * 2
+        responses = [await clinic.http.get(path, headers=stranger), await clinic.http.post(f"{path}/extend", headers=stranger)]
+        assert [(answer.status_code, answer.json()["code"]) for answer in responses] == [(404, "no_such_hold")] * 2
     assert (await clinic.http.get(path, headers=ME)).json()["extended"] is False
 
 

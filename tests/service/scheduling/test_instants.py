@@ -21,26 +21,26 @@ ME = bearer(Role.PATIENT, PATIENT)
 
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
-    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as clinic:
+        yield clinic
 
 
-async def explained(here: Running, start: str) -> list[str]:
+async def explained(clinic: Running, start: str) -> list[str]:
     params = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": start}
-    answer = await here.http.get("/slots/explain", params=params, headers=ME)
+    answer = await clinic.http.get("/slots/explain", params=params, headers=ME)
     return [reason["code"] for reason in answer.json()["reasons"]]
 
 
-async def held(here: Running, start: str) -> dict[str, Any]:
+async def held(clinic: Running, start: str) -> dict[str, Any]:
     body = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": start}
-    answer: dict[str, Any] = (await here.http.post("/holds", json=body, headers=ME)).json()
+    answer: dict[str, Any] = (await clinic.http.post("/holds", json=body, headers=ME)).json()
     return answer
 
 
-async def booked(here: Running, start: str) -> dict[str, Any]:
+async def booked(clinic: Running, start: str) -> dict[str, Any]:
     body = a_reservation_request().model_dump(mode="json") | {"starts_at": start}
     path = f"/internal/reservations/{UUID(int=1)}"
-    answer: dict[str, Any] = (await here.http.put(path, json=body, headers=APPOINTMENTS)).json()
+    answer: dict[str, Any] = (await clinic.http.put(path, json=body, headers=APPOINTMENTS)).json()
     return answer
 
 

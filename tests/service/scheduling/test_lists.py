@@ -28,13 +28,13 @@ ME, STAFF, THE_DOCTOR = bearer(Role.PATIENT, PATIENT), bearer(Role.RECEPTION), b
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
     doctors = [a_doctor(id=doctor_id, services=[CHECKUP, FOLLOW_UP], location="Zürich, Rue du Rhône") for doctor_id in FIVE]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(), a_service(id=FOLLOW_UP)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(), a_service(id=FOLLOW_UP)])) as clinic:
+        yield clinic
 
 
-async def ask(here: Running, path: str, by: dict[str, str] | None = None, **query: Any) -> httpx.Response:
+async def ask(clinic: Running, path: str, by: dict[str, str] | None = None, **query: Any) -> httpx.Response:
     named = {"from" if name == "begins" else "to" if name == "ends" else name: value for name, value in query.items()}
-    return await here.http.get(path, params={"service_id": str(CHECKUP)} | named, headers=by)
+    return await clinic.http.get(path, params={"service_id": str(CHECKUP)} | named, headers=by)
 
 
 @pytest.mark.parametrize("path", ["/slots", f"/doctors/{DOCTOR}/slots"])
@@ -123,10 +123,10 @@ async def test_words_are_compared_without_accents_and_case(clinic: Running) -> N
     assert (await ask(clinic, "/slots/earliest", location="zuerich")).json()["items"] == []
 
 
-async def starts(here: Running, by: dict[str, str], doctor: UUID = DOCTOR, **query: Any) -> list[int]:
+async def starts(clinic: Running, by: dict[str, str], doctor: UUID = DOCTOR, **query: Any) -> list[int]:
     """The free starts of two hours, in half hours after nine."""
     window = {"begins": format_instant(NINE), "ends": format_instant(NINE + 4 * HALF), "doctor_id": str(doctor)}
-    items = (await ask(here, "/slots", by, **window | query)).json()["items"]
+    items = (await ask(clinic, "/slots", by, **window | query)).json()["items"]
     return [number for number in range(4) for slot in items if slot["starts_at"] == format_instant(NINE + number * HALF)]
 
 
@@ -141,9 +141,9 @@ async def test_whoever_moves_an_appointment_is_shown_what_its_patient_can_keep(c
     assert await starts(clinic, STAFF, COLLEAGUE, **moved) == [0, 1, 3]
 
 
-async def moving(here: Running, by: dict[str, str], service: UUID = CHECKUP) -> tuple[int, str]:
+async def moving(clinic: Running, by: dict[str, str], service: UUID = CHECKUP) -> tuple[int, str]:
     """Status and code."""
-    answer = await ask(here, "/slots", by, service_id=str(service), exclude_appointment=str(UUID(int=1)))
+    answer = await ask(clinic, "/slots", by, service_id=str(service), exclude_appointment=str(UUID(int=1)))
     return answer.status_code, answer.json().get("code", "")
 
 

@@ -28,48 +28,48 @@ SELF, ADMIN = bearer(Role.DOCTOR, DOCTOR), bearer(Role.ADMIN)
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
     """With appointments at nine and half past."""
     rules = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service()])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
         for number, start in ((1, FIRST), (2, SECOND)):
-            assert await book(here, number, start) == "granted"
-        yield here
+            assert await book(clinic, number, start) == "granted"
+        yield clinic
 
 
-async def book(here: Running, number: int, start: datetime, revision: int = 1) -> str:
+async def book(clinic: Running, number: int, start: datetime, revision: int = 1) -> str:
     """`granted`, or why not."""
-    answer = await reserve(here, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, revision=revision)
+    answer = await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, revision=revision)
     if answer.status_code == 200:
         return "granted"
     problem = answer.json()
     return " ".join(reason["code"] for reason in problem["reasons"]) if "reasons" in problem else str(problem["code"])
 
 
-async def is_open(here: Running, start: datetime) -> bool:
+async def is_open(clinic: Running, start: datetime) -> bool:
     """As it is listed and explained."""
-    question = f"service_id={CHECKUP}&doctor_id={DOCTOR}"
-    listed = await here.http.get(f"/slots?{question}&from={format_instant(start)}&to={format_instant(start + HALF)}")
-    explained = (await here.http.get(f"/slots/explain?{question}&starts_at={format_instant(start)}", headers=ADMIN)).json()
+    query = f"service_id={CHECKUP}&doctor_id={DOCTOR}"
+    listed = await clinic.http.get(f"/slots?{query}&from={format_instant(start)}&to={format_instant(start + HALF)}")
+    explained = (await clinic.http.get(f"/slots/explain?{query}&starts_at={format_instant(start)}", headers=ADMIN)).json()
     assert bool(listed.json()["items"]) is explained["bookable"]
     assert {reason["code"] for reason in explained["reasons"]} <= {"on_leave"}
     return bool(explained["bookable"])
 
 
-async def take(here: Running, **actions: str) -> str:
+async def take(clinic: Running, **actions: str) -> str:
     """A leave of the morning; the path that it is withdrawn by."""
     affected = [{"appointment_id": str(UUID(int=int(number[1:]))), "action": action} for number, action in actions.items()]
     body = {"starts_at": format_instant(FIRST), "ends_at": format_instant(FIRST + 6 * HALF), "reason": "Away", "affected": affected}
-    answer = await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
+    answer = await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
     assert answer.status_code == 201, answer.text
     return f"/doctors/{DOCTOR}/leaves/{answer.json()['id']}"
 
 
-async def close(here: Running) -> str:
+async def close(clinic: Running) -> str:
     body = {"from": format_instant(FIRST), "to": format_instant(FIRST + 4 * HALF), "reason": "Holiday"}
-    answer = await here.http.post("/admin/closures", json=body, headers=ADMIN)
+    answer = await clinic.http.post("/admin/closures", json=body, headers=ADMIN)
     return f"/admin/closures/{answer.json()['id']}"
 
 
-async def end(here: Running, path: str, by: dict[str, str] = ADMIN) -> httpx.Response:
-    return await here.http.delete(path, headers=by)
+async def end(clinic: Running, path: str, by: dict[str, str] = ADMIN) -> httpx.Response:
+    return await clinic.http.delete(path, headers=by)
 
 
 KEPT: dict[str, Any] = {"_1": "keep", "_2": "keep"}

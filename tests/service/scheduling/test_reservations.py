@@ -21,12 +21,12 @@ OTHER = UUID(int=0xB)
 
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
-    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as clinic:
+        yield clinic
 
 
-async def get(here: Running, path: str) -> Any:
-    return await here.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
+async def get(clinic: Running, path: str) -> Any:
+    return await clinic.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
 
 
 async def test_a_wish_is_granted_and_can_be_read(clinic: Running) -> None:

@@ -20,8 +20,8 @@ DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:0
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
     doctors = [a_doctor(), a_doctor(id=COLLEAGUE, time_zone="Europe/London")]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as clinic:
+        yield clinic
 
 
 async def test_anyone_sees_free_times(clinic: Running) -> None:
@@ -103,18 +103,18 @@ async def test_a_bad_token_is_refused_on_a_public_page(clinic: Running) -> None:
     assert (await clinic.http.get(DAY, headers={"Authorization": "Bearer nonsense"})).status_code == 401
 
 
-async def queries_of(here: Running, url: str) -> int:
-    with questions() as asked:
-        assert (await here.http.get(url)).status_code == 200
-    return len(asked)
+async def queries_of(clinic: Running, url: str) -> int:
+    with questions() as requested:
+        assert (await clinic.http.get(url)).status_code == 200
+    return len(requested)
 
 
 async def test_the_number_of_queries_depends_on_neither_days_nor_doctors(tmp_path: Path) -> None:
     many = [a_doctor(id=UUID(int=1000 + number)) for number in range(30)]
-    async with a_clinic(tmp_path, DoctorService(many, [a_service()])) as here:
+    async with a_clinic(tmp_path, DoctorService(many, [a_service()])) as clinic:
         for number in range(10):
-            await reserve(here, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
+            await reserve(clinic, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
         begins = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z"
-        one = await queries_of(here, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
-        everything = await queries_of(here, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
+        one = await queries_of(clinic, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
+        everything = await queries_of(clinic, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
         assert one == everything == 4

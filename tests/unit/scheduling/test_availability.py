@@ -23,7 +23,7 @@ Minutes = tuple[int, int]
 VIEWER = UUID(int=0xBEE)
 
 
-def engaged(at: Minutes, before: int = 0, after: int = 0) -> BookedTime:
+def a_booked_time(at: Minutes, before: int = 0, after: int = 0) -> BookedTime:
     """A visit from so many minutes after nine to so many."""
     nine = grain_of(NINE)
     starts, ends = nine + at[0] // 5, nine + at[1] // 5
@@ -40,9 +40,9 @@ def codes(
     patient: Sequence[BookedTime] = (),
     **busy_times: Any,
 ) -> list[str]:
-    asked = range(grain_of(start), grain_of(start) + 1)
+    requested = range(grain_of(start), grain_of(start) + 1)
     offered, chosen = ServiceTerms.from_rules(service or a_service()), DoctorTerms.from_rules(doctor or a_doctor())
-    grid = AvailabilityGrid.of(offered, chosen, asked, Viewer(now, VIEWER, is_staff), BusyTimes(**busy_times), BusyTimes(patient))
+    grid = AvailabilityGrid.of(offered, chosen, requested, Viewer(now, VIEWER, is_staff), BusyTimes(**busy_times), BusyTimes(patient))
     return [reason.code for reason in reasons_against(grid, start)]
 
 
@@ -85,14 +85,14 @@ def test_the_horizon_is_elapsed_time_and_its_last_moment_counts() -> None:
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        (engaged((0, 30)), ["taken"]),
-        (engaged((-30, 5)), ["taken"]),
-        (engaged((25, 60)), ["taken"]),
-        (engaged((-60, 0)), []),
-        (engaged((30, 60)), []),
-        (engaged((-60, -5), after=10), ["buffer"]),
-        (engaged((35, 60), before=10), ["buffer"]),
-        (engaged((-60, -5), after=5), []),
+        (a_booked_time((0, 30)), ["taken"]),
+        (a_booked_time((-30, 5)), ["taken"]),
+        (a_booked_time((25, 60)), ["taken"]),
+        (a_booked_time((-60, 0)), []),
+        (a_booked_time((30, 60)), []),
+        (a_booked_time((-60, -5), after=10), ["buffer"]),
+        (a_booked_time((35, 60), before=10), ["buffer"]),
+        (a_booked_time((-60, -5), after=5), []),
     ],
 )
 def test_a_neighbour_takes_its_visit_and_its_buffers(other: BookedTime, expected: list[str]) -> None:
@@ -101,7 +101,7 @@ def test_a_neighbour_takes_its_visit_and_its_buffers(other: BookedTime, expected
 
 def test_the_gap_between_neighbours_is_the_sum_of_their_buffers() -> None:
     later, service = NINE + timedelta(minutes=30), a_service(slot_step_minutes=5, buffer_before_minutes=10)
-    before = engaged((-30, 0), after=15)
+    before = a_booked_time((-30, 0), after=15)
     assert codes(later - timedelta(minutes=10), booked=[before], service=service) == ["buffer"]
     assert codes(later - timedelta(minutes=5), booked=[before], service=service) == []
 
@@ -111,8 +111,8 @@ def test_buffers_may_reach_out_of_the_hours() -> None:
 
 
 def test_the_patient_is_in_one_place_at_a_time() -> None:
-    assert codes(NINE, patient=[engaged((15, 45))]) == ["patient_busy"]
-    assert codes(NINE, patient=[engaged((30, 60))], service=a_service(buffer_after_minutes=30)) == []
+    assert codes(NINE, patient=[a_booked_time((15, 45))]) == ["patient_busy"]
+    assert codes(NINE, patient=[a_booked_time((30, 60))], service=a_service(buffer_after_minutes=30)) == []
 
 
 def test_who_does_not_work_or_offer_is_not_booked() -> None:

@@ -29,8 +29,8 @@ def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> SlotSearch:
     return SlotSearch(calendar, RuleCache(calendar, FakeRuleOwner()), lambda: NOON)
 
 
-async def earliest(slots: SlotSearch, **question: Any) -> SlotList:
-    return await slots.list_earliest(EarliestQuery(CHECKUP, **question), None)
+async def earliest(slots: SlotSearch, **query: Any) -> SlotList:
+    return await slots.list_earliest(EarliestQuery(CHECKUP, **query), None)
 
 
 def open_on(*days: int) -> DoctorRules:
@@ -62,8 +62,8 @@ async def test_one_start_more_than_asked_for_is_noticed_however_far_it_is(days: 
 async def test_at_the_same_start_doctors_come_by_id_in_whatever_order_they_were_learned(learned: list[UUID]) -> None:
     slots = a_clinic([a_doctor(id=doctor_id) for doctor_id in learned])
     ranked = [(NINE + number * timedelta(minutes=30), doctor) for number in range(3) for doctor in FIVE]
-    question = SlotQuery(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
-    for found in (await earliest(slots, begins=NINE, limit=15), await slots.list_free(question, None)):
+    query = SlotQuery(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
+    for found in (await earliest(slots, begins=NINE, limit=15), await slots.list_free(query, None)):
         assert [(slot.starts_at, slot.doctor_id) for slot in found.items] == ranked
 
 

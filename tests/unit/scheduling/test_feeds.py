@@ -62,17 +62,17 @@ def an_entry(number: int = 1, kind: EntryKind = EntryKind.APPOINTMENT, starts_at
     return AgendaEntry(UUID(int=number), kind, starts_at, starts_at + timedelta(minutes=30), "Europe/Berlin", NOON)
 
 
-def the_feeds(memory: InMemoryAgendas, *secrets: bytes) -> Feeds:
-    return Feeds(memory, "https://clinic.example", iter(secrets).__next__, lambda: NOON)
+def the_feeds(store: InMemoryAgendas, *secrets: bytes) -> Feeds:
+    return Feeds(store, "https://clinic.example", iter(secrets).__next__, lambda: NOON)
 
 
 async def test_a_link_is_the_secret_in_base64url() -> None:
-    memory = InMemoryAgendas()
-    link = await the_feeds(memory, b"\xff" * 32).subscribe(ME)
+    store = InMemoryAgendas()
+    link = await the_feeds(store, b"\xff" * 32).subscribe(ME)
     token = "_" * 42 + "8"
     assert link.url == f"https://clinic.example/calendar/feed/{token}.ics"
-    assert memory.links == {ME: CalendarFeed(ME, token_hash(token), NOON)}
-    assert token not in repr(memory)
+    assert store.links == {ME: CalendarFeed(ME, token_hash(token), NOON)}
+    assert token not in repr(store)
 
 
 async def test_the_last_link_counts_until_it_is_revoked() -> None:
@@ -88,26 +88,26 @@ async def test_the_last_link_counts_until_it_is_revoked() -> None:
 
 
 async def test_a_feed_tells_of_a_month_back_and_a_year_ahead() -> None:
-    memory = InMemoryAgendas()
-    feeds = the_feeds(memory, b"a" * 32)
+    store = InMemoryAgendas()
+    feeds = the_feeds(store, b"a" * 32)
     await feeds.subscribe(ME)
     await feeds.read(token_from(b"a" * 32))
-    assert memory.requested_span == feed_span(NOON)
-    assert instant_of(memory.requested_span.start) == NOON - timedelta(days=30)
-    assert instant_of(memory.requested_span.stop) == NOON + timedelta(days=366)
+    assert store.requested_span == feed_span(NOON)
+    assert instant_of(store.requested_span.start) == NOON - timedelta(days=30)
+    assert instant_of(store.requested_span.stop) == NOON + timedelta(days=366)
 
 
 @pytest.mark.parametrize(("status", "stands"), [("active", True), ("invited", True), ("disabled", False)])
 async def test_a_link_ends_with_its_account_and_an_event_counts_once(status: str, stands: bool) -> None:
-    memory = InMemoryAgendas()
-    feeds = the_feeds(memory, b"a" * 32, b"b" * 32)
+    store = InMemoryAgendas()
+    feeds = the_feeds(store, b"a" * 32, b"b" * 32)
     changed = AccountChanged(id=uuid4(), occurred_at=NOON, account_id=ME, role=Role.PATIENT, status=status, version=2)
     await feeds.subscribe(ME)
     await feeds.note_account(changed)
-    assert (ME in memory.links) is stands
+    assert (ME in store.links) is stands
     await feeds.subscribe(ME)
     await feeds.note_account(changed)
-    assert ME in memory.links
+    assert ME in store.links
 
 
 @given(st.binary(min_size=32, max_size=32))

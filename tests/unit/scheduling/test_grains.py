@@ -58,7 +58,7 @@ def test_other_ways_to_make_a_bitmap_stay_within_the_frame(grains: list[int], fr
     assert list(Bitmap.of_grains(grains, frame)) == sorted(set(grains) & set(frame))
     assert list(Bitmap.full(frame)) == list(frame)
     assert list(Bitmap.empty(frame)) == []
-    assert list(Bitmap.before(grain, frame)) == [each for each in frame if each < grain]
+    assert list(Bitmap.before(grain, frame)) == [item for item in frame if item < grain]
 
 
 @given(bits, bits)

@@ -20,35 +20,35 @@ ME, SOMEONE = Caller(PATIENT, Role.PATIENT), Caller(UUID(int=0xB), Role.PATIENT)
 
 
 @pytest.fixture
-def memory() -> InMemoryCalendar:
+def store() -> InMemoryCalendar:
     return InMemoryCalendar({DOCTOR: a_doctor(), CHECKUP: a_service()})
 
 
-def holds(memory: InMemoryCalendar, now: datetime = NOON) -> Holds:
-    return Holds(memory, RuleCache(memory, FakeRuleOwner()), lambda: now)
+def holds(store: InMemoryCalendar, now: datetime = NOON) -> Holds:
+    return Holds(store, RuleCache(store, FakeRuleOwner()), lambda: now)
 
 
-async def test_a_repeated_wish_gets_the_hold_that_stands_and_no_more_time(memory: InMemoryCalendar) -> None:
-    first = await holds(memory).hold(ONE, WISH, ME)
-    assert await holds(memory, NOON + timedelta(minutes=1)).hold(ONE, WISH, ME) == first
-    assert memory.holds == {ONE: first}
+async def test_a_repeated_wish_gets_the_hold_that_stands_and_no_more_time(store: InMemoryCalendar) -> None:
+    first = await holds(store).hold(ONE, WISH, ME)
+    assert await holds(store, NOON + timedelta(minutes=1)).hold(ONE, WISH, ME) == first
+    assert store.holds == {ONE: first}
 
 
 @pytest.mark.parametrize("later", [HOLD_DURATION, NINE - NOON])
-async def test_a_repeated_wish_is_not_judged_again_when_it_comes_too_late(memory: InMemoryCalendar, later: timedelta) -> None:
-    first = await holds(memory).hold(ONE, WISH, ME)
-    assert await holds(memory, NOON + later).hold(ONE, WISH, ME) == first
+async def test_a_repeated_wish_is_not_judged_again_when_it_comes_too_late(store: InMemoryCalendar, later: timedelta) -> None:
+    first = await holds(store).hold(ONE, WISH, ME)
+    assert await holds(store, NOON + later).hold(ONE, WISH, ME) == first
 
 
-async def test_a_repeated_wish_does_not_bring_back_what_was_given_back(memory: InMemoryCalendar) -> None:
-    await holds(memory).hold(ONE, WISH, ME)
-    await holds(memory).drop(ONE, ME)
-    assert not (await holds(memory).hold(ONE, WISH, ME)).live
-    assert await memory.list_holds_of_owner(PATIENT) == []
+async def test_a_repeated_wish_does_not_bring_back_what_was_given_back(store: InMemoryCalendar) -> None:
+    await holds(store).hold(ONE, WISH, ME)
+    await holds(store).drop(ONE, ME)
+    assert not (await holds(store).hold(ONE, WISH, ME)).live
+    assert await store.list_holds_of_owner(PATIENT) == []
 
 
-async def test_a_wish_with_the_id_of_anothers_hold_finds_nothing(memory: InMemoryCalendar) -> None:
-    first = await holds(memory).hold(ONE, WISH, ME)
+async def test_a_wish_with_the_id_of_anothers_hold_finds_nothing(store: InMemoryCalendar) -> None:
+    first = await holds(store).hold(ONE, WISH, ME)
     with pytest.raises(NoSuchHold):
-        await holds(memory).hold(ONE, WISH, SOMEONE)
-    assert memory.holds == {ONE: first}
+        await holds(store).hold(ONE, WISH, SOMEONE)
+    assert store.holds == {ONE: first}
