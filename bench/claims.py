@@ -42,7 +42,7 @@ Write = Callable[[BookedSlot], Awaitable[None]]
 
 
 def places() -> Iterator[BookedSlot]:
-    """No two in each other's way, neighbours in time with different doctors."""
+    """Yield slots that do not overlap; consecutive ones are with different doctors."""
     for number in count():
         start = 6_000_000 + number // len(DOCTORS) * (LENGTH + BEFORE + AFTER)
         visit, span = range(start, start + LENGTH), range(start - BEFORE, start + LENGTH + AFTER)
@@ -50,7 +50,7 @@ def places() -> Iterator[BookedSlot]:
 
 
 async def rate(write: Write, requested: Iterator[BookedSlot], seconds: float) -> float:
-    """Writes per second."""
+    """Return the writes per second."""
     until, done = time.perf_counter() + seconds, 0
 
     async def some() -> None:
@@ -77,7 +77,7 @@ def claiming(store: SqlCalendarStore) -> Write:
 
 
 def raw(pool: Any, *, whole: bool = False) -> Write:
-    """`whole`: with the row of the claim."""
+    """Return a write of grains by raw INSERT; with `whole`, the row of the claim is inserted, too."""
 
     async def write(place: BookedSlot) -> None:
         claim = uuid4()
@@ -99,7 +99,7 @@ def _bound(row: dict[str, Any]) -> list[Any]:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    """The driver's own connections, to a database with tables for the raw rows."""
+    """Open connections of the driver itself, to a database with tables for the raw rows."""
     migrate("scheduling_svc", url)
     where = make_url(url)
     pool = await aiomysql.create_pool(

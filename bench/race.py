@@ -35,7 +35,7 @@ TASKS, PROCESSES, NEIGHBOURS = 32, 2, 10
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Which claims are made; the same seed makes the same ones. Their numbers are their ids."""
+    """The claims that are made. The same seed makes the same claims; their numbers are their ids."""
 
     seed: int
     claims: int
@@ -54,7 +54,7 @@ class Race:
         ]
 
     def _interval(self, number: int, chance: random.Random) -> range:
-        """Ten to an hour and a half, the next one begins within it or soon after."""
+        """Return an interval of ten minutes to an hour and a half; the next one begins within it or soon after."""
         start = 6_000_000 + number * 4 + chance.randrange(6)
         return range(start, start + chance.randrange(2, 19))
 
@@ -67,7 +67,7 @@ def _groups(spans: Sequence[range], size: int) -> Iterator[list[range]]:
 
 
 async def run(store: SqlCalendarStore, requests: Sequence[Claim]) -> list[UUID]:
-    """Who won."""
+    """Return the claims that won."""
     waiting, won = iter(requests), list[UUID]()
 
     async def some() -> None:
@@ -80,7 +80,7 @@ async def run(store: SqlCalendarStore, requests: Sequence[Claim]) -> list[UUID]:
 
 
 async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
-    """Overtaken is to lose; what the database undid for its own reasons is done again."""
+    """Return True if the claim wins. A lost race is a loss; a transaction that the database aborted for its own reasons is run again."""
     while True:
         try:
             async with store.begin() as tx:
@@ -94,7 +94,7 @@ async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
 
 
 async def verified(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> str:
-    """The final table against what everybody was told; AssertionError where they differ."""
+    """Compare the final table with what every claim was told; raise AssertionError where they differ."""
     requests = {claim.id: claim for claim in race.requests()}
     async with store.database.read() as connection:
         held = (await connection.execute(select(CLAIM_GRAINS))).all()

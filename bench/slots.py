@@ -57,7 +57,7 @@ Asking = Callable[[], Awaitable[Any]]
 
 
 def bookings(seed: int) -> dict[UUID, list[BookedSlot]]:
-    """For every doctor as many as there are, at random times that do not meet."""
+    """Return random bookings of every doctor that do not overlap."""
     chance, service, found = random.Random(seed), ServiceTerms.from_rules(SERVICE), dict[UUID, list[BookedSlot]]()
     for number, doctor in enumerate(CLINIC):
         grid = range(MONTH.start, MONTH.stop - 8, 8)
@@ -103,7 +103,7 @@ async def served(url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def _nobody(_request: httpx.Request) -> httpx.Response:
-    """Answers as auth-service where nothing ever happens."""
+    """Answer as an auth-service in which nothing ever happens."""
     return httpx.Response(200, json={"items": [], "keys": [], "access_token": "x", "expires_in": 600})
 
 
@@ -131,7 +131,7 @@ def asking(http: httpx.AsyncClient, path: str) -> Asking:
 
 
 async def medians(kinds: dict[str, Asking], rounds: int) -> dict[str, float]:
-    """Milliseconds."""
+    """Return the median of every measurement in milliseconds."""
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(rounds + 2):
         for name, ask in kinds.items():

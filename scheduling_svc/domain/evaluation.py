@@ -166,4 +166,4 @@ def nearest_alternatives(grids: Sequence[AvailabilityGrid], start: int) -> list[
     """Return the free starts of all doctors that are nearest to a start, in the order of time."""
     starts = sorted((free.start, free.doctor_id) for grid in grids for free in nearest_starts(grid, start, MAX_ALTERNATIVES))
     nearest = sorted(starts, key=lambda free: abs(free[0] - start))[:MAX_ALTERNATIVES]
-    return [Alternative(doctor_id=doctor_id, starts_at=instant_of(found)) for found, doctor_id in sorted(nearest)]
+    return [Alternative(doctor_id=doctor_id, starts_at=instant_of(free_start)) for free_start, doctor_id in sorted(nearest)]

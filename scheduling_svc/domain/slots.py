@@ -106,7 +106,8 @@ def nearest_starts(grid: AvailabilityGrid, start: int, limit: int) -> list[FreeS
     """Return the free starts of a doctor nearest to a start: at most `limit` before it, and as many from it on."""
     free = free_starts(grid)
     earlier, later = free & grid.starts_before(start), free - grid.starts_before(start)
-    return [FreeStart(found, grid.doctor.id, grid) for found in (*islice(earlier.descending(), limit), *islice(later, limit))]
+    nearest = (*islice(earlier.descending(), limit), *islice(later, limit))
+    return [FreeStart(free_start, grid.doctor.id, grid) for free_start in nearest]
 
 
 def _starts_of(grid: AvailabilityGrid) -> Iterator[FreeStart]:

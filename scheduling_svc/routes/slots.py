@@ -87,8 +87,8 @@ EarliestQueryParameters = Annotated[EarliestQuery, Depends(_earliest_query)]
 async def list_slots(
     request: Request, response: Response, caller: Public, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
 ) -> SlotListOut:
-    found = await slots.list_free(replace(query, doctor_ids=tuple(doctors) if doctors else None), caller)
-    return with_next_link(request, response, SlotListOut.model_validate(found))
+    slot_list = await slots.list_free(replace(query, doctor_ids=tuple(doctors) if doctors else None), caller)
+    return with_next_link(request, response, SlotListOut.model_validate(slot_list))
 
 
 @router.get(
@@ -127,5 +127,5 @@ async def explain_slot(
 async def list_slots_of_doctor(
     request: Request, response: Response, doctor_id: UUID, caller: Public, slots: UseCases, query: SlotQueryParameters
 ) -> SlotListOut:
-    found = await slots.list_free_of_doctor(replace(query, doctor_ids=(doctor_id,)), caller)
-    return with_next_link(request, response, SlotListOut.model_validate(found))
+    slot_list = await slots.list_free_of_doctor(replace(query, doctor_ids=(doctor_id,)), caller)
+    return with_next_link(request, response, SlotListOut.model_validate(slot_list))

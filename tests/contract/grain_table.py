@@ -1,4 +1,4 @@
-"""What the suites of the grain table share: a store on a fresh database, and what stands in it."""
+"""What the suites of the grain table share: a store on a fresh database, and what stands in its table."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ async def open_store(url: str) -> AsyncIterator[SqlCalendarStore]:
 
 
 async def list_claimed_grains(store: SqlCalendarStore) -> Held:
-    """Who holds which grain of whom, where nobody lies over another."""
+    """Return the claim of every grain, where no claim overlaps another."""
     found = await list_lanes(store)
     assert all(taken.keys() == {0} for taken in found.values())
     return {grain: taken[0] for grain, taken in found.items()}
 
 
 async def list_lanes(store: SqlCalendarStore) -> Lanes:
-    """Who holds which lane of which grain of whom."""
+    """Return the claims of every grain by lane."""
     found: Lanes = {}
     async with store.database.read() as connection:
         for row in (await connection.execute(select(CLAIM_GRAINS))).all():

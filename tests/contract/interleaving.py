@@ -1,4 +1,4 @@
-"""Interleaving: what another does at the moment when a transaction has read and not yet written."""
+"""What another transaction does at the moment when this one has read and not yet written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_REPETITIONS = 20
 
 
 async def do_nothing() -> None:
-    """Do nothing meanwhile."""
+    """Do nothing."""
 
 
 async def repeat_until_decided(work: Callable[[], Awaitable[T]]) -> T:

@@ -21,7 +21,7 @@ MORNING: Time = (NINE, NINE + 6 * HALF)
 
 
 def one(number: int) -> UUID:
-    """An appointment's id."""
+    """Return the id of an appointment."""
     return UUID(int=number)
 
 
@@ -30,7 +30,7 @@ def patient(number: int) -> UUID:
 
 
 async def book(use_cases: CalendarUseCases, number: int, start: datetime = NINE, **request: Any) -> Reservation:
-    """As often as it takes, for the patient of that number."""
+    """Book for the patient with this number, as often as it takes."""
     requested = a_reservation_request(**{"patient_id": patient(number), "starts_at": start} | request)
     return await repeat_until_decided(lambda: use_cases.reservations.reserve(one(number), requested))
 
@@ -63,5 +63,5 @@ async def preview(use_cases: CalendarUseCases, doctor: UUID = DOCTOR, time: Time
 
 
 async def places(use_cases: CalendarUseCases) -> dict[int, BookedSlot]:
-    """Where the appointments stand."""
+    """Return the slot of every appointment, by number."""
     return {claim.id.int: claim.slot for claim in await use_cases.store.list_live_claims(1000, None) if claim.slot}

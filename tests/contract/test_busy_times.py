@@ -1,4 +1,4 @@
-"""How far a diary looks: what counts or lies in the way is seen, however far it begins from the start in question."""
+"""How far busy times are read: what counts or stands in the way is seen, however far it begins from the start in question."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ MONDAY, SUNDAY = datetime(2026, 10, 18, 22, 0, tzinfo=UTC), datetime(2026, 10, 2
 
 @pytest.fixture
 async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
-    """Of a doctor who always works: visits of five minutes, one a week, and visits of twelve hours with a day before and after."""
+    """A doctor who always works, with visits of five minutes, one a week, and visits of twelve hours with buffers of a day before and
+    after."""
     day = 24 * 60
     services = [
         a_service(duration_minutes=5, slot_step_minutes=5, weekly_cap=1),
         a_service(id=LONG, duration_minutes=12 * 60, buffer_before_minutes=day, buffer_after_minutes=day),
     ]
     async with open_store(sql_url) as store:
-        yield await CalendarUseCases.opened(
-            store, MONDAY - timedelta(days=10), [a_doctor(services=[CHECKUP, LONG], weekly=ALWAYS)], services
-        )
+        yield await CalendarUseCases.open(store, MONDAY - timedelta(days=10), [a_doctor(services=[CHECKUP, LONG], weekly=ALWAYS)], services)
 
 
 async def against(use_cases: CalendarUseCases, starts_at: datetime) -> list[str]:

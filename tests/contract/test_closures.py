@@ -1,4 +1,4 @@
-"""Closures that are settled while something changes, or by whom a process dies: in the end the right doctors are blocked."""
+"""Closures that are settled while something changes, or while a process dies: in the end the right doctors are blocked."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EVERYWHERE = Closure(UUID(int=0xC1), NINE, NINE + HOUR, "Holiday", None, UUID(in
 
 
 class Reading(SqlCalendarTransaction):
-    """As its store is watched."""
+    """A transaction that calls the actions of its store when it has read."""
 
     watched: Watched
 
@@ -57,8 +57,8 @@ class Reading(SqlCalendarTransaction):
 
 @dataclass(frozen=True)
 class Watched(SqlCalendarStore):
-    """A store in which something happens meanwhile: when a transaction has read someone in particular, or the closures; when a page of
-    doctors was read, and when there are no more."""
+    """A store with actions that happen when a transaction has read a certain doctor or the closures, when a page of doctors was read, and
+    when there are no more."""
 
     whom: UUID = DOCTOR
     met: Action = do_nothing
@@ -81,7 +81,7 @@ class Watched(SqlCalendarStore):
 
 @dataclass(frozen=True)
 class Hurried(SqlCalendarStore):
-    """Of one who can wait no longer when the closure was written, and has no doctors until they gave up."""
+    """A store of a caller whose time is over when the closure is written, and which lists no doctors until then."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
@@ -98,7 +98,7 @@ class Hurried(SqlCalendarStore):
 
 @pytest.fixture
 async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
-    """Of a doctor in the north and one in the south."""
+    """A store with a doctor in the north and one in the south."""
     async with open_store(sql_url) as store:
         await learn(store, DOCTOR, "North")
         await learn(store, COLLEAGUE, "South")
@@ -112,7 +112,7 @@ async def learn(store: SqlCalendarStore, doctor: UUID, location: str, version: i
 
 
 async def save(store: SqlCalendarStore, closure: Closure) -> None:
-    """All that a process does about a closure before it dies."""
+    """Do what a process does about a closure before it dies."""
     async with store.begin() as tx:
         await tx.save_closure(closure)
 
@@ -122,7 +122,7 @@ def closures(store: SqlCalendarStore) -> Closures:
 
 
 async def blocked(store: SqlCalendarStore) -> set[UUID]:
-    """The doctors whose time is taken, who must be those in whose calendar it stands."""
+    """Return the doctors whose time is taken; they must be those with a block."""
     who = {who for who, _ in await list_lanes(store)}
     entries = {doctor: await store.list_entries(doctor, NORTH.span, 9, None) for doctor in (DOCTOR, COLLEAGUE, NEWCOMER)}
     assert who == {doctor for doctor, found in entries.items() if found}
@@ -131,7 +131,7 @@ async def blocked(store: SqlCalendarStore) -> set[UUID]:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to whom, and who is blocked then."""
+    """What happens to which doctor, and who is blocked afterwards."""
 
     whom: UUID
     action: Callable[[SqlCalendarStore], Awaitable[object]]
@@ -221,7 +221,7 @@ async def test_who_cannot_wait_is_told_that_it_is_not_done_and_the_job_does_it(s
 
 @pytest.mark.parametrize(("doctors", "visits", "complete"), [(1, 1000, True), (1, 1002, False), (101, 1001, False)])
 async def test_the_first_thousand_are_told_and_whether_that_is_all(tmp_path: Path, doctors: int, visits: int, complete: bool) -> None:
-    """Doctors are looked at a hundred at a time; the one after that has the first appointments."""
+    """Doctors are read a hundred at a time, and the first appointments belong to a doctor of the second page."""
     start, ids = grain_of(NINE), [UUID(int=0xD000 + number) for number in range(doctors)]
     places = [(number % doctors, start + number % 11) for number in range(visits)]
     claims = [visit(number, ids[which], start if which == 100 else at + 1) for number, (which, at) in enumerate(places)]
@@ -237,6 +237,6 @@ async def test_the_first_thousand_are_told_and_whether_that_is_all(tmp_path: Pat
 
 
 def visit(number: int, doctor: UUID, start: int) -> Claim:
-    """Of one grain."""
+    """Return a claim of one grain."""
     span = range(start, start + 1)
     return Claim(UUID(int=10_000 + number), 1, BookedSlot(CHECKUP, doctor, UUID(int=20_000 + number), span, span))

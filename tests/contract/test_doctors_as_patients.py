@@ -1,4 +1,4 @@
-"""A doctor is somebody's patient too: what takes their time as a doctor is told, and refused, alike wherever one asks."""
+"""A doctor can be a patient, too: the doctor's own busy time gives the same reasons and refusals in every use case."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ DOCTOR_AS_PATIENT, SOMEONE = Caller(DOCTOR, Role.PATIENT), Caller(UUID(int=0xB),
 
 @pytest.fixture
 async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
-    """Of two doctors who offer the same: alone, and with a quarter of an hour afterwards for groups of three."""
+    """Two doctors who offer the same services: single visits, and groups of three with a buffer of a quarter of an hour afterwards."""
     doctors = [a_doctor(id=item, services=[CHECKUP, GROUP]) for item in (DOCTOR, COLLEAGUE)]
     services = [a_service(slot_step_minutes=15), a_service(id=GROUP, capacity=3, buffer_after_minutes=15)]
     async with open_store(sql_url) as store:
-        yield await CalendarUseCases.opened(store, NOON, doctors, services)
+        yield await CalendarUseCases.open(store, NOON, doctors, services)
 
 
 def request(quarters: int, doctor: UUID = COLLEAGUE, service: UUID = CHECKUP, revision: int = 1) -> ReserveTime:
-    """The doctor as a patient, some time after nine."""
+    """Return a request of the doctor as a patient, some time after nine."""
     by = Actor(id=DOCTOR, role=Role.PATIENT)
     start = NINE + quarters * QUARTER
     return a_reservation_request(patient_id=DOCTOR, doctor_id=doctor, service_id=service, starts_at=start, by=by, revision=revision)
 
 
 async def requested(use_cases: CalendarUseCases, one: ReserveTime) -> list[str]:
-    """What stands against it; what is listed and booked must agree."""
+    """Return the reasons against a start; list, explanation and booking must agree."""
     assert one.doctor_id is not None
     expected = await use_cases.slots.explain(one.service_id, one.doctor_id, one.starts_at, DOCTOR_AS_PATIENT)
     query = SlotQuery(one.service_id, (one.doctor_id,), one.starts_at, one.starts_at + timedelta(minutes=5))
@@ -49,7 +49,7 @@ async def requested(use_cases: CalendarUseCases, one: ReserveTime) -> list[str]:
 
 
 async def is_booked_unless_busy(use_cases: CalendarUseCases, free: dict[int, bool]) -> None:
-    """By quarters of an hour after nine; everything is asked before anything is booked, and given back."""
+    """Check the starts of some quarters of an hour after nine: ask before anything is booked, then book and release."""
     assert {quarters: await requested(use_cases, request(quarters)) for quarters in free} == {
         quarters: [] if item else ["patient_busy"] for quarters, item in free.items()
     }

@@ -1,4 +1,4 @@
-"""One suite for the store of claims, on every SQL back end: the key keeps the promise, whatever the code before it thought."""
+"""One suite for the store of claims, on every SQL back end: the primary key forbids overlaps, whatever was decided before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""200 patients race for overlapping, unequal times of one doctor: one winner for every grain, and nobody loses without a reason."""
+"""200 patients race for overlapping times of unequal length with one doctor: every grain has one winner, and no one loses without a
+reason."""
 
 from __future__ import annotations
 
@@ -43,9 +44,9 @@ async def run(reservations: Reservations, requests: dict[UUID, ReserveTime]) -> 
     async def one(appointment_id: UUID, request: ReserveTime) -> Reservation:
         return await repeat_until_decided(lambda: reservations.reserve(appointment_id, request))
 
-    answers = await asyncio.gather(*(one(*request) for request in requests.items()), return_exceptions=True)
-    won = {key: answer for key, answer in zip(requests, answers, strict=True) if isinstance(answer, Reservation)}
-    return won, {key: answer for key, answer in zip(requests, answers, strict=True) if isinstance(answer, Exception)}
+    results = await asyncio.gather(*(one(*request) for request in requests.items()), return_exceptions=True)
+    won = {key: result for key, result in zip(requests, results, strict=True) if isinstance(result, Reservation)}
+    return won, {key: result for key, result in zip(requests, results, strict=True) if isinstance(result, Exception)}
 
 
 def span_of(request: ReserveTime) -> range:
@@ -66,7 +67,7 @@ async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
     }
     async with open_store(sql_url) as store:
         won, refusals = await run(await calendar(store), requests)
-        assert {type(why) for why in refusals.values()} == {SlotTaken}
+        assert {type(error) for error in refusals.values()} == {SlotTaken}
         grains = Counter(grain for key in won for grain in span_of(requests[key]))
         assert set(grains.values()) == {1}
         assert {grain: who for (person, grain), who in (await list_claimed_grains(store)).items() if person == DOCTOR} == {
@@ -89,7 +90,7 @@ async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -
                 await tx.save_doctor_rules(doctor)
         won, refusals = await run(reservations, requests)
         assert len(won) == 1
-        assert {type(why) for why in refusals.values()} == {PatientBusy}
+        assert {type(error) for error in refusals.values()} == {PatientBusy}
         assert len(await list_claimed_grains(store)) == 6
 
 
@@ -97,6 +98,6 @@ async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) ->
     async with open_store(sql_url) as store:
         reservations = await calendar(store)
         request = a_reservation_request(service_id=SERVICES[1].id)
-        answers = await asyncio.gather(*(repeat_until_decided(lambda: reservations.reserve(UUID(int=1), request)) for _ in range(20)))
-        assert len(set(map(str, answers))) == 1
+        results = await asyncio.gather(*(repeat_until_decided(lambda: reservations.reserve(UUID(int=1), request)) for _ in range(20)))
+        assert len(set(map(str, results))) == 1
         assert len(await list_claimed_grains(store)) == 9 + 6

@@ -1,4 +1,4 @@
-"""Holds in the store, on every SQL back end: what was looked at may have changed since, and then nothing is done about it."""
+"""Holds in the store, on every SQL back end: a hold that has changed since it was read is not changed again."""
 
 from __future__ import annotations
 

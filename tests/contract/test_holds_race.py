@@ -1,4 +1,4 @@
-"""Holds that race count each other: neither an owner nor a capped day gets one too many, on every SQL back end."""
+"""Racing holds count each other: neither an owner nor a capped day gets one too many, on every SQL back end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduling_svc.domain.refusals import TooManyHolds
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NotBookable
 from tests.contract.grain_table import list_claimed_grains, open_store
-from tests.contract.test_lanes import QUARTER, Action, book, open_use_cases, together
+from tests.contract.test_lanes import QUARTER, Action, book, open_use_cases, run_together
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service
 
@@ -26,10 +26,10 @@ def hold(use_cases: CalendarUseCases, number: int, *, service: UUID = CHECKUP, a
 async def test_of_an_owners_racing_holds_for_many_services_three_stand(sql_url: str) -> None:
     services = [UUID(int=0x500 + number) for number in range(12)]
     async with open_store(sql_url) as store:
-        use_cases = await CalendarUseCases.opened(
-            store, NOON, [a_doctor(services=services)], [a_service(id=service) for service in services]
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor(services=services)], [a_service(id=service) for service in services])
+        errors = await run_together(
+            hold(use_cases, number, service=one, after=number * HALF) for number, one in enumerate(services, start=1)
         )
-        errors = await together(hold(use_cases, number, service=one, after=number * HALF) for number, one in enumerate(services, start=1))
         assert Counter(map(type, errors)) == {TooManyHolds: len(services) - MAX_HOLDS}
         async with store.begin() as tx:
             standing = await tx.list_holds_of_owner(PATIENT)
@@ -42,7 +42,7 @@ async def test_holds_and_bookings_that_race_for_different_times_of_a_capped_day_
         use_cases = await open_use_cases(store, daily_cap=5)
         holds = [hold(use_cases, 1 + number, after=2 * number * QUARTER, owner=UUID(int=500 + number)) for number in range(15)]
         bookings = [book(use_cases, 100 + number, quarters=2 * number + 1) for number in range(15)]
-        errors = await together(action for pair in zip(holds, bookings, strict=True) for action in pair)
-        expected = {reason["code"] for why in errors if isinstance(why, NotBookable) for reason in why.facts["reasons"]}
+        errors = await run_together(action for pair in zip(holds, bookings, strict=True) for action in pair)
+        expected = {reason["code"] for error in errors if isinstance(error, NotBookable) for reason in error.facts["reasons"]}
         stand = {one for (person, _), one in (await list_claimed_grains(store)).items() if person == DOCTOR}
         assert (len(stand), len(errors), expected) == (5, 25, {"daily_cap_reached"})

@@ -1,4 +1,4 @@
-"""Lanes, seats, caps and holds under random and racing changes: the tables say what a ledger says, and nobody slips in."""
+"""Lanes, seats, caps and holds under random and racing changes: the tables agree with a ledger."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ Action = Callable[[], Awaitable[object]]
 
 @dataclass
 class Ledger:
-    """What the table should hold: every grain's lanes."""
+    """What the table should contain: the lanes of every grain."""
 
     lanes: Lanes = field(default_factory=dict)
 
     def take(self, one: UUID, takes: Iterable[ResourceSpan], *, may_overlap: bool) -> bool:
-        """Whether it could be had: an ordinary claim only where nobody is, whoever lies over others in the lowest free lane."""
+        """Return True if the grains can be taken: by an ordinary claim only if all are free, by an overlapping one in the lowest free
+        lanes."""
         keys = keys_of(takes)
         if not may_overlap and any(key in self.lanes for key in keys):
             return False
@@ -48,7 +49,7 @@ class Ledger:
         return True
 
     def free(self, one: UUID, takes: Iterable[ResourceSpan]) -> None:
-        """The lowest of those who stay comes down to lane 0."""
+        """Free the grains of a claim; the lowest of the remaining lanes moves down to lane 0."""
         for key in keys_of(takes):
             stay = {lane: other for lane, other in self.lanes.pop(key).items() if other != one}
             if stay and 0 not in stay:
@@ -59,14 +60,14 @@ class Ledger:
 
 @dataclass
 class Calendar:
-    """The store, and what is known to stand in it."""
+    """The store, and what should stand in it."""
 
     store: SqlCalendarStore
     claims: dict[UUID, Claim] = field(default_factory=dict)
     blocks: dict[UUID, TimeBlock] = field(default_factory=dict)
 
     async def book(self, claim: Claim) -> None:
-        """An ordinary claim tries once."""
+        """Try once to write a claim."""
         try:
             async with self.store.begin() as tx:
                 await tx.save_claim(claim, None)
@@ -90,12 +91,12 @@ class Calendar:
         self.blocks.pop(block.id, None)
 
     def releases(self) -> list[Action]:
-        """The end of all that stands."""
+        """Return the actions that release everything."""
         cancels: list[Action] = [partial(self.cancel, claim) for claim in self.claims.values()]
         return cancels + [partial(self.delete_block, block) for block in self.blocks.values()]
 
-    async def sound(self) -> None:
-        """Lane 0 is taken where any is, ordinary claims have it, and every grain is held by those who should hold it."""
+    async def check_consistency(self) -> None:
+        """Lane 0 is taken where any lane is, ordinary claims have lane 0, and every grain belongs to the right claims."""
         found = await list_lanes(self.store)
         assert all(0 in taken for taken in found.values())
         standing: list[Claim | TimeBlock] = [*self.claims.values(), *self.blocks.values()]
@@ -124,10 +125,10 @@ def block_by(chance: random.Random, number: int) -> TimeBlock:
     return leave(number, chance.choice(DOCTORS), range(start, start + chance.randrange(1, 16)))
 
 
-async def together(actions: Iterable[Action]) -> list[BaseException]:
-    """All at once; what became of those that failed."""
-    answers = await asyncio.gather(*(repeat_until_decided(action) for action in actions), return_exceptions=True)
-    return [answer for answer in answers if isinstance(answer, BaseException)]
+async def run_together(actions: Iterable[Action]) -> list[BaseException]:
+    """Run all actions at once and return the errors of those that failed."""
+    results = await asyncio.gather(*(repeat_until_decided(action) for action in actions), return_exceptions=True)
+    return [result for result in results if isinstance(result, BaseException)]
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ async def calendar(sql_url: str) -> AsyncIterator[Calendar]:
 
 
 async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number: int) -> None:
-    """One random change, in the ledger and in the table."""
+    """Make one random change in the ledger and in the table."""
     kind = chance.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
     standing: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
     if kind == "release" and standing:
@@ -163,14 +164,14 @@ async def test_the_table_says_what_a_ledger_says_and_is_empty_in_the_end(calenda
     for number in range(1000, 1080):
         await step(calendar, ledger, chance, number)
         assert await list_lanes(calendar.store) == ledger.lanes
-    await calendar.sound()
+    await calendar.check_consistency()
     for release in calendar.releases():
         await release()
     assert await list_lanes(calendar.store) == {}
 
 
 def arrivals(calendar: Calendar, chance: random.Random, first: int) -> list[Action]:
-    """30 who lie over others, 30 ordinary claims, 10 leaves."""
+    """Return 30 overlapping claims, 30 ordinary claims and 10 leaves."""
     claims = [claim_by(chance, first + number, may_overlap=number < 30) for number in range(60)]
     blocks = [block_by(chance, first + 100 + number) for number in range(10)]
     return [*(partial(calendar.book, claim) for claim in claims), *(partial(calendar.block, block) for block in blocks)]
@@ -181,11 +182,11 @@ async def test_racing_overbooks_leaves_and_releases_keep_lane_0_and_leave_nothin
     chance = random.Random(seed)
     for first in (1000, 2000, 3000):
         actions = calendar.releases()[::2] + arrivals(calendar, chance, first)
-        failed = await together(chance.sample(actions, len(actions)))
-        assert {type(why) for why in failed} == {SlotTaken}
-        await calendar.sound()
+        failed = await run_together(chance.sample(actions, len(actions)))
+        assert {type(error) for error in failed} == {SlotTaken}
+        await calendar.check_consistency()
     assert len(calendar.claims) + len(calendar.blocks) >= 50
-    assert await together(calendar.releases()) == []
+    assert await run_together(calendar.releases()) == []
     assert await list_lanes(calendar.store) == {}
 
 
@@ -198,7 +199,7 @@ async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_an
         await calendar.book(new)
     await calendar.delete_block(away)
     await calendar.book(new)
-    await calendar.sound()
+    await calendar.check_consistency()
 
 
 async def test_nobody_slips_under_a_leave_when_kept_appointments_end(calendar: Calendar) -> None:
@@ -208,7 +209,9 @@ async def test_nobody_slips_under_a_leave_when_kept_appointments_end(calendar: C
     away = leave(100, 1, range(100, 180))
     await calendar.block(away)
     intruders = [a_claim(200 + number, 1, 50 + number, 100 + number) for number in range(1, 61)]
-    failed = await together([*(partial(calendar.cancel, claim) for claim in kept), *(partial(calendar.book, claim) for claim in intruders)])
+    failed = await run_together(
+        [*(partial(calendar.cancel, claim) for claim in kept), *(partial(calendar.book, claim) for claim in intruders)]
+    )
     assert len(failed) == len(intruders)
     assert await list_lanes(calendar.store) == {key: {0: away.id} for key in keys_of(away.resource_spans)}
 
@@ -216,20 +219,20 @@ async def test_nobody_slips_under_a_leave_when_kept_appointments_end(calendar: C
 async def test_a_leave_and_the_bookings_that_race_with_it_both_stand_or_come_too_late(calendar: Calendar) -> None:
     away = leave(100, 1, range(100, 180))
     racing = [a_claim(number, 1, 10 + number, 94 + number) for number in range(1, 61)]
-    await together([*(partial(calendar.book, claim) for claim in racing), partial(calendar.block, away)])
+    await run_together([*(partial(calendar.book, claim) for claim in racing), partial(calendar.block, away)])
     assert away.id in calendar.blocks
-    await calendar.sound()
+    await calendar.check_consistency()
     late = [partial(calendar.book, claim) for claim in racing if claim.id not in calendar.claims]
-    assert len(await together(late)) == len(late)
+    assert len(await run_together(late)) == len(late)
 
 
 # The same through the decision: seats, caps, holds, and any doctor
 
 
 async def open_use_cases(store: SqlCalendarStore, *, doctors: int = 1, **terms: int) -> CalendarUseCases:
-    """For a service that takes a quarter of an hour."""
+    """Return the use cases for a service that takes a quarter of an hour."""
     service = a_service(duration_minutes=15, slot_step_minutes=15, **terms)
-    return await CalendarUseCases.opened(store, NOON, [a_doctor(id=UUID(int=DOCTOR.int + number)) for number in range(doctors)], [service])
+    return await CalendarUseCases.open(store, NOON, [a_doctor(id=UUID(int=DOCTOR.int + number)) for number in range(doctors)], [service])
 
 
 def book(use_cases: CalendarUseCases, number: int, *, quarters: int = 0, **changes: Any) -> Action:
@@ -241,45 +244,45 @@ def release(use_cases: CalendarUseCases, claims: Iterable[Claim]) -> list[Action
     return [partial(use_cases.reservations.release, claim.id, claim.revision) for claim in claims]
 
 
-async def standing(use_cases: CalendarUseCases) -> list[Claim]:
+async def list_claims(use_cases: CalendarUseCases) -> list[Claim]:
     return await use_cases.store.list_live_claims(100, None)
 
 
 async def test_a_group_has_as_many_patients_as_seats_and_takes_the_doctor_once(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, capacity=8)
-        refusals = await together(book(use_cases, number) for number in range(1, 51))
-        group = await standing(use_cases)
-        assert ({type(why) for why in refusals}, len(refusals), len(group)) == ({SlotTaken}, 42, 8)
+        refusals = await run_together(book(use_cases, number) for number in range(1, 51))
+        group = await list_claims(use_cases)
+        assert ({type(error) for error in refusals}, len(refusals), len(group)) == ({SlotTaken}, 42, 8)
         doctors = [one for (person, _), one in (await list_claimed_grains(store)).items() if person == DOCTOR]
         assert doctors == [claim.slot.session_id for claim in group if claim.slot][:3]
-        assert await together(release(use_cases, group)) == []
+        assert await run_together(release(use_cases, group)) == []
         assert await list_lanes(store) == {}
-        assert await together([book(use_cases, 99)]) == []
+        assert await run_together([book(use_cases, 99)]) == []
 
 
 async def test_patients_join_while_others_leave_and_no_seat_is_lost_or_sold_twice(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, capacity=4)
         for first in (100, 200, 300):
-            refusals = await together(
-                [*release(use_cases, await standing(use_cases)), *(book(use_cases, first + number) for number in range(20))]
+            refusals = await run_together(
+                [*release(use_cases, await list_claims(use_cases)), *(book(use_cases, first + number) for number in range(20))]
             )
-            booked = await standing(use_cases)
-            assert {type(why) for why in refusals} <= {SlotTaken}
+            booked = await list_claims(use_cases)
+            assert {type(error) for error in refusals} <= {SlotTaken}
             assert len(booked) + len(refusals) == 20
             assert len(booked) <= 4
             assert len(await list_claimed_grains(store)) == (3 + 3 * len(booked) if booked else 0)
-        assert await together(release(use_cases, await standing(use_cases))) == []
+        assert await run_together(release(use_cases, await list_claims(use_cases))) == []
         assert await list_lanes(store) == {}
 
 
 async def test_a_cap_is_reached_and_not_passed_by_patients_who_race_for_different_times(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, daily_cap=5)
-        refusals = await together(book(use_cases, number, quarters=number) for number in range(1, 31))
-        expected = {reason["code"] for why in refusals if isinstance(why, NotBookable) for reason in why.facts["reasons"]}
-        assert (len(await standing(use_cases)), len(refusals), expected) == (5, 25, {"daily_cap_reached"})
+        refusals = await run_together(book(use_cases, number, quarters=number) for number in range(1, 31))
+        expected = {reason["code"] for error in refusals if isinstance(error, NotBookable) for reason in error.facts["reasons"]}
+        assert (len(await list_claims(use_cases)), len(refusals), expected) == (5, 25, {"daily_cap_reached"})
 
 
 async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) -> None:
@@ -287,7 +290,7 @@ async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) 
         use_cases, owner = await open_use_cases(store), Caller(PATIENT, Role.PATIENT)
         requests = [HoldRequest(CHECKUP, DOCTOR, NINE + number % 25 * QUARTER) for number in range(40)]
         racing = [partial(use_cases.holds.hold, UUID(int=number), request, owner) for number, request in enumerate(requests, start=1)]
-        assert await together(racing) == []
+        assert await run_together(racing) == []
         async with store.begin() as tx:
             (hold,) = await tx.list_holds_of_owner(PATIENT)
         assert await list_claimed_grains(store) == {(DOCTOR, grain): hold.id for grain in hold.span}
@@ -297,7 +300,7 @@ async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) 
 async def test_any_doctor_is_found_as_long_as_one_is_free(sql_url: str, doctors: int, patients: int) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, doctors=doctors)
-        refusals = await together(book(use_cases, number, doctor_id=None) for number in range(1, patients + 1))
-        seen = [claim.slot.doctor_id for claim in await standing(use_cases) if claim.slot]
+        refusals = await run_together(book(use_cases, number, doctor_id=None) for number in range(1, patients + 1))
+        seen = [claim.slot.doctor_id for claim in await list_claims(use_cases) if claim.slot]
         assert (len(seen), len(set(seen)), len(refusals)) == (doctors, doctors, patients - doctors)
-        assert {type(why) for why in refusals} <= {SlotTaken}
+        assert {type(error) for error in refusals} <= {SlotTaken}

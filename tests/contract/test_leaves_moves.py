@@ -33,7 +33,7 @@ async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
     services = [a_service(slot_step_minutes=15), a_service(id=GROUP, capacity=2)]
     doctors = [a_doctor(id=item, services=[CHECKUP, GROUP]) for item in (DOCTOR, COLLEAGUE)]
     async with open_store(sql_url) as store:
-        yield await CalendarUseCases.opened(store, NOON, doctors, services)
+        yield await CalendarUseCases.open(store, NOON, doctors, services)
 
 
 async def starts(use_cases: CalendarUseCases) -> dict[int, object]:
@@ -123,7 +123,7 @@ async def test_a_leave_decides_about_two_hundred_appointments_and_no_more(tmp_pa
     time = (NINE, NINE + timedelta(hours=17))
     first = int(NINE.timestamp()) // 300
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
-        use_cases = await CalendarUseCases.opened(store, NOON, [a_doctor()], [])
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor()], [])
         async with store.begin() as tx:
             for number in range(1, 202):
                 await tx.save_claim(a_claim(number, DOCTOR.int, 10_000 + number, first + number, length=1), None)

@@ -1,4 +1,5 @@
-"""A leave and the bookings that race with it, at the moments that matter and at random ones: nothing comes to stand in it undecided."""
+"""A leave and the bookings that race with it, at chosen moments and at random ones: no appointment ends up in the leave without a
+decision."""
 
 from __future__ import annotations
 
@@ -31,11 +32,11 @@ Moment = Callable[[], Awaitable[object]]
 
 
 async def nothing() -> None:
-    """Happens meanwhile."""
+    """Do nothing."""
 
 
 class Watched(SqlCalendarTransaction):
-    """Lets something happen after a look at what is affected, around the writing of a claim, and when all of a leave is written."""
+    """Calls an action after affected claims were read, before and after a claim is written, and when a leave is written completely."""
 
     looked: Moment = staticmethod(nothing)
     decided: Moment = staticmethod(nothing)
@@ -59,7 +60,7 @@ class Watched(SqlCalendarTransaction):
 
 @dataclass(frozen=True)
 class Watching(SqlCalendarStore):
-    """Each of `moments` comes once, in the first transaction that reaches it."""
+    """A store with actions by moment; each is called once, in the first transaction that reaches its moment."""
 
     moments: dict[str, Moment] | None = None
 
@@ -77,7 +78,8 @@ class Watching(SqlCalendarStore):
 
 @dataclass
 class Race:
-    """A clinic in which someone already sits in a group at nine; `first` is where the other comes in between, `then` its answer."""
+    """A clinic with a patient in a group at nine. `first` are the use cases that are interrupted, `then` is the task that interrupts
+    them."""
 
     use_cases: CalendarUseCases
     first: CalendarUseCases
@@ -85,7 +87,7 @@ class Race:
     then: asyncio.Task[object] | None = None
 
     def at(self, moment: str, action: Moment, *, waits: bool) -> None:
-        """Begins the deed at that moment; whoever waits goes on when the deed is done, or has to wait itself."""
+        """Begin an action at a moment; the interrupted use case goes on when the action is done, or must wait itself."""
 
         async def begin() -> None:
             self.then = asyncio.ensure_future(action())
@@ -93,14 +95,14 @@ class Race:
 
         self.moments[moment] = begin
 
-    async def answer(self) -> object:
+    async def result(self) -> object:
         assert self.then is not None
         return await self.then
 
 
 @pytest.fixture
 async def race(mysql_url: str) -> AsyncIterator[Race]:
-    """On a server; in SQLite the other could not even begin."""
+    """A race on a server; SQLite has one writer, so that the other could not begin."""
     async with open_store(mysql_url) as store:
         moments: dict[str, Moment] = {}
         use_cases = await open_use_cases(store)
@@ -111,13 +113,13 @@ async def race(mysql_url: str) -> AsyncIterator[Race]:
 async def open_use_cases(store: SqlCalendarStore) -> CalendarUseCases:
     services = [a_service(), a_service(id=GROUP, capacity=4), a_service(id=CAPPED, daily_cap=2)]
     doctors = [a_doctor(id=item, services=[service.id for service in services]) for item in (DOCTOR, COLLEAGUE, THIRD)]
-    use_cases = await CalendarUseCases.opened(store, NOON, doctors, services)
+    use_cases = await CalendarUseCases.open(store, NOON, doctors, services)
     await book(use_cases, 1, NINE, service_id=GROUP)
     return use_cases
 
 
 def start_of(service: UUID) -> datetime:
-    """Of the group that stands, or beside it."""
+    """Return the start of the existing group, or one beside it."""
     return NINE if service == GROUP else NINE + HALF
 
 
@@ -126,7 +128,7 @@ async def test_who_books_after_a_leave_has_looked_comes_too_late(race: Race, ser
     race.at("looked", lambda: book(race.use_cases, 2, start_of(service), service_id=service), waits=False)
     await take(race.first, keep(1))
     with pytest.raises(NotBookable):
-        await race.answer()
+        await race.result()
     assert list(await places(race.use_cases)) == [1]
 
 
@@ -135,7 +137,7 @@ async def test_a_leave_that_is_taken_after_a_booking_was_decided_and_before_it_i
     race.at("decided", lambda: take(race.use_cases, keep(1)), waits=True)
     with pytest.raises(NotBookable):
         await book(race.first, 2, start_of(service), service_id=service)
-    await race.answer()
+    await race.result()
     assert list(await places(race.use_cases)) == [1]
 
 
@@ -144,7 +146,7 @@ async def test_a_leave_waits_for_a_booking_that_is_being_written_and_must_decide
     race.at("written", lambda: take(race.use_cases, keep(1)), waits=False)
     await book(race.first, 2, start_of(service), service_id=service)
     with pytest.raises(AffectedChanged) as refused:
-        await race.answer()
+        await race.result()
     assert [item.appointment_id.int for item in refused.value.facts["affected"]] == [1, 2]
 
 
@@ -155,7 +157,7 @@ async def test_two_leaves_that_move_to_one_colleague_do_not_pass_the_cap_togethe
     race.at("left", lambda: take(race.use_cases, move(3, NINE + 4 * HALF), number=901, doctor=THIRD), waits=False)
     await take(race.first, keep(1), move(2, NINE + 2 * HALF))
     with pytest.raises(NotBookable) as refused:
-        await race.answer()
+        await race.result()
     assert [reason["code"] for reason in refused.value.facts["reasons"]] == ["daily_cap_reached"]
     assert [place.doctor_id for place in (await places(race.use_cases)).values()].count(COLLEAGUE) == 2
 
@@ -166,11 +168,11 @@ async def test_a_booking_and_a_leave_that_moves_do_not_pass_the_cap_together(rac
     race.at("left", lambda: book(race.use_cases, 5, NINE + 4 * HALF, service_id=CAPPED, doctor_id=COLLEAGUE), waits=False)
     await take(race.first, keep(1), move(2, NINE + 2 * HALF))
     with pytest.raises(NotBookable):
-        await race.answer()
+        await race.result()
 
 
 async def decided_on(use_cases: CalendarUseCases, number: int, time: Time) -> set[int]:
-    """A leave whose doctor keeps every other appointment, and looks again when others have come; the numbers of those kept."""
+    """Take a leave that keeps every other appointment, again when others have come, and return the numbers of those kept."""
     found: list[int] = []
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What a leave's preview proposes: whichever proposals are chosen, all can be taken at once."""
+"""The proposals of a leave's preview: whichever are chosen, all can be taken at once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ ALL = [service.id for service in SERVICES]
 
 
 class Undone(Exception):
-    """It was only a trial."""
+    """Raised to roll back a trial."""
 
 
 @dataclass(frozen=True)
 class Trial(SqlCalendarStore):
-    """What is written in it was never written."""
+    """A store whose transactions are rolled back."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
@@ -84,15 +84,15 @@ CLINICS = {
 
 @asynccontextmanager
 async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[CalendarUseCases, CalendarUseCases]]:
-    """The desk, and one at which all is a trial."""
+    """Return the use cases, and the same over a store in which everything is a trial."""
     doctors = [a_doctor(id=item, services=ALL) for item in (DOCTOR, *others)]
     doctors.append(a_doctor(**{"id": COLLEAGUE, "services": ALL} | colleague))
     async with open_store(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
-        yield await CalendarUseCases.opened(store, NOON, doctors, SERVICES), CalendarUseCases(Trial(store.database, store.now), NOON)
+        yield await CalendarUseCases.open(store, NOON, doctors, SERVICES), CalendarUseCases(Trial(store.database, store.now), NOON)
 
 
 def choices(affected: AffectedAppointment) -> list[LeaveDecision]:
-    """Each proposal, or nothing."""
+    """Return every proposal of an appointment, and none."""
     number = affected.appointment_id.int
     return [keep(number), *(move(number, item.starts_at, item.doctor_id) for item in affected.proposals)]
 
@@ -111,7 +111,7 @@ async def test_whichever_proposals_are_chosen_all_can_be_taken_at_once(tmp_path:
 
 
 async def proposed(use_cases: CalendarUseCases, nth: int = 0, until: datetime = MORNING[1]) -> list[tuple[UUID, int]]:
-    """For one of the appointments: with whom, and how many half hours after nine."""
+    """Return the proposals for one appointment: the doctor, and the half hours after nine."""
     affected = await preview(use_cases, time=(NINE, until))
     return [(item.doctor_id, (item.starts_at - NINE) // HALF) for item in affected[nth].proposals]
 

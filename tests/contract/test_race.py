@@ -1,4 +1,4 @@
-"""The race of `bench/race.py`, small: no grain twice, and as many winners as the table says."""
+"""A small run of `bench/race.py`: no grain is taken twice, and the table has as many winners as were told so."""
 
 from __future__ import annotations
 

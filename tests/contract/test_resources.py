@@ -1,4 +1,4 @@
-"""A claim may take more than a doctor and a patient, one day a room: it has all of them or none."""
+"""A claim may take time of more than a doctor and a patient, such as a room: it gets all of them or none."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_where_one_grain_of_one_of_them_is_missing_nothing_is_taken(store:
 
 
 def visits_by(chance: random.Random) -> dict[UUID, list[ResourceSpan]]:
-    """Of few doctors, patients and rooms at much the same time."""
+    """Return visits of few doctors, patients and rooms at nearly the same time."""
     return {
         UUID(int=number): [
             ResourceSpan(UUID(int=100 * kind + chance.randrange(4)), range(start := chance.randrange(20), start + chance.randrange(1, 8)))
@@ -80,7 +80,7 @@ def visits_by(chance: random.Random) -> dict[UUID, list[ResourceSpan]]:
 
 
 async def is_won(store: SqlCalendarStore, one: UUID, takes: Sequence[ResourceSpan]) -> bool:
-    """A claim tries once; what the database undoes to break a deadlock was no try."""
+    """Return True if a claim wins. It tries once; a transaction that the database aborted to resolve a deadlock does not count."""
 
     async def tried() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Seats when the service's terms changed after people sat down: what was given stays, and nobody gets what is not there."""
+"""Seats when the terms of the service change after they were taken: granted seats stay, and no seat is granted that is not there."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ SMALLER = ServiceTerms.from_rules(a_service(capacity=3, slot_step_minutes=15))
 
 @pytest.fixture
 async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
-    """For a group of five who meet for half an hour."""
+    """A group of five who meet for half an hour."""
     async with open_store(sql_url) as store:
-        yield await CalendarUseCases.opened(store, NOON, [a_doctor()], [a_service(capacity=5, slot_step_minutes=15)])
+        yield await CalendarUseCases.open(store, NOON, [a_doctor()], [a_service(capacity=5, slot_step_minutes=15)])
 
 
 def patient(number: int) -> UUID:
@@ -43,24 +43,24 @@ def patient(number: int) -> UUID:
 
 
 async def take_seats(use_cases: CalendarUseCases, *numbers: int) -> list[BaseException]:
-    """All at once; what became of those who did not get a seat."""
+    """Request seats all at once and return the errors of those who got none."""
 
     async def one(number: int) -> None:
         request = a_reservation_request(patient_id=patient(number))
         await repeat_until_decided(lambda: use_cases.reservations.reserve(UUID(int=number), request))
 
-    answers = await asyncio.gather(*map(one, numbers), return_exceptions=True)
-    return [answer for answer in answers if isinstance(answer, BaseException)]
+    results = await asyncio.gather(*map(one, numbers), return_exceptions=True)
+    return [result for result in results if isinstance(result, BaseException)]
 
 
 async def offer(use_cases: CalendarUseCases, **terms: Any) -> None:
-    """From now on under other terms."""
+    """Change the terms of the service."""
     async with use_cases.store.begin() as tx:
         await tx.save_service_rules(a_service(**{"capacity": 5, "slot_step_minutes": 15, "version": 2} | terms))
 
 
 async def listed(use_cases: CalendarUseCases, ends: datetime, exclude: int | None = None) -> dict[datetime, int]:
-    """The starts from nine on with the places left, as the front desk sees them."""
+    """Return the free starts from nine on with the number of free places, as staff see them."""
     query = SlotQuery(CHECKUP, begins=NINE, ends=ends, exclude_appointment_id=UUID(int=exclude) if exclude else None)
     return {slot.starts_at: slot.remaining for slot in (await use_cases.slots.list_free(query, STAFF)).items}
 
@@ -79,7 +79,7 @@ async def test_a_session_made_under_other_terms_takes_nobody_any_more(use_cases:
     await offer(use_cases, **terms)
     assert NINE not in await listed(use_cases, NINE + QUARTER)
     assert await against(use_cases) == ["taken"]
-    assert [type(why) for why in await take_seats(use_cases, 3)] == [SlotTaken]
+    assert [type(error) for error in await take_seats(use_cases, 3)] == [SlotTaken]
     assert await list_seats(use_cases) == [UUID(int=1), UUID(int=2)]
 
 
@@ -95,7 +95,7 @@ async def test_a_seat_that_was_granted_under_other_terms_than_its_session_has_is
 
 @pytest.fixture
 async def lowered(use_cases: CalendarUseCases) -> CalendarUseCases:
-    """From five seats to three; those who sat in the first three are gone."""
+    """A group lowered from five seats to three, whose first three patients have left."""
     for number in range(1, 6):
         assert await take_seats(use_cases, number) == []
     await offer(use_cases, capacity=3)
@@ -118,7 +118,7 @@ async def test_a_lowered_capacity_counts_who_sits_and_not_where(lowered: Calenda
 async def test_for_the_one_place_that_a_lowered_capacity_leaves_many_race_and_one_gets_it(lowered: CalendarUseCases) -> None:
     assert await listed(lowered, NINE + QUARTER) == {NINE: 1}
     refusals = await take_seats(lowered, *range(11, 21))
-    assert [type(why) for why in refusals] == [SlotTaken] * 9
+    assert [type(error) for error in refusals] == [SlotTaken] * 9
     assert len(await list_seats(lowered)) == 3
 
 

@@ -1,4 +1,4 @@
-"""A leave is withdrawn by one of those who do it at the same time, and its time is open once."""
+"""Of several who withdraw a leave at the same time one succeeds, and its time reopens once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEAVE = Leave(UUID(int=7), DOCTOR, NINE, NINE.replace(hour=12), "Away", DOCTOR, 
 
 
 class Reading(SqlCalendarTransaction):
-    """`then` happens when the leave was read."""
+    """A transaction that calls `then` when it has read the leave."""
 
     then: Action
 
@@ -50,9 +50,9 @@ class Watched(SqlCalendarStore):
 
 @pytest.fixture
 async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
-    """In which a leave stands."""
+    """A store with a leave."""
     async with open_store(sql_url) as store:
-        use_cases = await CalendarUseCases.opened(store, NOON, [a_doctor()], [a_service()])
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor()], [a_service()])
         await use_cases.leaves.take(LEAVE, Caller(DOCTOR, Role.DOCTOR))
         yield store
 
@@ -62,7 +62,7 @@ def withdraw(store: SqlCalendarStore) -> Awaitable[None]:
 
 
 async def is_done(action: Awaitable[object]) -> bool:
-    """Whether there was a leave to withdraw."""
+    """Return True if there was a leave to withdraw."""
     try:
         await action
     except NoSuchLeave:

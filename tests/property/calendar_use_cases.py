@@ -1,4 +1,4 @@
-"""The use cases of the calendar over one store, with a clock that moves when told."""
+"""The use cases of the calendar over one store, with a clock that tests set."""
 
 from __future__ import annotations
 
@@ -37,10 +37,8 @@ class CalendarUseCases:
         return self.now
 
     @classmethod
-    async def opened(
-        cls, store: CalendarStore, now: datetime, doctors: Iterable[DoctorRules], services: Iterable[ServiceTypeRules]
-    ) -> Self:
-        """At a store that knows these doctors and services."""
+    async def open(cls, store: CalendarStore, now: datetime, doctors: Iterable[DoctorRules], services: Iterable[ServiceTypeRules]) -> Self:
+        """Return the use cases over a store that knows these doctors and services."""
         async with store.begin() as tx:
             for service in services:
                 await tx.save_service_rules(service)

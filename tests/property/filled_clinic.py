@@ -1,4 +1,4 @@
-"""A random clinic at work, put into a store: what fits beside the rest stands there and in the oracle, the others were turned away."""
+"""A random clinic at work, put into a store. What fits stands in the store and in the oracle; the rest was refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ OTHER = UUID(int=4)
 
 @dataclass(frozen=True)
 class Clinic:
-    """Who and what there is, who asks, and the starts in question; `late` is between two grains. The first visit is the patient's own."""
+    """A doctor, a service, what was booked, who asks, and the starts in question. `late` is less than a grain. The first visit is the
+    patient's own."""
 
     doctor: DoctorRules
     service: ServiceTypeRules
@@ -60,14 +61,14 @@ def clinics_at_work(draw: st.DrawFn) -> Clinic:
 
 @dataclass
 class Filling:
-    """Puts a clinic into a store, one thing after the other."""
+    """Puts a clinic into a store, one item after the other."""
 
     store: CalendarStore
     clinic: Clinic
     oracle: Oracle = field(init=False)
 
     async def filled(self) -> Oracle:
-        """What someone with a paper calendar would know now; whoever asks at the desk asks for a patient who is not known yet."""
+        """Fill the store and return the oracle that knows the same. Staff ask for a patient who is not named yet."""
         clinic = self.clinic
         self.oracle = Oracle(clinic.doctor, clinic.service, clinic.now, is_staff=clinic.by.is_staff, away=clinic.away)
         async with self.store.begin() as tx:
@@ -123,6 +124,6 @@ class Filling:
 
 
 def spans(booked: Booked) -> tuple[range, range]:
-    """The visit, and what it takes of the doctor."""
+    """Return the span of the visit, and the span that it takes of the doctor."""
     first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
     return range(grain_of(booked.starts_at), grain_of(booked.ends_at)), range(grain_of(first), grain_of(last))

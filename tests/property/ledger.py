@@ -1,4 +1,4 @@
-"""The calendar as a careful receptionist would keep it on paper: who has what, and what she would say to the next who asks."""
+"""The calendar as a careful receptionist would keep it on paper: who has what, and what she would answer to the next request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAP = "daily_cap_reached"
 
 @dataclass(frozen=True)
 class Terms:
-    """Of a service; times in grains."""
+    """The terms of a service; times in grains."""
 
     id: UUID
     duration: int
@@ -32,7 +32,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Spot:
-    """A time with a doctor; a group's is the same for all of it."""
+    """A time with a doctor; all patients of a group have the same one."""
 
     terms: Terms
     doctor: UUID
@@ -64,7 +64,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Held:
-    """It stays on paper when it is over, until somebody needs the time or its owner holds another."""
+    """A hold. It stays on paper when it has expired, until someone needs the time or its owner holds another."""
 
     spot: Spot
     owner: UUID
@@ -78,7 +78,7 @@ class Held:
 
 @dataclass
 class Ledger:
-    """What it answers is the refusal's code, with the reasons where there are any; None is a yes, and is written down."""
+    """Answers requests with the code of the refusal and its reasons, or with None and writes the change down."""
 
     now: datetime
     visits: dict[UUID, Visit] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Ledger:
     # What is asked of it
 
     def book(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> str | None:
-        """Also moves; whoever asks for what they have is not judged again."""
+        """Book or move an appointment; a request for the time that it has is granted without a check."""
         standing = self.visits.get(one)
         if standing is None or standing.spot != spot:
             refused = (self._not_for(held, spot, patient) if held else None) or self.refused(
@@ -128,7 +128,8 @@ class Ledger:
         return None
 
     def take_leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
-        """Of every appointment in it: where it goes, `keep` or `cancel`. All of it or nothing; all who go make room first."""
+        """Take a leave. `outcomes` say for every appointment in it where it goes, `keep` or `cancel`. All changes or none; all displaced
+        ones are released first."""
         before = dict(self.visits), dict(self.holds), dict(self.leaves)
         refused = self._leave(one, doctor, span, outcomes)
         if refused:
@@ -150,7 +151,7 @@ class Ledger:
         return " ".join(["not_bookable", *sorted(codes)]) if codes else None
 
     def against(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> set[str]:
-        """All that stands against a visit."""
+        """Return every reason against a visit."""
         visits = [visit for one, visit in self.visits.items() if one != exclude_appointment_id]
         holds = [
             held.spot
@@ -174,7 +175,7 @@ class Ledger:
         return {code for code, true in applies.items() if true}
 
     def _not_for(self, held: UUID, spot: Spot, by: UUID) -> str | None:
-        """What is wrong with the hold that someone shows."""
+        """Return what is wrong with the hold that a request names."""
         known = self.holds.get(held)
         if known is None or (known.owner, known.spot) != (by, spot):
             return "hold_mismatch"
@@ -199,12 +200,12 @@ class Ledger:
         return [(one, held) for one, held in self.holds.items() if held.live and held.owner == owner]
 
     def _in_the_way(self, spot: Spot, viewer: UUID) -> set[UUID]:
-        """Holds that keep nobody out: one's own, and those that are over."""
+        """Return the holds that keep no one out: the viewer's own, and expired ones."""
         near = [(one, held) for one, held in self.holds.items() if held.spot.doctor == spot.doctor and meet(held.spot.span, spot.span)]
         return {one for one, held in near if held.live and (held.owner == viewer or not held.is_active(self.now))}
 
     def _give_way(self, spot: Spot, viewer: UUID, exclude_appointment_id: UUID | None = None) -> None:
-        """What one holds was not counted when one's visit was: it goes where both are too many."""
+        """Drop the viewer's own holds that a booking removes: they were not counted when the visit was, and both may be too many."""
         self._drop(self._in_the_way(spot, viewer))
         if spot.terms.daily_cap is None:
             return
@@ -221,11 +222,11 @@ class Ledger:
     # What the tables should say
 
     def seats(self) -> dict[UUID, UUID]:
-        """Who sits in which session."""
+        """Return who has a seat in which session."""
         return self._of_spots(lambda spot: spot.session_id if spot.is_shared else None)
 
     def grains(self) -> Counter[tuple[UUID, int, UUID]]:
-        """Whose grains, and who has them."""
+        """Return which claim has which grain of which person."""
         visits = [(visit.patient, visit.spot.visit, one) for one, visit in self.visits.items()]
         alone = [(*taken, one) for one, taken in self._of_spots(lambda spot: None if spot.is_shared else (spot.doctor, spot.span)).items()]
         sessions = set(self._of_spots(lambda spot: (spot.doctor, spot.span, spot.session_id) if spot.is_shared else None).values())
@@ -239,7 +240,7 @@ class Ledger:
 
 
 def count(terms: Terms, spots: list[Spot]) -> int:
-    """How many visits these are; a group is one."""
+    """Return the number of visits; a group counts once."""
     alike = [spot for spot in spots if spot.terms == terms]
     return len(set(alike)) if terms.capacity > 1 else len(alike)
 

@@ -1,4 +1,5 @@
-"""What is listed can be booked, and nothing else, whatever the clinic: list, explanation, hold and reservation say what the oracle says."""
+"""For random clinics, list, explanation, hold and reservation give the answer of the oracle: what is listed can be booked, and nothing
+else."""
 
 from __future__ import annotations
 
@@ -30,12 +31,12 @@ ALONGSIDE = {"daily_cap_reached", "weekly_cap_reached"}
 
 
 class Undone(Exception):
-    """What was tried is not to stand."""
+    """Raised to roll back what was only tried."""
 
 
 @dataclass(frozen=True)
 class Trying:
-    """A store whose transactions decide and write, and leave nothing behind."""
+    """A store whose transactions decide and write, and are then rolled back."""
 
     store: CalendarStore
 
@@ -50,7 +51,7 @@ class Trying:
 
 
 async def refusal_of(requested: Awaitable[object]) -> Refusal | None:
-    """None: it is granted."""
+    """Return the refusal, or None if the request is granted."""
     try:
         await requested
     except Undone:
@@ -93,7 +94,7 @@ class Enquiry:
 
 
 def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
-    """Whether a refusal gives just these reasons; where others are all that is in the way it is a conflict, and names the first."""
+    """Return True if a refusal gives just these reasons. If only claims of others apply, it must be the conflict for the first of them."""
     if refusal is None or not reasons:
         return refusal is None and not reasons
     if reasons & CONFLICTS.keys() and reasons <= CONFLICTS.keys() | ALONGSIDE:
@@ -102,7 +103,7 @@ def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
 
 
 async def agree(store: CalendarStore, clinic: Clinic) -> None:
-    """At the desk a booking knows its patient, who may be busy; nothing else that is asked there does."""
+    """Compare every answer with the oracle. For staff, only the booking names the patient, who may be busy."""
     oracle, use_cases = await Filling(store, clinic).filled(), Enquiry(store, clinic)
     own = [(visit.starts_at, visit.ends_at) for visit in oracle.booked if visit is clinic.booked[0]]
     listed = await use_cases.listed()

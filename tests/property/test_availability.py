@@ -1,4 +1,4 @@
-"""The engine agrees with an oracle that counts on its fingers, on random clinics around the days on which clocks change."""
+"""The engine agrees with a brute-force oracle, on random clinics around the days on which clocks change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hold(number: int, kept: Kept) -> Hold:
 
 
 def diary_of(oracle: Oracle) -> BusyTimes:
-    """As the database gives it: what is over apart, what counts for the caps."""
+    """Return the busy times as the database gives them: expired holds apart, and the starts that count against the caps."""
     holds = [hold(number, kept) for number, kept in enumerate(oracle.holds)]
     standing = [one for one in holds if one.is_active(oracle.now)]
     groups = [GroupOccupancy(UUID(int=1), SERVICE, a_booked_time(group), group.booked, group.held) for group in oracle.groups]

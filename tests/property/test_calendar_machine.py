@@ -1,4 +1,4 @@
-"""A day of two doctors, as it comes: whatever people do, and in whatever order, the calendar answers as the ledger would."""
+"""Random days of two doctors: whatever people do, and in whatever order, the calendar answers as the ledger does."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ some_leaves = precondition(lambda machine: bool(machine.ledger.leaves))
 
 
 class Day(RuleBasedStateMachine):
-    """One event loop and one clock; every rule is done by the calendar and by the ledger."""
+    """One event loop and one clock; every step is done by the calendar and by the ledger."""
 
     url: ClassVar[str]
 
@@ -78,7 +78,7 @@ class Day(RuleBasedStateMachine):
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
         known = [a_doctor(id=one, services=[terms.id for terms in SERVICES]) for one in (DOCTOR, COLLEAGUE)]
-        self.use_cases = await CalendarUseCases.opened(
+        self.use_cases = await CalendarUseCases.open(
             SqlCalendarStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES)
         )
 
@@ -90,8 +90,8 @@ class Day(RuleBasedStateMachine):
         self.count += 1
         return UUID(int=1_000 + self.count)
 
-    def answer(self, requested: Awaitable[object]) -> str | None:
-        """The refusal's code, and its reasons."""
+    def result(self, requested: Awaitable[object]) -> str | None:
+        """Return the code of the refusal, with its reasons."""
 
         async def waited() -> None:
             await requested
@@ -106,7 +106,7 @@ class Day(RuleBasedStateMachine):
         standing = self.ledger.visits.get(one)
         times = {"starts_at": instant_of(spot.start), "revision": standing.revision + 1 if standing else 1}
         request = a_reservation_request(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
-        assert self.answer(self.use_cases.reservations.reserve(one, request)) == self.ledger.book(one, spot, patient, held)
+        assert self.result(self.use_cases.reservations.reserve(one, request)) == self.ledger.book(one, spot, patient, held)
 
     @initialize(booked=requests, held=requests)
     def the_day_is_busy_already(self, booked: list[tuple[Spot, UUID]], held: list[tuple[Spot, UUID]]) -> None:
@@ -122,7 +122,7 @@ class Day(RuleBasedStateMachine):
     @rule(spot=spots, owner=people)
     def hold(self, spot: Spot, owner: UUID) -> None:
         one, request = self.new(), HoldRequest(spot.terms.id, spot.doctor, instant_of(spot.start))
-        expected = self.answer(self.use_cases.holds.hold(one, request, Caller(owner, Role.PATIENT)))
+        expected = self.result(self.use_cases.holds.hold(one, request, Caller(owner, Role.PATIENT)))
         assert expected == self.ledger.hold(one, spot, owner)
 
     @some_holds
@@ -136,14 +136,14 @@ class Day(RuleBasedStateMachine):
     def extend(self, pick: int, other: UUID, is_owner: bool) -> None:
         one, held = picked(self.ledger.holds, pick)
         by = held.owner if is_owner else other
-        assert self.answer(self.use_cases.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
+        assert self.result(self.use_cases.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def drop(self, pick: int, other: UUID, is_owner: bool) -> None:
         one, held = picked(self.ledger.holds, pick)
         by = held.owner if is_owner else other
-        assert self.answer(self.use_cases.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
+        assert self.result(self.use_cases.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
@@ -167,7 +167,7 @@ class Day(RuleBasedStateMachine):
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         one, visit = picked(self.ledger.visits, pick)
-        assert self.answer(self.use_cases.reservations.release(one, visit.revision + 1)) is None
+        assert self.result(self.use_cases.reservations.release(one, visit.revision + 1)) is None
         del self.ledger.visits[one]
 
     @some_visits
@@ -183,14 +183,14 @@ class Day(RuleBasedStateMachine):
             outcomes[item] = there if fate == "move" else fate
         decided = tuple(decision(*outcome) for outcome in outcomes.items())
         leave = Leave(one, doctor, instant_of(span.start), instant_of(span.stop), "", doctor, NOON, decided)
-        expected = self.answer(self.use_cases.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
+        expected = self.result(self.use_cases.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
         assert expected == self.ledger.take_leave(one, doctor, span, outcomes)
 
     @some_leaves
     @rule(pick=picks)
     def withdraw(self, pick: int) -> None:
         one, (doctor, _) = picked(self.ledger.leaves, pick)
-        assert self.answer(self.use_cases.leaves.withdraw(doctor, one)) is None
+        assert self.result(self.use_cases.leaves.withdraw(doctor, one)) is None
         del self.ledger.leaves[one]
 
     @invariant()

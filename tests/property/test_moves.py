@@ -1,4 +1,5 @@
-"""Random wishes, moves, repeats and releases on a real store: after each, every grain is held by whom a simple ledger says."""
+"""Random reservations, moves, repetitions and releases on a real store: after each, every grain belongs to the claim that a simple ledger
+names."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ Grains = dict[tuple[UUID, int], UUID]
 
 @dataclass
 class Ledger:
-    """What should stand: revisions, who is live, and whose every grain is."""
+    """What should be stored: the revisions, the live claims, and the claim of every grain."""
 
     revisions: dict[UUID, int] = field(default_factory=dict)
     live: set[UUID] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Free and taken time are the working time, with nothing between them and nothing twice."""
+"""Free and taken time together are the working time, without gaps and overlaps."""
 
 from __future__ import annotations
 

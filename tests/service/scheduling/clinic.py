@@ -1,4 +1,4 @@
-"""A running scheduling-service whose doctor-service answers from two dicts."""
+"""A running scheduling-service whose doctor-service answers from two lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ APPOINTMENTS = service_bearer("appointment-service")
 
 @dataclass
 class DoctorService:
-    """Answers one rule, or a page of one at a time; `asked` are the paths; `down`: it does not answer."""
+    """Answers requests for one rule, or for pages of one rule each. `requested` are the paths. It does not answer while it is `down`."""
 
     doctors: list[DoctorRules] = field(default_factory=list)
     services: list[ServiceTypeRules] = field(default_factory=list)
@@ -53,8 +53,8 @@ TABLES = ("claims", "seats", "doctors", "services", "offers")
 
 
 @contextmanager
-def questions() -> Iterator[list[str]]:
-    """What databases are asked meanwhile of people, rules and time; what jobs ask is of other tables."""
+def recorded_queries() -> Iterator[list[str]]:
+    """Record the queries about people, rules and time; the jobs query other tables."""
     requested: list[str] = []
 
     def note(*args: Any) -> None:

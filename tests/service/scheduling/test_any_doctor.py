@@ -1,4 +1,4 @@
-"""Who is the least busy on a day that is longer or shorter than others."""
+"""The least busy doctor on a day that is longer or shorter than others."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def chosen(clinic: Running, busy_at: str, start: str) -> UUID:
-    """Who sees a patient when the first doctor is busy at another time."""
+    """Return the doctor who is booked when the first one is busy at another time of the day."""
     assert (await reserve(clinic, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
-    answer = await reserve(clinic, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
-    return UUID(answer.json()["doctor_id"])
+    response = await reserve(clinic, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
+    return UUID(response.json()["doctor_id"])
 
 
 MIDNIGHT, EVENING = "2026-10-25T00:00+02:00", "2026-10-25T23:45+01:00"

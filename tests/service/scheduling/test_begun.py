@@ -1,4 +1,4 @@
-"""Visits that take place: a leave leaves them alone, and they have their time over whatever stands in it."""
+"""Visits that have begun: a leave does not affect them, and their claims may overlap others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BEGINNINGS = [AppointmentCheckedIn, AppointmentStarted, AppointmentCompleted]
 
 @pytest.fixture
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
-    """Two appointments in the morning."""
+    """A clinic with two appointments in the morning."""
     doctors = [a_doctor(services=[CHECKUP, GROUP]), a_doctor(id=COLLEAGUE)]
     rules = DoctorService(doctors, [a_service(), a_service(id=GROUP, capacity=2)])
     async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
@@ -44,8 +44,8 @@ async def book(clinic: Running, number: int, start: datetime = NINE, **request: 
 
 
 async def affected(clinic: Running) -> list[int]:
-    answer = await clinic.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=MORNING, headers=SELF)
-    return [UUID(item["appointment_id"]).int for item in answer.json()["affected"]]
+    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=MORNING, headers=SELF)
+    return [UUID(item["appointment_id"]).int for item in response.json()["affected"]]
 
 
 async def take(clinic: Running, *cancelled: int) -> httpx.Response:
@@ -58,7 +58,7 @@ async def is_live(clinic: Running, number: int) -> bool:
 
 
 def code(requested: httpx.Response) -> str | None:
-    """Of a refusal; None when it was granted."""
+    """Return the code of a refusal, or None if the request was granted."""
     return None if requested.status_code == 200 else str(requested.json()["code"])
 
 

@@ -1,4 +1,4 @@
-"""One's own agenda and its subscription, over HTTP."""
+"""One's own agenda and the subscription to it, over HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
 from shared.kit.sql import Database
 from tests.running import NOON, Running
-from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, release, reserve
+from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
 
@@ -45,21 +45,21 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
 async def agenda(
     clinic: Running, who: UUID = PATIENT, role: Role = Role.PATIENT, query: dict[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    answer = await clinic.http.get("/calendar", params=query, headers=bearer(role, who))
-    assert answer.status_code == 200, answer.text
-    return list(answer.json()["items"])
+    response = await clinic.http.get("/calendar", params=query, headers=bearer(role, who))
+    assert response.status_code == 200, response.text
+    return list(response.json()["items"])
 
 
 async def take_leave(clinic: Running, begins: datetime, ends: datetime) -> None:
     body = {"starts_at": begins.isoformat(), "ends_at": ends.isoformat(), "reason": "A secret operation."}
-    answer = await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=bearer(Role.DOCTOR, DOCTOR))
-    assert answer.status_code == 201, answer.text
+    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=bearer(Role.DOCTOR, DOCTOR))
+    assert response.status_code == 201, response.text
 
 
 async def close(clinic: Running, begins: datetime, ends: datetime) -> None:
     body = {"from": begins.isoformat(), "to": ends.isoformat(), "reason": "Flooded cellar."}
-    answer = await clinic.http.post("/admin/closures", json=body, headers=bearer(Role.ADMIN))
-    assert answer.status_code == 201, answer.text
+    response = await clinic.http.post("/admin/closures", json=body, headers=bearer(Role.ADMIN))
+    assert response.status_code == 201, response.text
     await clinic.settle()
 
 
@@ -68,9 +68,9 @@ def hours(count: float) -> datetime:
 
 
 async def subscribe(clinic: Running, who: UUID = PATIENT, role: Role = Role.PATIENT, **headers: str) -> str:
-    answer = await clinic.http.post("/calendar/feed", headers=bearer(role, who) | headers)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["url"])
+    response = await clinic.http.post("/calendar/feed", headers=bearer(role, who) | headers)
+    assert response.status_code == 201, response.text
+    return str(response.json()["url"])
 
 
 async def read(clinic: Running, url: str) -> httpx.Response:
@@ -178,8 +178,8 @@ async def test_a_range_is_two_weeks_from_now_unless_told(clinic: Running) -> Non
 )
 async def test_a_question_must_make_sense(tmp_path: Path, query: str, code: str) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
-        answer = await clinic.http.get(f"/calendar?{query}", headers=bearer(Role.PATIENT, PATIENT))
-        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        response = await clinic.http.get(f"/calendar?{query}", headers=bearer(Role.PATIENT, PATIENT))
+        assert (response.status_code, response.json()["code"]) == (422, code)
 
 
 async def test_sixty_two_days_are_not_too_long_and_nobody_looks_without_a_token(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_the_number_of_queries_is_constant(clinic: Running) -> None:
 
 
 async def queries_of(clinic: Running) -> int:
-    with questions() as requested:
+    with recorded_queries() as requested:
         await agenda(clinic)
     return len(requested)
 
@@ -221,11 +221,11 @@ async def test_a_feed_tells_when_and_nothing_else(clinic: Running) -> None:
     await reserve(clinic, 1)
     await take_leave(clinic, hours(3), hours(5))
     await close(clinic, hours(24), hours(48))
-    answer = await read(clinic, await subscribe(clinic, DOCTOR, Role.DOCTOR))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
-    assert answer.headers["cache-control"] == "private, max-age=300"
-    calendar = Calendar.from_ical(answer.content)
+    response = await read(clinic, await subscribe(clinic, DOCTOR, Role.DOCTOR))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/calendar; charset=utf-8"
+    assert response.headers["cache-control"] == "private, max-age=300"
+    calendar = Calendar.from_ical(response.content)
     expected = {name: str(value) for name, value in calendar.items() if name not in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL")}
     assert expected == {"VERSION": "2.0", "PRODID": "-//Careslot//EN", "X-WR-CALNAME": "Careslot"}
     assert calendar["REFRESH-INTERVAL"].params == {"VALUE": "DURATION"}
@@ -244,8 +244,8 @@ async def test_a_feed_tells_when_and_nothing_else(clinic: Running) -> None:
         assert set(item) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "TRANSP", "STATUS"}
         assert item["SUMMARY"] in WORDS
         assert item["UID"].removesuffix("@careslot").count("-") == 4
-    assert all(len(line) <= 75 for line in answer.content.split(b"\r\n"))
-    assert b"\n" not in answer.content.replace(b"\r\n", b"")
+    assert all(len(line) <= 75 for line in response.content.split(b"\r\n"))
+    assert b"\n" not in response.content.replace(b"\r\n", b"")
 
 
 async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: Running) -> None:
@@ -302,8 +302,8 @@ async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Ru
 @pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])
 async def test_a_link_that_never_was_is_not_found(tmp_path: Path, token: str) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
-        answer = await clinic.http.get(f"/calendar/feed/{token}.ics")
-        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_feed")
+        response = await clinic.http.get(f"/calendar/feed/{token}.ics")
+        assert (response.status_code, response.json()["code"]) == (404, "no_such_feed")
 
 
 async def test_a_disabled_account_has_no_link(clinic: Running) -> None:

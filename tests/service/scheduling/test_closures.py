@@ -40,7 +40,7 @@ async def close(
 
 
 def checked_in(number: int) -> AppointmentCheckedIn:
-    """The patient of an appointment is here."""
+    """Return the event that the patient of an appointment has checked in."""
     fields: dict[str, Any] = {"service_id": CHECKUP, "doctor_id": DOCTOR, "patient_id": UUID(int=0xAA00 + number)}
     times = {"occurred_at": NOON, "starts_at": NINE, "ends_at": NINE + DAY, "time_zone": "Europe/Berlin"}
     known = {"id": uuid4(), "appointment_id": UUID(int=number), "version": 2, "sequence": 0, "status": "checked_in"}
@@ -57,9 +57,9 @@ async def learn(clinic: Running, doctor: DoctorRules) -> None:
 
 
 async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Running) -> None:
-    answer = await close(clinic)
-    closure = answer.json()
-    assert (answer.status_code, closure["settled"], closure["location"]) == (201, True, None)
+    response = await close(clinic)
+    closure = response.json()
+    assert (response.status_code, closure["settled"], closure["location"]) == (201, True, None)
     assert (closure["from"], closure["to"]) == (format_instant(NINE), format_instant(NINE + DAY))
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, False]
     refused = await reserve(clinic, 1)
@@ -145,8 +145,8 @@ async def test_closures_are_listed_the_latest_first(clinic: Running) -> None:
 
 
 async def test_a_repeated_wish_with_a_key_closes_once(clinic: Running) -> None:
-    answers = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+    responses = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,13 @@ def person(number: int) -> UUID:
 
 
 async def book(clinic: Running, number: int, service: UUID, start: datetime = NINE, **request: Any) -> dict[str, Any]:
-    answer = await reserve(clinic, number, patient_id=person(number), service_id=service, starts_at=start, **request)
-    body: dict[str, Any] = answer.json()
+    response = await reserve(clinic, number, patient_id=person(number), service_id=service, starts_at=start, **request)
+    body: dict[str, Any] = response.json()
     return body
 
 
 async def starts(clinic: Running, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
-    """The starts of nine to eleven with the places left."""
+    """Return the starts from nine to eleven with the number of free places."""
     path = f"/slots?service_id={service}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
     items = (await clinic.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
     return {slot["starts_at"][11:16]: slot["remaining"] for slot in items}
@@ -56,8 +56,8 @@ async def starts(clinic: Running, service: UUID, query: str = "", doctor: UUID =
 
 async def reasons(clinic: Running, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={doctor}&starts_at={format_instant(start)}"
-    answer = await clinic.http.get(path, headers=bearer(Role.PATIENT))
-    return [reason["code"] for reason in answer.json()["reasons"]]
+    response = await clinic.http.get(path, headers=bearer(Role.PATIENT))
+    return [reason["code"] for reason in response.json()["reasons"]]
 
 
 async def test_a_group_fills_up_seat_by_seat_and_takes_the_doctor_once(clinic: Running) -> None:

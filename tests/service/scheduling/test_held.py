@@ -1,4 +1,4 @@
-"""Time that someone holds: what its owner has of it, and until when the others are told to wait."""
+"""Held time: what its owner can do with it, and how long others are asked to wait."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def hold(clinic: Running, by: UUID, service: UUID = CHECKUP, start: dateti
 
 
 async def hold_one_after_the_other(clinic: Running, service: UUID, *starts: datetime) -> list[str]:
-    """By two owners, a minute apart; until when."""
+    """Hold times for two owners, a minute apart, and return when the holds end."""
     until = []
     for owner, start in zip((FIRST, LAST), starts, strict=True):
         until.append((await hold(clinic, owner, service, start))["expires_at"])
@@ -54,14 +54,14 @@ async def book(clinic: Running, number: int, service: UUID = CHECKUP, start: dat
 
 
 async def wait_for(clinic: Running, service: UUID, start: datetime = NINE, **request: Any) -> str:
-    """Until when a booking is told to wait."""
+    """Return until when a booking is asked to wait."""
     refused = await book(clinic, 99, service, start, **request)
     assert refused["code"] == "slot_held"
     return str(refused["available_again_at"])
 
 
 async def seen(clinic: Running, by: UUID, service: UUID) -> tuple[int, bool]:
-    """How many places there are at nine, and whether one is held by the one who asks."""
+    """Return the number of free places at nine, and whether the caller holds one of them."""
     path = f"/slots?service_id={service}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + FIVE)}"
     (slot,) = (await clinic.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
     return slot["remaining"], slot["held_by_you"]

@@ -1,4 +1,4 @@
-"""Instants with a fraction of a second mean their second, whatever is asked."""
+"""Instants with a fraction of a second mean their whole second, in every request."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
 
 async def explained(clinic: Running, start: str) -> list[str]:
     params = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": start}
-    answer = await clinic.http.get("/slots/explain", params=params, headers=ME)
-    return [reason["code"] for reason in answer.json()["reasons"]]
+    response = await clinic.http.get("/slots/explain", params=params, headers=ME)
+    return [reason["code"] for reason in response.json()["reasons"]]
 
 
 async def held(clinic: Running, start: str) -> dict[str, Any]:
     body = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": start}
-    answer: dict[str, Any] = (await clinic.http.post("/holds", json=body, headers=ME)).json()
-    return answer
+    response: dict[str, Any] = (await clinic.http.post("/holds", json=body, headers=ME)).json()
+    return response
 
 
 async def booked(clinic: Running, start: str) -> dict[str, Any]:
     body = a_reservation_request().model_dump(mode="json") | {"starts_at": start}
     path = f"/internal/reservations/{UUID(int=1)}"
-    answer: dict[str, Any] = (await clinic.http.put(path, json=body, headers=APPOINTMENTS)).json()
-    return answer
+    response: dict[str, Any] = (await clinic.http.put(path, json=body, headers=APPOINTMENTS)).json()
+    return response
 
 
 @pytest.mark.parametrize("start", ["2026-03-09T08:00:00.7Z", "2026-03-09T09:00:00.999999+01:00"])
@@ -61,8 +61,8 @@ async def test_it_is_never_rounded_up(clinic: Running) -> None:
 async def test_a_hold_with_a_fraction_serves_a_booking_with_another(clinic: Running) -> None:
     kept = await held(clinic, "2026-03-09T08:00:00.7Z")
     body = a_reservation_request(hold_id=kept["id"]).model_dump(mode="json") | {"starts_at": "2026-03-09T08:00:00.2Z"}
-    answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
-    assert (answer.status_code, answer.json()["starts_at"]) == (200, format_instant(NINE))
+    response = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
+    assert (response.status_code, response.json()["starts_at"]) == (200, format_instant(NINE))
 
 
 async def test_a_range_means_its_seconds_too(clinic: Running) -> None:

@@ -1,4 +1,4 @@
-"""A doctor's leave over HTTP: what it hits, what becomes of that, and what reopens."""
+"""A doctor's leave over HTTP: which appointments it affects, what becomes of them, and what reopens."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> dict[str, An
 
 
 async def claim(clinic: Running, number: int) -> dict[str, Any]:
-    answer: dict[str, Any] = (await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
-    return answer
+    response: dict[str, Any] = (await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
+    return response
 
 
 async def listed(clinic: Running, doctor: UUID = DOCTOR) -> list[str]:
-    """The starts of the morning."""
+    """Return the free starts of the morning."""
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(MORNING[0])}&to={format_instant(MORNING[1])}"
     return [slot["starts_at"][11:16] for slot in (await clinic.http.get(path)).json()["items"]]
 
@@ -103,9 +103,9 @@ async def test_all_first_proposals_can_be_taken_at_once_and_all_last_ones_too(cl
 
 
 async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: Running) -> None:
-    answer = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
-    leave = answer.json()
-    assert answer.status_code == 201, leave
+    response = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    leave = response.json()
+    assert response.status_code == 201, leave
     assert [item["action"] for item in leave["affected"]] == ["keep", "cancel", "move"]
     kept, cancelled, moved = [await claim(clinic, number) for number in (1, 2, 3)]
     assert (kept["live"], kept["doctor_id"], kept["revision"]) == (True, str(DOCTOR), 1)
@@ -141,8 +141,12 @@ async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: R
 async def test_a_later_wish_than_a_leave_is_granted(clinic: Running) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     for number in (2, 3):
-        answer = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
-        assert (answer["starts_at"], answer["doctor_id"], answer["live"]) == (format_instant(NINE + 4 * number * HALF), str(DOCTOR), True)
+        response = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
+        assert (response["starts_at"], response["doctor_id"], response["live"]) == (
+            format_instant(NINE + 4 * number * HALF),
+            str(DOCTOR),
+            True,
+        )
     assert format_instant(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
 
 
@@ -211,8 +215,8 @@ async def test_holds_in_its_time_are_dropped(clinic: Running) -> None:
 
 
 async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: Running) -> None:
-    answers = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+    responses = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
     assert len((await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=ADMIN)).json()["items"]) == 1
 
 
@@ -233,9 +237,9 @@ async def test_leaves_are_listed_the_latest_first_in_pages(clinic: Running) -> N
         assert (await take(clinic, [], time=(NINE + days * DAY, NINE + days * DAY + HALF))).status_code == 201
     path, found = f"/doctors/{DOCTOR}/leaves?limit=2", []
     while path:
-        answer = await clinic.http.get(path, headers=SELF)
-        found += [leave["starts_at"][:10] for leave in answer.json()["items"]]
-        path = answer.headers["Link"].split(">")[0][1:] if "Link" in answer.headers else ""
+        response = await clinic.http.get(path, headers=SELF)
+        found += [leave["starts_at"][:10] for leave in response.json()["items"]]
+        path = response.headers["Link"].split(">")[0][1:] if "Link" in response.headers else ""
     assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
 
 

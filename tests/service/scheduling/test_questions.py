@@ -1,4 +1,4 @@
-"""The earliest time, the reasons why not, moves, and questions that make no sense."""
+"""The earliest times, explanations, moves, and requests that make no sense."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def earliest(clinic: Running, query: str = "", by: dict[str, str] | None = None) -> dict[str, Any]:
-    answer = await clinic.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+    response = await clinic.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
     return body
 
 
 async def explain(clinic: Running, start: str = format_instant(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
-    answer = await clinic.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
-    body = answer.json()
+    response = await clinic.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
+    body = response.json()
     assert body["bookable"] is (body["reasons"] == [])
     return [reason["code"] for reason in body["reasons"]]
 

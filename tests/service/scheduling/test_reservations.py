@@ -1,4 +1,4 @@
-"""Reservations, as appointment-service asks for them."""
+"""Reservations, as appointment-service requests them."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ async def test_a_late_wish_after_a_release_is_turned_away(clinic: Running) -> No
 
 
 async def test_of_racing_wishes_one_is_granted(clinic: Running) -> None:
-    answers = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
-    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slot_taken"}
+    responses = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 19
+    assert {response.json()["code"] for response in responses if response.status_code == 409} == {"slot_taken"}
 
 
 async def test_live_reservations_are_listed_in_pages(clinic: Running) -> None:
@@ -100,14 +100,14 @@ async def test_nobody_else_may_ask(clinic: Running) -> None:
 @pytest.mark.parametrize("wrong", [{"revision": 0}, {"starts_at": "2026-03-09T08:00:00"}, {"colour": "red"}, {"doctor_id": "any"}])
 async def test_a_malformed_wish_is_refused(clinic: Running, wrong: dict[str, Any]) -> None:
     body = a_reservation_request().model_dump(mode="json") | wrong
-    answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
-    assert answer.status_code == 422
+    response = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
+    assert response.status_code == 422
     assert (await get(clinic, f"/{UUID(int=1)}")).status_code == 404
 
 
 async def test_a_release_must_say_of_which_revision(clinic: Running) -> None:
-    answer = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
-    assert answer.status_code == 422
+    response = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
+    assert response.status_code == 422
 
 
 async def test_reservations_are_no_part_of_the_public_document(clinic: Running) -> None:

@@ -41,8 +41,8 @@ async def test_all_rules_are_fetched_page_by_page_at_the_first_start_and_not_aga
 
 async def test_without_the_rule_and_its_owner_there_is_no_answer_yet(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService(down=True)) as clinic:
-        answer = await clinic.http.get(DAY)
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        response = await clinic.http.get(DAY)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 
 
 async def test_a_neighbour_that_is_not_up_yet_is_asked_again(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_a_rule_that_did_not_arrive_is_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("newer", [{"doctors": [a_doctor(version=2, weekly=[])]}, {"services": [a_service(version=2, active=False)]}])
 async def test_nothing_is_granted_by_rules_older_than_those_that_the_booking_has_seen(tmp_path: Path, newer: dict[str, list[Any]]) -> None:
-    """Their event is on its way still."""
+    """The event with the newer rules has not arrived yet."""
     doctor_service = DoctorService([a_doctor()], [a_service()])
     async with a_clinic(tmp_path, doctor_service) as clinic:
         vars(doctor_service).update(newer)
@@ -112,7 +112,7 @@ async def test_without_their_owner_older_rules_grant_nothing_yet(tmp_path: Path)
 
 
 async def test_an_owner_who_knows_no_newer_rules_is_believed(tmp_path: Path) -> None:
-    """As after its database was restored from a copy."""
+    """This happens after the owner's database was restored from a backup."""
     async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as clinic:
         assert (await reserve(clinic, 1, doctor_version=9, service_version=9)).status_code == 200
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from tests.running import Running
-from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, reserve
+from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, PATIENT, a_doctor, a_service
 
@@ -25,9 +25,9 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def test_anyone_sees_free_times(clinic: Running) -> None:
-    answer = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+    response = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
+    assert response.status_code == 200, response.text
+    body = response.json()
     assert body["items"][0] == {
         "doctor_id": str(DOCTOR),
         "service_id": str(CHECKUP),
@@ -89,14 +89,14 @@ async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(c
     ],
 )
 async def test_a_bad_question_is_refused_with_a_code(clinic: Running, query: str, code: str) -> None:
-    answer = await clinic.http.get(f"/slots?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
-    assert answer.json()["errors"][0]["pointer"].startswith("/")
+    response = await clinic.http.get(f"/slots?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, code), response.text
+    assert response.json()["errors"][0]["pointer"].startswith("/")
 
 
 async def test_an_unknown_doctor_has_no_page(clinic: Running) -> None:
-    answer = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_doctor")
+    response = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
+    assert (response.status_code, response.json()["code"]) == (404, "no_such_doctor")
 
 
 async def test_a_bad_token_is_refused_on_a_public_page(clinic: Running) -> None:
@@ -104,7 +104,7 @@ async def test_a_bad_token_is_refused_on_a_public_page(clinic: Running) -> None:
 
 
 async def queries_of(clinic: Running, url: str) -> int:
-    with questions() as requested:
+    with recorded_queries() as requested:
         assert (await clinic.http.get(url)).status_code == 200
     return len(requested)
 

@@ -1,4 +1,4 @@
-"""A booking with whoever is free: who gets it, and what is told when nobody can."""
+"""Bookings without a named doctor: who is chosen, and what is refused when no doctor is free."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in ra
 
 
 def a_clinic(colleague: dict[str, Any], **terms: Any) -> InMemoryCalendar:
-    """Two doctors who see patients around the clock."""
+    """Return a calendar with two doctors who work around the clock."""
     doctors = [a_doctor(weekly=EVERY_DAY), a_doctor(**{"id": COLLEAGUE, "weekly": EVERY_DAY} | colleague)]
     return InMemoryCalendar({doctor.id: doctor for doctor in doctors} | {CHECKUP: a_service(**terms)})
 
 
 async def anybody(store: InMemoryCalendar, start: datetime = NINE) -> UUID:
-    """The doctor whom a patient gets."""
+    """Return the doctor who is booked."""
     reservations = Reservations(store, RuleCache(store, FakeRuleOwner()), lambda: NOON)
     return (await reservations.reserve(MINE, a_reservation_request(doctor_id=None, starts_at=start))).doctor_id
 
@@ -46,14 +46,14 @@ async def refusal_of(store: InMemoryCalendar, start: datetime = NINE) -> Refusal
 
 
 async def reasons(store: InMemoryCalendar, start: datetime = NINE) -> list[str]:
-    """Why nobody can be booked at all."""
+    """Return the reasons why no doctor can be booked."""
     refused = await refusal_of(store, start)
     assert isinstance(refused, NotBookable)
     return [reason["code"] for reason in refused.facts["reasons"]]
 
 
 def visit(store: InMemoryCalendar, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
-    """Of somebody, with the terms of another service."""
+    """Book a visit of somebody, under the terms of another service."""
     service, one = ServiceTerms.from_rules(a_service(id=LONG, **terms)), UUID(int=0x100 + len(store.claims))
     request = a_reservation_request(starts_at=start, patient_id=patient or one, service_id=LONG)
     store.claims[one] = Claim(one, 1, requested_slot(request, service, doctor))

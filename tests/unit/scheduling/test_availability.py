@@ -1,4 +1,4 @@
-"""Every reason, and each alone."""
+"""Every reason, each alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VIEWER = UUID(int=0xBEE)
 
 
 def a_booked_time(at: Minutes, before: int = 0, after: int = 0) -> BookedTime:
-    """A visit from so many minutes after nine to so many."""
+    """Return a visit; `at` are the minutes after nine at which it starts and ends."""
     nine = grain_of(NINE)
     starts, ends = nine + at[0] // 5, nine + at[1] // 5
     return BookedTime(starts, ends, starts - before // 5, ends + after // 5)

@@ -1,4 +1,4 @@
-"""The earliest starts: none is lost between two looks, and the order is always the same."""
+"""The earliest starts: none is lost between two windows of the search, and the order is always the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def earliest(slots: SlotSearch, **query: Any) -> SlotList:
 
 
 def open_on(*days: int) -> DoctorRules:
-    """For half an hour, so many days after NINE."""
+    """Return a doctor who works for half an hour, so many days after NINE."""
     windows = [WallWindow(start="08:00", end="08:30")]
     dates = [(NINE + day * DAY).date() for day in days]
     return a_doctor(time_zone="UTC", weekly=[], overrides=[DateOverride(id=UUID(int=1), date=date, windows=windows) for date in dates])
@@ -42,7 +42,7 @@ def open_on(*days: int) -> DoctorRules:
 
 @pytest.mark.parametrize(("horizon_days", "count"), [(7, 1), (8, 2), (10, 4), (14, 8), (220, 214)])
 async def test_no_start_is_lost_or_repeated_where_two_looks_meet(horizon_days: int, count: int) -> None:
-    """One a day, at the very border of every look; the horizon ends at a noon."""
+    """There is one start a day, at the border of every window; the horizon ends at noon."""
     slots = a_clinic([a_doctor(time_zone="UTC", weekly=EVERY_DAY)], slot_step_minutes=24 * 60, horizon_days=horizon_days)
     found = await earliest(slots, begins=MIDNIGHT, limit=1000)
     assert [slot.starts_at for slot in found.items] == [MIDNIGHT + number * DAY for number in range(count)]
@@ -69,7 +69,7 @@ async def test_at_the_same_start_doctors_come_by_id_in_whatever_order_they_were_
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5])
 async def test_whoever_goes_on_after_the_last_sees_every_start_once(limit: int) -> None:
-    """One start a day, so that a first look may find only what was seen already."""
+    """There is one start a day, so that the first window may contain only starts that were listed before."""
     slots = a_clinic([a_doctor(id=doctor_id, time_zone="UTC", weekly=EVERY_DAY) for doctor_id in FIVE], slot_step_minutes=24 * 60)
     everything = (await earliest(slots, begins=MIDNIGHT, limit=20)).items
     after = None

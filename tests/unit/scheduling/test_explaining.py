@@ -1,4 +1,4 @@
-"""Reasons at odd instants, and buffers that are told beside a visit."""
+"""Reasons for starts between two grains, and buffers that are given besides a visit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def codes(store: InMemoryCalendar, start: datetime, now: datetime = NOON) 
 
 
 def visit(store: InMemoryCalendar, minutes: Minutes, doctor: UUID = DOCTOR, patient: UUID = OTHER, **buffers: int) -> None:
-    """From so many minutes after nine to so many, with the buffers of a service of its own."""
+    """Book a visit from some minutes after nine to others, with the buffers of a service of its own."""
     service = ServiceTerms.from_rules(a_service(id=UUID(int=0x6), duration_minutes=minutes[1] - minutes[0], **buffers))
     one = UUID(int=0x100 + len(store.claims))
     request = a_reservation_request(starts_at=NINE + minutes[0] * MINUTE, patient_id=patient)

@@ -1,4 +1,4 @@
-"""Links to calendars, and what stands behind them."""
+"""Links to agendas, and what they return."""
 
 from __future__ import annotations
 

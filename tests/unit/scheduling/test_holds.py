@@ -1,4 +1,4 @@
-"""Wishes to hold a time that come again, because their first answer was lost."""
+"""Requests to hold a time that are repeated because the first response was lost."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MONDAY = datetime(2026, 3, 9, tzinfo=UTC)
 
 
 def working(first: datetime, days: float, **rules: Any) -> list[str]:
-    """The working time from an instant on, as `09 10:00-09 12:00` in UTC."""
+    """Return the working time from an instant on, as `09 10:00-09 12:00` in UTC."""
     frame = range(grain_of(first), grain_of(first + timedelta(days=days)))
     bitmap, _ = Hours.from_rules(a_doctor(**{"time_zone": "UTC"} | rules)).expand(frame, 1)
     grains = list(bitmap)

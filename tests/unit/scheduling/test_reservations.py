@@ -1,4 +1,4 @@
-"""Wishes for time, repeated, overtaken, moved and given back."""
+"""Reservation requests: repeated, overtaken, moved and released."""
 
 from __future__ import annotations
 
