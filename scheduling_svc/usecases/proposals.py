@@ -74,22 +74,22 @@ class ProposalPlanner:
         parts = doctors.own.hours.spans_of_same_day(slot.visit.start) or [slot.visit]
         same_day = range(parts[0].start, parts[-1].stop)
         after_leave = range(self._leave.span.stop, self._leave.span.stop + SEARCH_AFTER_LEAVE)
-        displaced = await self._displaced(appointment_id, slot, doctors.service, range(same_day.start, after_leave.stop))
+        displaced = await self._load_displaced(appointment_id, slot, doctors.service, range(same_day.start, after_leave.stop))
         starts = [
-            *await self._starts_with_colleagues(displaced, doctors, same_day),
-            *await self._next_start(displaced, doctors, after_leave),
+            *await self._find_starts_with_colleagues(displaced, doctors, same_day),
+            *await self._find_next_start(displaced, doctors, after_leave),
         ]
         for start, doctor_id in starts:
             self._planned.add(BookedSlot.of(slot.patient_id, doctors.service, doctor_id, start))
         return starts
 
-    async def _displaced(self, appointment_id: UUID, slot: BookedSlot, service: ServiceTerms, within: Span) -> _Displaced:
+    async def _load_displaced(self, appointment_id: UUID, slot: BookedSlot, service: ServiceTerms, within: Span) -> _Displaced:
         """Load the busy times of the patient, without the appointment itself."""
         viewer = Viewer.of(self._by, self._now, patient_id=slot.patient_id, exclude_appointment_id=appointment_id)
         loaded = await self._calendar.list_busy_times(service, [], service.frame(within), viewer)
         return _Displaced(slot, viewer, self._with_plan(slot.patient_id, service, loaded))
 
-    async def _starts_with_colleagues(self, displaced: _Displaced, doctors: _Doctors, day: Span) -> list[Start]:
+    async def _find_starts_with_colleagues(self, displaced: _Displaced, doctors: _Doctors, day: Span) -> list[Start]:
         """Return the nearest start of each of the best colleagues; further colleagues are read only if the first ones are not enough."""
         wanted = displaced.slot.visit.start
 
@@ -99,20 +99,20 @@ class ProposalPlanner:
         best: list[Start] = []
         for index in range(0, len(doctors.colleagues), COLLEAGUES_PER_QUERY):
             colleagues = doctors.colleagues[index : index + COLLEAGUES_PER_QUERY]
-            for grid in await self._grids(displaced, doctors.service, colleagues, day):
+            for grid in await self._load_grids(displaced, doctors.service, colleagues, day):
                 near = [(free.start, free.doctor_id) for free in nearest_starts(grid, wanted, limit=1)]
                 best += [min(near, key=distance)] if near else []
             if len(best) >= MAX_COLLEAGUES_PROPOSED:
                 break
         return sorted(best, key=distance)[:MAX_COLLEAGUES_PROPOSED]
 
-    async def _next_start(self, displaced: _Displaced, doctors: _Doctors, after_leave: Span) -> list[Start]:
+    async def _find_next_start(self, displaced: _Displaced, doctors: _Doctors, after_leave: Span) -> list[Start]:
         """Return the first free start of the doctor after the leave, if there is one within a month."""
-        (grid,) = await self._grids(displaced, doctors.service, [doctors.own], after_leave)
+        (grid,) = await self._load_grids(displaced, doctors.service, [doctors.own], after_leave)
         first = next(iter(availability.free_starts(grid)), None)
         return [] if first is None else [(first, doctors.own.id)]
 
-    async def _grids(
+    async def _load_grids(
         self, displaced: _Displaced, service: ServiceTerms, doctors: Sequence[DoctorTerms], candidates: Span
     ) -> list[AvailabilityGrid]:
         candidates = overlap(candidates, service.bookable_starts(self._now))

@@ -44,7 +44,7 @@ def visit(store: InMemoryCalendar, minutes: Minutes, doctor: UUID = DOCTOR, pati
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "expected"),
     [
         (THREE_PAST, []),
         (THREE_PAST + INSTANT, ["in_the_past"]),
@@ -67,7 +67,7 @@ async def test_between_two_grains_notice_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [((-30, 0), []), ((-25, 5), ["taken"]), ((30, 60), ["taken"]), ((35, 60), []), ((5, 10), ["taken"])]
+    ("minutes", "expected"), [((-30, 0), []), ((-25, 5), ["taken"]), ((30, 60), ["taken"]), ((35, 60), []), ((5, 10), ["taken"])]
 )
 async def test_between_two_grains_a_visit_touches_what_it_reaches_into(minutes: Minutes, expected: list[str]) -> None:
     store = a_clinic()
@@ -76,7 +76,7 @@ async def test_between_two_grains_a_visit_touches_what_it_reaches_into(minutes: 
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [((-60, -10), []), ((-60, -5), ["buffer"]), ((40, 60), ["buffer"]), ((45, 60), []), ((30, 60), ["taken"])]
+    ("minutes", "expected"), [((-60, -10), []), ((-60, -5), ["buffer"]), ((40, 60), ["buffer"]), ((45, 60), []), ((30, 60), ["taken"])]
 )
 async def test_between_two_grains_buffers_reach_as_far_as_the_visit_is_late(minutes: Minutes, expected: list[str]) -> None:
     store = a_clinic(buffer_before_minutes=10, buffer_after_minutes=10)
@@ -84,14 +84,14 @@ async def test_between_two_grains_buffers_reach_as_far_as_the_visit_is_late(minu
     assert await codes(store, THREE_PAST) == ["off_grid", *expected]
 
 
-@pytest.mark.parametrize(("minutes", "told"), [((-30, 0), []), ((30, 60), ["patient_busy"]), ((35, 60), [])])
+@pytest.mark.parametrize(("minutes", "expected"), [((-30, 0), []), ((30, 60), ["patient_busy"]), ((35, 60), [])])
 async def test_between_two_grains_a_patient_is_busy_as_exactly(minutes: Minutes, expected: list[str]) -> None:
     store = a_clinic()
     visit(store, minutes, COLLEAGUE, PATIENT)
     assert await codes(store, THREE_PAST) == ["off_grid", *expected]
 
 
-@pytest.mark.parametrize(("after", "told"), [(30, True), (35, False)])
+@pytest.mark.parametrize(("after", "expected"), [(30, True), (35, False)])
 async def test_between_two_grains_holds_and_leaves_are_in_the_way_as_exactly(after: int, expected: bool) -> None:
     begins = grain_of(NINE + after * MINUTE)
     held, away, one = a_clinic(), a_clinic(), UUID(int=1)
@@ -102,7 +102,7 @@ async def test_between_two_grains_holds_and_leaves_are_in_the_way_as_exactly(aft
 
 
 @pytest.mark.parametrize(
-    ("other", "buffers", "told"),
+    ("other", "buffers", "expected"),
     [
         ((35, 60), {"buffer_before_minutes": 10}, ["taken", "buffer"]),
         ((35, 60), {"buffer_before_minutes": 5}, ["taken"]),
@@ -119,7 +119,7 @@ async def test_a_buffer_is_told_beside_the_visit_that_takes_the_time(other: Minu
 
 
 @pytest.mark.parametrize(
-    ("other", "terms", "told"),
+    ("other", "terms", "expected"),
     [
         ((35, 60), {"buffer_after_minutes": 10}, ["taken", "buffer"]),
         ((40, 60), {"buffer_after_minutes": 10}, ["taken"]),
