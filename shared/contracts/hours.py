@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from shared.contracts.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Bitmap, Span, every_nth, ones, overlap
-from shared.contracts.http import DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DayWindow, DoctorRules, WeeklyWindow
 
 CHUNK = 128 * DAY
 MAX_DAYS_AFTER_START = 1  # a window starts before 24:00 and lasts a day at most, so it ends on the next date at the latest
@@ -36,7 +36,7 @@ class Window(NamedTuple):
     stop: int
 
     @classmethod
-    def from_rule(cls, rule: WeeklyWindow | WallWindow) -> Self:
+    def from_rule(cls, rule: WeeklyWindow | DayWindow) -> Self:
         """Read the times of a rule; an end at or before the start means the next day."""
         start, stop = _grains_since_midnight(rule.start), _grains_since_midnight(rule.end)
         return cls(start, stop if stop > start else stop + DAY)

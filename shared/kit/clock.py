@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,11 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Now, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def system_timestamp() -> float:
+    """Return the current time in seconds since the Unix epoch, for log lines."""
+    return time.time()
 
 
 class MovableClock:

@@ -23,7 +23,7 @@ from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
 from shared.kit.overrides import Overrides
 from shared.kit.transport import InProcessTransport
-from tests.running import NOON, neighbours
+from tests.running import NOON, upstream_handler
 from tests.service.gateway.street import street
 from tests.tokens import bearer
 
@@ -52,7 +52,7 @@ class Neighbours:
         self.asked.append(request)
         if service in self.away:
             raise httpx.ConnectError("nobody there")
-        return neighbours(self._public)(request)
+        return upstream_handler(self._public)(request)
 
     def _public(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/openapi.json":

@@ -13,7 +13,7 @@ from scheduling_svc.domain.slots import SlotList
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.slots import EarliestQuery, SlotQuery, SlotSearch
-from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
@@ -35,7 +35,7 @@ async def earliest(slots: SlotSearch, **query: Any) -> SlotList:
 
 def open_on(*days: int) -> DoctorRules:
     """Return a doctor who works for half an hour, so many days after NINE."""
-    windows = [WallWindow(start="08:00", end="08:30")]
+    windows = [DayWindow(start="08:00", end="08:30")]
     dates = [(NINE + day * DAY).date() for day in days]
     return a_doctor(time_zone="UTC", weekly=[], overrides=[DateOverride(id=UUID(int=1), date=date, windows=windows) for date in dates])
 
