@@ -14,7 +14,7 @@ import pytest
 from shared.contracts.events import LeaveTaken
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import RunningService
+from tests.running import RunningService, run_service
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
