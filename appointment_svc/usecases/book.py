@@ -50,7 +50,7 @@ class Booking:
         )
         cards = Cards(service, doctor, patient)
         rules.may_be_booked(by, cards, open_ones, self.most_active)
-        asked = Appointment.asked(appointment_id, cards, wish, Actor.of(by), self.now())
+        asked = Appointment.asked(appointment_id, cards, wish, Actor.from_caller(by), self.now())
         added = await self.store.add(asked)
         return asked if added else await self.settling.again(asked)
 

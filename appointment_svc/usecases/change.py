@@ -37,7 +37,7 @@ class Act:
 
     @property
     def actor(self) -> Actor:
-        return Actor.of(self.by)
+        return Actor.from_caller(self.by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.kit.clock import Clock
 from shared.kit.logs import log, log_event
 
 BATCH = 100
-SELF = Actor.of(system_caller(Service.APPOINTMENT))
+SELF = Actor.from_caller(system_caller(Service.APPOINTMENT))
 
 
 @dataclass(frozen=True, slots=True)

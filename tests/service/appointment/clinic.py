@@ -36,7 +36,7 @@ from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Res
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import problem_response
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
 from tests.unit.appointment.builders import (
     CHECKUP,
@@ -119,7 +119,7 @@ def answered(model: BaseModel) -> httpx.Response:
 class Clinic:
     """The running service, and shorthands for what its callers say."""
 
-    here: Running
+    here: RunningService
     around: Neighbours
 
     async def book(self, who: dict[str, str] = ANNA, **body: Any) -> httpx.Response:
@@ -147,9 +147,9 @@ class Clinic:
         self.around.calendar.leave(what)
         return a_leave(what)
 
-    async def heard(self) -> list[str]:
-        await self.here.settle()
-        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.here.heard]
+    async def published(self) -> list[str]:
+        await self.here.run_until_idle()
+        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.here.published]
 
 
 COMMON = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
@@ -186,6 +186,6 @@ def migrated() -> bytes:
 async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
     around = Neighbours()
     (folder / "appointment_svc.db").write_bytes(migrated())
-    async with running("appointment_svc", folder, around, hears=HEARS, migrated=False, **settings) as here:
+    async with run_service("appointment_svc", folder, around, record_events=HEARS, migrated=False, **settings) as here:
         here.http.event_hooks["response"].append(Pages(here.app))
         yield Clinic(here, around)

@@ -24,7 +24,7 @@ async def test_strangers_are_told_that_it_does_not_exist_and_patients_what_is_no
     assert (await clinic.do(one, action, BO, **body)).status_code == (404 if action in own else 403)
     assert (await clinic.do(one, action, DR_GRAU, **body)).status_code == (403 if action == "reassign" else 404)
     assert (await clinic.do({"id": STRANGER}, action, DESK, **body)).status_code == 404
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -52,7 +52,7 @@ async def test_a_visit_from_check_in_to_its_end(clinic: Clinic) -> None:
         assert (answer.status_code, answer.json()["status"]) == (200, status)
     again = await clinic.do(one, "complete", DR_WEISS)
     assert (again.status_code, again.json()["code"], again.json()["allowed"]) == (409, "illegal_move", [])
-    assert await clinic.heard() == ["booked", "checked_in", "started", "completed"]
+    assert await clinic.published() == ["booked", "checked_in", "started", "completed"]
     history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
     assert [line["action"] for line in history] == ["booked", "checked_in", "in_progress", "completed"]
     assert history[1]["actor"] == {"id": str(DOCTOR), "role": "doctor"}
@@ -64,8 +64,8 @@ async def test_a_move_keeps_the_id_and_tells_the_old_time(clinic: Clinic) -> Non
     moved = (await clinic.do(one, "reschedule", ANNA, starts_at="2026-03-09T10:00:00+01:00")).json()
     assert (moved["id"], moved["starts_at"], moved["version"]) == (one["id"], "2026-03-09T09:00:00Z", 3)
     assert (await clinic.do(one, "reschedule", ANNA, starts_at="2026-03-09T09:00:00Z")).json() == moved
-    assert await clinic.heard() == ["booked", "rescheduled"]
-    told = clinic.here.heard[-1]
+    assert await clinic.published() == ["booked", "rescheduled"]
+    told = clinic.here.published[-1]
     assert isinstance(told, AppointmentRescheduled)
     assert (told.previous_starts_at, told.starts_at, told.sequence) == (NINE, TEN, 1)
     assert (await clinic.book(BO)).status_code == 201, "the old time is free"
@@ -84,7 +84,7 @@ async def test_a_second_cancel_says_yes_and_tells_nobody(clinic: Clinic) -> None
     first = await clinic.do(one, "cancel", ANNA, reason="ill")
     assert (first.json()["status"], first.json()["cancel_reason"]) == ("cancelled", "ill")
     second = await clinic.do(one, "cancel", ANNA)
-    assert (second.status_code, second.json(), await clinic.heard()) == (200, first.json(), ["booked", "cancelled"])
+    assert (second.status_code, second.json(), await clinic.published()) == (200, first.json(), ["booked", "cancelled"])
     assert (await clinic.book(BO)).status_code == 201
 
 
@@ -95,12 +95,12 @@ async def test_a_silent_calendar_hinders_a_move_and_not_a_cancellation(clinic: C
     assert (moved.status_code, moved.json()["code"]) == (503, "unavailable")
     clinic.around.instead = None
     clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked", "rescheduled"]
+    assert await clinic.published() == ["booked", "rescheduled"]
     clinic.around.instead = problem(503, "unavailable")
     assert (await clinic.do(one, "cancel", ANNA)).json()["status"] == "cancelled"
     clinic.around.instead = None
     clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked", "rescheduled", "cancelled"]
+    assert await clinic.published() == ["booked", "rescheduled", "cancelled"]
     assert clinic.around.calendar.claims == {}
 
 
@@ -125,7 +125,7 @@ async def test_a_restored_one_gets_its_time_back_unless_it_is_taken(clinic: Clin
     await clinic.do(other, "cancel", BO)
     restored = (await clinic.do(one, "restore", DR_WEISS)).json()
     assert (restored["status"], restored["cancel_reason"]) == ("booked", None)
-    assert await clinic.heard() == ["booked", "cancelled", "booked", "cancelled", "booked"]
+    assert await clinic.published() == ["booked", "cancelled", "booked", "cancelled", "booked"]
 
 
 async def test_a_reassigned_one_goes_to_a_colleague_at_the_same_time(clinic: Clinic) -> None:
@@ -145,7 +145,7 @@ async def test_an_amendment_needs_the_version_that_was_seen(clinic: Clinic) -> N
     assert (await patch(path, json={"status": "completed"}, headers=ANNA | {"If-Match": '"2"'})).status_code == 422
     done = await patch(path, json={"reason": None}, headers=ANNA | {"If-Match": '"2"'})
     assert (done.status_code, done.json()["reason"], done.json()["intake"], done.headers["etag"]) == (200, None, {"a": "b"}, '"3"')
-    assert await clinic.heard() == ["booked", "amended"]
+    assert await clinic.published() == ["booked", "amended"]
 
 
 @pytest.mark.parametrize("body", [{"x": 1}, {"reason": "x"}])
@@ -168,7 +168,7 @@ async def test_ten_who_act_at_once_agree_on_one_end(clinic: Clinic) -> None:
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "cancelled"
     clinic.here.clock.advance(timedelta(minutes=1))
-    heard = await clinic.heard()
+    heard = await clinic.published()
     assert (heard.count("cancelled"), clinic.around.calendar.claims) == (1, {})
     assert heard.count("rescheduled") == sum(answer.status_code == 200 for answer in answers[:5])
 
@@ -177,7 +177,7 @@ async def test_unanswered_requests_expire_and_give_their_time_back(clinic: Clini
     clinic.around.rules = a_service(requires_approval=True)
     one = await clinic.booked()
     clinic.here.clock.set(NINE)
-    assert await clinic.heard() == ["requested", "expired"]
+    assert await clinic.published() == ["requested", "expired"]
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "expired"
     assert clinic.around.calendar.claims == {}
 

@@ -24,7 +24,7 @@ async def test_any_doctor_is_whom_the_calendar_finds(clinic: Clinic) -> None:
     assert [one["local_start"] for one in (first, second)] == ["2026-03-09T09:00", "2026-03-09T08:00"]
     assert ["doctor_id" in wish for wish in clinic.around.wished] == [False, False]
     assert (await clinic.get(f"/appointments/{first['id']}")).json() == first
-    assert await clinic.heard() == ["booked", "booked"]
+    assert await clinic.published() == ["booked", "booked"]
 
 
 @pytest.mark.parametrize("silent", ["scheduling-service", "doctor-service"])
@@ -44,7 +44,7 @@ async def test_until_someone_is_found_it_names_nobody(clinic: Clinic, silent: st
         clinic.around.doctors[DOCTOR] = found
     clinic.around.silent = set()
     clinic.here.clock.advance(timedelta(seconds=60))
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
     (settled,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
     assert (settled["status"], settled["doctor"]["id"], settled["time_zone"]) == ("booked", str(DOCTOR), "Europe/Berlin")
 
@@ -54,19 +54,19 @@ async def test_where_nobody_is_free_the_refused_one_has_no_doctor(clinic: Clinic
     answer = await clinic.book(doctor_id="any")
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
     (refused,) = (await clinic.get("/appointments?status=refused")).json()["items"]
-    assert (refused["doctor"], await clinic.heard()) == (None, [])
+    assert (refused["doctor"], await clinic.published()) == (None, [])
     history = (await clinic.get(f"/appointments/{refused['id']}/history")).json()["items"]
     assert [("doctor_id" in line["before"], "doctor_id" in line["after"]) for line in history] == [(False, False)]
     amended = await clinic.here.http.patch(
         f"/appointments/{refused['id']}", json={"reason": "knee"}, headers=ANNA | {"If-Match": f'"{refused["version"]}"'}
     )
-    assert (amended.status_code, amended.json()["reason"], await clinic.heard()) == (200, "knee", [])
+    assert (amended.status_code, amended.json()["reason"], await clinic.published()) == (200, "knee", [])
 
 
 async def test_a_key_books_any_doctor_once(clinic: Clinic) -> None:
     keyed = ANNA | {"Idempotency-Key": "k"}
     first, again = await clinic.book(keyed, doctor_id="any"), await clinic.book(keyed, doctor_id="any")
-    assert (first.content, again.headers["idempotent-replayed"], await clinic.heard()) == (again.content, "true", ["booked"])
+    assert (first.content, again.headers["idempotent-replayed"], await clinic.published()) == (again.content, "true", ["booked"])
     assert (await clinic.book(keyed)).json()["code"] == "idempotency_key_reused"
 
 
@@ -81,7 +81,7 @@ async def test_the_job_repeats_the_wish_with_its_hold(clinic: Clinic) -> None:
     assert (await clinic.book(hold_id=HOLD)).status_code == 202
     clinic.around.silent = set()
     clinic.here.clock.advance(timedelta(seconds=60))
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
     assert [wish["hold_id"] for wish in clinic.around.wished] == [HOLD]
 
 
@@ -91,7 +91,7 @@ async def test_what_the_calendar_says_of_holds_reaches_the_client(clinic: Clinic
     answer = await clinic.book(hold_id=HOLD)
     told = answer.json()
     assert (answer.status_code, told["code"], {name: told[name] for name in facts}) == (409, code, facts)
-    assert await clinic.heard() == []
+    assert await clinic.published() == []
 
 
 @pytest.mark.parametrize("action", ["reschedule", "reassign", "restore"])

@@ -30,7 +30,7 @@ async def test_a_booking_is_answered_whole(clinic: Clinic) -> None:
     assert one["service"]["name"] == "Knee check-up"
     assert one["intake"] == {"Since when?": "a.b $c"}
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
 async def test_a_taken_time_is_refused_as_the_calendar_said_it(clinic: Clinic) -> None:
@@ -40,7 +40,7 @@ async def test_a_taken_time_is_refused_as_the_calendar_said_it(clinic: Clinic) -
     assert answer.headers["content-type"] == "application/problem+json"
     assert (await clinic.get("/appointments")).json()["items"] == []
     (refused,) = (await clinic.get("/appointments?status=refused")).json()["items"]
-    assert (refused["status"], await clinic.heard()) == ("refused", ["booked"])
+    assert (refused["status"], await clinic.published()) == ("refused", ["booked"])
 
 
 async def test_a_time_that_nobody_can_book_says_why(clinic: Clinic) -> None:
@@ -67,7 +67,7 @@ async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic,
     assert answer.headers["location"] == f"/appointments/{answer.json()['id']}"
     clinic.around.silent, clinic.around.instead = set(), None
     clinic.here.clock.advance(timedelta(seconds=60))
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
     assert (await clinic.get(answer.headers["location"])).json()["status"] == "booked"
 
 
@@ -88,7 +88,7 @@ async def test_a_key_makes_one_booking_and_one_answer(clinic: Clinic) -> None:
         assert first.headers[name] == again.headers[name]
     other = await clinic.book(keyed, starts_at=TEN.isoformat())
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.heard()) == (1, ["booked"])
+    assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.published()) == (1, ["booked"])
 
 
 async def test_a_refusal_is_given_again_under_its_key(clinic: Clinic) -> None:
@@ -106,7 +106,7 @@ async def test_a_key_whose_answer_was_lost_meets_its_own_booking(clinic: Clinic)
     assert (await clinic.book(keyed)).status_code == 503
     clinic.around.silent = set()
     assert (await clinic.book(keyed)).status_code == 201
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
 async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> None:
@@ -114,7 +114,7 @@ async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> Non
     one = await clinic.booked()
     assert one["status"] == "requested"
     approved = (await clinic.do(one, "approve", DR_WEISS)).json()
-    assert (approved["status"], approved["version"], await clinic.heard()) == ("booked", 3, ["requested", "booked"])
+    assert (approved["status"], approved["version"], await clinic.published()) == ("booked", 3, ["requested", "booked"])
 
 
 async def test_the_front_desk_says_for_whom(clinic: Clinic) -> None:

@@ -16,12 +16,12 @@ async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(
     one = await clinic.booked()
     event = clinic.on_leave(one, "moved")
     for _ in range(2):
-        await clinic.here.tell(event)
-    assert await clinic.heard() == ["booked", "rescheduled"]
+        await clinic.here.publish_event(event)
+    assert await clinic.published() == ["booked", "rescheduled"]
     moved = (await clinic.get(f"/appointments/{one['id']}")).json()
     assert (moved["status"], moved["starts_at"], moved["ends_at"]) == ("booked", "2026-03-09T09:00:00Z", "2026-03-09T09:30:00Z")
     assert (moved["doctor"]["full_name"], moved["local_start"], moved["version"]) == ("Bo Grau", "2026-03-09T09:00", one["version"] + 1)
-    told = clinic.here.heard[-1]
+    told = clinic.here.published[-1]
     assert isinstance(told, AppointmentRescheduled)
     assert (told.previous_starts_at, told.previous_doctor_id, told.actor.id) == (NINE, DOCTOR, DOCTOR)
     history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
@@ -35,9 +35,9 @@ async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic
     one = await clinic.booked()
     event = clinic.on_leave(one, "cancelled")
     for _ in range(2):
-        await clinic.here.tell(event)
-    assert await clinic.heard() == ["requested" if approval else "booked", "cancelled"]
-    assert isinstance(clinic.here.heard[-1], AppointmentCancelled)
+        await clinic.here.publish_event(event)
+    assert await clinic.published() == ["requested" if approval else "booked", "cancelled"]
+    assert isinstance(clinic.here.published[-1], AppointmentCancelled)
     cancelled = (await clinic.get(f"/appointments/{one['id']}")).json()
     assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "The doctor is away.")
     assert clinic.around.calendar.claims == {}
@@ -48,11 +48,11 @@ async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(cl
     one = await clinic.booked()
     event = clinic.on_leave(one, "moved")
     colleague = clinic.around.doctors.pop(COLLEAGUE)
-    await clinic.here.tell(event)
+    await clinic.here.publish_event(event)
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
     clinic.around.doctors[COLLEAGUE] = colleague
     clinic.here.clock.advance(timedelta(seconds=2))
-    assert await clinic.heard() == ["booked", "rescheduled"]
+    assert await clinic.published() == ["booked", "rescheduled"]
 
 
 async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_given_back(clinic: Clinic) -> None:
@@ -60,8 +60,8 @@ async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_give
     event = clinic.on_leave(one, "moved")
     await clinic.do(one, "cancel", ANNA)
     assert len(clinic.around.calendar.claims) == 1
-    await clinic.here.tell(event)
-    assert (clinic.around.calendar.claims, await clinic.heard()) == ({}, ["booked", "cancelled"])
+    await clinic.here.publish_event(event)
+    assert (clinic.around.calendar.claims, await clinic.published()) == ({}, ["booked", "cancelled"])
 
 
 async def test_a_move_that_the_leave_overtook_is_refused_before_the_event_comes(clinic: Clinic) -> None:
@@ -70,6 +70,6 @@ async def test_a_move_that_the_leave_overtook_is_refused_before_the_event_comes(
     answer = await clinic.do(one, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
     assert answer.json()["detail"] == "The clinic moved this appointment meanwhile."
-    await clinic.here.tell(event)
+    await clinic.here.publish_event(event)
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
-    assert await clinic.heard() == ["booked", "rescheduled"]
+    assert await clinic.published() == ["booked", "rescheduled"]

@@ -146,7 +146,7 @@ async def test_admin_service_cancels_for_an_admin(clinic: Clinic) -> None:
     for _ in range(2):
         answer = await clinic.here.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
         assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "closed")
-    assert await clinic.heard() == ["booked", "cancelled"]
+    assert await clinic.published() == ["booked", "cancelled"]
 
 
 @pytest.mark.parametrize(

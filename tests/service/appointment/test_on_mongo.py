@@ -33,7 +33,7 @@ async def test_an_appointment_lives_there_as_it_does_in_sqlite(clinic: Clinic) -
     assert (moved.status_code, moved.json()["starts_at"]) == (200, "2026-03-09T09:00:00Z")
     assert (await clinic.do(one, "cancel", ANNA)).status_code == 200
     assert (await clinic.do(one, "restore", DESK)).json()["status"] == "booked"
-    assert await clinic.heard() == ["booked", "rescheduled", "cancelled", "booked"]
+    assert await clinic.published() == ["booked", "rescheduled", "cancelled", "booked"]
     history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
     assert [line["action"] for line in history] == ["booked", "rescheduled", "cancelled", "restored"]
     assert (await clinic.get(f"/appointments/{one['id']}", BO)).status_code == 404
@@ -47,7 +47,7 @@ async def test_any_doctor_is_nobody_until_one_is_found(clinic: Clinic) -> None:
     assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
     clinic.around.silent.clear()
     clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
     (found,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
     assert (found["id"], found["doctor"]["id"]) == (one["id"], str(DOCTOR))
 
@@ -56,15 +56,15 @@ async def test_appointments_come_after_a_leave(clinic: Clinic) -> None:
     one = await clinic.booked()
     event = clinic.on_leave(one, "moved")
     for _ in range(2):
-        await clinic.here.tell(event)
-    assert await clinic.heard() == ["booked", "rescheduled"]
+        await clinic.here.publish_event(event)
+    assert await clinic.published() == ["booked", "rescheduled"]
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
 
 
 async def test_a_key_books_once_and_answers_the_same(clinic: Clinic) -> None:
     first, again = await clinic.book(KEYED), await clinic.book(KEYED)
     assert (again.status_code, again.content, again.headers["idempotent-replayed"]) == (201, first.content, "true")
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
 async def test_what_the_calendar_did_not_answer_is_settled_later(clinic: Clinic) -> None:
@@ -73,4 +73,4 @@ async def test_what_the_calendar_did_not_answer_is_settled_later(clinic: Clinic)
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     clinic.around.silent.clear()
     clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]

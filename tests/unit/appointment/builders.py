@@ -27,7 +27,7 @@ ANNA = Caller(PATIENT, Role.PATIENT)
 DR_WEISS = Caller(DOCTOR, Role.DOCTOR)
 DESK = Caller(UUID(int=0xF1), Role.RECEPTION)
 ADMIN = Caller(UUID(int=0xF2), Role.ADMIN)
-BY = Actor.of(DESK)
+BY = Actor.from_caller(DESK)
 
 
 def a_doctor(**changes: Any) -> DoctorRules:
@@ -61,7 +61,7 @@ def a_wish(**changes: Any) -> Wish:
 def with_anyone(**changes: Any) -> Appointment:
     """One for which whoever is free was asked for; the calendar has not answered."""
     wish = a_wish(doctor_id=None, starts_at=changes.pop("starts_at", NINE))
-    asked = Appointment.asked(changes.pop("id", None) or new_id(), replace(cards(), doctor=None), wish, Actor.of(ANNA), NOON)
+    asked = Appointment.asked(changes.pop("id", None) or new_id(), replace(cards(), doctor=None), wish, Actor.from_caller(ANNA), NOON)
     return replace(asked, **changes)
 
 
@@ -77,7 +77,7 @@ def a_displaced(one: Appointment, action: str = "cancelled", **changes: Any) -> 
 
 def a_leave(*displaced: LeaveOutcome) -> LeaveTaken:
     """Of the doctor, all day, entered by themselves."""
-    begins, by = NINE - timedelta(hours=1), Actor.of(DR_WEISS)
+    begins, by = NINE - timedelta(hours=1), Actor.from_caller(DR_WEISS)
     times = {"occurred_at": NOON, "starts_at": begins, "ends_at": begins + timedelta(hours=10)}
     return LeaveTaken(id=new_id(), leave_id=new_id(), doctor_id=DOCTOR, displaced=list(displaced), actor=by, **times)
 
@@ -86,7 +86,7 @@ def an_appointment(status: Status = Status.BOOKED, *, service: dict[str, Any] | 
     """One that came to a status long ago, with nothing left to be done."""
     starts_at = changes.pop("starts_at", NINE)
     asked = Appointment.asked(
-        changes.pop("id", None) or new_id(), cards(**service or {}), a_wish(starts_at=starts_at), Actor.of(ANNA), NOON
+        changes.pop("id", None) or new_id(), cards(**service or {}), a_wish(starts_at=starts_at), Actor.from_caller(ANNA), NOON
     )
     if status is Status.PENDING:
         return replace(asked, **changes)

@@ -20,7 +20,7 @@ def clinic() -> Clinic:
 async def a_move(clinic: Clinic) -> Appointment:
     """To ten; the calendar has not been asked."""
     one = clinic.has(an_appointment())
-    return await clinic.store.save(one.reschedule(TEN, one.doctor, Actor.of(ANNA), NOON, once=new_id()))
+    return await clinic.store.save(one.reschedule(TEN, one.doctor, Actor.from_caller(ANNA), NOON, once=new_id()))
 
 
 async def test_a_copy_that_comes_after_its_refusal_moves_nothing(clinic: Clinic) -> None:
@@ -55,9 +55,9 @@ async def test_of_two_answers_to_a_booking_the_refusal_that_was_written_down_sta
 
 async def test_of_two_answers_to_a_restoration_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
     one = clinic.has(an_appointment(Status.CANCELLED))
-    asked = await clinic.store.save(one.restore(Actor.of(ANNA), NOON, once=new_id()))
+    asked = await clinic.store.save(one.restore(Actor.from_caller(ANNA), NOON, once=new_id()))
     refused = await clinic.store.save(asked.denied(SlotTaken(), NOON))
     settled = await clinic.settling.settled(asked)
     assert (settled.status, clinic.faults()) == (Status.CANCELLED, [])
-    again = await clinic.store.save(refused.restore(Actor.of(ANNA), NOON, once=new_id()))
+    again = await clinic.store.save(refused.restore(Actor.from_caller(ANNA), NOON, once=new_id()))
     assert ((await clinic.settling.settled(again)).status, clinic.faults()) == (Status.BOOKED, [])

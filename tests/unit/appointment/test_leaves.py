@@ -53,8 +53,10 @@ async def test_what_was_called_off_is_cancelled_whatever_the_cut_off_and_told_on
         await clinic.displacements.follow(event)
     kept = clinic.store.kept[one.id]
     assert (kept.status, kept.cancel_reason, kept.version) == (S.CANCELLED, "The doctor is away.", one.version + 1)
-    assert (clinic.topics, clinic.store.events[0].actor, clinic.faults()) == (["cancelled"], Actor.of(DR_WEISS), [])
-    assert [(line.action, line.actor, line.note) for line in kept.history] == [("cancelled", Actor.of(DR_WEISS), "The doctor is away.")]
+    assert (clinic.topics, clinic.store.events[0].actor, clinic.faults()) == (["cancelled"], Actor.from_caller(DR_WEISS), [])
+    assert [(line.action, line.actor, line.note) for line in kept.history] == [
+        ("cancelled", Actor.from_caller(DR_WEISS), "The doctor is away.")
+    ]
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
@@ -68,8 +70,8 @@ async def test_what_was_moved_is_where_its_claim_is_and_told_once(clinic: Clinic
     assert (kept.status, kept.place, kept.ends_at, kept.revision) == (status, (TEN, COLLEAGUE), TEN + HALF, 2)
     assert kept.doctor == remembered(id=COLLEAGUE, full_name="Bo Grau")
     assert (told.topic, told.previous_starts_at, told.previous_doctor_id) == ("appointment.rescheduled.v1", NINE, DOCTOR)
-    assert (told.starts_at, told.doctor_id, told.sequence, told.version, told.actor) == (TEN, COLLEAGUE, 1, 3, Actor.of(DR_WEISS))
-    assert [(line.action, line.actor) for line in kept.history] == [("rescheduled", Actor.of(DR_WEISS))]
+    assert (told.starts_at, told.doctor_id, told.sequence, told.version, told.actor) == (TEN, COLLEAGUE, 1, 3, Actor.from_caller(DR_WEISS))
+    assert [(line.action, line.actor) for line in kept.history] == [("rescheduled", Actor.from_caller(DR_WEISS))]
     assert clinic.faults() == []
 
 

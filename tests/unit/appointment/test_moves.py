@@ -114,7 +114,7 @@ async def test_a_pending_one_is_settled_before_anything_else(action: str) -> Non
 @pytest.mark.parametrize(("minutes", "refused"), [(-1, True), (0, False), (1, False)])
 @pytest.mark.parametrize("who", [ANNA, DR_WEISS])
 def test_a_cut_off_is_elapsed_time_and_its_last_moment_is_in_time(minutes: int, refused: bool, who: Caller) -> None:
-    one, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.of(who)
+    one, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.from_caller(who)
     at = NINE - timedelta(minutes=120 + minutes)
     assert refuses(lambda: one.cancel(by, at, once=new_id(), reason=None)) is refused
     assert refuses(lambda: one.reschedule(TEN, one.doctor, by, at, once=new_id())) is refused
@@ -131,7 +131,7 @@ def refuses(act: Callable[[], Appointment]) -> bool:
 def test_staff_are_never_too_late() -> None:
     one = an_appointment(service={"cancel_cutoff_minutes": 1440})
     for who in (DESK, ADMIN):
-        assert one.cancel(Actor.of(who), NINE, once=new_id(), reason=None).status is S.CANCELLED
+        assert one.cancel(Actor.from_caller(who), NINE, once=new_id(), reason=None).status is S.CANCELLED
 
 
 def test_nobody_is_missed_before_the_start() -> None:

@@ -1,4 +1,4 @@
-"""A random clinic at work, put into a store: what fits beside the rest stands there and in the oracle, the others were turned away."""
+"""A random clinic at work, put into a store. What fits stands in the store and in the oracle; the rest was refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from scheduling_svc.domain.claims import Claim, Place
+from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.leaves import Block, Kind
-from scheduling_svc.ports import Overtaken, Store
+from scheduling_svc.domain.leaves import BlockKind, TimeBlock
+from scheduling_svc.ports import CalendarStore, LostRace
 from shared.contracts.grains import grain_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
@@ -26,7 +26,8 @@ OTHER = UUID(int=4)
 
 @dataclass(frozen=True)
 class Clinic:
-    """Who and what there is, who asks, and the starts in question; `late` is between two grains. The first visit is the patient's own."""
+    """A doctor, a service, what was booked, who asks, and the starts in question. `late` is less than a grain. The first visit is the
+    patient's own."""
 
     doctor: DoctorRules
     service: ServiceTypeRules
@@ -60,19 +61,19 @@ def clinics_at_work(draw: st.DrawFn) -> Clinic:
 
 @dataclass
 class Filling:
-    """Puts a clinic into a store, one thing after the other."""
+    """Puts a clinic into a store, one item after the other."""
 
-    store: Store
+    store: CalendarStore
     clinic: Clinic
     oracle: Oracle = field(init=False)
 
     async def filled(self) -> Oracle:
-        """What someone with a paper calendar would know now; whoever asks at the desk asks for a patient who is not known yet."""
+        """Fill the store and return the oracle that knows the same. Staff ask for a patient who is not named yet."""
         clinic = self.clinic
-        self.oracle = Oracle(clinic.doctor, clinic.service, clinic.now, by_staff=clinic.by.is_staff, away=clinic.away)
+        self.oracle = Oracle(clinic.doctor, clinic.service, clinic.now, is_staff=clinic.by.is_staff, away=clinic.away)
         async with self.store.begin() as tx:
-            await tx.learn_doctor(clinic.doctor)
-            await tx.learn_service(clinic.service)
+            await tx.save_doctor_rules(clinic.doctor)
+            await tx.save_service_rules(clinic.service)
         for number, booked in enumerate(clinic.booked):
             await self._book(number, booked)
         for number, kept in enumerate(clinic.kept):
@@ -81,12 +82,12 @@ class Filling:
             await self._sit(number, group)
         for number, (begin, end) in enumerate(clinic.away):
             async with self.store.begin() as tx:
-                await tx.block(Block(UUID(int=9000 + number), Kind.LEAVE, DOCTOR, range(grain_of(begin), grain_of(end))))
+                await tx.insert_block(TimeBlock(UUID(int=9000 + number), BlockKind.LEAVE, DOCTOR, range(grain_of(begin), grain_of(end))))
         return self.oracle
 
     async def _book(self, number: int, booked: Booked) -> None:
         patient = UUID(int=2000 + number) if number else PATIENT
-        place = Place(SERVICE if booked.counts else OTHER, DOCTOR, patient, *spans(booked))
+        place = BookedSlot(SERVICE if booked.counts else OTHER, DOCTOR, patient, *spans(booked))
         if await self._fits(Claim(UUID(int=1000 + number), 1, place)):
             self.oracle.booked.append(booked)
             if patient == PATIENT and not self.clinic.by.is_staff:
@@ -103,7 +104,8 @@ class Filling:
         session = derive_id(DOCTOR, SERVICE, visit.start)
         people = [UUID(int=5000 + 100 * number + seat) for seat in range(group.booked + group.held)]
         seats: list[Claim | Hold] = [
-            Claim(UUID(int=person.int + 1000), 1, Place(SERVICE, DOCTOR, person, visit, span, session)) for person in people[: group.booked]
+            Claim(UUID(int=person.int + 1000), 1, BookedSlot(SERVICE, DOCTOR, person, visit, span, session))
+            for person in people[: group.booked]
         ]
         until = self.clinic.now + FIVE
         seats += [
@@ -115,13 +117,13 @@ class Filling:
     async def _fits(self, one: Claim | Hold, room: int = 1) -> bool:
         try:
             async with self.store.begin() as tx:
-                await (tx.put(one, None, seats=room) if isinstance(one, Claim) else tx.keep(one, seats=room))
-        except Overtaken:
+                await (tx.save_claim(one, None, capacity=room) if isinstance(one, Claim) else tx.insert_hold(one, capacity=room))
+        except LostRace:
             return False
         return True
 
 
 def spans(booked: Booked) -> tuple[range, range]:
-    """The visit, and what it takes of the doctor."""
+    """Return the span of the visit, and the span that it takes of the doctor."""
     first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
     return range(grain_of(booked.starts_at), grain_of(booked.ends_at)), range(grain_of(first), grain_of(last))
