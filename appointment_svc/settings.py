@@ -14,13 +14,15 @@ from shared.kit.settings import CommonSettings
 class Settings(CommonSettings):
     """`database_url`: `mongodb://...` or `sqlite+aiosqlite:///...`.
 
-    `settle_after_seconds`: no request is under way any more, and with the job's round it is still settled within the promised minute.
+    `retry_pending_after_seconds`: after this time no request works on a pending appointment any more, and with the period of the job it is
+    still completed within the promised minute.
+    `max_active_appointments`: how many active appointments one patient may have ahead.
     """
 
     model_config = SettingsConfigDict(env_prefix="APPOINTMENT_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.APPOINTMENT
 
     database_url: str
-    settle_after_seconds: int = Field(45, ge=1, le=3600)
+    retry_pending_after_seconds: int = Field(45, ge=1, le=3600)
     reconcile_every_seconds: int = Field(300, ge=1, le=86_400)
-    most_active: int = Field(20, ge=1, le=1000)
+    max_active_appointments: int = Field(20, ge=1, le=1000)

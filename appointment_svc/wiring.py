@@ -9,39 +9,45 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from appointment_svc import consumers, jobs
-from appointment_svc.clients import HttpDoctors, HttpPatients, HttpSlots
-from appointment_svc.repository import kept
+from appointment_svc.clients import HttpCalendar, HttpDoctors, HttpPatients
+from appointment_svc.repository import open_storage
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.settings import Settings
+from appointment_svc.usecases.actions import AppointmentActions
 from appointment_svc.usecases.book import Booking
-from appointment_svc.usecases.change import Changes
-from appointment_svc.usecases.find import Records
-from appointment_svc.usecases.follow import Displacements
-from appointment_svc.usecases.keep import Keeping
-from appointment_svc.usecases.settle import Settling
+from appointment_svc.usecases.leaves import LeaveFollower
+from appointment_svc.usecases.queries import AppointmentQueries
+from appointment_svc.usecases.reconcile import Reconciliation
+from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.identity import Service
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        place = await kept(ground, settings.database_url)
-        relay = DocumentRelay(place.documents, ground.bus, ground.clock)
-        announced = ground.jobs.add("relay", relay.publish, every_seconds=1, holder=place.holder)
-        ground.jobs.add("prune", relay.prune, every_seconds=3600, holder=place.holder)
-        store = DocumentStore(place.documents, announced)
-        slots = HttpSlots(ground.neighbour(Service.SCHEDULING))
-        doctors, patients = HttpDoctors(ground.neighbour(Service.DOCTOR)), HttpPatients(ground.neighbour(Service.PATIENT))
-        settling = Settling(store, slots, doctors, ground.clock)
-        displacements = Displacements(store, slots, settling, doctors, ground.clock)
-        keeping = Keeping(store, slots, settling, displacements, ground.clock, timedelta(seconds=settings.settle_after_seconds))
-        app.state.booking = Booking(store, settling, doctors, patients, ground.clock, settings.most_active)
-        app.state.changes = Changes(store, settling, doctors, ground.clock)
-        app.state.records = Records(store)
-        await consumers.subscribe(ground, displacements)
-        jobs.schedule(ground.jobs, keeping, place.holder, settings.reconcile_every_seconds)
-        async with ground.jobs:
+async def wire(app: FastAPI, settings: Settings, overrides: Overrides) -> AsyncIterator[None]:
+    """Open everything the service needs, in order, and close it in reverse."""
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        storage = await runtime.stack.enter_async_context(open_storage(settings.database_url, runtime.bus, runtime.clock))
+        app.state.answers = storage.idempotency
+        app.state.checks.append(storage.check)
+        holder = LeaseHolder(storage.leases, overrides.holder, runtime.clock)
+        relay = DocumentRelay(storage.documents, runtime.bus, runtime.clock)
+        wake_relay = runtime.jobs.add("relay", relay.publish, every_seconds=1, holder=holder)
+        runtime.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
+        runtime.jobs.add("prune answers", storage.prune_keys, every_seconds=3600, holder=holder)
+        store = DocumentStore(storage.documents, wake_relay)
+        calendar = HttpCalendar(runtime.neighbour(Service.SCHEDULING))
+        doctors, patients = HttpDoctors(runtime.neighbour(Service.DOCTOR)), HttpPatients(runtime.neighbour(Service.PATIENT))
+        synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
+        retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
+        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after)
+        app.state.booking = Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments)
+        app.state.actions = AppointmentActions(store, synchronizer, doctors, runtime.clock)
+        app.state.queries = AppointmentQueries(store)
+        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))
+        jobs.schedule(runtime.jobs, reconciliation, holder, settings.reconcile_every_seconds)
+        async with runtime.jobs:
             yield

@@ -7,7 +7,7 @@ from datetime import UTC
 from icalendar import Calendar, Event
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
+from appointment_svc.domain.transitions import Status
 
 STATUS = {Status.PENDING: "TENTATIVE", Status.REQUESTED: "TENTATIVE", Status.CANCELLED: "CANCELLED", Status.DECLINED: "CANCELLED"}
 STATUS |= {Status.REFUSED: "CANCELLED", Status.EXPIRED: "CANCELLED"}

@@ -1,43 +1,46 @@
-"""The store of appointment-service: documents in MongoDB or in SQLite, as the URL's scheme says."""
+"""Storage of appointment-service: documents in MongoDB or in SQLite, depending on the scheme of the database URL."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents
-from shared.kit.leases import LeaseHolder
-from shared.kit.outbox import Relay
-from shared.kit.service_runtime import ServiceRuntime
+from shared.kit.bus import Bus
+from shared.kit.clock import Clock
+from shared.kit.idempotency import IdempotencyStore
+from shared.kit.leases import Leases
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What a scheme brings: documents, and the holder of this instance's leases."""
+class Storage:
+    """What one database keeps for the service. `check` raises when it does not answer; `prune_keys` deletes old idempotency keys."""
 
     documents: Documents
-    holder: LeaseHolder
+    idempotency: IdempotencyStore
+    leases: Leases
+    check: Callable[[], Awaitable[None]]
+    prune_keys: Callable[[], Awaitable[int]]
 
 
-async def kept(ground: ServiceRuntime, url: str) -> Kept:
-    """Opens what the URL names; also keeps answers, and takes part in readiness."""
+@asynccontextmanager
+async def open_storage(url: str, bus: Bus, clock: Clock) -> AsyncIterator[Storage]:
+    """Open the storage that the URL names. Drivers are imported only when they are needed."""
     if url.startswith("mongodb"):
-        return await _in_mongo(ground, url)
+        from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
+
+        async with open_database(url) as mongo:
+            documents, mongo_keys = MongoDocuments(mongo), MongoIdempotencyStore(mongo, clock)
+            yield Storage(documents, mongo_keys, MongoLeases(mongo, clock), documents.check, mongo_keys.prune)
+        return
     from appointment_svc.repository.sqlite import SqliteDocuments
-    from appointment_svc.repository.tables import PLUMBING
+    from appointment_svc.repository.tables import INFRASTRUCTURE
+    from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
+    from shared.kit.outbox import Relay
+    from shared.kit.sql import Database
 
-    database = await ground.database(url, PLUMBING)
-    relay, holder = Relay(database, PLUMBING, ground.bus, ground.clock), ground.holder(database, PLUMBING)
-    ground.jobs.add("prune answers", relay.prune, every_seconds=3600, holder=holder)
-    return Kept(SqliteDocuments(database), holder)
-
-
-async def _in_mongo(ground: ServiceRuntime, url: str) -> Kept:
-    from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
-
-    database = await ground.stack.enter_async_context(opened(url))
-    documents, answers = MongoDocuments(database), MongoAnswers(database, ground.clock)
-    holder = LeaseHolder(MongoLeases(database, ground.clock), ground.plugs.holder, ground.clock)
-    ground.app.state.answers = answers
-    ground.app.state.checks.append(documents.check)
-    ground.jobs.add("prune answers", answers.prune, every_seconds=3600, holder=holder)
-    return Kept(documents, holder)
+    async with Database(url) as database:
+        keys, leases = SqlIdempotencyStore(database, INFRASTRUCTURE, clock), SqlLeases(database, INFRASTRUCTURE, clock)
+        prune_keys = Relay(database, INFRASTRUCTURE, bus, clock).prune
+        yield Storage(SqliteDocuments(database), keys, leases, database.check, prune_keys)

@@ -16,15 +16,15 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
+from appointment_svc.domain.transitions import Status
 from appointment_svc.migrations import migrate
-from appointment_svc.ports import Filter, Overtaken
+from appointment_svc.ports import AppointmentFilter, RowChanged
 from appointment_svc.repository.documents import Documents
-from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
+from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
 from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
-from appointment_svc.repository.tables import PLUMBING
+from appointment_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.bus import Handlers, Undelivered, Unroutable
@@ -38,8 +38,8 @@ from shared.kit.outbox import KEPT_FOR, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
 from tests.unit.appointment.builders import (
-    BY,
     COLLEAGUE,
+    DESK_ACTOR,
     DOCTOR,
     HALF,
     NINE,
@@ -47,9 +47,13 @@ from tests.unit.appointment.builders import (
     PATIENT,
     STRANGER,
     TEN,
+    a_change,
+    a_doctor_snapshot,
+    after_release,
+    after_reply,
     an_appointment,
-    remembered,
-    with_anyone,
+    pending_with_any_doctor,
+    with_sync,
 )
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -74,7 +78,7 @@ class Place:
 
     async def has(self, *appointments: Appointment) -> None:
         for one in appointments:
-            assert await self.store.add(one)
+            assert await self.store.insert(one)
 
 
 @asynccontextmanager
@@ -82,9 +86,13 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
     url = f"sqlite+aiosqlite:///{folder / 'appointments.db'}"
     migrate(url)
     async with Database(url) as database:
-        prune = Relay(database, PLUMBING, Told(), clock).prune
+        prune = Relay(database, INFRASTRUCTURE, Told(), clock).prune
         yield Place(
-            SqliteDocuments(database), SqlIdempotencyStore(database, PLUMBING, clock), SqlLeases(database, PLUMBING, clock), clock, prune
+            SqliteDocuments(database),
+            SqlIdempotencyStore(database, INFRASTRUCTURE, clock),
+            SqlLeases(database, INFRASTRUCTURE, clock),
+            clock,
+            prune,
         )
 
 
@@ -92,8 +100,8 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
 async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Place]:
     migrate(url)
     migrate(url)
-    async with opened(url) as database:
-        answers = MongoAnswers(database, clock)
+    async with open_database(url) as database:
+        answers = MongoIdempotencyStore(database, clock)
         yield Place(MongoDocuments(database), answers, MongoLeases(database, clock), clock, answers.prune)
         await database.client.drop_database(database.name)
 
@@ -130,11 +138,11 @@ class Told:
 
 
 def cancelled(one: Appointment) -> Appointment:
-    return one.cancel(BY, NOON, once=new_id(), reason=None)
+    return one.cancel(a_change())
 
 
 async def raw(place: Place, one: Appointment) -> dict[str, Any]:
-    return (await place.documents.get([str(one.id)]))[0]
+    return (await place.documents.get_many([str(one.id)]))[0]
 
 
 # The appointment
@@ -145,16 +153,16 @@ async def test_what_was_written_is_read_back_whole(place: Place) -> None:
     one = an_appointment(
         service={"price": Money(amount=12_50, currency="EUR")}, reason="it 'hurts' $now.here", intake=strange, cancel_reason="",
     )  # fmt: skip
-    asked = one.reschedule(TEN, one.doctor, BY, NOON + timedelta(microseconds=1), once=new_id(), note="n")
+    asked = one.reschedule(a_change(DESK_ACTOR, NOON + timedelta(microseconds=1), note="n"), starts_at=TEN)
     await place.has(asked)
     assert await place.store.find(one.id) == asked
     assert await place.store.find(new_id()) is None
-    assert await place.store.find_all([one.id, new_id()]) == {one.id: asked}
+    assert await place.store.find_many([one.id, new_id()]) == {one.id: asked}
 
 
 async def test_an_id_is_there_once(place: Place) -> None:
     one = an_appointment()
-    assert [await place.store.add(one), await place.store.add(replace(one, reason="other"))] == [True, False]
+    assert [await place.store.insert(one), await place.store.insert(replace(one, reason="other"))] == [True, False]
     assert await place.store.find(one.id) == one
 
 
@@ -163,7 +171,7 @@ async def test_a_save_writes_the_change_its_line_and_its_event_at_once(place: Pl
     await place.has(one)
     saved = await place.store.save(cancelled(one))
     assert saved == await place.store.find(one.id)
-    assert (saved.edition, saved.status, saved.news, len(saved.history), place.nudged) == (2, Status.CANCELLED, None, 1, 1)
+    assert (saved.row_version, saved.status, saved.unsaved_change, len(saved.history), place.nudged) == (2, Status.CANCELLED, None, 1, 1)
     (waiting,) = (await raw(place, one))["pending_events"]
     assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
 
@@ -172,8 +180,8 @@ async def test_a_save_without_news_adds_no_line_and_nudges_nobody(place: Place) 
     one = an_appointment()
     await place.has(one)
     saved = await place.store.save(await place.store.save(cancelled(one)))
-    released = await place.store.save(saved.released())
-    assert (len(released.history), released.intent, place.nudged) == (1, None, 1)
+    released = await place.store.save(after_release(saved))
+    assert (len(released.history), released.sync.intent, place.nudged) == (1, None, 1)
     assert (await place.store.find(one.id)) == released
 
 
@@ -181,12 +189,12 @@ async def test_a_refused_booking_keeps_its_refusal_and_its_line(place: Place) ->
     one = an_appointment(Status.PENDING)
     await place.has(one)
     kind = type("SlotTaken", (Conflict,), {})
-    refused = await place.store.save(one.denied(kind("taken", alternatives=[{"doctor_id": str(DOCTOR)}]), NOON))
+    refused = await place.store.save(after_reply(one, kind("taken", alternatives=[{"doctor_id": str(DOCTOR)}])))
     found = await place.store.find(one.id)
     assert found == refused
     assert len(refused.history) == 1
     with pytest.raises(Conflict) as refusal:
-        refused.did(one.id)
+        refused.already_applied(one.id)
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": [{"doctor_id": str(DOCTOR)}]})
 
 
@@ -198,50 +206,50 @@ async def test_a_line_is_written_once_however_often_its_appointment_is_saved(pla
         appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
         revision=2,
     )  # fmt: skip
-    refused = await place.store.save(one.overtaken(elsewhere, NOON))
-    await place.store.save(refused.released())
+    refused = await place.store.save(after_reply(one, elsewhere))
+    await place.store.save(after_release(refused))
     found = await place.store.find(one.id)
     assert found is not None
-    assert ([line.action for line in found.history], found.status, found.intent) == (["refused"], Status.REFUSED, None)
+    assert ([line.action for line in found.history], found.status, found.sync.intent) == (["refused"], Status.REFUSED, None)
 
 
 async def test_one_that_waits_for_whoever_is_free_is_nobodys_until_then(place: Place) -> None:
-    one = with_anyone()
-    assert one.intent is not None
-    held = replace(one, intent=replace(one.intent, hold_id=STRANGER))
+    one = pending_with_any_doctor()
+    assert one.sync.intent is not None
+    held = with_sync(one, intent=replace(one.sync.intent, hold_id=STRANGER))
     await place.has(held)
     assert await place.store.find(one.id) == held
     assert (await raw(place, one))["doctor_id"] is None
     for wanted, expected in {
-        Filter(): [held],
-        Filter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
-        Filter(owner_doctor_id=DOCTOR): [],
-        Filter(owner_patient_id=PATIENT): [held],
+        AppointmentFilter(): [held],
+        AppointmentFilter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
+        AppointmentFilter(owner_doctor_id=DOCTOR): [],
+        AppointmentFilter(owner_patient_id=PATIENT): [held],
     }.items():
-        assert await place.store.listed(wanted, 10, None) == expected, wanted
+        assert await place.store.list_matching(wanted, 10, None) == expected, wanted
     found = Reservation(
         appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
         revision=1,
     )  # fmt: skip
-    booked = await place.store.save(held.granted(found, remembered(id=COLLEAGUE), NOON))
-    assert await place.store.listed(Filter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
+    booked = await place.store.save(after_reply(held, found, a_doctor_snapshot(id=COLLEAGUE)))
+    assert await place.store.list_matching(AppointmentFilter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
 
 
 async def test_what_was_written_before_holds_and_free_choice_is_read_as_ever(place: Place) -> None:
     one = an_appointment(Status.PENDING)
     await place.has(one)
     intent = {name: value for name, value in (await raw(place, one))["intent"].items() if name != "hold_id"}
-    assert await place.documents.update(str(one.id), one.edition, {"intent": intent, "edition": 2}, None, None)
-    assert await place.store.find(one.id) == replace(one, edition=2)
+    assert await place.documents.update(str(one.id), one.row_version, {"intent": intent, "edition": 2}, None, None)
+    assert await place.store.find(one.id) == replace(one, row_version=2)
 
 
 async def test_only_the_edition_that_was_read_can_be_saved(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
     await place.store.save(replace(one, reason="first"))
-    with pytest.raises(Overtaken):
+    with pytest.raises(RowChanged):
         await place.store.save(cancelled(one))
-    with pytest.raises(Overtaken):
+    with pytest.raises(RowChanged):
         await place.store.save(cancelled(an_appointment()))
     found = await place.store.find(one.id)
     assert found is not None
@@ -252,28 +260,28 @@ async def test_only_the_edition_that_was_read_can_be_saved(place: Place) -> None
 async def test_of_fifty_who_save_one_edition_at_once_one_does(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
-    tries = [replace(one.become(Status.CHECKED_IN, BY, NOON, once=new_id()), reason=str(number)) for number in range(50)]
+    tries = [replace(one.check_in(a_change()), reason=str(number)) for number in range(50)]
     together = await asyncio.gather(*(place.store.save(attempt) for attempt in tries), return_exceptions=True)
     winners = [saved for saved in together if isinstance(saved, Appointment)]
     assert len(winners) == 1
-    assert all(isinstance(other, Overtaken | Appointment) for other in together), together
+    assert all(isinstance(other, RowChanged | Appointment) for other in together), together
     assert await place.store.find(one.id) == winners[0]
     assert len((await raw(place, one))["pending_events"]) == 1
 
 
 async def test_of_ten_who_add_one_id_at_once_one_does(place: Place) -> None:
     one = an_appointment()
-    together = await asyncio.gather(*(place.store.add(one) for _ in range(10)))
+    together = await asyncio.gather(*(place.store.insert(one) for _ in range(10)))
     assert together.count(True) == 1
 
 
 # Lists
 
 
-async def walked(place: Place, wanted: Filter, limit: int = 3) -> list[Appointment]:
+async def walked(place: Place, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
     seen: list[Appointment] = []
     after: tuple[str, ...] | None = None
-    while page := await place.store.listed(wanted, limit, after):
+    while page := await place.store.list_matching(wanted, limit, after):
         seen += page
         last = page[-1].created_at if wanted.sort.endswith("created_at") else page[-1].starts_at
         after = (str(int(last.timestamp()) * 10**6 + last.microsecond), str(page[-1].id))
@@ -293,15 +301,15 @@ async def test_pages_are_in_order_without_gaps_or_repeats(place: Place, sort: An
     def key(one: Appointment) -> tuple[datetime, str]:
         return getattr(one, name), str(one.id)
 
-    assert await walked(place, Filter(sort=sort)) == sorted(all_of_them, key=key, reverse=descending)
+    assert await walked(place, AppointmentFilter(sort=sort)) == sorted(all_of_them, key=key, reverse=descending)
 
 
 async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
     await place.has(*(an_appointment(starts_at=NINE + number * HOUR) for number in range(6)))
-    first = await place.store.listed(Filter(), 3, None)
+    first = await place.store.list_matching(AppointmentFilter(), 3, None)
     after = (str(int(first[-1].starts_at.timestamp()) * 10**6), str(first[-1].id))
     await place.has(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
-    rest = await place.store.listed(Filter(), 10, after)
+    rest = await place.store.list_matching(AppointmentFilter(), 10, after)
     assert [one.starts_at for one in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
 
 
@@ -311,30 +319,30 @@ async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
 )
 async def test_a_hostile_cursor_is_refused(place: Place, after: tuple[str, ...]) -> None:
     with pytest.raises(BadCursor):
-        await place.store.listed(Filter(), 3, after)
+        await place.store.list_matching(AppointmentFilter(), 3, after)
 
 
 async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(place: Place) -> None:
     booked = an_appointment()
-    missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=remembered(id=COLLEAGUE))
+    missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
     refused = an_appointment(Status.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
     await place.has(booked, missed, refused)
     for wanted, expected in {
-        Filter(): [booked, missed],
-        Filter(statuses=(Status.REFUSED,)): [refused],
-        Filter(statuses=(Status.REFUSED, Status.MISSED)): [refused, missed],
-        Filter(doctor_ids=(COLLEAGUE,)): [missed],
-        Filter(doctor_ids=(COLLEAGUE, DOCTOR)): [booked, missed],
-        Filter(service_ids=(UUID(int=9),)): [],
-        Filter(begins=TEN): [missed],
-        Filter(ends=TEN): [booked],
-        Filter(begins=NINE, ends=NINE): [],
-        Filter(owner_patient_id=PATIENT): [booked, missed],
-        Filter(owner_patient_id=STRANGER, patient_ids=(PATIENT,)): [],
-        Filter(owner_doctor_id=DOCTOR, patient_ids=(PATIENT,)): [booked],
-        Filter(owner_doctor_id=DOCTOR, doctor_ids=(DOCTOR, COLLEAGUE)): [booked],
+        AppointmentFilter(): [booked, missed],
+        AppointmentFilter(statuses=(Status.REFUSED,)): [refused],
+        AppointmentFilter(statuses=(Status.REFUSED, Status.MISSED)): [refused, missed],
+        AppointmentFilter(doctor_ids=(COLLEAGUE,)): [missed],
+        AppointmentFilter(doctor_ids=(COLLEAGUE, DOCTOR)): [booked, missed],
+        AppointmentFilter(service_ids=(UUID(int=9),)): [],
+        AppointmentFilter(begins=TEN): [missed],
+        AppointmentFilter(ends=TEN): [booked],
+        AppointmentFilter(begins=NINE, ends=NINE): [],
+        AppointmentFilter(owner_patient_id=PATIENT): [booked, missed],
+        AppointmentFilter(owner_patient_id=STRANGER, patient_ids=(PATIENT,)): [],
+        AppointmentFilter(owner_doctor_id=DOCTOR, patient_ids=(PATIENT,)): [booked],
+        AppointmentFilter(owner_doctor_id=DOCTOR, doctor_ids=(DOCTOR, COLLEAGUE)): [booked],
     }.items():
-        assert await place.store.listed(wanted, 10, None) == expected, wanted
+        assert await place.store.list_matching(wanted, 10, None) == expected, wanted
 
 
 # What the jobs look for
@@ -346,14 +354,18 @@ async def test_the_jobs_find_what_is_theirs(place: Place) -> None:
     over = an_appointment(starts_at=NINE - 10 * HOUR)
     await place.has(pending, requested, over)
     store = place.store
-    assert [await store.unsettled(NOON - SECOND, 10), await store.unsettled(NOON, 10)] == [[], [pending]]
-    assert [await store.unanswered(NINE - SECOND, 10), await store.unanswered(NINE, 10)] == [[], [requested]]
-    assert await store.upcoming(NINE, 10, None) == [requested]
-    assert await store.upcoming(NINE, 10, requested.id) == []
-    assert [await store.open_of(PATIENT, NINE), await store.open_of(PATIENT, NOON), await store.open_of(STRANGER, NOON)] == [2, 3, 0]
+    assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
+    assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
+    assert await store.list_upcoming(NINE, 10, None) == [requested]
+    assert await store.list_upcoming(NINE, 10, requested.id) == []
+    assert [await store.count_active(PATIENT, NINE), await store.count_active(PATIENT, NOON), await store.count_active(STRANGER, NOON)] == [
+        2,
+        3,
+        0,
+    ]
     await store.save(cancelled(requested))
-    assert [one.id for one in await store.unsettled(NOON, 10)] == sorted([pending.id, requested.id])
-    assert await store.unanswered(NINE, 10) == []
+    assert [one.id for one in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
+    assert await store.list_unanswered(NINE, 10) == []
 
 
 # Events inside of documents
@@ -381,13 +393,13 @@ async def test_an_event_leaves_once_and_is_kept_for_a_week(place: Place) -> None
 async def test_the_events_of_one_document_leave_in_order_and_survive_a_change_meanwhile(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
-    checked_in = await place.store.save(one.become(Status.CHECKED_IN, BY, NOON, once=new_id()))
+    checked_in = await place.store.save(one.check_in(a_change()))
 
     class Changing(Told):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
             await super().publish(topic, message_id, body)
             if len(self.taken) == 1:
-                await place.store.save(checked_in.become(Status.IN_PROGRESS, BY, NOON, once=new_id()))
+                await place.store.save(checked_in.start(a_change()))
 
     bus = Changing()
     relay = DocumentRelay(place.documents, bus, place.clock)
@@ -410,7 +422,7 @@ async def test_a_silent_bus_ends_the_round_and_loses_nothing(place: Place) -> No
 async def test_what_no_queue_wants_yet_holds_up_nothing(place: Place) -> None:
     bus = Told(("appointment.amended.v1",))
     relay = DocumentRelay(place.documents, bus, place.clock)
-    amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, BY, NOON, once=new_id()) for number in range(BATCH + 5)]
+    amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
     await place.has(*amended)
     last = an_appointment(id=UUID(int=2**127))
     await place.has(last)
@@ -434,7 +446,7 @@ async def test_two_relays_at_once_lose_nothing_and_come_to_rest(place: Place) ->
     relay = DocumentRelay(place.documents, bus, place.clock)
     await asyncio.gather(*(relay.publish() for _ in range(4)))
     assert {event["subject"] for event in bus.taken} == {str(one.id) for one in gone}
-    assert (await place.documents.unsent(10, ""), await relay.publish()) == ([], 0)
+    assert (await place.documents.list_unsent(10, ""), await relay.publish()) == ([], 0)
 
 
 # Leases and kept answers
@@ -499,5 +511,5 @@ async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(pla
 async def test_a_server_that_does_not_answer_is_unavailable() -> None:
     client = AsyncIOMotorClient[Any]("mongodb://127.0.0.1:1", timeoutMS=100)
     with pytest.raises(Unavailable):
-        await MongoDocuments(client["nowhere"]).get([str(new_id())])
+        await MongoDocuments(client["nowhere"]).get_many([str(new_id())])
     client.close()

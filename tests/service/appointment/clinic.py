@@ -52,7 +52,7 @@ from tests.unit.appointment.builders import (
     a_patient,
     a_service,
 )
-from tests.unit.appointment.fakes import Calendar
+from tests.unit.appointment.fakes import FakeCalendar
 
 ANNA, BO = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, STRANGER)
 DR_WEISS, DR_GRAU = bearer(Role.DOCTOR, DOCTOR), bearer(Role.DOCTOR, COLLEAGUE)
@@ -71,7 +71,7 @@ class Neighbours:
     rules: ServiceTypeRules = field(default_factory=a_service)
     doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
     patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
-    calendar: Calendar = field(default_factory=Calendar)
+    calendar: FakeCalendar = field(default_factory=FakeCalendar)
     silent: set[str] = field(default_factory=set)
     instead: httpx.Response | None = None
     wished: list[dict[str, Any]] = field(default_factory=list)
@@ -91,13 +91,13 @@ class Neighbours:
     def _calendar(self, request: httpx.Request, one: UUID | None) -> httpx.Response:
         if one is None:
             return httpx.Response(
-                200, json={"items": [json.loads(c.model_dump_json()) for c in self.calendar.claims.values()], "next": None}
+                200, json={"items": [json.loads(c.model_dump_json()) for c in self.calendar.reservations.values()], "next": None}
             )
         if request.method == "GET":
-            known = self.calendar.claims.get(one) or self.calendar.released.get(one)
+            known = self.calendar.reservations.get(one) or self.calendar.released.get(one)
             return answered(known) if known else problem(404, "no_such_reservation")
         if request.method == "DELETE":
-            self.calendar.take_back(one, int(request.url.params["revision"]))
+            self.calendar.delete(one, int(request.url.params["revision"]))
             return httpx.Response(204)
         try:
             return answered(self.calendar.decide(one, ReserveTime.model_validate_json(request.content)))
@@ -138,13 +138,13 @@ class Clinic:
     async def get(self, path: str, who: dict[str, str] = ANNA) -> httpx.Response:
         return await self.here.http.get(path, headers=who)
 
-    def on_leave(self, one: dict[str, Any], action: str) -> LeaveTaken:
+    def take_leave(self, one: dict[str, Any], action: str) -> LeaveTaken:
         """The calendar has decided about the one at nine: a moved one is at ten, with a colleague."""
         fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
         fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
         place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
         what = LeaveOutcome(**fields | place)
-        self.around.calendar.leave(what)
+        self.around.calendar.take_leave(what)
         return a_leave(what)
 
     async def heard(self) -> list[str]:

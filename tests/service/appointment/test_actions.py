@@ -101,7 +101,7 @@ async def test_a_silent_calendar_hinders_a_move_and_not_a_cancellation(clinic: C
     clinic.around.instead = None
     clinic.here.clock.forward(timedelta(minutes=1))
     assert await clinic.heard() == ["booked", "rescheduled", "cancelled"]
-    assert clinic.around.calendar.claims == {}
+    assert clinic.around.calendar.reservations == {}
 
 
 async def test_a_cut_off_binds_patients_and_not_staff(clinic: Clinic) -> None:
@@ -169,7 +169,7 @@ async def test_ten_who_act_at_once_agree_on_one_end(clinic: Clinic) -> None:
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "cancelled"
     clinic.here.clock.forward(timedelta(minutes=1))
     heard = await clinic.heard()
-    assert (heard.count("cancelled"), clinic.around.calendar.claims) == (1, {})
+    assert (heard.count("cancelled"), clinic.around.calendar.reservations) == (1, {})
     assert heard.count("rescheduled") == sum(answer.status_code == 200 for answer in answers[:5])
 
 
@@ -179,7 +179,7 @@ async def test_unanswered_requests_expire_and_give_their_time_back(clinic: Clini
     clinic.here.clock.put(NINE)
     assert await clinic.heard() == ["requested", "expired"]
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "expired"
-    assert clinic.around.calendar.claims == {}
+    assert clinic.around.calendar.reservations == {}
 
 
 async def test_the_calendar_file_is_for_those_who_see_it(clinic: Clinic) -> None:

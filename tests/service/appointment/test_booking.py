@@ -95,7 +95,7 @@ async def test_a_refusal_is_given_again_under_its_key(clinic: Clinic) -> None:
     await clinic.booked(BO)
     keyed = ANNA | {"Idempotency-Key": "k"}
     first = await clinic.book(keyed)
-    clinic.around.calendar.claims.clear()
+    clinic.around.calendar.reservations.clear()
     again = await clinic.book(keyed)
     assert (first.status_code, first.content, again.headers["idempotent-replayed"]) == (409, again.content, "true")
 
@@ -140,7 +140,7 @@ async def test_a_doctor_who_takes_nobody_new_is_booked_by_staff_only(clinic: Cli
 
 
 async def test_only_so_many_open_ones(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, most_active=1) as clinic:
+    async with a_clinic(tmp_path, max_active_appointments=1) as clinic:
         await clinic.booked()
         answer = await clinic.book(starts_at=TEN.isoformat())
         assert (answer.status_code, answer.json()["code"]) == (409, "too_many_active")

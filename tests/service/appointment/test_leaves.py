@@ -14,7 +14,7 @@ from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, TEN, a_doct
 async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(clinic: Clinic) -> None:
     clinic.around.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
     one = await clinic.booked()
-    event = clinic.on_leave(one, "moved")
+    event = clinic.take_leave(one, "moved")
     for _ in range(2):
         await clinic.here.tell(event)
     assert await clinic.heard() == ["booked", "rescheduled"]
@@ -33,20 +33,20 @@ async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(
 async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic, approval: bool) -> None:
     clinic.around.rules = a_service(requires_approval=approval, cancel_cutoff_minutes=60 * 24 * 30)
     one = await clinic.booked()
-    event = clinic.on_leave(one, "cancelled")
+    event = clinic.take_leave(one, "cancelled")
     for _ in range(2):
         await clinic.here.tell(event)
     assert await clinic.heard() == ["requested" if approval else "booked", "cancelled"]
     assert isinstance(clinic.here.heard[-1], AppointmentCancelled)
     cancelled = (await clinic.get(f"/appointments/{one['id']}")).json()
     assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "The doctor is away.")
-    assert clinic.around.calendar.claims == {}
+    assert clinic.around.calendar.reservations == {}
     assert (await clinic.do(one, "restore")).json()["status"] == "booked"
 
 
 async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = clinic.on_leave(one, "moved")
+    event = clinic.take_leave(one, "moved")
     colleague = clinic.around.doctors.pop(COLLEAGUE)
     await clinic.here.tell(event)
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
@@ -57,16 +57,16 @@ async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(cl
 
 async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_given_back(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = clinic.on_leave(one, "moved")
+    event = clinic.take_leave(one, "moved")
     await clinic.do(one, "cancel", ANNA)
-    assert len(clinic.around.calendar.claims) == 1
+    assert len(clinic.around.calendar.reservations) == 1
     await clinic.here.tell(event)
-    assert (clinic.around.calendar.claims, await clinic.heard()) == ({}, ["booked", "cancelled"])
+    assert (clinic.around.calendar.reservations, await clinic.heard()) == ({}, ["booked", "cancelled"])
 
 
 async def test_a_move_that_the_leave_overtook_is_refused_before_the_event_comes(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = clinic.on_leave(one, "moved")
+    event = clinic.take_leave(one, "moved")
     answer = await clinic.do(one, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
     assert answer.json()["detail"] == "The clinic moved this appointment meanwhile."

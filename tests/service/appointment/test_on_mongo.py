@@ -54,7 +54,7 @@ async def test_any_doctor_is_nobody_until_one_is_found(clinic: Clinic) -> None:
 
 async def test_appointments_come_after_a_leave(clinic: Clinic) -> None:
     one = await clinic.booked()
-    event = clinic.on_leave(one, "moved")
+    event = clinic.take_leave(one, "moved")
     for _ in range(2):
         await clinic.here.tell(event)
     assert await clinic.heard() == ["booked", "rescheduled"]

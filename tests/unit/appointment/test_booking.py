@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
@@ -19,6 +18,7 @@ from appointment_svc.domain.refusals import (
     ServiceInactive,
     TooManyActive,
 )
+from appointment_svc.domain.transitions import Status
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import NotFound, Refusal
 from shared.kit.ids import new_id
@@ -32,10 +32,10 @@ from tests.unit.appointment.builders import (
     NINE,
     PATIENT,
     STRANGER,
+    a_booking_request,
     a_doctor,
     a_patient,
     a_service,
-    a_wish,
     an_appointment,
 )
 from tests.unit.appointment.fakes import Clinic
@@ -43,79 +43,79 @@ from tests.unit.appointment.fakes import Clinic
 
 async def test_a_booking_remembers_everyone_as_they_were() -> None:
     clinic = Clinic()
-    one = await clinic.booking.book(a_wish(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
-    clinic.rules = a_service(name="Other", duration_minutes=60)
-    clinic.staff[DOCTOR] = a_doctor(full_name="Ada Schwarz")
-    kept = clinic.store.kept[one.id]
+    one = await clinic.booking.book(a_booking_request(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
+    clinic.service = a_service(name="Other", duration_minutes=60)
+    clinic.doctors[DOCTOR] = a_doctor(full_name="Ada Schwarz")
+    kept = clinic.store.appointments[one.id]
     assert (kept.service.name, kept.doctor and kept.doctor.full_name, kept.patient.full_name) == ("Knee check-up", "Ada Weiss", "Anna Ames")
     assert (kept.reason, kept.intake, kept.local_start, kept.time_zone) == ("knee", {"pain": "yes"}, "2026-03-09T09:00", "Europe/Berlin")
 
 
 async def test_the_calendar_is_told_which_rules_the_booking_has_seen() -> None:
-    clinic = Clinic(rules=a_service(version=4))
-    clinic.staff[DOCTOR] = a_doctor(version=7)
-    await clinic.booking.book(a_wish(), ANNA, new_id())
-    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.asked] == [(4, 7)]
+    clinic = Clinic(service=a_service(version=4))
+    clinic.doctors[DOCTOR] = a_doctor(version=7)
+    await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.requests] == [(4, 7)]
 
 
 async def test_where_nobody_is_named_no_doctor_was_seen() -> None:
-    clinic = Clinic(rules=a_service(version=4))
-    await clinic.booking.book(a_wish(doctor_id=None), ANNA, new_id())
-    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.asked] == [(4, 0)]
+    clinic = Clinic(service=a_service(version=4))
+    await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, new_id())
+    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.requests] == [(4, 0)]
 
 
 async def test_a_service_that_needs_approval_is_requested_and_holds_its_time() -> None:
-    clinic = Clinic(rules=a_service(requires_approval=True))
-    one = await clinic.booking.book(a_wish(), ANNA, new_id())
-    assert (one.status, clinic.topics, clinic.faults()) == (Status.REQUESTED, ["requested"], [])
-    approved = await clinic.changes.approve(clinic.act(DR_WEISS, one))
-    assert (approved.status, clinic.topics[-1], clinic.faults()) == (Status.BOOKED, "booked", [])
+    clinic = Clinic(service=a_service(requires_approval=True))
+    one = await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert (one.status, clinic.topics, clinic.inconsistencies()) == (Status.REQUESTED, ["requested"], [])
+    approved = await clinic.actions.approve(clinic.context(DR_WEISS, one))
+    assert (approved.status, clinic.topics[-1], clinic.inconsistencies()) == (Status.BOOKED, "booked", [])
 
 
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
-        ({"rules": a_service(active=False)}, ServiceInactive),
-        ({"staff": {DOCTOR: a_doctor(active=False)}}, DoctorInactive),
-        ({"staff": {DOCTOR: a_doctor(accepting_patients=False)}}, DoctorNotAccepting),
-        ({"people": {PATIENT: a_patient(active=False)}}, PatientInactive),
-        ({"staff": {}}, NotFound),
+        ({"service": a_service(active=False)}, ServiceInactive),
+        ({"doctors": {DOCTOR: a_doctor(active=False)}}, DoctorInactive),
+        ({"doctors": {DOCTOR: a_doctor(accepting_patients=False)}}, DoctorNotAccepting),
+        ({"patients": {PATIENT: a_patient(active=False)}}, PatientInactive),
+        ({"doctors": {}}, NotFound),
     ],
 )
 async def test_who_cannot_be_booked_is_refused_before_anything_is_written(change: dict[str, object], refusal: type[Refusal]) -> None:
     clinic = Clinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
-        await clinic.booking.book(a_wish(), ANNA, new_id())
-    assert (clinic.store.kept, clinic.calendar.asked) == ({}, [])
+        await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert (clinic.store.appointments, clinic.calendar.requests) == ({}, [])
 
 
 async def test_the_front_desk_books_for_anyone_they_name_also_with_a_doctor_who_takes_nobody_new() -> None:
-    clinic = Clinic(staff={DOCTOR: a_doctor(accepting_patients=False)})
+    clinic = Clinic(doctors={DOCTOR: a_doctor(accepting_patients=False)})
     with pytest.raises(PatientRequired):
-        await clinic.booking.book(a_wish(), DESK, new_id())
-    one = await clinic.booking.book(a_wish(patient_id=STRANGER), DESK, new_id())
-    assert (one.patient.id, clinic.calendar.asked[0].by.role) == (STRANGER, Role.RECEPTION)
+        await clinic.booking.book(a_booking_request(), DESK, new_id())
+    one = await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())
+    assert (one.patient.id, clinic.calendar.requests[0].by.role) == (STRANGER, Role.RECEPTION)
 
 
 async def test_a_patient_books_for_nobody_else() -> None:
     clinic = Clinic()
     with pytest.raises(NoSuchPatient):
-        await clinic.booking.book(a_wish(patient_id=STRANGER), ANNA, new_id())
-    assert (await clinic.booking.book(a_wish(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
+        await clinic.booking.book(a_booking_request(patient_id=STRANGER), ANNA, new_id())
+    assert (await clinic.booking.book(a_booking_request(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
 
 
 async def test_only_so_many_open_ones_lie_ahead() -> None:
-    clinic = Clinic(most_active=2)
-    first, second = [clinic.has(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
-    clinic.has(an_appointment(Status.CANCELLED))
-    clinic.has(an_appointment(starts_at=NINE - timedelta(days=30)))
+    clinic = Clinic(max_active=2)
+    first, second = [clinic.add(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
+    clinic.add(an_appointment(Status.CANCELLED))
+    clinic.add(an_appointment(starts_at=NINE - timedelta(days=30)))
     with pytest.raises(TooManyActive) as refusal:
-        await clinic.booking.book(a_wish(), ANNA, new_id())
+        await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert refusal.value.facts == {"limit": 2}
-    assert (await clinic.booking.book(a_wish(patient_id=STRANGER), DESK, new_id())).status is Status.BOOKED
-    await clinic.changes.cancel(clinic.act(ANNA, second), None)
-    assert (await clinic.booking.book(a_wish(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())).status is Status.BOOKED
-    assert first.id in clinic.calendar.claims
+    assert (await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())).status is Status.BOOKED
+    await clinic.actions.cancel(clinic.context(ANNA, second), None)
+    assert (await clinic.booking.book(a_booking_request(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())).status is Status.BOOKED
+    assert first.id in clinic.calendar.reservations
 
 
 @pytest.mark.parametrize(
@@ -134,37 +134,37 @@ async def test_only_so_many_open_ones_lie_ahead() -> None:
 )
 async def test_for_others_it_does_not_exist(caller: Caller, sees: bool) -> None:
     clinic = Clinic()
-    one = clinic.has(an_appointment())
+    one = clinic.add(an_appointment())
     if sees:
-        assert (await clinic.records.one(caller, one.id)).id == one.id
+        assert (await clinic.queries.get(caller, one.id)).id == one.id
         return
     with pytest.raises(NoSuchAppointment):
-        await clinic.records.one(caller, one.id)
+        await clinic.queries.get(caller, one.id)
     with pytest.raises(NoSuchAppointment):
-        await clinic.changes.cancel(clinic.act(caller, one), None)
+        await clinic.actions.cancel(clinic.context(caller, one), None)
 
 
 async def test_an_amendment_never_changes_the_status_and_none_that_changes_nothing_is_told() -> None:
     clinic = Clinic()
-    one = clinic.has(an_appointment(reason="knee"))
-    amended = await clinic.changes.amend(clinic.act(ANNA, one, expected=2), {"reason": None, "intake": {"a": "b"}})
+    one = clinic.add(an_appointment(reason="knee"))
+    amended = await clinic.actions.amend(clinic.context(ANNA, one, expected_version=2), {"reason": None, "intake": {"a": "b"}})
     assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, Status.BOOKED, 3)
-    again = await clinic.changes.amend(clinic.act(ANNA, one, expected=3), {"reason": None})
+    again = await clinic.actions.amend(clinic.context(ANNA, one, expected_version=3), {"reason": None})
     assert (again.version, clinic.topics) == (3, ["amended"])
 
 
 async def test_another_doctor_must_work_here() -> None:
-    clinic = Clinic(staff={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
-    one = clinic.has(an_appointment())
+    clinic = Clinic(doctors={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
+    one = clinic.add(an_appointment())
     with pytest.raises(DoctorInactive):
-        await clinic.changes.reschedule(clinic.act(DESK, one), None, COLLEAGUE)
-    assert replace(one) == clinic.store.kept[one.id]
+        await clinic.actions.reschedule(clinic.context(DESK, one), doctor_id=COLLEAGUE)
+    assert replace(one) == clinic.store.appointments[one.id]
 
 
 async def test_a_move_to_a_colleague_tells_both_doctors() -> None:
     clinic = Clinic()
-    one = clinic.has(an_appointment())
-    moved = await clinic.changes.reschedule(clinic.act(DESK, one), None, COLLEAGUE)
+    one = clinic.add(an_appointment())
+    moved = await clinic.actions.reschedule(clinic.context(DESK, one), doctor_id=COLLEAGUE)
     told = clinic.store.events[-1]
     assert (told.doctor_id, told.previous_doctor_id, told.previous_starts_at, told.sequence) == (COLLEAGUE, DOCTOR, NINE, 1)
-    assert (moved.doctor_id, clinic.faults()) == (COLLEAGUE, [])
+    assert (moved.doctor_id, clinic.inconsistencies()) == (COLLEAGUE, [])

@@ -10,9 +10,8 @@ from icalendar import Calendar
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendars import as_calendar
-from appointment_svc.domain.moves import Status
-from shared.kit.ids import new_id
-from tests.unit.appointment.builders import BY, HALF, NINE, NOON, an_appointment, remembered, with_anyone
+from appointment_svc.domain.transitions import Status
+from tests.unit.appointment.builders import HALF, NINE, a_change, a_doctor_snapshot, an_appointment, pending_with_any_doctor
 
 
 def event_of(appointment: Appointment) -> dict[str, Any]:
@@ -31,13 +30,13 @@ def test_it_says_when_where_and_with_whom_in_utc() -> None:
 
 def test_its_uid_stays_and_its_sequence_grows() -> None:
     one = an_appointment()
-    cancelled = one.cancel(BY, NOON, once=new_id(), reason="private")
+    cancelled = one.cancel(a_change(note="private"))
     assert event_of(one)["UID"] == event_of(cancelled)["UID"] == f"{one.id}@careslot"
     assert (event_of(one)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
 
 
 def test_it_says_nothing_about_health() -> None:
-    one = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(BY, NOON, once=new_id(), reason="healed")
+    one = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(a_change(note="healed"))
     text = as_calendar(one).decode()
     for word in ("Knee", "knee", "Orthopaedics", "pain", "healed", "Anna"):
         assert word not in text
@@ -52,12 +51,12 @@ def test_it_says_how_sure_it_is(status: Status, said: str) -> None:
 
 
 def test_one_that_waits_for_whoever_is_free_names_nobody() -> None:
-    event = event_of(with_anyone())
+    event = event_of(pending_with_any_doctor())
     assert (str(event["SUMMARY"]), event["STATUS"], "LOCATION" in event) == ("Appointment", "TENTATIVE", False)
 
 
 def test_a_name_cannot_write_lines_of_its_own() -> None:
     one = an_appointment()
-    sly = replace(one, doctor=remembered(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
+    sly = replace(one, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
     assert set(event_of(sly)) == set(event_of(one))
     assert all(len(line) <= 75 for line in as_calendar(sly).split(b"\r\n"))

@@ -9,39 +9,39 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
 from appointment_svc.domain.snapshots import PatientSnapshot
+from appointment_svc.domain.transitions import Status
 from shared.contracts.refusals import Refusal, Unavailable
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_wish, an_appointment
-from tests.unit.appointment.fakes import Clinic, Killed, ReservationReleased
+from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_booking_request, an_appointment
+from tests.unit.appointment.fakes import Clinic, ProcessStopped, ReservationReleased
 
 ONE, ONCE = new_id(), new_id()
 Action = Callable[[Clinic], Awaitable[Appointment]]
 
 
 async def book(clinic: Clinic) -> Appointment:
-    return await clinic.booking.book(a_wish(), ANNA, ONE)
+    return await clinic.booking.book(a_booking_request(), ANNA, ONE)
 
 
 async def book_anyone(clinic: Clinic) -> Appointment:
-    return await clinic.booking.book(a_wish(doctor_id=None), ANNA, ONE)
+    return await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, ONE)
 
 
 async def reschedule(clinic: Clinic) -> Appointment:
-    return await clinic.changes.reschedule(clinic.act(ANNA, clinic.store.kept[ONE], once=ONCE), TEN, None)
+    return await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[ONE], operation_id=ONCE), starts_at=TEN)
 
 
 async def reassign(clinic: Clinic) -> Appointment:
-    return await clinic.changes.reschedule(clinic.act(DESK, clinic.store.kept[ONE], once=ONCE), None, COLLEAGUE)
+    return await clinic.actions.reschedule(clinic.context(DESK, clinic.store.appointments[ONE], operation_id=ONCE), doctor_id=COLLEAGUE)
 
 
 async def cancel(clinic: Clinic) -> Appointment:
-    return await clinic.changes.cancel(clinic.act(ANNA, clinic.store.kept[ONE], once=ONCE), None)
+    return await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[ONE], operation_id=ONCE), None)
 
 
 async def restore(clinic: Clinic) -> Appointment:
-    return await clinic.changes.restore(clinic.act(DESK, clinic.store.kept[ONE], once=ONCE))
+    return await clinic.actions.restore(clinic.context(DESK, clinic.store.appointments[ONE], operation_id=ONCE))
 
 
 CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
@@ -57,10 +57,10 @@ CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
 def clinic_with(before: Status | None, *, rival: bool = False) -> Clinic:
     clinic = Clinic()
     if before is not None:
-        clinic.has(an_appointment(before, id=ONE))
+        clinic.add(an_appointment(before, id=ONE))
     if rival:
         taken = TEN if before is Status.BOOKED else NINE
-        clinic.has(an_appointment(starts_at=taken, patient=PatientSnapshot(STRANGER, "Bo")))
+        clinic.add(an_appointment(starts_at=taken, patient=PatientSnapshot(STRANGER, "Bo")))
     return clinic
 
 
@@ -68,24 +68,24 @@ async def halves(action: Action, before: Status | None, *, rival: bool = False) 
     clinic = clinic_with(before, rival=rival)
     with suppress(Refusal):
         await action(clinic)
-    return clinic.fate.halves
+    return clinic.stop_points.count
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_whoever_dies_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
+async def test_whoever_stop_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
     action, before, topics = CASES[name]
     points = await halves(action, before)
     assert points >= 6
     for point in range(points):
         clinic = clinic_with(before)
-        clinic.fate.dies_at = point
-        with pytest.raises(Killed):
+        clinic.stop_points.stop_at = point
+        with pytest.raises(ProcessStopped):
             await action(clinic)
-        begun = bool(clinic.store.kept) if before is None else clinic.store.kept[ONE].edition > 1
-        await clinic.restarted()
-        assert (clinic.faults(), clinic.topics) == ([], topics if begun else []), point
+        begun = bool(clinic.store.appointments) if before is None else clinic.store.appointments[ONE].row_version > 1
+        await clinic.restart()
+        assert (clinic.inconsistencies(), clinic.topics) == ([], topics if begun else []), point
         again = await action(clinic)
-        assert (clinic.faults(), clinic.topics, again.id) == ([], topics, ONE), point
+        assert (clinic.inconsistencies(), clinic.topics, again.id) == ([], topics, ONE), point
         assert again.status is (Status.CANCELLED if name == "cancel" else Status.BOOKED)
 
 
@@ -94,73 +94,73 @@ async def test_a_refusal_survives_a_death_too_and_is_met_again(name: str) -> Non
     action, before, _ = CASES[name]
     for point in range(await halves(action, before, rival=True)):
         clinic = clinic_with(before, rival=True)
-        clinic.fate.dies_at = point
-        with pytest.raises(Killed):
+        clinic.stop_points.stop_at = point
+        with pytest.raises(ProcessStopped):
             await action(clinic)
-        await clinic.restarted()
+        await clinic.restart()
         for _ in range(2):
             with pytest.raises(Refusal) as refusal:
                 await action(clinic)
             assert refusal.value.code == "slot_taken"
-        assert (clinic.faults(), clinic.topics) == ([], []), point
+        assert (clinic.inconsistencies(), clinic.topics) == ([], []), point
 
 
 async def test_a_refused_booking_stays_refused_under_its_key_when_the_time_is_free_again() -> None:
     clinic = clinic_with(None, rival=True)
     with pytest.raises(Refusal):
         await book(clinic)
-    clinic.calendar.claims.clear()
+    clinic.calendar.reservations.clear()
     with pytest.raises(Refusal) as refusal:
         await book(clinic)
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": []})
-    assert (await clinic.booking.book(a_wish(), ANNA, new_id())).status is Status.BOOKED
+    assert (await clinic.booking.book(a_booking_request(), ANNA, new_id())).status is Status.BOOKED
 
 
 async def test_a_silent_calendar_leaves_a_booking_pending_and_the_job_finishes_it() -> None:
     clinic = Clinic()
-    clinic.calendar.down = Unavailable()
+    clinic.calendar.failure = Unavailable()
     assert (await book(clinic)).status is Status.PENDING
     clinic.clock.forward(timedelta(seconds=46))
-    assert await clinic.keeping.settle_stragglers() == 0
-    await clinic.restarted()
-    assert (clinic.store.kept[ONE].status, clinic.topics, clinic.faults()) == (Status.BOOKED, ["booked"], [])
+    assert await clinic.reconciliation.retry_pending() == 0
+    await clinic.restart()
+    assert (clinic.store.appointments[ONE].status, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, ["booked"], [])
 
 
 async def test_a_young_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
-    clinic.has(an_appointment(Status.PENDING, id=ONE))
+    clinic.add(an_appointment(Status.PENDING, id=ONE))
     clinic.clock.forward(timedelta(seconds=44))
-    assert await clinic.keeping.settle_stragglers() == 0
+    assert await clinic.reconciliation.retry_pending() == 0
     clinic.clock.forward(timedelta(seconds=1))
-    assert await clinic.keeping.settle_stragglers() == 1
+    assert await clinic.reconciliation.retry_pending() == 1
 
 
 async def test_a_move_without_an_answer_is_told_as_such_and_done_later() -> None:
     clinic = clinic_with(Status.BOOKED)
-    clinic.calendar.down = Unavailable()
+    clinic.calendar.failure = Unavailable()
     with pytest.raises(Unavailable):
         await reschedule(clinic)
-    await clinic.restarted()
+    await clinic.restart()
     moved = await reschedule(clinic)
-    assert (moved.starts_at, moved.version, clinic.topics, clinic.faults()) == (TEN, 3, ["rescheduled"], [])
+    assert (moved.starts_at, moved.version, clinic.topics, clinic.inconsistencies()) == (TEN, 3, ["rescheduled"], [])
 
 
 async def test_a_cancellation_does_not_wait_for_the_calendar() -> None:
     clinic = clinic_with(Status.BOOKED)
-    clinic.calendar.down = Unavailable()
+    clinic.calendar.failure = Unavailable()
     assert (await cancel(clinic)).status is Status.CANCELLED
     assert (await cancel(clinic)).version == 3
-    await clinic.restarted()
-    assert (clinic.topics, clinic.faults()) == (["cancelled"], [])
+    await clinic.restart()
+    assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
 async def test_a_calendar_that_refuses_to_take_time_back_is_asked_again_later_and_not_at_once() -> None:
     clinic = clinic_with(Status.BOOKED)
-    clinic.calendar.down = Unavailable()
+    clinic.calendar.failure = Unavailable()
     await cancel(clinic)
     clinic.clock.forward(timedelta(minutes=1))
-    assert await clinic.keeping.settle_stragglers() == 0
-    assert clinic.store.kept[ONE].intent is not None
+    assert await clinic.reconciliation.retry_pending() == 0
+    assert clinic.store.appointments[ONE].sync.intent is not None
 
 
 @pytest.mark.parametrize("ends", ["cancel", "reschedule"])
@@ -169,13 +169,13 @@ async def test_a_refused_wish_that_is_still_on_its_way_comes_too_late_for_what_w
     clinic = clinic_with(Status.BOOKED, rival=True)
     with pytest.raises(Refusal):
         await reschedule(clinic)
-    late = clinic.calendar.asked[-1]
-    rival = next(one for one in clinic.store.kept.values() if one.id != ONE)
-    await clinic.changes.cancel(clinic.act(DESK, rival), None)
+    late = clinic.calendar.requests[-1]
+    rival = next(one for one in clinic.store.appointments.values() if one.id != ONE)
+    await clinic.actions.cancel(clinic.context(DESK, rival), None)
     if ends == "cancel":
-        await clinic.changes.cancel(clinic.act(ANNA, clinic.store.kept[ONE]), None)
+        await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[ONE]), None)
     else:
-        await clinic.changes.reschedule(clinic.act(ANNA, clinic.store.kept[ONE]), TEN + timedelta(hours=1), None)
+        await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[ONE]), starts_at=TEN + timedelta(hours=1))
     with suppress(ReservationReleased):
         clinic.calendar.decide(ONE, late)
-    assert clinic.faults() == []
+    assert clinic.inconsistencies() == []

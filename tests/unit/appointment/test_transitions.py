@@ -9,12 +9,12 @@ from itertools import product
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import MOVES, Status, allowed_from
 from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
+from appointment_svc.domain.transitions import TRANSITIONS, Status, allowed_statuses
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import ADMIN, ANNA, BY, DESK, DR_WEISS, NINE, NOON, TEN, an_appointment
+from tests.unit.appointment.builders import ADMIN, ANNA, DESK, DESK_ACTOR, DR_WEISS, NINE, NOON, TEN, a_change, an_appointment
 from tests.unit.appointment.fakes import Clinic
 
 S = Status
@@ -43,26 +43,26 @@ ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {status: [
 
 
 async def done(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
-    act, changes = clinic.act(DESK, appointment), clinic.changes
+    act, changes = clinic.context(DESK, appointment), clinic.actions
     if action == "expire":
-        return await clinic.settling.settled(await clinic.store.save(appointment.expire(BY, clinic.clock())))
+        return await clinic.synchronizer.complete_pending(await clinic.store.save(appointment.expire(a_change(DESK_ACTOR, clinic.clock()))))
     if action in ("reschedule", "reassign"):
-        colleague = next(one for one in clinic.staff if one != appointment.doctor_id) if action == "reassign" else None
-        return await changes.reschedule(act, TEN if action == "reschedule" else None, colleague)
+        colleague = next(one for one in clinic.doctors if one != appointment.doctor_id) if action == "reassign" else None
+        return await changes.reschedule(act, starts_at=TEN if action == "reschedule" else None, doctor_id=colleague)
     said = (None,) if action in ("cancel", "decline") else ()
     after: Appointment = await getattr(changes, action)(act, *said)
     return after
 
 
 def test_the_table_is_the_one_that_was_agreed() -> None:
-    assert {status: set(moves) for status, moves in MOVES.items()} == {status: BECOMES.get(status, set()) for status in S}
-    assert {status: allowed_from(status) for status in S} == ALLOWED
+    assert {status: set(moves) for status, moves in TRANSITIONS.items()} == {status: BECOMES.get(status, set()) for status in S}
+    assert {status: allowed_statuses(status) for status in S} == ALLOWED
 
 
 @pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [one for one in S if one is not S.PENDING])))
 async def test_every_action_from_every_status(action: str, status: Status) -> None:
     clinic = Clinic()
-    before = clinic.has(an_appointment(status))
+    before = clinic.add(an_appointment(status))
     clinic.clock.put(LATER)
     becomes = LEADS_TO[action].get(status)
     if becomes is None:
@@ -71,7 +71,7 @@ async def test_every_action_from_every_status(action: str, status: Status) -> No
         assert (refusal.value.facts, clinic.topics) == ({"allowed": ALLOWED[status]}, [])
         return
     after = await done(clinic, action, before)
-    assert (after.status, clinic.faults()) == (becomes, [])
+    assert (after.status, clinic.inconsistencies()) == (becomes, [])
     assert len(clinic.topics) == after.version - before.version == (0 if (action, status) == ("cancel", S.CANCELLED) else 1)
 
 
@@ -82,14 +82,14 @@ def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
     one = an_appointment(status)
 
     def step() -> Appointment:
-        return one.brought_to(wanted, BY, LATER, once=new_id(), reason="because")
+        return one.transition_to(wanted, a_change(DESK_ACTOR, LATER, note="because"))
 
     restores = wanted is S.BOOKED and status in (S.CANCELLED, S.DECLINED, S.MISSED)
     if wanted is status:
         assert step() == one
     elif restores or (wanted in BECOMES.get(status, ()) and status is not S.PENDING):
         after = step()
-        assert (after.intent.note if after.intent and restores else after.history[-1].note) == "because"
+        assert (after.sync.intent.note if after.sync.intent and restores else after.history[-1].note) == "because"
     elif status is not S.PENDING:
         with pytest.raises(IllegalMove):
             step()
@@ -99,7 +99,7 @@ def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
 async def test_a_pending_one_is_settled_before_anything_else(action: str) -> None:
     clinic = Clinic()
     clinic.clock.put(LATER)
-    pending = clinic.has(an_appointment(S.PENDING))
+    pending = clinic.add(an_appointment(S.PENDING))
     allowed = S.BOOKED in LEADS_TO[action]
     if allowed:
         assert (await done(clinic, action, pending)).status is LEADS_TO[action][S.BOOKED]
@@ -108,7 +108,7 @@ async def test_a_pending_one_is_settled_before_anything_else(action: str) -> Non
             await done(clinic, action, pending)
         assert refusal.value.facts["allowed"] == ALLOWED[S.BOOKED]
     assert clinic.topics[:1] == ["booked"]
-    assert clinic.faults() == []
+    assert clinic.inconsistencies() == []
 
 
 @pytest.mark.parametrize(("minutes", "refused"), [(-1, True), (0, False), (1, False)])
@@ -116,8 +116,8 @@ async def test_a_pending_one_is_settled_before_anything_else(action: str) -> Non
 def test_a_cut_off_is_elapsed_time_and_its_last_moment_is_in_time(minutes: int, refused: bool, who: Caller) -> None:
     one, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.of(who)
     at = NINE - timedelta(minutes=120 + minutes)
-    assert refuses(lambda: one.cancel(by, at, once=new_id(), reason=None)) is refused
-    assert refuses(lambda: one.reschedule(TEN, one.doctor, by, at, once=new_id())) is refused
+    assert refuses(lambda: one.cancel(a_change(by, at))) is refused
+    assert refuses(lambda: one.reschedule(a_change(by, at), starts_at=TEN)) is refused
 
 
 def refuses(act: Callable[[], Appointment]) -> bool:
@@ -131,28 +131,30 @@ def refuses(act: Callable[[], Appointment]) -> bool:
 def test_staff_are_never_too_late() -> None:
     one = an_appointment(service={"cancel_cutoff_minutes": 1440})
     for who in (DESK, ADMIN):
-        assert one.cancel(Actor.of(who), NINE, once=new_id(), reason=None).status is S.CANCELLED
+        assert one.cancel(a_change(Actor.of(who), NINE)).status is S.CANCELLED
 
 
 def test_nobody_is_missed_before_the_start() -> None:
     one = an_appointment()
     with pytest.raises(TooEarly):
-        one.become(S.MISSED, BY, NINE - timedelta(seconds=1), once=new_id())
-    assert one.become(S.MISSED, BY, NINE, once=new_id()).status is S.MISSED
+        one.miss(a_change(DESK_ACTOR, NINE - timedelta(seconds=1)))
+    assert one.miss(a_change(DESK_ACTOR, NINE)).status is S.MISSED
 
 
 def test_the_history_says_who_what_when_before_and_after() -> None:
     wish = new_id()
-    line = an_appointment().cancel(BY, NOON, once=wish, reason="ill").history[-1]
-    assert (line.id, line.at, line.actor, line.action, line.note) == (wish, NOON, BY, "cancelled", "ill")
+    line = an_appointment().cancel(a_change(operation_id=wish, note="ill")).history[-1]
+    assert (line.id, line.at, line.actor, line.action, line.note) == (wish, NOON, DESK_ACTOR, "cancelled", "ill")
     assert (line.before["status"], line.after["status"], line.before["starts_at"]) == ("booked", "cancelled", "2026-03-09T08:00:00Z")
 
 
 def test_an_event_says_what_happened_and_names_nobody() -> None:
     one = an_appointment(reason="knee", intake={"pain": "yes"})
-    told = one.cancel(BY, NOON, once=new_id(), reason="better").news
+    unsaved = one.cancel(a_change(note="better")).unsaved_change
+    assert unsaved is not None
+    told = unsaved.event
     assert told is not None
     text = told.model_dump_json()
     for word in ("Anna", "Weiss", "Knee", "knee", "pain", "better", "Room"):
         assert word not in text
-    assert (told.topic, told.version, told.sequence, told.actor) == ("appointment.cancelled.v1", one.version + 1, 1, BY)
+    assert (told.topic, told.version, told.sequence, told.actor) == ("appointment.cancelled.v1", one.version + 1, 1, DESK_ACTOR)

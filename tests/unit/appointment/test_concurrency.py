@@ -1,0 +1,146 @@
+"""Several at once: whoever is overtaken looks again, and nobody's change is lost or done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appointment_svc.domain.refusals import IllegalMove
+from appointment_svc.domain.transitions import Status
+from shared.contracts.refusals import Refusal, Stale
+from shared.kit.ids import new_id
+from tests.unit.appointment.builders import ADMIN, ANNA, DESK, NINE, TEN, a_booking_request, a_change, an_appointment, with_sync
+from tests.unit.appointment.fakes import Clinic
+
+ELEVEN = TEN + timedelta(hours=1)
+
+
+async def test_of_a_cancellation_and_a_move_the_cancellation_stays() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [one.cancel(a_change())]
+    with pytest.raises(IllegalMove):
+        await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=TEN)
+    clinic.store.events.clear()
+    await clinic.restart()
+    assert (clinic.store.appointments[one.id].status, clinic.inconsistencies()) == (Status.CANCELLED, [])
+
+
+async def test_a_cancellation_that_meets_a_move_under_way_finishes_it_first() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
+    cancelled = await clinic.actions.cancel(clinic.context(ANNA, one), None)
+    assert (cancelled.status, cancelled.starts_at, clinic.topics, clinic.inconsistencies()) == (
+        Status.CANCELLED,
+        TEN,
+        ["rescheduled", "cancelled"],
+        [],
+    )
+
+
+async def test_of_two_moves_both_are_done_one_after_the_other() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
+    moved = await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+    assert (moved.starts_at, moved.version, clinic.topics, clinic.inconsistencies()) == (ELEVEN, 4, ["rescheduled"] * 2, [])
+
+
+async def test_whoever_saw_another_version_is_told_so() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
+    with pytest.raises(Stale) as refusal:
+        await clinic.actions.reschedule(clinic.context(ANNA, one, expected_version=2), starts_at=ELEVEN)
+    assert refusal.value.facts == {"version": 3}
+
+
+async def test_the_request_and_the_job_may_settle_the_same_thing() -> None:
+    for taken in (False, True):
+        clinic = Clinic()
+        if taken:
+            clinic.add(an_appointment(patient=replace(an_appointment().patient, id=new_id())))
+        asked = clinic.add(an_appointment(Status.PENDING))
+        both = await asyncio.gather(clinic.synchronizer.complete_pending(asked), clinic.synchronizer.complete_pending(asked))
+        assert {one.status for one in both} == {Status.REFUSED if taken else Status.BOOKED}
+        assert (clinic.topics, clinic.inconsistencies()) == ([] if taken else ["booked"], [])
+
+
+async def test_a_refusal_that_another_wrote_down_reaches_the_one_who_asked() -> None:
+    """The job settled the move while its request was under way."""
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    clinic.add(an_appointment(starts_at=TEN, patient=replace(one.patient, id=new_id())))
+    act = clinic.context(ANNA, one)
+    asked = await clinic.store.save(one.reschedule(a_change(operation_id=act.operation_id), starts_at=TEN))
+    await clinic.synchronizer.complete_pending(asked)
+    with pytest.raises(Refusal) as refusal:
+        await clinic.actions.reschedule(act, starts_at=TEN)
+    assert (refusal.value.code, clinic.inconsistencies()) == ("slot_taken", [])
+
+
+async def test_a_grant_that_another_wrote_down_is_no_refusal() -> None:
+    """The calendar refuses the second of two equal wishes when the slot's state changed in between; what was granted stays granted."""
+    clinic = Clinic()
+    asked = clinic.add(an_appointment(Status.PENDING))
+    rival = clinic.add(an_appointment(patient=replace(asked.patient, id=new_id())))
+    assert asked.sync.intent is not None
+    granted = with_sync(replace(asked, status=Status.BOOKED, version=2), intent=None, revision=1)
+    clinic.store.saved_meanwhile = [granted]
+    assert (await clinic.booking.book(a_booking_request(), ANNA, asked.id)).status is Status.BOOKED
+    assert rival.id in clinic.calendar.reservations
+
+
+async def test_ten_who_move_one_appointment_at_once_leave_it_in_one_place() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    moves = [clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN + number * timedelta(hours=1)) for number in range(10)]
+    await asyncio.gather(*moves)
+    assert (clinic.inconsistencies(), clinic.topics, clinic.store.appointments[one.id].version) == ([], ["rescheduled"] * 10, 12)
+
+
+async def test_a_repeated_wish_is_done_once() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    act = clinic.context(ANNA, one, expected_version=2)
+    first = await clinic.actions.reschedule(act, starts_at=TEN)
+    again = await clinic.actions.reschedule(act, starts_at=TEN)
+    assert (again, clinic.topics) == (first, ["rescheduled"])
+
+
+async def test_the_same_time_again_changes_nothing() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    assert (await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=NINE)).version == one.version
+    assert (clinic.topics, clinic.calendar.requests) == ([], [])
+
+
+async def test_an_admin_moves_and_sets_a_status_in_one_go() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment(Status.REQUESTED))
+    done = await clinic.actions.edit(
+        clinic.context(ADMIN, one, expected_version=2), starts_at=TEN, doctor_id=None, status=Status.BOOKED, reason="phone call"
+    )
+    assert (done.status, done.starts_at, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, TEN, ["rescheduled", "booked"], [])
+    assert [line.note for line in done.history] == ["phone call"] * 2
+
+
+async def test_an_admin_whose_status_is_illegal_moves_nothing() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    with pytest.raises(IllegalMove):
+        await clinic.actions.edit(clinic.context(ADMIN, one), starts_at=TEN, doctor_id=None, status=Status.COMPLETED, reason="because")
+    assert (clinic.store.appointments[one.id], clinic.topics) == (one, [])
+
+
+async def test_an_admin_who_saw_another_version_is_told_so_even_when_nothing_would_change() -> None:
+    clinic = Clinic()
+    one = clinic.add(an_appointment())
+    with pytest.raises(Stale):
+        await clinic.actions.edit(
+            clinic.context(ADMIN, one, expected_version=1), starts_at=None, doctor_id=None, status=Status.BOOKED, reason="because"
+        )

@@ -1,0 +1,62 @@
+"""A wish may be at the calendar twice, and be refused and granted: the refusal that was written down stands, and no time is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.transitions import Status
+from shared.contracts.http import Actor
+from tests.unit.appointment.builders import ANNA, TEN, a_change, after_reply, an_appointment, request_of
+from tests.unit.appointment.fakes import Clinic, SlotTaken
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return Clinic()
+
+
+async def a_move(clinic: Clinic) -> Appointment:
+    """To ten; the calendar has not been asked."""
+    one = clinic.add(an_appointment())
+    return await clinic.store.save(one.reschedule(a_change(Actor.of(ANNA)), starts_at=TEN))
+
+
+async def test_a_copy_that_comes_after_its_refusal_moves_nothing(clinic: Clinic) -> None:
+    asked = await a_move(clinic)
+    other = clinic.add(an_appointment(starts_at=TEN))
+    late = request_of(asked)
+    settled = await clinic.synchronizer.complete_pending(asked)
+    await clinic.calendar.release(other.id, other.sync.revision)
+    del clinic.store.appointments[other.id]
+    assert (await clinic.calendar.reserve(asked.id, late)).starts_at == settled.starts_at
+    assert clinic.inconsistencies() == []
+
+
+async def test_of_two_answers_to_a_move_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
+    asked = await a_move(clinic)
+    assert asked.sync.intent is not None
+    refused = await clinic.store.save(after_reply(asked, SlotTaken()))
+    settled = await clinic.synchronizer.complete_pending(asked)  # whoever does this is granted ten, and comes too late to write it down
+    assert (settled.starts_at, settled.version) == (refused.starts_at, refused.version)
+    with pytest.raises(Exception, match="The time is taken"):
+        settled.already_applied(asked.sync.intent.id)
+    assert (clinic.inconsistencies(), clinic.topics) == ([], [])
+
+
+async def test_of_two_answers_to_a_booking_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
+    asked = an_appointment(Status.PENDING)
+    await clinic.store.insert(asked)
+    await clinic.store.save(after_reply(asked, SlotTaken()))
+    settled = await clinic.synchronizer.complete_pending(asked)
+    assert (settled.status, clinic.inconsistencies(), clinic.topics) == (Status.REFUSED, [], [])
+
+
+async def test_of_two_answers_to_a_restoration_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment(Status.CANCELLED))
+    asked = await clinic.store.save(one.restore(a_change(Actor.of(ANNA))))
+    refused = await clinic.store.save(after_reply(asked, SlotTaken()))
+    settled = await clinic.synchronizer.complete_pending(asked)
+    assert (settled.status, clinic.inconsistencies()) == (Status.CANCELLED, [])
+    again = await clinic.store.save(refused.restore(a_change(Actor.of(ANNA))))
+    assert ((await clinic.synchronizer.complete_pending(again)).status, clinic.inconsistencies()) == (Status.BOOKED, [])

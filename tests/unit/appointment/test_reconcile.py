@@ -1,0 +1,201 @@
+"""Order is kept: unanswered requests expire, claims and appointments are compared both ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.transitions import Status
+from shared.contracts.refusals import Conflict, Unavailable
+from shared.kit.ids import new_id
+from tests.unit.appointment.builders import COLLEAGUE, DESK, HALF, NINE, NOON, STRANGER, TEN, an_appointment, with_sync
+from tests.unit.appointment.fakes import Clinic, ProcessStopped
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    """A minute after everything that stands in it."""
+    clinic = Clinic()
+    clinic.clock.forward(timedelta(minutes=1))
+    return clinic
+
+
+async def test_a_request_expires_when_its_time_comes(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment(Status.REQUESTED))
+    clinic.clock.put(NINE - SECOND)
+    assert await clinic.reconciliation.expire_requests() == 0
+    clinic.clock.put(NINE)
+    assert [await clinic.reconciliation.expire_requests(), await clinic.reconciliation.expire_requests()] == [1, 0]
+    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (Status.EXPIRED, ["expired"], [])
+    assert clinic.store.appointments[one.id].history[-1].actor.role == "system"
+
+
+async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment(Status.REQUESTED))
+    clinic.clock.put(NINE)
+    clinic.store.saved_meanwhile = [replace(one, status=Status.BOOKED, version=3)]
+    assert await clinic.reconciliation.expire_requests() == 0
+    assert clinic.store.appointments[one.id].status is Status.BOOKED
+
+
+async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
+    clinic.add(an_appointment(Status.REQUESTED))
+    clinic.clock.put(NINE)
+    clinic.calendar.failure = Unavailable()
+    assert await clinic.reconciliation.expire_requests() == 1
+    await clinic.restart()
+    assert (clinic.topics, clinic.inconsistencies()) == (["expired"], [])
+
+
+async def test_where_both_sides_agree_nothing_is_touched(clinic: Clinic) -> None:
+    for number in range(3):
+        clinic.add(an_appointment(starts_at=NINE + number * timedelta(hours=1)))
+    before = dict(clinic.store.appointments), dict(clinic.calendar.reservations)
+    await clinic.reconciliation.reconcile()
+    assert (clinic.store.appointments, clinic.calendar.reservations) == before
+
+
+async def test_a_claim_without_its_appointment_is_released(clinic: Clinic) -> None:
+    clinic.reserve_for(an_appointment())
+    cancelled = clinic.add(an_appointment(Status.CANCELLED, starts_at=TEN))
+    clinic.reserve_for(cancelled)
+    await clinic.reconciliation.reconcile()
+    assert clinic.calendar.reservations == {}
+
+
+async def test_the_claim_of_one_that_is_being_settled_or_was_just_touched_is_left_alone(clinic: Clinic) -> None:
+    pending = clinic.add(an_appointment(Status.PENDING))
+    fresh = clinic.add(an_appointment(Status.CANCELLED, starts_at=TEN, updated_at=clinic.clock() - SECOND))
+    clinic.reserve_for(pending)
+    clinic.reserve_for(fresh)
+    await clinic.reconciliation.reconcile()
+    assert set(clinic.calendar.reservations) == {pending.id, fresh.id}
+
+
+@pytest.mark.parametrize("status", [Status.BOOKED, Status.REQUESTED])
+async def test_an_appointment_without_its_claim_claims_again(clinic: Clinic, status: Status) -> None:
+    one = clinic.add(an_appointment(status))
+    clinic.calendar.reservations.clear()
+    await clinic.reconciliation.reconcile()
+    kept = clinic.store.appointments[one.id]
+    assert (clinic.inconsistencies(), clinic.topics) == ([], [])
+    assert (kept.version, kept.status, kept.history) == (one.version, one.status, one.history)
+
+
+async def test_an_appointment_whose_claim_was_released_under_it_claims_again(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    await clinic.calendar.release(one.id, one.sync.revision)
+    await clinic.reconciliation.reconcile()
+    assert clinic.inconsistencies() == []
+
+
+async def test_an_appointment_whose_claim_is_elsewhere_gets_its_own_time_back(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    clinic.reserve_for(with_sync(replace(one, starts_at=TEN), revision=2))
+    await clinic.reconciliation.reconcile()
+    assert clinic.inconsistencies() == []
+
+
+def mended(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
+    """A clinic in which an appointment has lost its claim."""
+    clinic = Clinic()
+    clinic.clock.forward(timedelta(minutes=1))
+    one = clinic.add(an_appointment())
+    clinic.calendar.reservations.clear()
+    clinic.stop_points.stop_at = stop_at
+    return clinic, one
+
+
+async def test_whoever_dies_while_mending_is_helped_by_the_jobs() -> None:
+    clinic, _ = mended()
+    await clinic.reconciliation.reconcile()
+    points = clinic.stop_points.count
+    assert points >= 4
+    for point in range(points):
+        clinic, one = mended(stop_at=point)
+        with pytest.raises(ProcessStopped):
+            await clinic.reconciliation.reconcile()
+        await clinic.restart()
+        await clinic.reconciliation.reconcile()
+        assert (clinic.inconsistencies(), clinic.store.appointments[one.id].status) == ([], Status.BOOKED), point
+
+
+async def test_where_the_clinic_moved_a_claim_and_the_event_was_lost_the_appointment_follows(clinic: Clinic) -> None:
+    moved, called_off = (
+        clinic.add(an_appointment()),
+        clinic.add(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
+    )
+    events = [clinic.take_leave(moved, "moved", starts_at=NINE, ends_at=NINE + HALF), clinic.take_leave(called_off)]
+    await clinic.reconciliation.reconcile()
+    assert (clinic.store.appointments[moved.id].slot, clinic.store.appointments[called_off.id].status) == (
+        (NINE, COLLEAGUE),
+        Status.CANCELLED,
+    )
+    for event in events:
+        await clinic.leaves.follow_leave(event)
+    assert (sorted(clinic.topics), clinic.inconsistencies()) == (["cancelled", "rescheduled"], [])
+
+
+@pytest.mark.parametrize(("action", "status"), [("cancelled", Status.CANCELLED), ("moved", Status.BOOKED)])
+async def test_what_the_clinic_decided_stays_when_its_patient_tried_to_move_before_hearing_of_it(
+    clinic: Clinic, action: str, status: Status
+) -> None:
+    one = clinic.add(an_appointment())
+    event = clinic.take_leave(one, action)
+    with pytest.raises(Conflict):
+        await clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN + HALF)
+    clinic.clock.forward(timedelta(minutes=10))
+    await clinic.reconciliation.reconcile()
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[one.id].status, len(clinic.topics), clinic.inconsistencies()) == (status, 1, [])
+    assert action == "cancelled" or clinic.store.appointments[one.id].slot == (TEN, COLLEAGUE)
+
+
+@pytest.mark.parametrize("status", [Status.CHECKED_IN, Status.IN_PROGRESS])
+async def test_one_that_has_begun_and_lost_its_claim_has_it_over_whoever_took_it(clinic: Clinic, status: Status) -> None:
+    one = clinic.add(an_appointment(status))
+    clinic.calendar.reservations.clear()
+    rival = clinic.add(an_appointment(patient=replace(one.patient, id=new_id())))
+    await clinic.reconciliation.reconcile()
+    assert (set(clinic.calendar.reservations), clinic.store.appointments[one.id].status, clinic.topics) == ({one.id, rival.id}, status, [])
+
+
+async def test_a_time_that_is_lost_to_another_is_not_taken_away(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    clinic.calendar.reservations.clear()
+    rival = clinic.add(an_appointment(patient=replace(one.patient, id=new_id())))
+    await clinic.reconciliation.reconcile()
+    assert (set(clinic.calendar.reservations), clinic.store.appointments[one.id].status) == ({rival.id}, Status.BOOKED)
+
+
+async def test_what_is_over_is_left_in_peace(clinic: Clinic) -> None:
+    clinic.add(an_appointment())
+    clinic.calendar.reservations.clear()
+    clinic.clock.put(NINE + timedelta(days=1))
+    await clinic.reconciliation.reconcile()
+    assert clinic.calendar.requests == []
+
+
+async def test_one_moved_while_both_sides_are_compared_is_left_alone(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    claim = clinic.calendar.reservations[one.id]
+    await clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN)
+    assert await clinic.reconciliation._correct(one, None) == await clinic.reconciliation._correct(one, claim) == 0
+    assert clinic.store.appointments[one.id].updated_at > NOON
+
+
+async def test_a_move_of_one_whose_time_is_lost_is_refused_once_and_for_all(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    clinic.calendar.reservations.clear()
+    for start in (NINE, TEN):
+        clinic.add(an_appointment(starts_at=start, patient=replace(one.patient, id=new_id())))
+    act = clinic.context(DESK, one)
+    for _ in range(2):
+        with pytest.raises(Conflict, match="The time is taken"):
+            await clinic.actions.reschedule(act, starts_at=TEN)
+    assert len(clinic.calendar.requests) == 2

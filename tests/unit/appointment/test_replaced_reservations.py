@@ -1,0 +1,183 @@
+"""The calendar may answer with what stands instead of what was wished: then nothing was granted, and nothing is written as if it were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.transitions import Status
+from shared.contracts.refusals import Refusal, Unavailable
+from tests.unit.appointment.builders import (
+    ANNA,
+    COLLEAGUE,
+    DESK,
+    NINE,
+    STRANGER,
+    TEN,
+    a_booking_request,
+    a_change,
+    a_leave,
+    a_leave_outcome,
+    after_reply,
+    an_appointment,
+    pending_with_any_doctor,
+    request_of,
+)
+from tests.unit.appointment.fakes import Clinic
+
+S = Status
+ELEVEN = TEN + timedelta(hours=1)
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return Clinic()
+
+
+@pytest.mark.parametrize(
+    ("answer", "met", "by_anyone"),
+    [
+        ({}, True, True),
+        ({"starts_at": NINE + timedelta(microseconds=5)}, True, True),
+        ({"revision": 2}, False, False),
+        ({"starts_at": TEN}, False, False),
+        ({"doctor_id": COLLEAGUE}, False, True),
+    ],
+)
+def test_a_booking_request_is_met_by_its_very_time_and_doctor_and_by_nothing_later(
+    answer: dict[str, object], met: bool, by_anyone: bool
+) -> None:
+    for one, expected in ((an_appointment(S.PENDING), met), (pending_with_any_doctor(), by_anyone)):
+        assert one.sync.intent is not None
+        granted = Clinic().calendar.decide(one.id, request_of(one)).model_copy(update=answer)
+        assert one.sync.intent.is_fulfilled_by(granted) is expected
+
+
+async def test_a_move_that_the_leave_overtook_is_refused_and_the_event_brings_it_to_its_claim(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    event = clinic.take_leave(one, "moved")
+    act = clinic.context(ANNA, one)
+    for _ in range(2):
+        with pytest.raises(Refusal, match="The clinic moved this appointment meanwhile") as refusal:
+            await clinic.actions.reschedule(act, starts_at=ELEVEN)
+        assert refusal.value.code == "slot_taken"
+    assert (clinic.store.appointments[one.id].slot, clinic.topics, len(clinic.calendar.requests)) == (one.slot, [], 1)
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[one.id].slot, clinic.topics, clinic.inconsistencies()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
+
+
+async def test_a_move_of_one_that_the_leave_called_off_is_refused_as_a_taken_time(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    event = clinic.take_leave(one)
+    with pytest.raises(Refusal, match="The clinic called off this appointment meanwhile") as refusal:
+        await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+    assert (refusal.value.code, clinic.calendar.reservations) == ("slot_taken", {})
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
+
+
+async def test_a_pending_one_that_the_leave_called_off_is_refused(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment(S.PENDING))
+    clinic.calendar.decide(one.id, request_of(one))
+    event = clinic.take_leave(one)
+    with pytest.raises(Refusal, match="The clinic called off"):
+        await clinic.booking.book(a_booking_request(), ANNA, one.id)
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.REFUSED, [], [])
+
+
+async def test_after_a_refusal_everything_that_is_wished_is_later_than_the_leave(clinic: Clinic) -> None:
+    for cancels in (True, False):
+        clinic = Clinic()
+        one = clinic.add(an_appointment())
+        event = clinic.take_leave(one, "moved", revision=5)
+        with pytest.raises(Refusal, match="The clinic moved"):
+            await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+        if cancels:
+            await clinic.actions.cancel(clinic.context(ANNA, one), None)
+        else:
+            await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+        assert clinic.inconsistencies() == []
+        await clinic.leaves.follow_leave(event)
+        assert (clinic.topics, clinic.inconsistencies()) == (["cancelled" if cancels else "rescheduled"], [])
+
+
+async def test_whoever_cancels_before_the_event_comes_gives_the_moved_claim_back(clinic: Clinic) -> None:
+    for asked_before in (False, True):
+        clinic = Clinic()
+        one = clinic.add(an_appointment())
+        event = clinic.take_leave(one, "moved")
+        if asked_before:
+            with pytest.raises(Refusal, match="The clinic moved"):
+                await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+        await clinic.actions.cancel(clinic.context(ANNA, one), None)
+        await clinic.leaves.follow_leave(event)
+        assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
+
+
+@pytest.mark.parametrize("made", [lambda: an_appointment(S.PENDING), pending_with_any_doctor])
+async def test_a_pending_one_that_the_leave_moved_is_refused_and_its_claim_given_back(made: Callable[[], Appointment]) -> None:
+    clinic = Clinic()
+    one = clinic.add(made())
+    claim = clinic.calendar.decide(one.id, request_of(one))
+    what = a_leave_outcome(one, "moved", previous_doctor_id=claim.doctor_id, revision=2)
+    clinic.calendar.take_leave(what)
+    await clinic.restart()
+    kept = clinic.store.appointments[one.id]
+    assert (kept.status, kept.doctor, [line.action for line in kept.history]) == (S.REFUSED, one.doctor, ["refused"])
+    await clinic.leaves.follow_leave(a_leave(what))
+    assert (clinic.store.appointments[one.id].history, clinic.topics, clinic.inconsistencies()) == (kept.history, [], [])
+
+
+async def test_its_claim_waits_for_a_silent_calendar_and_the_refusal_does_not(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment(S.PENDING))
+    there = clinic.calendar.decide(one.id, request_of(one)).model_copy(update={"starts_at": TEN, "revision": 2})
+    refused = await clinic.store.save(after_reply(one, there))
+    clinic.calendar.failure = Unavailable()
+    with pytest.raises(Refusal, match="The clinic moved"):
+        await clinic.booking.book(None, ANNA, one.id)  # type: ignore[arg-type]
+    assert clinic.store.appointments[one.id] == refused
+    await clinic.restart()
+    assert clinic.inconsistencies() == []
+
+
+async def test_a_restoration_that_the_leave_overtook_is_refused_and_the_claim_given_back(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    clinic.calendar.failure = Unavailable()
+    await clinic.actions.cancel(clinic.context(ANNA, one), None)
+    clinic.calendar.failure = None
+    event = clinic.take_leave(one, "moved")
+    with pytest.raises(Refusal, match="The clinic moved"):
+        await clinic.actions.restore(clinic.context(DESK, one))
+    assert (clinic.store.appointments[one.id].status, clinic.inconsistencies()) == (S.CANCELLED, [])
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
+
+
+async def test_a_claim_that_is_elsewhere_by_a_leave_is_not_claimed_back(clinic: Clinic) -> None:
+    one = clinic.add(an_appointment())
+    asked = await clinic.store.save(one.with_reclaim(a_change()))
+    event = clinic.take_leave(one, "moved")
+    settled = await clinic.synchronizer.complete_pending(asked)
+    assert (settled.slot, settled.sync.stored_refusal, settled.sync.intent, settled.version, clinic.topics) == (
+        one.slot,
+        None,
+        None,
+        one.version,
+        [],
+    )
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[one.id].slot, clinic.inconsistencies()) == ((TEN, COLLEAGUE), [])
+
+
+async def test_a_copy_that_finds_its_appointment_moved_on_takes_nothing_away(clinic: Clinic) -> None:
+    """The booking was settled by another and moved by its patient before the first answer came."""
+    asked = clinic.add(an_appointment(S.PENDING, patient=replace(an_appointment().patient, id=STRANGER)))
+    booked = await clinic.synchronizer.complete_pending(asked)
+    moved = await clinic.actions.reschedule(clinic.context(DESK, booked), starts_at=TEN)
+    assert await clinic.synchronizer.complete_pending(asked) == moved
+    assert clinic.inconsistencies() == []
