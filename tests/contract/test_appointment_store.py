@@ -148,7 +148,7 @@ async def raw(place: Place, one: Appointment) -> dict[str, Any]:
 # The appointment
 
 
-async def test_what_was_written_is_read_back_whole(place: Place) -> None:
+async def test_a_saved_appointment_is_read_back_unchanged(place: Place) -> None:
     strange = {"a.b": "1", "$where": "2", "": "3", "é ü 中": "4", "0": "5"}
     one = an_appointment(
         service={"price": Money(amount=12_50, currency="EUR")}, reason="it 'hurts' $now.here", intake=strange, cancel_reason="",
@@ -160,13 +160,13 @@ async def test_what_was_written_is_read_back_whole(place: Place) -> None:
     assert await place.store.find_many([one.id, new_id()]) == {one.id: asked}
 
 
-async def test_an_id_is_there_once(place: Place) -> None:
+async def test_an_id_is_inserted_once(place: Place) -> None:
     one = an_appointment()
     assert [await place.store.insert(one), await place.store.insert(replace(one, reason="other"))] == [True, False]
     assert await place.store.find(one.id) == one
 
 
-async def test_a_save_writes_the_change_its_line_and_its_event_at_once(place: Place) -> None:
+async def test_a_save_writes_appointment_history_entry_and_event_together(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
     saved = await place.store.save(cancelled(one))
@@ -176,7 +176,7 @@ async def test_a_save_writes_the_change_its_line_and_its_event_at_once(place: Pl
     assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
 
 
-async def test_a_save_without_news_adds_no_line_and_nudges_nobody(place: Place) -> None:
+async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
     saved = await place.store.save(await place.store.save(cancelled(one)))
@@ -185,7 +185,7 @@ async def test_a_save_without_news_adds_no_line_and_nudges_nobody(place: Place) 
     assert (await place.store.find(one.id)) == released
 
 
-async def test_a_refused_booking_keeps_its_refusal_and_its_line(place: Place) -> None:
+async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(place: Place) -> None:
     one = an_appointment(Status.PENDING)
     await place.has(one)
     kind = type("SlotTaken", (Conflict,), {})
@@ -198,7 +198,7 @@ async def test_a_refused_booking_keeps_its_refusal_and_its_line(place: Place) ->
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": [{"doctor_id": str(DOCTOR)}]})
 
 
-async def test_a_line_is_written_once_however_often_its_appointment_is_saved(place: Place) -> None:
+async def test_a_history_entry_is_written_once_however_often_its_appointment_is_saved(place: Place) -> None:
     """A refused booking gives back what stands for it: two writes after the line, and none brings it again."""
     one = an_appointment(Status.PENDING)
     await place.has(one)
@@ -213,7 +213,7 @@ async def test_a_line_is_written_once_however_often_its_appointment_is_saved(pla
     assert ([line.action for line in found.history], found.status, found.sync.intent) == (["refused"], Status.REFUSED, None)
 
 
-async def test_one_that_waits_for_whoever_is_free_is_nobodys_until_then(place: Place) -> None:
+async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chosen(place: Place) -> None:
     one = pending_with_any_doctor()
     assert one.sync.intent is not None
     held = with_sync(one, intent=replace(one.sync.intent, hold_id=STRANGER))
@@ -235,7 +235,7 @@ async def test_one_that_waits_for_whoever_is_free_is_nobodys_until_then(place: P
     assert await place.store.list_matching(AppointmentFilter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
 
 
-async def test_what_was_written_before_holds_and_free_choice_is_read_as_ever(place: Place) -> None:
+async def test_an_intent_that_was_stored_before_holds_existed_is_read(place: Place) -> None:
     one = an_appointment(Status.PENDING)
     await place.has(one)
     intent = {name: value for name, value in (await raw(place, one))["intent"].items() if name != "hold_id"}
@@ -243,7 +243,7 @@ async def test_what_was_written_before_holds_and_free_choice_is_read_as_ever(pla
     assert await place.store.find(one.id) == replace(one, row_version=2)
 
 
-async def test_only_the_edition_that_was_read_can_be_saved(place: Place) -> None:
+async def test_only_the_row_version_that_was_read_can_be_saved(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
     await place.store.save(replace(one, reason="first"))
@@ -257,7 +257,7 @@ async def test_only_the_edition_that_was_read_can_be_saved(place: Place) -> None
     assert (await raw(place, one))["pending_events"] == []
 
 
-async def test_of_fifty_who_save_one_edition_at_once_one_does(place: Place) -> None:
+async def test_of_fifty_saves_of_one_row_version_one_succeeds(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
     tries = [replace(one.check_in(a_change()), reason=str(number)) for number in range(50)]
@@ -269,7 +269,7 @@ async def test_of_fifty_who_save_one_edition_at_once_one_does(place: Place) -> N
     assert len((await raw(place, one))["pending_events"]) == 1
 
 
-async def test_of_ten_who_add_one_id_at_once_one_does(place: Place) -> None:
+async def test_of_ten_inserts_of_one_id_one_succeeds(place: Place) -> None:
     one = an_appointment()
     together = await asyncio.gather(*(place.store.insert(one) for _ in range(10)))
     assert together.count(True) == 1
@@ -348,7 +348,7 @@ async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(pl
 # What the jobs look for
 
 
-async def test_the_jobs_find_what_is_theirs(place: Place) -> None:
+async def test_the_lists_for_the_jobs_contain_what_is_due(place: Place) -> None:
     pending = an_appointment(Status.PENDING)
     requested = an_appointment(Status.REQUESTED)
     over = an_appointment(starts_at=NINE - 10 * HOUR)
@@ -371,7 +371,7 @@ async def test_the_jobs_find_what_is_theirs(place: Place) -> None:
 # Events inside of documents
 
 
-async def test_an_event_leaves_once_and_is_kept_for_a_week(place: Place) -> None:
+async def test_an_event_is_published_once_and_kept_for_a_week(place: Place) -> None:
     bus, one = Told(), an_appointment()
     relay = DocumentRelay(place.documents, bus, place.clock)
     await place.has(one)
@@ -390,7 +390,7 @@ async def test_an_event_leaves_once_and_is_kept_for_a_week(place: Place) -> None
     assert (await place.store.find(one.id)) is not None
 
 
-async def test_the_events_of_one_document_leave_in_order_and_survive_a_change_meanwhile(place: Place) -> None:
+async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(place: Place) -> None:
     one = an_appointment()
     await place.has(one)
     checked_in = await place.store.save(one.check_in(a_change()))
@@ -407,7 +407,7 @@ async def test_the_events_of_one_document_leave_in_order_and_survive_a_change_me
     assert [event["type"] for event in bus.taken] == ["appointment.checked_in.v1", "appointment.started.v1"]
 
 
-async def test_a_silent_bus_ends_the_round_and_loses_nothing(place: Place) -> None:
+async def test_a_failing_bus_ends_the_run_and_loses_nothing(place: Place) -> None:
     bus = Told(gone=True)
     relay = DocumentRelay(place.documents, bus, place.clock)
     for number in range(3):
@@ -419,7 +419,7 @@ async def test_a_silent_bus_ends_the_round_and_loses_nothing(place: Place) -> No
     assert await relay.publish() == 3
 
 
-async def test_what_no_queue_wants_yet_holds_up_nothing(place: Place) -> None:
+async def test_an_event_without_a_queue_does_not_hold_up_others(place: Place) -> None:
     bus = Told(("appointment.amended.v1",))
     relay = DocumentRelay(place.documents, bus, place.clock)
     amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
@@ -437,7 +437,7 @@ async def test_what_no_queue_wants_yet_holds_up_nothing(place: Place) -> None:
     assert sum([await relay.publish() for _ in range(3)]) == BATCH + 5
 
 
-async def test_two_relays_at_once_lose_nothing_and_come_to_rest(place: Place) -> None:
+async def test_several_relays_at_once_lose_nothing(place: Place) -> None:
     gone = [an_appointment() for _ in range(5)]
     await place.has(*gone)
     for one in gone:
@@ -452,7 +452,7 @@ async def test_two_relays_at_once_lose_nothing_and_come_to_rest(place: Place) ->
 # Leases and kept answers
 
 
-async def test_a_lease_has_one_holder_until_it_ends_or_is_given_back(place: Place) -> None:
+async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(place: Place) -> None:
     leases = place.leases
     assert [await leases.take("settle", one) for one in "aba"] == [True, False, True]
     assert await leases.take("relay", "b")
@@ -462,14 +462,14 @@ async def test_a_lease_has_one_holder_until_it_ends_or_is_given_back(place: Plac
     assert await leases.take("settle", "a")
 
 
-async def test_of_twenty_who_take_a_lease_at_once_one_has_it(place: Place) -> None:
+async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(place: Place) -> None:
     for _ in range(2):
         together = await asyncio.gather(*(place.leases.take("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
         place.clock.forward(TERM + SECOND)
 
 
-async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
+async def test_a_response_is_stored_and_returned_again(place: Place) -> None:
     key, answer = new_id(), StoredResponse(201, {"etag": '"1"', "content-type": "a/b"}, bytes(range(256)) * 100)
     assert await place.answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
@@ -483,7 +483,7 @@ async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
         await place.answers.claim(key, "other")
 
 
-async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Place) -> None:
+async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(place: Place) -> None:
     key = new_id()
     await place.answers.claim(key, "f")
     await place.answers.release(key)
@@ -496,7 +496,7 @@ async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Pl
     assert together.count(None) == 1, together
 
 
-async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(place: Place) -> None:
+async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(place: Place) -> None:
     key = new_id()
     await place.answers.claim(key, "f")
     await place.answers.keep(key, StoredResponse(200, {}, b"x"))
@@ -508,7 +508,7 @@ async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(pla
     assert await place.answers.claim(key, "f") is None
 
 
-async def test_a_server_that_does_not_answer_is_unavailable() -> None:
+async def test_a_server_that_does_not_answer_raises_unavailable() -> None:
     client = AsyncIOMotorClient[Any]("mongodb://127.0.0.1:1", timeoutMS=100)
     with pytest.raises(Unavailable):
         await MongoDocuments(client["nowhere"]).get_many([str(new_id())])

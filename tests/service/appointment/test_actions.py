@@ -17,7 +17,7 @@ BODIES = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id"
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_strangers_are_told_that_it_does_not_exist_and_patients_what_is_not_theirs_to_do(clinic: Clinic, action: str) -> None:
+async def test_others_get_404_and_patients_get_403_for_actions_of_staff(clinic: Clinic, action: str) -> None:
     one, body = await clinic.booked(), BODIES.get(action, {})
     assert (await clinic.do(one, action, {}, **body)).status_code == 401
     own = ("reschedule", "cancel")
@@ -28,7 +28,7 @@ async def test_strangers_are_told_that_it_does_not_exist_and_patients_what_is_no
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_every_action_honours_the_version_and_the_key(clinic: Clinic, action: str) -> None:
+async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic, action: str) -> None:
     clinic.around.rules = a_service(requires_approval=action in ("approve", "decline"))
     one, body = await clinic.booked(), BODIES.get(action, {})
     if action in ("start", "complete"):
@@ -45,7 +45,7 @@ async def test_every_action_honours_the_version_and_the_key(clinic: Clinic, acti
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == done.json()
 
 
-async def test_a_visit_from_check_in_to_its_end(clinic: Clinic) -> None:
+async def test_a_visit_from_check_in_to_completion(clinic: Clinic) -> None:
     one = await clinic.booked()
     for action, status in (("check-in", "checked_in"), ("start", "in_progress"), ("complete", "completed")):
         answer = await clinic.do(one, action, DR_WEISS)
@@ -59,7 +59,7 @@ async def test_a_visit_from_check_in_to_its_end(clinic: Clinic) -> None:
     assert (history[1]["before"]["status"], history[1]["after"]["status"]) == ("booked", "checked_in")
 
 
-async def test_a_move_keeps_the_id_and_tells_the_old_time(clinic: Clinic) -> None:
+async def test_a_move_keeps_the_id_and_its_event_has_the_old_time(clinic: Clinic) -> None:
     one = await clinic.booked()
     moved = (await clinic.do(one, "reschedule", ANNA, starts_at="2026-03-09T10:00:00+01:00")).json()
     assert (moved["id"], moved["starts_at"], moved["version"]) == (one["id"], "2026-03-09T09:00:00Z", 3)
@@ -71,7 +71,7 @@ async def test_a_move_keeps_the_id_and_tells_the_old_time(clinic: Clinic) -> Non
     assert (await clinic.book(BO)).status_code == 201, "the old time is free"
 
 
-async def test_a_move_to_a_taken_time_leaves_all_as_it_was(clinic: Clinic) -> None:
+async def test_a_move_to_a_taken_time_changes_nothing(clinic: Clinic) -> None:
     one = await clinic.booked()
     await clinic.booked(BO, starts_at=TEN.isoformat())
     answer = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
@@ -79,7 +79,7 @@ async def test_a_move_to_a_taken_time_leaves_all_as_it_was(clinic: Clinic) -> No
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
 
 
-async def test_a_second_cancel_says_yes_and_tells_nobody(clinic: Clinic) -> None:
+async def test_a_second_cancel_succeeds_and_publishes_nothing(clinic: Clinic) -> None:
     one = await clinic.booked()
     first = await clinic.do(one, "cancel", ANNA, reason="ill")
     assert (first.json()["status"], first.json()["cancel_reason"]) == ("cancelled", "ill")
@@ -88,7 +88,7 @@ async def test_a_second_cancel_says_yes_and_tells_nobody(clinic: Clinic) -> None
     assert (await clinic.book(BO)).status_code == 201
 
 
-async def test_a_silent_calendar_hinders_a_move_and_not_a_cancellation(clinic: Clinic) -> None:
+async def test_without_the_calendar_a_move_fails_and_a_cancellation_succeeds(clinic: Clinic) -> None:
     one = await clinic.booked()
     clinic.around.instead = problem(503, "unavailable")
     moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
@@ -116,7 +116,7 @@ async def test_a_cut_off_binds_patients_and_not_staff(clinic: Clinic) -> None:
     assert (await clinic.do(one, "cancel", DESK)).status_code == 200
 
 
-async def test_a_restored_one_gets_its_time_back_unless_it_is_taken(clinic: Clinic) -> None:
+async def test_a_restored_appointment_gets_its_time_back_unless_it_is_taken(clinic: Clinic) -> None:
     one = await clinic.booked()
     await clinic.do(one, "cancel", ANNA)
     other = await clinic.booked(BO)
@@ -128,7 +128,7 @@ async def test_a_restored_one_gets_its_time_back_unless_it_is_taken(clinic: Clin
     assert await clinic.heard() == ["booked", "cancelled", "booked", "cancelled", "booked"]
 
 
-async def test_a_reassigned_one_goes_to_a_colleague_at_the_same_time(clinic: Clinic) -> None:
+async def test_a_reassigned_appointment_keeps_its_time(clinic: Clinic) -> None:
     one = await clinic.booked()
     moved = (await clinic.do(one, "reassign", ADMIN, doctor_id=str(COLLEAGUE))).json()
     assert (moved["doctor"]["id"], moved["starts_at"]) == (str(COLLEAGUE), one["starts_at"])
@@ -136,7 +136,7 @@ async def test_a_reassigned_one_goes_to_a_colleague_at_the_same_time(clinic: Cli
     assert (await clinic.get(f"/appointments/{one['id']}", DR_GRAU)).status_code == 200
 
 
-async def test_an_amendment_needs_the_version_that_was_seen(clinic: Clinic) -> None:
+async def test_an_amendment_requires_the_current_version(clinic: Clinic) -> None:
     one = await clinic.booked(reason="knee", intake={"a": "b"})
     path, patch = f"/appointments/{one['id']}", clinic.here.http.patch
     assert (await patch(path, json={"reason": "hip"}, headers=ANNA)).status_code == 428
@@ -149,17 +149,17 @@ async def test_an_amendment_needs_the_version_that_was_seen(clinic: Clinic) -> N
 
 
 @pytest.mark.parametrize("body", [{"x": 1}, {"reason": "x"}])
-async def test_an_action_without_a_body_takes_none(clinic: Clinic, body: dict[str, object]) -> None:
+async def test_an_action_without_parameters_rejects_unknown_fields(clinic: Clinic, body: dict[str, object]) -> None:
     assert (await clinic.do(await clinic.booked(), "check-in", DESK, **body)).status_code == 422
 
 
-async def test_an_empty_object_is_as_good_as_no_body(clinic: Clinic) -> None:
+async def test_an_empty_object_is_accepted_instead_of_a_body(clinic: Clinic) -> None:
     one = await clinic.booked()
     answer = await clinic.here.http.post(f"/appointments/{one['id']}/check-in", json={}, headers=DESK)
     assert answer.status_code == 200
 
 
-async def test_ten_who_act_at_once_agree_on_one_end(clinic: Clinic) -> None:
+async def test_ten_actions_at_once_lead_to_one_result(clinic: Clinic) -> None:
     one = await clinic.booked()
     times = [(TEN + number * timedelta(hours=1)).isoformat() for number in range(5)]
     moves = [clinic.do(one, "reschedule", DESK, starts_at=time) for time in times]
@@ -173,7 +173,7 @@ async def test_ten_who_act_at_once_agree_on_one_end(clinic: Clinic) -> None:
     assert heard.count("rescheduled") == sum(answer.status_code == 200 for answer in answers[:5])
 
 
-async def test_unanswered_requests_expire_and_give_their_time_back(clinic: Clinic) -> None:
+async def test_unanswered_requests_expire_and_release_their_time(clinic: Clinic) -> None:
     clinic.around.rules = a_service(requires_approval=True)
     one = await clinic.booked()
     clinic.here.clock.put(NINE)
@@ -182,7 +182,7 @@ async def test_unanswered_requests_expire_and_give_their_time_back(clinic: Clini
     assert clinic.around.calendar.reservations == {}
 
 
-async def test_the_calendar_file_is_for_those_who_see_it(clinic: Clinic) -> None:
+async def test_the_calendar_file_is_visible_to_those_who_see_the_appointment(clinic: Clinic) -> None:
     one = await clinic.booked(reason="knee")
     path = f"/appointments/{one['id']}/calendar.ics"
     answer = await clinic.get(path)

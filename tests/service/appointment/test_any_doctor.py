@@ -15,7 +15,7 @@ HOLD = str(new_id())
 HELD = {"available_again_at": "2026-03-02T12:05:00Z", "alternatives": [{"doctor_id": str(COLLEAGUE), "starts_at": "2026-03-09T09:00:00Z"}]}
 
 
-async def test_any_doctor_is_whom_the_calendar_finds(clinic: Clinic) -> None:
+async def test_any_doctor_is_the_one_whom_the_calendar_chooses(clinic: Clinic) -> None:
     clinic.around.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
     answers = [await clinic.book(who, doctor_id="any") for who in (ANNA, BO)]
     assert [answer.status_code for answer in answers] == [201, 201]
@@ -28,7 +28,7 @@ async def test_any_doctor_is_whom_the_calendar_finds(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("silent", ["scheduling-service", "doctor-service"])
-async def test_until_someone_is_found_it_names_nobody(clinic: Clinic, silent: str) -> None:
+async def test_until_a_doctor_is_chosen_the_doctor_is_null(clinic: Clinic, silent: str) -> None:
     if silent == "doctor-service":
         found = clinic.around.doctors.pop(DOCTOR)
     else:
@@ -49,7 +49,7 @@ async def test_until_someone_is_found_it_names_nobody(clinic: Clinic, silent: st
     assert (settled["status"], settled["doctor"]["id"], settled["time_zone"]) == ("booked", str(DOCTOR), "Europe/Berlin")
 
 
-async def test_where_nobody_is_free_the_refused_one_has_no_doctor(clinic: Clinic) -> None:
+async def test_without_a_free_doctor_the_refused_booking_has_none(clinic: Clinic) -> None:
     clinic.around.calendar.doctors = ()
     answer = await clinic.book(doctor_id="any")
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
@@ -70,13 +70,13 @@ async def test_a_key_books_any_doctor_once(clinic: Clinic) -> None:
     assert (await clinic.book(keyed)).json()["code"] == "idempotency_key_reused"
 
 
-async def test_a_hold_goes_to_the_calendar_with_its_booking_and_with_nothing_else(clinic: Clinic) -> None:
+async def test_a_hold_is_sent_with_the_booking_only(clinic: Clinic) -> None:
     one = await clinic.booked(hold_id=HOLD)
     await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
     assert [wish.get("hold_id") for wish in clinic.around.wished] == [HOLD, None]
 
 
-async def test_the_job_repeats_the_wish_with_its_hold(clinic: Clinic) -> None:
+async def test_the_job_repeats_the_request_with_its_hold(clinic: Clinic) -> None:
     clinic.around.silent = {"scheduling-service"}
     assert (await clinic.book(hold_id=HOLD)).status_code == 202
     clinic.around.silent = set()
@@ -86,7 +86,7 @@ async def test_the_job_repeats_the_wish_with_its_hold(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize(("code", "facts"), [("slot_held", HELD), ("hold_mismatch", {}), ("hold_expired", {})])
-async def test_what_the_calendar_says_of_holds_reaches_the_client(clinic: Clinic, code: str, facts: dict[str, Any]) -> None:
+async def test_refusals_of_holds_reach_the_client(clinic: Clinic, code: str, facts: dict[str, Any]) -> None:
     clinic.around.instead = problem(409, code, **facts)
     answer = await clinic.book(hold_id=HOLD)
     told = answer.json()
@@ -95,7 +95,7 @@ async def test_what_the_calendar_says_of_holds_reaches_the_client(clinic: Clinic
 
 
 @pytest.mark.parametrize("action", ["reschedule", "reassign", "restore"])
-async def test_a_time_that_another_holds_is_not_moved_to_either(clinic: Clinic, action: str) -> None:
+async def test_a_time_that_someone_else_holds_cannot_be_moved_to(clinic: Clinic, action: str) -> None:
     one = await clinic.booked()
     if action == "restore":
         await clinic.do(one, "cancel")
@@ -122,7 +122,7 @@ async def test_a_hold_is_for_one_doctor_and_a_doctor_is_one_field(clinic: Clinic
     assert clinic.around.wished == []
 
 
-async def test_the_document_says_that_a_doctor_may_be_any(clinic: Clinic) -> None:
+async def test_the_openapi_document_says_that_the_doctor_may_be_any(clinic: Clinic) -> None:
     schemas = (await clinic.here.http.get("/openapi.json")).json()["components"]["schemas"]
     choices = schemas["BookAppointment"]["properties"]["doctor_id"]["anyOf"]
     assert choices == [{"type": "string", "format": "uuid"}, {"type": "string", "const": "any"}]

@@ -16,7 +16,7 @@ from tests.unit.appointment.builders import DOCTOR, PATIENT, STRANGER, TEN, a_do
 TAKEN = "2026-03-09T09:00:00+01:00"
 
 
-async def test_a_booking_is_answered_whole(clinic: Clinic) -> None:
+async def test_a_booking_returns_the_whole_appointment(clinic: Clinic) -> None:
     clinic.around.rules = a_service(price={"amount": 4500, "currency": "EUR"})
     answer = await clinic.book(reason=" knee ", intake={"Since when?": "a.b $c"})
     one = answer.json()
@@ -33,7 +33,7 @@ async def test_a_booking_is_answered_whole(clinic: Clinic) -> None:
     assert await clinic.heard() == ["booked"]
 
 
-async def test_a_taken_time_is_refused_as_the_calendar_said_it(clinic: Clinic) -> None:
+async def test_a_taken_time_is_refused_with_the_calendars_refusal(clinic: Clinic) -> None:
     await clinic.booked(BO)
     answer = await clinic.book()
     assert (answer.status_code, answer.json()["code"], answer.json()["alternatives"]) == (409, "slot_taken", [])
@@ -43,7 +43,7 @@ async def test_a_taken_time_is_refused_as_the_calendar_said_it(clinic: Clinic) -
     assert (refused["status"], await clinic.heard()) == ("refused", ["booked"])
 
 
-async def test_a_time_that_nobody_can_book_says_why(clinic: Clinic) -> None:
+async def test_a_time_that_cannot_be_booked_is_refused_with_reasons(clinic: Clinic) -> None:
     body = {
         "status": 422,
         "code": "not_bookable",
@@ -57,7 +57,7 @@ async def test_a_time_that_nobody_can_book_says_why(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("how", ["silent", 500, 403, 404, 429, "nonsense"])
-async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic, how: str | int) -> None:
+async def test_without_a_decision_of_the_calendar_a_booking_is_pending(clinic: Clinic, how: str | int) -> None:
     if how == "silent":
         clinic.around.silent = {"scheduling-service"}
     else:
@@ -72,7 +72,7 @@ async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic,
 
 
 @pytest.mark.parametrize("host", ["doctor-service", "patient-service"])
-async def test_without_the_cards_nothing_is_begun(clinic: Clinic, host: str) -> None:
+async def test_without_doctor_or_patient_service_nothing_is_saved(clinic: Clinic, host: str) -> None:
     clinic.around.silent = {host}
     answer = await clinic.book()
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -80,7 +80,7 @@ async def test_without_the_cards_nothing_is_begun(clinic: Clinic, host: str) -> 
     assert (await clinic.get("/appointments")).json()["items"] == []
 
 
-async def test_a_key_makes_one_booking_and_one_answer(clinic: Clinic) -> None:
+async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None:
     keyed = ANNA | {"Idempotency-Key": "k"}
     first, again = await clinic.book(keyed), await clinic.book(keyed)
     assert (first.content, again.headers["idempotent-replayed"]) == (again.content, "true")
@@ -91,7 +91,7 @@ async def test_a_key_makes_one_booking_and_one_answer(clinic: Clinic) -> None:
     assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.heard()) == (1, ["booked"])
 
 
-async def test_a_refusal_is_given_again_under_its_key(clinic: Clinic) -> None:
+async def test_a_refusal_is_repeated_under_its_key(clinic: Clinic) -> None:
     await clinic.booked(BO)
     keyed = ANNA | {"Idempotency-Key": "k"}
     first = await clinic.book(keyed)
@@ -100,7 +100,7 @@ async def test_a_refusal_is_given_again_under_its_key(clinic: Clinic) -> None:
     assert (first.status_code, first.content, again.headers["idempotent-replayed"]) == (409, again.content, "true")
 
 
-async def test_a_key_whose_answer_was_lost_meets_its_own_booking(clinic: Clinic) -> None:
+async def test_a_key_can_be_used_again_after_a_failure(clinic: Clinic) -> None:
     clinic.around.silent = {"doctor-service"}
     keyed = ANNA | {"Idempotency-Key": "k"}
     assert (await clinic.book(keyed)).status_code == 503
@@ -117,7 +117,7 @@ async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> Non
     assert (approved["status"], approved["version"], await clinic.heard()) == ("booked", 3, ["requested", "booked"])
 
 
-async def test_the_front_desk_says_for_whom(clinic: Clinic) -> None:
+async def test_reception_must_name_the_patient(clinic: Clinic) -> None:
     answer = await clinic.book(DESK)
     assert (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (422, "patient_required", "/patient_id")
     assert (await clinic.booked(DESK, patient_id=str(STRANGER)))["patient_id"] == str(STRANGER)
@@ -127,19 +127,19 @@ async def test_the_front_desk_says_for_whom(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("name", ["doctor_id", "service_id", "patient_id"])
-async def test_whom_nobody_knows_is_not_found(clinic: Clinic, name: str) -> None:
+async def test_unknown_doctors_services_and_patients_are_not_found(clinic: Clinic, name: str) -> None:
     body: dict[str, Any] = {"patient_id": str(PATIENT)} | {name: str(UUID(int=404))}
     assert (await clinic.book(ADMIN, **body)).status_code == 404
 
 
-async def test_a_doctor_who_takes_nobody_new_is_booked_by_staff_only(clinic: Clinic) -> None:
+async def test_a_doctor_who_accepts_no_patients_is_booked_by_staff_only(clinic: Clinic) -> None:
     clinic.around.doctors[DOCTOR] = a_doctor(accepting_patients=False)
     answer = await clinic.book()
     assert (answer.status_code, answer.json()["code"]) == (409, "doctor_not_accepting")
     assert (await clinic.book(DESK, patient_id=str(PATIENT))).status_code == 201
 
 
-async def test_only_so_many_open_ones(tmp_path: Path) -> None:
+async def test_the_number_of_active_appointments_is_limited(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, max_active_appointments=1) as clinic:
         await clinic.booked()
         answer = await clinic.book(starts_at=TEN.isoformat())
@@ -166,7 +166,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_wrong_wish_is_refused_with_its_field(clinic: Clinic) -> None:
+async def test_a_wrong_field_is_refused_with_its_pointer(clinic: Clinic) -> None:
     for change, code in WRONG:
         answer = await clinic.book(**change)
         assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text

@@ -11,7 +11,7 @@ from tests.service.appointment.clinic import ANNA, DESK, DR_GRAU, Clinic
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, TEN, a_doctor, a_service
 
 
-async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(clinic: Clinic) -> None:
+async def test_a_moved_appointment_has_its_new_time_and_doctor_and_publishes_one_event(clinic: Clinic) -> None:
     clinic.around.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
     one = await clinic.booked()
     event = clinic.take_leave(one, "moved")
@@ -30,7 +30,7 @@ async def test_a_moved_one_is_at_its_new_time_with_its_new_doctor_and_told_once(
 
 
 @pytest.mark.parametrize("approval", [False, True])
-async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic, approval: bool) -> None:
+async def test_an_appointment_of_a_leave_is_cancelled_and_publishes_one_event(clinic: Clinic, approval: bool) -> None:
     clinic.around.rules = a_service(requires_approval=approval, cancel_cutoff_minutes=60 * 24 * 30)
     one = await clinic.booked()
     event = clinic.take_leave(one, "cancelled")
@@ -44,7 +44,7 @@ async def test_one_that_was_called_off_is_cancelled_and_told_once(clinic: Clinic
     assert (await clinic.do(one, "restore")).json()["status"] == "booked"
 
 
-async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(clinic: Clinic) -> None:
+async def test_without_the_new_doctors_details_the_event_is_delivered_again(clinic: Clinic) -> None:
     one = await clinic.booked()
     event = clinic.take_leave(one, "moved")
     colleague = clinic.around.doctors.pop(COLLEAGUE)
@@ -55,7 +55,7 @@ async def test_while_the_colleague_s_card_cannot_be_had_the_event_comes_again(cl
     assert await clinic.heard() == ["booked", "rescheduled"]
 
 
-async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_given_back(clinic: Clinic) -> None:
+async def test_the_reservation_of_an_appointment_that_was_cancelled_before_the_event_is_released(clinic: Clinic) -> None:
     one = await clinic.booked()
     event = clinic.take_leave(one, "moved")
     await clinic.do(one, "cancel", ANNA)
@@ -64,7 +64,7 @@ async def test_the_claim_of_one_that_was_cancelled_before_the_event_came_is_give
     assert (clinic.around.calendar.reservations, await clinic.heard()) == ({}, ["booked", "cancelled"])
 
 
-async def test_a_move_that_the_leave_overtook_is_refused_before_the_event_comes(clinic: Clinic) -> None:
+async def test_a_move_after_a_leave_is_refused_before_the_event_arrives(clinic: Clinic) -> None:
     one = await clinic.booked()
     event = clinic.take_leave(one, "moved")
     answer = await clinic.do(one, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())

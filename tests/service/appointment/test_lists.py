@@ -35,7 +35,7 @@ async def a_week(clinic: Clinic) -> list[dict[str, Any]]:
     return made
 
 
-async def test_each_sees_their_own(clinic: Clinic) -> None:
+async def test_callers_see_their_own_appointments(clinic: Clinic) -> None:
     await a_week(clinic)
     anna, bo = ["09T08:00", "09T09:00"], ["10T08:00"]
     for who, seen in ((ANNA, anna), (BO, bo), (DR_WEISS, anna), (DR_GRAU, bo), (DESK, anna + bo), (ADMIN, anna + bo)):
@@ -103,7 +103,7 @@ async def test_a_hostile_cursor_is_refused(clinic: Clinic) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor"), after
 
 
-async def test_what_is_no_filter_is_refused(clinic: Clinic) -> None:
+async def test_a_wrong_filter_is_refused(clinic: Clinic) -> None:
     wrong = (
         "limit=0",
         "limit=101",
@@ -152,11 +152,11 @@ async def test_admin_service_cancels_for_an_admin(clinic: Clinic) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"status": "expired"}, {"status": "booked", "reason": ""}, {"status": "booked", "by": None}, {"x": 1}]
 )
-async def test_a_change_that_says_nothing_or_too_much_is_refused(clinic: Clinic, body: dict[str, Any]) -> None:
+async def test_an_edit_with_missing_or_unknown_fields_is_refused(clinic: Clinic, body: dict[str, Any]) -> None:
     assert (await put(clinic, await clinic.booked(), **body)).status_code == 422
 
 
-async def test_nobody_but_admin_service_comes_in_by_the_back_door(clinic: Clinic) -> None:
+async def test_only_admin_service_may_call_the_internal_routes(clinic: Clinic) -> None:
     one = await clinic.booked()
     for who in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
         assert (await clinic.get("/internal/appointments", who)).status_code == 403
@@ -165,7 +165,7 @@ async def test_nobody_but_admin_service_comes_in_by_the_back_door(clinic: Clinic
         assert answer.status_code == 403
 
 
-async def test_a_service_is_no_account(clinic: Clinic) -> None:
+async def test_a_service_cannot_use_the_public_routes(clinic: Clinic) -> None:
     one = await clinic.booked()
     assert (await clinic.get("/appointments", ADMIN_SERVICE)).status_code == 403
     assert (await clinic.get(f"/appointments/{one['id']}", ADMIN_SERVICE)).status_code == 403

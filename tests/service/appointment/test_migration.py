@@ -16,7 +16,7 @@ from appointment_svc.repository.tables import METADATA
 from shared.kit.migrations import config, synchronous_url
 
 
-def test_a_store_of_the_first_release_takes_one_without_a_doctor_and_keeps_its_rows(tmp_path: Path) -> None:
+def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
     command.upgrade(config("appointment_svc", url), "0001")
     names = ("id", "edition", "status", "doctor_id", "patient_id", "service_id", "document")

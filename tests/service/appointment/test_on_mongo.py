@@ -26,7 +26,7 @@ async def test_it_is_ready(clinic: Clinic) -> None:
     assert (await clinic.here.http.get("/readyz")).status_code == 200
 
 
-async def test_an_appointment_lives_there_as_it_does_in_sqlite(clinic: Clinic) -> None:
+async def test_appointments_behave_as_in_sqlite(clinic: Clinic) -> None:
     one = await clinic.booked(reason="a rash", intake={"Since $when.?": "Sunday"})
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
     moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
@@ -40,7 +40,7 @@ async def test_an_appointment_lives_there_as_it_does_in_sqlite(clinic: Clinic) -
     assert [each["id"] for each in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [one["id"]]
 
 
-async def test_any_doctor_is_nobody_until_one_is_found(clinic: Clinic) -> None:
+async def test_any_doctor_is_null_until_the_calendar_has_chosen(clinic: Clinic) -> None:
     clinic.around.silent.add("scheduling-service")
     one = await clinic.booked(doctor_id="any")
     assert (one["status"], one["doctor"]) == ("pending", None)
@@ -52,7 +52,7 @@ async def test_any_doctor_is_nobody_until_one_is_found(clinic: Clinic) -> None:
     assert (found["id"], found["doctor"]["id"]) == (one["id"], str(DOCTOR))
 
 
-async def test_appointments_come_after_a_leave(clinic: Clinic) -> None:
+async def test_appointments_follow_a_leave(clinic: Clinic) -> None:
     one = await clinic.booked()
     event = clinic.take_leave(one, "moved")
     for _ in range(2):
@@ -61,13 +61,13 @@ async def test_appointments_come_after_a_leave(clinic: Clinic) -> None:
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
 
 
-async def test_a_key_books_once_and_answers_the_same(clinic: Clinic) -> None:
+async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None:
     first, again = await clinic.book(KEYED), await clinic.book(KEYED)
     assert (again.status_code, again.content, again.headers["idempotent-replayed"]) == (201, first.content, "true")
     assert await clinic.heard() == ["booked"]
 
 
-async def test_what_the_calendar_did_not_answer_is_settled_later(clinic: Clinic) -> None:
+async def test_a_booking_without_an_answer_of_the_calendar_is_completed_later(clinic: Clinic) -> None:
     clinic.around.silent.add("scheduling-service")
     answer = await clinic.book()
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")

@@ -37,7 +37,7 @@ class HoldMismatch(Conflict):
     """This hold is not yours."""
 
 
-async def test_the_calendar_finds_the_doctor_and_the_appointment_remembers_them() -> None:
+async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_details() -> None:
     clinic = Clinic()
     one = await clinic.booking.book(ANYONE, ANNA, new_id())
     assert [wish.doctor_id for wish in clinic.calendar.requests] == [None]
@@ -46,7 +46,7 @@ async def test_the_calendar_finds_the_doctor_and_the_appointment_remembers_them(
     assert clinic.inconsistencies() == []
 
 
-async def test_it_is_told_as_a_booking_and_not_as_a_move() -> None:
+async def test_choosing_the_doctor_is_published_as_a_booking_and_not_as_a_move() -> None:
     clinic = Clinic()
     one = await clinic.booking.book(ANYONE, ANNA, new_id())
     (told,) = clinic.store.events
@@ -55,7 +55,7 @@ async def test_it_is_told_as_a_booking_and_not_as_a_move() -> None:
     assert ("doctor_id" in one.history[0].before, one.history[0].after["doctor_id"]) == (False, str(DOCTOR))
 
 
-async def test_where_one_doctor_is_busy_another_is_found_and_where_all_are_it_is_refused() -> None:
+async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_the_booking_is_refused() -> None:
     clinic = Clinic()
     first = await clinic.booking.book(ANYONE, ANNA, new_id())
     third = new_id()
@@ -72,7 +72,7 @@ async def test_where_one_doctor_is_busy_another_is_found_and_where_all_are_it_is
     assert clinic.topics == ["booked", "booked"]
 
 
-async def test_what_is_changed_of_a_refused_one_without_a_doctor_is_noted_and_told_to_nobody() -> None:
+async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_published() -> None:
     clinic = Clinic()
     one = clinic.add(with_sync(pending_with_any_doctor(status=Status.REFUSED), intent=None))
     amended = await clinic.actions.amend(clinic.context(ANNA, one), {"reason": "knee"})
@@ -80,7 +80,7 @@ async def test_what_is_changed_of_a_refused_one_without_a_doctor_is_noted_and_to
 
 
 @pytest.mark.parametrize("doctor", [a_doctor(accepting_patients=False), a_doctor(active=False)])
-async def test_whom_the_calendar_finds_it_has_judged(doctor: object) -> None:
+async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: object) -> None:
     clinic = Clinic(doctors={DOCTOR: doctor})  # type: ignore[dict-item]
     assert (await clinic.booking.book(ANYONE, ANNA, new_id())).status is Status.BOOKED
 
@@ -94,7 +94,7 @@ async def test_whom_the_calendar_finds_it_has_judged(doctor: object) -> None:
         ({"service": a_service(id=new_id())}, ResourceNotFound),
     ],
 )
-async def test_all_other_rules_are_as_ever(change: dict[str, object], refusal: type[Refusal]) -> None:
+async def test_the_other_booking_rules_hold_for_any_doctor_too(change: dict[str, object], refusal: type[Refusal]) -> None:
     clinic = Clinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
         await clinic.booking.book(ANYONE, ANNA, new_id())
@@ -102,7 +102,7 @@ async def test_all_other_rules_are_as_ever(change: dict[str, object], refusal: t
 
 
 @pytest.mark.parametrize("why", ["silent", "unknown"])
-async def test_without_the_card_of_whom_the_calendar_found_it_stays_pending_until_the_job_has_it(why: str) -> None:
+async def test_without_the_chosen_doctors_details_the_booking_stays_pending_until_the_job_has_them(why: str) -> None:
     clinic = Clinic(doctor_service_down=why == "silent", doctors={} if why == "unknown" else {DOCTOR: a_doctor()})
     one = await clinic.booking.book(ANYONE, ANNA, new_id())
     assert (one.status, one.doctor, one.time_zone, one.local_start) == (Status.PENDING, None, "UTC", "2026-03-09T08:00")
@@ -115,14 +115,14 @@ async def test_without_the_card_of_whom_the_calendar_found_it_stays_pending_unti
     assert (settled.status, settled.doctor_id, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, DOCTOR, ["booked"], [])
 
 
-async def test_a_named_doctor_s_card_is_not_asked_for_twice() -> None:
+async def test_the_details_of_a_named_doctor_are_read_once() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment(Status.PENDING))
     clinic.doctor_service_down = True
     assert (await clinic.synchronizer.complete_pending(one)).status is Status.BOOKED
 
 
-async def test_one_that_waits_for_whoever_is_free_is_moved_when_it_is_settled() -> None:
+async def test_a_pending_booking_with_any_doctor_is_completed_before_it_is_moved() -> None:
     for doctor_id, expected in ((None, DOCTOR), (DOCTOR, DOCTOR), (COLLEAGUE, COLLEAGUE)):
         clinic = Clinic()
         one = clinic.add(pending_with_any_doctor())
@@ -130,7 +130,7 @@ async def test_one_that_waits_for_whoever_is_free_is_moved_when_it_is_settled() 
         assert (moved.slot, clinic.topics, clinic.inconsistencies()) == ((TEN, expected), ["booked", "rescheduled"], [])
 
 
-async def test_no_doctor_sees_one_that_waits_for_whoever_is_free() -> None:
+async def test_a_doctor_does_not_see_a_booking_without_a_chosen_doctor() -> None:
     clinic = Clinic()
     one = clinic.add(pending_with_any_doctor())
     with pytest.raises(NoSuchAppointment):
@@ -138,7 +138,7 @@ async def test_no_doctor_sees_one_that_waits_for_whoever_is_free() -> None:
     assert await clinic.queries.get(ANNA, one.id) == one
 
 
-async def test_a_hold_goes_with_the_booking_also_when_the_job_repeats_it() -> None:
+async def test_a_hold_is_sent_with_the_booking_also_by_the_job() -> None:
     clinic = Clinic()
     clinic.calendar.failure = Unavailable()
     one = await clinic.booking.book(a_booking_request(hold_id=HOLD), ANNA, new_id())
@@ -149,7 +149,7 @@ async def test_a_hold_goes_with_the_booking_also_when_the_job_repeats_it() -> No
     assert [wish.hold_id for wish in clinic.calendar.requests] == [HOLD, None]
 
 
-async def test_a_hold_that_is_refused_is_refused_again() -> None:
+async def test_a_refused_hold_is_refused_again() -> None:
     clinic = Clinic()
     clinic.calendar.failure = HoldMismatch()
     key = new_id()

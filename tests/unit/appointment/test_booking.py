@@ -41,7 +41,7 @@ from tests.unit.appointment.builders import (
 from tests.unit.appointment.fakes import Clinic
 
 
-async def test_a_booking_remembers_everyone_as_they_were() -> None:
+async def test_a_booking_stores_service_doctor_and_patient_as_they_were() -> None:
     clinic = Clinic()
     one = await clinic.booking.book(a_booking_request(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
     clinic.service = a_service(name="Other", duration_minutes=60)
@@ -51,20 +51,20 @@ async def test_a_booking_remembers_everyone_as_they_were() -> None:
     assert (kept.reason, kept.intake, kept.local_start, kept.time_zone) == ("knee", {"pain": "yes"}, "2026-03-09T09:00", "Europe/Berlin")
 
 
-async def test_the_calendar_is_told_which_rules_the_booking_has_seen() -> None:
+async def test_the_calendar_gets_the_versions_of_the_rules_that_were_read() -> None:
     clinic = Clinic(service=a_service(version=4))
     clinic.doctors[DOCTOR] = a_doctor(version=7)
     await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.requests] == [(4, 7)]
 
 
-async def test_where_nobody_is_named_no_doctor_was_seen() -> None:
+async def test_without_a_named_doctor_the_doctor_version_is_zero() -> None:
     clinic = Clinic(service=a_service(version=4))
     await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, new_id())
     assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.requests] == [(4, 0)]
 
 
-async def test_a_service_that_needs_approval_is_requested_and_holds_its_time() -> None:
+async def test_a_service_that_needs_approval_is_requested_and_its_time_reserved() -> None:
     clinic = Clinic(service=a_service(requires_approval=True))
     one = await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert (one.status, clinic.topics, clinic.inconsistencies()) == (Status.REQUESTED, ["requested"], [])
@@ -82,14 +82,14 @@ async def test_a_service_that_needs_approval_is_requested_and_holds_its_time() -
         ({"doctors": {}}, NotFound),
     ],
 )
-async def test_who_cannot_be_booked_is_refused_before_anything_is_written(change: dict[str, object], refusal: type[Refusal]) -> None:
+async def test_an_impossible_booking_is_refused_before_anything_is_saved(change: dict[str, object], refusal: type[Refusal]) -> None:
     clinic = Clinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
         await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert (clinic.store.appointments, clinic.calendar.requests) == ({}, [])
 
 
-async def test_the_front_desk_books_for_anyone_they_name_also_with_a_doctor_who_takes_nobody_new() -> None:
+async def test_reception_books_for_a_named_patient_also_with_a_doctor_who_accepts_no_patients() -> None:
     clinic = Clinic(doctors={DOCTOR: a_doctor(accepting_patients=False)})
     with pytest.raises(PatientRequired):
         await clinic.booking.book(a_booking_request(), DESK, new_id())
@@ -97,14 +97,14 @@ async def test_the_front_desk_books_for_anyone_they_name_also_with_a_doctor_who_
     assert (one.patient.id, clinic.calendar.requests[0].by.role) == (STRANGER, Role.RECEPTION)
 
 
-async def test_a_patient_books_for_nobody_else() -> None:
+async def test_a_patient_cannot_book_for_another_patient() -> None:
     clinic = Clinic()
     with pytest.raises(NoSuchPatient):
         await clinic.booking.book(a_booking_request(patient_id=STRANGER), ANNA, new_id())
     assert (await clinic.booking.book(a_booking_request(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
 
 
-async def test_only_so_many_open_ones_lie_ahead() -> None:
+async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
     clinic = Clinic(max_active=2)
     first, second = [clinic.add(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
     clinic.add(an_appointment(Status.CANCELLED))
@@ -132,7 +132,7 @@ async def test_only_so_many_open_ones_lie_ahead() -> None:
         (Caller(UUID(int=1), Role.SERVICE, client="admin-service"), False),
     ],
 )
-async def test_for_others_it_does_not_exist(caller: Caller, sees: bool) -> None:
+async def test_for_others_an_appointment_does_not_exist(caller: Caller, sees: bool) -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     if sees:
@@ -144,7 +144,7 @@ async def test_for_others_it_does_not_exist(caller: Caller, sees: bool) -> None:
         await clinic.actions.cancel(clinic.context(caller, one), None)
 
 
-async def test_an_amendment_never_changes_the_status_and_none_that_changes_nothing_is_told() -> None:
+async def test_an_amendment_keeps_the_status_and_publishes_only_real_changes() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment(reason="knee"))
     amended = await clinic.actions.amend(clinic.context(ANNA, one, expected_version=2), {"reason": None, "intake": {"a": "b"}})
@@ -153,7 +153,7 @@ async def test_an_amendment_never_changes_the_status_and_none_that_changes_nothi
     assert (again.version, clinic.topics) == (3, ["amended"])
 
 
-async def test_another_doctor_must_work_here() -> None:
+async def test_an_inactive_doctor_cannot_take_over() -> None:
     clinic = Clinic(doctors={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
     one = clinic.add(an_appointment())
     with pytest.raises(DoctorInactive):
@@ -161,7 +161,7 @@ async def test_another_doctor_must_work_here() -> None:
     assert replace(one) == clinic.store.appointments[one.id]
 
 
-async def test_a_move_to_a_colleague_tells_both_doctors() -> None:
+async def test_the_event_of_a_reassignment_names_both_doctors() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     moved = await clinic.actions.reschedule(clinic.context(DESK, one), doctor_id=COLLEAGUE)

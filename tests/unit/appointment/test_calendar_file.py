@@ -20,7 +20,7 @@ def event_of(appointment: Appointment) -> dict[str, Any]:
     return dict(event)
 
 
-def test_it_says_when_where_and_with_whom_in_utc() -> None:
+def test_the_calendar_file_has_start_end_doctor_and_place_in_utc() -> None:
     one = an_appointment()
     event = event_of(one)
     assert (event["DTSTART"].dt, event["DTEND"].dt) == (NINE, NINE + HALF)
@@ -28,14 +28,14 @@ def test_it_says_when_where_and_with_whom_in_utc() -> None:
     assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Appointment with Dr. Ada Weiss", "Room 4")
 
 
-def test_its_uid_stays_and_its_sequence_grows() -> None:
+def test_the_uid_stays_and_the_sequence_grows_with_a_change() -> None:
     one = an_appointment()
     cancelled = one.cancel(a_change(note="private"))
     assert event_of(one)["UID"] == event_of(cancelled)["UID"] == f"{one.id}@careslot"
     assert (event_of(one)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
 
 
-def test_it_says_nothing_about_health() -> None:
+def test_the_calendar_file_contains_nothing_about_health() -> None:
     one = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(a_change(note="healed"))
     text = as_calendar(one).decode()
     for word in ("Knee", "knee", "Orthopaedics", "pain", "healed", "Anna"):
@@ -46,16 +46,16 @@ def test_it_says_nothing_about_health() -> None:
     ("status", "said"),
     [(Status.BOOKED, "CONFIRMED"), (Status.REQUESTED, "TENTATIVE"), (Status.CANCELLED, "CANCELLED"), (Status.DECLINED, "CANCELLED")],
 )
-def test_it_says_how_sure_it_is(status: Status, said: str) -> None:
+def test_the_status_of_the_calendar_event_follows_the_appointment(status: Status, said: str) -> None:
     assert event_of(an_appointment(status))["STATUS"] == said
 
 
-def test_one_that_waits_for_whoever_is_free_names_nobody() -> None:
+def test_without_a_chosen_doctor_the_calendar_event_names_none() -> None:
     event = event_of(pending_with_any_doctor())
     assert (str(event["SUMMARY"]), event["STATUS"], "LOCATION" in event) == ("Appointment", "TENTATIVE", False)
 
 
-def test_a_name_cannot_write_lines_of_its_own() -> None:
+def test_a_doctors_name_cannot_add_lines_to_the_file() -> None:
     one = an_appointment()
     sly = replace(one, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
     assert set(event_of(sly)) == set(event_of(one))

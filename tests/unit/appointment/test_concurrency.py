@@ -18,7 +18,7 @@ from tests.unit.appointment.fakes import Clinic
 ELEVEN = TEN + timedelta(hours=1)
 
 
-async def test_of_a_cancellation_and_a_move_the_cancellation_stays() -> None:
+async def test_a_move_is_refused_when_a_cancellation_was_saved_first() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [one.cancel(a_change())]
@@ -29,7 +29,7 @@ async def test_of_a_cancellation_and_a_move_the_cancellation_stays() -> None:
     assert (clinic.store.appointments[one.id].status, clinic.inconsistencies()) == (Status.CANCELLED, [])
 
 
-async def test_a_cancellation_that_meets_a_move_under_way_finishes_it_first() -> None:
+async def test_a_cancellation_completes_a_pending_move_first() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
@@ -42,7 +42,7 @@ async def test_a_cancellation_that_meets_a_move_under_way_finishes_it_first() ->
     )
 
 
-async def test_of_two_moves_both_are_done_one_after_the_other() -> None:
+async def test_two_moves_at_once_are_done_one_after_the_other() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
@@ -50,7 +50,7 @@ async def test_of_two_moves_both_are_done_one_after_the_other() -> None:
     assert (moved.starts_at, moved.version, clinic.topics, clinic.inconsistencies()) == (ELEVEN, 4, ["rescheduled"] * 2, [])
 
 
-async def test_whoever_saw_another_version_is_told_so() -> None:
+async def test_a_stale_version_is_refused() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
@@ -59,7 +59,7 @@ async def test_whoever_saw_another_version_is_told_so() -> None:
     assert refusal.value.facts == {"version": 3}
 
 
-async def test_the_request_and_the_job_may_settle_the_same_thing() -> None:
+async def test_request_and_job_may_complete_the_same_intent_at_once() -> None:
     for taken in (False, True):
         clinic = Clinic()
         if taken:
@@ -70,7 +70,7 @@ async def test_the_request_and_the_job_may_settle_the_same_thing() -> None:
         assert (clinic.topics, clinic.inconsistencies()) == ([] if taken else ["booked"], [])
 
 
-async def test_a_refusal_that_another_wrote_down_reaches_the_one_who_asked() -> None:
+async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
     """The job settled the move while its request was under way."""
     clinic = Clinic()
     one = clinic.add(an_appointment())
@@ -83,7 +83,7 @@ async def test_a_refusal_that_another_wrote_down_reaches_the_one_who_asked() -> 
     assert (refusal.value.code, clinic.inconsistencies()) == ("slot_taken", [])
 
 
-async def test_a_grant_that_another_wrote_down_is_no_refusal() -> None:
+async def test_a_booking_that_another_process_confirmed_is_not_refused() -> None:
     """The calendar refuses the second of two equal wishes when the slot's state changed in between; what was granted stays granted."""
     clinic = Clinic()
     asked = clinic.add(an_appointment(Status.PENDING))
@@ -95,7 +95,7 @@ async def test_a_grant_that_another_wrote_down_is_no_refusal() -> None:
     assert rival.id in clinic.calendar.reservations
 
 
-async def test_ten_who_move_one_appointment_at_once_leave_it_in_one_place() -> None:
+async def test_ten_moves_at_once_leave_one_consistent_appointment() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     moves = [clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN + number * timedelta(hours=1)) for number in range(10)]
@@ -103,7 +103,7 @@ async def test_ten_who_move_one_appointment_at_once_leave_it_in_one_place() -> N
     assert (clinic.inconsistencies(), clinic.topics, clinic.store.appointments[one.id].version) == ([], ["rescheduled"] * 10, 12)
 
 
-async def test_a_repeated_wish_is_done_once() -> None:
+async def test_a_repeated_request_is_applied_once() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     act = clinic.context(ANNA, one, expected_version=2)
@@ -112,14 +112,14 @@ async def test_a_repeated_wish_is_done_once() -> None:
     assert (again, clinic.topics) == (first, ["rescheduled"])
 
 
-async def test_the_same_time_again_changes_nothing() -> None:
+async def test_a_move_to_the_same_time_changes_nothing() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     assert (await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=NINE)).version == one.version
     assert (clinic.topics, clinic.calendar.requests) == ([], [])
 
 
-async def test_an_admin_moves_and_sets_a_status_in_one_go() -> None:
+async def test_an_admin_moves_and_sets_the_status_in_one_edit() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment(Status.REQUESTED))
     done = await clinic.actions.edit(
@@ -129,7 +129,7 @@ async def test_an_admin_moves_and_sets_a_status_in_one_go() -> None:
     assert [line.note for line in done.history] == ["phone call"] * 2
 
 
-async def test_an_admin_whose_status_is_illegal_moves_nothing() -> None:
+async def test_an_illegal_status_also_aborts_the_move() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     with pytest.raises(IllegalMove):
@@ -137,7 +137,7 @@ async def test_an_admin_whose_status_is_illegal_moves_nothing() -> None:
     assert (clinic.store.appointments[one.id], clinic.topics) == (one, [])
 
 
-async def test_an_admin_who_saw_another_version_is_told_so_even_when_nothing_would_change() -> None:
+async def test_a_stale_edit_is_refused_even_when_nothing_would_change() -> None:
     clinic = Clinic()
     one = clinic.add(an_appointment())
     with pytest.raises(Stale):

@@ -72,7 +72,7 @@ async def halves(action: Action, before: Status | None, *, rival: bool = False) 
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_whoever_stop_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
+async def test_a_process_that_stops_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
     action, before, topics = CASES[name]
     points = await halves(action, before)
     assert points >= 6
@@ -90,7 +90,7 @@ async def test_whoever_stop_at_any_point_loses_nothing_and_repeats_nothing(name:
 
 
 @pytest.mark.parametrize("name", ["book", "reschedule", "restore"])
-async def test_a_refusal_survives_a_death_too_and_is_met_again(name: str) -> None:
+async def test_a_refusal_survives_a_stopped_process_and_is_raised_again(name: str) -> None:
     action, before, _ = CASES[name]
     for point in range(await halves(action, before, rival=True)):
         clinic = clinic_with(before, rival=True)
@@ -116,7 +116,7 @@ async def test_a_refused_booking_stays_refused_under_its_key_when_the_time_is_fr
     assert (await clinic.booking.book(a_booking_request(), ANNA, new_id())).status is Status.BOOKED
 
 
-async def test_a_silent_calendar_leaves_a_booking_pending_and_the_job_finishes_it() -> None:
+async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the_job_completes_it() -> None:
     clinic = Clinic()
     clinic.calendar.failure = Unavailable()
     assert (await book(clinic)).status is Status.PENDING
@@ -126,7 +126,7 @@ async def test_a_silent_calendar_leaves_a_booking_pending_and_the_job_finishes_i
     assert (clinic.store.appointments[ONE].status, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, ["booked"], [])
 
 
-async def test_a_young_intent_is_left_to_its_request() -> None:
+async def test_a_recent_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
     clinic.add(an_appointment(Status.PENDING, id=ONE))
     clinic.clock.forward(timedelta(seconds=44))
@@ -135,7 +135,7 @@ async def test_a_young_intent_is_left_to_its_request() -> None:
     assert await clinic.reconciliation.retry_pending() == 1
 
 
-async def test_a_move_without_an_answer_is_told_as_such_and_done_later() -> None:
+async def test_a_move_without_an_answer_raises_unavailable_and_is_completed_later() -> None:
     clinic = clinic_with(Status.BOOKED)
     clinic.calendar.failure = Unavailable()
     with pytest.raises(Unavailable):
@@ -154,7 +154,7 @@ async def test_a_cancellation_does_not_wait_for_the_calendar() -> None:
     assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
-async def test_a_calendar_that_refuses_to_take_time_back_is_asked_again_later_and_not_at_once() -> None:
+async def test_a_failed_release_is_retried_later_and_not_at_once() -> None:
     clinic = clinic_with(Status.BOOKED)
     clinic.calendar.failure = Unavailable()
     await cancel(clinic)
@@ -164,7 +164,7 @@ async def test_a_calendar_that_refuses_to_take_time_back_is_asked_again_later_an
 
 
 @pytest.mark.parametrize("ends", ["cancel", "reschedule"])
-async def test_a_refused_wish_that_is_still_on_its_way_comes_too_late_for_what_was_done_after_it(ends: str) -> None:
+async def test_a_late_copy_of_a_refused_request_does_not_undo_later_changes(ends: str) -> None:
     """The same PUT may travel twice: the first copy arrives after the second was refused, and after more was done."""
     clinic = clinic_with(Status.BOOKED, rival=True)
     with pytest.raises(Refusal):

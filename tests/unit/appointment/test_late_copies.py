@@ -22,7 +22,7 @@ async def a_move(clinic: Clinic) -> Appointment:
     return await clinic.store.save(one.reschedule(a_change(Actor.of(ANNA)), starts_at=TEN))
 
 
-async def test_a_copy_that_comes_after_its_refusal_moves_nothing(clinic: Clinic) -> None:
+async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: Clinic) -> None:
     asked = await a_move(clinic)
     other = clinic.add(an_appointment(starts_at=TEN))
     late = request_of(asked)
@@ -33,7 +33,7 @@ async def test_a_copy_that_comes_after_its_refusal_moves_nothing(clinic: Clinic)
     assert clinic.inconsistencies() == []
 
 
-async def test_of_two_answers_to_a_move_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
+async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
     asked = await a_move(clinic)
     assert asked.sync.intent is not None
     refused = await clinic.store.save(after_reply(asked, SlotTaken()))
@@ -44,7 +44,7 @@ async def test_of_two_answers_to_a_move_the_refusal_that_was_written_down_stands
     assert (clinic.inconsistencies(), clinic.topics) == ([], [])
 
 
-async def test_of_two_answers_to_a_booking_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
+async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
     asked = an_appointment(Status.PENDING)
     await clinic.store.insert(asked)
     await clinic.store.save(after_reply(asked, SlotTaken()))
@@ -52,7 +52,7 @@ async def test_of_two_answers_to_a_booking_the_refusal_that_was_written_down_sta
     assert (settled.status, clinic.inconsistencies(), clinic.topics) == (Status.REFUSED, [], [])
 
 
-async def test_of_two_answers_to_a_restoration_the_refusal_that_was_written_down_stands(clinic: Clinic) -> None:
+async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
     one = clinic.add(an_appointment(Status.CANCELLED))
     asked = await clinic.store.save(one.restore(a_change(Actor.of(ANNA))))
     refused = await clinic.store.save(after_reply(asked, SlotTaken()))

@@ -45,7 +45,7 @@ def clinic() -> Clinic:
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
-async def test_what_was_called_off_is_cancelled_whatever_the_cut_off_and_told_once(clinic: Clinic, status: Status) -> None:
+async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(clinic: Clinic, status: Status) -> None:
     one = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
     event = clinic.take_leave(one)
     for _ in range(2):
@@ -57,7 +57,7 @@ async def test_what_was_called_off_is_cancelled_whatever_the_cut_off_and_told_on
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
-async def test_what_was_moved_is_where_its_claim_is_and_told_once(clinic: Clinic, status: Status) -> None:
+async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(clinic: Clinic, status: Status) -> None:
     one = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
     clinic.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
     event = clinic.take_leave(one, "moved")
@@ -72,7 +72,7 @@ async def test_what_was_moved_is_where_its_claim_is_and_told_once(clinic: Clinic
     assert clinic.inconsistencies() == []
 
 
-async def test_who_stays_with_the_same_doctor_needs_no_card(clinic: Clinic) -> None:
+async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     what = a_leave_outcome(one, "moved", doctor_id=DOCTOR)
     clinic.calendar.take_leave(what)
@@ -83,7 +83,7 @@ async def test_who_stays_with_the_same_doctor_needs_no_card(clinic: Clinic) -> N
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("status", BEGUN)
-async def test_one_that_has_begun_goes_on_and_has_its_time_again(clinic: Clinic, action: str, status: Status) -> None:
+async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Clinic, action: str, status: Status) -> None:
     one = clinic.add(an_appointment(status))
     event = clinic.take_leave(one, action)
     assert clinic.inconsistencies()
@@ -94,7 +94,7 @@ async def test_one_that_has_begun_goes_on_and_has_its_time_again(clinic: Clinic,
     assert clinic.calendar.requests[-1].begun
 
 
-async def test_leaves_that_are_told_in_any_order_leave_what_the_calendar_has() -> None:
+async def test_events_of_leaves_in_any_order_lead_to_the_state_of_the_calendar() -> None:
     for order in (lambda events: events, reversed):
         clinic = Clinic()
         one = clinic.add(an_appointment())
@@ -105,7 +105,7 @@ async def test_leaves_that_are_told_in_any_order_leave_what_the_calendar_has() -
         assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
 
 
-async def test_one_that_was_moved_away_and_back_before_it_heard_of_it_can_be_cancelled_and_moved(clinic: Clinic) -> None:
+async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_and_moved(clinic: Clinic) -> None:
     for change in (partial(clinic.actions.cancel, reason=None), partial(clinic.actions.reschedule, starts_at=ELEVEN, doctor_id=None)):
         one = clinic.add(an_appointment())
         there = clinic.take_leave(one, "moved")
@@ -117,7 +117,7 @@ async def test_one_that_was_moved_away_and_back_before_it_heard_of_it_can_be_can
         assert clinic.inconsistencies() == []
 
 
-async def test_what_is_told_again_after_its_patient_came_back_changes_nothing(clinic: Clinic) -> None:
+async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appointment_away_and_back(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     late = a_leave(a_leave_outcome(one, "cancelled"))
     for start in (ELEVEN, NINE):
@@ -128,7 +128,7 @@ async def test_what_is_told_again_after_its_patient_came_back_changes_nothing(cl
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("place", [{"starts_at": ELEVEN}, {"doctor": a_doctor_snapshot(id=COLLEAGUE)}])
-async def test_one_that_was_moved_since_stays_where_it_is(clinic: Clinic, action: str, place: dict[str, object]) -> None:
+async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(clinic: Clinic, action: str, place: dict[str, object]) -> None:
     one = an_appointment()
     moved = clinic.add(with_sync(replace(one, **place), revision=3))  # type: ignore[arg-type]
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(one, action)))
@@ -136,7 +136,7 @@ async def test_one_that_was_moved_since_stays_where_it_is(clinic: Clinic, action
 
 
 @pytest.mark.parametrize("status", GONE)
-async def test_the_moved_claim_of_one_that_ended_meanwhile_is_given_back(clinic: Clinic, status: Status) -> None:
+async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: Status) -> None:
     one = an_appointment(status)
     clinic.reserve_for(clinic.add(one))
     event = clinic.take_leave(one, "moved")
@@ -147,13 +147,13 @@ async def test_the_moved_claim_of_one_that_ended_meanwhile_is_given_back(clinic:
 
 
 @pytest.mark.parametrize("status", GONE)
-async def test_of_one_that_ended_nothing_is_called_off(clinic: Clinic, status: Status) -> None:
+async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: Status) -> None:
     one = clinic.add(an_appointment(status))
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(one)))
     assert (clinic.store.appointments[one.id], clinic.topics) == (one, [])
 
 
-async def test_while_the_calendar_does_not_answer_the_event_comes_again(clinic: Clinic) -> None:
+async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(clinic: Clinic) -> None:
     one = an_appointment(S.CANCELLED)
     clinic.reserve_for(clinic.add(one))
     event = clinic.take_leave(one, "moved")
@@ -165,7 +165,7 @@ async def test_while_the_calendar_does_not_answer_the_event_comes_again(clinic: 
     assert clinic.inconsistencies() == []
 
 
-async def test_one_that_the_leave_called_off_can_be_restored_and_stays_so(clinic: Clinic) -> None:
+async def test_an_appointment_that_a_leave_cancelled_can_be_restored_and_stays_booked(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     event = clinic.take_leave(one)
     await clinic.leaves.follow_leave(event)
@@ -174,7 +174,7 @@ async def test_one_that_the_leave_called_off_can_be_restored_and_stays_so(clinic
     assert (clinic.store.appointments[one.id], restored.status, clinic.inconsistencies()) == (restored, S.BOOKED, [])
 
 
-async def test_one_that_the_leave_moved_can_be_moved_on_and_stays_there(clinic: Clinic) -> None:
+async def test_an_appointment_that_a_leave_moved_can_be_moved_again_and_stays_there(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     event = clinic.take_leave(one, "moved")
     await clinic.leaves.follow_leave(event)
@@ -183,7 +183,7 @@ async def test_one_that_the_leave_moved_can_be_moved_on_and_stays_there(clinic: 
     assert (moved.slot, clinic.store.appointments[one.id], clinic.inconsistencies()) == ((ELEVEN, COLLEAGUE), moved, [])
 
 
-async def test_a_move_under_way_is_settled_first_and_then_follows(clinic: Clinic) -> None:
+async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     event = clinic.take_leave(one, "moved")
     await clinic.store.save(one.reschedule(a_change(), starts_at=ELEVEN))
@@ -191,7 +191,7 @@ async def test_a_move_under_way_is_settled_first_and_then_follows(clinic: Clinic
     assert (clinic.store.appointments[one.id].slot, clinic.topics, clinic.inconsistencies()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
 
 
-async def test_where_one_cannot_follow_the_others_do_and_it_comes_later(clinic: Clinic) -> None:
+async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_others(clinic: Clinic) -> None:
     first, second = clinic.add(an_appointment()), clinic.add(an_appointment(starts_at=ELEVEN))
     what = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
     clinic.calendar.take_leave(*what)
@@ -205,7 +205,7 @@ async def test_where_one_cannot_follow_the_others_do_and_it_comes_later(clinic: 
 
 
 @pytest.mark.parametrize("how", ["silent", "unknown"])
-async def test_without_the_colleague_s_card_nothing_is_written_and_the_event_comes_again(clinic: Clinic, how: str) -> None:
+async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is_delivered_again(clinic: Clinic, how: str) -> None:
     one = clinic.add(an_appointment())
     event = clinic.take_leave(one, "moved")
     clinic.doctor_service_down, colleague = how == "silent", clinic.doctors.pop(COLLEAGUE)
@@ -217,7 +217,7 @@ async def test_without_the_colleague_s_card_nothing_is_written_and_the_event_com
     assert (clinic.topics, clinic.inconsistencies()) == (["rescheduled"], [])
 
 
-async def test_whoever_was_overtaken_looks_again(clinic: Clinic) -> None:
+async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: Clinic) -> None:
     amended, cancelled, moved = (clinic.add(an_appointment(starts_at=start)) for start in (NINE, TEN, ELEVEN))
     for one, action, meanwhile, after in (
         (amended, "moved", replace(amended, reason="knee"), S.BOOKED),
@@ -231,7 +231,7 @@ async def test_whoever_was_overtaken_looks_again(clinic: Clinic) -> None:
     assert clinic.topics == ["rescheduled"]
 
 
-async def test_one_that_too_many_change_comes_again(clinic: Clinic) -> None:
+async def test_the_event_is_delivered_again_when_an_appointment_changes_too_often(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
 
     class Restless(list[Appointment]):
@@ -247,7 +247,7 @@ async def test_one_that_too_many_change_comes_again(clinic: Clinic) -> None:
     assert clinic.topics == ["cancelled"]
 
 
-async def test_what_nobody_knows_is_nobodys(clinic: Clinic) -> None:
+async def test_an_unknown_appointment_in_a_leave_is_ignored(clinic: Clinic) -> None:
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(an_appointment()), a_leave_outcome(an_appointment(), "moved")))
     assert (clinic.store.appointments, clinic.topics) == ({}, [])
 
@@ -260,7 +260,7 @@ ENDS: dict[str, tuple[str, Callable[[], Appointment], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-async def test_whoever_stop_at_any_point_follows_when_the_event_comes_again(name: str) -> None:
+async def test_a_process_that_stops_at_any_point_follows_the_leave_when_the_event_is_delivered_again(name: str) -> None:
     action, made, topics = ENDS[name]
 
     def begun() -> tuple[Clinic, LeaveTaken]:

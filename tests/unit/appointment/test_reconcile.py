@@ -25,7 +25,7 @@ def clinic() -> Clinic:
     return clinic
 
 
-async def test_a_request_expires_when_its_time_comes(clinic: Clinic) -> None:
+async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> None:
     one = clinic.add(an_appointment(Status.REQUESTED))
     clinic.clock.put(NINE - SECOND)
     assert await clinic.reconciliation.expire_requests() == 0
@@ -52,7 +52,7 @@ async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
     assert (clinic.topics, clinic.inconsistencies()) == (["expired"], [])
 
 
-async def test_where_both_sides_agree_nothing_is_touched(clinic: Clinic) -> None:
+async def test_where_both_sides_agree_nothing_changes(clinic: Clinic) -> None:
     for number in range(3):
         clinic.add(an_appointment(starts_at=NINE + number * timedelta(hours=1)))
     before = dict(clinic.store.appointments), dict(clinic.calendar.reservations)
@@ -60,7 +60,7 @@ async def test_where_both_sides_agree_nothing_is_touched(clinic: Clinic) -> None
     assert (clinic.store.appointments, clinic.calendar.reservations) == before
 
 
-async def test_a_claim_without_its_appointment_is_released(clinic: Clinic) -> None:
+async def test_a_reservation_without_its_appointment_is_released(clinic: Clinic) -> None:
     clinic.reserve_for(an_appointment())
     cancelled = clinic.add(an_appointment(Status.CANCELLED, starts_at=TEN))
     clinic.reserve_for(cancelled)
@@ -68,7 +68,7 @@ async def test_a_claim_without_its_appointment_is_released(clinic: Clinic) -> No
     assert clinic.calendar.reservations == {}
 
 
-async def test_the_claim_of_one_that_is_being_settled_or_was_just_touched_is_left_alone(clinic: Clinic) -> None:
+async def test_the_reservation_of_a_pending_or_just_changed_appointment_is_left_alone(clinic: Clinic) -> None:
     pending = clinic.add(an_appointment(Status.PENDING))
     fresh = clinic.add(an_appointment(Status.CANCELLED, starts_at=TEN, updated_at=clinic.clock() - SECOND))
     clinic.reserve_for(pending)
@@ -78,7 +78,7 @@ async def test_the_claim_of_one_that_is_being_settled_or_was_just_touched_is_lef
 
 
 @pytest.mark.parametrize("status", [Status.BOOKED, Status.REQUESTED])
-async def test_an_appointment_without_its_claim_claims_again(clinic: Clinic, status: Status) -> None:
+async def test_an_appointment_without_its_reservation_reserves_its_time_again(clinic: Clinic, status: Status) -> None:
     one = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
     await clinic.reconciliation.reconcile()
@@ -87,14 +87,14 @@ async def test_an_appointment_without_its_claim_claims_again(clinic: Clinic, sta
     assert (kept.version, kept.status, kept.history) == (one.version, one.status, one.history)
 
 
-async def test_an_appointment_whose_claim_was_released_under_it_claims_again(clinic: Clinic) -> None:
+async def test_an_appointment_whose_reservation_was_released_is_consistent_again(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     await clinic.calendar.release(one.id, one.sync.revision)
     await clinic.reconciliation.reconcile()
     assert clinic.inconsistencies() == []
 
 
-async def test_an_appointment_whose_claim_is_elsewhere_gets_its_own_time_back(clinic: Clinic) -> None:
+async def test_an_appointment_whose_reservation_is_elsewhere_is_consistent_again(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     clinic.reserve_for(with_sync(replace(one, starts_at=TEN), revision=2))
     await clinic.reconciliation.reconcile()
@@ -111,7 +111,7 @@ def mended(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
     return clinic, one
 
 
-async def test_whoever_dies_while_mending_is_helped_by_the_jobs() -> None:
+async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() -> None:
     clinic, _ = mended()
     await clinic.reconciliation.reconcile()
     points = clinic.stop_points.count
@@ -125,7 +125,7 @@ async def test_whoever_dies_while_mending_is_helped_by_the_jobs() -> None:
         assert (clinic.inconsistencies(), clinic.store.appointments[one.id].status) == ([], Status.BOOKED), point
 
 
-async def test_where_the_clinic_moved_a_claim_and_the_event_was_lost_the_appointment_follows(clinic: Clinic) -> None:
+async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_reservation(clinic: Clinic) -> None:
     moved, called_off = (
         clinic.add(an_appointment()),
         clinic.add(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
@@ -142,7 +142,7 @@ async def test_where_the_clinic_moved_a_claim_and_the_event_was_lost_the_appoint
 
 
 @pytest.mark.parametrize(("action", "status"), [("cancelled", Status.CANCELLED), ("moved", Status.BOOKED)])
-async def test_what_the_clinic_decided_stays_when_its_patient_tried_to_move_before_hearing_of_it(
+async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_arrived(
     clinic: Clinic, action: str, status: Status
 ) -> None:
     one = clinic.add(an_appointment())
@@ -157,7 +157,7 @@ async def test_what_the_clinic_decided_stays_when_its_patient_tried_to_move_befo
 
 
 @pytest.mark.parametrize("status", [Status.CHECKED_IN, Status.IN_PROGRESS])
-async def test_one_that_has_begun_and_lost_its_claim_has_it_over_whoever_took_it(clinic: Clinic, status: Status) -> None:
+async def test_a_begun_appointment_without_its_reservation_reserves_its_time_beside_another(clinic: Clinic, status: Status) -> None:
     one = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
     rival = clinic.add(an_appointment(patient=replace(one.patient, id=new_id())))
@@ -165,7 +165,7 @@ async def test_one_that_has_begun_and_lost_its_claim_has_it_over_whoever_took_it
     assert (set(clinic.calendar.reservations), clinic.store.appointments[one.id].status, clinic.topics) == ({one.id, rival.id}, status, [])
 
 
-async def test_a_time_that_is_lost_to_another_is_not_taken_away(clinic: Clinic) -> None:
+async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     rival = clinic.add(an_appointment(patient=replace(one.patient, id=new_id())))
@@ -173,7 +173,7 @@ async def test_a_time_that_is_lost_to_another_is_not_taken_away(clinic: Clinic) 
     assert (set(clinic.calendar.reservations), clinic.store.appointments[one.id].status) == ({rival.id}, Status.BOOKED)
 
 
-async def test_what_is_over_is_left_in_peace(clinic: Clinic) -> None:
+async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:
     clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     clinic.clock.put(NINE + timedelta(days=1))
@@ -181,7 +181,7 @@ async def test_what_is_over_is_left_in_peace(clinic: Clinic) -> None:
     assert clinic.calendar.requests == []
 
 
-async def test_one_moved_while_both_sides_are_compared_is_left_alone(clinic: Clinic) -> None:
+async def test_an_appointment_that_is_moved_during_the_comparison_is_left_alone(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     claim = clinic.calendar.reservations[one.id]
     await clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN)
@@ -189,7 +189,7 @@ async def test_one_moved_while_both_sides_are_compared_is_left_alone(clinic: Cli
     assert clinic.store.appointments[one.id].updated_at > NOON
 
 
-async def test_a_move_of_one_whose_time_is_lost_is_refused_once_and_for_all(clinic: Clinic) -> None:
+async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays_refused(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     for start in (NINE, TEN):

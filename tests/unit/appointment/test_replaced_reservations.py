@@ -48,7 +48,7 @@ def clinic() -> Clinic:
         ({"doctor_id": COLLEAGUE}, False, True),
     ],
 )
-def test_a_booking_request_is_met_by_its_very_time_and_doctor_and_by_nothing_later(
+def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(
     answer: dict[str, object], met: bool, by_anyone: bool
 ) -> None:
     for one, expected in ((an_appointment(S.PENDING), met), (pending_with_any_doctor(), by_anyone)):
@@ -57,7 +57,7 @@ def test_a_booking_request_is_met_by_its_very_time_and_doctor_and_by_nothing_lat
         assert one.sync.intent.is_fulfilled_by(granted) is expected
 
 
-async def test_a_move_that_the_leave_overtook_is_refused_and_the_event_brings_it_to_its_claim(clinic: Clinic) -> None:
+async def test_a_move_after_a_leave_is_refused_and_the_event_moves_the_appointment_to_its_reservation(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     event = clinic.take_leave(one, "moved")
     act = clinic.context(ANNA, one)
@@ -70,7 +70,7 @@ async def test_a_move_that_the_leave_overtook_is_refused_and_the_event_brings_it
     assert (clinic.store.appointments[one.id].slot, clinic.topics, clinic.inconsistencies()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
 
 
-async def test_a_move_of_one_that_the_leave_called_off_is_refused_as_a_taken_time(clinic: Clinic) -> None:
+async def test_a_move_after_a_leave_has_cancelled_the_reservation_is_refused_as_slot_taken(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     event = clinic.take_leave(one)
     with pytest.raises(Refusal, match="The clinic called off this appointment meanwhile") as refusal:
@@ -80,7 +80,7 @@ async def test_a_move_of_one_that_the_leave_called_off_is_refused_as_a_taken_tim
     assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
 
 
-async def test_a_pending_one_that_the_leave_called_off_is_refused(clinic: Clinic) -> None:
+async def test_a_pending_booking_whose_reservation_a_leave_cancelled_is_refused(clinic: Clinic) -> None:
     one = clinic.add(an_appointment(S.PENDING))
     clinic.calendar.decide(one.id, request_of(one))
     event = clinic.take_leave(one)
@@ -90,7 +90,7 @@ async def test_a_pending_one_that_the_leave_called_off_is_refused(clinic: Clinic
     assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.REFUSED, [], [])
 
 
-async def test_after_a_refusal_everything_that_is_wished_is_later_than_the_leave(clinic: Clinic) -> None:
+async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_leave(clinic: Clinic) -> None:
     for cancels in (True, False):
         clinic = Clinic()
         one = clinic.add(an_appointment())
@@ -106,7 +106,7 @@ async def test_after_a_refusal_everything_that_is_wished_is_later_than_the_leave
         assert (clinic.topics, clinic.inconsistencies()) == (["cancelled" if cancels else "rescheduled"], [])
 
 
-async def test_whoever_cancels_before_the_event_comes_gives_the_moved_claim_back(clinic: Clinic) -> None:
+async def test_cancelling_before_the_event_arrives_releases_the_moved_reservation(clinic: Clinic) -> None:
     for asked_before in (False, True):
         clinic = Clinic()
         one = clinic.add(an_appointment())
@@ -120,7 +120,7 @@ async def test_whoever_cancels_before_the_event_comes_gives_the_moved_claim_back
 
 
 @pytest.mark.parametrize("made", [lambda: an_appointment(S.PENDING), pending_with_any_doctor])
-async def test_a_pending_one_that_the_leave_moved_is_refused_and_its_claim_given_back(made: Callable[[], Appointment]) -> None:
+async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_its_reservation_released(made: Callable[[], Appointment]) -> None:
     clinic = Clinic()
     one = clinic.add(made())
     claim = clinic.calendar.decide(one.id, request_of(one))
@@ -133,7 +133,7 @@ async def test_a_pending_one_that_the_leave_moved_is_refused_and_its_claim_given
     assert (clinic.store.appointments[one.id].history, clinic.topics, clinic.inconsistencies()) == (kept.history, [], [])
 
 
-async def test_its_claim_waits_for_a_silent_calendar_and_the_refusal_does_not(clinic: Clinic) -> None:
+async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_calendar(clinic: Clinic) -> None:
     one = clinic.add(an_appointment(S.PENDING))
     there = clinic.calendar.decide(one.id, request_of(one)).model_copy(update={"starts_at": TEN, "revision": 2})
     refused = await clinic.store.save(after_reply(one, there))
@@ -145,7 +145,7 @@ async def test_its_claim_waits_for_a_silent_calendar_and_the_refusal_does_not(cl
     assert clinic.inconsistencies() == []
 
 
-async def test_a_restoration_that_the_leave_overtook_is_refused_and_the_claim_given_back(clinic: Clinic) -> None:
+async def test_a_restore_after_a_leave_is_refused_and_the_reservation_released(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     clinic.calendar.failure = Unavailable()
     await clinic.actions.cancel(clinic.context(ANNA, one), None)
@@ -158,7 +158,7 @@ async def test_a_restoration_that_the_leave_overtook_is_refused_and_the_claim_gi
     assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
-async def test_a_claim_that_is_elsewhere_by_a_leave_is_not_claimed_back(clinic: Clinic) -> None:
+async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: Clinic) -> None:
     one = clinic.add(an_appointment())
     asked = await clinic.store.save(one.with_reclaim(a_change()))
     event = clinic.take_leave(one, "moved")
@@ -174,7 +174,7 @@ async def test_a_claim_that_is_elsewhere_by_a_leave_is_not_claimed_back(clinic: 
     assert (clinic.store.appointments[one.id].slot, clinic.inconsistencies()) == ((TEN, COLLEAGUE), [])
 
 
-async def test_a_copy_that_finds_its_appointment_moved_on_takes_nothing_away(clinic: Clinic) -> None:
+async def test_a_late_answer_to_a_completed_booking_takes_nothing_away(clinic: Clinic) -> None:
     """The booking was settled by another and moved by its patient before the first answer came."""
     asked = clinic.add(an_appointment(S.PENDING, patient=replace(an_appointment().patient, id=STRANGER)))
     booked = await clinic.synchronizer.complete_pending(asked)

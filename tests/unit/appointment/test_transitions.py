@@ -54,7 +54,7 @@ async def done(clinic: Clinic, action: str, appointment: Appointment) -> Appoint
     return after
 
 
-def test_the_table_is_the_one_that_was_agreed() -> None:
+def test_the_transitions_are_the_agreed_ones() -> None:
     assert {status: set(moves) for status, moves in TRANSITIONS.items()} == {status: BECOMES.get(status, set()) for status in S}
     assert {status: allowed_statuses(status) for status in S} == ALLOWED
 
@@ -96,7 +96,7 @@ def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
 
 
 @pytest.mark.parametrize("action", [action for action in LEADS_TO if action not in ("expire", "restore")])
-async def test_a_pending_one_is_settled_before_anything_else(action: str) -> None:
+async def test_a_pending_booking_is_completed_before_any_action(action: str) -> None:
     clinic = Clinic()
     clinic.clock.put(LATER)
     pending = clinic.add(an_appointment(S.PENDING))
@@ -113,7 +113,7 @@ async def test_a_pending_one_is_settled_before_anything_else(action: str) -> Non
 
 @pytest.mark.parametrize(("minutes", "refused"), [(-1, True), (0, False), (1, False)])
 @pytest.mark.parametrize("who", [ANNA, DR_WEISS])
-def test_a_cut_off_is_elapsed_time_and_its_last_moment_is_in_time(minutes: int, refused: bool, who: Caller) -> None:
+def test_a_cut_off_is_elapsed_time_and_includes_its_last_moment(minutes: int, refused: bool, who: Caller) -> None:
     one, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.of(who)
     at = NINE - timedelta(minutes=120 + minutes)
     assert refuses(lambda: one.cancel(a_change(by, at))) is refused
@@ -134,21 +134,21 @@ def test_staff_are_never_too_late() -> None:
         assert one.cancel(a_change(Actor.of(who), NINE)).status is S.CANCELLED
 
 
-def test_nobody_is_missed_before_the_start() -> None:
+def test_an_appointment_cannot_be_missed_before_its_start() -> None:
     one = an_appointment()
     with pytest.raises(TooEarly):
         one.miss(a_change(DESK_ACTOR, NINE - timedelta(seconds=1)))
     assert one.miss(a_change(DESK_ACTOR, NINE)).status is S.MISSED
 
 
-def test_the_history_says_who_what_when_before_and_after() -> None:
+def test_a_history_entry_has_actor_action_time_and_the_state_before_and_after() -> None:
     wish = new_id()
     line = an_appointment().cancel(a_change(operation_id=wish, note="ill")).history[-1]
     assert (line.id, line.at, line.actor, line.action, line.note) == (wish, NOON, DESK_ACTOR, "cancelled", "ill")
     assert (line.before["status"], line.after["status"], line.before["starts_at"]) == ("booked", "cancelled", "2026-03-09T08:00:00Z")
 
 
-def test_an_event_says_what_happened_and_names_nobody() -> None:
+def test_an_event_contains_no_names_or_reasons() -> None:
     one = an_appointment(reason="knee", intake={"pain": "yes"})
     unsaved = one.cancel(a_change(note="better")).unsaved_change
     assert unsaved is not None
