@@ -19,9 +19,15 @@ GIVEN_UP_AFTER = timedelta(days=1)
 class EmailTaken(Conflict):
     """Another account has this e-mail address."""
 
+    code = "email_taken"
+    detail = "Another account has this e-mail address."
+
 
 class LastAdmin(Conflict):
     """The clinic would be left without an admin."""
+
+    code = "last_admin"
+    detail = "The clinic would be left without an admin."
 
 
 @dataclass(frozen=True, slots=True)

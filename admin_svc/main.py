@@ -5,13 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from admin_svc import routes
-from admin_svc.settings import Settings
-from admin_svc.wiring import wired
+from admin_svc.settings import AdminSettings
+from admin_svc.wiring import wire
 from shared.kit.app import create_service_app
 from shared.kit.overrides import Overrides
 
 
-def create_app(settings: Settings | None = None, *, plugs: Overrides | None = None) -> FastAPI:
-    """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
-    chosen, given = settings or Settings.read(), plugs or Overrides()
-    return create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)
+def create_app(settings: AdminSettings | None = None, *, overrides: Overrides | None = None) -> FastAPI:
+    """Return the service as an ASGI app. Settings that are not given come from the environment, adapters from the settings."""
+    return create_service_app(settings or AdminSettings.read(), overrides or Overrides(), wire, *routes.routers)

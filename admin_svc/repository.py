@@ -13,17 +13,17 @@ from sqlalchemy import Column, MetaData, Table, delete, insert, select, update
 from admin_svc.domain import NewUser, Wish
 from shared.contracts.identity import Role
 from shared.kit.infrastructure_tables import infrastructure_tables
-from shared.kit.sql import Database, Id, LongText, UtcDateTime, insert_if_absent
+from shared.kit.sql import Database, Id, MediumText, UtcDateTime, insert_if_absent
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 BATCH = 20
 
 NEW_USERS = Table(
     "new_users",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("wish", LongText, nullable=False),
+    Column("wish", MediumText, nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),
     Column("tried_at", UtcDateTime, nullable=False, index=True),
 )

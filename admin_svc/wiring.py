@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from admin_svc.clients import HttpAccounts, HttpAppointments, HttpDoctors, HttpPatients
-from admin_svc.repository import PLUMBING, SqlWishes
-from admin_svc.settings import Settings
+from admin_svc.repository import INFRASTRUCTURE, SqlWishes
+from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import Appointments
 from admin_svc.usecases.dismissal import Dismissal
 from admin_svc.usecases.enrolment import Enrolment
@@ -20,17 +20,16 @@ from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        ground.relay(database, PLUMBING)
-        accounts, doctors = HttpAccounts(ground.neighbour(Service.AUTH)), HttpDoctors(ground.neighbour(Service.DOCTOR))
-        patients = HttpPatients(ground.neighbour(Service.PATIENT))
-        appointments = HttpAppointments(ground.neighbour(Service.APPOINTMENT))
-        app.state.enrolment = Enrolment(SqlWishes(database), accounts, doctors, ground.clock)
-        app.state.users = Users(accounts, doctors, patients)
-        app.state.dismissal = Dismissal(accounts, appointments, ground.clock)
-        app.state.appointments = Appointments(appointments)
-        ground.jobs.add("new users", app.state.enrolment.finish, every_seconds=10, holder=ground.holder(database, PLUMBING))
-        async with ground.jobs:
+async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        accounts, doctors = HttpAccounts(runtime.client(Service.AUTH)), HttpDoctors(runtime.client(Service.DOCTOR))
+        patients = HttpPatients(runtime.client(Service.PATIENT))
+        appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
+        enrolment = Enrolment(SqlWishes(database), accounts, doctors, runtime.clock)
+        users, dismissal = Users(accounts, doctors, patients), Dismissal(accounts, appointments, runtime.clock)
+        runtime.provide(enrolment, users, dismissal, Appointments(appointments))
+        runtime.jobs.add("new users", enrolment.finish, every_seconds=10, holder=runtime.lease_holder(database, INFRASTRUCTURE))
+        async with runtime.jobs:
             yield

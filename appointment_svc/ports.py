@@ -42,6 +42,11 @@ class AppointmentFilter:
             return replace(self, owner_patient_id=caller.id)
         return replace(self, owner_doctor_id=caller.id) if caller.role is Role.DOCTOR else self
 
+    def sort_key(self, appointment: Appointment) -> tuple[datetime, UUID]:
+        """Return what the list is sorted by; it becomes the cursor of the next page."""
+        instant = appointment.starts_at if self.sort.endswith("starts_at") else appointment.created_at
+        return instant, appointment.id
+
 
 class Store(Protocol):
     """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update."""

@@ -125,7 +125,7 @@ class CancelForAdmin(RequestModel):
     reason: Note | None = None
 
 
-class BookedServiceOut(ReadModel):
+class AppointmentServiceOut(ReadModel):
     """The service as it was when booked."""
 
     id: UUID
@@ -137,7 +137,7 @@ class BookedServiceOut(ReadModel):
     reschedule_cutoff_minutes: int
 
 
-class BookedDoctorOut(ReadModel):
+class AppointmentDoctorOut(ReadModel):
     """The doctor as they were when booked."""
 
     id: UUID
@@ -146,7 +146,7 @@ class BookedDoctorOut(ReadModel):
     location: str | None
 
 
-class BookedPatientOut(ReadModel):
+class AppointmentPatientOut(ReadModel):
     """The patient as they were when booked."""
 
     id: UUID
@@ -161,9 +161,9 @@ class AppointmentOut(ReadModel):
 
     id: UUID
     status: Status
-    service: BookedServiceOut
-    doctor: BookedDoctorOut | None
-    patient: BookedPatientOut
+    service: AppointmentServiceOut
+    doctor: AppointmentDoctorOut | None
+    patient: AppointmentPatientOut
     patient_id: UUID
     starts_at: Instant
     ends_at: Instant

@@ -11,7 +11,7 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
 
 
-class Settings(CommonSettings):
+class AppointmentSettings(CommonSettings):
     """`database_url`: `mongodb://...` or `sqlite+aiosqlite:///...`.
 
     `retry_pending_after_seconds`: after this time no request works on a pending appointment any more, and with the period of the job it is

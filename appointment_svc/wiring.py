@@ -13,7 +13,7 @@ from appointment_svc.clients import HttpCalendar, HttpDoctors, HttpPatients
 from appointment_svc.repository import open_storage
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.repository.store import DocumentStore
-from appointment_svc.settings import Settings
+from appointment_svc.settings import AppointmentSettings
 from appointment_svc.usecases.actions import AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.leaves import LeaveFollower
@@ -27,27 +27,32 @@ from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wire(app: FastAPI, settings: Settings, overrides: Overrides) -> AsyncIterator[None]:
+async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides) -> AsyncIterator[None]:
     """Open everything the service needs, in order, and close it in reverse."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         storage = await runtime.stack.enter_async_context(open_storage(settings.database_url, runtime.bus, runtime.clock))
-        app.state.answers = storage.idempotency
+        app.state.idempotency = storage.idempotency
         app.state.checks.append(storage.check)
-        holder = LeaseHolder(storage.leases, overrides.holder, runtime.clock)
+
+        holder = LeaseHolder(storage.leases, overrides.instance_name, runtime.clock)
         relay = DocumentRelay(storage.documents, runtime.bus, runtime.clock)
-        wake_relay = runtime.jobs.add("relay", relay.publish, every_seconds=1, holder=holder)
-        runtime.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
-        runtime.jobs.add("prune answers", storage.prune_keys, every_seconds=3600, holder=holder)
+        wake_relay = jobs.schedule_outbox_jobs(
+            runtime.jobs, holder, publish=relay.publish, prune_events=relay.prune, prune_keys=storage.prune_keys
+        )
         store = DocumentStore(storage.documents, wake_relay)
-        calendar = HttpCalendar(runtime.neighbour(Service.SCHEDULING))
-        doctors, patients = HttpDoctors(runtime.neighbour(Service.DOCTOR)), HttpPatients(runtime.neighbour(Service.PATIENT))
+
+        calendar = HttpCalendar(runtime.client(Service.SCHEDULING))
+        doctors, patients = HttpDoctors(runtime.client(Service.DOCTOR)), HttpPatients(runtime.client(Service.PATIENT))
         synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
+        runtime.provide(
+            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments),
+            AppointmentActions(store, synchronizer, doctors, runtime.clock),
+            AppointmentQueries(store),
+        )
+        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))
+
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
         reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after)
-        app.state.booking = Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments)
-        app.state.actions = AppointmentActions(store, synchronizer, doctors, runtime.clock)
-        app.state.queries = AppointmentQueries(store)
-        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))
-        jobs.schedule(runtime.jobs, reconciliation, holder, settings.reconcile_every_seconds)
+        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, reconcile_every_seconds=settings.reconcile_every_seconds)
         async with runtime.jobs:
             yield

@@ -7,11 +7,11 @@ from shared.contracts.events import DoctorChanged, PatientChanged
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: ServiceRuntime, accounts: Accounts) -> None:
+async def subscribe(runtime: ServiceRuntime, accounts: Accounts) -> None:
     async def patient_changed(event: PatientChanged) -> None:
         await accounts.note_patient(event.patient_id, event.version, event.id)
 
     async def doctor_changed(event: DoctorChanged) -> None:
         await accounts.note_doctor(event.doctor_id, event.rules.full_name, event.version, event.id)
 
-    await ground.subscribe({PatientChanged: patient_changed, DoctorChanged: doctor_changed})
+    await runtime.subscribe({PatientChanged: patient_changed, DoctorChanged: doctor_changed})

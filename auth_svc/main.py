@@ -5,13 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from auth_svc import routes
-from auth_svc.settings import Settings
-from auth_svc.wiring import wired
+from auth_svc.settings import AuthSettings
+from auth_svc.wiring import wire
 from shared.kit.app import create_service_app
 from shared.kit.overrides import Overrides
 
 
-def create_app(settings: Settings | None = None, *, plugs: Overrides | None = None) -> FastAPI:
-    """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
-    chosen, given = settings or Settings.read(), plugs or Overrides()
-    return create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers)
+def create_app(settings: AuthSettings | None = None, *, overrides: Overrides | None = None) -> FastAPI:
+    """Return the service as an ASGI app. Settings that are not given come from the environment, adapters from the settings."""
+    return create_service_app(settings or AuthSettings.read(), overrides or Overrides(), wire, *routes.routers)

@@ -20,7 +20,7 @@ def _common(name: str, default: Any = "") -> Any:
     return Field(default, validation_alias=AliasChoices(name.removeprefix("CARESLOT_").lower(), name))
 
 
-class Settings(CommonSettings):
+class AuthSettings(CommonSettings):
     """`key_secret` protects the signing keys at rest; the `..._client_secret`s are what its neighbours prove themselves by."""
 
     model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True, extra="ignore", populate_by_name=True)

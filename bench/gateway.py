@@ -78,11 +78,11 @@ async def serve_gateway(client: str, port: int) -> None:
     from gateway_svc.clients.addresses import ResolvedAddresses
     from gateway_svc.main import create_app
     from gateway_svc.routes.listener import Listener
-    from gateway_svc.settings import Settings
+    from gateway_svc.settings import GatewaySettings
     from gateway_svc.usecases.forwarding import Services
     from shared.contracts.identity import Service
 
-    settings = Settings(env="bench", client_secret="x" * 40)
+    settings = GatewaySettings(env="bench", client_secret="x" * 40)
     app: FastAPI = create_app(settings)
     inside = app.router.lifespan_context
     others: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpUpstream, "httpx-aiohttp": HttpxUpstream}

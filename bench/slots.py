@@ -31,7 +31,7 @@ from scheduling_svc.domain.sheet import Sheet
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.main import create_app
 from scheduling_svc.repository import SqlStore
-from scheduling_svc.settings import Settings
+from scheduling_svc.settings import SchedulingSettings
 from shared.contracts.grains import DAY, grain_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules, WeeklyWindow
 from shared.kit.bus_embedded import EmbeddedBus
@@ -86,8 +86,8 @@ async def served(url: str) -> AsyncIterator[httpx.AsyncClient]:
     clock = MovableClock(NOW, running=False)
     quiet: dict[str, Any] = {"log_level": "error", "lifespan": "on", "access_log": False}
     async with EmbeddedBus(":memory:", clock) as bus:
-        settings = Settings(database_url=url, client_secret="x" * 40, env="test", log_level="ERROR")
-        app = create_app(settings, plugs=Overrides(bus=bus, clock=clock, transport=lambda _: httpx.MockTransport(_nobody)))
+        settings = SchedulingSettings(database_url=url, client_secret="x" * 40, env="test", log_level="ERROR")
+        app = create_app(settings, overrides=Overrides(bus=bus, clock=clock, transport=lambda _: httpx.MockTransport(_nobody)))
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, **quiet))
         running = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

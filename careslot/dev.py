@@ -49,7 +49,7 @@ def _aids(house: House, clock: MovableClock) -> FastAPI:
 
     @router.put("/clock")
     async def put_clock(body: PutClock) -> dict[str, str]:
-        clock.put(body.now)
+        clock.set(body.now)
         await house.settle()
         return {"now": format_instant(clock())}
 
@@ -58,5 +58,5 @@ def _aids(house: House, clock: MovableClock) -> FastAPI:
         await house.settle()
 
     app.include_router(router)
-    exception_handlers.install(app)
+    exception_handlers.install_exception_handlers(app)
     return app

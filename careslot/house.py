@@ -1,4 +1,4 @@
-"""All eight services in one process: the same `create_app` eight times, with the same plugs."""
+"""All eight services in one process: the same `create_app` eight times, with the same overrides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class House:
     folder: Folder
     clock: Clock
     bus: EmbeddedBus
-    pulse: BackgroundWork = field(default_factory=BackgroundWork)
+    background_work: BackgroundWork = field(default_factory=BackgroundWork)
     apps: dict[Service, Any] = field(default_factory=dict)
 
     @property
@@ -39,7 +39,7 @@ class House:
         return app
 
     async def settle(self) -> None:
-        await self.pulse.settle()
+        await self.background_work.run_until_idle()
 
 
 @asynccontextmanager
@@ -49,16 +49,16 @@ async def open_house(folder: Folder, clock: Clock = system_clock, **more: Any) -
         migrate(service, folder.database(service))
     async with AsyncExitStack() as stack:
         house = House(folder, clock, await stack.enter_async_context(EmbeddedBus(str(folder.path / "bus.db"), clock)))
-        house.pulse.works.append(house.bus.drain)
-        plugs = Overrides(
+        house.background_work.add(house.bus.deliver_due)
+        overrides = Overrides(
             bus=house.bus,
             transport=lambda name: InProcessTransport(lambda: house.apps.get(name)),
             clock=clock,
-            pulse=house.pulse,
-            holder="embedded",
+            background_work=house.background_work,
+            instance_name="embedded",
         )
         for service in PACKAGES:
-            app = create_app(service, embedded_settings(service, folder, **more), plugs)
+            app = create_app(service, embedded_settings(service, folder, **more), overrides)
             await stack.enter_async_context(app.router.lifespan_context(app))
             house.apps[service] = app
         yield house

@@ -18,16 +18,27 @@ PACKAGES = {
     Service.NOTIFICATION: "notify_svc",
     Service.GATEWAY: "gateway_svc",
 }
+SETTINGS = {
+    Service.AUTH: "AuthSettings",
+    Service.PATIENT: "PatientSettings",
+    Service.DOCTOR: "DoctorSettings",
+    Service.SCHEDULING: "SchedulingSettings",
+    Service.APPOINTMENT: "AppointmentSettings",
+    Service.ADMIN: "AdminSettings",
+    Service.NOTIFICATION: "NotifySettings",
+    Service.GATEWAY: "GatewaySettings",
+}
 
 
 def settings_of(service: Service) -> type[CommonSettings]:
     """A service's settings, without importing the service itself."""
-    settings: type[CommonSettings] = importlib.import_module(f"{PACKAGES[service]}.settings").Settings
+    module = importlib.import_module(f"{PACKAGES[service]}.settings")
+    settings: type[CommonSettings] = getattr(module, SETTINGS[service])
     return settings
 
 
-def create_app(service: Service, settings: CommonSettings, plugs: Any) -> Any:
-    return importlib.import_module(f"{PACKAGES[service]}.main").create_app(settings, plugs=plugs)
+def create_app(service: Service, settings: CommonSettings, overrides: Any) -> Any:
+    return importlib.import_module(f"{PACKAGES[service]}.main").create_app(settings, overrides=overrides)
 
 
 def migrate(service: Service, url: str) -> None:

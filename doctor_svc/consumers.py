@@ -7,5 +7,5 @@ from shared.contracts.events import AccountChanged
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: ServiceRuntime, doctors: Doctors) -> None:
-    await ground.subscribe({AccountChanged: doctors.note_account})
+async def subscribe(runtime: ServiceRuntime, doctors: Doctors) -> None:
+    await runtime.subscribe({AccountChanged: doctors.note_account})

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from doctor_svc import consumers
 from doctor_svc.clients import HttpAccounts
 from doctor_svc.repository import SqlStore
-from doctor_svc.repository.tables import PLUMBING
-from doctor_svc.settings import Settings
+from doctor_svc.repository.tables import INFRASTRUCTURE
+from doctor_svc.settings import DoctorSettings
 from doctor_svc.usecases.doctors import Doctors
 from doctor_svc.usecases.schedules import Schedules
 from doctor_svc.usecases.services import Services
@@ -21,13 +21,15 @@ from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
-        doctors = Doctors(store, HttpAccounts(ground.neighbour(Service.AUTH)), ground.clock)
-        app.state.services, app.state.doctors, app.state.schedules = Services(store, ground.clock), doctors, Schedules(store, ground.clock)
-        await consumers.subscribe(ground, doctors)
-        ground.jobs.add("finish doctors", doctors.finish_stragglers, every_seconds=15, holder=ground.holder(database, PLUMBING))
-        async with ground.jobs:
+async def wire(app: FastAPI, settings: DoctorSettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
+        store = SqlStore(database, runtime.clock, announced=runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        doctors = Doctors(store, HttpAccounts(runtime.client(Service.AUTH)), runtime.clock)
+        runtime.provide(Services(store, runtime.clock), doctors, Schedules(store, runtime.clock))
+        await consumers.subscribe(runtime, doctors)
+        runtime.jobs.add(
+            "finish doctors", doctors.finish_stragglers, every_seconds=15, holder=runtime.lease_holder(database, INFRASTRUCTURE)
+        )
+        async with runtime.jobs:
             yield

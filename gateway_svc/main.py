@@ -8,16 +8,16 @@ from starlette.middleware import Middleware
 from gateway_svc import routes
 from gateway_svc.routes.door import Door
 from gateway_svc.routes.dressing import Dressed
-from gateway_svc.settings import Settings
-from gateway_svc.wiring import wired
+from gateway_svc.settings import GatewaySettings
+from gateway_svc.wiring import wire
 from shared.kit.app import create_service_app
 from shared.kit.overrides import Overrides
 
 
-def create_app(settings: Settings | None = None, *, plugs: Overrides | None = None) -> FastAPI:
-    """The service as an ASGI app; without settings they come from the environment, without plugs it stands alone."""
-    chosen, given = settings or Settings.read(), plugs or Overrides()
-    app = create_service_app(Settings.service, lambda app: wired(app, chosen, given), *routes.routers, openapi_url=None)
+def create_app(settings: GatewaySettings | None = None, *, overrides: Overrides | None = None) -> FastAPI:
+    """The service as an ASGI app; without settings they come from the environment, without overrides it stands alone."""
+    chosen = settings or GatewaySettings.read()
+    app = create_service_app(chosen, overrides or Overrides(), wire, *routes.routers, openapi_url=None)
     closed = frozenset() if chosen.expose_metrics else frozenset({"/metrics"})
     app.add_middleware(Dressed, origins=chosen.origins)
     # The last one stands inside of the walls, next to FastAPI.

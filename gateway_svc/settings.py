@@ -11,7 +11,7 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
 
 
-class Settings(CommonSettings):
+class GatewaySettings(CommonSettings):
     """`cors_origins` is a comma list of web origins, `*` for any, empty for none."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore", populate_by_name=True)

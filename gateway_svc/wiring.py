@@ -11,7 +11,7 @@ from gateway_svc.clients.addresses import ResolvedAddresses
 from gateway_svc.clients.http1 import Http1Upstream
 from gateway_svc.clients.in_process import InProcess
 from gateway_svc.ports import Addresses, Upstream
-from gateway_svc.settings import Settings
+from gateway_svc.settings import GatewaySettings
 from gateway_svc.usecases.documents import Documents
 from gateway_svc.usecases.forwarding import Services
 from gateway_svc.usecases.standing import Standing
@@ -24,19 +24,19 @@ LOOK_AROUND_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        upstream, addresses = await _upstream(ground)
+async def wire(app: FastAPI, settings: GatewaySettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        upstream, addresses = await _upstream(runtime)
         app.state.services = Services(upstream, addresses, NEIGHBOURS, in_flight=settings.in_flight)
         app.state.documents = Documents(app.state.services, app.openapi)
         app.state.standing = Standing(app.state.services, app.state.checks)
-        ground.jobs.add("addresses", app.state.services.look_around, every_seconds=LOOK_AROUND_SECONDS)
-        async with ground.jobs:
+        runtime.jobs.add("addresses", app.state.services.look_around, every_seconds=LOOK_AROUND_SECONDS)
+        async with runtime.jobs:
             yield
 
 
-async def _upstream(ground: ServiceRuntime) -> tuple[Upstream, Addresses]:
-    if ground.plugs.transport is not None:
-        neighbours = InProcess(ground.plugs.transport)
+async def _upstream(runtime: ServiceRuntime) -> tuple[Upstream, Addresses]:
+    if runtime.overrides.transport is not None:
+        neighbours = InProcess(runtime.overrides.transport)
         return neighbours, neighbours
-    return await ground.stack.enter_async_context(Http1Upstream()), ResolvedAddresses(ground.settings.urls)
+    return await runtime.stack.enter_async_context(Http1Upstream()), ResolvedAddresses(runtime.settings.urls)

@@ -8,8 +8,8 @@ from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: ServiceRuntime, hearing: Hearing) -> None:
-    await ground.subscribe(
+async def subscribe(runtime: ServiceRuntime, hearing: Hearing) -> None:
+    await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, hearing.appointment),
             AccountInvited: hearing.invited,

@@ -14,12 +14,12 @@ from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, a
 from notify_svc.domain.messages import Kind, Message, Reader, Status
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
-from shared.kit.infrastructure_tables import Sequence, infrastructure_tables
+from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database, Id, UtcDateTime, binary_string, insert_if_absent
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 
 KNOWN = Table(
     "appointments_known",
@@ -31,7 +31,7 @@ KNOWN = Table(
 MESSAGES = Table(
     "messages",
     METADATA,
-    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
     Column("id", Id, nullable=False, unique=True),
     Column("event_id", Id, nullable=False),
     Column("kind", binary_string(32), nullable=False),
@@ -102,7 +102,7 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            tx = Transaction(connection, PLUMBING, Service.NOTIFICATION, self.now)
+            tx = Transaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
             yield tx
         if tx.has_queued:
             self.queued()

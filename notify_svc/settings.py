@@ -14,7 +14,7 @@ from shared.kit.settings import CommonSettings
 MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
 
 
-class Settings(CommonSettings):
+class NotifySettings(CommonSettings):
     """`mail_url`: `smtp://user:password@host:port?tls=starttls`, `smtps://...` or `file:folder`."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", populate_by_name=True)

@@ -14,8 +14,8 @@ from notify_svc.clients.people import HttpPeople
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.domain.letters import Clinic
 from notify_svc.ports import Mailbox
-from notify_svc.repository import PLUMBING, SqlStore
-from notify_svc.settings import Settings
+from notify_svc.repository import INFRASTRUCTURE, SqlStore
+from notify_svc.settings import NotifySettings
 from notify_svc.usecases.hear import Hearing
 from notify_svc.usecases.send import Sending
 from shared.contracts.identity import Service
@@ -33,21 +33,21 @@ class Nudge:
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        ground.relay(database, PLUMBING)
-        people = HttpPeople(*(ground.neighbour(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))
+async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        people = HttpPeople(*(runtime.client(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))
         clinic = Clinic(settings.clinic_name, settings.mail_from, settings.public_url)
         wake = Nudge()
-        store = SqlStore(database, ground.clock, queued=wake)
-        sending = Sending(store, people, plugs.mailbox or mailbox(settings.mail_url), clinic, ground.clock, plugs.holder)
-        holder = ground.holder(database, PLUMBING)
-        wake.nudge = ground.jobs.add("mail", sending.send_due, every_seconds=1, holder=holder)
-        ground.jobs.add("recover mail", sending.recover, every_seconds=10, holder=holder)
-        await consumers.subscribe(ground, Hearing(store, ground.clock))
+        store = SqlStore(database, runtime.clock, queued=wake)
+        sending = Sending(store, people, overrides.mailbox or mailbox(settings.mail_url), clinic, runtime.clock, overrides.instance_name)
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
+        wake.nudge = runtime.jobs.add("mail", sending.send_due, every_seconds=1, holder=holder)
+        runtime.jobs.add("recover mail", sending.recover, every_seconds=10, holder=holder)
+        await consumers.subscribe(runtime, Hearing(store, runtime.clock))
         await sending.recover_own()
-        async with ground.jobs:
+        async with runtime.jobs:
             yield
 
 

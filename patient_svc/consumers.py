@@ -8,5 +8,5 @@ from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: ServiceRuntime, patients: Patients) -> None:
-    await ground.subscribe({AccountChanged: patients.note_account, **handlers_for(AppointmentEvent, patients.note_visit)})
+async def subscribe(runtime: ServiceRuntime, patients: Patients) -> None:
+    await runtime.subscribe({AccountChanged: patients.note_account, **handlers_for(AppointmentEvent, patients.note_visit)})

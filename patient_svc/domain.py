@@ -13,17 +13,23 @@ from zoneinfo import ZoneInfo
 from shared.contracts.events import AppointmentEvent, PatientChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Invalid, ResourceNotFound, require_version
+from shared.contracts.refusals import Invalid, NotFound, require_version
 
 OVER = frozenset({"cancelled", "declined", "expired"})
 
 
-class NoSuchPatient(ResourceNotFound):
+class NoSuchPatient(NotFound):
     """There is no such patient, or you may not see them."""
+
+    code = "no_such_patient"
+    detail = "There is no such patient, or you may not see them."
 
 
 class BornLater(Invalid):
     """The day of birth lies in the future."""
+
+    code = "born_later"
+    detail = "The day of birth lies in the future."
 
 
 class Sex(StrEnum):

@@ -20,7 +20,7 @@ from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, Id, binary_string, insert_if_absent
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 
 PATIENTS = Table(
     "patients",
@@ -99,7 +99,7 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, PLUMBING, Service.PATIENT, self.now)
+            yield Transaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
         self.announced()
 
     async def patient(self, patient_id: UUID) -> Patient:

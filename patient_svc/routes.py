@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
 from patient_svc.domain import BornLater, NoSuchPatient, Patient
 from patient_svc.schemas import AmendPatient, PatientOut, RenamePatient
@@ -14,8 +14,10 @@ from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import access, routes
-from shared.kit.access import Account, RequireIfMatch, require_services
+from shared.kit.access import Account, require_services
+from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/patients", tags=["Patients"])
 internal = routes.service_router(prefix="/internal/patients", internal=True)
@@ -26,12 +28,7 @@ Readers = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOI
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-def _patients(request: Request) -> Patients:
-    patients: Patients = request.app.state.patients
-    return patients
-
-
-UseCases = Annotated[Patients, Depends(_patients)]
+UseCases = Annotated[Patients, use_case(Patients)]
 
 
 @router.get("/me", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="One's own profile")

@@ -10,7 +10,7 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
 
 
-class Settings(CommonSettings):
+class PatientSettings(CommonSettings):
     model_config = SettingsConfigDict(env_prefix="PATIENT_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.PATIENT
 

@@ -8,19 +8,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers
-from patient_svc.repository import PLUMBING, SqlStore
-from patient_svc.settings import Settings
+from patient_svc.repository import INFRASTRUCTURE, SqlStore
+from patient_svc.settings import PatientSettings
 from patient_svc.usecases import Patients
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
-        app.state.patients = Patients(store, ground.clock)
-        await consumers.subscribe(ground, app.state.patients)
-        async with ground.jobs:
+async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
+        store = SqlStore(database, runtime.clock, announced=runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        patients = Patients(store, runtime.clock)
+        runtime.provide(patients)
+        await consumers.subscribe(runtime, patients)
+        async with runtime.jobs:
             yield

@@ -22,10 +22,10 @@ class HttpRules:
     doctor_service: ServiceClient
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
-        return await self.doctor_service.find(f"/internal/doctors/{doctor_id}", DoctorRules)
+        return await self.doctor_service.get_or_none(f"/internal/doctors/{doctor_id}", DoctorRules)
 
     async def service(self, service_id: UUID) -> ServiceTypeRules | None:
-        return await self.doctor_service.find(f"/internal/services/{service_id}", ServiceTypeRules)
+        return await self.doctor_service.get_or_none(f"/internal/services/{service_id}", ServiceTypeRules)
 
     def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
         return self._pages("/internal/doctors", Page[DoctorRules])

@@ -16,8 +16,8 @@ from shared.contracts.events import (
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(ground: ServiceRuntime, rulebook: Rulebook, reservations: Reservations, feeds: Feeds) -> None:
-    await ground.subscribe(
+async def subscribe(runtime: ServiceRuntime, rulebook: Rulebook, reservations: Reservations, feeds: Feeds) -> None:
+    await runtime.subscribe(
         {
             DoctorChanged: rulebook.doctor_changed,
             ServiceChanged: rulebook.service_changed,

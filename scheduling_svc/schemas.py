@@ -13,7 +13,7 @@ from scheduling_svc.domain.holds import HoldWish
 from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
 from shared.contracts.http import Alternative, Reservation
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
-from shared.kit.paging import BadCursor, from_cursor, to_cursor
+from shared.kit.paging import BadCursor, decode_cursor, encode_cursor
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
@@ -37,7 +37,7 @@ class SlotListOut(ReadModel):
     items: list[SlotOut]
     complete: bool
     generated_at: Instant
-    next: Annotated[str | None, BeforeValidator(lambda place: to_cursor(place) if place else None)] = None
+    next: Annotated[str | None, BeforeValidator(lambda place: encode_cursor(place) if place else None)] = None
 
 
 def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
@@ -45,7 +45,7 @@ def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
     if cursor is None:
         return None
     try:
-        at, doctor_id = from_cursor(cursor)
+        at, doctor_id = decode_cursor(cursor)
         return INSTANT.validate_python(at), UUID(doctor_id)
     except ValueError:
         raise BadCursor(pointer="/after") from None

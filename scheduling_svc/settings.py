@@ -10,7 +10,7 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
 
 
-class Settings(CommonSettings):
+class SchedulingSettings(CommonSettings):
     model_config = SettingsConfigDict(env_prefix="SCHEDULING_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.SCHEDULING
 

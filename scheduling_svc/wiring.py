@@ -12,8 +12,8 @@ from scheduling_svc import consumers, jobs
 from scheduling_svc.clients import HttpRules
 from scheduling_svc.domain.feeds import SECRET_BYTES
 from scheduling_svc.repository import SqlStore
-from scheduling_svc.repository.tables import PLUMBING
-from scheduling_svc.settings import Settings
+from scheduling_svc.repository.tables import INFRASTRUCTURE
+from scheduling_svc.settings import SchedulingSettings
 from scheduling_svc.usecases.agenda import Agendas
 from scheduling_svc.usecases.closures import Closures, concern
 from scheduling_svc.usecases.feeds import Feeds
@@ -28,21 +28,17 @@ from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
-async def wired(app: FastAPI, settings: Settings, plugs: Overrides) -> AsyncIterator[None]:
-    async with open_service_runtime(app, settings, plugs) as ground:
-        database = await ground.database(settings.database_url, PLUMBING)
-        store = SqlStore(database, ground.clock, announced=ground.relay(database, PLUMBING))
-        rulebook = Rulebook(store, HttpRules(ground.neighbour(Service.DOCTOR)), concern)
-        closures = Closures(store, ground.clock)
-        feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), ground.clock)
-        app.state.slots = Slots(rulebook, ground.clock)
-        app.state.reservations = reservations = Reservations(store, rulebook, ground.clock)
-        app.state.holds = Holds(store, rulebook, ground.clock)
-        app.state.leaves = Leaves(store, rulebook, ground.clock)
-        app.state.closures = closures
-        app.state.agendas = Agendas(store, ground.clock)
-        app.state.feeds = feeds
-        jobs.plan(ground.jobs, rulebook, closures, ground.holder(database, PLUMBING))
-        await consumers.subscribe(ground, rulebook, reservations, feeds)
-        async with ground.jobs:
+async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides) -> AsyncIterator[None]:
+    async with open_service_runtime(app, settings, overrides) as runtime:
+        database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
+        store = SqlStore(database, runtime.clock, announced=runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        rulebook = Rulebook(store, HttpRules(runtime.client(Service.DOCTOR)), concern)
+        closures = Closures(store, runtime.clock)
+        feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), runtime.clock)
+        reservations = Reservations(store, rulebook, runtime.clock)
+        runtime.provide(Slots(rulebook, runtime.clock), reservations, Holds(store, rulebook, runtime.clock))
+        runtime.provide(Leaves(store, rulebook, runtime.clock), closures, Agendas(store, runtime.clock), feeds)
+        jobs.plan(runtime.jobs, rulebook, closures, runtime.lease_holder(database, INFRASTRUCTURE))
+        await consumers.subscribe(runtime, rulebook, reservations, feeds)
+        async with runtime.jobs:
             yield

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from careslot.services import PACKAGES, settings_of
 from shared.contracts.events import Event
 from shared.contracts.identity import Service
 from shared.kit.bus_embedded import EmbeddedBus
@@ -35,11 +36,11 @@ class Running:
     http: httpx.AsyncClient
     clock: MovableClock
     bus: EmbeddedBus
-    pulse: BackgroundWork
+    background_work: BackgroundWork
     heard: list[Event] = field(default_factory=list)
 
     async def settle(self) -> None:
-        await self.pulse.settle()
+        await self.background_work.run_until_idle()
 
     async def tell(self, event: Event) -> None:
         """Something happened elsewhere."""
@@ -82,19 +83,20 @@ async def running(
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """The service of a package (`doctor_svc`) with a fresh database in `folder`, at a clock that stands at `now`."""
-    main, made = importlib.import_module(f"{package}.main"), importlib.import_module(f"{package}.settings")
+    main = importlib.import_module(f"{package}.main")
+    service = next(service for service, name in PACKAGES.items() if name == package)
     url = settings.pop("database_url", f"sqlite+aiosqlite:///{folder / package}.db")
     if migrated:
         migrate(package, url)
-    clock, pulse = MovableClock(now, running=False), BackgroundWork()
+    clock, background_work = MovableClock(now, running=False), BackgroundWork()
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(EmbeddedBus(str(folder / "bus.db"), clock))
-        pulse.works.append(bus.drain)
+        background_work.add(bus.deliver_due)
         transport = httpx.MockTransport(neighbours(answer))
-        plugs = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, pulse=pulse, mailbox=mailbox)
-        app = main.create_app(made.Settings(database_url=url, client_secret="x" * 40, env="test", **settings), plugs=plugs)
+        overrides = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, background_work=background_work, mailbox=mailbox)
+        app = main.create_app(settings_of(service)(database_url=url, client_secret="x" * 40, env="test", **settings), overrides=overrides)
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
-        here = Running(app, http, clock, bus, pulse)
+        here = Running(app, http, clock, bus, background_work)
 
         async def hear(event: Event) -> None:
             here.heard.append(event)

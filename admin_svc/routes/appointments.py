@@ -5,29 +5,26 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 
 from admin_svc.ports import Appointment
 from admin_svc.routes.pages import After, Limit, as_page
 from admin_svc.schemas import ChangeAppointment
 from admin_svc.usecases.appointments import Appointments
-from shared.contracts.refusals import ResourceNotFound, Stale
+from shared.contracts.refusals import NotFound, Stale
 from shared.contracts.values import Instant, format_instant
 from shared.kit import routes
-from shared.kit.access import Admin, RequireIfMatch
+from shared.kit.access import Admin
 from shared.kit.paging import Page
+from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/appointments", tags=["Administration"])
 Ids = Annotated[list[UUID] | None, Query(max_length=50)]
 
 
-def _appointments(request: Request) -> Appointments:
-    appointments: Appointments = request.app.state.appointments
-    return appointments
-
-
-UseCases = Annotated[Appointments, Depends(_appointments)]
+UseCases = Annotated[Appointments, use_case(Appointments)]
 
 
 class Filters:
@@ -55,13 +52,13 @@ async def list_all_appointments(
     return as_page(await appointments.browse(**filters.given, limit=limit, after=after))
 
 
-@router.get("/{appointment_id}", response_model=Appointment, responses=refusals(ResourceNotFound), summary="One appointment, of anyone")
+@router.get("/{appointment_id}", response_model=Appointment, responses=refusals(NotFound), summary="One appointment, of anyone")
 async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseCases) -> Appointment:
     return await appointments.find(appointment_id)
 
 
 @router.put(
-    "/{appointment_id}", response_model=Appointment, responses=refusals(ResourceNotFound, Stale), summary="Change an appointment, of anyone"
+    "/{appointment_id}", response_model=Appointment, responses=refusals(NotFound, Stale), summary="Change an appointment, of anyone"
 )
 async def change_any_appointment(
     appointment_id: UUID, body: ChangeAppointment, caller: Admin, expected: RequireIfMatch, appointments: UseCases

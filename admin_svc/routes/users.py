@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Query
 
 from admin_svc.domain import EmailTaken, LastAdmin
 from admin_svc.ports import Dismissed
@@ -15,33 +15,21 @@ from admin_svc.usecases.dismissal import Dismissal
 from admin_svc.usecases.enrolment import Enrolment
 from admin_svc.usecases.users import Users
 from shared.contracts.http import AccountSummary
-from shared.contracts.refusals import ResourceNotFound, Stale, Unavailable
+from shared.contracts.refusals import NotFound, Stale, Unavailable
 from shared.kit import routes
-from shared.kit.access import Admin, IfMatch, OperationId, RequireIfMatch
+from shared.kit.access import Admin
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page
+from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/users", tags=["Administration"])
 
 
-def _users(request: Request) -> Users:
-    users: Users = request.app.state.users
-    return users
-
-
-def _enrolment(request: Request) -> Enrolment:
-    enrolment: Enrolment = request.app.state.enrolment
-    return enrolment
-
-
-def _dismissal(request: Request) -> Dismissal:
-    dismissal: Dismissal = request.app.state.dismissal
-    return dismissal
-
-
-UseCases = Annotated[Users, Depends(_users)]
-Enrolling = Annotated[Enrolment, Depends(_enrolment)]
-Dismissing = Annotated[Dismissal, Depends(_dismissal)]
+UseCases = Annotated[Users, use_case(Users)]
+Enrolling = Annotated[Enrolment, use_case(Enrolment)]
+Dismissing = Annotated[Dismissal, use_case(Dismissal)]
 Search = Annotated[str | None, Query(max_length=200, description="Part of the e-mail address or of the name.")]
 
 
@@ -68,20 +56,18 @@ async def list_users(
     return as_page(await users.browse(role=role, status=status, q=q, limit=limit, after=after))
 
 
-@router.get("/{user_id}", response_model=UserOut, responses=refusals(ResourceNotFound), summary="One user")
+@router.get("/{user_id}", response_model=UserOut, responses=refusals(NotFound), summary="One user")
 async def get_user(user_id: UUID, _caller: Admin, users: UseCases) -> AccountSummary:
     return await users.find(user_id)
 
 
-@router.patch(
-    "/{user_id}", response_model=UserOut, responses=refusals(ResourceNotFound, Stale, EmailTaken, LastAdmin), summary="Change a user"
-)
+@router.patch("/{user_id}", response_model=UserOut, responses=refusals(NotFound, Stale, EmailTaken, LastAdmin), summary="Change a user")
 async def amend_user(user_id: UUID, body: AmendUser, _caller: Admin, expected: RequireIfMatch, users: UseCases) -> AccountSummary:
     """A new role makes sure of its profile. Sessions end with a new role, and when the user is disabled."""
     return await users.amend(user_id, body.changes, expected)
 
 
-@router.delete("/{user_id}", response_model=DismissedOut, responses=refusals(ResourceNotFound, Stale, LastAdmin), summary="Disable a user")
+@router.delete("/{user_id}", response_model=DismissedOut, responses=refusals(NotFound, Stale, LastAdmin), summary="Disable a user")
 async def dismiss_user(
     user_id: UUID, caller: Admin, expected: IfMatch, dismissal: Dismissing, appointments: Literal["cancel"] | None = None
 ) -> Dismissed:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from appointment_svc.domain.booking import BookingParties, BookingRequest
 from appointment_svc.domain.calendar_sync import CalendarSync, Intent, IntentKind
@@ -25,6 +24,7 @@ from appointment_svc.domain.transitions import (
     allowed_statuses,
 )
 from shared.contracts.http import Money, ServiceTypeRules
+from shared.contracts.values import local_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Appointment:
     @property
     def local_start(self) -> str:
         """The start in `time_zone`, without offset."""
-        return self.starts_at.astimezone(ZoneInfo(self.time_zone)).strftime("%Y-%m-%dT%H:%M")
+        return local_start(self.starts_at, self.time_zone)
 
     @property
     def has_reservation(self) -> bool:

@@ -10,9 +10,8 @@ from uuid import UUID
 
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from shared.contracts import refusals
 from shared.contracts.http import Actor, Reservation
-from shared.contracts.refusals import Refusal
+from shared.contracts.refusals import FAMILIES, Refusal
 from shared.contracts.values import format_instant
 
 
@@ -64,22 +63,19 @@ class StoredRefusal:
     operation_id: UUID
     family: str
     code: str
-    title: str
     detail: str
     facts: dict[str, Any]
 
     @classmethod
     def of(cls, refusal: Refusal, operation_id: UUID) -> Self:
         """Return the storable form of a refusal."""
-        family = next(base.__name__ for base in type(refusal).__mro__ if Refusal in base.__bases__)
-        return cls(operation_id, family, refusal.code, refusal.title, refusal.detail, refusal.facts)
+        family = next(family.__name__ for family in FAMILIES if isinstance(refusal, family))
+        return cls(operation_id, family, refusal.code, refusal.detail, refusal.facts)
 
     def refusal(self) -> Refusal:
         """Return the refusal as it was raised first."""
-        kind: Any = type("Denied", (getattr(refusals, self.family),), {"code": self.code})
-        kind.title = self.title
-        refusal: Refusal = kind(self.detail, **self.facts)
-        return refusal
+        family = next(family for family in FAMILIES if family.__name__ == self.family)
+        return family(self.detail, code=self.code, **self.facts)
 
 
 @dataclass(frozen=True, slots=True)

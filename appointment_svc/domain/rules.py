@@ -10,13 +10,13 @@ from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
     NoSuchAppointment,
-    NoSuchPatient,
     PatientInactive,
     PatientRequired,
     ServiceInactive,
     TooManyActive,
 )
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NoSuchPatient
 
 
 def patient_to_book(caller: Caller, patient_id: UUID | None) -> UUID:

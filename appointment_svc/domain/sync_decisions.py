@@ -14,8 +14,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendar_sync import Intent, IntentKind
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.refusals import Refusal
-
-RELEASED_CODE = "reservation_released"  # scheduling-service refuses a request that is older than the release with this code
+from shared.contracts.relayed_refusals import ReservationReleased
 
 
 class Situation(StrEnum):
@@ -147,7 +146,7 @@ def situation(appointment: Appointment) -> Situation:
 def answer_to_request(intent: Intent, reply: Reservation | Refusal) -> CalendarAnswer:
     """Return what the reply to a reservation request means for its intent."""
     if isinstance(reply, Refusal):
-        return CalendarAnswer(AnswerKind.RELEASED if reply.code == RELEASED_CODE else AnswerKind.REFUSED, refusal=reply)
+        return CalendarAnswer(AnswerKind.RELEASED if reply.code == ReservationReleased.code else AnswerKind.REFUSED, refusal=reply)
     return CalendarAnswer(AnswerKind.GRANTED if intent.is_fulfilled_by(reply) else AnswerKind.REPLACED, reply)
 
 

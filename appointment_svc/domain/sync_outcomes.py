@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendar_sync import Intent, StoredRefusal
 from appointment_svc.domain.recording import Change, record_change
-from appointment_svc.domain.refusals import SlotTaken
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.sync_decisions import AnswerKind, CalendarAnswer, SyncAction
 from appointment_svc.domain.transitions import RESCHEDULED_TOPIC, TOPICS, Status
 from shared.contracts.http import Reservation
 from shared.contracts.refusals import Refusal
+from shared.contracts.relayed_refusals import SlotTaken
 
 A = SyncAction
 DOCTOR_AWAY = "The doctor is away."

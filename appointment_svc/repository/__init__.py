@@ -36,9 +36,10 @@ async def open_storage(url: str, bus: Bus, clock: Clock) -> AsyncIterator[Storag
         return
     from appointment_svc.repository.sqlite import SqliteDocuments
     from appointment_svc.repository.tables import INFRASTRUCTURE
-    from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
     from shared.kit.outbox import Relay
     from shared.kit.sql import Database
+    from shared.kit.sql_idempotency import SqlIdempotencyStore
+    from shared.kit.sql_leases import SqlLeases
 
     async with Database(url) as database:
         keys, leases = SqlIdempotencyStore(database, INFRASTRUCTURE, clock), SqlLeases(database, INFRASTRUCTURE, clock)

@@ -142,8 +142,8 @@ class MongoLeases:
     database: Any
     now: Clock
 
-    async def take(self, name: str, holder: str) -> bool:
-        """Take or extend a lease; return False if another instance holds it."""
+    async def acquire(self, name: str, holder: str) -> bool:
+        """Acquire or extend a lease; return False if another instance holds it."""
         now = self.now()
         own_or_expired = {"_id": name, "$or": [{"holder": holder}, {"until_us": {"$lt": micros(now)}}]}
         async with unavailable_on_failure():
@@ -155,7 +155,7 @@ class MongoLeases:
                 return False
         return True
 
-    async def give_back(self, holder: str) -> None:
+    async def release_all(self, holder: str) -> None:
         """Delete the leases of an instance."""
         async with unavailable_on_failure():
             await self.database["leases"].delete_many({"holder": holder})
@@ -181,7 +181,7 @@ class MongoIdempotencyStore:
             except DuplicateKeyError:
                 return await self._stored_response(claim)
 
-    async def keep(self, key_id: UUID, answer: StoredResponse) -> None:
+    async def save_response(self, key_id: UUID, answer: StoredResponse) -> None:
         """Store the response of a key's request."""
         response = {"status": answer.status, "headers": answer.headers, "body": answer.body}
         async with unavailable_on_failure():

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents, micros
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
-from shared.kit.outbox import KEPT_FOR
+from shared.kit.outbox import RETENTION
 
 BATCH = 100
 
@@ -33,13 +33,13 @@ class DocumentRelay:
                 for document_id, events in unsent:
                     published += sum([await self._publish_event(document_id, event) for event in events])
                     after = document_id
-        except Undelivered as error:
-            log_event("events_still_pending", why=str(error))
+        except PublishFailed as error:
+            log_event("events_still_pending", reason=str(error))
         return published
 
     async def prune(self) -> int:
         """Delete published events of documents that have not changed for a week."""
-        await self.documents.delete_sent(micros(self.now() - KEPT_FOR))
+        await self.documents.delete_sent(micros(self.now() - RETENTION))
         return 0
 
     async def _publish_event(self, document_id: str, event: str) -> int:
@@ -47,7 +47,7 @@ class DocumentRelay:
         try:
             await self.bus.publish(envelope["type"], envelope["id"], event.encode())
         except Unroutable as error:
-            log_event("event_still_pending", topic=envelope["type"], event=envelope["id"], why=str(error))
+            log_event("event_still_pending", topic=envelope["type"], event=envelope["id"], reason=str(error))
             return 0
         await self.documents.mark_sent(document_id, event)
         return 1

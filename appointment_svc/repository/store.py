@@ -13,7 +13,7 @@ from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.transitions import ACTIVE, WITH_RESERVATION, Status
 from appointment_svc.ports import AppointmentFilter, RowChanged
 from appointment_svc.repository.documents import DocumentQuery, Documents, event_text, from_document, id_texts, micros, to_document
-from shared.kit.paging import BadCursor
+from shared.kit.paging import parse_instant, parse_sort_key
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
 LISTED_BY_DEFAULT = [status.value for status in Status if status is not Status.REFUSED]
@@ -124,11 +124,5 @@ def _allowed_ids(requested: tuple[UUID, ...], owner: UUID | None) -> list[str] |
 
 def _cursor_key(after: tuple[str, ...]) -> tuple[int, str]:
     """Return sort value and id of a cursor; raise BadCursor if it is not one of this list."""
-    try:
-        number, appointment_id = after
-        key = int(number), str(UUID(appointment_id))
-    except ValueError:
-        raise BadCursor(pointer="/after") from None
-    if abs(key[0]) >= 2**63:
-        raise BadCursor(pointer="/after")
-    return key
+    instant, appointment_id = parse_sort_key(after, parse_instant, UUID)
+    return micros(instant), str(appointment_id)

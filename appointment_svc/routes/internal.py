@@ -5,46 +5,51 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment, TooEarly
-from appointment_svc.routes.actions import MOVED, STEP
-from appointment_svc.routes.appointments import Filtered, UseActions, UseQueries, cursor_key
+from appointment_svc.routes.actions import MOVE_REFUSALS, STATUS_REFUSALS
+from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
 from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
-from shared.kit.access import OperationId, require_services
+from shared.kit.access import require_services
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag, with_next_link
 
 router = routes.service_router(prefix="/internal/appointments", internal=True)
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 @router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor))
-async def list_for_admin(_caller: AdminService, paging: Paged, wanted: Filtered, queries: UseQueries) -> Page[Appointment]:
-    return paging.page(
-        await queries.list_matching(None, wanted, paging.limit, paging.after), lambda appointment: cursor_key(wanted.sort, appointment)
-    )
+async def list_for_admin(
+    _caller: AdminService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
+) -> Page[Appointment]:
+    appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
 
 
 @router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment))
-async def get_for_admin(appointment_id: UUID, _caller: AdminService, queries: UseQueries) -> Appointment:
-    return await queries.get(None, appointment_id)
+async def get_for_admin(appointment_id: UUID, _caller: AdminService, queries: UseQueries, response: Response) -> Appointment:
+    return with_etag(response, await queries.get(None, appointment_id))
 
 
-@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVED, TooEarly))
+@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, TooEarly))
 async def edit_for_admin(
-    appointment_id: UUID, body: EditAppointment, _caller: AdminService, operation: OperationId, actions: UseActions
+    appointment_id: UUID, body: EditAppointment, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
     context = ActionContext(body.by.caller, appointment_id, body.expected_version, operation.id)
-    return await actions.edit(context, starts_at=body.starts_at, doctor_id=body.doctor_id, status=body.new_status, reason=body.reason)
+    edited = await actions.edit(context, starts_at=body.starts_at, doctor_id=body.doctor_id, status=body.new_status, reason=body.reason)
+    return with_etag(response, edited)
 
 
-@router.post("/{appointment_id}/cancel", response_model=AppointmentOut, responses=refusals(*STEP))
+@router.post("/{appointment_id}/cancel", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS))
 async def cancel_for_admin(
-    appointment_id: UUID, body: CancelForAdmin, _caller: AdminService, operation: OperationId, actions: UseActions
+    appointment_id: UUID, body: CancelForAdmin, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    return await actions.cancel(ActionContext(body.by.caller, appointment_id, None, operation.id), body.reason)
+    context = ActionContext(body.by.caller, appointment_id, None, operation.id)
+    return with_etag(response, await actions.cancel(context, body.reason))

@@ -22,6 +22,7 @@ from shared.contracts.identity import Caller
 from shared.contracts.refusals import Unavailable, require_version
 from shared.kit.clock import Clock
 from shared.kit.ids import derive_id, new_id
+from shared.kit.retry import retry_on_abort
 
 Decision = Callable[[Appointment, Change], Appointment]
 ATTEMPTS = 10
@@ -119,10 +120,11 @@ class AppointmentActions:
         seen_version = moved.version if context.expected_version is not None else None
         return await self._apply(replace(status_context, expected_version=seen_version), set_status, reason)
 
+    @retry_on_abort
     async def _apply(self, context: ActionContext, decide: Decision, note: str | None = None) -> Appointment:
         """Read the appointment, decide, save and synchronise it; decide again if it was changed meanwhile."""
         for _ in range(ATTEMPTS):
-            current = await self.synchronizer.complete_before_change(await self._get_visible(context))
+            current = await self.synchronizer.complete_before_change(await self._load(context))
             if current.already_applied(context.operation_id):
                 return current
             require_version(current.version, context.expected_version)
@@ -138,7 +140,11 @@ class AppointmentActions:
     def _change(self, context: ActionContext, note: str | None) -> Change:
         return Change(Actor.of(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)
 
+    @retry_on_abort
     async def _get_visible(self, context: ActionContext) -> Appointment:
+        return await self._load(context)
+
+    async def _load(self, context: ActionContext) -> Appointment:
         return rules.require_visible(context.caller, await self.store.get(context.appointment_id))
 
     async def _choose_doctor(self, context: ActionContext, doctor_id: UUID) -> DoctorSnapshot:

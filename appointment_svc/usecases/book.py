@@ -17,6 +17,7 @@ from shared.contracts.identity import Caller
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Booking:
     now: Clock
     max_active: int
 
+    @retry_on_abort
     async def book(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
         """Return the appointment as booked or requested, or still pending if the calendar did not answer in time.
 

@@ -11,6 +11,7 @@ from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor
 from shared.contracts.refusals import Refusal, Unavailable
+from shared.kit.retry import retry_on_abort
 
 ATTEMPTS = 10
 
@@ -39,6 +40,7 @@ class LeaveFollower:
         if refusals:
             raise refusals[0]
 
+    @retry_on_abort
     async def _synchronize(self, appointment_id: UUID, actor: Actor) -> None:
         for _ in range(ATTEMPTS):
             appointment = await self.store.find(appointment_id)

@@ -5,6 +5,7 @@ Requests, jobs and the consumer of leaves all use this one class, so the code th
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 from appointment_svc.domain.appointment import Appointment
@@ -26,7 +27,7 @@ from shared.contracts.http import Actor, Reservation
 from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.clock import Clock
 from shared.kit.ids import derive_id, new_id
-from shared.kit.logs import log
+from shared.kit.logs import log_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class CalendarSynchronizer:
             return appointment
         completed = await self.complete_after_change(await self.store.save(outcome))
         if action is SyncAction.RECLAIM and completed.sync.is_refused(change.operation_id):
-            log.error("appointment_without_reservation", extra={"facts": {"appointment": str(appointment.id)}})
+            log_event("appointment_without_reservation", logging.ERROR, appointment=str(appointment.id))
         return completed
 
     async def _carry_out(self, appointment: Appointment, intent: Intent) -> CalendarAnswer:

@@ -17,5 +17,5 @@ class HttpPatients:
         await self.service.call("PUT", f"/internal/patients/{patient_id}", body=profile)
 
     async def full_name(self, patient_id: UUID) -> str | None:
-        card = await self.service.find(f"/internal/patients/{patient_id}", PatientSummary)
+        card = await self.service.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)
         return card.full_name if card else None

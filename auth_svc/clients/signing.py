@@ -53,5 +53,5 @@ class OwnToken:
         assert self.signer is not None, "the signer is there before the first call"
         return self.signer.service_token(Service.AUTH, self.now())
 
-    def forget(self) -> None:
-        """There is nothing to forget."""
+    def discard(self) -> None:
+        """There is nothing to discard."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.sessions import Reset, Session
 from auth_svc.repository import accounts, sessions
-from auth_svc.repository.tables import PLUMBING
+from auth_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import Event, SessionEnded
 from shared.contracts.identity import Role, Service
 from shared.kit.clock import Clock
@@ -84,7 +84,7 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            tx = Transaction(connection, PLUMBING, Service.AUTH, self.now)
+            tx = Transaction(connection, INFRASTRUCTURE, Service.AUTH, self.now)
             yield tx
         for event in tx.announced:
             if isinstance(event, SessionEnded):

@@ -8,7 +8,7 @@ from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 
 ACCOUNTS = Table(
     "accounts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Response
 
 from auth_svc.domain.accounts import Account as AccountState
 from auth_svc.domain.refusals import (
@@ -25,6 +25,7 @@ from shared.contracts.refusals import Unavailable
 from shared.kit import routes
 from shared.kit.access import Account
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 
 def _never_stored(response: Response) -> None:
@@ -36,24 +37,9 @@ router = routes.service_router(prefix="/auth", tags=["Identity"])
 HoldsTokens = Depends(_never_stored)
 
 
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
-
-
-def _sessions(request: Request) -> Sessions:
-    sessions: Sessions = request.app.state.sessions
-    return sessions
-
-
-def _passwords(request: Request) -> Passwords:
-    passwords: Passwords = request.app.state.passwords
-    return passwords
-
-
-UseAccounts = Annotated[Accounts, Depends(_accounts)]
-UseSessions = Annotated[Sessions, Depends(_sessions)]
-UsePasswords = Annotated[Passwords, Depends(_passwords)]
+UseAccounts = Annotated[Accounts, use_case(Accounts)]
+UseSessions = Annotated[Sessions, use_case(Sessions)]
+UsePasswords = Annotated[Passwords, use_case(Passwords)]
 
 
 @router.post(

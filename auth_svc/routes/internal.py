@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import EmailTaken, LastAdmin, NoSuchAccount, PasswordTooWeak, TokenInvalid
@@ -19,6 +19,7 @@ from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/internal", internal=True)
 Makers = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN))]
@@ -26,11 +27,6 @@ Readers = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADM
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 Notification = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 EveryService = Annotated[Caller, Depends(require_services(*Service))]
-
-
-def _resets(request: Request) -> Resets:
-    resets: Resets = request.app.state.resets
-    return resets
 
 
 @router.put("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(EmailTaken, PasswordTooWeak, Unavailable))
@@ -62,7 +58,7 @@ async def amend_account(account_id: UUID, body: AmendAccount, _caller: AdminServ
 
 
 @router.post("/password-resets/{reset_id}/token", response_model=ResetTokenOut, responses=refusals(TokenInvalid))
-async def reset_token(reset_id: UUID, _caller: Notification, resets: Annotated[Resets, Depends(_resets)]) -> ResetTokenOut:
+async def reset_token(reset_id: UUID, _caller: Notification, resets: Annotated[Resets, use_case(Resets)]) -> ResetTokenOut:
     token, expires_at = await resets.token(reset_id)
     return ResetTokenOut(token=token, expires_at=expires_at)
 

@@ -12,7 +12,7 @@ from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.services import ServiceType
 from doctor_svc.ports import Cursor, DoctorFilter
 from doctor_svc.repository import doctors, services
-from doctor_svc.repository.tables import PLUMBING
+from doctor_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -64,7 +64,7 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, PLUMBING, Service.DOCTOR, self.now)
+            yield Transaction(connection, INFRASTRUCTURE, Service.DOCTOR, self.now)
         self.announced()
 
     async def service(self, service_id: UUID) -> ServiceType:

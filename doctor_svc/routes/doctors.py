@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 
 from doctor_svc.domain.doctors import Doctor, Profile
 from doctor_svc.domain.refusals import AccountDismissed, NoSuchDoctor, NotYoursToChange, UnknownService
@@ -14,18 +14,16 @@ from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
 from doctor_svc.usecases.doctors import Doctors
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.kit import routes
-from shared.kit.access import Admin, NotYours, OperationId, OwnDoctor, Public, RequireIfMatch
+from shared.kit.access import Admin, NotYours, OwnDoctor, Public
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page, Paged
+from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
 Texts = Annotated[list[str] | None, Query(max_length=20)]
-
-
-def _doctors(request: Request) -> Doctors:
-    doctors: Doctors = request.app.state.doctors
-    return doctors
 
 
 def _filter(
@@ -38,7 +36,7 @@ def _filter(
     return DoctorFilter(tuple(specialty or ()), tuple(service_id or ()), tuple(language or ()), location, q)
 
 
-UseCases = Annotated[Doctors, Depends(_doctors)]
+UseCases = Annotated[Doctors, use_case(Doctors)]
 Filtered = Annotated[DoctorFilter, Depends(_filter)]
 
 

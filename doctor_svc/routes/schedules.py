@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request, Response
+from fastapi import Path, Query, Response
 
 from doctor_svc.domain.refusals import (
     NoSuchDoctor,
@@ -23,20 +23,17 @@ from doctor_svc.usecases.schedules import Schedules
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.values import CalendarDate, Instant
 from shared.kit import routes
-from shared.kit.access import IfMatch, NotYours, OwnDoctor, Public, RequireIfMatch
+from shared.kit.access import NotYours, OwnDoctor, Public
+from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
 On = Annotated[CalendarDate, Path(alias="date")]
 CHANGING = (NoSuchDoctor, NotYours, Stale)
 
 
-def _schedules(request: Request) -> Schedules:
-    schedules: Schedules = request.app.state.schedules
-    return schedules
-
-
-UseCases = Annotated[Schedules, Depends(_schedules)]
+UseCases = Annotated[Schedules, use_case(Schedules)]
 
 
 @router.get("", response_model=ScheduleOut, responses=refusals(NoSuchDoctor, RangeReversed, RangeTooLong), summary="A doctor's hours")

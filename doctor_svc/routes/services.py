@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from doctor_svc.domain.refusals import NoSuchService
 from doctor_svc.domain.services import ServiceType
 from doctor_svc.schemas import AmendService, OfferService, Specialties
@@ -14,19 +12,17 @@ from doctor_svc.usecases.services import Services
 from shared.contracts.http import ServiceTypeRules
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.kit import routes
-from shared.kit.access import Admin, OperationId, Public, RequireIfMatch
+from shared.kit.access import Admin, Public
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page, Paged
+from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Doctors and services"])
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-UseCases = Annotated[Services, Depends(_services)]
+UseCases = Annotated[Services, use_case(Services)]
 
 
 @router.get("/specialties", response_model=Specialties, summary="Specialties of the services on offer")

@@ -73,4 +73,4 @@ async def _check_token(scope: Scope) -> None:
             scheme, _, token = value.decode("latin-1").partition(" ")
             if scheme.lower() != "bearer" or not token.strip():
                 raise Unauthenticated
-            await scope["app"].state.verifier.caller(token.strip())
+            await scope["app"].state.verifier.verify(token.strip())

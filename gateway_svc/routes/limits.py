@@ -22,6 +22,7 @@ class UrlTooLong(Malformed):
     """A path with its query is at most 4 KiB."""
 
     code = "url_too_long"
+    detail = "A path with its query is at most 4 KiB."
     status = 414
 
 
@@ -29,6 +30,7 @@ class HeadersTooLarge(Malformed):
     """At most 64 headers, and at most 16 KiB of them."""
 
     code = "headers_too_large"
+    detail = "At most 64 headers, and at most 16 KiB of them."
     status = 431
 
 
@@ -36,12 +38,14 @@ class MalformedRequest(Malformed):
     """This is not how HTTP is spoken."""
 
     code = "malformed_request"
+    detail = "This is not how HTTP is spoken."
 
 
 class MethodNotAllowed(Malformed):
     """This API knows GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."""
 
     code = "method_not_allowed"
+    detail = "This API knows GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."
     status = 405
 
 
@@ -49,6 +53,7 @@ class BodyTooSlow(Malformed):
     """The body did not come in time."""
 
     code = "body_too_slow"
+    detail = "The body did not come in time."
     status = 408
 
 

@@ -53,7 +53,7 @@ class Services:
             try:
                 yield answer
             except Lost:
-                instance.breaker.failed()
+                instance.breaker.record_failure()
                 raise
             finally:
                 instance.outstanding -= 1
@@ -69,10 +69,10 @@ class Services:
                 try:
                     answer = await self._upstream.send(instance.address, call)
                 except NotReached:
-                    instance.breaker.failed()
+                    instance.breaker.record_failure()
                     instance.outstanding -= 1
                 except Lost:
-                    instance.breaker.failed()
+                    instance.breaker.record_failure()
                     instance.outstanding -= 1
                     if not call.is_repeatable or len(tried) == len(instances):
                         raise UpstreamLost(retry_after=2) from None
@@ -80,7 +80,7 @@ class Services:
                     instance.outstanding -= 1
                     raise
                 else:
-                    instance.breaker.succeeded()
+                    instance.breaker.record_success()
                     return instance, answer
 
     async def fetch(self, service: Service, path: str, seconds: float) -> Whole:
@@ -112,5 +112,5 @@ async def _deadline(tried: list[Instance], seconds: float) -> AsyncIterator[None
             yield
     except TimeoutError:
         if tried:
-            tried[-1].breaker.failed()
+            tried[-1].breaker.record_failure()
         raise UpstreamTimeout(retry_after=2) from None

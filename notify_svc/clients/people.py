@@ -24,13 +24,13 @@ class HttpPeople:
     doctors: ServiceClient
 
     async def account(self, account_id: UUID) -> AccountSummary | None:
-        return await self.auth.find(f"/internal/accounts/{account_id}", AccountSummary)
+        return await self.auth.get_or_none(f"/internal/accounts/{account_id}", AccountSummary)
 
     async def patient(self, patient_id: UUID) -> PatientSummary | None:
-        return await self.patients.find(f"/internal/patients/{patient_id}", PatientSummary)
+        return await self.patients.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)
 
     async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
-        return await self.doctors.find(f"/internal/doctors/{doctor_id}", DoctorRules)
+        return await self.doctors.get_or_none(f"/internal/doctors/{doctor_id}", DoctorRules)
 
     async def link(self, reset_id: UUID) -> Link | None:
         """None when it was used, replaced, or is too old."""

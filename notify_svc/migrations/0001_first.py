@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.infrastructure_tables import Sequence
+from shared.kit.infrastructure_tables import RowNumber
 from shared.kit.migrations import create_infrastructure_tables, drop_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
 
@@ -20,7 +20,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "messages",
-        sa.Column("seq", Sequence, primary_key=True, autoincrement=True),
+        sa.Column("seq", RowNumber, primary_key=True, autoincrement=True),
         sa.Column("id", Id, nullable=False, unique=True),
         sa.Column("event_id", Id, nullable=False),
         sa.Column("kind", binary_string(32), nullable=False),

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from shared.kit.migrations import create_infrastructure_tables, drop_tables
-from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
+from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
 revision = "0001"
 down_revision = None
@@ -42,7 +42,7 @@ def upgrade() -> None:
             rules_of,
             sa.Column("id", Id, primary_key=True),
             sa.Column("version", sa.Integer, nullable=False),
-            sa.Column("rules", LongText, nullable=False),
+            sa.Column("rules", MediumText, nullable=False),
         )
     op.create_table("offers", sa.Column("service_id", Id, primary_key=True), sa.Column("doctor_id", Id, primary_key=True))
     op.create_index("offers_of_doctor", "offers", ["doctor_id"])

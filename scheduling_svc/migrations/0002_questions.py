@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from shared.kit.migrations import drop_tables
-from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
+from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
 revision = "0002"
 down_revision = "0001"
@@ -35,8 +35,8 @@ def upgrade() -> None:
         sa.Column("doctor_id", Id, nullable=False),
         sa.Column("starts_at", UtcDateTime, nullable=False),
         sa.Column("ends_at", UtcDateTime, nullable=False),
-        sa.Column("reason", LongText, nullable=False),
-        sa.Column("outcomes", LongText, nullable=False),
+        sa.Column("reason", MediumText, nullable=False),
+        sa.Column("outcomes", MediumText, nullable=False),
         sa.Column("by_id", Id, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
     )
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("id", Id, primary_key=True),
         sa.Column("starts_at", UtcDateTime, nullable=False),
         sa.Column("ends_at", UtcDateTime, nullable=False),
-        sa.Column("reason", LongText, nullable=False),
+        sa.Column("reason", MediumText, nullable=False),
         sa.Column("location", binary_string(200)),
         sa.Column("by_id", Id, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),

@@ -18,7 +18,7 @@ from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import Block, Closure, Leave
 from scheduling_svc.domain.terms import Doctor, Service
 from scheduling_svc.repository import agenda, blocks, claims, diaries, holds, rules, turns
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
 from shared.contracts.http import DoctorRules, ServiceTypeRules
@@ -142,7 +142,7 @@ class SqlStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            tx = Transaction(connection, PLUMBING, Name.SCHEDULING, self.now)
+            tx = Transaction(connection, INFRASTRUCTURE, Name.SCHEDULING, self.now)
             yield tx
         if tx.told:
             self.announced()

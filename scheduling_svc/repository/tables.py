@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, false
 
 from shared.kit.infrastructure_tables import infrastructure_tables
-from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
+from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 
 # A claim is a reservation (its id is the appointment's), a hold, the session of a group, a leave or a closure. Times are grain numbers
 # (five minutes from the Unix epoch), half open: the visit, and the span that it takes of the doctor. The visit is null in a reservation
@@ -71,8 +71,8 @@ LEAVES = Table(
     Column("doctor_id", Id, nullable=False),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
-    Column("reason", LongText, nullable=False),
-    Column("outcomes", LongText, nullable=False),
+    Column("reason", MediumText, nullable=False),
+    Column("outcomes", MediumText, nullable=False),
     Column("by_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("leaves_of_doctor", "doctor_id", "starts_at"),
@@ -85,7 +85,7 @@ CLOSURES = Table(
     Column("id", Id, primary_key=True),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
-    Column("reason", LongText, nullable=False),
+    Column("reason", MediumText, nullable=False),
     Column("location", binary_string(200)),
     Column("by_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -107,7 +107,7 @@ DOCTORS = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("rules", LongText, nullable=False),
+    Column("rules", MediumText, nullable=False),
 )
 
 OFFERS = Table(
@@ -123,7 +123,7 @@ SERVICES = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("rules", LongText, nullable=False),
+    Column("rules", MediumText, nullable=False),
 )
 
 LEARNED = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Response
 
 from scheduling_svc.domain.agenda import Entry
 from scheduling_svc.domain.feeds import TOKEN
@@ -17,6 +17,7 @@ from shared.kit import routes
 from shared.kit.access import Account
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/calendar", tags=["Calendar"])
 ICALENDAR = "text/calendar; charset=utf-8"
@@ -25,24 +26,14 @@ A_CALENDAR: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _agendas(request: Request) -> Agendas:
-    agendas: Agendas = request.app.state.agendas
-    return agendas
-
-
-def _feeds(request: Request) -> Feeds:
-    feeds: Feeds = request.app.state.feeds
-    return feeds
-
-
 def _never_stored(response: Response) -> None:
     """The link is a secret: not even a repeated request is told it again."""
     response.headers["Cache-Control"] = "no-store"
 
 
 Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN}$"})]
-UseAgendas = Annotated[Agendas, Depends(_agendas)]
-UseFeeds = Annotated[Feeds, Depends(_feeds)]
+UseAgendas = Annotated[Agendas, use_case(Agendas)]
+UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
 
 @router.get("", response_model=Page[EntryOut], responses=refusals(RangeReversed, RangeTooLong, BadCursor), summary="One's own agenda")

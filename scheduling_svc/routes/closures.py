@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from scheduling_svc.domain.leaves import Closure
 from scheduling_svc.domain.refusals import AlreadyOver, NoSuchClosure, RangeReversed, RangeTooLong
 from scheduling_svc.schemas import CloseClinic, ClosedOut, ClosureOut
 from scheduling_svc.usecases.closures import Closed, Closures
 from shared.kit import routes
-from shared.kit.access import Admin, OperationId
+from shared.kit.access import Admin
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/closures", tags=["Administration"])
 
 
-def _closures(request: Request) -> Closures:
-    closures: Closures = request.app.state.closures
-    return closures
-
-
-UseCases = Annotated[Closures, Depends(_closures)]
+UseCases = Annotated[Closures, use_case(Closures)]
 
 
 @router.post(

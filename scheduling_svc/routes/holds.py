@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import (
     HoldExpired,
@@ -23,19 +21,16 @@ from scheduling_svc.domain.refusals import (
 from scheduling_svc.schemas import HoldOut, HoldTime
 from scheduling_svc.usecases.holds import Holds
 from shared.kit import routes
-from shared.kit.access import OperationId, PatientOrStaff
+from shared.kit.access import PatientOrStaff
+from shared.kit.idempotency import OperationId
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/holds", tags=["Calendar"])
 HOLDING = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds)
 
 
-def _holds(request: Request) -> Holds:
-    holds: Holds = request.app.state.holds
-    return holds
-
-
-UseCases = Annotated[Holds, Depends(_holds)]
+UseCases = Annotated[Holds, use_case(Holds)]
 
 
 @router.post("", response_model=HoldOut, status_code=201, responses=refusals(*HOLDING), summary="Hold a time for five minutes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 
 from scheduling_svc.domain.refusals import (
     HoldExpired,
@@ -26,16 +26,12 @@ from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/internal", internal=True)
 
 
-def _reservations(request: Request) -> Reservations:
-    reservations: Reservations = request.app.state.reservations
-    return reservations
-
-
-UseCases = Annotated[Reservations, Depends(_reservations)]
+UseCases = Annotated[Reservations, use_case(Reservations)]
 Appointments = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
 WISHES = (
     UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,

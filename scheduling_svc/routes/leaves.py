@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import (
     AffectedChanged,
@@ -27,21 +25,18 @@ from scheduling_svc.domain.refusals import (
 from scheduling_svc.schemas import LeaveOut, PreviewLeave, PreviewOut, TakeLeave
 from scheduling_svc.usecases.leaves import Leaves
 from shared.kit import routes
-from shared.kit.access import NotYours, OperationId, OwnDoctor
+from shared.kit.access import NotYours, OwnDoctor
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors/{doctor_id}/leaves", tags=["Doctors and services"])
 TIME = (NoSuchDoctor, NotYours, RangeReversed, RangeTooLong, AlreadyOver, TooManyAffected)
 TAKING = (*TIME, AffectedChanged, DecidedTwice, TargetRequired, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy)
 
 
-def _leaves(request: Request) -> Leaves:
-    leaves: Leaves = request.app.state.leaves
-    return leaves
-
-
-UseCases = Annotated[Leaves, Depends(_leaves)]
+UseCases = Annotated[Leaves, use_case(Leaves)]
 
 
 @router.post("/preview", response_model=PreviewOut, responses=refusals(*TIME), summary="What a leave would hit")

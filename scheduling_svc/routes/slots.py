@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 
 from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
 from scheduling_svc.domain.slots import Explanation, SlotList
@@ -17,15 +17,11 @@ from shared.kit import routes
 from shared.kit.access import Account, Public
 from shared.kit.paging import BadCursor
 from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Calendar"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=200, description="The `next` of the list before.")]
-
-
-def _slots(request: Request) -> Slots:
-    slots: Slots = request.app.state.slots
-    return slots
 
 
 def _question(
@@ -40,7 +36,7 @@ def _question(
     return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit, after=place_of(after))
 
 
-UseCases = Annotated[Slots, Depends(_slots)]
+UseCases = Annotated[Slots, use_case(Slots)]
 Question = Annotated[SlotQuestion, Depends(_question)]
 Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
 Word = Annotated[str | None, Query(min_length=1, max_length=200)]

@@ -1,64 +1,98 @@
-"""Refusals: why something was not done, by family; the families know no status number."""
+"""Refusals: the reasons why an operation was not carried out, grouped into families.
+
+The families know no HTTP status; `shared.kit.problems` maps each family to one.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Any, ClassVar
+from typing import Any
 
 
 class Refusal(Exception):
-    """A fact that stands against a wish. `code` is stable and public; `facts` travel to the client as they are."""
+    """An operation was refused.
 
-    code: ClassVar[str] = "refused"
-    title: ClassVar[str] = "Refused"
+    `code` is public and stable, `detail` is a sentence for people, and `facts` are members of the problem document. Subclasses declare
+    `code` and `detail`; both can be replaced per instance, which is how the refusal of another service is passed on.
+    """
 
-    def __init_subclass__(cls) -> None:
-        words = re.findall(r"[A-Z][a-z0-9]*", cls.__name__)
-        cls.code = cls.__dict__.get("code", "_".join(words).lower())
-        cls.title = " ".join(words).capitalize()
+    code: str = "refused"
+    detail: str = "The request was refused."
 
-    def __init__(self, detail: str | None = None, **facts: Any) -> None:
-        self.detail = detail or " ".join((type(self).__doc__ or self.title).split())
+    def __init__(self, detail: str | None = None, *, code: str | None = None, **facts: Any) -> None:
+        if code is not None:
+            self.code = code
+        if detail:
+            self.detail = detail
         self.facts = facts
         super().__init__(self.detail)
 
+    @property
+    def title(self) -> str:
+        """The words of the code: `slot_taken` reads "Slot taken"."""
+        return self.code.replace("_", " ").capitalize()
+
 
 class Invalid(Refusal):
-    """A value is wrong. `errors` is a list of `{pointer, code, detail}`."""
+    """A value in the request is wrong. The fact `errors` lists `{pointer, code, detail}`; the fact `pointer` names one field."""
+
+    code = "invalid"
+    detail = "A value in the request is wrong."
 
 
 class Unauthenticated(Refusal):
-    """This needs a valid access token."""
+    """The request carries no valid access token."""
+
+    code = "unauthenticated"
+    detail = "This request needs a valid access token."
 
 
 class Forbidden(Refusal):
-    """Your role may not do this."""
+    """The caller may not do this."""
+
+    code = "forbidden"
+    detail = "Your role may not do this."
 
 
 class NotFound(Refusal):
-    """It does not exist, or it is not yours."""
+    """The resource does not exist, or the caller may not know that it does."""
+
+    code = "not_found"
+    detail = "The resource does not exist, or it is not yours."
 
 
 class Conflict(Refusal):
-    """The state of things stands against it."""
+    """The current state does not allow the operation."""
+
+    code = "conflict"
+    detail = "The current state does not allow this operation."
 
 
 class Stale(Refusal):
-    """It has changed since you read it."""
+    """The caller's version of the resource is not the current one. The fact `version` is the current version."""
 
     code = "stale_version"
+    detail = "The resource has changed since you read it."
 
 
 class PreconditionRequired(Refusal):
-    """Send If-Match with the version that you read."""
+    """The If-Match header is missing."""
+
+    code = "precondition_required"
+    detail = "Send If-Match with the version that you read."
 
 
 class TooMany(Refusal):
-    """Too many requests; `retry_after` seconds from now it may work."""
+    """The caller sent too many requests. The fact `retry_after` is in seconds."""
+
+    code = "too_many"
+    detail = "Too many requests; retry after the time in Retry-After."
 
 
 class Unavailable(Refusal):
-    """Something this needs does not answer now; `retry_after` seconds from now it may."""
+    """A dependency does not answer. The fact `retry_after` is in seconds."""
+
+    code = "unavailable"
+    detail = "Something that this request needs does not answer now; retry after the time in Retry-After."
 
 
 FAMILIES: tuple[type[Refusal], ...] = (
@@ -74,13 +108,7 @@ FAMILIES: tuple[type[Refusal], ...] = (
 )
 
 
-class ResourceNotFound(NotFound):
-    """It does not exist, or it is not yours."""
-
-    code = "not_found"
-
-
 def require_version(current: int, expected: int | None) -> None:
-    """Refuses with `stale_version` when the caller saw another version; None means the caller did not say."""
+    """Raise Stale when the caller read another version than `current`; `expected` is None when the caller did not say."""
     if expected is not None and expected != current:
         raise Stale(version=current)

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import email_validator
 from pydantic import (
@@ -57,6 +57,11 @@ def _parsed(text: str) -> datetime:
 def format_instant(instant: datetime) -> str:
     """An instant on the wire: UTC, to the second."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def local_start(instant: datetime, time_zone: str) -> str:
+    """Return the wall-clock time of an instant in an IANA zone, to the minute: `2026-03-09T09:00`."""
+    return instant.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%dT%H:%M")
 
 
 def _zone(value: str) -> str:

@@ -1,81 +1,97 @@
-"""Who may call: a type in a route's signature."""
+"""Who may call a route: a type in the route's signature."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.base import SecurityBase
 
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Forbidden, Invalid, PreconditionRequired, Unauthenticated
-from shared.kit.ids import new_id
+from shared.contracts.refusals import Forbidden, Unauthenticated
+from shared.kit.requests import ServiceRequest
 
-TAG = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
-bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False, scheme_name="bearer")
+BEARER = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False, scheme_name="bearer")
 
 
-class NotYourRole(Forbidden):
-    """Your role may not do this."""
+class RoleNotAllowed(Forbidden):
+    """Raised when the caller's role may not use a route."""
 
     code = "forbidden"
+    detail = "Your role may not do this."
 
 
 class NotYours(Forbidden):
-    """This is someone else's."""
+    """Raised when the resource in the path belongs to another person."""
+
+    code = "not_yours"
+    detail = "This belongs to somebody else."
 
 
-class BadIfMatch(Invalid):
-    """If-Match takes one entity tag as it was sent, such as "3"."""
+async def authenticate(request: ServiceRequest) -> None:
+    """Verify the bearer token, if one was sent, and set `request.caller`.
+
+    Raises Unauthenticated for a malformed header or an invalid token, on public routes too.
+    """
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        return
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    request.caller = await request.app.state.verifier.verify(token)
 
 
-async def authenticate(request: Request) -> Caller | None:
-    """The caller behind the bearer token, if one was sent; a bad one is refused on public routes too."""
-    if "caller" not in request.scope:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme and (scheme.lower() != "bearer" or not token.strip()):
-            raise Unauthenticated
-        request.scope["caller"] = await request.app.state.verifier.caller(token.strip()) if scheme else None
-    caller: Caller | None = request.scope["caller"]
-    return caller
+class OptionalCaller(SecurityBase):
+    """A dependency that returns the caller, or None where the request carries no token."""
+
+    model, scheme_name = BEARER.model, BEARER.scheme_name
+
+    async def __call__(self, request: ServiceRequest) -> Caller | None:
+        return request.caller
 
 
-class RequireRole:
-    """A dependency that admits some roles, or some services by name, and gives the caller. Routes run it before they read the body."""
+class RequireRole(SecurityBase):
+    """A dependency that returns the caller if their role, or the service that calls, is among those named.
 
-    def __init__(self, *roles: Role, clients: tuple[str, ...] = ()) -> None:
-        self.roles, self.clients = frozenset(roles), frozenset(clients)
+    Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for others.
+    """
 
-    async def __call__(self, request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller:
-        caller = await authenticate(request)
+    model, scheme_name = BEARER.model, BEARER.scheme_name
+
+    def __init__(self, *roles: Role, services: tuple[str, ...] = ()) -> None:
+        self.roles, self.services = frozenset(roles), frozenset(services)
+
+    async def __call__(self, request: ServiceRequest) -> Caller:
+        caller = request.caller
         if caller is None:
             raise Unauthenticated
-        if not self._admits(caller):
-            raise NotYourRole
+        if not (caller.client in self.services if caller.role is Role.SERVICE else caller.role in self.roles):
+            raise RoleNotAllowed
         return caller
-
-    def _admits(self, caller: Caller) -> bool:
-        return caller.client in self.clients if caller.role is Role.SERVICE else caller.role in self.roles
 
 
 class RequireOwner(RequireRole):
-    """As Only, for what belongs to the person whose id stands in the path: that person in one role, and admins."""
+    """As RequireRole, for a resource of the person whose id is the path parameter `parameter`: that person in `role`, and admins.
+
+    Raises NotYours for another person.
+    """
 
     def __init__(self, role: Role, parameter: str) -> None:
         super().__init__(role, Role.ADMIN)
         self.parameter = parameter
 
-    async def __call__(self, request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller:
+    async def __call__(self, request: ServiceRequest) -> Caller:
         caller = await super().__call__(request)
-        if not caller.is_admin and _as_id(request.path_params[self.parameter]) != caller.id:
+        if not caller.is_admin and _parse_uuid(request.path_params[self.parameter]) != caller.id:
             raise NotYours
         return caller
 
 
-def _as_id(text: str) -> UUID | None:
+def _parse_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
@@ -83,48 +99,12 @@ def _as_id(text: str) -> UUID | None:
 
 
 def require_services(*names: str) -> RequireRole:
-    """For `/internal` routes."""
-    return RequireRole(clients=tuple(map(str, names)))
-
-
-async def _anyone(request: Request, _token: Annotated[str | None, Depends(bearer)] = None) -> Caller | None:
-    return await authenticate(request)
-
-
-def read_if_match(request: Request) -> int | None:
-    """The version in If-Match, None when absent or `*`; anything but one tag of ours matches nothing and is refused."""
-    tag = request.headers.get("if-match", "").strip()
-    if tag in {"", "*"}:
-        return None
-    if not TAG.fullmatch(tag):
-        raise BadIfMatch(pointer="/If-Match")
-    return int(tag.strip('"'))
-
-
-class IfMatchHeader:
-    """If-Match must be there (428); gives the version, or None for `*`."""
-
-    def __call__(self, request: Request) -> int | None:
-        if not request.headers.get("if-match", "").strip():
-            raise PreconditionRequired
-        return read_if_match(request)
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyId:
-    """The id for what a POST makes: the same again when the same caller repeats it with the same Idempotency-Key."""
-
-    id: UUID
-    keyed: bool = False
-
-
-def _once(request: Request) -> IdempotencyId:
-    keyed: UUID | None = request.scope.get("once")
-    return IdempotencyId(keyed or new_id(), keyed is not None)
+    """Return the dependency of an `/internal` route that only these services may call."""
+    return RequireRole(services=tuple(map(str, names)))
 
 
 EVERY_ROLE = (Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN)
-Public = Annotated[Caller | None, Depends(_anyone)]
+Public = Annotated[Caller | None, Depends(OptionalCaller())]
 Account = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE))]
 Patient = Annotated[Caller, Depends(RequireRole(Role.PATIENT))]
 Doctor = Annotated[Caller, Depends(RequireRole(Role.DOCTOR))]
@@ -133,6 +113,3 @@ DoctorOrStaff = Annotated[Caller, Depends(RequireRole(Role.DOCTOR, Role.RECEPTIO
 PatientOrStaff = Annotated[Caller, Depends(RequireRole(Role.PATIENT, Role.RECEPTION, Role.ADMIN))]
 Staff = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN))]
 Admin = Annotated[Caller, Depends(RequireRole(Role.ADMIN))]
-IfMatch = Annotated[int | None, Depends(read_if_match)]
-RequireIfMatch = Annotated[int | None, Depends(IfMatchHeader())]
-OperationId = Annotated[IdempotencyId, Depends(_once)]

@@ -28,9 +28,9 @@ class Breaker:
             self.rests_until = self.monotonic() + REST_SECONDS
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         self.failures = 0
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         self.failures += 1
         self.rests_until = self.monotonic() + REST_SECONDS

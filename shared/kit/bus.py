@@ -16,11 +16,11 @@ Handler = Callable[[Any], Awaitable[Any]]
 Handlers = Mapping[type[Event], Handler]
 
 
-class Undelivered(Exception):
+class PublishFailed(Exception):
     """The bus did not take a message: no queue wants it yet, or the broker does not answer. It is to be published again."""
 
 
-class Unroutable(Undelivered):
+class Unroutable(PublishFailed):
     """The bus answers, but no queue wants the message yet."""
 
 
@@ -37,7 +37,7 @@ class Bus(Protocol):
     async def subscribe(self, queue: str, handlers: Handlers) -> None:
         """A durable queue that the instances of a service share: each message to one of them, retried later when its handler fails."""
 
-    async def listen(self, handlers: Handlers) -> None:
+    async def subscribe_broadcast(self, handlers: Handlers) -> None:
         """Every message to this very instance, while it lives; nothing is kept for it."""
 
     async def check(self) -> None:

@@ -74,17 +74,17 @@ class EmbeddedBus:
             self._wake[queue], self._busy[queue] = asyncio.Event(), asyncio.Lock()
             self._tasks.append(asyncio.create_task(self._deliver(queue), name=f"bus {queue}"))
 
-    async def listen(self, handlers: Handlers) -> None:
+    async def subscribe_broadcast(self, handlers: Handlers) -> None:
         self._listeners.append(handlers)
 
     async def check(self) -> None:
         await self._rows("SELECT 1", ())
 
-    async def drain(self) -> int:
+    async def deliver_due(self) -> int:
         """Delivers all that is due now; returns how many it delivered."""
         return sum([await self._drained(queue) for queue in list(self._queues)])
 
-    async def dead(self) -> Sequence[Any]:
+    async def dead_letters(self) -> Sequence[Any]:
         """What no handler could take: (queue, message id, body, why)."""
         return await self._rows("SELECT queue, message_id, body, why FROM deliveries WHERE dead = 1 ORDER BY seq", ())
 

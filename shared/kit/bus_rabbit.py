@@ -12,7 +12,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, PublishError
 
-from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, InvalidMessage, Undelivered, Unroutable, dispatch_message
+from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, InvalidMessage, PublishFailed, Unroutable, dispatch_message
 from shared.kit.logs import log
 
 TIMEOUT = 5
@@ -55,7 +55,7 @@ class RabbitBus:
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         """Returns after the broker's confirm; one publish at a time on the channel."""
         if self._exchange is None:
-            raise Undelivered("the broker does not answer")
+            raise PublishFailed("the broker does not answer")
         await self._put(self._exchange, topic, message_id, body)
 
     async def _put(self, exchange: Any, key: str, message_id: str | None, body: bytes, headers: dict[str, Any] | None = None) -> None:
@@ -72,17 +72,17 @@ class RabbitBus:
         except PublishError as why:
             raise Unroutable("no queue wants it yet") from why
         except FAILURES as why:
-            raise Undelivered(f"{type(why).__name__}: {why}") from why
+            raise PublishFailed(f"{type(why).__name__}: {why}") from why
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None:
         await self._wish(queue, handlers)
 
-    async def listen(self, handlers: Handlers) -> None:
+    async def subscribe_broadcast(self, handlers: Handlers) -> None:
         await self._wish(None, handlers)
 
     async def check(self) -> None:
         if self._connection is None or not self._connection.connected.is_set():
-            raise Undelivered("the broker does not answer")
+            raise PublishFailed("the broker does not answer")
 
     async def _wish(self, queue: str | None, handlers: Handlers) -> None:
         self._wishes.append((queue, handlers))
@@ -144,6 +144,6 @@ class RabbitBus:
         try:
             headers = {ATTEMPT: attempt + 1, "x-careslot-why": repr(why)[:500]}
             await self._put(self._channel.default_exchange, target, message.message_id, message.body, headers)
-        except Undelivered:
+        except PublishFailed:
             return False
         return True

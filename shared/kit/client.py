@@ -23,19 +23,19 @@ UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout)  # nobody heard it: harml
 M = TypeVar("M", bound=BaseModel)
 
 
-class Token(Protocol):
+class TokenSource(Protocol):
     """A service's own access token."""
 
     async def __call__(self) -> str: ...
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """It was refused: the next call gives a new one."""
 
 
 class ServiceClient:
     """One neighbour service. Its instances are asked in turn; one that fails is left alone for a while."""
 
-    def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: Token | None) -> None:
+    def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: TokenSource | None) -> None:
         self._service, self._urls, self._http, self._token = service, list(urls), http, token
         self._breakers = {url: Breaker() for url in self._urls}
         self._flights = asyncio.Semaphore(64)
@@ -44,7 +44,7 @@ class ServiceClient:
     async def get(self, path: str, answer: type[M], **params: Any) -> M:
         return answer.model_validate(await self.call("GET", path, params=params))
 
-    async def find(self, path: str, answer: type[M]) -> M | None:
+    async def get_or_none(self, path: str, answer: type[M]) -> M | None:
         """As `get`, None where the neighbour knows of no such thing."""
         try:
             return await self.get(path, answer)
@@ -72,11 +72,11 @@ class ServiceClient:
             async with asyncio.timeout(seconds), self._flights:
                 response = await self._http.request(method, url + path, json=payload, params=params, data=data, headers=headers)
         except (httpx.TransportError, TimeoutError):
-            self._breakers[url].failed()
+            self._breakers[url].record_failure()
             raise
-        self._breakers[url].succeeded()
+        self._breakers[url].record_success()
         if response.status_code == 401 and self._token is not None:
-            self._token.forget()
+            self._token.discard()
         return _content(response)
 
     def _next(self) -> str:
@@ -113,7 +113,7 @@ class ServiceToken:
                 self._token, self._renew_at = answer["access_token"], now + answer["expires_in"] - 60
             return self._token
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         self._renew_at = 0.0
 
 

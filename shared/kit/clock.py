@@ -24,9 +24,9 @@ class MovableClock:
     def __call__(self) -> datetime:
         return self._base + (system_clock() - self._put_at if self._running else timedelta())
 
-    def put(self, at: datetime) -> None:
+    def set(self, at: datetime) -> None:
         """From now on the time is `at` (aware), going on from there."""
         self._base, self._put_at = at.astimezone(UTC), system_clock()
 
-    def forward(self, by: timedelta) -> None:
-        self.put(self() + by)
+    def advance(self, by: timedelta) -> None:
+        self.set(self() + by)

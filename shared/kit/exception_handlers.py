@@ -1,4 +1,4 @@
-"""Every corner of an app answers with problem documents: refusals, wrong inputs, unknown paths, crashes."""
+"""Exception handlers: every failed request is answered with a problem document."""
 
 from __future__ import annotations
 
@@ -6,51 +6,62 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from shared.contracts.refusals import Refusal
-from shared.kit.logs import log
+from shared.contracts.refusals import Refusal, Unavailable
+from shared.kit.logs import log_event
 from shared.kit.problems import from_validation, json_problem, problem_document, problem_response
+from shared.kit.retry import TransactionAborted
 
-TITLES = {
-    400: "Malformed request",
-    404: "No such resource",
-    405: "Method not allowed",
-    413: "Content too large",
-    415: "Unsupported media type",
+HTTP_CODES = {
+    400: "malformed_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
 }
-CODES = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}
+HTTP_DETAILS = {
+    400: "The request is malformed.",
+    404: "There is no such resource.",
+    405: "The resource does not have this method.",
+    413: "The body is larger than this API accepts.",
+    415: "The media type is not supported.",
+}
 
 
-def install(app: FastAPI) -> None:
-    """Every corner of the app answers with problem documents."""
-
-    async def on_refusal(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refusal)
-        return _private(request, problem_response(error, request.url.path))
-
-    async def on_validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return _private(request, problem_response(from_validation(error), request.url.path))
-
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        title = TITLES.get(error.status_code, "Refused")
-        code = CODES.get(error.status_code, "refused")
-        return json_problem(
-            error.status_code, problem_document(error.status_code, code, title, f"{title}.", request.url.path), error.headers
-        )
-
-    app.add_exception_handler(Refusal, on_refusal)
-    app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(HTTPException, on_http)
+def install_exception_handlers(app: FastAPI) -> None:
+    """Answer refusals, validation errors, Starlette's HTTP exceptions and lost races with problem documents."""
+    app.add_exception_handler(Refusal, _handle_refusal)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(TransactionAborted, _handle_aborted_transaction)
 
 
-def _private(request: Request, response: Response) -> Response:
-    if request.scope.get("caller") is not None:
-        response.headers["Cache-Control"] = "no-store"
-    return response
+async def _handle_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem_response(error, request.url.path)
 
 
-def crashed(instance: str) -> Response:
-    """500 with no detail; the log has it."""
-    log.exception("unhandled")
-    return json_problem(500, problem_document(500, "internal_error", "Internal error", "Something went wrong on our side.", instance))
+async def _handle_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem_response(from_validation(error), request.url.path)
+
+
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    code = HTTP_CODES.get(status, "refused")
+    title = code.replace("_", " ").capitalize()
+    document = problem_document(status, code, title, HTTP_DETAILS.get(status, "The request was refused."), request.url.path)
+    return json_problem(status, document, error.headers)
+
+
+async def _handle_aborted_transaction(request: Request, error: Exception) -> Response:
+    """Answer 503: a use case did not retry its transaction. That is a fault of ours, so it is logged."""
+    log_event("transaction_not_retried", 40, error=error)
+    return problem_response(Unavailable("The database is too busy.", retry_after=1), request.url.path)
+
+
+def internal_error_response(instance: str, error: Exception) -> Response:
+    """Log an unexpected exception and return a 500 without any detail of it."""
+    log_event("unhandled_exception", 40, error=error)
+    document = problem_document(500, "internal_error", "Internal error", "An unexpected error occurred.", instance)
+    return json_problem(500, document)

@@ -1,4 +1,4 @@
-"""Idempotency-Key: the first answer to a keyed POST, kept and given again (draft-ietf-httpapi-idempotency-key-header)."""
+"""Idempotency-Key: the first response to a keyed POST is stored and sent again (draft-ietf-httpapi-idempotency-key-header)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Annotated, Protocol
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Depends, Response
 
-from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
-from shared.kit.ids import derive_id
+from shared.kit.ids import derive_id, new_id
+from shared.kit.requests import ServiceRequest
 from shared.kit.retry import retry_transaction
 
 STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
@@ -24,83 +24,110 @@ KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class IdempotencyKeyReused(Invalid):
-    """This Idempotency-Key was used with another request."""
+    """Raised when the key was used with another request."""
+
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was used with another request."
 
 
 class BadIdempotencyKey(Invalid):
-    """Idempotency-Key takes 1 to 255 printable characters."""
+    """Raised when the key is empty, too long or not printable."""
+
+    code = "bad_idempotency_key"
+    detail = "Idempotency-Key takes 1 to 255 printable characters."
 
 
 class RequestInProgress(Conflict):
-    """The first request with this Idempotency-Key is still running."""
+    """Raised when the first request with this key has not finished."""
+
+    code = "request_in_progress"
+    detail = "The first request with this Idempotency-Key is still running."
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """An answer as it left."""
+    """A response as it was sent."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     @classmethod
-    def of(cls, response: Response) -> StoredResponse:
+    def from_response(cls, response: Response) -> StoredResponse:
         headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
         return cls(response.status_code, headers, bytes(response.body))
 
-    def again(self) -> Response:
+    def replay(self) -> Response:
+        """Return the response again, marked with `Idempotent-Replayed: true`."""
         return Response(self.body, self.status, {**self.headers, "Idempotent-Replayed": "true"})
 
 
 class IdempotencyStore(Protocol):
-    """Where keys and answers are kept, at least 24 h."""
+    """Stores keys and responses for at least 24 h."""
 
     async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
-        """None: the key is the caller's to run now. Refuses with IdempotencyKeyReused or RequestInProgress."""
+        """Return None when the caller may run the request now, or the stored response.
 
-    async def keep(self, key_id: UUID, answer: StoredResponse) -> None: ...
+        Raises IdempotencyKeyReused or RequestInProgress.
+        """
+
+    async def save_response(self, key_id: UUID, response: StoredResponse) -> None: ...
 
     async def release(self, key_id: UUID) -> None: ...
 
 
-def key_id(request: Request, caller: Caller | None) -> UUID | None:
-    """Identity of a keyed wish: the caller, the route and the key; None without a caller or a key, or where it is no POST."""
-    key = request.headers.get("idempotency-key")
-    if key is None or caller is None or request.method != "POST":
-        return None
+@dataclass(frozen=True, slots=True)
+class IdempotencyId:
+    """The id of what a POST creates. It is the same whenever the same caller repeats the request with the same key."""
+
+    id: UUID
+    is_keyed: bool = False
+
+
+async def _operation_id(request: ServiceRequest) -> IdempotencyId:
+    keyed = request.operation_id
+    return IdempotencyId(keyed or new_id(), keyed is not None)
+
+
+OperationId = Annotated[IdempotencyId, Depends(_operation_id)]
+
+
+async def run_once(request: ServiceRequest, run: Callable[[], Awaitable[Response]]) -> Response:
+    """Run the request, or replay the response of the first request with the same caller, route and key.
+
+    Requests without a caller or a key, and methods other than POST, always run. Responses that failed on our side, that ask to retry or
+    that must not be stored (tokens) are not kept, nor is anything when `run` raises.
+    """
+    key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    if key is None or request.caller is None:
+        return await run()
     if not KEY.fullmatch(key):
         raise BadIdempotencyKey(pointer="/Idempotency-Key")
-    return derive_id(caller.id, request.url.path, key)
-
-
-async def run_once(request: Request, caller: Caller | None, run: Callable[[], Awaitable[Response]]) -> Response:
-    """Runs the request, or gives the answer of the first one. What failed on our side, was malformed or is secret is not kept."""
-    wish = key_id(request, caller)
-    if wish is None:
-        return await run()
-    answers: IdempotencyStore = request.app.state.answers
-    fingerprint = await _fingerprint(request)
-    known = await retry_transaction(lambda: answers.claim(wish, fingerprint))
-    if known is not None:
-        return known.again()
-    request.scope["once"] = wish
+    store: IdempotencyStore = request.app.state.idempotency
+    key_id, fingerprint = derive_id(request.caller.id, request.url.path, key), await _fingerprint(request)
+    stored = await retry_transaction(lambda: store.claim(key_id, fingerprint))
+    if stored is not None:
+        return stored.replay()
+    request.operation_id = key_id
     try:
         response = await run()
     except BaseException:
-        await retry_transaction(lambda: answers.release(wish))
+        await retry_transaction(lambda: store.release(key_id))
         raise
-    await retry_transaction(lambda: answers.keep(wish, StoredResponse.of(response)) if _may_be_kept(response) else answers.release(wish))
+    if _may_be_stored(response):
+        await retry_transaction(lambda: store.save_response(key_id, StoredResponse.from_response(response)))
+    else:
+        await retry_transaction(lambda: store.release(key_id))
     return response
 
 
-def _may_be_kept(response: Response) -> bool:
-    """Not what may be otherwise in a moment, nor what a route says is not to be stored: tokens."""
-    passing = response.status_code == 429 or response.status_code >= 500
-    return not passing and "no-store" not in response.headers.get("cache-control", "")
+def _may_be_stored(response: Response) -> bool:
+    is_temporary = response.status_code == 429 or response.status_code >= 500
+    return not is_temporary and "no-store" not in response.headers.get("cache-control", "")
 
 
-async def _fingerprint(request: Request) -> str:
-    seen = b"\0".join(
-        (request.url.path.encode(), request.url.query.encode(), request.headers.get("if-match", "").encode(), await request.body())
-    )
-    return hashlib.sha256(seen).hexdigest()
+async def _fingerprint(request: ServiceRequest) -> str:
+    """Return a digest of what makes two requests the same: path, query, If-Match and body."""
+    url, if_match = request.url, request.headers.get("if-match", "")
+    parts = (url.path.encode(), url.query.encode(), if_match.encode(), await request.body())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects import mysql
 
-from shared.kit.sql import Id, LongText, UtcDateTime, binary_string
+from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
-Sequence = BigInteger().with_variant(Integer, "sqlite")
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class InfrastructureTables:
     outbox: Table
     inbox: Table
     leases: Table
-    answers: Table
+    idempotency_keys: Table
 
 
 def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
@@ -25,10 +25,10 @@ def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
     outbox = Table(
         "outbox",
         metadata,
-        Column("seq", Sequence, primary_key=True, autoincrement=True),
+        Column("seq", RowNumber, primary_key=True, autoincrement=True),
         Column("event_id", Id, nullable=False, unique=True),
         Column("topic", binary_string(100), nullable=False),
-        Column("body", LongText, nullable=False),
+        Column("body", MediumText, nullable=False),
         Column("created_at", UtcDateTime, nullable=False),
         Column("published_at", UtcDateTime),
         Index("outbox_waiting", "published_at", "seq"),

@@ -1,4 +1,4 @@
-"""Jobs: what a service does when the clock ticks or something nudges it; each under a lease."""
+"""Jobs: work that a service does at intervals, or at once when it is woken, on one instance at a time."""
 
 from __future__ import annotations
 
@@ -13,95 +13,114 @@ from shared.kit.leases import LeaseHolder
 from shared.kit.logs import log
 from shared.kit.retry import TransactionAborted
 
+MOST_ROUNDS = 1000
 Work = Callable[[], Awaitable[int]]
+"""Does some of what is due and returns how many things it did; 0 means that nothing is left to do now."""
 
 
 @dataclass(slots=True)
 class Job:
-    """`work` returns how many things it did; while it did some it runs again at once."""
+    """Runs `work` every `every_seconds`, at once when it is woken, and again at once while it returns more than 0.
+
+    With a `holder` it runs only on the instance that holds the lease of the job's name.
+    """
 
     name: str
     work: Work
     every_seconds: float
     holder: LeaseHolder | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    done: int = 0
+    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _running: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _total_done: int = field(default=0, init=False)
 
-    async def once(self) -> int:
-        """One run, after the one that is under way; what was done since this was asked for, by both."""
-        before = self.done
-        async with self.turn:
-            self.done += await self._run()
-        return self.done - before
+    def wake(self) -> None:
+        """Make the job run now, or once more if it is running."""
+        self._woken.set()
 
-    async def _run(self) -> int:
-        """If this instance holds the lease. A failure is logged and tried again at the next tick."""
+    async def run_once(self) -> int:
+        """Run the job once, after a run that is already under way.
+
+        Returns what both runs did since this call: a caller that waits for the system to become idle must not overlook the first one.
+        """
+        before = self._total_done
+        async with self._running:
+            self._total_done += await self._run_if_leased()
+        return self._total_done - before
+
+    async def run_forever(self) -> None:
+        """Run the job at its interval until the task is cancelled."""
+        while True:
+            self._woken.clear()
+            with propagate_cancellation():
+                done = await self.run_once()
+            if not done:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.every_seconds):  # asyncio.wait_for can lose a cancellation: see propagate_cancellation
+                        await self._woken.wait()
+
+    async def _run_if_leased(self) -> int:
+        """A failure is logged and counts as nothing done; the job runs again at its next interval."""
         try:
-            if self.holder is not None and not await self.holder.holds(self.name):
+            if self.holder is not None and not await self.holder.acquire(self.name):
                 return 0
             return await self.work()
-        except (Refusal, TransactionAborted, OSError, TimeoutError) as why:
-            log.warning("job waits", extra={"facts": {"job": self.name, "why": repr(why)}})
+        except (Refusal, TransactionAborted, OSError, TimeoutError) as error:
+            log.warning("job_postponed", extra={"facts": {"job": self.name, "error": repr(error)}})
         except Exception:
-            log.exception("job failed", extra={"facts": {"job": self.name}})
+            log.exception("job_failed", extra={"facts": {"job": self.name}})
         return 0
-
-    async def forever(self) -> None:
-        while True:
-            self.wake.clear()
-            with propagate_cancellation():
-                did = await self.once()
-            if not did:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self.every_seconds):  # not wait_for: see heeded
-                        await self.wake.wait()
 
 
 class BackgroundWork:
-    """All that moves by itself in one process, so that development and tests can wait for it to come to rest."""
+    """All jobs and message queues of one process, so that development and tests can wait until nothing is left to do."""
 
     def __init__(self) -> None:
-        self.works: list[Work] = []
+        self._works: list[Work] = []
 
-    async def settle(self) -> int:
-        """Runs every job and delivers every message until a whole round does nothing; returns the rounds (at most 1,000)."""
-        for rounds in range(1, 1000):
-            if not sum([await work() for work in list(self.works)]):
+    def add(self, work: Work) -> None:
+        """Include `work` in `run_until_idle`."""
+        self._works.append(work)
+
+    def remove(self, work: Work) -> None:
+        """Leave `work` out from now on."""
+        self._works.remove(work)
+
+    async def run_until_idle(self) -> int:
+        """Run everything in rounds until a whole round does nothing. Returns the number of rounds, at most MOST_ROUNDS."""
+        for rounds in range(1, MOST_ROUNDS):
+            if not sum([await work() for work in list(self._works)]):
                 return rounds
-        return 1000
+        return MOST_ROUNDS
 
 
 class Jobs:
-    """The jobs of one service instance; runs them while entered."""
+    """The jobs of one service instance. They run while it is entered with `async with`; on leaving, their leases are released."""
 
-    def __init__(self, pulse: BackgroundWork | None = None) -> None:
+    def __init__(self, background_work: BackgroundWork | None = None) -> None:
+        self._background_work = background_work
         self._jobs: list[Job] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._pulse = pulse
-        self._holders: list[LeaseHolder] = []
 
     def add(self, name: str, work: Work, *, every_seconds: float, holder: LeaseHolder | None = None) -> Callable[[], None]:
-        """Adds a job and gives its nudge."""
+        """Add a job before entering. Returns the function that wakes it."""
         job = Job(name, work, every_seconds, holder)
         self._jobs.append(job)
-        if holder is not None and holder not in self._holders:
-            self._holders.append(holder)
-        return job.wake.set
+        return job.wake
 
     async def __aenter__(self) -> Jobs:
-        self._tasks = [asyncio.create_task(job.forever(), name=job.name) for job in self._jobs]
-        if self._pulse is not None:
-            self._pulse.works += [job.once for job in self._jobs]
+        self._tasks = [asyncio.create_task(job.run_forever(), name=job.name) for job in self._jobs]
+        if self._background_work is not None:
+            for job in self._jobs:
+                self._background_work.add(job.run_once)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._pulse is not None:
-            mine = [job.once for job in self._jobs]
-            self._pulse.works = [work for work in self._pulse.works if work not in mine]
-        for holder in self._holders:
-            with suppress(Exception):
-                await holder.give_back()
+        if self._background_work is not None:
+            for job in self._jobs:
+                self._background_work.remove(job.run_once)
+        for holder in {id(job.holder): job.holder for job in self._jobs if job.holder is not None}.values():
+            with suppress(Exception):  # a lease that cannot be released ends by itself
+                await holder.release_all()

@@ -13,10 +13,10 @@ TERM = timedelta(seconds=15)
 class Leases(Protocol):
     """Where leases are kept."""
 
-    async def take(self, name: str, holder: str) -> bool:
+    async def acquire(self, name: str, holder: str) -> bool:
         """True: `holder` has it for TERM from now."""
 
-    async def give_back(self, holder: str) -> None: ...
+    async def release_all(self, holder: str) -> None: ...
 
 
 class LeaseHolder:
@@ -26,13 +26,13 @@ class LeaseHolder:
         self._leases, self._name, self._now = leases, name, now
         self._until: dict[str, datetime] = {}
 
-    async def holds(self, job: str) -> bool:
+    async def acquire(self, job: str) -> bool:
         """True while this instance may do the job for at least half a term from now."""
         now = self._now()
         if not now < self._until.get(job, now) - TERM / 2 < now + TERM:
-            self._until[job] = now + TERM if await self._leases.take(job, self._name) else now
+            self._until[job] = now + TERM if await self._leases.acquire(job, self._name) else now
         return self._until[job] > now
 
-    async def give_back(self) -> None:
+    async def release_all(self) -> None:
         self._until.clear()
-        await self._leases.give_back(self._name)
+        await self._leases.release_all(self._name)

@@ -12,13 +12,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.logs import log_event, traceparent
 from shared.kit.sql import Database, insert_if_absent
 
-KEPT_FOR = timedelta(days=7)
+RETENTION = timedelta(days=7)
 BATCH = 200
 
 
@@ -27,7 +27,7 @@ class SqlTransaction:
     """What every service's transaction can do beside its own verbs."""
 
     connection: AsyncConnection
-    plumbing: InfrastructureTables
+    tables: InfrastructureTables
     source: str
     now: Clock
 
@@ -35,11 +35,11 @@ class SqlTransaction:
         """The event leaves when this transaction is committed, and not otherwise."""
         body = json.dumps(event.to_cloudevent(self.source, traceparent.get()))
         row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
-        await self.connection.execute(insert(self.plumbing.outbox).values(row))
+        await self.connection.execute(insert(self.tables.outbox).values(row))
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Records that this transaction is the effect of an event; False when one was already."""
-        return await insert_if_absent(self.connection, insert(self.plumbing.inbox).values(event_id=event_id, handled_at=self.now()))
+        return await insert_if_absent(self.connection, insert(self.tables.inbox).values(event_id=event_id, handled_at=self.now()))
 
 
 @dataclass(slots=True)
@@ -47,11 +47,11 @@ class Relay:
     """Carries the outbox to the bus, in order, marking each event after the broker confirmed it."""
 
     database: Database
-    plumbing: InfrastructureTables
+    tables: InfrastructureTables
     bus: Bus
     now: Clock
 
-    async def publish(self) -> int:
+    async def publish_waiting(self) -> int:
         """Publishes some of what waits. Topics that no queue wants yet stay, and do not hold up the others; a silent bus ends the round."""
         unwanted: set[str] = set()
         done: list[int] = []
@@ -60,28 +60,28 @@ class Relay:
                 for row in rows:
                     if row.topic not in unwanted and await self._left(row, unwanted):
                         done.append(row.seq)
-        except Undelivered as why:
+        except PublishFailed as why:
             log_event("events wait", why=str(why))
         await self._mark(done)
         return len(done)
 
     async def _mark(self, done: list[int]) -> None:
-        outbox = self.plumbing.outbox
+        outbox = self.tables.outbox
         if done:
             async with self.database.write() as connection:
                 await connection.execute(update(outbox).where(outbox.c.seq.in_(done)).values(published_at=self.now()))
 
     async def prune(self) -> int:
         """Forgets what left, or was handled, more than a week ago."""
-        outbox, inbox, answers, before = self.plumbing.outbox, self.plumbing.inbox, self.plumbing.answers, self.now() - KEPT_FOR
+        outbox, inbox, answers, before = self.tables.outbox, self.tables.inbox, self.tables.idempotency_keys, self.now() - RETENTION
         async with self.database.write() as connection:
             await connection.execute(delete(outbox).where(outbox.c.published_at < before))
-            await connection.execute(delete(inbox).where(inbox.c.handled_at < before - KEPT_FOR))
+            await connection.execute(delete(inbox).where(inbox.c.handled_at < before - RETENTION))
             await connection.execute(delete(answers).where(answers.c.claimed_at < before))
         return 0
 
     async def _waiting(self, unwanted: set[str]) -> list[Any]:
-        outbox = self.plumbing.outbox
+        outbox = self.tables.outbox
         here = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unwanted)
         waiting = select(outbox).where(here).order_by(outbox.c.seq).limit(BATCH)
         async with self.database.read() as connection:

@@ -1,4 +1,4 @@
-"""Plugs: what a service may be given from outside instead of making it itself (the launcher's way to run all eight in one process)."""
+"""Overrides: what a service can be given instead of making it from its settings. The launcher uses them to run all eight in one process."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ Transport = Callable[[Service], httpx.AsyncBaseTransport]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """None means: the service makes its own from its settings. `holder` names this instance in leases."""
+    """A field that is None is made by the service from its settings. `instance_name` identifies this instance in leases."""
 
     bus: Bus | None = None
     transport: Transport | None = None
     clock: Clock = system_clock
     mailbox: Any = None
-    pulse: BackgroundWork | None = None
-    holder: str = field(default_factory=lambda: str(new_id()))
+    background_work: BackgroundWork | None = None
+    instance_name: str = field(default_factory=lambda: str(new_id()))
 
 
 @asynccontextmanager
 async def open_bus(url: str, clock: Clock, namespace: str = "") -> AsyncIterator[Bus]:
-    """The bus behind a URL: `amqp://...` or `memory:` (with a path: `memory:/data/bus.db`). Houses that share a broker have namespaces."""
+    """Open the event bus behind a URL: `amqp://...`, or `memory:` with an optional path (`memory:/data/bus.db`).
+
+    Installations that share a broker have different namespaces.
+    """
     if url.startswith("amqp"):
         from shared.kit.bus_rabbit import RabbitBus
 

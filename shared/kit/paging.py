@@ -1,4 +1,4 @@
-"""Pages: opaque cursors over a stable order with an id tie-break."""
+"""Pages of lists: opaque cursors over a stable order whose last column is an id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
@@ -15,52 +16,51 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts.refusals import Invalid
 
 T = TypeVar("T")
-R = TypeVar("R")
+Row = TypeVar("Row")
+DEFAULT_LIMIT, MAX_LIMIT, MAX_CURSOR_LENGTH = 25, 100, 1536
 
 
 class BadCursor(Invalid):
-    """`after` is not a cursor of this list."""
+    """Raised when `after` is not a cursor of this list."""
 
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """How much of a list, and from where. `after` is the sort key of the last row seen, id last."""
-
-    limit: int = 25
-    after: tuple[Any, ...] | None = None
-
-    def page(self, rows: Sequence[R], key: Callable[[R], tuple[Any, ...]]) -> Page[R]:
-        """A page from up to `limit + 1` rows in order: fetch one more than asked for, so that `next` is honest."""
-        items = list(rows[: self.limit])
-        more = len(rows) > self.limit
-        return Page(items=items, next=to_cursor(key(items[-1])) if more else None)
+    code = "bad_cursor"
+    detail = "`after` is not a cursor of this list."
 
 
 class Page(BaseModel, Generic[T]):
-    """`next` is null on the last page."""
+    """One page of a list. `next` is the cursor of the following page, null on the last one."""
 
     model_config = ConfigDict(from_attributes=True, arbitrary_types_allowed=True)
     items: list[T]
     next: str | None = None
 
 
-def next_of(result: object) -> str | None:
-    """The cursor of a list that goes on: of a page, or of an answer whose `next` is the key of its last row."""
-    following = getattr(result, "next", None)
-    return to_cursor(following) if isinstance(following, tuple) else following
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page a caller wants: `limit` items after the item whose sort key is `after` (texts, the id last; None for the first page)."""
+
+    limit: int = DEFAULT_LIMIT
+    after: tuple[str, ...] | None = None
+
+    def page(self, rows: Sequence[Row], key: Callable[[Row], tuple[Any, ...]]) -> Page[Row]:
+        """Return the page of up to `limit + 1` rows in order. Fetch one row more than `limit`."""
+        items = list(rows[: self.limit])
+        has_more = len(rows) > self.limit
+        return Page(items=items, next=encode_cursor(key(items[-1])) if has_more else None)
 
 
-def to_cursor(key: tuple[Any, ...]) -> str:
+def encode_cursor(key: tuple[Any, ...]) -> str:
+    """Return the cursor of a sort key."""
     text = json.dumps([str(part) if part is not None else None for part in key], ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def from_cursor(cursor: str) -> tuple[str, ...]:
-    """The key of a cursor, as strings; BadCursor when it is none of ours."""
+def decode_cursor(cursor: str) -> tuple[str, ...]:
+    """Return the sort key of a cursor as texts. Raises BadCursor."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         key = json.loads(text)
-        json.dumps(key, ensure_ascii=False).encode()  # a lone surrogate would reach the database
+        json.dumps(key, ensure_ascii=False).encode()  # A lone surrogate would make the database fail.
     except (binascii.Error, ValueError, RecursionError):
         raise BadCursor(pointer="/after") from None
     if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):
@@ -68,8 +68,24 @@ def from_cursor(cursor: str) -> tuple[str, ...]:
     return tuple(key)
 
 
-def _paging(limit: Annotated[int, Query(ge=1, le=100)] = 25, after: Annotated[str | None, Query(max_length=1536)] = None) -> Paging:
-    return Paging(limit, from_cursor(after) if after else None)
+def parse_sort_key(after: tuple[str, ...], *parsers: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return the parts of a sort key, each through its parser (`str`, `int`, `UUID`, `parse_instant`). Raises BadCursor."""
+    try:
+        return tuple(parse(part) for parse, part in zip(parsers, after, strict=True))
+    except (ValueError, OverflowError):
+        raise BadCursor(pointer="/after") from None
 
 
-Paged = Annotated[Paging, Depends(_paging)]
+def parse_instant(text: str) -> datetime:
+    """Return an instant of a sort key in UTC. Raises ValueError or OverflowError."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+async def _page_request(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    after: Annotated[str | None, Query(max_length=MAX_CURSOR_LENGTH)] = None,
+) -> PageRequest:
+    return PageRequest(limit, decode_cursor(after) if after else None)
+
+
+Paged = Annotated[PageRequest, Depends(_page_request)]

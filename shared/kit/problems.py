@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one place that maps families of refusals to status numbers."""
+"""Problem documents (RFC 9457): the one place that maps families of refusals to HTTP status codes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,35 @@ from shared.contracts.refusals import Refusal
 from shared.contracts.values import format_instant
 from shared.kit.logs import request_id
 
+
+class Malformed(Refusal):
+    """Raised when the body is not JSON as RFC 8259 and this API define it."""
+
+    code = "malformed_json"
+    detail = "The body is not valid JSON."
+
+
+class DuplicateKey(Malformed):
+    """Raised when a JSON object has the same key twice."""
+
+    code = "duplicate_key"
+    detail = "A key occurs twice in one JSON object."
+
+
+class BodyTooLarge(Refusal):
+    """Raised when the body is larger than the limit."""
+
+    code = "body_too_large"
+    detail = "The body is larger than this API accepts."
+
+
+class UnsupportedMediaType(Refusal):
+    """Raised when the body has another media type than the route takes."""
+
+    code = "unsupported_media_type"
+    detail = "Send application/json."
+
+
 STATUS: dict[type[Refusal], int] = {
     families.Invalid: 422,
     families.Unauthenticated: 401,
@@ -26,44 +55,35 @@ STATUS: dict[type[Refusal], int] = {
     families.PreconditionRequired: 428,
     families.TooMany: 429,
     families.Unavailable: 503,
+    Malformed: 400,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
 }
-MOST_ERRORS = 50
-BY_STATUS = {status: family for family, status in STATUS.items()}
+FAMILY_OF_STATUS = {STATUS[family]: family for family in families.FAMILIES}
+DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id"})
+MAX_ERRORS = 50
+PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+# Codes of field errors that also name the whole document when every error of ours has the same one.
+PUBLIC_FIELD_CODES = frozenset(
+    {
+        "offset_required",
+        "not_an_instant",
+        "out_of_range",
+        "unknown_time_zone",
+        "control_character",
+        "not_an_email",
+        "unknown_parameter",
+    }
+)
 
 
-class Malformed(Refusal):
-    """The body is not JSON as RFC 8259 and this API have it."""
-
-    code = "malformed_json"
-    status = 400
-
-
-class DuplicateKey(Malformed):
-    """A key stands twice in one JSON object."""
-
-    code = "duplicate_key"
-
-
-class BodyTooLarge(Malformed):
-    """The body is larger than this API takes."""
-
-    code = "body_too_large"
-    status = 413
-
-
-class UnsupportedMediaType(Malformed):
-    """Send application/json."""
-
-    code = "unsupported_media_type"
-    status = 415
-
-
-def status_of(refusal: Refusal) -> int:
-    return getattr(refusal, "status", None) or next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+def status_of(kind: type[Refusal]) -> int:
+    """Return the HTTP status of a refusal class: that of its nearest base class in STATUS."""
+    return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
 
 
 def problem_document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
-    """A problem's own members; facts stand beside them and never in their place."""
+    """Return the standard members of a problem document."""
     return {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title,
@@ -75,8 +95,23 @@ def problem_document(status: int, code: str, title: str, detail: str, instance: 
     }
 
 
-def headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
-    """What HTTP wants beside the document: RFC 6750 section 3 and RFC 9110 section 10.2.3."""
+def json_problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response that carries a problem document."""
+    return Response(json.dumps(body, default=str).encode(), status, headers, media_type="application/problem+json")
+
+
+def problem_response(refusal: Refusal, instance: str) -> Response:
+    """Return the response to a refusal. Its facts become members of the document, but never replace the standard ones."""
+    status = status_of(type(refusal))
+    facts = jsonable_encoder(refusal.facts, custom_encoder={datetime: format_instant})
+    if pointer := facts.pop("pointer", None):
+        facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
+    body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
+    return json_problem(status, body, _headers_of(status, facts))
+
+
+def _headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers that RFC 6750 section 3 and RFC 9110 section 10.2.3 ask for."""
     if status == 401:
         return {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
     if status in (429, 503):
@@ -84,63 +119,35 @@ def headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def json_problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(body, default=str).encode(), status, headers, media_type="application/problem+json")
-
-
-def problem_response(refusal: Refusal, instance: str) -> Response:
-    """The answer to a refusal, ready to send."""
-    status, facts = status_of(refusal), jsonable_encoder(refusal.facts, custom_encoder={datetime: format_instant})
-    if pointer := facts.pop("pointer", None):
-        facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
-    body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
-    return json_problem(status, body, headers_of(status, facts))
-
-
 def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
-    """A neighbour's problem answer as the refusal it was; a fault of ours or of the neighbour is Unavailable."""
-    family = BY_STATUS.get(status, families.Unavailable)
-    kind: Any = type("Relayed", (family,), {"code": str(body.get("code", "upstream_failed"))})
-    kind.title = str(body.get("title", "Relayed"))
-    own = {"type", "title", "status", "detail", "instance", "code", "request_id"}
-    refusal: Refusal = kind(str(body.get("detail", "")), **{key: value for key, value in body.items() if key not in own})
-    return refusal
+    """Return the refusal behind another service's problem document, with its code, detail and facts.
+
+    A status that no family has (a fault of either service) becomes Unavailable.
+    """
+    family = FAMILY_OF_STATUS.get(status, families.Unavailable)
+    facts = {name: value for name, value in body.items() if name not in DOCUMENT_MEMBERS}
+    return family(str(body.get("detail", "")), code=str(body.get("code", "upstream_failed")), **facts)
 
 
 def from_validation(error: RequestValidationError) -> families.Invalid:
-    """The faults of an input, up to a number, without what was sent. One fault with a code of our own names the whole."""
-    faults = error.errors()[:MOST_ERRORS]
-    errors = [{"pointer": pointer_to(fault["loc"]), "code": fault["type"], "detail": fault["msg"]} for fault in faults]
-    ours = {fault["type"] for fault in faults if "ctx" not in fault and fault["type"] in SPEAKING}
-    kind = type("ValidationFailed", (families.Invalid,), {"code": ours.pop() if len(ours) == 1 else "validation_failed"})
-    refusal: families.Invalid = kind("The input is wrong.", errors=errors)
-    return refusal
+    """Return the refusal of an input that failed validation: up to MAX_ERRORS faults, without the values that were sent."""
+    faults = error.errors()[:MAX_ERRORS]
+    errors = [{"pointer": json_pointer(fault["loc"]), "code": fault["type"], "detail": fault["msg"]} for fault in faults]
+    public_codes = {fault["type"] for fault in faults if "ctx" not in fault} & PUBLIC_FIELD_CODES
+    code = public_codes.pop() if len(public_codes) == 1 else "validation_failed"
+    return families.Invalid("The request contains invalid values.", code=code, errors=errors)
 
 
-SPEAKING = {
-    "offset_required",
-    "not_an_instant",
-    "out_of_range",
-    "unknown_time_zone",
-    "control_character",
-    "not_an_email",
-    "unknown_parameter",
-}
-
-
-def pointer_to(location: tuple[Any, ...]) -> str:
-    """RFC 6901, without the word that says whether it stood in the body, the query or the path."""
+def json_pointer(location: tuple[Any, ...]) -> str:
+    """Return the JSON pointer (RFC 6901) of a fault, without the leading word for body, query, path or header."""
     parts = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route: its refusals by status, each with its codes."""
+    """Return the `responses=` of a route: its refusals by status, with the code and detail of each."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        status = getattr(kind, "status", None) or next(STATUS[base] for base in kind.__mro__ if base in STATUS)
-        said = by_status.setdefault(
-            status, {"description": "", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        )
-        said["description"] = "; ".join(filter(None, [said["description"], f"`{kind.code}`: {' '.join((kind.__doc__ or '').split())}"]))
+        entry = by_status.setdefault(status_of(kind), {"description": "", "content": PROBLEM_CONTENT})
+        entry["description"] = "; ".join(filter(None, [entry["description"], f"`{kind.code}`: {kind.detail}"]))
     return by_status

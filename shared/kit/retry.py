@@ -1,27 +1,42 @@
-"""A transaction that the database undid to break a deadlock is done again, whole."""
+"""Retries of transactions that the database rolled back, for example to resolve a deadlock."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from shared.contracts.refusals import Unavailable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 ATTEMPTS = 10
 
 
 class TransactionAborted(Exception):
-    """The database rolled the transaction back through no fault of its content (deadlock, lock wait, lost connection)."""
+    """The database rolled the transaction back for a reason that is not in its content: deadlock, lock wait, lost connection."""
 
 
 async def retry_transaction(work: Callable[[], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
-    """Runs `work` until it is not aborted; after `attempts` the caller may try later (Unavailable)."""
+    """Run `work`, again whenever it raises TransactionAborted, with growing random pauses. Raises Unavailable after `attempts` runs."""
     for attempt in range(attempts):
         try:
             return await work()
         except TransactionAborted:
             await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))
     raise Unavailable("The database is too busy.", retry_after=1)
+
+
+def retry_on_abort(use_case: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Decorate a use case so that it runs as `retry_transaction` says.
+
+    The whole use case runs again, so what it does outside of the transaction must be harmless to repeat.
+    """
+
+    @functools.wraps(use_case)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await retry_transaction(lambda: use_case(*args, **kwargs))
+
+    return run

@@ -1,12 +1,15 @@
-"""Routes that refuse in one order (401, 403, 400/413/415, 428, 422, then the use case) and finish answers alike (ETag, Location, Link)."""
+"""Route handling as an ordered list of steps.
+
+Every route of a service passes through STEPS in this order, so that all refuse alike: 401, 403, 413/415/400, 428, 422, and then what the
+use case refuses. A route runs only those steps that its signature asks for. `ServiceRoute` is the FastAPI route class that does this;
+`service_router` makes a router of such routes.
+"""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.utils import get_flat_params
@@ -16,52 +19,132 @@ from fastapi.routing import APIRoute
 
 from shared.contracts.refusals import Refusal
 from shared.kit import strict_json
-from shared.kit.access import IfMatchHeader, RequireRole, authenticate
+from shared.kit.access import RequireRole, authenticate
 from shared.kit.idempotency import run_once
-from shared.kit.paging import next_of
-from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, problem_response
-from shared.kit.retry import retry_transaction
+from shared.kit.preconditions import IfMatchRequired
+from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, from_validation, problem_response
+from shared.kit.requests import NO_BODY, ServiceRequest
 
-LARGEST_BODY = 64 * 1024
-_result: ContextVar[dict[str, Any] | None] = ContextVar("result", default=None)
+MAX_BODY_BYTES = 64 * 1024
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class StrictRequest(Request):
-    """A request whose JSON was read by us."""
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a route's signature says about the steps that it needs."""
 
-    async def json(self) -> Any:
-        return self.scope["json"]
+    roles: tuple[RequireRole, ...]
+    preconditions: tuple[IfMatchRequired, ...]
+    query_names: frozenset[str]
+    has_body: bool
+    takes_json: bool
+    methods: frozenset[str]
+
+    @classmethod
+    def from_route(cls, route: APIRoute) -> Signature:
+        dependencies = [dependency.call for dependency in _flatten(route.dependant)]
+        is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
+        return cls(
+            roles=tuple(call for call in dependencies if isinstance(call, RequireRole)),
+            preconditions=tuple(call for call in dependencies if isinstance(call, IfMatchRequired)),
+            query_names=frozenset(field.alias for field in get_flat_params(route.dependant) if isinstance(field.field_info, Query)),
+            has_body=route.body_field is not None,
+            takes_json=not is_form,
+            methods=frozenset(route.methods or ()),
+        )
+
+
+async def check_roles(request: ServiceRequest, signature: Signature) -> None:
+    """Refuse callers whom the route does not admit: Unauthenticated, RoleNotAllowed, NotYours."""
+    for require_role in signature.roles:
+        await require_role(request)
+
+
+async def read_body(request: ServiceRequest, signature: Signature) -> None:
+    """Read the whole body, up to MAX_BODY_BYTES, and parse it where the route takes JSON.
+
+    Raises BodyTooLarge, UnsupportedMediaType, Malformed or DuplicateKey.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+    request._body = body
+    if body and signature.takes_json:
+        if not _is_json(request.headers.get("content-type", "")):
+            raise UnsupportedMediaType
+        request.parsed_body = strict_json.parse_json(body)
+
+
+async def check_preconditions(request: ServiceRequest, signature: Signature) -> None:
+    """Refuse a change without If-Match where the route requires it: PreconditionRequired."""
+    for require_if_match in signature.preconditions:
+        await require_if_match(request)
+
+
+async def refuse_unknown_parameters(request: ServiceRequest, signature: Signature) -> None:
+    """Refuse query parameters that the route does not have."""
+    unknown = [name for name in request.query_params if name not in signature.query_names]
+    if unknown:
+        raise RequestValidationError(
+            [{"type": "unknown_parameter", "loc": ("query", name), "msg": "There is no such parameter."} for name in unknown]
+        )
+
+
+async def refuse_unexpected_body(request: ServiceRequest, signature: Signature) -> None:
+    """Refuse content where the route takes none; an empty object counts as no content."""
+    body = request.parsed_body
+    if body != NO_BODY:
+        locations = [("body", name) for name in body] if isinstance(body, dict) else [("body",)]
+        raise RequestValidationError(
+            [{"type": "extra_forbidden", "loc": location, "msg": "No body is expected."} for location in locations]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, and which routes need it."""
+
+    run: Callable[[ServiceRequest, Signature], Awaitable[None]]
+    is_needed: Callable[[Signature], bool]
+
+
+STEPS = (
+    Step(lambda request, _signature: authenticate(request), lambda _signature: True),
+    Step(check_roles, lambda signature: bool(signature.roles)),
+    Step(read_body, lambda signature: signature.has_body or signature.methods != {"GET"}),
+    Step(check_preconditions, lambda signature: bool(signature.preconditions)),
+    Step(refuse_unknown_parameters, lambda _signature: True),
+    Step(refuse_unexpected_body, lambda signature: not signature.has_body and signature.methods != {"GET"}),
+)
 
 
 class ServiceRoute(APIRoute):
-    """A route of this house."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, _noting(endpoint), **options)
+    """A route that runs STEPS, then FastAPI's own handling once per Idempotency-Key, and answers refusals with problem documents."""
 
     def get_route_handler(self) -> Handler:
-        original = super().get_route_handler()
-        calls = [dependency.call for dependency in _tree(self.dependant)]
-        guards = [call for call in calls if isinstance(call, RequireRole)]
-        preconditions = [call for call in calls if isinstance(call, IfMatchHeader)]
-        known = {field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, Query)}
-        takes_nothing = self.body_field is None and self.methods != {"GET"}
-        is_json = takes_nothing or (self.body_field is not None and not isinstance(self.body_field.field_info, Form))
+        call_endpoint = super().get_route_handler()
+        signature = Signature.from_route(self)
+        steps = [step.run for step in STEPS if step.is_needed(signature)]
 
-        async def handle(request: Request) -> Response:
-            request = StrictRequest(request.scope, request.receive)
-            caller = await authenticate(request)
-            for guard in guards:
-                await guard(request)
-            await _read(request, is_json)
-            for precondition in preconditions:
-                precondition(request)
-            _refuse_unknown(request, known)
-            if takes_nothing:
-                _refuse_content(request.scope.get("json", {}))
-            response = await run_once(request, caller, lambda: _finished(request, original))
-            if caller is not None:
+        async def respond(request: ServiceRequest) -> Response:
+            try:
+                return await call_endpoint(request)
+            except Refusal as refusal:
+                return problem_response(refusal, request.url.path)
+
+        async def handle(received: Request) -> Response:
+            request = ServiceRequest(received.scope, received.receive)
+            try:
+                for run_step in steps:
+                    await run_step(request, signature)
+                response = await run_once(request, lambda: respond(request))
+            except Refusal as refusal:
+                response = problem_response(refusal, request.url.path)
+            except RequestValidationError as error:
+                response = problem_response(from_validation(error), request.url.path)
+            if request.caller is not None:
                 response.headers["Cache-Control"] = "no-store"
             return response
 
@@ -69,78 +152,21 @@ class ServiceRoute(APIRoute):
 
 
 def service_router(*, prefix: str = "", tags: list[str] | None = None, internal: bool = False) -> APIRouter:
-    """A router of this house; `internal` ones are left out of the public document."""
-    return APIRouter(prefix=prefix, tags=list(tags or []), route_class=ServiceRoute, include_in_schema=not internal)
+    """Return a router of ServiceRoutes. The routes of an `internal` one are left out of the public OpenAPI document."""
+    return APIRouter(
+        prefix=prefix,
+        tags=list(tags or []),
+        route_class=ServiceRoute,
+        include_in_schema=not internal,
+        generate_unique_id_function=lambda route: route.name,
+    )
 
 
-def _tree(dependant: Any) -> list[Any]:
-    return [found for child in dependant.dependencies for found in (child, *_tree(child))]
+def _flatten(dependant: Any) -> list[Any]:
+    """Return all dependencies of a route, those of dependencies included."""
+    return [found for child in dependant.dependencies for found in (child, *_flatten(child))]
 
 
-def _noting(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    if hasattr(endpoint, "__wrapped__"):
-        return endpoint
-
-    @functools.wraps(endpoint)
-    async def noted(*args: Any, **kwargs: Any) -> Any:
-        result = await endpoint(*args, **kwargs)
-        if (note := _result.get()) is not None:
-            note["result"] = result
-        return result
-
-    return noted
-
-
-async def _read(request: Request, is_json: bool) -> None:
-    """The whole body, bounded; parsed where the route takes JSON."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise BodyTooLarge
-        chunks.append(chunk)
-    request._body = b"".join(chunks)
-    if is_json and request._body:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-            raise UnsupportedMediaType
-        request.scope["json"] = strict_json.parse_json(request._body)
-
-
-def _refuse_unknown(request: Request, known: set[str]) -> None:
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
-        raise RequestValidationError(
-            [{"type": "unknown_parameter", "loc": ("query", name), "msg": "no such parameter"} for name in unknown]
-        )
-
-
-def _refuse_content(body: Any) -> None:
-    """A route that takes no body is content with an empty object."""
-    if body != {}:
-        places = [("body", name) for name in body] if isinstance(body, dict) else [("body",)]
-        raise RequestValidationError([{"type": "extra_forbidden", "loc": place, "msg": "nothing is expected"} for place in places])
-
-
-async def _finished(request: Request, original: Handler) -> Response:
-    note: dict[str, Any] = {}
-    token = _result.set(note)
-    try:
-        response = await retry_transaction(lambda: original(request))
-    except Refusal as refusal:
-        return problem_response(refusal, request.url.path)
-    finally:
-        _result.reset(token)
-    _dress(request, response, note.get("result"))
-    return response
-
-
-def _dress(request: Request, response: Response, result: Any) -> None:
-    version, made = getattr(result, "version", None), getattr(result, "id", None)
-    if isinstance(version, int):
-        response.headers.setdefault("ETag", f'"{version}"')
-    if made is not None and request.method == "POST" and response.status_code in (201, 202):
-        response.headers.setdefault("Location", f"{request.url.path}/{made}")
-    if following := next_of(result):
-        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"] + [("after", following)]
-        response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

@@ -1,8 +1,9 @@
-"""What every service stands on: bus, token check, ended sessions, neighbours, jobs - from settings, or from the plugs it was given."""
+"""The runtime of a service: event bus, token verification, ended sessions, clients of other services and jobs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,129 +12,146 @@ from uuid import UUID
 import httpx
 from fastapi import FastAPI
 
-from shared.contracts.events import Event, SessionEnded
+from shared.contracts.events import SessionEnded
 from shared.contracts.identity import Service
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.bus import Bus, Handlers
-from shared.kit.client import ServiceClient, ServiceToken, Token
+from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
-from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
 from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides, open_bus
 from shared.kit.settings import CommonSettings
 from shared.kit.sql import Database
-from shared.kit.tokens import FetchKeys, Keys, Verifier
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from shared.kit.sql_leases import SqlLeases
+from shared.kit.tokens import FetchKeys, KeySet, Verifier
+from shared.kit.use_cases import provide_use_cases
 
-WATCH_SECONDS = 3.0
+ENDED_SESSIONS_POLL_SECONDS = 3.0
 
 
 class EndedSession(ReadModel):
+    """A session whose tokens are refused until they expire at `expires_at`."""
+
     session_id: UUID
     expires_at: Instant
 
 
 class EndedSessions(ReadModel):
-    """What auth-service answers to `GET /internal/ended-sessions`."""
+    """The response of auth-service to `GET /internal/ended-sessions`."""
 
     items: list[EndedSession]
 
 
 @dataclass(slots=True)
 class ServiceRuntime:
-    """Made by `footing(...)`; closed with the service."""
+    """What every service runs on: event bus, jobs, clock, clients of other services, database. Opened by `open_service_runtime`.
+
+    `stack` closes everything that was opened, in reverse, when the service ends.
+    """
 
     app: FastAPI
     settings: CommonSettings
-    plugs: Overrides
+    overrides: Overrides
     bus: Bus
     jobs: Jobs
     stack: AsyncExitStack
-    clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
-    token: Token | None = None
+    token: TokenSource | None = None
+    http_clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:
-        return self.plugs.clock
+        return self.overrides.clock
 
-    def neighbour(self, service: Service) -> ServiceClient:
-        """A client of another service, with this service's own token."""
+    def provide(self, *use_cases: object) -> None:
+        """Make use-case objects available to the routes, each by its class."""
+        provide_use_cases(self.app, *use_cases)
+
+    def client(self, service: Service) -> ServiceClient:
+        """Return a client of another service that authenticates with this service's own token."""
         if self.token is None:
-            auth = ServiceClient(Service.AUTH, self.settings.urls(Service.AUTH), self._http(Service.AUTH), None)
+            auth = ServiceClient(Service.AUTH, self.settings.urls(Service.AUTH), self._http_client(Service.AUTH), None)
             self.token = ServiceToken(auth, self.settings.service, self.settings.client_secret, self.clock)
-        return ServiceClient(service, self.settings.urls(service), self._http(service), self.token)
+        return ServiceClient(service, self.settings.urls(service), self._http_client(service), self.token)
 
-    def _http(self, service: Service) -> httpx.AsyncClient:
-        if service not in self.clients:
-            transport = self.plugs.transport(service) if self.plugs.transport else network()
+    def _http_client(self, service: Service) -> httpx.AsyncClient:
+        if service not in self.http_clients:
+            transport = self.overrides.transport(service) if self.overrides.transport else network_transport()
             client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=None)
             self.stack.push_async_callback(client.aclose)
-            self.clients[service] = client
-        return self.clients[service]
+            self.http_clients[service] = client
+        return self.http_clients[service]
 
-    async def database(self, url: str, plumbing: InfrastructureTables) -> Database:
-        """The service's database, with its relay, its kept answers and its place in readiness."""
+    async def open_database(self, url: str, tables: InfrastructureTables) -> Database:
+        """Open the service's database; it also stores idempotency keys and takes part in readiness."""
         database = await self.stack.enter_async_context(Database(url))
-        self.app.state.answers = SqlIdempotencyStore(database, plumbing, self.clock)
+        self.app.state.idempotency = SqlIdempotencyStore(database, tables, self.clock)
         self.app.state.checks.append(database.check)
         return database
 
-    def relay(self, database: Database, plumbing: InfrastructureTables) -> Any:
-        """Starts carrying the outbox; gives the nudge to call after a commit."""
-        relay, holder = Relay(database, plumbing, self.bus, self.clock), self.holder(database, plumbing)
+    def start_outbox_relay(self, database: Database, tables: InfrastructureTables) -> Callable[[], None]:
+        """Schedule the jobs that publish and prune the outbox; return the function that wakes the relay after a commit."""
+        relay, holder = Relay(database, tables, self.bus, self.clock), self.lease_holder(database, tables)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
-        return self.jobs.add("relay", relay.publish, every_seconds=1, holder=holder)
+        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder)
 
-    def holder(self, database: Database, plumbing: InfrastructureTables) -> LeaseHolder:
-        return LeaseHolder(SqlLeases(database, plumbing, self.clock), self.plugs.holder, self.clock)
+    def lease_holder(self, database: Database, tables: InfrastructureTables) -> LeaseHolder:
+        """Return what takes leases for the jobs of this instance."""
+        return LeaseHolder(SqlLeases(database, tables, self.clock), self.overrides.instance_name, self.clock)
 
     async def subscribe(self, handlers: Handlers) -> None:
+        """Consume events from the queue that all instances of this service share."""
         await self.bus.subscribe(f"{self.settings.bus_namespace}{self.settings.service}", handlers)
 
 
 @asynccontextmanager
 async def open_service_runtime(
-    app: FastAPI, settings: CommonSettings, plugs: Overrides, *, fetch_keys: FetchKeys | None = None, token: Token | None = None
+    app: FastAPI, settings: CommonSettings, overrides: Overrides, *, fetch_keys: FetchKeys | None = None, token: TokenSource | None = None
 ) -> AsyncIterator[ServiceRuntime]:
-    """Everything a service has in common with its neighbours. `ground.jobs` is entered last. Only the issuer brings keys and token."""
+    """Open what every service runs on. The caller enters `runtime.jobs` last.
+
+    Only auth-service, which issues the tokens, passes `fetch_keys` and `token`.
+    """
     async with AsyncExitStack() as stack:
         bus: Bus = (
-            plugs.bus
-            if plugs.bus is not None
-            else await stack.enter_async_context(open_bus(settings.bus_url, plugs.clock, settings.bus_namespace))
+            overrides.bus
+            if overrides.bus is not None
+            else await stack.enter_async_context(open_bus(settings.bus_url, overrides.clock, settings.bus_namespace))
         )
-        ground = ServiceRuntime(app, settings, plugs, bus, Jobs(plugs.pulse), stack, token=token)
+        runtime = ServiceRuntime(app, settings, overrides, bus, Jobs(overrides.background_work), stack, token)
         app.state.checks.append(bus.check)
-        auth = ground.neighbour(Service.AUTH)
-        keys = Keys(fetch_keys or (lambda: _jwks(auth)), plugs.clock)
-        app.state.verifier = Verifier(keys, settings.issuer, settings.audience, plugs.clock)
-        await bus.listen({SessionEnded: lambda event: _end(app.state.verifier, event)})
+        auth = runtime.client(Service.AUTH)
+        keys = KeySet(fetch_keys or (lambda: _fetch_jwks(auth)), overrides.clock)
+        verifier = app.state.verifier = Verifier(keys, settings.issuer, settings.audience, overrides.clock)
+        await bus.subscribe_broadcast({SessionEnded: lambda event: _end_session(verifier, event)})
         if settings.service is not Service.AUTH:
-            ground.jobs.add("ended sessions", lambda: _fetch_ended(auth, app.state.verifier), every_seconds=WATCH_SECONDS)
-        yield ground
+            poll = functools.partial(_poll_ended_sessions, auth, verifier)
+            runtime.jobs.add("ended sessions", poll, every_seconds=ENDED_SESSIONS_POLL_SECONDS)
+        yield runtime
 
 
-async def _jwks(auth: ServiceClient) -> list[dict[str, Any]]:
+async def _fetch_jwks(auth: ServiceClient) -> list[dict[str, Any]]:
     answer = await auth.call("GET", "/.well-known/jwks.json")
     return list(answer["keys"])
 
 
-async def _end(verifier: Verifier, event: Event) -> None:
-    assert isinstance(event, SessionEnded)
-    verifier.end(event.session_id, event.expires_at.timestamp())
+async def _end_session(verifier: Verifier, event: SessionEnded) -> None:
+    verifier.revoke_session(event.session_id, event.expires_at.timestamp())
 
 
-async def _fetch_ended(auth: ServiceClient, verifier: Verifier) -> int:
+async def _poll_ended_sessions(auth: ServiceClient, verifier: Verifier) -> int:
+    """Ask auth-service for ended sessions, in case the broadcast of one did not arrive; return 0, for there is never more at once."""
     ended = await auth.get("/internal/ended-sessions", EndedSessions)
     for session in ended.items:
-        verifier.end(session.session_id, session.expires_at.timestamp())
+        verifier.revoke_session(session.session_id, session.expires_at.timestamp())
     return 0
 
 
-def network() -> httpx.AsyncBaseTransport:
-    """Calls over sockets, with a pool that recovers after a storm of deadlines (httpx's own does not)."""
+def network_transport() -> httpx.AsyncBaseTransport:
+    """Return a transport over sockets, on aiohttp's connection pool: httpx's own pool does not recover after many deadlines passed."""
     from aiohttp import ClientSession, DummyCookieJar, TCPConnector
     from httpx_aiohttp import AiohttpTransport
 

@@ -44,7 +44,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 Id = Uuid(native_uuid=False)
-LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+MediumText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 
 def binary_string(length: int) -> String:

@@ -24,8 +24,11 @@ FetchKeys = Callable[[], Awaitable[list[dict[str, Any]]]]
 class InvalidToken(Unauthenticated):
     """The access token is not valid."""
 
+    code = "invalid_token"
+    detail = "The access token is not valid."
 
-class Keys:
+
+class KeySet:
     """The issuer's public keys by `kid`. An unknown `kid` fetches them anew, at most every ten seconds."""
 
     def __init__(self, fetch: FetchKeys, clock: Clock) -> None:
@@ -46,12 +49,12 @@ class Keys:
 class Verifier:
     """Turns a bearer token into a Caller, or refuses."""
 
-    def __init__(self, keys: Keys, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock) -> None:
         self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
         self._known: dict[bytes, tuple[float, Caller]] = {}
         self._ended: dict[UUID, float] = {}
 
-    async def caller(self, token: str) -> Caller:
+    async def verify(self, token: str) -> Caller:
         """The caller behind `token`; InvalidToken on any doubt, Unavailable when the keys cannot be fetched."""
         now = self._clock().timestamp()
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
@@ -62,7 +65,7 @@ class Verifier:
         self._remember(digest, expires_at, caller, now)
         return caller
 
-    def end(self, session_id: UUID, expires_at: float) -> None:
+    def revoke_session(self, session_id: UUID, expires_at: float) -> None:
         """Tokens of this session are refused from now on."""
         now = self._clock().timestamp()
         self._ended = {sid: at for sid, at in self._ended.items() if at > now - 600} | {session_id: expires_at}
@@ -75,7 +78,7 @@ class Verifier:
         self._known[digest] = expires_at, caller
 
     async def _read(self, token: str, now: float) -> tuple[float, Caller]:
-        key = await self._keys.get(kid_of(token))
+        key = await self._keys.get(read_key_id(token))
         try:
             claims = jwt.decode(
                 token,
@@ -84,7 +87,7 @@ class Verifier:
                 options={"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False},
             )
             self._check(claims, now)
-            return float(claims["exp"]), caller_of(claims)
+            return float(claims["exp"]), caller_from_claims(claims)
         except InvalidToken:
             raise
         except Exception:
@@ -97,7 +100,7 @@ class Verifier:
             raise InvalidToken
 
 
-def kid_of(token: str) -> str:
+def read_key_id(token: str) -> str:
     """The key id of a token whose header is what ours look like; the depth of hostile JSON is bounded by its length."""
     if len(token) > LONGEST_TOKEN or token.count(".") != 2:
         raise InvalidToken
@@ -116,7 +119,7 @@ def kid_of(token: str) -> str:
     return str(header["kid"])
 
 
-def caller_of(claims: Mapping[str, Any]) -> Caller:
+def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
     role = Role(claims["role"])
     scope = frozenset(str(claims.get("scope", "")).split())
     if role is Role.SERVICE:

@@ -14,7 +14,7 @@ import aio_pika
 from aio_pika.exceptions import ChannelClosed
 
 from shared.contracts.events import Event, PasswordChanged, PatientChanged, SessionEnded
-from shared.kit.bus import Bus, Handlers, Undelivered
+from shared.kit.bus import Bus, Handlers, PublishFailed
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.clock import system_clock
@@ -47,7 +47,7 @@ class Embedded:
 
     async def dead(self, queue: str) -> list[tuple[str, bytes]]:
         async with self.open() as bus:
-            return [(row[1], row[2]) for row in await bus.dead() if row[0] == queue]
+            return [(row[1], row[2]) for row in await bus.dead_letters() if row[0] == queue]
 
 
 class Rabbit:
@@ -119,7 +119,7 @@ async def left(bus: Bus, event: Event) -> bool:
     """Whether the bus took it."""
     try:
         await publish(bus, event)
-    except Undelivered:
+    except PublishFailed:
         return False
     return True
 

@@ -11,7 +11,7 @@ from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Database, binary_string
 
 METADATA = MetaData()
-PLUMBING = infrastructure_tables(METADATA)
+INFRASTRUCTURE = infrastructure_tables(METADATA)
 NUMBERS = Table("numbers", METADATA, Column("name", binary_string(64), primary_key=True), Column("value", Integer, nullable=False))
 
 

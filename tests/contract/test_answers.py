@@ -14,8 +14,8 @@ from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import LEASE, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
-from shared.kit.keeping import SqlIdempotencyStore
-from tests.contract.sql import PLUMBING, opened
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from tests.contract.sql import INFRASTRUCTURE, opened
 from tests.tokens import bearer
 from tests.unit.kit.shop import Shop, shop
 
@@ -31,7 +31,7 @@ def clock() -> MovableClock:
 @pytest.fixture
 async def answers(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlIdempotencyStore]:
     async with opened(sql_url) as database:
-        yield SqlIdempotencyStore(database, PLUMBING, clock)
+        yield SqlIdempotencyStore(database, INFRASTRUCTURE, clock)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def post(here: Shop, name: str = "Boot", path: str = "/shoes", headers: di
 
 async def kept(answers: SqlIdempotencyStore) -> int:
     async with answers.database.read() as connection:
-        return (await connection.execute(select(func.count()).select_from(PLUMBING.answers))).scalar_one()
+        return (await connection.execute(select(func.count()).select_from(INFRASTRUCTURE.idempotency_keys))).scalar_one()
 
 
 async def test_a_repeat_is_given_the_first_answer(here: Shop) -> None:
@@ -131,7 +131,7 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlIdemp
     assert await answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
-    clock.forward(LEASE - timedelta(seconds=1))
+    clock.advance(LEASE - timedelta(seconds=1))
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
 
@@ -139,18 +139,18 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(answers: SqlIdemp
 async def test_a_claim_that_nobody_finished_is_free_after_its_lease(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await answers.claim(key, "f")
-    clock.forward(LEASE)
+    clock.advance(LEASE)
     assert await answers.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await answers.claim(key, "f")
-    await answers.keep(key, StoredResponse(201, {"etag": '"1"'}, b"\x00\xff"))
+    await answers.save_response(key, StoredResponse(201, {"etag": '"1"'}, b"\x00\xff"))
     assert await answers.claim(key, "f") == StoredResponse(201, {"etag": '"1"'}, b"\x00\xff")
 
 
 async def test_a_kept_answer_is_not_released(answers: SqlIdempotencyStore) -> None:
     key = new_id()
     await answers.claim(key, "f")
-    await answers.keep(key, StoredResponse(200, {}, b"x"))
+    await answers.save_response(key, StoredResponse(200, {}, b"x"))
     await answers.release(key)
     assert await answers.claim(key, "f") == StoredResponse(200, {}, b"x")
 
@@ -161,7 +161,7 @@ async def test_the_rerun_of_a_key_meets_its_own_id(here: Shop, answers: SqlIdemp
     here.shelf.aborts = 0
     first = (await post(here)).json()["id"]
     async with answers.database.write() as connection:
-        await connection.execute(PLUMBING.answers.delete())
+        await connection.execute(INFRASTRUCTURE.idempotency_keys.delete())
     assert (await post(here)).json()["id"] == first
 
 
@@ -176,7 +176,7 @@ async def test_twenty_at_once_run_once(here: Shop) -> None:
 async def test_twenty_claims_at_once_after_a_lease_give_one(answers: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await answers.claim(key, "f")
-    clock.forward(LEASE)
+    clock.advance(LEASE)
     together = await asyncio.gather(*(answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 
@@ -184,7 +184,7 @@ async def test_twenty_claims_at_once_after_a_lease_give_one(answers: SqlIdempote
 async def test_a_large_answer_is_kept_whole(answers: SqlIdempotencyStore) -> None:
     key, body = new_id(), bytes(range(256)) * 1024
     await answers.claim(key, "f")
-    await answers.keep(key, StoredResponse(200, {}, body))
+    await answers.save_response(key, StoredResponse(200, {}, body))
     found = await answers.claim(key, "f")
     assert found is not None
     assert found.body == body

@@ -27,16 +27,18 @@ from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
-from shared.kit.bus import Handlers, Undelivered, Unroutable
+from shared.contracts.relayed_refusals import SlotTaken
+from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
-from shared.kit.keeping import SqlIdempotencyStore, SqlLeases
 from shared.kit.leases import TERM, Leases
-from shared.kit.outbox import KEPT_FOR, Relay
+from shared.kit.outbox import RETENTION, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from shared.kit.sql_leases import SqlLeases
 from tests.unit.appointment.builders import (
     COLLEAGUE,
     DESK_ACTOR,
@@ -125,14 +127,14 @@ class Told:
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         self.tried.append(message_id)
         if self.gone:
-            raise Undelivered
+            raise PublishFailed
         if topic in self.unwanted:
             raise Unroutable
         self.taken.append(json.loads(body))
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
-    async def listen(self, handlers: Handlers) -> None: ...
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 
     async def check(self) -> None: ...
 
@@ -188,8 +190,8 @@ async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_
 async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(place: Place) -> None:
     one = an_appointment(Status.PENDING)
     await place.has(one)
-    kind = type("SlotTaken", (Conflict,), {})
-    refused = await place.store.save(after_reply(one, kind("taken", alternatives=[{"doctor_id": str(DOCTOR)}])))
+    taken = SlotTaken("taken", alternatives=[{"doctor_id": str(DOCTOR)}])
+    refused = await place.store.save(after_reply(one, taken))
     found = await place.store.find(one.id)
     assert found == refused
     assert len(refused.history) == 1
@@ -283,8 +285,8 @@ async def walked(place: Place, wanted: AppointmentFilter, limit: int = 3) -> lis
     after: tuple[str, ...] | None = None
     while page := await place.store.list_matching(wanted, limit, after):
         seen += page
-        last = page[-1].created_at if wanted.sort.endswith("created_at") else page[-1].starts_at
-        after = (str(int(last.timestamp()) * 10**6 + last.microsecond), str(page[-1].id))
+        instant, appointment_id = wanted.sort_key(page[-1])
+        after = (str(instant), str(appointment_id))
     return seen
 
 
@@ -307,7 +309,7 @@ async def test_pages_are_in_order_without_gaps_or_repeats(place: Place, sort: An
 async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
     await place.has(*(an_appointment(starts_at=NINE + number * HOUR) for number in range(6)))
     first = await place.store.list_matching(AppointmentFilter(), 3, None)
-    after = (str(int(first[-1].starts_at.timestamp()) * 10**6), str(first[-1].id))
+    after = (str(first[-1].starts_at), str(first[-1].id))
     await place.has(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
     rest = await place.store.list_matching(AppointmentFilter(), 10, after)
     assert [one.starts_at for one in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
@@ -381,10 +383,10 @@ async def test_an_event_is_published_once_and_kept_for_a_week(place: Place) -> N
     assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(one.id), 3)
     document = await raw(place, one)
     assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
-    place.clock.forward(KEPT_FOR)
+    place.clock.advance(RETENTION)
     await relay.prune()
     assert len((await raw(place, one))["published_events"]) == 1
-    place.clock.forward(SECOND)
+    place.clock.advance(SECOND)
     await relay.prune()
     assert (await raw(place, one))["published_events"] == []
     assert (await place.store.find(one.id)) is not None
@@ -454,19 +456,19 @@ async def test_several_relays_at_once_lose_nothing(place: Place) -> None:
 
 async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(place: Place) -> None:
     leases = place.leases
-    assert [await leases.take("settle", one) for one in "aba"] == [True, False, True]
-    assert await leases.take("relay", "b")
-    place.clock.forward(TERM + SECOND)
-    assert [await leases.take("settle", "b"), await leases.take("settle", "a")] == [True, False]
-    await leases.give_back("b")
-    assert await leases.take("settle", "a")
+    assert [await leases.acquire("settle", one) for one in "aba"] == [True, False, True]
+    assert await leases.acquire("relay", "b")
+    place.clock.advance(TERM + SECOND)
+    assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
+    await leases.release_all("b")
+    assert await leases.acquire("settle", "a")
 
 
 async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(place: Place) -> None:
     for _ in range(2):
-        together = await asyncio.gather(*(place.leases.take("settle", str(name)) for name in range(20)))
+        together = await asyncio.gather(*(place.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        place.clock.forward(TERM + SECOND)
+        place.clock.advance(TERM + SECOND)
 
 
 async def test_a_response_is_stored_and_returned_again(place: Place) -> None:
@@ -476,7 +478,7 @@ async def test_a_response_is_stored_and_returned_again(place: Place) -> None:
         await place.answers.claim(key, "f")
     with pytest.raises(IdempotencyKeyReused):
         await place.answers.claim(key, "other")
-    await place.answers.keep(key, answer)
+    await place.answers.save_response(key, answer)
     await place.answers.release(key)
     assert await place.answers.claim(key, "f") == answer
     with pytest.raises(IdempotencyKeyReused):
@@ -488,10 +490,10 @@ async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(place: Plac
     await place.answers.claim(key, "f")
     await place.answers.release(key)
     assert await place.answers.claim(key, "f") is None
-    place.clock.forward(LEASE - SECOND)
+    place.clock.advance(LEASE - SECOND)
     with pytest.raises(RequestInProgress):
         await place.answers.claim(key, "f")
-    place.clock.forward(SECOND)
+    place.clock.advance(SECOND)
     together = await asyncio.gather(*(place.answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 
@@ -499,11 +501,11 @@ async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(place: Plac
 async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(place: Place) -> None:
     key = new_id()
     await place.answers.claim(key, "f")
-    await place.answers.keep(key, StoredResponse(200, {}, b"x"))
-    place.clock.forward(timedelta(hours=25))
+    await place.answers.save_response(key, StoredResponse(200, {}, b"x"))
+    place.clock.advance(timedelta(hours=25))
     await place.prune_answers()
     assert await place.answers.claim(key, "f") == StoredResponse(200, {}, b"x")
-    place.clock.forward(KEPT_FOR)
+    place.clock.advance(RETENTION)
     await place.prune_answers()
     assert await place.answers.claim(key, "f") is None
 

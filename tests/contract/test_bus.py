@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.contracts.events import AppointmentEvent
-from shared.kit.bus import Undelivered, handlers_for
+from shared.kit.bus import PublishFailed, handlers_for
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.logs import traceparent
 from tests.contract.buses import (
@@ -85,10 +85,10 @@ async def test_a_family_of_events_has_one_handler(broker: Broker, a: str) -> Non
 
 async def test_what_nobody_takes_is_undelivered(broker: Broker, a: str) -> None:
     async with broker.open() as bus:
-        with pytest.raises(Undelivered):
+        with pytest.raises(PublishFailed):
             await publish(bus, an_event())
         await bus.subscribe(a, {PatientChanged: Heard()})
-        with pytest.raises(Undelivered):
+        with pytest.raises(PublishFailed):
             await publish(bus, an_event())
         heard = Heard()
         await bus.subscribe(a, {PasswordChanged: heard})
@@ -175,7 +175,7 @@ async def test_listeners_hear_it_on_every_instance(broker: Broker, a: str) -> No
     async with broker.open() as bus:
         heard = [Heard() for _ in range(3)]
         for one in heard:
-            await bus.listen({PasswordChanged: one})
+            await bus.subscribe_broadcast({PasswordChanged: one})
         event = an_event()
         await publish(bus, event)
         await until(lambda: all(one.events for one in heard))
@@ -186,7 +186,7 @@ async def test_a_listener_that_fails_hinders_nobody(broker: Broker, a: str) -> N
     async with broker.open() as bus:
         failing, listening, queued = Heard(fails=1000), Heard(), Heard()
         for one in (failing, listening):
-            await bus.listen({PasswordChanged: one})
+            await bus.subscribe_broadcast({PasswordChanged: one})
         await bus.subscribe(a, {PasswordChanged: queued})
         await publish(bus, an_event())
         await bus.publish(PasswordChanged.topic, "poison", b"[]")
@@ -309,7 +309,7 @@ async def test_a_broker_that_comes_late_finds_what_was_asked_of_it(rabbit: Rabbi
     heard, event = Heard(), an_event()
     async with over(cable, rabbit, patience=0.1) as bus:
         await bus.subscribe(f"{rabbit.name}.a", {PasswordChanged: heard})
-        with pytest.raises(Undelivered):
+        with pytest.raises(PublishFailed):
             await bus.check()
         assert not await left(bus, event)
         cable.mend()
@@ -322,7 +322,7 @@ async def test_a_broker_that_goes_is_told_and_one_that_comes_back_is_used(rabbit
     queued, listening = Heard(), Heard()
     async with over(cable, rabbit) as bus:
         await bus.subscribe(f"{rabbit.name}.a", {PasswordChanged: queued})
-        await bus.listen({PasswordChanged: listening})
+        await bus.subscribe_broadcast({PasswordChanged: listening})
         await publish(bus, an_event())
         await until(lambda: queued.events and listening.events)
         cable.cut()

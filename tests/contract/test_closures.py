@@ -21,7 +21,7 @@ from scheduling_svc.domain.leaves import Closure
 from scheduling_svc.domain.terms import Doctor
 from scheduling_svc.repository import SqlStore, Transaction
 from scheduling_svc.repository.claims import to_row
-from scheduling_svc.repository.tables import CLAIMS, PLUMBING
+from scheduling_svc.repository.tables import CLAIMS, INFRASTRUCTURE
 from scheduling_svc.usecases.closures import PATIENCE_SECONDS, Closures, concern
 from scheduling_svc.usecases.rulebook import Rulebook
 from shared.contracts.events import DoctorChanged
@@ -69,7 +69,7 @@ class Watched(SqlStore):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            tx = Reading(connection, PLUMBING, Service.SCHEDULING, self.now)
+            tx = Reading(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             tx.watched = self
             yield tx
 

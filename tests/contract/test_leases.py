@@ -11,10 +11,10 @@ import pytest
 
 from shared.kit.clock import MovableClock
 from shared.kit.jobs import BackgroundWork, Jobs
-from shared.kit.keeping import SqlLeases
 from shared.kit.leases import TERM, LeaseHolder
 from shared.kit.retry import retry_transaction
-from tests.contract.sql import PLUMBING, opened
+from shared.kit.sql_leases import SqlLeases
+from tests.contract.sql import INFRASTRUCTURE, opened
 
 
 @pytest.fixture
@@ -25,42 +25,42 @@ def clock() -> MovableClock:
 @pytest.fixture
 async def leases(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlLeases]:
     async with opened(sql_url) as database:
-        yield SqlLeases(database, PLUMBING, clock)
+        yield SqlLeases(database, INFRASTRUCTURE, clock)
 
 
 async def test_a_lease_has_one_holder(leases: SqlLeases) -> None:
-    assert [await leases.take("mail", "a"), await leases.take("mail", "b"), await leases.take("mail", "a")] == [True, False, True]
-    assert await leases.take("relay", "b"), "another job, another lease"
+    assert [await leases.acquire("mail", "a"), await leases.acquire("mail", "b"), await leases.acquire("mail", "a")] == [True, False, True]
+    assert await leases.acquire("relay", "b"), "another job, another lease"
 
 
 async def test_a_lease_ends_unless_it_is_renewed(leases: SqlLeases, clock: MovableClock) -> None:
-    await leases.take("mail", "a")
-    clock.forward(TERM / 2)
-    await leases.take("mail", "a")
-    clock.forward(TERM / 2 + timedelta(seconds=1))
-    assert not await leases.take("mail", "b")
-    clock.forward(TERM)
-    assert [await leases.take("mail", "b"), await leases.take("mail", "a")] == [True, False]
+    await leases.acquire("mail", "a")
+    clock.advance(TERM / 2)
+    await leases.acquire("mail", "a")
+    clock.advance(TERM / 2 + timedelta(seconds=1))
+    assert not await leases.acquire("mail", "b")
+    clock.advance(TERM)
+    assert [await leases.acquire("mail", "b"), await leases.acquire("mail", "a")] == [True, False]
 
 
 async def test_what_is_given_back_is_free(leases: SqlLeases) -> None:
-    await leases.take("mail", "a")
-    await leases.take("relay", "a")
-    await leases.give_back("a")
-    assert [await leases.take("mail", "b"), await leases.take("relay", "b")] == [True, True]
+    await leases.acquire("mail", "a")
+    await leases.acquire("relay", "a")
+    await leases.release_all("a")
+    assert [await leases.acquire("mail", "b"), await leases.acquire("relay", "b")] == [True, True]
 
 
 async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock: MovableClock) -> None:
     for _ in range(3):
-        together = await asyncio.gather(*(retry_transaction(partial(leases.take, "mail", str(name))) for name in range(20)))
+        together = await asyncio.gather(*(retry_transaction(partial(leases.acquire, "mail", str(name))) for name in range(20)))
         assert together.count(True) == 1
-        clock.forward(TERM + timedelta(seconds=1))
+        clock.advance(TERM + timedelta(seconds=1))
 
 
 async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
     done: list[str] = []
-    pulse = BackgroundWork()
-    instances = {name: Jobs(pulse) for name in ("a", "b")}
+    background_work = BackgroundWork()
+    instances = {name: Jobs(background_work) for name in ("a", "b")}
     for name, jobs in instances.items():
 
         async def work(name: str = name) -> int:
@@ -71,13 +71,13 @@ async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLe
     async with instances["b"]:
         async with instances["a"]:
             for _ in range(10):
-                await pulse.settle()
-                clock.forward(TERM / 5)
+                await background_work.run_until_idle()
+                clock.advance(TERM / 5)
             first = set(done)
             assert len(first) == 1
         done.clear()
-        await pulse.settle()
-        await pulse.settle()
+        await background_work.run_until_idle()
+        await background_work.run_until_idle()
     left = {"a": "b", "b": "b"}[first.pop()]
     assert set(done) == {left}, "a lease is given back on leaving"
 
@@ -86,31 +86,31 @@ async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: Sql
     asked = 0
 
     class Counted(SqlLeases):
-        async def take(self, name: str, holder: str) -> bool:
+        async def acquire(self, name: str, holder: str) -> bool:
             nonlocal asked
             asked += 1
-            return await super().take(name, holder)
+            return await super().acquire(name, holder)
 
-    holder = LeaseHolder(Counted(leases.database, PLUMBING, clock), "a", clock)
+    holder = LeaseHolder(Counted(leases.database, INFRASTRUCTURE, clock), "a", clock)
     for _ in range(5):
-        assert await holder.holds("mail")
-        clock.forward(TERM / 10)
+        assert await holder.acquire("mail")
+        clock.advance(TERM / 10)
     assert asked == 1
-    clock.forward(TERM / 10)
-    assert await holder.holds("mail")
+    clock.advance(TERM / 10)
+    assert await holder.acquire("mail")
     assert asked == 2
 
 
 async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leases: SqlLeases, clock: MovableClock) -> None:
     first, second = LeaseHolder(leases, "a", clock), LeaseHolder(leases, "b", clock)
-    assert await first.holds("mail")
-    clock.forward(TERM + timedelta(seconds=1))
-    assert await second.holds("mail")
-    assert not await first.holds("mail")
+    assert await first.acquire("mail")
+    clock.advance(TERM + timedelta(seconds=1))
+    assert await second.acquire("mail")
+    assert not await first.acquire("mail")
 
 
 async def test_a_clock_that_was_put_back_frees_what_it_held(leases: SqlLeases, clock: MovableClock) -> None:
     first = LeaseHolder(leases, "a", clock)
-    assert await first.holds("mail")
-    clock.forward(-timedelta(hours=1))
-    assert await first.holds("mail")
+    assert await first.acquire("mail")
+    clock.advance(-timedelta(hours=1))
+    assert await first.acquire("mail")

@@ -16,7 +16,7 @@ from scheduling_svc.domain.claims import Claim, Place
 from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import AffectedChanged, NotBookable, SlotTaken
 from scheduling_svc.repository import SqlStore, Transaction
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.identity import Service
 from tests.contract.grains import opened
@@ -65,7 +65,7 @@ class Watching(SqlStore):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Watched]:
         async with self.database.write() as connection:
-            tx = Watched(connection, PLUMBING, Service.SCHEDULING, self.now)
+            tx = Watched(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             for name in self.moments or {}:
                 setattr(tx, name, lambda name=name: self._once(name))
             yield tx

@@ -13,16 +13,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, insert, select
 
-from shared.kit.bus import Bus, Undelivered, Unroutable
+from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.jobs import BackgroundWork, Jobs
-from shared.kit.keeping import SqlLeases
 from shared.kit.leases import LeaseHolder
 from shared.kit.logs import traceparent
 from shared.kit.outbox import BATCH, Relay, SqlTransaction
 from shared.kit.retry import TransactionAborted, retry_transaction
 from shared.kit.sql import Database
+from shared.kit.sql_leases import SqlLeases
 from tests.contract.buses import (
     Broker,
     Embedded,
@@ -35,7 +35,7 @@ from tests.contract.buses import (
     an_event,
     until,
 )
-from tests.contract.sql import NUMBERS, PLUMBING, opened
+from tests.contract.sql import INFRASTRUCTURE, NUMBERS, opened
 
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
@@ -73,14 +73,14 @@ class Told:
         self.tried.append(message_id)
         await asyncio.sleep(0)
         if self.gone:
-            raise Undelivered
+            raise PublishFailed
         if topic in self.unwanted:
             raise Unroutable
         self.taken.append(message_id)
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
-    async def listen(self, handlers: Handlers) -> None: ...
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 
     async def check(self) -> None: ...
 
@@ -91,7 +91,7 @@ def a_patient_changed() -> PatientChanged:
 
 async def announce(database: Database, clock: MovableClock, *events: Event, fails: bool = False) -> None:
     async with database.write() as connection:
-        tx = SqlTransaction(connection, PLUMBING, "test-service", clock)
+        tx = SqlTransaction(connection, INFRASTRUCTURE, "test-service", clock)
         for event in events:
             await tx.connection.execute(insert(NUMBERS).values(name=str(event.id), value=1))
             await tx.add_event(event)
@@ -101,17 +101,17 @@ async def announce(database: Database, clock: MovableClock, *events: Event, fail
 
 async def waiting(database: Database) -> int:
     async with database.read() as connection:
-        query = select(func.count()).select_from(PLUMBING.outbox).where(PLUMBING.outbox.c.published_at.is_(None))
+        query = select(func.count()).select_from(INFRASTRUCTURE.outbox).where(INFRASTRUCTURE.outbox.c.published_at.is_(None))
         return (await connection.execute(query)).scalar_one()
 
 
 def relay(database: Database, bus: Bus, clock: MovableClock) -> Relay:
-    return Relay(database, PLUMBING, bus, clock)
+    return Relay(database, INFRASTRUCTURE, bus, clock)
 
 
 async def drained(relay: Relay) -> int:
     total = 0
-    while count := await relay.publish():
+    while count := await relay.publish_waiting():
         total += count
     return total
 
@@ -157,7 +157,7 @@ async def test_what_left_twice_counts_once(database: Database, broker: Broker, c
         nonlocal tries
         tries += 1
         async with database.write() as connection:
-            if await SqlTransaction(connection, PLUMBING, "test", clock).mark_handled(event.id):
+            if await SqlTransaction(connection, INFRASTRUCTURE, "test", clock).mark_handled(event.id):
                 counted.append(event.id)
 
     event = an_event()
@@ -166,7 +166,7 @@ async def test_what_left_twice_counts_once(database: Database, broker: Broker, c
         await bus.subscribe(f"{broker.name}.a", {PasswordChanged: count})
         await drained(relay(database, bus, clock))
         async with database.write() as connection:  # the relay died between the confirm and the mark
-            await connection.execute(PLUMBING.outbox.update().values(published_at=None))
+            await connection.execute(INFRASTRUCTURE.outbox.update().values(published_at=None))
         await drained(relay(database, bus, clock))
         await until(lambda: tries == 2)
     assert counted == [event.id]
@@ -177,7 +177,7 @@ async def test_an_effect_that_fails_leaves_no_trace_in_the_inbox(database: Datab
 
     async def effect(*, fails: bool) -> bool:
         async with database.write() as connection:
-            first = await SqlTransaction(connection, PLUMBING, "test", clock).mark_handled(event.id)
+            first = await SqlTransaction(connection, INFRASTRUCTURE, "test", clock).mark_handled(event.id)
             if fails:
                 raise RuntimeError
             return first
@@ -192,7 +192,7 @@ async def test_of_two_deliveries_at_once_one_has_the_effect(database: Database, 
 
     async def effect() -> bool:
         async with database.write() as connection:
-            return await SqlTransaction(connection, PLUMBING, "test", clock).mark_handled(event.id)
+            return await SqlTransaction(connection, INFRASTRUCTURE, "test", clock).mark_handled(event.id)
 
     effects = sum(await asyncio.gather(*(retry_transaction(effect) for _ in range(10))))
     assert effects == 1
@@ -209,7 +209,7 @@ async def test_events_leave_in_the_order_of_their_commits(database: Database, cl
 async def test_while_the_bus_is_gone_events_stay_and_it_is_asked_once_a_round(database: Database, clock: MovableClock) -> None:
     bus, events = Told(gone=True), [an_event() for _ in range(30)]
     await announce(database, clock, *events)
-    assert await relay(database, bus, clock).publish() == 0
+    assert await relay(database, bus, clock).publish_waiting() == 0
     assert (len(bus.tried), await waiting(database)) == (1, 30)
     bus.gone = False
     assert await drained(relay(database, bus, clock)) == 30
@@ -239,22 +239,22 @@ async def test_a_topic_that_finds_a_queue_later_leaves_then(database: Database, 
 
 
 async def test_of_two_relays_with_a_lease_one_publishes(database: Database, clock: MovableClock) -> None:
-    bus, pulse = Told(), BackgroundWork()
+    bus, background_work = Told(), BackgroundWork()
     instances = []
     for name in ("a", "b"):
-        jobs = Jobs(pulse)
+        jobs = Jobs(background_work)
         jobs.add(
             "relay",
-            relay(database, bus, clock).publish,
+            relay(database, bus, clock).publish_waiting,
             every_seconds=0.01,
-            holder=LeaseHolder(SqlLeases(database, PLUMBING, clock), name, clock),
+            holder=LeaseHolder(SqlLeases(database, INFRASTRUCTURE, clock), name, clock),
         )
         instances.append(jobs)
     async with instances[0], instances[1]:
         for _ in range(20):
             await retry_transaction(partial(announce, database, clock, *[an_event() for _ in range(10)]))
         await until(lambda: len(bus.taken) >= 200)
-        await pulse.settle()
+        await background_work.run_until_idle()
     assert len(bus.taken) == len(set(bus.taken)) == 200
     assert await waiting(database) == 0
 
@@ -266,12 +266,12 @@ async def test_what_left_is_kept_for_a_week_and_what_waits_for_ever(database: Da
 
     async def kept() -> int:
         async with database.read() as connection:
-            return (await connection.execute(select(func.count()).select_from(PLUMBING.outbox))).scalar_one()
+            return (await connection.execute(select(func.count()).select_from(INFRASTRUCTURE.outbox))).scalar_one()
 
-    clock.forward(timedelta(days=6))
+    clock.advance(timedelta(days=6))
     await relay(database, bus, clock).prune()
     assert await kept() == 2
-    clock.forward(timedelta(days=2))
+    clock.advance(timedelta(days=2))
     await relay(database, bus, clock).prune()
     assert (await kept(), await waiting(database)) == (1, 1)
 
@@ -280,7 +280,7 @@ async def test_an_event_is_a_cloud_event_that_names_its_source(database: Databas
     event = an_event()
     await announce(database, clock, event)
     async with database.read() as connection:
-        body = json.loads((await connection.execute(select(PLUMBING.outbox.c.body))).scalar_one())
+        body = json.loads((await connection.execute(select(INFRASTRUCTURE.outbox.c.body))).scalar_one())
     assert body == {
         "specversion": "1.0",
         "id": str(event.id),

@@ -15,7 +15,7 @@ import pytest
 
 from scheduling_svc.domain.leaves import Affected, Decision
 from scheduling_svc.repository import SqlStore, Transaction
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Service
 from tests.contract.grains import opened
 from tests.contract.leaves import HALF, MORNING, book, keep, move, patient, preview, take
@@ -44,7 +44,7 @@ class Trial(SqlStore):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, PLUMBING, Service.SCHEDULING, self.now)
+            yield Transaction(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             raise Undone
 
 

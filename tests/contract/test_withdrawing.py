@@ -14,7 +14,7 @@ from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import NoSuchLeave
 from scheduling_svc.ports import Overtaken
 from scheduling_svc.repository import SqlStore, Transaction
-from scheduling_svc.repository.tables import PLUMBING
+from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Caller, Role, Service
 from shared.kit.retry import retry_transaction
 from tests.contract.grains import lanes, opened
@@ -43,7 +43,7 @@ class Watched(SqlStore):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self.database.write() as connection:
-            tx = Reading(connection, PLUMBING, Service.SCHEDULING, self.now)
+            tx = Reading(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             tx.then = self.then
             yield tx
 

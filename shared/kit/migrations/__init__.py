@@ -23,7 +23,7 @@ def synchronous_url(url: str) -> str:
     return f"{DRIVERS.get(scheme, scheme)}://{rest}"
 
 
-def config(package: str, url: str) -> Config:
+def alembic_config(package: str, url: str) -> Config:
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent))
     made.set_main_option("version_locations", str(files(package).joinpath("migrations")))
@@ -34,7 +34,7 @@ def config(package: str, url: str) -> Config:
 
 def is_up_to_date(package: str, url: str) -> bool:
     """Whether the schema stands at the newest revision; a cheap look, for every start."""
-    wanted = ScriptDirectory.from_config(config(package, url)).get_current_head()
+    wanted = ScriptDirectory.from_config(alembic_config(package, url)).get_current_head()
     engine = sa.create_engine(synchronous_url(url))
     try:
         with engine.connect() as connection:
@@ -45,7 +45,7 @@ def is_up_to_date(package: str, url: str) -> bool:
 
 def migrate(package: str, url: str) -> None:
     """Up to the newest revision."""
-    command.upgrade(config(package, url), "head")
+    command.upgrade(alembic_config(package, url), "head")
 
 
 def create_infrastructure_tables() -> None:

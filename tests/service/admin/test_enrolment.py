@@ -137,7 +137,7 @@ async def test_what_a_silent_neighbour_left_is_finished_by_invitation(
     clinic.down = set()
     await here.settle()
     assert clinic.accounts == {}, "the request may still run"
-    here.clock.forward(timedelta(seconds=61))
+    here.clock.advance(timedelta(seconds=61))
     await here.settle()
     assert [account["status"] for account in clinic.accounts.values()] == ["invited"]
     assert await on_paper(here) == 0
@@ -148,7 +148,7 @@ async def test_a_lost_answer_leaves_the_user_as_asked(here: Running, clinic: Cli
     clinic.deaf = {owner}
     assert (await enrol(here, body | {"password": PASSWORD})).status_code == 503
     clinic.deaf = set()
-    here.clock.forward(timedelta(seconds=61))
+    here.clock.advance(timedelta(seconds=61))
     await here.settle()
     assert [account["status"] for account in clinic.accounts.values()] == ["active"]
     assert await on_paper(here) == 0
@@ -167,7 +167,7 @@ async def test_a_wish_that_is_refused_later_is_given_up(here: Running, clinic: C
     await enrol(here, PATIENT)
     clinic.down = set()
     clinic.account("patient", email="pat@clinic.test")
-    here.clock.forward(timedelta(seconds=61))
+    here.clock.advance(timedelta(seconds=61))
     await here.settle()
     assert (len(clinic.accounts), await on_paper(here)) == (1, 0)
 
@@ -176,13 +176,13 @@ async def test_a_wish_is_tried_each_minute_for_a_day(here: Running, clinic: Clin
     clinic.down = {"auth-service"}
     await enrol(here, PATIENT)
     for _ in range(3):
-        here.clock.forward(timedelta(seconds=61))
+        here.clock.advance(timedelta(seconds=61))
         await here.settle()
-    here.clock.forward(timedelta(days=1))
+    here.clock.advance(timedelta(days=1))
     await here.settle()
     clinic.down = set()
     assert await on_paper(here) == 0
-    here.clock.forward(timedelta(days=1))
+    here.clock.advance(timedelta(days=1))
     await here.settle()
     assert clinic.accounts == {}
 

@@ -35,7 +35,7 @@ async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic
         one = (await clinic.do(one, "check-in")).json()
     if action == "restore":
         one = (await clinic.do(one, "cancel")).json()
-    clinic.here.clock.put(NINE)
+    clinic.here.clock.set(NINE)
     stale = await clinic.do(one, action, DESK | {"If-Match": '"1"'}, **body)
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
     keyed = DESK | {"If-Match": f'"{one["version"]}"', "Idempotency-Key": action}
@@ -94,12 +94,12 @@ async def test_without_the_calendar_a_move_fails_and_a_cancellation_succeeds(cli
     moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
     assert (moved.status_code, moved.json()["code"]) == (503, "unavailable")
     clinic.around.instead = None
-    clinic.here.clock.forward(timedelta(minutes=1))
+    clinic.here.clock.advance(timedelta(minutes=1))
     assert await clinic.heard() == ["booked", "rescheduled"]
     clinic.around.instead = problem(503, "unavailable")
     assert (await clinic.do(one, "cancel", ANNA)).json()["status"] == "cancelled"
     clinic.around.instead = None
-    clinic.here.clock.forward(timedelta(minutes=1))
+    clinic.here.clock.advance(timedelta(minutes=1))
     assert await clinic.heard() == ["booked", "rescheduled", "cancelled"]
     assert clinic.around.calendar.reservations == {}
 
@@ -107,7 +107,7 @@ async def test_without_the_calendar_a_move_fails_and_a_cancellation_succeeds(cli
 async def test_a_cut_off_binds_patients_and_not_staff(clinic: Clinic) -> None:
     clinic.around.rules = a_service(cancel_cutoff_minutes=60, reschedule_cutoff_minutes=60)
     one = await clinic.booked()
-    clinic.here.clock.put(NINE - timedelta(minutes=59))
+    clinic.here.clock.set(NINE - timedelta(minutes=59))
     for action, body in (("cancel", {}), ("reschedule", {"starts_at": TEN.isoformat()})):
         answer = await clinic.do(one, action, ANNA, **body)
         assert (answer.status_code, answer.json()["code"], answer.json()["cutoff_minutes"]) == (409, "too_late", 60)
@@ -167,7 +167,7 @@ async def test_ten_actions_at_once_lead_to_one_result(clinic: Clinic) -> None:
     answers = await asyncio.gather(*moves, *cancels)
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "cancelled"
-    clinic.here.clock.forward(timedelta(minutes=1))
+    clinic.here.clock.advance(timedelta(minutes=1))
     heard = await clinic.heard()
     assert (heard.count("cancelled"), clinic.around.calendar.reservations) == (1, {})
     assert heard.count("rescheduled") == sum(answer.status_code == 200 for answer in answers[:5])
@@ -176,7 +176,7 @@ async def test_ten_actions_at_once_lead_to_one_result(clinic: Clinic) -> None:
 async def test_unanswered_requests_expire_and_release_their_time(clinic: Clinic) -> None:
     clinic.around.rules = a_service(requires_approval=True)
     one = await clinic.booked()
-    clinic.here.clock.put(NINE)
+    clinic.here.clock.set(NINE)
     assert await clinic.heard() == ["requested", "expired"]
     assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "expired"
     assert clinic.around.calendar.reservations == {}

@@ -43,7 +43,7 @@ async def test_until_a_doctor_is_chosen_the_doctor_is_null(clinic: Clinic, silen
     if silent == "doctor-service":
         clinic.around.doctors[DOCTOR] = found
     clinic.around.silent = set()
-    clinic.here.clock.forward(timedelta(seconds=60))
+    clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     (settled,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
     assert (settled["status"], settled["doctor"]["id"], settled["time_zone"]) == ("booked", str(DOCTOR), "Europe/Berlin")
@@ -80,7 +80,7 @@ async def test_the_job_repeats_the_request_with_its_hold(clinic: Clinic) -> None
     clinic.around.silent = {"scheduling-service"}
     assert (await clinic.book(hold_id=HOLD)).status_code == 202
     clinic.around.silent = set()
-    clinic.here.clock.forward(timedelta(seconds=60))
+    clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     assert [wish["hold_id"] for wish in clinic.around.wished] == [HOLD]
 

@@ -66,7 +66,7 @@ async def test_without_a_decision_of_the_calendar_a_booking_is_pending(clinic: C
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     assert answer.headers["location"] == f"/appointments/{answer.json()['id']}"
     clinic.around.silent, clinic.around.instead = set(), None
-    clinic.here.clock.forward(timedelta(seconds=60))
+    clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
     assert (await clinic.get(answer.headers["location"])).json()["status"] == "booked"
 

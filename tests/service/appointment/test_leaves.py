@@ -51,7 +51,7 @@ async def test_without_the_new_doctors_details_the_event_is_delivered_again(clin
     await clinic.here.tell(event)
     assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
     clinic.around.doctors[COLLEAGUE] = colleague
-    clinic.here.clock.forward(timedelta(seconds=2))
+    clinic.here.clock.advance(timedelta(seconds=2))
     assert await clinic.heard() == ["booked", "rescheduled"]
 
 

@@ -31,7 +31,7 @@ async def a_week(clinic: Clinic) -> list[dict[str, Any]]:
     made = []
     for who, wish in wishes:
         made.append(await clinic.booked(who, **wish))
-        clinic.here.clock.forward(timedelta(seconds=1))
+        clinic.here.clock.advance(timedelta(seconds=1))
     return made
 
 

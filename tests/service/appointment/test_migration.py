@@ -13,12 +13,12 @@ from sqlalchemy import create_engine
 
 from appointment_svc.migrations import migrate
 from appointment_svc.repository.tables import METADATA
-from shared.kit.migrations import config, synchronous_url
+from shared.kit.migrations import alembic_config, synchronous_url
 
 
 def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
-    command.upgrade(config("appointment_svc", url), "0001")
+    command.upgrade(alembic_config("appointment_svc", url), "0001")
     names = ("id", "edition", "status", "doctor_id", "patient_id", "service_id", "document")
     numbers = ("starts_us", "ends_us", "created_us", "changed_us", "unsettled_us", "unsent")
     rows = dict.fromkeys(names, "1") | dict.fromkeys(numbers, 1) | {"document": "{}"}
@@ -35,4 +35,4 @@ def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path
         differences = compare_metadata(MigrationContext.configure(connection), METADATA)
     engine.dispose()
     assert differences == []
-    command.downgrade(config("appointment_svc", url), "0001")
+    command.downgrade(alembic_config("appointment_svc", url), "0001")

@@ -46,7 +46,7 @@ async def test_any_doctor_is_null_until_the_calendar_has_chosen(clinic: Clinic) 
     assert (one["status"], one["doctor"]) == ("pending", None)
     assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
     clinic.around.silent.clear()
-    clinic.here.clock.forward(timedelta(minutes=1))
+    clinic.here.clock.advance(timedelta(minutes=1))
     assert await clinic.heard() == ["booked"]
     (found,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
     assert (found["id"], found["doctor"]["id"]) == (one["id"], str(DOCTOR))
@@ -72,5 +72,5 @@ async def test_a_booking_without_an_answer_of_the_calendar_is_completed_later(cl
     answer = await clinic.book()
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     clinic.around.silent.clear()
-    clinic.here.clock.forward(timedelta(minutes=1))
+    clinic.here.clock.advance(timedelta(minutes=1))
     assert await clinic.heard() == ["booked"]

@@ -103,7 +103,7 @@ async def test_a_link_works_for_an_hour(house: House) -> None:
     await forgot(house)
     link, event = await house.link(), (await asked(house))[0]
     assert event.expires_at - event.occurred_at == timedelta(hours=1)
-    house.clock.forward(timedelta(hours=1))
+    house.clock.advance(timedelta(hours=1))
     assert code(await reset(house, link)) == (422, "token_invalid")
     late = await house.ask(Service.NOTIFICATION, "POST", f"/internal/password-resets/{event.reset_id}/token")
     assert code(late) == (422, "token_invalid")
@@ -132,7 +132,7 @@ async def test_an_invitation_is_accepted_by_choosing_a_password(house: House) ->
     assert made["status"] == "invited"
     event = (await house.heard(AccountInvited))[0]
     assert (str(event.account_id), event.expires_at - event.occurred_at) == (made["id"], timedelta(days=7))
-    house.clock.forward(timedelta(days=6))
+    house.clock.advance(timedelta(days=6))
     assert (await reset(house, await house.link(AccountInvited))).status_code == 204
     session = await house.signed_in(made["email"], OTHER)
     assert (session["account"]["status"], session["account"]["role"]) == ("active", "reception")
@@ -143,7 +143,7 @@ async def test_an_invitation_is_accepted_by_choosing_a_password(house: House) ->
 async def test_someone_invited_who_forgot_is_still_invited_for_a_week(house: House) -> None:
     await house.put()
     await forgot(house, "rae@clinic.example")
-    house.clock.forward(timedelta(days=6))
+    house.clock.advance(timedelta(days=6))
     assert (await reset(house, await house.link())).status_code == 204
     assert (await house.login("rae@clinic.example", OTHER)).status_code == 200
 

@@ -83,7 +83,7 @@ async def test_the_job_finishes_what_was_left_pending(house: House) -> None:
     house.profiles.down = True
     for name in ("sam", "kim"):
         await house.post("/auth/register", SAM | {"email": f"{name}@example.com"})
-    house.clock.forward(timedelta(seconds=61))
+    house.clock.advance(timedelta(seconds=61))
     await house.here.settle()
     assert house.profiles.cards == {}
     house.profiles.down = False
@@ -96,7 +96,7 @@ async def test_one_who_cannot_be_finished_does_not_hold_up_the_others(house: Hou
     house.profiles.down = True
     await house.post("/auth/register", SAM)
     house.profiles.down, house.profiles.refuses = False, httpx.Response(422, json={"code": "no"})
-    house.clock.forward(timedelta(seconds=61))
+    house.clock.advance(timedelta(seconds=61))
     await house.here.settle()
     house.profiles.refuses = None
     assert (await house.register(password=OTHER))["account"]["status"] == "active"

@@ -58,9 +58,9 @@ async def test_a_password_works_in_any_unicode_form(house: House) -> None:
 
 async def test_an_access_token_lives_ten_minutes(house: House) -> None:
     token = (await house.register())["access_token"]
-    house.clock.forward(timedelta(minutes=9, seconds=59))
+    house.clock.advance(timedelta(minutes=9, seconds=59))
     assert (await house.me(token)).status_code == 200
-    house.clock.forward(timedelta(seconds=6))
+    house.clock.advance(timedelta(seconds=6))
     assert code(await house.me(token)) == (401, "invalid_token")
 
 
@@ -103,15 +103,15 @@ async def test_an_unknown_refresh_token_is_refused(house: House, token: str) -> 
 
 async def test_a_session_that_is_not_used_lasts_thirty_days(house: House) -> None:
     one, other = await house.register(), await house.signed_in()
-    house.clock.forward(timedelta(days=29, hours=23))
+    house.clock.advance(timedelta(days=29, hours=23))
     assert (await refreshed(house, one["refresh_token"]))[0] == 200
-    house.clock.forward(timedelta(hours=1))
+    house.clock.advance(timedelta(hours=1))
     assert await refreshed(house, other["refresh_token"]) == (401, "invalid_refresh_token")
 
 
 async def test_what_ended_long_ago_is_forgotten(house: House) -> None:
     one = await house.register()
-    house.clock.forward(timedelta(days=32))
+    house.clock.advance(timedelta(days=32))
     await house.here.settle()
     assert await refreshed(house, one["refresh_token"]) == (401, "invalid_refresh_token")
     assert (await house.login()).status_code == 200
@@ -146,7 +146,7 @@ async def test_ended_sessions_are_listed_while_their_tokens_may_live(house: Hous
     event = (await house.heard(SessionEnded))[0]
     listed = await house.ask(Service.SCHEDULING, "GET", "/internal/ended-sessions")
     assert listed.json() == {"items": [{"session_id": str(event.session_id), "expires_at": "2026-03-02T12:11:00Z"}]}
-    house.clock.forward(timedelta(minutes=11, seconds=1))
+    house.clock.advance(timedelta(minutes=11, seconds=1))
     assert (await house.ask(Service.SCHEDULING, "GET", "/internal/ended-sessions")).json() == {"items": []}
 
 

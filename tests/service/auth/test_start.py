@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auth_svc.settings import Settings
+from auth_svc.settings import AuthSettings
 from shared.kit.migrations import migrate
 from shared.kit.settings import InvalidSettings
 from tests.service.auth.house import BOSS, PASSWORD, SAM, SETTINGS, House, opened
@@ -68,7 +68,7 @@ async def test_another_key_secret_stops_the_start(tmp_path: Path) -> None:
 
 def faults(**changes: str | None) -> list[str]:
     given: dict[str, Any] = SETTINGS | {"database_url": "sqlite://", "client_secret": "0123456789abcdef-auth-service-own"} | changes
-    return Settings(**given).faults()
+    return AuthSettings(**given).faults()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_settings_come_from_the_environment_and_from_files(monkeypatch: pytest.M
     monkeypatch.setenv("NOTIFY_CLIENT_SECRET", "from the environment")
     monkeypatch.setenv("CARESLOT_BOOTSTRAP_ADMIN_EMAIL", "Boss@Clinic.Example")
     monkeypatch.setenv("CARESLOT_BOOTSTRAP_ADMIN_PASSWORD", "")
-    settings = Settings()
+    settings = AuthSettings()
     assert settings.secret_of("patient-service") == "from a file"
     assert settings.secret_of("notification-service") == "from the environment"
     assert settings.secret_of("auth-service") == settings.secret_of("nobody") == ""

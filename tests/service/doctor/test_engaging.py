@@ -41,7 +41,7 @@ async def test_an_address_that_is_taken_leaves_nothing_behind(anywhere: Practice
     first = await anywhere.engage(email="ada@clinic.example")
     again = await anywhere.http.post("/doctors", json=ADA | {"full_name": "Another"}, headers=ADMIN)
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
-    anywhere.here.clock.forward(timedelta(minutes=5))
+    anywhere.here.clock.advance(timedelta(minutes=5))
     await anywhere.here.settle()
     assert await anywhere.names() == [first["full_name"]]
     assert len(await anywhere.told()) == 1
@@ -54,11 +54,11 @@ async def test_a_doctor_whose_account_could_not_be_made_is_nowhere_until_the_job
     assert await anywhere.names() == []
     assert (await anywhere.http.get("/internal/doctors", headers=ADMIN_SERVICE)).json()["items"] == []
     assert await anywhere.told() == []
-    anywhere.here.clock.forward(timedelta(minutes=2))
+    anywhere.here.clock.advance(timedelta(minutes=2))
     await anywhere.here.settle()
     assert await anywhere.names() == []
     anywhere.auth.down = False
-    anywhere.here.clock.forward(timedelta(minutes=2))
+    anywhere.here.clock.advance(timedelta(minutes=2))
     await anywhere.here.settle()
     assert await anywhere.names() == ["Ada Weiss"]
     assert [str(event.doctor_id) for event in await anywhere.told()] == list(anywhere.auth.accounts)
@@ -93,7 +93,7 @@ async def test_a_lost_answer_of_the_account_is_asked_for_again(doctors: Practice
     doctors.auth.deaf = True
     assert (await doctors.http.post("/doctors", json=ADA, headers=ADMIN)).status_code == 503
     doctors.auth.deaf = False
-    doctors.here.clock.forward(timedelta(minutes=2))
+    doctors.here.clock.advance(timedelta(minutes=2))
     await doctors.here.settle()
     found = (await doctors.http.get("/doctors")).json()["items"]
     assert [doctor["id"] for doctor in found] == list(doctors.auth.accounts)
@@ -105,7 +105,7 @@ async def test_one_straggler_that_is_refused_holds_up_no_other(doctors: Practice
         await doctors.http.post("/doctors", json=ADA | {"email": email, "full_name": email}, headers=ADMIN)
     doctors.auth.down = False
     doctors.auth.accounts[str(uuid4())] = {"email": "taken@clinic.example"}
-    doctors.here.clock.forward(timedelta(minutes=2))
+    doctors.here.clock.advance(timedelta(minutes=2))
     await doctors.here.settle()
     assert await doctors.names() == ["free@clinic.example"]
 

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from gateway_svc.main import create_app
 from gateway_svc.routes.listener import Listener
-from gateway_svc.settings import Settings
+from gateway_svc.settings import GatewaySettings
 from shared.contracts.identity import Service
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
@@ -238,7 +238,7 @@ async def street(*also: House, listener: type[Listener] = Listener, **settings: 
         stack.enter_context(_environment({f"{service.prefix}_URLS": url for service, url in urls.items()}))
         clock = MovableClock(NOON, running=False)
         bus = await stack.enter_async_context(EmbeddedBus(":memory:", clock))
-        app = create_app(Settings(env="test", client_secret="x" * 40, **settings), plugs=Overrides(bus=bus, clock=clock))
+        app = create_app(GatewaySettings(env="test", client_secret="x" * 40, **settings), overrides=Overrides(bus=bus, clock=clock))
         port = await stack.enter_async_context(_served(app, listener))
         here = Street(app, port, houses)
         try:

@@ -30,7 +30,7 @@ LATER = NOON + timedelta(minutes=5)
 
 async def passes(here: Running, time: timedelta, steps: int = 1) -> None:
     for _ in range(steps):
-        here.clock.forward(time / steps)
+        here.clock.advance(time / steps)
         await here.settle()
 
 
@@ -220,7 +220,7 @@ async def test_two_instances_never_send_one_mail_twice(sql_url: str, tmp_path: P
         events = [an_event(id=new_id(), appointment_id=new_id()) for _ in range(10)]
         await asyncio.gather(*(here.tell(event) for event in events for here in (one, two)))
         for here in (one, two):
-            here.clock.forward(timedelta(minutes=1))
+            here.clock.advance(timedelta(minutes=1))
         await asyncio.gather(one.settle(), two.settle())
     assert len(mailbox.mails) == 20
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 20

@@ -80,9 +80,9 @@ def begins(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
 
 
 async def test_a_leave_does_not_ask_about_a_visit_whose_start_is_past(clinic: Running) -> None:
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     assert await affected(clinic) == [1, 2]
-    clinic.clock.put(NINE + timedelta(seconds=1))
+    clinic.clock.set(NINE + timedelta(seconds=1))
     assert await affected(clinic) == [2]
     assert (await take(clinic, 1, 2)).json()["code"] == "affected_changed"
     assert (await take(clinic, 2)).status_code == 201

@@ -18,7 +18,7 @@ import pytest
 from icalendar import Calendar
 from sqlalchemy import select
 
-from scheduling_svc.repository.tables import FEEDS, PLUMBING
+from scheduling_svc.repository.tables import FEEDS, INFRASTRUCTURE
 from shared.contracts.events import AccountChanged
 from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
@@ -251,7 +251,7 @@ async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: Running) -> 
     await reserve(clinic, 1)
     url = await subscribe(clinic)
     for days, events in ((0, 1), (36, 1), (38, 0)):
-        clinic.clock.put(NOON + timedelta(days=days))
+        clinic.clock.set(NOON + timedelta(days=days))
         assert len(Calendar.from_ical((await read(clinic, url)).content).walk("VEVENT")) == events
     assert await agenda(clinic, query={"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"})
 
@@ -294,7 +294,8 @@ async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Ru
     assert first.json()["url"] != again.json()["url"]
     database: Database = clinic.app.state.feeds.calendars.database
     async with database.read() as connection:
-        assert (await connection.execute(select(PLUMBING.answers.c.body).where(PLUMBING.answers.c.body.is_not(None)))).all() == []
+        body = INFRASTRUCTURE.idempotency_keys.c.body
+        assert (await connection.execute(select(body).where(body.is_not(None)))).all() == []
 
 
 @pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])

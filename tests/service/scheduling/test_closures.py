@@ -87,7 +87,7 @@ async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(cl
     for number, start in enumerate(starts, start=1):
         assert (await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start)).status_code == 200
     assert (await reserve(clinic, 5, patient_id=UUID(int=0xAA05), doctor_id=COLLEAGUE, starts_at=starts[2])).status_code == 200
-    clinic.clock.put(starts[0] + timedelta(minutes=1))
+    clinic.clock.set(starts[0] + timedelta(minutes=1))
     await clinic.tell(checked_in(2))
     closure = (await close(clinic, begins=starts[0], ends=starts[3], location="North")).json()
     assert ([UUID(each["appointment_id"]).int for each in closure["affected"]], closure["complete"]) == ([3], True)

@@ -43,7 +43,7 @@ async def hold_one_after_the_other(here: Running, service: UUID, *starts: dateti
     until = []
     for owner, start in zip((FIRST, LAST), starts, strict=True):
         until.append((await hold(here, owner, service, start))["expires_at"])
-        here.clock.forward(MINUTE)
+        here.clock.advance(MINUTE)
     return until
 
 
@@ -88,9 +88,9 @@ async def test_a_held_seat_is_marked_for_its_owner_alone(clinic: Running) -> Non
 async def test_who_needs_what_several_hold_waits_for_the_last(clinic: Running) -> None:
     _, last = await hold_one_after_the_other(clinic, CHECKUP, NINE, NINE + HALF)
     assert await wait_for(clinic, LONG) == last
-    clinic.clock.put(datetime.fromisoformat(last) - MINUTE)
+    clinic.clock.set(datetime.fromisoformat(last) - MINUTE)
     assert await wait_for(clinic, LONG) == last
-    clinic.clock.forward(MINUTE)
+    clinic.clock.advance(MINUTE)
     assert "code" not in await book(clinic, 1, LONG)
 
 
@@ -98,32 +98,32 @@ async def test_who_needs_one_of_several_held_seats_waits_for_the_first(clinic: R
     await book(clinic, 1, GROUP)
     first, _ = await hold_one_after_the_other(clinic, GROUP, NINE, NINE)
     assert await wait_for(clinic, GROUP) == first
-    clinic.clock.put(datetime.fromisoformat(first))
+    clinic.clock.set(datetime.fromisoformat(first))
     assert "code" not in await book(clinic, 2, GROUP)
 
 
 async def test_who_wants_any_doctor_waits_for_the_first_who_is_only_held(clinic: Running) -> None:
     await book(clinic, 1, start=NINE + HALF)
     await hold(clinic, FIRST)
-    clinic.clock.forward(MINUTE)
+    clinic.clock.advance(MINUTE)
     of_the_colleague = await hold(clinic, LAST, doctor=COLLEAGUE)
     assert await wait_for(clinic, LONG, doctor_id=None) == of_the_colleague["expires_at"]
     assert await wait_for(clinic, CHECKUP, doctor_id=None) == format_instant(NOON + FIVE)
 
 
 async def test_a_hold_ends_with_the_second_that_was_told(clinic: Running) -> None:
-    clinic.clock.put(NOON + PART)
+    clinic.clock.set(NOON + PART)
     assert (await hold(clinic, FIRST))["expires_at"] == format_instant(NOON + FIVE) == await wait_for(clinic, CHECKUP)
-    clinic.clock.put(NOON + FIVE)
+    clinic.clock.set(NOON + FIVE)
     assert "code" not in await book(clinic, 1)
 
 
 async def test_an_extended_hold_ends_with_the_second_that_was_told(clinic: Running) -> None:
-    clinic.clock.put(NOON + PART)
+    clinic.clock.set(NOON + PART)
     path = f"/holds/{(await hold(clinic, FIRST))['id']}/extend"
     longer = (await clinic.http.post(path, headers=bearer(Role.PATIENT, FIRST))).json()
     assert longer["expires_at"] == format_instant(NOON + 2 * FIVE)
-    clinic.clock.put(NOON + 2 * FIVE)
+    clinic.clock.set(NOON + 2 * FIVE)
     assert "code" not in await book(clinic, 1)
 
 
@@ -137,7 +137,7 @@ async def test_a_group_of_nothing_but_holds_keeps_the_time_from_others_until_the
     _, last = await hold_one_after_the_other(clinic, GROUP, NINE, NINE)
     assert await explained(clinic, service, start) == ["held"]
     assert await wait_for(clinic, service, start) == last
-    clinic.clock.put(datetime.fromisoformat(last))
+    clinic.clock.set(datetime.fromisoformat(last))
     assert await explained(clinic, service, start) == []
     assert "code" not in await book(clinic, 1, service, start)
 

@@ -84,9 +84,9 @@ async def test_others_are_told_until_when_and_what_else_is_free(clinic: Running)
 
 async def test_a_hold_is_over_when_the_clock_says_so_and_not_a_moment_before(clinic: Running) -> None:
     answer = (await hold(clinic)).json()
-    clinic.clock.forward(FIVE - timedelta(microseconds=1))
+    clinic.clock.advance(FIVE - timedelta(microseconds=1))
     assert (await book(clinic, person=OTHER)).status_code == 409
-    clinic.clock.forward(timedelta(microseconds=1))
+    clinic.clock.advance(timedelta(microseconds=1))
     assert await slot(clinic) is not None
     assert (await clinic.http.get(f"/holds/{answer['id']}", headers=ME)).status_code == 404
     assert (await book(clinic, person=OTHER)).status_code == 200
@@ -94,7 +94,7 @@ async def test_a_hold_is_over_when_the_clock_says_so_and_not_a_moment_before(cli
 
 async def test_what_is_over_makes_room_for_another_hold(clinic: Running) -> None:
     await hold(clinic)
-    clinic.clock.forward(FIVE)
+    clinic.clock.advance(FIVE)
     assert (await hold(clinic, by=SOMEONE)).status_code == 201
     assert (await book(clinic)).json()["code"] == "slot_held"
 
@@ -105,9 +105,9 @@ async def test_a_hold_is_extended_once_and_not_when_it_is_over(clinic: Running) 
     longer = await clinic.http.post(path, headers=ME)
     assert (longer.status_code, longer.json()["expires_at"]) == (200, format_instant(clinic.clock() + 2 * FIVE))
     assert (await clinic.http.post(path, headers=ME)).json()["code"] == "hold_extended"
-    clinic.clock.forward(2 * FIVE)
+    clinic.clock.advance(2 * FIVE)
     second = (await hold(clinic)).json()
-    clinic.clock.forward(FIVE)
+    clinic.clock.advance(FIVE)
     assert (await clinic.http.post(f"/holds/{second['id']}/extend", headers=ME)).json()["code"] == "hold_expired"
 
 
@@ -122,7 +122,7 @@ async def test_nobody_holds_more_than_three_times(clinic: Running) -> None:
     held = [await hold(clinic, NINE + number * HALF, service=service) for number, service in enumerate(SERVICES)]
     assert [answer.status_code for answer in held] == [201, 201, 201, 409]
     assert (held[-1].json()["code"], held[-1].json()["limit"]) == ("too_many_holds", 3)
-    clinic.clock.forward(FIVE)
+    clinic.clock.advance(FIVE)
     assert (await hold(clinic, NINE + 3 * HALF, service=FOURTH)).status_code == 201
 
 
@@ -136,7 +136,7 @@ async def test_a_booking_uses_up_the_hold_that_it_names(clinic: Running) -> None
 async def test_the_owner_books_a_held_time_without_naming_the_hold(clinic: Running) -> None:
     await hold(clinic)
     assert (await book(clinic)).status_code == 200
-    clinic.clock.forward(FIVE)
+    clinic.clock.advance(FIVE)
     assert await slot(clinic) is None
 
 
@@ -155,7 +155,7 @@ async def test_a_hold_is_for_its_owner_service_doctor_and_time_alone(clinic: Run
 
 async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: Running) -> None:
     held = UUID((await hold(clinic)).json()["id"])
-    clinic.clock.forward(FIVE)
+    clinic.clock.advance(FIVE)
     refused = (await book(clinic, hold_id=held)).json()
     assert refused["code"] == "hold_expired"
     assert format_instant(NINE) in [alternative["starts_at"] for alternative in refused["alternatives"]]
@@ -163,7 +163,7 @@ async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: Running)
 
 async def test_a_hold_of_another_that_is_over_is_still_anothers(clinic: Running) -> None:
     held = UUID((await hold(clinic)).json()["id"])
-    clinic.clock.forward(FIVE)
+    clinic.clock.advance(FIVE)
     assert (await book(clinic, person=OTHER, hold_id=held)).json()["code"] == "hold_mismatch"
     assert (await book(clinic, start=NINE + HALF, hold_id=held)).json()["code"] == "hold_mismatch"
 

@@ -13,7 +13,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from shared.kit.paging import to_cursor
+from shared.kit.paging import encode_cursor
 from tests.running import NOON, Running
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
@@ -101,7 +101,7 @@ BAD_CURSORS = [
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest", f"/doctors/{DOCTOR}/slots"])
 async def test_a_cursor_of_another_list_is_refused(clinic: Running, path: str) -> None:
-    for cursor in ("nonsense", *map(to_cursor, BAD_CURSORS)):
+    for cursor in ("nonsense", *map(encode_cursor, BAD_CURSORS)):
         refused = await ask(clinic, path, after=cursor)
         assert (refused.status_code, refused.json()["code"]) == (422, "bad_cursor"), cursor
         assert refused.json()["errors"][0]["pointer"] == "/after"
@@ -111,9 +111,9 @@ async def test_a_cursor_of_another_list_is_refused(clinic: Running, path: str) -
 async def test_a_cursor_from_before_the_list_begins_it_and_one_from_after_it_ends_it(clinic: Running, path: str) -> None:
     whole = (await ask(clinic, path, begins=format_instant(NINE + HALF))).json()["items"]
     for before in ("1970-01-02T00:00:00Z", format_instant(NINE)):
-        found = await ask(clinic, path, begins=format_instant(NINE + HALF), after=to_cursor((before, str(DOCTOR))))
+        found = await ask(clinic, path, begins=format_instant(NINE + HALF), after=encode_cursor((before, str(DOCTOR))))
         assert found.json()["items"] == whole
-    beyond = (await ask(clinic, path, after=to_cursor(("2199-12-31T00:00:00Z", str(DOCTOR))))).json()
+    beyond = (await ask(clinic, path, after=encode_cursor(("2199-12-31T00:00:00Z", str(DOCTOR))))).json()
     assert (beyond["items"], beyond["complete"], beyond["next"]) == ([], True, None)
 
 

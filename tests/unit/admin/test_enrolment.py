@@ -111,7 +111,7 @@ async def test_a_death_at_any_point_leaves_both_halves_or_neither(role: Role, st
         await enrolment(world, now).enrol(user, "a password of theirs")
     world.steps_left = 1000
     was_written = bool(world.paper or world.made)
-    now.forward(timedelta(minutes=1))
+    now.advance(timedelta(minutes=1))
     await enrolment(world, now).finish()
     assert (set(world.made), world.profiles, world.paper) == (({user.id}, {user.id}, {}) if was_written else (set(), set(), {}))
 
@@ -131,9 +131,9 @@ async def test_silence_is_waited_out_and_a_day_is_enough(silence: Exception) -> 
     world, now, user = World(refusal=silence), clock(), a_user()
     with pytest.raises(type(silence)):
         await enrolment(world, now).enrol(user, None)
-    now.forward(timedelta(minutes=1))
+    now.advance(timedelta(minutes=1))
     assert (await enrolment(world, now).finish(), len(world.paper)) == (0, 1)
     assert await world.take_up(now() - timedelta(minutes=1), now()) == [], "tried just now"
-    now.forward(timedelta(days=1))
+    now.advance(timedelta(days=1))
     assert (await enrolment(world, now).finish(), len(world.paper)) == (1, 0)
     assert world.made == {}

@@ -22,7 +22,8 @@ from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.events import AppointmentEvent, LeaveTaken
 from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Conflict, ResourceNotFound, Unavailable
+from shared.contracts.refusals import NotFound, Unavailable
+from shared.contracts.relayed_refusals import ReservationReleased, SlotTaken
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
@@ -43,14 +44,6 @@ RETRY_AFTER = timedelta(seconds=45)
 
 class ProcessStopped(BaseException):
     """Raised where a test lets the process stop."""
-
-
-class SlotTaken(Conflict):
-    """The time is taken."""
-
-
-class ReservationReleased(Conflict):
-    """The reservation was released after this was asked for."""
 
 
 @dataclass
@@ -237,12 +230,12 @@ class Clinic:
         if self.doctor_service_down:
             raise Unavailable
         if doctor_id not in self.doctors:
-            raise ResourceNotFound
+            raise NotFound
         return self.doctors[doctor_id]
 
     async def get_service_type(self, service_id: UUID) -> ServiceTypeRules:
         if service_id != self.service.id:
-            raise ResourceNotFound
+            raise NotFound
         return self.service
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
@@ -281,7 +274,7 @@ class Clinic:
     async def restart(self) -> None:
         """Let everything run again, and the retry job complete what is pending a minute later."""
         self.stop_points.stop_at, self.calendar.failure, self.doctor_service_down = None, None, False
-        self.clock.forward(timedelta(minutes=1))
+        self.clock.advance(timedelta(minutes=1))
         while await self.reconciliation.retry_pending():
             pass
 

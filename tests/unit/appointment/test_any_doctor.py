@@ -9,7 +9,8 @@ import pytest
 from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, ServiceInactive, TooManyActive
 from appointment_svc.domain.transitions import Status
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Conflict, Refusal, ResourceNotFound, Unavailable
+from shared.contracts.refusals import NotFound, Refusal, Unavailable
+from shared.contracts.relayed_refusals import HoldMismatch
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     ANNA,
@@ -31,10 +32,6 @@ from tests.unit.appointment.fakes import Clinic
 
 ANYONE = a_booking_request(doctor_id="any")
 HOLD = new_id()
-
-
-class HoldMismatch(Conflict):
-    """This hold is not yours."""
 
 
 async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_details() -> None:
@@ -91,7 +88,7 @@ async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: obje
         ({"service": a_service(active=False)}, ServiceInactive),
         ({"patients": {PATIENT: a_patient(active=False)}}, PatientInactive),
         ({"max_active": 0}, TooManyActive),
-        ({"service": a_service(id=new_id())}, ResourceNotFound),
+        ({"service": a_service(id=new_id())}, NotFound),
     ],
 )
 async def test_the_other_booking_rules_hold_for_any_doctor_too(change: dict[str, object], refusal: type[Refusal]) -> None:
@@ -106,7 +103,7 @@ async def test_without_the_chosen_doctors_details_the_booking_stays_pending_unti
     clinic = Clinic(doctor_service_down=why == "silent", doctors={} if why == "unknown" else {DOCTOR: a_doctor()})
     one = await clinic.booking.book(ANYONE, ANNA, new_id())
     assert (one.status, one.doctor, one.time_zone, one.local_start) == (Status.PENDING, None, "UTC", "2026-03-09T08:00")
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.reconciliation.retry_pending() == 0
     clinic.doctors = {DOCTOR: a_doctor()}
     clinic.calendar.doctors = (COLLEAGUE, DOCTOR)

@@ -12,7 +12,6 @@ from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
     NoSuchAppointment,
-    NoSuchPatient,
     PatientInactive,
     PatientRequired,
     ServiceInactive,
@@ -21,6 +20,7 @@ from appointment_svc.domain.refusals import (
 from appointment_svc.domain.transitions import Status
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import NotFound, Refusal
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     ADMIN,

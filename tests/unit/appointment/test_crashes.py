@@ -12,9 +12,10 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.snapshots import PatientSnapshot
 from appointment_svc.domain.transitions import Status
 from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.relayed_refusals import ReservationReleased
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_booking_request, an_appointment
-from tests.unit.appointment.fakes import Clinic, ProcessStopped, ReservationReleased
+from tests.unit.appointment.fakes import Clinic, ProcessStopped
 
 ONE, ONCE = new_id(), new_id()
 Action = Callable[[Clinic], Awaitable[Appointment]]
@@ -120,7 +121,7 @@ async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the
     clinic = Clinic()
     clinic.calendar.failure = Unavailable()
     assert (await book(clinic)).status is Status.PENDING
-    clinic.clock.forward(timedelta(seconds=46))
+    clinic.clock.advance(timedelta(seconds=46))
     assert await clinic.reconciliation.retry_pending() == 0
     await clinic.restart()
     assert (clinic.store.appointments[ONE].status, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, ["booked"], [])
@@ -129,9 +130,9 @@ async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the
 async def test_a_recent_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
     clinic.add(an_appointment(Status.PENDING, id=ONE))
-    clinic.clock.forward(timedelta(seconds=44))
+    clinic.clock.advance(timedelta(seconds=44))
     assert await clinic.reconciliation.retry_pending() == 0
-    clinic.clock.forward(timedelta(seconds=1))
+    clinic.clock.advance(timedelta(seconds=1))
     assert await clinic.reconciliation.retry_pending() == 1
 
 
@@ -158,7 +159,7 @@ async def test_a_failed_release_is_retried_later_and_not_at_once() -> None:
     clinic = clinic_with(Status.BOOKED)
     clinic.calendar.failure = Unavailable()
     await cancel(clinic)
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.reconciliation.retry_pending() == 0
     assert clinic.store.appointments[ONE].sync.intent is not None
 

@@ -20,8 +20,10 @@ def stored_document() -> dict[str, Any]:
 
 
 def test_a_document_of_an_earlier_release_is_read_and_written_under_the_same_names() -> None:
-    appointment = from_document(stored_document())
-    assert to_document(appointment) == stored_document()
+    document = stored_document()
+    written = to_document(from_document(document))
+    del document["denial"]["title"]  # earlier releases stored it; it follows from the code
+    assert written == document
 
 
 def test_renamed_fields_are_read_from_their_stored_names() -> None:

@@ -7,8 +7,9 @@ import pytest
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import Status
 from shared.contracts.http import Actor
+from shared.contracts.relayed_refusals import SlotTaken
 from tests.unit.appointment.builders import ANNA, TEN, a_change, after_reply, an_appointment, request_of
-from tests.unit.appointment.fakes import Clinic, SlotTaken
+from tests.unit.appointment.fakes import Clinic
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clin
     refused = await clinic.store.save(after_reply(asked, SlotTaken()))
     settled = await clinic.synchronizer.complete_pending(asked)  # whoever does this is granted ten, and comes too late to write it down
     assert (settled.starts_at, settled.version) == (refused.starts_at, refused.version)
-    with pytest.raises(Exception, match="The time is taken"):
+    with pytest.raises(Exception, match="The time slot is already booked"):
         settled.already_applied(asked.sync.intent.id)
     assert (clinic.inconsistencies(), clinic.topics) == ([], [])
 

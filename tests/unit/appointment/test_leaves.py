@@ -45,7 +45,9 @@ def clinic() -> Clinic:
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
-async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(clinic: Clinic, status: Status) -> None:
+async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(
+    clinic: Clinic, status: Status
+) -> None:
     one = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
     event = clinic.take_leave(one)
     for _ in range(2):
@@ -128,7 +130,9 @@ async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appo
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("place", [{"starts_at": ELEVEN}, {"doctor": a_doctor_snapshot(id=COLLEAGUE)}])
-async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(clinic: Clinic, action: str, place: dict[str, object]) -> None:
+async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
+    clinic: Clinic, action: str, place: dict[str, object]
+) -> None:
     one = an_appointment()
     moved = clinic.add(with_sync(replace(one, **place), revision=3))  # type: ignore[arg-type]
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(one, action)))

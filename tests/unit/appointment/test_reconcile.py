@@ -21,15 +21,15 @@ SECOND = timedelta(seconds=1)
 def clinic() -> Clinic:
     """A minute after everything that stands in it."""
     clinic = Clinic()
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     return clinic
 
 
 async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> None:
     one = clinic.add(an_appointment(Status.REQUESTED))
-    clinic.clock.put(NINE - SECOND)
+    clinic.clock.set(NINE - SECOND)
     assert await clinic.reconciliation.expire_requests() == 0
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     assert [await clinic.reconciliation.expire_requests(), await clinic.reconciliation.expire_requests()] == [1, 0]
     assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (Status.EXPIRED, ["expired"], [])
     assert clinic.store.appointments[one.id].history[-1].actor.role == "system"
@@ -37,7 +37,7 @@ async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> Non
 
 async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
     one = clinic.add(an_appointment(Status.REQUESTED))
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     clinic.store.saved_meanwhile = [replace(one, status=Status.BOOKED, version=3)]
     assert await clinic.reconciliation.expire_requests() == 0
     assert clinic.store.appointments[one.id].status is Status.BOOKED
@@ -45,7 +45,7 @@ async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Cli
 
 async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
     clinic.add(an_appointment(Status.REQUESTED))
-    clinic.clock.put(NINE)
+    clinic.clock.set(NINE)
     clinic.calendar.failure = Unavailable()
     assert await clinic.reconciliation.expire_requests() == 1
     await clinic.restart()
@@ -104,7 +104,7 @@ async def test_an_appointment_whose_reservation_is_elsewhere_is_consistent_again
 def mended(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
     """A clinic in which an appointment has lost its claim."""
     clinic = Clinic()
-    clinic.clock.forward(timedelta(minutes=1))
+    clinic.clock.advance(timedelta(minutes=1))
     one = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     clinic.stop_points.stop_at = stop_at
@@ -149,7 +149,7 @@ async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_
     event = clinic.take_leave(one, action)
     with pytest.raises(Conflict):
         await clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN + HALF)
-    clinic.clock.forward(timedelta(minutes=10))
+    clinic.clock.advance(timedelta(minutes=10))
     await clinic.reconciliation.reconcile()
     await clinic.leaves.follow_leave(event)
     assert (clinic.store.appointments[one.id].status, len(clinic.topics), clinic.inconsistencies()) == (status, 1, [])
@@ -176,7 +176,7 @@ async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: C
 async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:
     clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
-    clinic.clock.put(NINE + timedelta(days=1))
+    clinic.clock.set(NINE + timedelta(days=1))
     await clinic.reconciliation.reconcile()
     assert clinic.calendar.requests == []
 
@@ -196,6 +196,6 @@ async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays
         clinic.add(an_appointment(starts_at=start, patient=replace(one.patient, id=new_id())))
     act = clinic.context(DESK, one)
     for _ in range(2):
-        with pytest.raises(Conflict, match="The time is taken"):
+        with pytest.raises(Conflict, match="The time slot is already booked"):
             await clinic.actions.reschedule(act, starts_at=TEN)
     assert len(clinic.calendar.requests) == 2

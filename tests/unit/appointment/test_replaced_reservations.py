@@ -48,9 +48,7 @@ def clinic() -> Clinic:
         ({"doctor_id": COLLEAGUE}, False, True),
     ],
 )
-def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(
-    answer: dict[str, object], met: bool, by_anyone: bool
-) -> None:
+def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(answer: dict[str, object], met: bool, by_anyone: bool) -> None:
     for one, expected in ((an_appointment(S.PENDING), met), (pending_with_any_doctor(), by_anyone)):
         assert one.sync.intent is not None
         granted = Clinic().calendar.decide(one.id, request_of(one)).model_copy(update=answer)
@@ -120,7 +118,9 @@ async def test_cancelling_before_the_event_arrives_releases_the_moved_reservatio
 
 
 @pytest.mark.parametrize("made", [lambda: an_appointment(S.PENDING), pending_with_any_doctor])
-async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_its_reservation_released(made: Callable[[], Appointment]) -> None:
+async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_its_reservation_released(
+    made: Callable[[], Appointment],
+) -> None:
     clinic = Clinic()
     one = clinic.add(made())
     claim = clinic.calendar.decide(one.id, request_of(one))

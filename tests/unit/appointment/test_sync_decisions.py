@@ -25,9 +25,9 @@ from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, OUTCOMES, Step, a
 from appointment_svc.domain.transitions import Status
 from shared.contracts.http import Reservation
 from shared.contracts.refusals import Refusal
+from shared.contracts.relayed_refusals import ReservationReleased, SlotTaken
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, NOON, TEN, a_change, a_doctor_snapshot, an_appointment
-from tests.unit.appointment.fakes import ReservationReleased, SlotTaken
 
 S, C, A = Situation, AnswerKind, SyncAction
 ELEVEN = TEN + timedelta(hours=1)

@@ -63,7 +63,7 @@ def test_the_transitions_are_the_agreed_ones() -> None:
 async def test_every_action_from_every_status(action: str, status: Status) -> None:
     clinic = Clinic()
     before = clinic.add(an_appointment(status))
-    clinic.clock.put(LATER)
+    clinic.clock.set(LATER)
     becomes = LEADS_TO[action].get(status)
     if becomes is None:
         with pytest.raises(IllegalMove) as refusal:
@@ -98,7 +98,7 @@ def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
 @pytest.mark.parametrize("action", [action for action in LEADS_TO if action not in ("expire", "restore")])
 async def test_a_pending_booking_is_completed_before_any_action(action: str) -> None:
     clinic = Clinic()
-    clinic.clock.put(LATER)
+    clinic.clock.set(LATER)
     pending = clinic.add(an_appointment(S.PENDING))
     allowed = S.BOOKED in LEADS_TO[action]
     if allowed:

@@ -16,7 +16,7 @@ from auth_svc.clients.signing import Signer
 from auth_svc.repository.keys import _made
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
-from shared.kit.tokens import InvalidToken, Keys, Verifier
+from shared.kit.tokens import InvalidToken, KeySet, Verifier
 from tests import tokens
 from tests.tokens import jwks, token
 
@@ -30,7 +30,7 @@ def verifier(keys: list[dict[str, Any]] | None = None, clock: MovableClock | Non
     async def fetch() -> list[dict[str, Any]]:
         return keys or jwks()["keys"]
 
-    return Verifier(Keys(fetch, clock), "careslot", "careslot", clock)
+    return Verifier(KeySet(fetch, clock), "careslot", "careslot", clock)
 
 
 def part(value: Any) -> str:
@@ -101,12 +101,12 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_token_is_refused(name: str) -> None:
     with pytest.raises(InvalidToken):
-        await verifier().caller(HOSTILE[name])
+        await verifier().verify(HOSTILE[name])
 
 
 async def test_a_sound_token_tells_who_asks() -> None:
     account, session = uuid4(), uuid4()
-    caller = await verifier().caller(token(Role.DOCTOR, account, sid=str(session)))
+    caller = await verifier().verify(token(Role.DOCTOR, account, sid=str(session)))
     assert (caller.id, caller.role, caller.session_id) == (account, Role.DOCTOR, session)
 
 
@@ -114,33 +114,33 @@ async def test_a_changed_body_breaks_the_signature() -> None:
     head, body, signature = token(Role.PATIENT).split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     with pytest.raises(InvalidToken):
-        await verifier().caller(f"{head}.{part(claims | {'role': 'admin'})}.{signature}")
+        await verifier().verify(f"{head}.{part(claims | {'role': 'admin'})}.{signature}")
 
 
 async def test_a_token_that_was_good_is_refused_when_it_expires_or_its_session_ends() -> None:
     clock, session = MovableClock(NOON, running=False), uuid4()
     check = verifier(clock=clock)
     one, other = token(Role.PATIENT, exp=NOW + 60), token(Role.PATIENT, sid=str(session))
-    await check.caller(one)
-    await check.caller(other)
-    check.end(session, NOW + 600)
+    await check.verify(one)
+    await check.verify(other)
+    check.revoke_session(session, NOW + 600)
     with pytest.raises(InvalidToken):
-        await check.caller(other)
-    clock.forward(timedelta(seconds=65))
+        await check.verify(other)
+    clock.advance(timedelta(seconds=65))
     with pytest.raises(InvalidToken):
-        await check.caller(one)
+        await check.verify(one)
 
 
 async def test_what_the_signer_signs_is_what_the_verifier_takes() -> None:
     signer = Signer("k1", _made().decode(), "careslot", "careslot", 600)
     check, account, session = verifier([signer.public]), UUID(int=1), UUID(int=2)
     signed = signer.access_token(account, Role.ADMIN, session, NOON)
-    caller = await check.caller(signed)
+    caller = await check.verify(signed)
     assert (caller.id, caller.role, caller.session_id) == (account, Role.ADMIN, session)
-    assert (await check.caller(signer.service_token("admin-service", NOON))).client == "admin-service"
+    assert (await check.verify(signer.service_token("admin-service", NOON))).client == "admin-service"
     head, body, _ = (base64.urlsafe_b64decode(piece + "==") for piece in signed.split("."))
     assert json.loads(head) == {"alg": "RS256", "typ": "at+jwt", "kid": "k1"}
     assert set(json.loads(body)) == {"iss", "aud", "sub", "sid", "role", "scope", "iat", "exp", "jti"}
     assert json.loads(body)["exp"] - json.loads(body)["iat"] == 600
     with pytest.raises(InvalidToken):
-        await verifier([signer.public]).caller(tokens.token(Role.ADMIN, headers={"kid": "k1"}))
+        await verifier([signer.public]).verify(tokens.token(Role.ADMIN, headers={"kid": "k1"}))

@@ -9,33 +9,50 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import Field
 
 from shared.contracts import refusals as families
-from shared.contracts.refusals import Conflict, ResourceNotFound, require_version
+from shared.contracts.identity import Service
+from shared.contracts.refusals import Conflict, NotFound, require_version
 from shared.contracts.values import Instant, ReadModel, RequestModel, ShortText
 from shared.kit import routes
-from shared.kit.access import Admin, IfMatch, OperationId, Public, RequireIfMatch
+from shared.kit.access import Admin, Public
 from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, RequestInProgress
+from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, RequestInProgress
 from shared.kit.idempotency import StoredResponse as Kept
+from shared.kit.overrides import Overrides
 from shared.kit.paging import Page, Paged
-from shared.kit.retry import TransactionAborted
-from shared.kit.tokens import Keys, Verifier
+from shared.kit.preconditions import IfMatch, RequireIfMatch
+from shared.kit.response_headers import with_etag, with_location, with_next_link
+from shared.kit.retry import TransactionAborted, retry_on_abort
+from shared.kit.settings import CommonSettings
+from shared.kit.tokens import KeySet, Verifier
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks
 
 router = routes.service_router()
 
 
-class NoSuchShoe(ResourceNotFound):
-    """There is no such shoe."""
+class ShopSettings(CommonSettings):
+    """The settings of the shop."""
+
+    service = Service.DOCTOR
+
+
+class NoSuchShoe(NotFound):
+    """Raised when a shoe does not exist."""
+
+    code = "no_such_shoe"
+    detail = "There is no such shoe."
 
 
 class NameTaken(Conflict):
-    """Another shoe has this name."""
+    """Raised when another shoe has the name."""
+
+    code = "name_taken"
+    detail = "Another shoe has this name."
 
 
 class NewShoe(RequestModel):
@@ -67,49 +84,61 @@ def shelf(request: Request) -> Shelf:
     return found
 
 
-@router.post("/shoes", response_model=Shoe, status_code=201)
-async def make_shoe(body: NewShoe, request: Request, _caller: Admin, once: OperationId) -> Shoe:
-    shelf(request).ran += 1
-    if shelf(request).aborts:
-        shelf(request).aborts -= 1
+@retry_on_abort
+async def commit(shelf: Shelf) -> None:
+    if shelf.aborts:
+        shelf.aborts -= 1
         raise TransactionAborted
+
+
+@router.post("/shoes", response_model=Shoe, status_code=201)
+async def make_shoe(body: NewShoe, request: Request, response: Response, _caller: Admin, once: OperationId) -> Shoe:
+    shelf(request).ran += 1
+    await commit(shelf(request))
     if body.name == "taken":
         raise NameTaken(names=["other"])
     if body.name == "crash":
         raise RuntimeError("the shelf fell down")
-    return shelf(request).shoes.setdefault(once.id, Shoe(id=once.id, name=body.name, size=body.size))
+    shoe = shelf(request).shoes.setdefault(once.id, Shoe(id=once.id, name=body.name, size=body.size))
+    return with_location(response, shoe, f"/shoes/{shoe.id}")
 
 
 @router.get("/shoes", response_model=Page[Shoe])
 async def list_shoes(
-    request: Request, _caller: Public, paging: Paged, colour: str | None = None, size: Annotated[list[int] | None, Query()] = None
+    request: Request,
+    response: Response,
+    _caller: Public,
+    paging: Paged,
+    colour: str | None = None,
+    size: Annotated[list[int] | None, Query()] = None,
 ) -> Page[Shoe]:
     shoes = sorted(shelf(request).shoes.values(), key=lambda shoe: (shoe.name, str(shoe.id)))
     after = [shoe for shoe in shoes if paging.after is None or (shoe.name, str(shoe.id)) > paging.after]
-    return paging.page(after[: paging.limit + 1], lambda shoe: (shoe.name, shoe.id))
+    page = paging.page(after[: paging.limit + 1], lambda shoe: (shoe.name, shoe.id))
+    return with_next_link(request, response, page)
 
 
 @router.get("/shoes/{shoe_id}", response_model=Shoe)
-async def get_shoe(shoe_id: UUID, request: Request, _caller: Public) -> Shoe:
+async def get_shoe(shoe_id: UUID, request: Request, response: Response, _caller: Public) -> Shoe:
     if shoe_id not in shelf(request).shoes:
         raise NoSuchShoe
-    return shelf(request).shoes[shoe_id]
+    return with_etag(response, shelf(request).shoes[shoe_id])
 
 
 @router.patch("/shoes/{shoe_id}", response_model=Shoe)
-async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, caller: Admin, expected: RequireIfMatch) -> Shoe:
-    shoe = await get_shoe(shoe_id, request, caller)
+async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, response: Response, caller: Admin, expected: RequireIfMatch) -> Shoe:
+    shoe = await get_shoe(shoe_id, request, response, caller)
     require_version(shoe.version, expected)
     if body.name == "taken":
         raise NameTaken
     changed = Shoe(id=shoe.id, name=body.name, size=body.size, version=shoe.version + 1)
     shelf(request).shoes[shoe_id] = changed
-    return changed
+    return with_etag(response, changed)
 
 
 @router.post("/shoes/{shoe_id}/polish", response_model=Shoe)
-async def polish_shoe(shoe_id: UUID, request: Request, caller: Admin, expected: IfMatch) -> Shoe:
-    shoe = await get_shoe(shoe_id, request, caller)
+async def polish_shoe(shoe_id: UUID, request: Request, response: Response, caller: Admin, expected: IfMatch) -> Shoe:
+    shoe = await get_shoe(shoe_id, request, response, caller)
     require_version(shoe.version, expected)
     return shoe
 
@@ -117,7 +146,7 @@ async def polish_shoe(shoe_id: UUID, request: Request, caller: Admin, expected: 
 @router.post("/refusals/{name}")
 async def refuse(name: str, request: Request, _caller: Public) -> None:
     shelf(request).ran += 1
-    raise getattr(families, name)("It was asked for.", colour="red", retry_after=7, status=200, code="mine", type="mine")
+    raise getattr(families, name)("It was asked for.", colour="red", retry_after=7, status=200, instance="mine", type="mine")
 
 
 @router.get("/crash")
@@ -172,13 +201,13 @@ async def shop(answers: IdempotencyStore | None = None) -> AsyncIterator[Shop]:
         return list(jwks()["keys"])
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.verifier = Verifier(Keys(keys, clock), "careslot", "careslot", clock)
-        app.state.answers = answers or KeptInMemory()
+    async def wire(app: FastAPI, _settings: ShopSettings, _overrides: Overrides) -> AsyncIterator[None]:
+        app.state.verifier = Verifier(KeySet(keys, clock), "careslot", "careslot", clock)
+        app.state.idempotency = answers or KeptInMemory()
         app.state.shelf = Shelf()
         yield
 
-    app = create_service_app("shoe-shop", lifespan, router)
+    app = create_service_app(ShopSettings(), Overrides(), wire, router)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://shop") as http,

@@ -81,12 +81,12 @@ async def test_a_problem_arrives_as_the_refusal_it_was() -> None:
 
 async def test_find_knows_absence_from_silence() -> None:
     nothing, _ = neighbour(lambda _: httpx.Response(404, json={"code": "not_found"}, headers=PROBLEM))
-    assert await nothing.find("/x", Thing) is None
+    assert await nothing.get_or_none("/x", Thing) is None
     with pytest.raises(NotFound):
         await nothing.get("/x", Thing)
     down, _ = neighbour(dead)
     with pytest.raises(Unavailable):
-        await down.find("/x", Thing)
+        await down.get_or_none("/x", Thing)
 
 
 STRANGE = {
@@ -197,15 +197,15 @@ def test_a_breaker_lets_one_call_try_after_its_rest() -> None:
     breaker = Breaker(lambda: now)
     for _ in range(FAILURES):
         assert breaker.admit()
-        breaker.failed()
+        breaker.record_failure()
     assert not breaker.admit()
     now = 2.0
     assert [breaker.admit(), breaker.admit()] == [True, False]
-    breaker.failed()
+    breaker.record_failure()
     assert not breaker.admit()
     now = 4.0
     assert breaker.admit()
-    breaker.succeeded()
+    breaker.record_success()
     assert [breaker.admit(), breaker.admit()] == [True, True]
 
 
@@ -230,7 +230,7 @@ async def test_a_token_is_fetched_once_and_renewed_before_it_ends() -> None:
     assert {request.headers["authorization"] for request in wire.asked} == {"Bearer t1"}
     assert issuer.wire.asked[0].content == b"grant_type=client_credentials&client_id=admin-service&client_secret=s3cret"
     for minutes, expected in ((8, "Bearer t1"), (1, "Bearer t2"), (-60, "Bearer t3")):
-        clock.forward(timedelta(minutes=minutes))
+        clock.advance(timedelta(minutes=minutes))
         await here.call("GET", "/x")
         assert wire.asked[-1].headers["authorization"] == expected
 

@@ -26,7 +26,7 @@ async def test_every_family_is_a_problem_document(here: Shop, family: type[Refus
     assert (answer.status_code, answer.headers["content-type"]) == (STATUS[family], "application/problem+json")
     assert body == {
         "type": f"/problems/{family.code.replace('_', '-')}",
-        "title": family.title,
+        "title": family().title,
         "status": STATUS[family],
         "detail": "It was asked for.",
         "instance": f"/refusals/{family.__name__}",
@@ -45,20 +45,23 @@ def test_a_neighbours_refusal_comes_back_as_it_was(family: type[Refusal]) -> Non
     relayed = from_problem(STATUS[family], body)
     assert isinstance(relayed, family)
     assert (relayed.code, relayed.title, relayed.detail) == ("slot_taken", "Slot taken", "The time is taken.")
-    assert (relayed.facts, status_of(relayed)) == ({"alternatives": [{"a": 1}]}, STATUS[family])
+    assert (relayed.facts, status_of(type(relayed))) == ({"alternatives": [{"a": 1}]}, STATUS[family])
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 418, 500, 502, 504])
 def test_a_neighbours_fault_is_ours_to_wait_out(status: int) -> None:
-    assert status_of(from_problem(status, {"code": "x"})) == 503
+    assert status_of(type(from_problem(status, {"code": "x"}))) == 503
 
 
 def test_documented_refusals_are_grouped_by_status() -> None:
     class ShelfFull(STATUS_OF[409]):  # type: ignore[misc, valid-type]
-        """The shelf is full."""
+        """Raised when the shelf is full."""
+
+        code = "shelf_full"
+        detail = "The shelf is full."
 
     documented = refusals(*FAMILIES, ShelfFull, Malformed)
-    assert set(documented) == {*STATUS.values(), 400}
+    assert set(documented) == {*STATUS.values()} - {413, 415}
     assert documented[409]["description"].endswith("`shelf_full`: The shelf is full.")
 
 

@@ -1,4 +1,4 @@
-"""Jobs, their pulse, the clock they run by, and transactions done again."""
+"""Jobs, their background_work, the clock they run by, and transactions done again."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Work:
 
 
 async def test_a_job_goes_on_while_there_is_something_to_do() -> None:
-    work, pulse = Work(left=5), BackgroundWork()
-    jobs = Jobs(pulse)
+    work, background_work = Work(left=5), BackgroundWork()
+    jobs = Jobs(background_work)
     jobs.add("work", work, every_seconds=3600)
     async with jobs:
-        await pulse.settle()
+        await background_work.run_until_idle()
         assert work.left < 0
 
 
@@ -110,19 +110,19 @@ async def test_a_job_runs_again_when_its_time_comes() -> None:
 
 @pytest.mark.parametrize("failure", [RuntimeError("bug"), Unavailable(), TransactionAborted(), OSError(), TimeoutError()])
 async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
-    work, healthy, jobs, pulse = Work(raises=failure), Work(), Jobs(BackgroundWork()), BackgroundWork()
-    jobs = Jobs(pulse)
+    work, healthy, jobs, background_work = Work(raises=failure), Work(), Jobs(BackgroundWork()), BackgroundWork()
+    jobs = Jobs(background_work)
     jobs.add("failing", work, every_seconds=3600)
     jobs.add("healthy", healthy, every_seconds=3600)
     async with jobs:
-        assert await pulse.settle() == 1
+        assert await background_work.run_until_idle() == 1
         work.raises = None
-        await pulse.settle()
+        await background_work.run_until_idle()
         assert (work.runs >= 2, healthy.runs >= 2) == (True, True)
 
 
 async def test_a_job_never_runs_twice_at_once() -> None:
-    together, most, pulse = 0, 0, BackgroundWork()
+    together, most, background_work = 0, 0, BackgroundWork()
 
     async def work() -> int:
         nonlocal together, most
@@ -132,17 +132,17 @@ async def test_a_job_never_runs_twice_at_once() -> None:
         together -= 1
         return 0
 
-    jobs = Jobs(pulse)
+    jobs = Jobs(background_work)
     nudge = jobs.add("work", work, every_seconds=3600)
     async with jobs:
         nudge()
-        await asyncio.gather(*(pulse.settle() for _ in range(5)))
+        await asyncio.gather(*(background_work.run_until_idle() for _ in range(5)))
     assert most == 1
 
 
 async def test_what_a_run_under_way_does_counts_too() -> None:
     """Else whoever waits would leave before what it set in motion arrives."""
-    begun, looked, may_end, seen, pulse = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), BackgroundWork()
+    begun, looked, may_end, seen, background_work = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), BackgroundWork()
 
     async def slow() -> int:
         first = not begun.is_set()
@@ -155,12 +155,12 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
         looked.set()
         return 0
 
-    pulse.works.append(look)
-    jobs = Jobs(pulse)
+    background_work.add(look)
+    jobs = Jobs(background_work)
     jobs.add("slow", slow, every_seconds=3600)
     async with jobs:
         await begun.wait()
-        settled = asyncio.create_task(pulse.settle())
+        settled = asyncio.create_task(background_work.run_until_idle())
         await looked.wait()
         may_end.set()
         assert await settled == 2
@@ -168,19 +168,19 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
 
 
 async def test_a_pulse_stops_at_last() -> None:
-    pulse = BackgroundWork()
-    pulse.works.append(Work(left=10**6))
-    assert await pulse.settle() == 1000
+    background_work = BackgroundWork()
+    background_work.add(Work(left=10**6))
+    assert await background_work.run_until_idle() == 1000
 
 
 async def test_jobs_that_left_no_longer_beat() -> None:
-    work, pulse = Work(), BackgroundWork()
-    jobs = Jobs(pulse)
+    work, background_work = Work(), BackgroundWork()
+    jobs = Jobs(background_work)
     jobs.add("work", work, every_seconds=3600)
     async with jobs:
         pass
     runs = work.runs
-    await pulse.settle()
+    await background_work.run_until_idle()
     assert work.runs == runs
 
 
@@ -212,10 +212,10 @@ def test_a_clock_stands_or_runs_from_where_it_was_put() -> None:
     assert still() == NOON
     assert NOON < running() < NOON + timedelta(seconds=5)
     for clock in (still, running):
-        clock.put(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5))))
+        clock.set(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5))))
         assert timedelta() <= clock() - datetime(2026, 3, 8, 7, 0, tzinfo=UTC) < timedelta(seconds=5)
         assert clock().tzinfo is UTC
-        clock.forward(-timedelta(days=1))
+        clock.advance(-timedelta(days=1))
         assert clock().day == 7
 
 

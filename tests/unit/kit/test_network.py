@@ -15,7 +15,7 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
 from shared.kit.client import ServiceClient
 from shared.kit.deadlines import deadline
-from shared.kit.service_runtime import network
+from shared.kit.service_runtime import network_transport
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -52,7 +52,7 @@ async def serving(server: Server) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def neighbour(*urls: str) -> AsyncIterator[ServiceClient]:
-    async with httpx.AsyncClient(transport=network(), trust_env=False, timeout=None) as http:
+    async with httpx.AsyncClient(transport=network_transport(), trust_env=False, timeout=None) as http:
         yield ServiceClient(Service.DOCTOR, urls, http, None)
 
 
@@ -85,7 +85,7 @@ async def test_after_a_storm_of_deadlines_calls_succeed_again() -> None:
         with pytest.raises(Unavailable):
             await here.call("POST", "/x")
 
-    async with serving(server) as url, httpx.AsyncClient(transport=network(), trust_env=False, timeout=None) as http:
+    async with serving(server) as url, httpx.AsyncClient(transport=network_transport(), trust_env=False, timeout=None) as http:
         await asyncio.gather(*(asyncio.create_task(hurried(ServiceClient(Service.DOCTOR, [url], http, None))) for _ in range(150)))
         server.silent = False
         here = ServiceClient(Service.DOCTOR, [url], http, None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.paging import BadCursor, Paging, from_cursor, to_cursor
+from shared.kit.paging import BadCursor, PageRequest, decode_cursor, encode_cursor
 from tests.unit.kit.shop import Shop
 
 
@@ -56,17 +56,17 @@ async def test_a_cursor_that_is_too_long_is_a_422(here: Shop) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     with suppress(BadCursor):
-        assert all(part.encode() is not None for part in from_cursor(text))
+        assert all(part.encode() is not None for part in decode_cursor(text))
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4))
 def test_a_cursor_gives_back_its_key(parts: list[str]) -> None:
-    assert from_cursor(to_cursor(tuple(parts))) == tuple(parts)
+    assert decode_cursor(encode_cursor(tuple(parts))) == tuple(parts)
 
 
 @pytest.mark.parametrize("count", range(6))
 def test_the_last_page_says_so(count: int) -> None:
-    page = Paging(limit=3).page([(str(number),) for number in range(count)][:4], lambda row: row)
+    page = PageRequest(limit=3).page([(str(number),) for number in range(count)][:4], lambda row: row)
     assert (len(page.items), page.next is not None) == (min(count, 3), count > 3)
 
 
@@ -86,4 +86,4 @@ async def test_pages_have_no_gaps_and_no_repeats_while_rows_are_added(here: Shop
 
 
 def test_a_cursor_is_strings_whatever_the_key_was() -> None:
-    assert json.loads(base64.urlsafe_b64decode(to_cursor(("a", 1)) + "==")) == ["a", "1"]
+    assert json.loads(base64.urlsafe_b64decode(encode_cursor(("a", 1)) + "==")) == ["a", "1"]

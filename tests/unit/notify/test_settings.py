@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from notify_svc.settings import Settings
+from notify_svc.settings import NotifySettings
 
 
-def settings(**changes: Any) -> Settings:
-    return Settings(**{"database_url": "sqlite+aiosqlite://", "mail_url": "file:mail", "client_secret": "x" * 40} | changes)
+def settings(**changes: Any) -> NotifySettings:
+    return NotifySettings(**{"database_url": "sqlite+aiosqlite://", "mail_url": "file:mail", "client_secret": "x" * 40} | changes)
 
 
 @pytest.mark.parametrize(

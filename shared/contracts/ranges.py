@@ -1,0 +1,30 @@
+"""Ranges of time in requests: half open, and checked in one place."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.contracts.refusals import Invalid
+
+
+class RangeReversed(Invalid):
+    """Raised when a range does not end after its start."""
+
+    code = "range_reversed"
+    detail = "The start of the range must lie before its end."
+
+
+class RangeTooLong(Invalid):
+    """Raised when a range is longer than the operation allows. The fact `longest_days` is the limit in days."""
+
+    code = "range_too_long"
+    detail = "The range is longer than this operation allows."
+
+
+def check_range(starts_at: datetime, ends_at: datetime, longest: timedelta, fields: tuple[str, str] = ("from", "to")) -> None:
+    """Raise RangeReversed or RangeTooLong unless `starts_at` < `ends_at` <= `starts_at` + `longest`; `fields` name them for the caller."""
+    start_field, end_field = fields
+    if starts_at >= ends_at:
+        raise RangeReversed(pointer=f"/{start_field}")
+    if ends_at - starts_at > longest:
+        raise RangeTooLong(pointer=f"/{end_field}", longest_days=longest.days)

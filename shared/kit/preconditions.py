@@ -1,0 +1,43 @@
+"""The If-Match header (RFC 9110 section 13.1.1): changes of a resource are accepted only from callers who saw its current version."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends
+
+from shared.contracts.refusals import Invalid, PreconditionRequired
+from shared.kit.requests import ServiceRequest
+
+ENTITY_TAG = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
+
+
+class BadIfMatch(Invalid):
+    """Raised when If-Match is not one entity tag of this API."""
+
+    code = "bad_if_match"
+    detail = 'If-Match takes one entity tag as it was sent, such as "3".'
+
+
+async def read_if_match(request: ServiceRequest) -> int | None:
+    """Return the version in If-Match, or None when the header is absent or `*`. Raises BadIfMatch."""
+    tag = request.headers.get("if-match", "").strip()
+    if tag in {"", "*"}:
+        return None
+    if not ENTITY_TAG.fullmatch(tag):
+        raise BadIfMatch(pointer="/If-Match")
+    return int(tag.strip('"'))
+
+
+class IfMatchRequired:
+    """A dependency that returns the version in If-Match, or None for `*`. Raises PreconditionRequired when the header is absent."""
+
+    async def __call__(self, request: ServiceRequest) -> int | None:
+        if not request.headers.get("if-match", "").strip():
+            raise PreconditionRequired
+        return await read_if_match(request)
+
+
+IfMatch = Annotated[int | None, Depends(read_if_match)]
+RequireIfMatch = Annotated[int | None, Depends(IfMatchRequired())]

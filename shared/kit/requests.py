@@ -1,0 +1,28 @@
+"""The request object that the steps of a route share."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+
+from shared.contracts.identity import Caller
+
+NO_BODY: dict[str, Any] = {}
+
+
+class ServiceRequest(Request):
+    """A request on its way through the steps of `shared.kit.routes`; FastAPI passes this object on to dependencies.
+
+    `caller` is set by the step that authenticates, `parsed_body` by the one that reads the body (an empty object when there is none),
+    and `operation_id` where the request carries an Idempotency-Key.
+    """
+
+    caller: Caller | None = None
+    parsed_body: Any = NO_BODY
+    operation_id: UUID | None = None
+
+    async def json(self) -> Any:
+        """Return the body as `shared.kit.strict_json` parsed it; FastAPI calls this."""
+        return self.parsed_body

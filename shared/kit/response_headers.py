@@ -1,0 +1,47 @@
+"""ETag, Location and Link: a route sets them with these functions, on the `response` that FastAPI passes to it."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+
+
+class Versioned(Protocol):
+    """A resource with a public version, which grows with every change."""
+
+    @property
+    def version(self) -> int: ...
+
+
+class Continued(Protocol):
+    """One page of a list; `next` is the cursor of the following page, or None."""
+
+    @property
+    def next(self) -> str | None: ...
+
+
+V = TypeVar("V", bound=Versioned)
+P = TypeVar("P", bound=Continued)
+
+
+def with_etag(response: Response, resource: V) -> V:
+    """Set ETag to the version of `resource` and return `resource`."""
+    response.headers["ETag"] = f'"{resource.version}"'
+    return resource
+
+
+def with_location(response: Response, resource: V, path: str) -> V:
+    """Set Location to `path`, where the created `resource` can be read, and ETag to its version; return `resource`."""
+    response.headers["Location"] = path
+    return with_etag(response, resource)
+
+
+def with_next_link(request: Request, response: Response, page: P) -> P:
+    """Set Link to the next page of a list (RFC 8288), if there is one, keeping the query; return `page`."""
+    if page.next is not None:
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+        query.append(("after", page.next))
+        response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+    return page
