@@ -79,8 +79,8 @@ class Place:
         self.nudged += 1
 
     async def has(self, *appointments: Appointment) -> None:
-        for one in appointments:
-            assert await self.store.insert(one)
+        for appointment in appointments:
+            assert await self.store.insert(appointment)
 
 
 @asynccontextmanager
@@ -139,12 +139,12 @@ class Told:
     async def check(self) -> None: ...
 
 
-def cancelled(one: Appointment) -> Appointment:
-    return one.cancel(a_change())
+def cancelled(appointment: Appointment) -> Appointment:
+    return appointment.cancel(a_change())
 
 
-async def raw(place: Place, one: Appointment) -> dict[str, Any]:
-    return (await place.documents.get_many([str(one.id)]))[0]
+async def raw(place: Place, appointment: Appointment) -> dict[str, Any]:
+    return (await place.documents.get_many([str(appointment.id)]))[0]
 
 
 # The appointment
@@ -152,76 +152,76 @@ async def raw(place: Place, one: Appointment) -> dict[str, Any]:
 
 async def test_a_saved_appointment_is_read_back_unchanged(place: Place) -> None:
     strange = {"a.b": "1", "$where": "2", "": "3", "é ü 中": "4", "0": "5"}
-    one = an_appointment(
+    appointment = an_appointment(
         service={"price": Money(amount=12_50, currency="EUR")}, reason="it 'hurts' $now.here", intake=strange, cancel_reason="",
     )  # fmt: skip
-    asked = one.reschedule(a_change(DESK_ACTOR, NOON + timedelta(microseconds=1), note="n"), starts_at=TEN)
-    await place.has(asked)
-    assert await place.store.find(one.id) == asked
+    pending = appointment.reschedule(a_change(DESK_ACTOR, NOON + timedelta(microseconds=1), note="n"), starts_at=TEN)
+    await place.has(pending)
+    assert await place.store.find(appointment.id) == pending
     assert await place.store.find(new_id()) is None
-    assert await place.store.find_many([one.id, new_id()]) == {one.id: asked}
+    assert await place.store.find_many([appointment.id, new_id()]) == {appointment.id: pending}
 
 
 async def test_an_id_is_inserted_once(place: Place) -> None:
-    one = an_appointment()
-    assert [await place.store.insert(one), await place.store.insert(replace(one, reason="other"))] == [True, False]
-    assert await place.store.find(one.id) == one
+    appointment = an_appointment()
+    assert [await place.store.insert(appointment), await place.store.insert(replace(appointment, reason="other"))] == [True, False]
+    assert await place.store.find(appointment.id) == appointment
 
 
 async def test_a_save_writes_appointment_history_entry_and_event_together(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    saved = await place.store.save(cancelled(one))
-    assert saved == await place.store.find(one.id)
+    appointment = an_appointment()
+    await place.has(appointment)
+    saved = await place.store.save(cancelled(appointment))
+    assert saved == await place.store.find(appointment.id)
     assert (saved.row_version, saved.status, saved.unsaved_change, len(saved.history), place.nudged) == (2, Status.CANCELLED, None, 1, 1)
-    (waiting,) = (await raw(place, one))["pending_events"]
+    (waiting,) = (await raw(place, appointment))["pending_events"]
     assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
 
 
 async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    saved = await place.store.save(await place.store.save(cancelled(one)))
+    appointment = an_appointment()
+    await place.has(appointment)
+    saved = await place.store.save(await place.store.save(cancelled(appointment)))
     released = await place.store.save(after_release(saved))
     assert (len(released.history), released.sync.intent, place.nudged) == (1, None, 1)
-    assert (await place.store.find(one.id)) == released
+    assert (await place.store.find(appointment.id)) == released
 
 
 async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(place: Place) -> None:
-    one = an_appointment(Status.PENDING)
-    await place.has(one)
+    appointment = an_appointment(Status.PENDING)
+    await place.has(appointment)
     taken = SlotTaken("taken", alternatives=[{"doctor_id": str(DOCTOR)}])
-    refused = await place.store.save(after_reply(one, taken))
-    found = await place.store.find(one.id)
+    refused = await place.store.save(after_reply(appointment, taken))
+    found = await place.store.find(appointment.id)
     assert found == refused
     assert len(refused.history) == 1
     with pytest.raises(Conflict) as refusal:
-        refused.already_applied(one.id)
+        refused.already_applied(appointment.id)
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": [{"doctor_id": str(DOCTOR)}]})
 
 
 async def test_a_history_entry_is_written_once_however_often_its_appointment_is_saved(place: Place) -> None:
     """A refused booking gives back what stands for it: two writes after the line, and none brings it again."""
-    one = an_appointment(Status.PENDING)
-    await place.has(one)
+    appointment = an_appointment(Status.PENDING)
+    await place.has(appointment)
     elsewhere = Reservation(
-        appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
+        appointment_id=appointment.id, service_id=appointment.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
         revision=2,
     )  # fmt: skip
-    refused = await place.store.save(after_reply(one, elsewhere))
+    refused = await place.store.save(after_reply(appointment, elsewhere))
     await place.store.save(after_release(refused))
-    found = await place.store.find(one.id)
+    found = await place.store.find(appointment.id)
     assert found is not None
-    assert ([line.action for line in found.history], found.status, found.sync.intent) == (["refused"], Status.REFUSED, None)
+    assert ([entry.action for entry in found.history], found.status, found.sync.intent) == (["refused"], Status.REFUSED, None)
 
 
 async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chosen(place: Place) -> None:
-    one = pending_with_any_doctor()
-    assert one.sync.intent is not None
-    held = with_sync(one, intent=replace(one.sync.intent, hold_id=STRANGER))
+    appointment = pending_with_any_doctor()
+    assert appointment.sync.intent is not None
+    held = with_sync(appointment, intent=replace(appointment.sync.intent, hold_id=STRANGER))
     await place.has(held)
-    assert await place.store.find(one.id) == held
-    assert (await raw(place, one))["doctor_id"] is None
+    assert await place.store.find(appointment.id) == held
+    assert (await raw(place, appointment))["doctor_id"] is None
     for wanted, expected in {
         AppointmentFilter(): [held],
         AppointmentFilter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
@@ -230,7 +230,7 @@ async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chose
     }.items():
         assert await place.store.list_matching(wanted, 10, None) == expected, wanted
     found = Reservation(
-        appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
+        appointment_id=appointment.id, service_id=appointment.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
         revision=1,
     )  # fmt: skip
     booked = await place.store.save(after_reply(held, found, a_doctor_snapshot(id=COLLEAGUE)))
@@ -238,42 +238,42 @@ async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chose
 
 
 async def test_an_intent_that_was_stored_before_holds_existed_is_read(place: Place) -> None:
-    one = an_appointment(Status.PENDING)
-    await place.has(one)
-    intent = {name: value for name, value in (await raw(place, one))["intent"].items() if name != "hold_id"}
-    assert await place.documents.update(str(one.id), one.row_version, {"intent": intent, "edition": 2}, None, None)
-    assert await place.store.find(one.id) == replace(one, row_version=2)
+    appointment = an_appointment(Status.PENDING)
+    await place.has(appointment)
+    intent = {name: value for name, value in (await raw(place, appointment))["intent"].items() if name != "hold_id"}
+    assert await place.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, None)
+    assert await place.store.find(appointment.id) == replace(appointment, row_version=2)
 
 
 async def test_only_the_row_version_that_was_read_can_be_saved(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    await place.store.save(replace(one, reason="first"))
+    appointment = an_appointment()
+    await place.has(appointment)
+    await place.store.save(replace(appointment, reason="first"))
     with pytest.raises(RowChanged):
-        await place.store.save(cancelled(one))
+        await place.store.save(cancelled(appointment))
     with pytest.raises(RowChanged):
         await place.store.save(cancelled(an_appointment()))
-    found = await place.store.find(one.id)
+    found = await place.store.find(appointment.id)
     assert found is not None
     assert (found.reason, found.status, found.history) == ("first", Status.BOOKED, ())
-    assert (await raw(place, one))["pending_events"] == []
+    assert (await raw(place, appointment))["pending_events"] == []
 
 
 async def test_of_fifty_saves_of_one_row_version_one_succeeds(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    tries = [replace(one.check_in(a_change()), reason=str(number)) for number in range(50)]
+    appointment = an_appointment()
+    await place.has(appointment)
+    tries = [replace(appointment.check_in(a_change()), reason=str(number)) for number in range(50)]
     together = await asyncio.gather(*(place.store.save(attempt) for attempt in tries), return_exceptions=True)
     winners = [saved for saved in together if isinstance(saved, Appointment)]
     assert len(winners) == 1
     assert all(isinstance(other, RowChanged | Appointment) for other in together), together
-    assert await place.store.find(one.id) == winners[0]
-    assert len((await raw(place, one))["pending_events"]) == 1
+    assert await place.store.find(appointment.id) == winners[0]
+    assert len((await raw(place, appointment))["pending_events"]) == 1
 
 
 async def test_of_ten_inserts_of_one_id_one_succeeds(place: Place) -> None:
-    one = an_appointment()
-    together = await asyncio.gather(*(place.store.insert(one) for _ in range(10)))
+    appointment = an_appointment()
+    together = await asyncio.gather(*(place.store.insert(appointment) for _ in range(10)))
     assert together.count(True) == 1
 
 
@@ -293,17 +293,17 @@ async def walked(place: Place, wanted: AppointmentFilter, limit: int = 3) -> lis
 @pytest.mark.parametrize("sort", ["starts_at", "-starts_at", "created_at", "-created_at"])
 async def test_pages_are_in_order_without_gaps_or_repeats(place: Place, sort: Any) -> None:
     hours = (3, 1, 2, 2, 2, 1, 3)
-    all_of_them = [
+    appointments = [
         an_appointment(starts_at=NINE + hour * HOUR, created_at=NOON + number // 3 * SECOND + timedelta(microseconds=7))
         for number, hour in enumerate(hours)
     ]
-    await place.has(*all_of_them)
+    await place.has(*appointments)
     name, descending = sort.removeprefix("-"), sort.startswith("-")
 
-    def key(one: Appointment) -> tuple[datetime, str]:
-        return getattr(one, name), str(one.id)
+    def key(appointment: Appointment) -> tuple[datetime, str]:
+        return getattr(appointment, name), str(appointment.id)
 
-    assert await walked(place, AppointmentFilter(sort=sort)) == sorted(all_of_them, key=key, reverse=descending)
+    assert await walked(place, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
 
 
 async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
@@ -312,7 +312,7 @@ async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
     after = (str(first[-1].starts_at), str(first[-1].id))
     await place.has(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
     rest = await place.store.list_matching(AppointmentFilter(), 10, after)
-    assert [one.starts_at for one in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
+    assert [appointment.starts_at for appointment in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(place: Place) -> None:
         0,
     ]
     await store.save(cancelled(requested))
-    assert [one.id for one in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
+    assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
     assert await store.list_unanswered(NINE, 10) == []
 
 
@@ -374,28 +374,28 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(place: Place) -> None:
 
 
 async def test_an_event_is_published_once_and_kept_for_a_week(place: Place) -> None:
-    bus, one = Told(), an_appointment()
+    bus, appointment = Told(), an_appointment()
     relay = DocumentRelay(place.documents, bus, place.clock)
-    await place.has(one)
-    await place.store.save(cancelled(one))
+    await place.has(appointment)
+    await place.store.save(cancelled(appointment))
     assert [await relay.publish(), await relay.publish()] == [1, 0]
     (event,) = bus.taken
-    assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(one.id), 3)
-    document = await raw(place, one)
+    assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(appointment.id), 3)
+    document = await raw(place, appointment)
     assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
     place.clock.advance(RETENTION)
     await relay.prune()
-    assert len((await raw(place, one))["published_events"]) == 1
+    assert len((await raw(place, appointment))["published_events"]) == 1
     place.clock.advance(SECOND)
     await relay.prune()
-    assert (await raw(place, one))["published_events"] == []
-    assert (await place.store.find(one.id)) is not None
+    assert (await raw(place, appointment))["published_events"] == []
+    assert (await place.store.find(appointment.id)) is not None
 
 
 async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    checked_in = await place.store.save(one.check_in(a_change()))
+    appointment = an_appointment()
+    await place.has(appointment)
+    checked_in = await place.store.save(appointment.check_in(a_change()))
 
     class Changing(Told):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
@@ -413,9 +413,9 @@ async def test_a_failing_bus_ends_the_run_and_loses_nothing(place: Place) -> Non
     bus = Told(gone=True)
     relay = DocumentRelay(place.documents, bus, place.clock)
     for number in range(3):
-        one = an_appointment(starts_at=NINE + number * HOUR)
-        await place.has(one)
-        await place.store.save(cancelled(one))
+        appointment = an_appointment(starts_at=NINE + number * HOUR)
+        await place.has(appointment)
+        await place.store.save(cancelled(appointment))
     assert (await relay.publish(), len(bus.tried)) == (0, 1)
     bus.gone = False
     assert await relay.publish() == 3
@@ -442,12 +442,12 @@ async def test_an_event_without_a_queue_does_not_hold_up_others(place: Place) ->
 async def test_several_relays_at_once_lose_nothing(place: Place) -> None:
     gone = [an_appointment() for _ in range(5)]
     await place.has(*gone)
-    for one in gone:
-        await place.store.save(cancelled(one))
+    for appointment in gone:
+        await place.store.save(cancelled(appointment))
     bus = Told()
     relay = DocumentRelay(place.documents, bus, place.clock)
     await asyncio.gather(*(relay.publish() for _ in range(4)))
-    assert {event["subject"] for event in bus.taken} == {str(one.id) for one in gone}
+    assert {event["subject"] for event in bus.taken} == {str(appointment.id) for appointment in gone}
     assert (await place.documents.list_unsent(10, ""), await relay.publish()) == ([], 0)
 
 
@@ -456,7 +456,7 @@ async def test_several_relays_at_once_lose_nothing(place: Place) -> None:
 
 async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(place: Place) -> None:
     leases = place.leases
-    assert [await leases.acquire("settle", one) for one in "aba"] == [True, False, True]
+    assert [await leases.acquire("settle", appointment) for appointment in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
     place.clock.advance(TERM + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]

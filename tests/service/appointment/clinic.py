@@ -80,27 +80,27 @@ class Neighbours:
         if request.url.host in self.silent:
             raise httpx.ReadError("silent")
         _, _, kind, *rest = request.url.path.split("/")
-        one = UUID(rest[0]) if rest else None
+        appointment = UUID(rest[0]) if rest else None
         if kind == "reservations":
             self.wished += [json.loads(request.content)] if request.method == "PUT" else []
-            return self.instead or self._calendar(request, one)
+            return self.instead or self._calendar(request, appointment)
         known: dict[str, dict[UUID, Any]] = {"doctors": self.doctors, "services": {self.rules.id: self.rules}, "patients": self.patients}
-        found = known[kind].get(one) if one else None
+        found = known[kind].get(appointment) if appointment else None
         return answered(found) if found else problem(404, f"no_such_{kind.removesuffix('s')}")
 
-    def _calendar(self, request: httpx.Request, one: UUID | None) -> httpx.Response:
-        if one is None:
+    def _calendar(self, request: httpx.Request, appointment: UUID | None) -> httpx.Response:
+        if appointment is None:
             return httpx.Response(
                 200, json={"items": [json.loads(c.model_dump_json()) for c in self.calendar.reservations.values()], "next": None}
             )
         if request.method == "GET":
-            known = self.calendar.reservations.get(one) or self.calendar.released.get(one)
+            known = self.calendar.reservations.get(appointment) or self.calendar.released.get(appointment)
             return answered(known) if known else problem(404, "no_such_reservation")
         if request.method == "DELETE":
-            self.calendar.delete(one, int(request.url.params["revision"]))
+            self.calendar.delete(appointment, int(request.url.params["revision"]))
             return httpx.Response(204)
         try:
-            return answered(self.calendar.decide(one, ReserveTime.model_validate_json(request.content)))
+            return answered(self.calendar.decide(appointment, ReserveTime.model_validate_json(request.content)))
         except Refusal as refusal:
             answer = problem_response(refusal, request.url.path)
             return httpx.Response(answer.status_code, content=bytes(answer.body), headers={"content-type": "application/problem+json"})
@@ -132,20 +132,20 @@ class Clinic:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def do(self, one: dict[str, Any], action: str, who: dict[str, str] = DESK, **body: Any) -> httpx.Response:
-        return await self.here.http.post(f"/appointments/{one['id']}/{action}", json=body or None, headers=who)
+    async def do(self, appointment: dict[str, Any], action: str, who: dict[str, str] = DESK, **body: Any) -> httpx.Response:
+        return await self.here.http.post(f"/appointments/{appointment['id']}/{action}", json=body or None, headers=who)
 
     async def get(self, path: str, who: dict[str, str] = ANNA) -> httpx.Response:
         return await self.here.http.get(path, headers=who)
 
-    def take_leave(self, one: dict[str, Any], action: str) -> LeaveTaken:
+    def take_leave(self, appointment: dict[str, Any], action: str) -> LeaveTaken:
         """The calendar has decided about the one at nine: a moved one is at ten, with a colleague."""
-        fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
+        fields: dict[str, Any] = {"appointment_id": UUID(appointment["id"]), "action": action, "revision": 2}
         fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
         place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
-        what = LeaveOutcome(**fields | place)
-        self.around.calendar.take_leave(what)
-        return a_leave(what)
+        outcome = LeaveOutcome(**fields | place)
+        self.around.calendar.take_leave(outcome)
+        return a_leave(outcome)
 
     async def heard(self) -> list[str]:
         await self.here.settle()
@@ -170,7 +170,7 @@ class Pages:
         paths = self.app.openapi()["paths"]
         matching = [path for path in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), answer.url.path)]
         said = [paths[path][answer.request.method.lower()]["responses"].get(str(answer.status_code), {}) for path in matching]
-        assert any(f"`{code}`" in one.get("description", "") for one in said), (matching, code)
+        assert any(f"`{code}`" in appointment.get("description", "") for appointment in said), (matching, code)
 
 
 @cache

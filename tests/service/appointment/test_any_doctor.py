@@ -20,9 +20,9 @@ async def test_any_doctor_is_the_one_whom_the_calendar_chooses(clinic: Clinic) -
     answers = [await clinic.book(who, doctor_id="any") for who in (ANNA, BO)]
     assert [answer.status_code for answer in answers] == [201, 201]
     first, second = (answer.json() for answer in answers)
-    assert [one["doctor"]["full_name"] for one in (first, second)] == ["Ada Weiss", "Bo Grau"]
-    assert [one["local_start"] for one in (first, second)] == ["2026-03-09T09:00", "2026-03-09T08:00"]
-    assert ["doctor_id" in wish for wish in clinic.around.wished] == [False, False]
+    assert [appointment["doctor"]["full_name"] for appointment in (first, second)] == ["Ada Weiss", "Bo Grau"]
+    assert [appointment["local_start"] for appointment in (first, second)] == ["2026-03-09T09:00", "2026-03-09T08:00"]
+    assert ["doctor_id" in request for request in clinic.around.wished] == [False, False]
     assert (await clinic.get(f"/appointments/{first['id']}")).json() == first
     assert await clinic.heard() == ["booked", "booked"]
 
@@ -34,12 +34,16 @@ async def test_until_a_doctor_is_chosen_the_doctor_is_null(clinic: Clinic, silen
     else:
         clinic.around.silent = {silent}
     answer = await clinic.book(doctor_id="any")
-    one = answer.json()
-    assert (answer.status_code, one["status"], one["doctor"]) == (202, "pending", None)
-    assert (one["time_zone"], one["local_start"], one["starts_at"]) == ("UTC", "2026-03-09T08:00", "2026-03-09T08:00:00Z")
+    appointment = answer.json()
+    assert (answer.status_code, appointment["status"], appointment["doctor"]) == (202, "pending", None)
+    assert (appointment["time_zone"], appointment["local_start"], appointment["starts_at"]) == (
+        "UTC",
+        "2026-03-09T08:00",
+        "2026-03-09T08:00:00Z",
+    )
     assert (await clinic.get(answer.headers["location"] + "/calendar.ics")).status_code == 200
     assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
-    assert (await clinic.get("/appointments", DESK)).json()["items"] == [one]
+    assert (await clinic.get("/appointments", DESK)).json()["items"] == [appointment]
     if silent == "doctor-service":
         clinic.around.doctors[DOCTOR] = found
     clinic.around.silent = set()
@@ -56,7 +60,7 @@ async def test_without_a_free_doctor_the_refused_booking_has_none(clinic: Clinic
     (refused,) = (await clinic.get("/appointments?status=refused")).json()["items"]
     assert (refused["doctor"], await clinic.heard()) == (None, [])
     history = (await clinic.get(f"/appointments/{refused['id']}/history")).json()["items"]
-    assert [("doctor_id" in line["before"], "doctor_id" in line["after"]) for line in history] == [(False, False)]
+    assert [("doctor_id" in entry["before"], "doctor_id" in entry["after"]) for entry in history] == [(False, False)]
     amended = await clinic.here.http.patch(
         f"/appointments/{refused['id']}", json={"reason": "knee"}, headers=ANNA | {"If-Match": f'"{refused["version"]}"'}
     )
@@ -71,9 +75,9 @@ async def test_a_key_books_any_doctor_once(clinic: Clinic) -> None:
 
 
 async def test_a_hold_is_sent_with_the_booking_only(clinic: Clinic) -> None:
-    one = await clinic.booked(hold_id=HOLD)
-    await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
-    assert [wish.get("hold_id") for wish in clinic.around.wished] == [HOLD, None]
+    appointment = await clinic.booked(hold_id=HOLD)
+    await clinic.do(appointment, "reschedule", ANNA, starts_at=TEN.isoformat())
+    assert [request.get("hold_id") for request in clinic.around.wished] == [HOLD, None]
 
 
 async def test_the_job_repeats_the_request_with_its_hold(clinic: Clinic) -> None:
@@ -82,26 +86,26 @@ async def test_the_job_repeats_the_request_with_its_hold(clinic: Clinic) -> None
     clinic.around.silent = set()
     clinic.here.clock.advance(timedelta(seconds=60))
     assert await clinic.heard() == ["booked"]
-    assert [wish["hold_id"] for wish in clinic.around.wished] == [HOLD]
+    assert [request["hold_id"] for request in clinic.around.wished] == [HOLD]
 
 
 @pytest.mark.parametrize(("code", "facts"), [("slot_held", HELD), ("hold_mismatch", {}), ("hold_expired", {})])
 async def test_refusals_of_holds_reach_the_client(clinic: Clinic, code: str, facts: dict[str, Any]) -> None:
     clinic.around.instead = problem(409, code, **facts)
     answer = await clinic.book(hold_id=HOLD)
-    told = answer.json()
-    assert (answer.status_code, told["code"], {name: told[name] for name in facts}) == (409, code, facts)
+    event = answer.json()
+    assert (answer.status_code, event["code"], {name: event[name] for name in facts}) == (409, code, facts)
     assert await clinic.heard() == []
 
 
 @pytest.mark.parametrize("action", ["reschedule", "reassign", "restore"])
 async def test_a_time_that_someone_else_holds_cannot_be_moved_to(clinic: Clinic, action: str) -> None:
-    one = await clinic.booked()
+    appointment = await clinic.booked()
     if action == "restore":
-        await clinic.do(one, "cancel")
+        await clinic.do(appointment, "cancel")
     bodies: dict[str, dict[str, Any]] = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id": str(COLLEAGUE)}}
     clinic.around.instead = problem(409, "slot_held", **HELD)
-    answer = await clinic.do(one, action, **bodies.get(action, {}))
+    answer = await clinic.do(appointment, action, **bodies.get(action, {}))
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_held")
     assert answer.json()["available_again_at"] == HELD["available_again_at"]
 

@@ -19,17 +19,25 @@ TAKEN = "2026-03-09T09:00:00+01:00"
 async def test_a_booking_returns_the_whole_appointment(clinic: Clinic) -> None:
     clinic.around.rules = a_service(price={"amount": 4500, "currency": "EUR"})
     answer = await clinic.book(reason=" knee ", intake={"Since when?": "a.b $c"})
-    one = answer.json()
-    assert (answer.status_code, one["status"], one["version"]) == (201, "booked", 2)
-    assert (answer.headers["location"], answer.headers["etag"]) == (f"/appointments/{one['id']}", '"2"')
-    assert one["doctor"] == {"id": str(DOCTOR), "full_name": "Ada Weiss", "title": "Dr.", "location": "Room 4"}
-    assert one["patient"] == {"id": str(PATIENT), "full_name": "Anna Ames"}
-    assert (one["patient_id"], one["price"], one["reason"]) == (str(PATIENT), {"amount": 4500, "currency": "EUR"}, "knee")
-    assert (one["starts_at"], one["ends_at"]) == ("2026-03-09T08:00:00Z", "2026-03-09T08:30:00Z")
-    assert (one["local_start"], one["time_zone"], one["cancel_reason"]) == ("2026-03-09T09:00", "Europe/Berlin", None)
-    assert one["service"]["name"] == "Knee check-up"
-    assert one["intake"] == {"Since when?": "a.b $c"}
-    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
+    appointment = answer.json()
+    assert (answer.status_code, appointment["status"], appointment["version"]) == (201, "booked", 2)
+    assert (answer.headers["location"], answer.headers["etag"]) == (f"/appointments/{appointment['id']}", '"2"')
+    assert appointment["doctor"] == {"id": str(DOCTOR), "full_name": "Ada Weiss", "title": "Dr.", "location": "Room 4"}
+    assert appointment["patient"] == {"id": str(PATIENT), "full_name": "Anna Ames"}
+    assert (appointment["patient_id"], appointment["price"], appointment["reason"]) == (
+        str(PATIENT),
+        {"amount": 4500, "currency": "EUR"},
+        "knee",
+    )
+    assert (appointment["starts_at"], appointment["ends_at"]) == ("2026-03-09T08:00:00Z", "2026-03-09T08:30:00Z")
+    assert (appointment["local_start"], appointment["time_zone"], appointment["cancel_reason"]) == (
+        "2026-03-09T09:00",
+        "Europe/Berlin",
+        None,
+    )
+    assert appointment["service"]["name"] == "Knee check-up"
+    assert appointment["intake"] == {"Since when?": "a.b $c"}
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == appointment
     assert await clinic.heard() == ["booked"]
 
 
@@ -111,9 +119,9 @@ async def test_a_key_can_be_used_again_after_a_failure(clinic: Clinic) -> None:
 
 async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> None:
     clinic.around.rules = a_service(requires_approval=True)
-    one = await clinic.booked()
-    assert one["status"] == "requested"
-    approved = (await clinic.do(one, "approve", DR_WEISS)).json()
+    appointment = await clinic.booked()
+    assert appointment["status"] == "requested"
+    approved = (await clinic.do(appointment, "approve", DR_WEISS)).json()
     assert (approved["status"], approved["version"], await clinic.heard()) == ("booked", 3, ["requested", "booked"])
 
 

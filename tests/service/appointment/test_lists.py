@@ -29,8 +29,8 @@ async def a_week(clinic: Clinic) -> list[dict[str, Any]]:
     tuesday = (NINE + timedelta(days=1)).isoformat()
     wishes = [(ANNA, {"starts_at": TEN.isoformat()}), (ANNA, {}), (BO, {"starts_at": tuesday, "doctor_id": str(COLLEAGUE)})]
     made = []
-    for who, wish in wishes:
-        made.append(await clinic.booked(who, **wish))
+    for who, request in wishes:
+        made.append(await clinic.booked(who, **request))
         clinic.here.clock.advance(timedelta(seconds=1))
     return made
 
@@ -118,31 +118,31 @@ async def test_a_wrong_filter_is_refused(clinic: Clinic) -> None:
         assert (await clinic.get(f"/appointments?{query}")).status_code == 422, query
 
 
-async def put(clinic: Clinic, one: dict[str, Any], **body: Any) -> httpx.Response:
+async def put(clinic: Clinic, appointment: dict[str, Any], **body: Any) -> httpx.Response:
     fields = {"by": BY, "reason": "phone call"} | body
-    return await clinic.here.http.put(f"/internal/appointments/{one['id']}", json=fields, headers=ADMIN_SERVICE)
+    return await clinic.here.http.put(f"/internal/appointments/{appointment['id']}", json=fields, headers=ADMIN_SERVICE)
 
 
 async def test_admin_service_sees_and_changes_everything(clinic: Clinic) -> None:
-    one, _, _ = await a_week(clinic)
+    appointment, _, _ = await a_week(clinic)
     assert len(await starts(clinic, f"/internal/appointments?patient_id={PATIENT}", ADMIN_SERVICE)) == 2
-    assert (await clinic.get(f"/internal/appointments/{one['id']}", ADMIN_SERVICE)).json() == one
-    moved = await put(clinic, one, starts_at=(TEN + timedelta(hours=1)).isoformat(), status="checked_in", expected_version=2)
+    assert (await clinic.get(f"/internal/appointments/{appointment['id']}", ADMIN_SERVICE)).json() == appointment
+    moved = await put(clinic, appointment, starts_at=(TEN + timedelta(hours=1)).isoformat(), status="checked_in", expected_version=2)
     assert (moved.status_code, moved.json()["status"], moved.json()["version"]) == (200, "checked_in", 4)
-    stale = await put(clinic, one, status="completed", expected_version=2)
+    stale = await put(clinic, appointment, status="completed", expected_version=2)
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
-    illegal = await put(clinic, one, status="cancelled")
+    illegal = await put(clinic, appointment, status="cancelled")
     assert (illegal.status_code, illegal.json()["allowed"]) == (409, ["completed", "in_progress"])
-    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
-    assert [(line["action"], line["actor"], line["note"]) for line in history[1:]] == [
+    history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
+    assert [(entry["action"], entry["actor"], entry["note"]) for entry in history[1:]] == [
         ("rescheduled", BY, "phone call"),
         ("checked_in", BY, "phone call"),
     ]
 
 
 async def test_admin_service_cancels_for_an_admin(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    path = f"/internal/appointments/{one['id']}/cancel"
+    appointment = await clinic.booked()
+    path = f"/internal/appointments/{appointment['id']}/cancel"
     for _ in range(2):
         answer = await clinic.here.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
         assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "closed")
@@ -157,15 +157,15 @@ async def test_an_edit_with_missing_or_unknown_fields_is_refused(clinic: Clinic,
 
 
 async def test_only_admin_service_may_call_the_internal_routes(clinic: Clinic) -> None:
-    one = await clinic.booked()
+    appointment = await clinic.booked()
     for who in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
         assert (await clinic.get("/internal/appointments", who)).status_code == 403
-        assert (await clinic.get(f"/internal/appointments/{one['id']}", who)).status_code == 403
-        answer = await clinic.here.http.post(f"/internal/appointments/{one['id']}/cancel", json={"by": BY}, headers=who)
+        assert (await clinic.get(f"/internal/appointments/{appointment['id']}", who)).status_code == 403
+        answer = await clinic.here.http.post(f"/internal/appointments/{appointment['id']}/cancel", json={"by": BY}, headers=who)
         assert answer.status_code == 403
 
 
 async def test_a_service_cannot_use_the_public_routes(clinic: Clinic) -> None:
-    one = await clinic.booked()
+    appointment = await clinic.booked()
     assert (await clinic.get("/appointments", ADMIN_SERVICE)).status_code == 403
-    assert (await clinic.get(f"/appointments/{one['id']}", ADMIN_SERVICE)).status_code == 403
+    assert (await clinic.get(f"/appointments/{appointment['id']}", ADMIN_SERVICE)).status_code == 403

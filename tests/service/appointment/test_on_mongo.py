@@ -27,38 +27,40 @@ async def test_it_is_ready(clinic: Clinic) -> None:
 
 
 async def test_appointments_behave_as_in_sqlite(clinic: Clinic) -> None:
-    one = await clinic.booked(reason="a rash", intake={"Since $when.?": "Sunday"})
-    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
-    moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
+    appointment = await clinic.booked(reason="a rash", intake={"Since $when.?": "Sunday"})
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == appointment
+    moved = await clinic.do(appointment, "reschedule", ANNA, starts_at=TEN.isoformat())
     assert (moved.status_code, moved.json()["starts_at"]) == (200, "2026-03-09T09:00:00Z")
-    assert (await clinic.do(one, "cancel", ANNA)).status_code == 200
-    assert (await clinic.do(one, "restore", DESK)).json()["status"] == "booked"
+    assert (await clinic.do(appointment, "cancel", ANNA)).status_code == 200
+    assert (await clinic.do(appointment, "restore", DESK)).json()["status"] == "booked"
     assert await clinic.heard() == ["booked", "rescheduled", "cancelled", "booked"]
-    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
-    assert [line["action"] for line in history] == ["booked", "rescheduled", "cancelled", "restored"]
-    assert (await clinic.get(f"/appointments/{one['id']}", BO)).status_code == 404
-    assert [each["id"] for each in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [one["id"]]
+    history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
+    assert [entry["action"] for entry in history] == ["booked", "rescheduled", "cancelled", "restored"]
+    assert (await clinic.get(f"/appointments/{appointment['id']}", BO)).status_code == 404
+    assert [each["id"] for each in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [
+        appointment["id"]
+    ]
 
 
 async def test_any_doctor_is_null_until_the_calendar_has_chosen(clinic: Clinic) -> None:
     clinic.around.silent.add("scheduling-service")
-    one = await clinic.booked(doctor_id="any")
-    assert (one["status"], one["doctor"]) == ("pending", None)
+    appointment = await clinic.booked(doctor_id="any")
+    assert (appointment["status"], appointment["doctor"]) == ("pending", None)
     assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
     clinic.around.silent.clear()
     clinic.here.clock.advance(timedelta(minutes=1))
     assert await clinic.heard() == ["booked"]
     (found,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
-    assert (found["id"], found["doctor"]["id"]) == (one["id"], str(DOCTOR))
+    assert (found["id"], found["doctor"]["id"]) == (appointment["id"], str(DOCTOR))
 
 
 async def test_appointments_follow_a_leave(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    event = clinic.take_leave(one, "moved")
+    appointment = await clinic.booked()
+    event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
         await clinic.here.tell(event)
     assert await clinic.heard() == ["booked", "rescheduled"]
-    assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
 
 
 async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None:

@@ -36,20 +36,30 @@ HOLD = new_id()
 
 async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_details() -> None:
     clinic = Clinic()
-    one = await clinic.booking.book(ANYONE, ANNA, new_id())
-    assert [wish.doctor_id for wish in clinic.calendar.requests] == [None]
-    assert one.doctor is not None
-    assert (one.status, one.doctor.id, one.doctor.full_name, one.time_zone) == (Status.BOOKED, DOCTOR, "Ada Weiss", "Europe/Berlin")
+    appointment = await clinic.booking.book(ANYONE, ANNA, new_id())
+    assert [request.doctor_id for request in clinic.calendar.requests] == [None]
+    assert appointment.doctor is not None
+    assert (appointment.status, appointment.doctor.id, appointment.doctor.full_name, appointment.time_zone) == (
+        Status.BOOKED,
+        DOCTOR,
+        "Ada Weiss",
+        "Europe/Berlin",
+    )
     assert clinic.inconsistencies() == []
 
 
 async def test_choosing_the_doctor_is_published_as_a_booking_and_not_as_a_move() -> None:
     clinic = Clinic()
-    one = await clinic.booking.book(ANYONE, ANNA, new_id())
-    (told,) = clinic.store.events
-    assert (told.topic, told.doctor_id, told.previous_doctor_id, told.previous_starts_at) == ("appointment.booked.v1", DOCTOR, None, None)
-    assert (told.sequence, told.time_zone) == (0, "Europe/Berlin")
-    assert ("doctor_id" in one.history[0].before, one.history[0].after["doctor_id"]) == (False, str(DOCTOR))
+    appointment = await clinic.booking.book(ANYONE, ANNA, new_id())
+    (event,) = clinic.store.events
+    assert (event.topic, event.doctor_id, event.previous_doctor_id, event.previous_starts_at) == (
+        "appointment.booked.v1",
+        DOCTOR,
+        None,
+        None,
+    )
+    assert (event.sequence, event.time_zone) == (0, "Europe/Berlin")
+    assert ("doctor_id" in appointment.history[0].before, appointment.history[0].after["doctor_id"]) == (False, str(DOCTOR))
 
 
 async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_the_booking_is_refused() -> None:
@@ -59,10 +69,10 @@ async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_th
     clinic.patients[third] = a_patient(id=third)
     second = await clinic.booking.book(a_booking_request(doctor_id="any", patient_id=STRANGER), DESK, new_id())
     assert (first.doctor_id, second.doctor_id, clinic.inconsistencies()) == (DOCTOR, COLLEAGUE, [])
-    wish, key = a_booking_request(doctor_id="any", patient_id=third), new_id()
+    request, key = a_booking_request(doctor_id="any", patient_id=third), new_id()
     for _ in range(2):
         with pytest.raises(Refusal) as refusal:
-            await clinic.booking.book(wish, DESK, key)
+            await clinic.booking.book(request, DESK, key)
         assert refusal.value.code == "slot_taken"
     refused = clinic.store.appointments[key]
     assert (refused.status, refused.doctor, refused.time_zone, refused.local_start) == (Status.REFUSED, None, "UTC", "2026-03-09T08:00")
@@ -71,9 +81,9 @@ async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_th
 
 async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_published() -> None:
     clinic = Clinic()
-    one = clinic.add(with_sync(pending_with_any_doctor(status=Status.REFUSED), intent=None))
-    amended = await clinic.actions.amend(clinic.context(ANNA, one), {"reason": "knee"})
-    assert (amended.reason, [line.action for line in amended.history], clinic.topics) == ("knee", ["amended"], [])
+    appointment = clinic.add(with_sync(pending_with_any_doctor(status=Status.REFUSED), intent=None))
+    amended = await clinic.actions.amend(clinic.context(ANNA, appointment), {"reason": "knee"})
+    assert (amended.reason, [entry.action for entry in amended.history], clinic.topics) == ("knee", ["amended"], [])
 
 
 @pytest.mark.parametrize("doctor", [a_doctor(accepting_patients=False), a_doctor(active=False)])
@@ -101,49 +111,54 @@ async def test_the_other_booking_rules_hold_for_any_doctor_too(change: dict[str,
 @pytest.mark.parametrize("why", ["silent", "unknown"])
 async def test_without_the_chosen_doctors_details_the_booking_stays_pending_until_the_job_has_them(why: str) -> None:
     clinic = Clinic(doctor_service_down=why == "silent", doctors={} if why == "unknown" else {DOCTOR: a_doctor()})
-    one = await clinic.booking.book(ANYONE, ANNA, new_id())
-    assert (one.status, one.doctor, one.time_zone, one.local_start) == (Status.PENDING, None, "UTC", "2026-03-09T08:00")
+    appointment = await clinic.booking.book(ANYONE, ANNA, new_id())
+    assert (appointment.status, appointment.doctor, appointment.time_zone, appointment.local_start) == (
+        Status.PENDING,
+        None,
+        "UTC",
+        "2026-03-09T08:00",
+    )
     clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.reconciliation.retry_pending() == 0
     clinic.doctors = {DOCTOR: a_doctor()}
     clinic.calendar.doctors = (COLLEAGUE, DOCTOR)
     await clinic.restart()
-    settled = clinic.store.appointments[one.id]
+    settled = clinic.store.appointments[appointment.id]
     assert (settled.status, settled.doctor_id, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, DOCTOR, ["booked"], [])
 
 
 async def test_the_details_of_a_named_doctor_are_read_once() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment(Status.PENDING))
+    appointment = clinic.add(an_appointment(Status.PENDING))
     clinic.doctor_service_down = True
-    assert (await clinic.synchronizer.complete_pending(one)).status is Status.BOOKED
+    assert (await clinic.synchronizer.complete_pending(appointment)).status is Status.BOOKED
 
 
 async def test_a_pending_booking_with_any_doctor_is_completed_before_it_is_moved() -> None:
     for doctor_id, expected in ((None, DOCTOR), (DOCTOR, DOCTOR), (COLLEAGUE, COLLEAGUE)):
         clinic = Clinic()
-        one = clinic.add(pending_with_any_doctor())
-        moved = await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=TEN, doctor_id=doctor_id)
+        appointment = clinic.add(pending_with_any_doctor())
+        moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN, doctor_id=doctor_id)
         assert (moved.slot, clinic.topics, clinic.inconsistencies()) == ((TEN, expected), ["booked", "rescheduled"], [])
 
 
 async def test_a_doctor_does_not_see_a_booking_without_a_chosen_doctor() -> None:
     clinic = Clinic()
-    one = clinic.add(pending_with_any_doctor())
+    appointment = clinic.add(pending_with_any_doctor())
     with pytest.raises(NoSuchAppointment):
-        await clinic.queries.get(Caller(DOCTOR, Role.DOCTOR), one.id)
-    assert await clinic.queries.get(ANNA, one.id) == one
+        await clinic.queries.get(Caller(DOCTOR, Role.DOCTOR), appointment.id)
+    assert await clinic.queries.get(ANNA, appointment.id) == appointment
 
 
 async def test_a_hold_is_sent_with_the_booking_also_by_the_job() -> None:
     clinic = Clinic()
     clinic.calendar.failure = Unavailable()
-    one = await clinic.booking.book(a_booking_request(hold_id=HOLD), ANNA, new_id())
-    assert one.status is Status.PENDING
+    appointment = await clinic.booking.book(a_booking_request(hold_id=HOLD), ANNA, new_id())
+    assert appointment.status is Status.PENDING
     await clinic.restart()
-    assert [wish.hold_id for wish in clinic.calendar.requests] == [HOLD]
-    await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=TEN)
-    assert [wish.hold_id for wish in clinic.calendar.requests] == [HOLD, None]
+    assert [request.hold_id for request in clinic.calendar.requests] == [HOLD]
+    await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN)
+    assert [request.hold_id for request in clinic.calendar.requests] == [HOLD, None]
 
 
 async def test_a_refused_hold_is_refused_again() -> None:

@@ -43,32 +43,41 @@ from tests.unit.appointment.fakes import Clinic
 
 async def test_a_booking_stores_service_doctor_and_patient_as_they_were() -> None:
     clinic = Clinic()
-    one = await clinic.booking.book(a_booking_request(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
+    appointment = await clinic.booking.book(a_booking_request(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
     clinic.service = a_service(name="Other", duration_minutes=60)
     clinic.doctors[DOCTOR] = a_doctor(full_name="Ada Schwarz")
-    kept = clinic.store.appointments[one.id]
-    assert (kept.service.name, kept.doctor and kept.doctor.full_name, kept.patient.full_name) == ("Knee check-up", "Ada Weiss", "Anna Ames")
-    assert (kept.reason, kept.intake, kept.local_start, kept.time_zone) == ("knee", {"pain": "yes"}, "2026-03-09T09:00", "Europe/Berlin")
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.service.name, saved.doctor and saved.doctor.full_name, saved.patient.full_name) == (
+        "Knee check-up",
+        "Ada Weiss",
+        "Anna Ames",
+    )
+    assert (saved.reason, saved.intake, saved.local_start, saved.time_zone) == (
+        "knee",
+        {"pain": "yes"},
+        "2026-03-09T09:00",
+        "Europe/Berlin",
+    )
 
 
 async def test_the_calendar_gets_the_versions_of_the_rules_that_were_read() -> None:
     clinic = Clinic(service=a_service(version=4))
     clinic.doctors[DOCTOR] = a_doctor(version=7)
     await clinic.booking.book(a_booking_request(), ANNA, new_id())
-    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.requests] == [(4, 7)]
+    assert [(request.service_version, request.doctor_version) for request in clinic.calendar.requests] == [(4, 7)]
 
 
 async def test_without_a_named_doctor_the_doctor_version_is_zero() -> None:
     clinic = Clinic(service=a_service(version=4))
     await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, new_id())
-    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.requests] == [(4, 0)]
+    assert [(request.service_version, request.doctor_version) for request in clinic.calendar.requests] == [(4, 0)]
 
 
 async def test_a_service_that_needs_approval_is_requested_and_its_time_reserved() -> None:
     clinic = Clinic(service=a_service(requires_approval=True))
-    one = await clinic.booking.book(a_booking_request(), ANNA, new_id())
-    assert (one.status, clinic.topics, clinic.inconsistencies()) == (Status.REQUESTED, ["requested"], [])
-    approved = await clinic.actions.approve(clinic.context(DR_WEISS, one))
+    appointment = await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert (appointment.status, clinic.topics, clinic.inconsistencies()) == (Status.REQUESTED, ["requested"], [])
+    approved = await clinic.actions.approve(clinic.context(DR_WEISS, appointment))
     assert (approved.status, clinic.topics[-1], clinic.inconsistencies()) == (Status.BOOKED, "booked", [])
 
 
@@ -93,8 +102,8 @@ async def test_reception_books_for_a_named_patient_also_with_a_doctor_who_accept
     clinic = Clinic(doctors={DOCTOR: a_doctor(accepting_patients=False)})
     with pytest.raises(PatientRequired):
         await clinic.booking.book(a_booking_request(), DESK, new_id())
-    one = await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())
-    assert (one.patient.id, clinic.calendar.requests[0].by.role) == (STRANGER, Role.RECEPTION)
+    appointment = await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())
+    assert (appointment.patient.id, clinic.calendar.requests[0].by.role) == (STRANGER, Role.RECEPTION)
 
 
 async def test_a_patient_cannot_book_for_another_patient() -> None:
@@ -134,37 +143,37 @@ async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
 )
 async def test_for_others_an_appointment_does_not_exist(caller: Caller, sees: bool) -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     if sees:
-        assert (await clinic.queries.get(caller, one.id)).id == one.id
+        assert (await clinic.queries.get(caller, appointment.id)).id == appointment.id
         return
     with pytest.raises(NoSuchAppointment):
-        await clinic.queries.get(caller, one.id)
+        await clinic.queries.get(caller, appointment.id)
     with pytest.raises(NoSuchAppointment):
-        await clinic.actions.cancel(clinic.context(caller, one), None)
+        await clinic.actions.cancel(clinic.context(caller, appointment), None)
 
 
 async def test_an_amendment_keeps_the_status_and_publishes_only_real_changes() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment(reason="knee"))
-    amended = await clinic.actions.amend(clinic.context(ANNA, one, expected_version=2), {"reason": None, "intake": {"a": "b"}})
+    appointment = clinic.add(an_appointment(reason="knee"))
+    amended = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=2), {"reason": None, "intake": {"a": "b"}})
     assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, Status.BOOKED, 3)
-    again = await clinic.actions.amend(clinic.context(ANNA, one, expected_version=3), {"reason": None})
+    again = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=3), {"reason": None})
     assert (again.version, clinic.topics) == (3, ["amended"])
 
 
 async def test_an_inactive_doctor_cannot_take_over() -> None:
     clinic = Clinic(doctors={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     with pytest.raises(DoctorInactive):
-        await clinic.actions.reschedule(clinic.context(DESK, one), doctor_id=COLLEAGUE)
-    assert replace(one) == clinic.store.appointments[one.id]
+        await clinic.actions.reschedule(clinic.context(DESK, appointment), doctor_id=COLLEAGUE)
+    assert replace(appointment) == clinic.store.appointments[appointment.id]
 
 
 async def test_the_event_of_a_reassignment_names_both_doctors() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    moved = await clinic.actions.reschedule(clinic.context(DESK, one), doctor_id=COLLEAGUE)
-    told = clinic.store.events[-1]
-    assert (told.doctor_id, told.previous_doctor_id, told.previous_starts_at, told.sequence) == (COLLEAGUE, DOCTOR, NINE, 1)
+    appointment = clinic.add(an_appointment())
+    moved = await clinic.actions.reschedule(clinic.context(DESK, appointment), doctor_id=COLLEAGUE)
+    event = clinic.store.events[-1]
+    assert (event.doctor_id, event.previous_doctor_id, event.previous_starts_at, event.sequence) == (COLLEAGUE, DOCTOR, NINE, 1)
     assert (moved.doctor_id, clinic.inconsistencies()) == (COLLEAGUE, [])

@@ -21,23 +21,23 @@ def event_of(appointment: Appointment) -> dict[str, Any]:
 
 
 def test_the_calendar_file_has_start_end_doctor_and_place_in_utc() -> None:
-    one = an_appointment()
-    event = event_of(one)
+    appointment = an_appointment()
+    event = event_of(appointment)
     assert (event["DTSTART"].dt, event["DTEND"].dt) == (NINE, NINE + HALF)
-    assert b"DTSTART:20260309T080000Z" in as_calendar(one)
+    assert b"DTSTART:20260309T080000Z" in as_calendar(appointment)
     assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Appointment with Dr. Ada Weiss", "Room 4")
 
 
 def test_the_uid_stays_and_the_sequence_grows_with_a_change() -> None:
-    one = an_appointment()
-    cancelled = one.cancel(a_change(note="private"))
-    assert event_of(one)["UID"] == event_of(cancelled)["UID"] == f"{one.id}@careslot"
-    assert (event_of(one)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
+    appointment = an_appointment()
+    cancelled = appointment.cancel(a_change(note="private"))
+    assert event_of(appointment)["UID"] == event_of(cancelled)["UID"] == f"{appointment.id}@careslot"
+    assert (event_of(appointment)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
 
 
 def test_the_calendar_file_contains_nothing_about_health() -> None:
-    one = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(a_change(note="healed"))
-    text = as_calendar(one).decode()
+    appointment = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(a_change(note="healed"))
+    text = as_calendar(appointment).decode()
     for word in ("Knee", "knee", "Orthopaedics", "pain", "healed", "Anna"):
         assert word not in text
 
@@ -56,7 +56,7 @@ def test_without_a_chosen_doctor_the_calendar_event_names_none() -> None:
 
 
 def test_a_doctors_name_cannot_add_lines_to_the_file() -> None:
-    one = an_appointment()
-    sly = replace(one, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
-    assert set(event_of(sly)) == set(event_of(one))
-    assert all(len(line) <= 75 for line in as_calendar(sly).split(b"\r\n"))
+    appointment = an_appointment()
+    sly = replace(appointment, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
+    assert set(event_of(sly)) == set(event_of(appointment))
+    assert all(len(entry) <= 75 for entry in as_calendar(sly).split(b"\r\n"))

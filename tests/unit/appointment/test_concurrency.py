@@ -20,20 +20,20 @@ ELEVEN = TEN + timedelta(hours=1)
 
 async def test_a_move_is_refused_when_a_cancellation_was_saved_first() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    clinic.store.saved_meanwhile = [one.cancel(a_change())]
+    appointment = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [appointment.cancel(a_change())]
     with pytest.raises(IllegalMove):
-        await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=TEN)
+        await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN)
     clinic.store.events.clear()
     await clinic.restart()
-    assert (clinic.store.appointments[one.id].status, clinic.inconsistencies()) == (Status.CANCELLED, [])
+    assert (clinic.store.appointments[appointment.id].status, clinic.inconsistencies()) == (Status.CANCELLED, [])
 
 
 async def test_a_cancellation_completes_a_pending_move_first() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
-    cancelled = await clinic.actions.cancel(clinic.context(ANNA, one), None)
+    appointment = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
+    cancelled = await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
     assert (cancelled.status, cancelled.starts_at, clinic.topics, clinic.inconsistencies()) == (
         Status.CANCELLED,
         TEN,
@@ -44,18 +44,18 @@ async def test_a_cancellation_completes_a_pending_move_first() -> None:
 
 async def test_two_moves_at_once_are_done_one_after_the_other() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
-    moved = await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+    appointment = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
+    moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
     assert (moved.starts_at, moved.version, clinic.topics, clinic.inconsistencies()) == (ELEVEN, 4, ["rescheduled"] * 2, [])
 
 
 async def test_a_stale_version_is_refused() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    clinic.store.saved_meanwhile = [one.reschedule(a_change(), starts_at=TEN)]
+    appointment = clinic.add(an_appointment())
+    clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
     with pytest.raises(Stale) as refusal:
-        await clinic.actions.reschedule(clinic.context(ANNA, one, expected_version=2), starts_at=ELEVEN)
+        await clinic.actions.reschedule(clinic.context(ANNA, appointment, expected_version=2), starts_at=ELEVEN)
     assert refusal.value.facts == {"version": 3}
 
 
@@ -64,83 +64,87 @@ async def test_request_and_job_may_complete_the_same_intent_at_once() -> None:
         clinic = Clinic()
         if taken:
             clinic.add(an_appointment(patient=replace(an_appointment().patient, id=new_id())))
-        asked = clinic.add(an_appointment(Status.PENDING))
-        both = await asyncio.gather(clinic.synchronizer.complete_pending(asked), clinic.synchronizer.complete_pending(asked))
-        assert {one.status for one in both} == {Status.REFUSED if taken else Status.BOOKED}
+        pending = clinic.add(an_appointment(Status.PENDING))
+        both = await asyncio.gather(clinic.synchronizer.complete_pending(pending), clinic.synchronizer.complete_pending(pending))
+        assert {appointment.status for appointment in both} == {Status.REFUSED if taken else Status.BOOKED}
         assert (clinic.topics, clinic.inconsistencies()) == ([] if taken else ["booked"], [])
 
 
 async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
     """The job settled the move while its request was under way."""
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    clinic.add(an_appointment(starts_at=TEN, patient=replace(one.patient, id=new_id())))
-    act = clinic.context(ANNA, one)
-    asked = await clinic.store.save(one.reschedule(a_change(operation_id=act.operation_id), starts_at=TEN))
-    await clinic.synchronizer.complete_pending(asked)
+    appointment = clinic.add(an_appointment())
+    clinic.add(an_appointment(starts_at=TEN, patient=replace(appointment.patient, id=new_id())))
+    context = clinic.context(ANNA, appointment)
+    pending = await clinic.store.save(appointment.reschedule(a_change(operation_id=context.operation_id), starts_at=TEN))
+    await clinic.synchronizer.complete_pending(pending)
     with pytest.raises(Refusal) as refusal:
-        await clinic.actions.reschedule(act, starts_at=TEN)
+        await clinic.actions.reschedule(context, starts_at=TEN)
     assert (refusal.value.code, clinic.inconsistencies()) == ("slot_taken", [])
 
 
 async def test_a_booking_that_another_process_confirmed_is_not_refused() -> None:
     """The calendar refuses the second of two equal wishes when the slot's state changed in between; what was granted stays granted."""
     clinic = Clinic()
-    asked = clinic.add(an_appointment(Status.PENDING))
-    rival = clinic.add(an_appointment(patient=replace(asked.patient, id=new_id())))
-    assert asked.sync.intent is not None
-    granted = with_sync(replace(asked, status=Status.BOOKED, version=2), intent=None, revision=1)
+    pending = clinic.add(an_appointment(Status.PENDING))
+    rival = clinic.add(an_appointment(patient=replace(pending.patient, id=new_id())))
+    assert pending.sync.intent is not None
+    granted = with_sync(replace(pending, status=Status.BOOKED, version=2), intent=None, revision=1)
     clinic.store.saved_meanwhile = [granted]
-    assert (await clinic.booking.book(a_booking_request(), ANNA, asked.id)).status is Status.BOOKED
+    assert (await clinic.booking.book(a_booking_request(), ANNA, pending.id)).status is Status.BOOKED
     assert rival.id in clinic.calendar.reservations
 
 
 async def test_ten_moves_at_once_leave_one_consistent_appointment() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    moves = [clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN + number * timedelta(hours=1)) for number in range(10)]
+    appointment = clinic.add(an_appointment())
+    moves = [
+        clinic.actions.reschedule(clinic.context(DESK, appointment), starts_at=TEN + number * timedelta(hours=1)) for number in range(10)
+    ]
     await asyncio.gather(*moves)
-    assert (clinic.inconsistencies(), clinic.topics, clinic.store.appointments[one.id].version) == ([], ["rescheduled"] * 10, 12)
+    assert (clinic.inconsistencies(), clinic.topics, clinic.store.appointments[appointment.id].version) == ([], ["rescheduled"] * 10, 12)
 
 
 async def test_a_repeated_request_is_applied_once() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    act = clinic.context(ANNA, one, expected_version=2)
-    first = await clinic.actions.reschedule(act, starts_at=TEN)
-    again = await clinic.actions.reschedule(act, starts_at=TEN)
+    appointment = clinic.add(an_appointment())
+    context = clinic.context(ANNA, appointment, expected_version=2)
+    first = await clinic.actions.reschedule(context, starts_at=TEN)
+    again = await clinic.actions.reschedule(context, starts_at=TEN)
     assert (again, clinic.topics) == (first, ["rescheduled"])
 
 
 async def test_a_move_to_the_same_time_changes_nothing() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
-    assert (await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=NINE)).version == one.version
+    appointment = clinic.add(an_appointment())
+    assert (await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=NINE)).version == appointment.version
     assert (clinic.topics, clinic.calendar.requests) == ([], [])
 
 
 async def test_an_admin_moves_and_sets_the_status_in_one_edit() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment(Status.REQUESTED))
+    appointment = clinic.add(an_appointment(Status.REQUESTED))
     done = await clinic.actions.edit(
-        clinic.context(ADMIN, one, expected_version=2), starts_at=TEN, doctor_id=None, status=Status.BOOKED, reason="phone call"
+        clinic.context(ADMIN, appointment, expected_version=2), starts_at=TEN, doctor_id=None, status=Status.BOOKED, reason="phone call"
     )
     assert (done.status, done.starts_at, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, TEN, ["rescheduled", "booked"], [])
-    assert [line.note for line in done.history] == ["phone call"] * 2
+    assert [entry.note for entry in done.history] == ["phone call"] * 2
 
 
 async def test_an_illegal_status_also_aborts_the_move() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     with pytest.raises(IllegalMove):
-        await clinic.actions.edit(clinic.context(ADMIN, one), starts_at=TEN, doctor_id=None, status=Status.COMPLETED, reason="because")
-    assert (clinic.store.appointments[one.id], clinic.topics) == (one, [])
+        await clinic.actions.edit(
+            clinic.context(ADMIN, appointment), starts_at=TEN, doctor_id=None, status=Status.COMPLETED, reason="because"
+        )
+    assert (clinic.store.appointments[appointment.id], clinic.topics) == (appointment, [])
 
 
 async def test_a_stale_edit_is_refused_even_when_nothing_would_change() -> None:
     clinic = Clinic()
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     with pytest.raises(Stale):
         await clinic.actions.edit(
-            clinic.context(ADMIN, one, expected_version=1), starts_at=None, doctor_id=None, status=Status.BOOKED, reason="because"
+            clinic.context(ADMIN, appointment, expected_version=1), starts_at=None, doctor_id=None, status=Status.BOOKED, reason="because"
         )

@@ -170,13 +170,13 @@ async def test_a_late_copy_of_a_refused_request_does_not_undo_later_changes(ends
     clinic = clinic_with(Status.BOOKED, rival=True)
     with pytest.raises(Refusal):
         await reschedule(clinic)
-    late = clinic.calendar.requests[-1]
-    rival = next(one for one in clinic.store.appointments.values() if one.id != ONE)
+    late_copy = clinic.calendar.requests[-1]
+    rival = next(appointment for appointment in clinic.store.appointments.values() if appointment.id != ONE)
     await clinic.actions.cancel(clinic.context(DESK, rival), None)
     if ends == "cancel":
         await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[ONE]), None)
     else:
         await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[ONE]), starts_at=TEN + timedelta(hours=1))
     with suppress(ReservationReleased):
-        clinic.calendar.decide(ONE, late)
+        clinic.calendar.decide(ONE, late_copy)
     assert clinic.inconsistencies() == []

@@ -19,45 +19,45 @@ def clinic() -> Clinic:
 
 async def a_move(clinic: Clinic) -> Appointment:
     """To ten; the calendar has not been asked."""
-    one = clinic.add(an_appointment())
-    return await clinic.store.save(one.reschedule(a_change(Actor.of(ANNA)), starts_at=TEN))
+    appointment = clinic.add(an_appointment())
+    return await clinic.store.save(appointment.reschedule(a_change(Actor.of(ANNA)), starts_at=TEN))
 
 
 async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: Clinic) -> None:
-    asked = await a_move(clinic)
+    pending = await a_move(clinic)
     other = clinic.add(an_appointment(starts_at=TEN))
-    late = request_of(asked)
-    settled = await clinic.synchronizer.complete_pending(asked)
+    late_copy = request_of(pending)
+    settled = await clinic.synchronizer.complete_pending(pending)
     await clinic.calendar.release(other.id, other.sync.revision)
     del clinic.store.appointments[other.id]
-    assert (await clinic.calendar.reserve(asked.id, late)).starts_at == settled.starts_at
+    assert (await clinic.calendar.reserve(pending.id, late_copy)).starts_at == settled.starts_at
     assert clinic.inconsistencies() == []
 
 
 async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
-    asked = await a_move(clinic)
-    assert asked.sync.intent is not None
-    refused = await clinic.store.save(after_reply(asked, SlotTaken()))
-    settled = await clinic.synchronizer.complete_pending(asked)  # whoever does this is granted ten, and comes too late to write it down
+    pending = await a_move(clinic)
+    assert pending.sync.intent is not None
+    refused = await clinic.store.save(after_reply(pending, SlotTaken()))
+    settled = await clinic.synchronizer.complete_pending(pending)  # whoever does this is granted ten, and comes too late to write it down
     assert (settled.starts_at, settled.version) == (refused.starts_at, refused.version)
     with pytest.raises(Exception, match="The time slot is already booked"):
-        settled.already_applied(asked.sync.intent.id)
+        settled.already_applied(pending.sync.intent.id)
     assert (clinic.inconsistencies(), clinic.topics) == ([], [])
 
 
 async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
-    asked = an_appointment(Status.PENDING)
-    await clinic.store.insert(asked)
-    await clinic.store.save(after_reply(asked, SlotTaken()))
-    settled = await clinic.synchronizer.complete_pending(asked)
+    pending = an_appointment(Status.PENDING)
+    await clinic.store.insert(pending)
+    await clinic.store.save(after_reply(pending, SlotTaken()))
+    settled = await clinic.synchronizer.complete_pending(pending)
     assert (settled.status, clinic.inconsistencies(), clinic.topics) == (Status.REFUSED, [], [])
 
 
 async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment(Status.CANCELLED))
-    asked = await clinic.store.save(one.restore(a_change(Actor.of(ANNA))))
-    refused = await clinic.store.save(after_reply(asked, SlotTaken()))
-    settled = await clinic.synchronizer.complete_pending(asked)
+    appointment = clinic.add(an_appointment(Status.CANCELLED))
+    pending = await clinic.store.save(appointment.restore(a_change(Actor.of(ANNA))))
+    refused = await clinic.store.save(after_reply(pending, SlotTaken()))
+    settled = await clinic.synchronizer.complete_pending(pending)
     assert (settled.status, clinic.inconsistencies()) == (Status.CANCELLED, [])
     again = await clinic.store.save(refused.restore(a_change(Actor.of(ANNA))))
     assert ((await clinic.synchronizer.complete_pending(again)).status, clinic.inconsistencies()) == (Status.BOOKED, [])

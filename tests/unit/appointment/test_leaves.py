@@ -48,84 +48,103 @@ def clinic() -> Clinic:
 async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(
     clinic: Clinic, status: Status
 ) -> None:
-    one = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
-    event = clinic.take_leave(one)
+    appointment = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
+    event = clinic.take_leave(appointment)
     for _ in range(2):
         await clinic.leaves.follow_leave(event)
-    kept = clinic.store.appointments[one.id]
-    assert (kept.status, kept.cancel_reason, kept.version) == (S.CANCELLED, "The doctor is away.", one.version + 1)
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.cancel_reason, saved.version) == (S.CANCELLED, "The doctor is away.", appointment.version + 1)
     assert (clinic.topics, clinic.store.events[0].actor, clinic.inconsistencies()) == (["cancelled"], Actor.of(DR_WEISS), [])
-    assert [(line.action, line.actor, line.note) for line in kept.history] == [("cancelled", Actor.of(DR_WEISS), "The doctor is away.")]
+    assert [(entry.action, entry.actor, entry.note) for entry in saved.history] == [
+        ("cancelled", Actor.of(DR_WEISS), "The doctor is away.")
+    ]
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
 async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(clinic: Clinic, status: Status) -> None:
-    one = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
+    appointment = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
     clinic.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
-    event = clinic.take_leave(one, "moved")
+    event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
         await clinic.leaves.follow_leave(event)
-    kept, (told,) = clinic.store.appointments[one.id], clinic.store.events
-    assert (kept.status, kept.slot, kept.ends_at, kept.sync.revision) == (status, (TEN, COLLEAGUE), TEN + HALF, 2)
-    assert kept.doctor == a_doctor_snapshot(id=COLLEAGUE, full_name="Bo Grau")
+    saved, (told,) = clinic.store.appointments[appointment.id], clinic.store.events
+    assert (saved.status, saved.slot, saved.ends_at, saved.sync.revision) == (status, (TEN, COLLEAGUE), TEN + HALF, 2)
+    assert saved.doctor == a_doctor_snapshot(id=COLLEAGUE, full_name="Bo Grau")
     assert (told.topic, told.previous_starts_at, told.previous_doctor_id) == ("appointment.rescheduled.v1", NINE, DOCTOR)
     assert (told.starts_at, told.doctor_id, told.sequence, told.version, told.actor) == (TEN, COLLEAGUE, 1, 3, Actor.of(DR_WEISS))
-    assert [(line.action, line.actor) for line in kept.history] == [("rescheduled", Actor.of(DR_WEISS))]
+    assert [(entry.action, entry.actor) for entry in saved.history] == [("rescheduled", Actor.of(DR_WEISS))]
     assert clinic.inconsistencies() == []
 
 
 async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    what = a_leave_outcome(one, "moved", doctor_id=DOCTOR)
-    clinic.calendar.take_leave(what)
+    appointment = clinic.add(an_appointment())
+    outcome = a_leave_outcome(appointment, "moved", doctor_id=DOCTOR)
+    clinic.calendar.take_leave(outcome)
     clinic.doctor_service_down = True
-    await clinic.leaves.follow_leave(a_leave(what))
-    assert (clinic.store.appointments[one.id].slot, clinic.inconsistencies()) == ((TEN, DOCTOR), [])
+    await clinic.leaves.follow_leave(a_leave(outcome))
+    assert (clinic.store.appointments[appointment.id].slot, clinic.inconsistencies()) == ((TEN, DOCTOR), [])
 
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("status", BEGUN)
 async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Clinic, action: str, status: Status) -> None:
-    one = clinic.add(an_appointment(status))
-    event = clinic.take_leave(one, action)
+    appointment = clinic.add(an_appointment(status))
+    event = clinic.take_leave(appointment, action)
     assert clinic.inconsistencies()
     for _ in range(2):
         await clinic.leaves.follow_leave(event)
-    kept = clinic.store.appointments[one.id]
-    assert (kept.status, kept.slot, kept.version, clinic.topics, clinic.inconsistencies()) == (status, one.slot, one.version, [], [])
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.slot, saved.version, clinic.topics, clinic.inconsistencies()) == (
+        status,
+        appointment.slot,
+        appointment.version,
+        [],
+        [],
+    )
     assert clinic.calendar.requests[-1].begun
 
 
 async def test_events_of_leaves_in_any_order_lead_to_the_state_of_the_calendar() -> None:
     for order in (lambda events: events, reversed):
         clinic = Clinic()
-        one = clinic.add(an_appointment())
-        first = clinic.take_leave(one, "moved")
-        second = clinic.take_leave(with_sync(one, revision=2), "cancelled", previous_doctor_id=COLLEAGUE, previous_starts_at=TEN)
+        appointment = clinic.add(an_appointment())
+        first = clinic.take_leave(appointment, "moved")
+        second = clinic.take_leave(with_sync(appointment, revision=2), "cancelled", previous_doctor_id=COLLEAGUE, previous_starts_at=TEN)
         for event in [*order([first, second]), first]:
             await clinic.leaves.follow_leave(event)
-        assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
+        assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (
+            S.CANCELLED,
+            ["cancelled"],
+            [],
+        )
 
 
 async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_and_moved(clinic: Clinic) -> None:
     for change in (partial(clinic.actions.cancel, reason=None), partial(clinic.actions.reschedule, starts_at=ELEVEN, doctor_id=None)):
-        one = clinic.add(an_appointment())
-        there = clinic.take_leave(one, "moved")
-        back = clinic.take_leave(with_sync(one, revision=2), "moved", starts_at=NINE, ends_at=NINE + HALF, doctor_id=DOCTOR)
+        appointment = clinic.add(an_appointment())
+        there = clinic.take_leave(appointment, "moved")
+        back = clinic.take_leave(with_sync(appointment, revision=2), "moved", starts_at=NINE, ends_at=NINE + HALF, doctor_id=DOCTOR)
         for event in (there, back):
             await clinic.leaves.follow_leave(event)
-        assert (clinic.store.appointments[one.id].version, clinic.store.appointments[one.id].history) == (one.version, ())
-        await change(clinic.context(ANNA, one))
+        assert (clinic.store.appointments[appointment.id].version, clinic.store.appointments[appointment.id].history) == (
+            appointment.version,
+            (),
+        )
+        await change(clinic.context(ANNA, appointment))
         assert clinic.inconsistencies() == []
 
 
 async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appointment_away_and_back(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    late = a_leave(a_leave_outcome(one, "cancelled"))
+    appointment = clinic.add(an_appointment())
+    late_copy = a_leave(a_leave_outcome(appointment, "cancelled"))
     for start in (ELEVEN, NINE):
-        await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=start)
-        await clinic.leaves.follow_leave(late)
-    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.BOOKED, ["rescheduled"] * 2, [])
+        await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=start)
+        await clinic.leaves.follow_leave(late_copy)
+    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (
+        S.BOOKED,
+        ["rescheduled"] * 2,
+        [],
+    )
 
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
@@ -133,34 +152,40 @@ async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appo
 async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
     clinic: Clinic, action: str, place: dict[str, object]
 ) -> None:
-    one = an_appointment()
-    moved = clinic.add(with_sync(replace(one, **place), revision=3))  # type: ignore[arg-type]
-    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(one, action)))
-    assert (clinic.store.appointments[one.id], clinic.topics) == (moved, [])
+    appointment = an_appointment()
+    moved = clinic.add(with_sync(replace(appointment, **place), revision=3))  # type: ignore[arg-type]
+    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment, action)))
+    assert (clinic.store.appointments[appointment.id], clinic.topics) == (moved, [])
 
 
 @pytest.mark.parametrize("status", GONE)
 async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: Status) -> None:
-    one = an_appointment(status)
-    clinic.reserve_for(clinic.add(one))
-    event = clinic.take_leave(one, "moved")
+    appointment = an_appointment(status)
+    clinic.reserve_for(clinic.add(appointment))
+    event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
         await clinic.leaves.follow_leave(event)
-    kept = clinic.store.appointments[one.id]
-    assert (kept.status, kept.version, kept.history, clinic.topics, clinic.inconsistencies()) == (status, one.version, (), [], [])
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.version, saved.history, clinic.topics, clinic.inconsistencies()) == (
+        status,
+        appointment.version,
+        (),
+        [],
+        [],
+    )
 
 
 @pytest.mark.parametrize("status", GONE)
 async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: Status) -> None:
-    one = clinic.add(an_appointment(status))
-    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(one)))
-    assert (clinic.store.appointments[one.id], clinic.topics) == (one, [])
+    appointment = clinic.add(an_appointment(status))
+    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment)))
+    assert (clinic.store.appointments[appointment.id], clinic.topics) == (appointment, [])
 
 
 async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(clinic: Clinic) -> None:
-    one = an_appointment(S.CANCELLED)
-    clinic.reserve_for(clinic.add(one))
-    event = clinic.take_leave(one, "moved")
+    appointment = an_appointment(S.CANCELLED)
+    clinic.reserve_for(clinic.add(appointment))
+    event = clinic.take_leave(appointment, "moved")
     clinic.calendar.failure = Unavailable()
     with pytest.raises(Unavailable):
         await clinic.leaves.follow_leave(event)
@@ -170,38 +195,42 @@ async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(c
 
 
 async def test_an_appointment_that_a_leave_cancelled_can_be_restored_and_stays_booked(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one)
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment)
     await clinic.leaves.follow_leave(event)
-    restored = await clinic.actions.restore(clinic.context(DESK, one))
+    restored = await clinic.actions.restore(clinic.context(DESK, appointment))
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id], restored.status, clinic.inconsistencies()) == (restored, S.BOOKED, [])
+    assert (clinic.store.appointments[appointment.id], restored.status, clinic.inconsistencies()) == (restored, S.BOOKED, [])
 
 
 async def test_an_appointment_that_a_leave_moved_can_be_moved_again_and_stays_there(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one, "moved")
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
     await clinic.leaves.follow_leave(event)
-    moved = await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+    moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
     await clinic.leaves.follow_leave(event)
-    assert (moved.slot, clinic.store.appointments[one.id], clinic.inconsistencies()) == ((ELEVEN, COLLEAGUE), moved, [])
+    assert (moved.slot, clinic.store.appointments[appointment.id], clinic.inconsistencies()) == ((ELEVEN, COLLEAGUE), moved, [])
 
 
 async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one, "moved")
-    await clinic.store.save(one.reschedule(a_change(), starts_at=ELEVEN))
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
+    await clinic.store.save(appointment.reschedule(a_change(), starts_at=ELEVEN))
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id].slot, clinic.topics, clinic.inconsistencies()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
+    assert (clinic.store.appointments[appointment.id].slot, clinic.topics, clinic.inconsistencies()) == (
+        (TEN, COLLEAGUE),
+        ["rescheduled"],
+        [],
+    )
 
 
 async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_others(clinic: Clinic) -> None:
     first, second = clinic.add(an_appointment()), clinic.add(an_appointment(starts_at=ELEVEN))
-    what = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
-    clinic.calendar.take_leave(*what)
+    outcome = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
+    clinic.calendar.take_leave(*outcome)
     clinic.doctor_service_down = True
     with pytest.raises(Unavailable):
-        await clinic.leaves.follow_leave(event := a_leave(*what))
+        await clinic.leaves.follow_leave(event := a_leave(*outcome))
     assert clinic.topics == ["cancelled"]
     clinic.doctor_service_down = False
     await clinic.leaves.follow_leave(event)
@@ -210,12 +239,12 @@ async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_o
 
 @pytest.mark.parametrize("how", ["silent", "unknown"])
 async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is_delivered_again(clinic: Clinic, how: str) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one, "moved")
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
     clinic.doctor_service_down, colleague = how == "silent", clinic.doctors.pop(COLLEAGUE)
     with pytest.raises((Unavailable, NotFound)):
         await clinic.leaves.follow_leave(event)
-    assert clinic.store.appointments[one.id] == one
+    assert clinic.store.appointments[appointment.id] == appointment
     clinic.doctor_service_down, clinic.doctors[COLLEAGUE] = False, colleague
     await clinic.leaves.follow_leave(event)
     assert (clinic.topics, clinic.inconsistencies()) == (["rescheduled"], [])
@@ -223,27 +252,29 @@ async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is
 
 async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: Clinic) -> None:
     amended, cancelled, moved = (clinic.add(an_appointment(starts_at=start)) for start in (NINE, TEN, ELEVEN))
-    for one, action, meanwhile, after in (
+    for appointment, action, meanwhile, after in (
         (amended, "moved", replace(amended, reason="knee"), S.BOOKED),
         (cancelled, "cancelled", cancelled.cancel(a_change(note="ill")), S.CANCELLED),
         (moved, "cancelled", moved.check_in(a_change()), S.CHECKED_IN),
     ):
         clinic.store.saved_meanwhile = [meanwhile]
-        await clinic.leaves.follow_leave(clinic.take_leave(one, action))
-        kept = clinic.store.appointments[one.id]
-        assert (kept.status, kept.reason, kept.cancel_reason) == (after, meanwhile.reason, meanwhile.cancel_reason)
+        await clinic.leaves.follow_leave(clinic.take_leave(appointment, action))
+        saved = clinic.store.appointments[appointment.id]
+        assert (saved.status, saved.reason, saved.cancel_reason) == (after, meanwhile.reason, meanwhile.cancel_reason)
     assert clinic.topics == ["rescheduled"]
 
 
 async def test_the_event_is_delivered_again_when_an_appointment_changes_too_often(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
 
     class Restless(list[Appointment]):
         def __bool__(self) -> bool:
-            clinic.store.appointments[one.id] = replace(one, row_version=clinic.store.appointments[one.id].row_version + 1)
+            clinic.store.appointments[appointment.id] = replace(
+                appointment, row_version=clinic.store.appointments[appointment.id].row_version + 1
+            )
             return False
 
-    clinic.store.saved_meanwhile, event = Restless(), clinic.take_leave(one)
+    clinic.store.saved_meanwhile, event = Restless(), clinic.take_leave(appointment)
     with pytest.raises(Unavailable):
         await clinic.leaves.follow_leave(event)
     clinic.store.saved_meanwhile = []
@@ -269,9 +300,9 @@ async def test_a_process_that_stops_at_any_point_follows_the_leave_when_the_even
 
     def begun() -> tuple[Clinic, LeaveTaken]:
         clinic = Clinic()
-        one = clinic.add(made())
-        clinic.reserve_for(one)
-        return clinic, clinic.take_leave(one, action)
+        appointment = clinic.add(made())
+        clinic.reserve_for(appointment)
+        return clinic, clinic.take_leave(appointment, action)
 
     clinic, event = begun()
     await clinic.leaves.follow_leave(event)

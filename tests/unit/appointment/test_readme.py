@@ -23,7 +23,7 @@ def test_the_diagram_shows_the_transitions() -> None:
 def tables() -> list[list[list[str]]]:
     """The tables of the README, each a list of rows of cells."""
     blocks = re.findall(r"(?:^\|.*\|\n)+", README, re.MULTILINE)
-    return [[[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()] for block in blocks]
+    return [[[cell.strip() for cell in entry.strip("|").split("|")] for entry in block.splitlines()] for block in blocks]
 
 
 def test_the_decision_table_is_the_one_of_the_code() -> None:

@@ -26,21 +26,21 @@ def clinic() -> Clinic:
 
 
 async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment(Status.REQUESTED))
+    appointment = clinic.add(an_appointment(Status.REQUESTED))
     clinic.clock.set(NINE - SECOND)
     assert await clinic.reconciliation.expire_requests() == 0
     clinic.clock.set(NINE)
     assert [await clinic.reconciliation.expire_requests(), await clinic.reconciliation.expire_requests()] == [1, 0]
-    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (Status.EXPIRED, ["expired"], [])
-    assert clinic.store.appointments[one.id].history[-1].actor.role == "system"
+    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (Status.EXPIRED, ["expired"], [])
+    assert clinic.store.appointments[appointment.id].history[-1].actor.role == "system"
 
 
 async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment(Status.REQUESTED))
+    appointment = clinic.add(an_appointment(Status.REQUESTED))
     clinic.clock.set(NINE)
-    clinic.store.saved_meanwhile = [replace(one, status=Status.BOOKED, version=3)]
+    clinic.store.saved_meanwhile = [replace(appointment, status=Status.BOOKED, version=3)]
     assert await clinic.reconciliation.expire_requests() == 0
-    assert clinic.store.appointments[one.id].status is Status.BOOKED
+    assert clinic.store.appointments[appointment.id].status is Status.BOOKED
 
 
 async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
@@ -79,24 +79,24 @@ async def test_the_reservation_of_a_pending_or_just_changed_appointment_is_left_
 
 @pytest.mark.parametrize("status", [Status.BOOKED, Status.REQUESTED])
 async def test_an_appointment_without_its_reservation_reserves_its_time_again(clinic: Clinic, status: Status) -> None:
-    one = clinic.add(an_appointment(status))
+    appointment = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
     await clinic.reconciliation.reconcile()
-    kept = clinic.store.appointments[one.id]
+    saved = clinic.store.appointments[appointment.id]
     assert (clinic.inconsistencies(), clinic.topics) == ([], [])
-    assert (kept.version, kept.status, kept.history) == (one.version, one.status, one.history)
+    assert (saved.version, saved.status, saved.history) == (appointment.version, appointment.status, appointment.history)
 
 
 async def test_an_appointment_whose_reservation_was_released_is_consistent_again(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    await clinic.calendar.release(one.id, one.sync.revision)
+    appointment = clinic.add(an_appointment())
+    await clinic.calendar.release(appointment.id, appointment.sync.revision)
     await clinic.reconciliation.reconcile()
     assert clinic.inconsistencies() == []
 
 
 async def test_an_appointment_whose_reservation_is_elsewhere_is_consistent_again(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    clinic.reserve_for(with_sync(replace(one, starts_at=TEN), revision=2))
+    appointment = clinic.add(an_appointment())
+    clinic.reserve_for(with_sync(replace(appointment, starts_at=TEN), revision=2))
     await clinic.reconciliation.reconcile()
     assert clinic.inconsistencies() == []
 
@@ -105,10 +105,10 @@ def mended(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
     """A clinic in which an appointment has lost its claim."""
     clinic = Clinic()
     clinic.clock.advance(timedelta(minutes=1))
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     clinic.stop_points.stop_at = stop_at
-    return clinic, one
+    return clinic, appointment
 
 
 async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() -> None:
@@ -117,12 +117,12 @@ async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() 
     points = clinic.stop_points.count
     assert points >= 4
     for point in range(points):
-        clinic, one = mended(stop_at=point)
+        clinic, appointment = mended(stop_at=point)
         with pytest.raises(ProcessStopped):
             await clinic.reconciliation.reconcile()
         await clinic.restart()
         await clinic.reconciliation.reconcile()
-        assert (clinic.inconsistencies(), clinic.store.appointments[one.id].status) == ([], Status.BOOKED), point
+        assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], Status.BOOKED), point
 
 
 async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_reservation(clinic: Clinic) -> None:
@@ -145,32 +145,36 @@ async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_re
 async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_arrived(
     clinic: Clinic, action: str, status: Status
 ) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one, action)
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, action)
     with pytest.raises(Conflict):
-        await clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN + HALF)
+        await clinic.actions.reschedule(clinic.context(DESK, appointment), starts_at=TEN + HALF)
     clinic.clock.advance(timedelta(minutes=10))
     await clinic.reconciliation.reconcile()
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id].status, len(clinic.topics), clinic.inconsistencies()) == (status, 1, [])
-    assert action == "cancelled" or clinic.store.appointments[one.id].slot == (TEN, COLLEAGUE)
+    assert (clinic.store.appointments[appointment.id].status, len(clinic.topics), clinic.inconsistencies()) == (status, 1, [])
+    assert action == "cancelled" or clinic.store.appointments[appointment.id].slot == (TEN, COLLEAGUE)
 
 
 @pytest.mark.parametrize("status", [Status.CHECKED_IN, Status.IN_PROGRESS])
 async def test_a_begun_appointment_without_its_reservation_reserves_its_time_beside_another(clinic: Clinic, status: Status) -> None:
-    one = clinic.add(an_appointment(status))
+    appointment = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
-    rival = clinic.add(an_appointment(patient=replace(one.patient, id=new_id())))
+    rival = clinic.add(an_appointment(patient=replace(appointment.patient, id=new_id())))
     await clinic.reconciliation.reconcile()
-    assert (set(clinic.calendar.reservations), clinic.store.appointments[one.id].status, clinic.topics) == ({one.id, rival.id}, status, [])
+    assert (set(clinic.calendar.reservations), clinic.store.appointments[appointment.id].status, clinic.topics) == (
+        {appointment.id, rival.id},
+        status,
+        [],
+    )
 
 
 async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
-    rival = clinic.add(an_appointment(patient=replace(one.patient, id=new_id())))
+    rival = clinic.add(an_appointment(patient=replace(appointment.patient, id=new_id())))
     await clinic.reconciliation.reconcile()
-    assert (set(clinic.calendar.reservations), clinic.store.appointments[one.id].status) == ({rival.id}, Status.BOOKED)
+    assert (set(clinic.calendar.reservations), clinic.store.appointments[appointment.id].status) == ({rival.id}, Status.BOOKED)
 
 
 async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:
@@ -182,20 +186,20 @@ async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:
 
 
 async def test_an_appointment_that_is_moved_during_the_comparison_is_left_alone(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    claim = clinic.calendar.reservations[one.id]
-    await clinic.actions.reschedule(clinic.context(DESK, one), starts_at=TEN)
-    assert await clinic.reconciliation._correct(one, None) == await clinic.reconciliation._correct(one, claim) == 0
-    assert clinic.store.appointments[one.id].updated_at > NOON
+    appointment = clinic.add(an_appointment())
+    reservation = clinic.calendar.reservations[appointment.id]
+    await clinic.actions.reschedule(clinic.context(DESK, appointment), starts_at=TEN)
+    assert await clinic.reconciliation._correct(appointment, None) == await clinic.reconciliation._correct(appointment, reservation) == 0
+    assert clinic.store.appointments[appointment.id].updated_at > NOON
 
 
 async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays_refused(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     for start in (NINE, TEN):
-        clinic.add(an_appointment(starts_at=start, patient=replace(one.patient, id=new_id())))
-    act = clinic.context(DESK, one)
+        clinic.add(an_appointment(starts_at=start, patient=replace(appointment.patient, id=new_id())))
+    context = clinic.context(DESK, appointment)
     for _ in range(2):
         with pytest.raises(Conflict, match="The time slot is already booked"):
-            await clinic.actions.reschedule(act, starts_at=TEN)
+            await clinic.actions.reschedule(context, starts_at=TEN)
     assert len(clinic.calendar.requests) == 2

@@ -49,56 +49,60 @@ def clinic() -> Clinic:
     ],
 )
 def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(answer: dict[str, object], met: bool, by_anyone: bool) -> None:
-    for one, expected in ((an_appointment(S.PENDING), met), (pending_with_any_doctor(), by_anyone)):
-        assert one.sync.intent is not None
-        granted = Clinic().calendar.decide(one.id, request_of(one)).model_copy(update=answer)
-        assert one.sync.intent.is_fulfilled_by(granted) is expected
+    for appointment, expected in ((an_appointment(S.PENDING), met), (pending_with_any_doctor(), by_anyone)):
+        assert appointment.sync.intent is not None
+        granted = Clinic().calendar.decide(appointment.id, request_of(appointment)).model_copy(update=answer)
+        assert appointment.sync.intent.is_fulfilled_by(granted) is expected
 
 
 async def test_a_move_after_a_leave_is_refused_and_the_event_moves_the_appointment_to_its_reservation(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one, "moved")
-    act = clinic.context(ANNA, one)
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
+    context = clinic.context(ANNA, appointment)
     for _ in range(2):
         with pytest.raises(Refusal, match="The clinic moved this appointment meanwhile") as refusal:
-            await clinic.actions.reschedule(act, starts_at=ELEVEN)
+            await clinic.actions.reschedule(context, starts_at=ELEVEN)
         assert refusal.value.code == "slot_taken"
-    assert (clinic.store.appointments[one.id].slot, clinic.topics, len(clinic.calendar.requests)) == (one.slot, [], 1)
+    assert (clinic.store.appointments[appointment.id].slot, clinic.topics, len(clinic.calendar.requests)) == (appointment.slot, [], 1)
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id].slot, clinic.topics, clinic.inconsistencies()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
+    assert (clinic.store.appointments[appointment.id].slot, clinic.topics, clinic.inconsistencies()) == (
+        (TEN, COLLEAGUE),
+        ["rescheduled"],
+        [],
+    )
 
 
 async def test_a_move_after_a_leave_has_cancelled_the_reservation_is_refused_as_slot_taken(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    event = clinic.take_leave(one)
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment)
     with pytest.raises(Refusal, match="The clinic called off this appointment meanwhile") as refusal:
-        await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+        await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
     assert (refusal.value.code, clinic.calendar.reservations) == ("slot_taken", {})
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
+    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
 
 
 async def test_a_pending_booking_whose_reservation_a_leave_cancelled_is_refused(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment(S.PENDING))
-    clinic.calendar.decide(one.id, request_of(one))
-    event = clinic.take_leave(one)
+    appointment = clinic.add(an_appointment(S.PENDING))
+    clinic.calendar.decide(appointment.id, request_of(appointment))
+    event = clinic.take_leave(appointment)
     with pytest.raises(Refusal, match="The clinic called off"):
-        await clinic.booking.book(a_booking_request(), ANNA, one.id)
+        await clinic.booking.book(a_booking_request(), ANNA, appointment.id)
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id].status, clinic.topics, clinic.inconsistencies()) == (S.REFUSED, [], [])
+    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (S.REFUSED, [], [])
 
 
 async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_leave(clinic: Clinic) -> None:
     for cancels in (True, False):
         clinic = Clinic()
-        one = clinic.add(an_appointment())
-        event = clinic.take_leave(one, "moved", revision=5)
+        appointment = clinic.add(an_appointment())
+        event = clinic.take_leave(appointment, "moved", revision=5)
         with pytest.raises(Refusal, match="The clinic moved"):
-            await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+            await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
         if cancels:
-            await clinic.actions.cancel(clinic.context(ANNA, one), None)
+            await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
         else:
-            await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
+            await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
         assert clinic.inconsistencies() == []
         await clinic.leaves.follow_leave(event)
         assert (clinic.topics, clinic.inconsistencies()) == (["cancelled" if cancels else "rescheduled"], [])
@@ -107,12 +111,12 @@ async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_le
 async def test_cancelling_before_the_event_arrives_releases_the_moved_reservation(clinic: Clinic) -> None:
     for asked_before in (False, True):
         clinic = Clinic()
-        one = clinic.add(an_appointment())
-        event = clinic.take_leave(one, "moved")
+        appointment = clinic.add(an_appointment())
+        event = clinic.take_leave(appointment, "moved")
         if asked_before:
             with pytest.raises(Refusal, match="The clinic moved"):
-                await clinic.actions.reschedule(clinic.context(ANNA, one), starts_at=ELEVEN)
-        await clinic.actions.cancel(clinic.context(ANNA, one), None)
+                await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
+        await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
         await clinic.leaves.follow_leave(event)
         assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
@@ -122,62 +126,62 @@ async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_
     made: Callable[[], Appointment],
 ) -> None:
     clinic = Clinic()
-    one = clinic.add(made())
-    claim = clinic.calendar.decide(one.id, request_of(one))
-    what = a_leave_outcome(one, "moved", previous_doctor_id=claim.doctor_id, revision=2)
-    clinic.calendar.take_leave(what)
+    appointment = clinic.add(made())
+    reservation = clinic.calendar.decide(appointment.id, request_of(appointment))
+    outcome = a_leave_outcome(appointment, "moved", previous_doctor_id=reservation.doctor_id, revision=2)
+    clinic.calendar.take_leave(outcome)
     await clinic.restart()
-    kept = clinic.store.appointments[one.id]
-    assert (kept.status, kept.doctor, [line.action for line in kept.history]) == (S.REFUSED, one.doctor, ["refused"])
-    await clinic.leaves.follow_leave(a_leave(what))
-    assert (clinic.store.appointments[one.id].history, clinic.topics, clinic.inconsistencies()) == (kept.history, [], [])
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.doctor, [entry.action for entry in saved.history]) == (S.REFUSED, appointment.doctor, ["refused"])
+    await clinic.leaves.follow_leave(a_leave(outcome))
+    assert (clinic.store.appointments[appointment.id].history, clinic.topics, clinic.inconsistencies()) == (saved.history, [], [])
 
 
 async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_calendar(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment(S.PENDING))
-    there = clinic.calendar.decide(one.id, request_of(one)).model_copy(update={"starts_at": TEN, "revision": 2})
-    refused = await clinic.store.save(after_reply(one, there))
+    appointment = clinic.add(an_appointment(S.PENDING))
+    there = clinic.calendar.decide(appointment.id, request_of(appointment)).model_copy(update={"starts_at": TEN, "revision": 2})
+    refused = await clinic.store.save(after_reply(appointment, there))
     clinic.calendar.failure = Unavailable()
     with pytest.raises(Refusal, match="The clinic moved"):
-        await clinic.booking.book(None, ANNA, one.id)  # type: ignore[arg-type]
-    assert clinic.store.appointments[one.id] == refused
+        await clinic.booking.book(None, ANNA, appointment.id)  # type: ignore[arg-type]
+    assert clinic.store.appointments[appointment.id] == refused
     await clinic.restart()
     assert clinic.inconsistencies() == []
 
 
 async def test_a_restore_after_a_leave_is_refused_and_the_reservation_released(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
+    appointment = clinic.add(an_appointment())
     clinic.calendar.failure = Unavailable()
-    await clinic.actions.cancel(clinic.context(ANNA, one), None)
+    await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
     clinic.calendar.failure = None
-    event = clinic.take_leave(one, "moved")
+    event = clinic.take_leave(appointment, "moved")
     with pytest.raises(Refusal, match="The clinic moved"):
-        await clinic.actions.restore(clinic.context(DESK, one))
-    assert (clinic.store.appointments[one.id].status, clinic.inconsistencies()) == (S.CANCELLED, [])
+        await clinic.actions.restore(clinic.context(DESK, appointment))
+    assert (clinic.store.appointments[appointment.id].status, clinic.inconsistencies()) == (S.CANCELLED, [])
     await clinic.leaves.follow_leave(event)
     assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
 async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: Clinic) -> None:
-    one = clinic.add(an_appointment())
-    asked = await clinic.store.save(one.with_reclaim(a_change()))
-    event = clinic.take_leave(one, "moved")
-    settled = await clinic.synchronizer.complete_pending(asked)
+    appointment = clinic.add(an_appointment())
+    pending = await clinic.store.save(appointment.with_reclaim(a_change()))
+    event = clinic.take_leave(appointment, "moved")
+    settled = await clinic.synchronizer.complete_pending(pending)
     assert (settled.slot, settled.sync.stored_refusal, settled.sync.intent, settled.version, clinic.topics) == (
-        one.slot,
+        appointment.slot,
         None,
         None,
-        one.version,
+        appointment.version,
         [],
     )
     await clinic.leaves.follow_leave(event)
-    assert (clinic.store.appointments[one.id].slot, clinic.inconsistencies()) == ((TEN, COLLEAGUE), [])
+    assert (clinic.store.appointments[appointment.id].slot, clinic.inconsistencies()) == ((TEN, COLLEAGUE), [])
 
 
 async def test_a_late_answer_to_a_completed_booking_takes_nothing_away(clinic: Clinic) -> None:
     """The booking was settled by another and moved by its patient before the first answer came."""
-    asked = clinic.add(an_appointment(S.PENDING, patient=replace(an_appointment().patient, id=STRANGER)))
-    booked = await clinic.synchronizer.complete_pending(asked)
+    pending = clinic.add(an_appointment(S.PENDING, patient=replace(an_appointment().patient, id=STRANGER)))
+    booked = await clinic.synchronizer.complete_pending(pending)
     moved = await clinic.actions.reschedule(clinic.context(DESK, booked), starts_at=TEN)
-    assert await clinic.synchronizer.complete_pending(asked) == moved
+    assert await clinic.synchronizer.complete_pending(pending) == moved
     assert clinic.inconsistencies() == []

@@ -43,14 +43,14 @@ ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {status: [
 
 
 async def done(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
-    act, changes = clinic.context(DESK, appointment), clinic.actions
+    context, changes = clinic.context(DESK, appointment), clinic.actions
     if action == "expire":
         return await clinic.synchronizer.complete_pending(await clinic.store.save(appointment.expire(a_change(DESK_ACTOR, clinic.clock()))))
     if action in ("reschedule", "reassign"):
         colleague = next(one for one in clinic.doctors if one != appointment.doctor_id) if action == "reassign" else None
-        return await changes.reschedule(act, starts_at=TEN if action == "reschedule" else None, doctor_id=colleague)
+        return await changes.reschedule(context, starts_at=TEN if action == "reschedule" else None, doctor_id=colleague)
     said = (None,) if action in ("cancel", "decline") else ()
-    after: Appointment = await getattr(changes, action)(act, *said)
+    after: Appointment = await getattr(changes, action)(context, *said)
     return after
 
 
@@ -59,7 +59,7 @@ def test_the_transitions_are_the_agreed_ones() -> None:
     assert {status: allowed_statuses(status) for status in S} == ALLOWED
 
 
-@pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [one for one in S if one is not S.PENDING])))
+@pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [appointment for appointment in S if appointment is not S.PENDING])))
 async def test_every_action_from_every_status(action: str, status: Status) -> None:
     clinic = Clinic()
     before = clinic.add(an_appointment(status))
@@ -76,17 +76,18 @@ async def test_every_action_from_every_status(action: str, status: Status) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "wanted"), list(product(S, [one for one in S if one not in (S.PENDING, S.REQUESTED, S.REFUSED, S.EXPIRED)]))
+    ("status", "wanted"),
+    list(product(S, [appointment for appointment in S if appointment not in (S.PENDING, S.REQUESTED, S.REFUSED, S.EXPIRED)])),
 )
 def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
-    one = an_appointment(status)
+    appointment = an_appointment(status)
 
     def step() -> Appointment:
-        return one.transition_to(wanted, a_change(DESK_ACTOR, LATER, note="because"))
+        return appointment.transition_to(wanted, a_change(DESK_ACTOR, LATER, note="because"))
 
     restores = wanted is S.BOOKED and status in (S.CANCELLED, S.DECLINED, S.MISSED)
     if wanted is status:
-        assert step() == one
+        assert step() == appointment
     elif restores or (wanted in BECOMES.get(status, ()) and status is not S.PENDING):
         after = step()
         assert (after.sync.intent.note if after.sync.intent and restores else after.history[-1].note) == "because"
@@ -114,47 +115,47 @@ async def test_a_pending_booking_is_completed_before_any_action(action: str) -> 
 @pytest.mark.parametrize(("minutes", "refused"), [(-1, True), (0, False), (1, False)])
 @pytest.mark.parametrize("who", [ANNA, DR_WEISS])
 def test_a_cut_off_is_elapsed_time_and_includes_its_last_moment(minutes: int, refused: bool, who: Caller) -> None:
-    one, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.of(who)
+    appointment, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.of(who)
     at = NINE - timedelta(minutes=120 + minutes)
-    assert refuses(lambda: one.cancel(a_change(by, at))) is refused
-    assert refuses(lambda: one.reschedule(a_change(by, at), starts_at=TEN)) is refused
+    assert refuses(lambda: appointment.cancel(a_change(by, at))) is refused
+    assert refuses(lambda: appointment.reschedule(a_change(by, at), starts_at=TEN)) is refused
 
 
-def refuses(act: Callable[[], Appointment]) -> bool:
+def refuses(context: Callable[[], Appointment]) -> bool:
     try:
-        act()
+        context()
     except TooLate:
         return True
     return False
 
 
 def test_staff_are_never_too_late() -> None:
-    one = an_appointment(service={"cancel_cutoff_minutes": 1440})
+    appointment = an_appointment(service={"cancel_cutoff_minutes": 1440})
     for who in (DESK, ADMIN):
-        assert one.cancel(a_change(Actor.of(who), NINE)).status is S.CANCELLED
+        assert appointment.cancel(a_change(Actor.of(who), NINE)).status is S.CANCELLED
 
 
 def test_an_appointment_cannot_be_missed_before_its_start() -> None:
-    one = an_appointment()
+    appointment = an_appointment()
     with pytest.raises(TooEarly):
-        one.miss(a_change(DESK_ACTOR, NINE - timedelta(seconds=1)))
-    assert one.miss(a_change(DESK_ACTOR, NINE)).status is S.MISSED
+        appointment.miss(a_change(DESK_ACTOR, NINE - timedelta(seconds=1)))
+    assert appointment.miss(a_change(DESK_ACTOR, NINE)).status is S.MISSED
 
 
 def test_a_history_entry_has_actor_action_time_and_the_state_before_and_after() -> None:
-    wish = new_id()
-    line = an_appointment().cancel(a_change(operation_id=wish, note="ill")).history[-1]
-    assert (line.id, line.at, line.actor, line.action, line.note) == (wish, NOON, DESK_ACTOR, "cancelled", "ill")
-    assert (line.before["status"], line.after["status"], line.before["starts_at"]) == ("booked", "cancelled", "2026-03-09T08:00:00Z")
+    request = new_id()
+    entry = an_appointment().cancel(a_change(operation_id=request, note="ill")).history[-1]
+    assert (entry.id, entry.at, entry.actor, entry.action, entry.note) == (request, NOON, DESK_ACTOR, "cancelled", "ill")
+    assert (entry.before["status"], entry.after["status"], entry.before["starts_at"]) == ("booked", "cancelled", "2026-03-09T08:00:00Z")
 
 
 def test_an_event_contains_no_names_or_reasons() -> None:
-    one = an_appointment(reason="knee", intake={"pain": "yes"})
-    unsaved = one.cancel(a_change(note="better")).unsaved_change
+    appointment = an_appointment(reason="knee", intake={"pain": "yes"})
+    unsaved = appointment.cancel(a_change(note="better")).unsaved_change
     assert unsaved is not None
-    told = unsaved.event
-    assert told is not None
-    text = told.model_dump_json()
+    event = unsaved.event
+    assert event is not None
+    text = event.model_dump_json()
     for word in ("Anna", "Weiss", "Knee", "knee", "pain", "better", "Room"):
         assert word not in text
-    assert (told.topic, told.version, told.sequence, told.actor) == ("appointment.cancelled.v1", one.version + 1, 1, DESK_ACTOR)
+    assert (event.topic, event.version, event.sequence, event.actor) == ("appointment.cancelled.v1", appointment.version + 1, 1, DESK_ACTOR)
