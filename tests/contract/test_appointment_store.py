@@ -1,4 +1,4 @@
-"""The store of appointments on every back end: SQLite's JSON, and a server that speaks MongoDB's protocol."""
+"""The store of appointments on every back end: JSON in SQLite, and a server that speaks MongoDB's protocol."""
 
 from __future__ import annotations
 
@@ -62,34 +62,34 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
 @dataclass
-class Place:
-    """What a back end keeps."""
+class Backend:
+    """One database with its adapters. `wake_count` counts how often the relay was woken."""
 
     documents: Documents
-    answers: IdempotencyStore
+    idempotency: IdempotencyStore
     leases: Leases
     clock: MovableClock
-    prune_answers: Work
-    nudged: int = 0
+    prune_keys: Work
+    wake_count: int = 0
 
     def __post_init__(self) -> None:
-        self.store = DocumentStore(self.documents, self._nudge)
+        self.store = DocumentStore(self.documents, self._wake_relay)
 
-    def _nudge(self) -> None:
-        self.nudged += 1
+    def _wake_relay(self) -> None:
+        self.wake_count += 1
 
-    async def has(self, *appointments: Appointment) -> None:
+    async def add(self, *appointments: Appointment) -> None:
         for appointment in appointments:
             assert await self.store.insert(appointment)
 
 
 @asynccontextmanager
-async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
+async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Backend]:
     url = f"sqlite+aiosqlite:///{folder / 'appointments.db'}"
     migrate(url)
     async with Database(url) as database:
-        prune = Relay(database, INFRASTRUCTURE, Told(), clock).prune
-        yield Place(
+        prune = Relay(database, INFRASTRUCTURE, RecordingBus(), clock).prune
+        yield Backend(
             SqliteDocuments(database),
             SqlIdempotencyStore(database, INFRASTRUCTURE, clock),
             SqlLeases(database, INFRASTRUCTURE, clock),
@@ -99,38 +99,38 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
 
 
 @asynccontextmanager
-async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Place]:
+async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Backend]:
     migrate(url)
     migrate(url)
     async with open_database(url) as database:
-        answers = MongoIdempotencyStore(database, clock)
-        yield Place(MongoDocuments(database), answers, MongoLeases(database, clock), clock, answers.prune)
+        keys = MongoIdempotencyStore(database, clock)
+        yield Backend(MongoDocuments(database), keys, MongoLeases(database, clock), clock, keys.prune)
         await database.client.drop_database(database.name)
 
 
 @pytest.fixture(params=["sqlite", "mongo"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
     clock = MovableClock(NOON, running=False)
-    there = sqlite(tmp_path, clock) if request.param == "sqlite" else mongo(request.getfixturevalue("mongo_url"), clock)
-    async with there as found:
-        yield found
+    opened = sqlite(tmp_path, clock) if request.param == "sqlite" else mongo(request.getfixturevalue("mongo_url"), clock)
+    async with opened as backend:
+        yield backend
 
 
-class Told:
-    """A bus that writes down what it is told, and fails as it is told."""
+class RecordingBus:
+    """A bus that records what is published. Topics in `without_queue` have no queue, and while it is `down` every call fails."""
 
-    def __init__(self, unwanted: tuple[str, ...] = (), *, gone: bool = False) -> None:
-        self.unwanted, self.gone = unwanted, gone
-        self.tried: list[str] = []
-        self.taken: list[dict[str, Any]] = []
+    def __init__(self, without_queue: tuple[str, ...] = (), *, down: bool = False) -> None:
+        self.without_queue, self.down = without_queue, down
+        self.attempted: list[str] = []
+        self.published: list[dict[str, Any]] = []
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        self.tried.append(message_id)
-        if self.gone:
+        self.attempted.append(message_id)
+        if self.down:
             raise PublishFailed
-        if topic in self.unwanted:
+        if topic in self.without_queue:
             raise Unroutable
-        self.taken.append(json.loads(body))
+        self.published.append(json.loads(body))
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
@@ -143,56 +143,62 @@ def cancelled(appointment: Appointment) -> Appointment:
     return appointment.cancel(a_change())
 
 
-async def raw(place: Place, appointment: Appointment) -> dict[str, Any]:
-    return (await place.documents.get_many([str(appointment.id)]))[0]
+async def stored_document(backend: Backend, appointment: Appointment) -> dict[str, Any]:
+    return (await backend.documents.get_many([str(appointment.id)]))[0]
 
 
 # The appointment
 
 
-async def test_a_saved_appointment_is_read_back_unchanged(place: Place) -> None:
+async def test_a_saved_appointment_is_read_back_unchanged(backend: Backend) -> None:
     strange = {"a.b": "1", "$where": "2", "": "3", "é ü 中": "4", "0": "5"}
     appointment = an_appointment(
         service={"price": Money(amount=12_50, currency="EUR")}, reason="it 'hurts' $now.here", intake=strange, cancel_reason="",
     )  # fmt: skip
     pending = appointment.reschedule(a_change(DESK_ACTOR, NOON + timedelta(microseconds=1), note="n"), starts_at=TEN)
-    await place.has(pending)
-    assert await place.store.find(appointment.id) == pending
-    assert await place.store.find(new_id()) is None
-    assert await place.store.find_many([appointment.id, new_id()]) == {appointment.id: pending}
+    await backend.add(pending)
+    assert await backend.store.find(appointment.id) == pending
+    assert await backend.store.find(new_id()) is None
+    assert await backend.store.find_many([appointment.id, new_id()]) == {appointment.id: pending}
 
 
-async def test_an_id_is_inserted_once(place: Place) -> None:
+async def test_an_id_is_inserted_once(backend: Backend) -> None:
     appointment = an_appointment()
-    assert [await place.store.insert(appointment), await place.store.insert(replace(appointment, reason="other"))] == [True, False]
-    assert await place.store.find(appointment.id) == appointment
+    assert [await backend.store.insert(appointment), await backend.store.insert(replace(appointment, reason="other"))] == [True, False]
+    assert await backend.store.find(appointment.id) == appointment
 
 
-async def test_a_save_writes_appointment_history_entry_and_event_together(place: Place) -> None:
+async def test_a_save_writes_appointment_history_entry_and_event_together(backend: Backend) -> None:
     appointment = an_appointment()
-    await place.has(appointment)
-    saved = await place.store.save(cancelled(appointment))
-    assert saved == await place.store.find(appointment.id)
-    assert (saved.row_version, saved.status, saved.unsaved_change, len(saved.history), place.nudged) == (2, Status.CANCELLED, None, 1, 1)
-    (waiting,) = (await raw(place, appointment))["pending_events"]
+    await backend.add(appointment)
+    saved = await backend.store.save(cancelled(appointment))
+    assert saved == await backend.store.find(appointment.id)
+    assert (saved.row_version, saved.status, saved.unsaved_change, len(saved.history), backend.wake_count) == (
+        2,
+        Status.CANCELLED,
+        None,
+        1,
+        1,
+    )
+    (waiting,) = (await stored_document(backend, appointment))["pending_events"]
     assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
 
 
-async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(place: Place) -> None:
+async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(backend: Backend) -> None:
     appointment = an_appointment()
-    await place.has(appointment)
-    saved = await place.store.save(await place.store.save(cancelled(appointment)))
-    released = await place.store.save(after_release(saved))
-    assert (len(released.history), released.sync.intent, place.nudged) == (1, None, 1)
-    assert (await place.store.find(appointment.id)) == released
+    await backend.add(appointment)
+    saved = await backend.store.save(await backend.store.save(cancelled(appointment)))
+    released = await backend.store.save(after_release(saved))
+    assert (len(released.history), released.sync.intent, backend.wake_count) == (1, None, 1)
+    assert (await backend.store.find(appointment.id)) == released
 
 
-async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(place: Place) -> None:
+async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(backend: Backend) -> None:
     appointment = an_appointment(Status.PENDING)
-    await place.has(appointment)
+    await backend.add(appointment)
     taken = SlotTaken("taken", alternatives=[{"doctor_id": str(DOCTOR)}])
-    refused = await place.store.save(after_reply(appointment, taken))
-    found = await place.store.find(appointment.id)
+    refused = await backend.store.save(after_reply(appointment, taken))
+    found = await backend.store.find(appointment.id)
     assert found == refused
     assert len(refused.history) == 1
     with pytest.raises(Conflict) as refusal:
@@ -200,90 +206,92 @@ async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(place: 
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": [{"doctor_id": str(DOCTOR)}]})
 
 
-async def test_a_history_entry_is_written_once_however_often_its_appointment_is_saved(place: Place) -> None:
-    """A refused booking gives back what stands for it: two writes after the line, and none brings it again."""
+async def test_a_history_entry_is_written_once_however_often_its_appointment_is_saved(backend: Backend) -> None:
+    """A refused booking may release a reservation: neither of the two writes adds the entry again."""
     appointment = an_appointment(Status.PENDING)
-    await place.has(appointment)
+    await backend.add(appointment)
     elsewhere = Reservation(
-        appointment_id=appointment.id, service_id=appointment.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
+        appointment_id=appointment.id, service_id=appointment.service.id,
+        doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
         revision=2,
     )  # fmt: skip
-    refused = await place.store.save(after_reply(appointment, elsewhere))
-    await place.store.save(after_release(refused))
-    found = await place.store.find(appointment.id)
+    refused = await backend.store.save(after_reply(appointment, elsewhere))
+    await backend.store.save(after_release(refused))
+    found = await backend.store.find(appointment.id)
     assert found is not None
     assert ([entry.action for entry in found.history], found.status, found.sync.intent) == (["refused"], Status.REFUSED, None)
 
 
-async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chosen(place: Place) -> None:
+async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chosen(backend: Backend) -> None:
     appointment = pending_with_any_doctor()
     assert appointment.sync.intent is not None
     held = with_sync(appointment, intent=replace(appointment.sync.intent, hold_id=STRANGER))
-    await place.has(held)
-    assert await place.store.find(appointment.id) == held
-    assert (await raw(place, appointment))["doctor_id"] is None
+    await backend.add(held)
+    assert await backend.store.find(appointment.id) == held
+    assert (await stored_document(backend, appointment))["doctor_id"] is None
     for wanted, expected in {
         AppointmentFilter(): [held],
         AppointmentFilter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
         AppointmentFilter(owner_doctor_id=DOCTOR): [],
         AppointmentFilter(owner_patient_id=PATIENT): [held],
     }.items():
-        assert await place.store.list_matching(wanted, 10, None) == expected, wanted
+        assert await backend.store.list_matching(wanted, 10, None) == expected, wanted
     found = Reservation(
-        appointment_id=appointment.id, service_id=appointment.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
+        appointment_id=appointment.id, service_id=appointment.service.id,
+        doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
         revision=1,
     )  # fmt: skip
-    booked = await place.store.save(after_reply(held, found, a_doctor_snapshot(id=COLLEAGUE)))
-    assert await place.store.list_matching(AppointmentFilter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
+    booked = await backend.store.save(after_reply(held, found, a_doctor_snapshot(id=COLLEAGUE)))
+    assert await backend.store.list_matching(AppointmentFilter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
 
 
-async def test_an_intent_that_was_stored_before_holds_existed_is_read(place: Place) -> None:
+async def test_an_intent_that_was_stored_before_holds_existed_is_read(backend: Backend) -> None:
     appointment = an_appointment(Status.PENDING)
-    await place.has(appointment)
-    intent = {name: value for name, value in (await raw(place, appointment))["intent"].items() if name != "hold_id"}
-    assert await place.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, None)
-    assert await place.store.find(appointment.id) == replace(appointment, row_version=2)
+    await backend.add(appointment)
+    intent = {name: value for name, value in (await stored_document(backend, appointment))["intent"].items() if name != "hold_id"}
+    assert await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, None)
+    assert await backend.store.find(appointment.id) == replace(appointment, row_version=2)
 
 
-async def test_only_the_row_version_that_was_read_can_be_saved(place: Place) -> None:
+async def test_only_the_row_version_that_was_read_can_be_saved(backend: Backend) -> None:
     appointment = an_appointment()
-    await place.has(appointment)
-    await place.store.save(replace(appointment, reason="first"))
+    await backend.add(appointment)
+    await backend.store.save(replace(appointment, reason="first"))
     with pytest.raises(RowChanged):
-        await place.store.save(cancelled(appointment))
+        await backend.store.save(cancelled(appointment))
     with pytest.raises(RowChanged):
-        await place.store.save(cancelled(an_appointment()))
-    found = await place.store.find(appointment.id)
+        await backend.store.save(cancelled(an_appointment()))
+    found = await backend.store.find(appointment.id)
     assert found is not None
     assert (found.reason, found.status, found.history) == ("first", Status.BOOKED, ())
-    assert (await raw(place, appointment))["pending_events"] == []
+    assert (await stored_document(backend, appointment))["pending_events"] == []
 
 
-async def test_of_fifty_saves_of_one_row_version_one_succeeds(place: Place) -> None:
+async def test_of_fifty_saves_of_one_row_version_one_succeeds(backend: Backend) -> None:
     appointment = an_appointment()
-    await place.has(appointment)
+    await backend.add(appointment)
     tries = [replace(appointment.check_in(a_change()), reason=str(number)) for number in range(50)]
-    together = await asyncio.gather(*(place.store.save(attempt) for attempt in tries), return_exceptions=True)
+    together = await asyncio.gather(*(backend.store.save(attempt) for attempt in tries), return_exceptions=True)
     winners = [saved for saved in together if isinstance(saved, Appointment)]
     assert len(winners) == 1
     assert all(isinstance(other, RowChanged | Appointment) for other in together), together
-    assert await place.store.find(appointment.id) == winners[0]
-    assert len((await raw(place, appointment))["pending_events"]) == 1
+    assert await backend.store.find(appointment.id) == winners[0]
+    assert len((await stored_document(backend, appointment))["pending_events"]) == 1
 
 
-async def test_of_ten_inserts_of_one_id_one_succeeds(place: Place) -> None:
+async def test_of_ten_inserts_of_one_id_one_succeeds(backend: Backend) -> None:
     appointment = an_appointment()
-    together = await asyncio.gather(*(place.store.insert(appointment) for _ in range(10)))
+    together = await asyncio.gather(*(backend.store.insert(appointment) for _ in range(10)))
     assert together.count(True) == 1
 
 
 # Lists
 
 
-async def walked(place: Place, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
+async def walked(backend: Backend, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
     seen: list[Appointment] = []
     after: tuple[str, ...] | None = None
-    while page := await place.store.list_matching(wanted, limit, after):
+    while page := await backend.store.list_matching(wanted, limit, after):
         seen += page
         instant, appointment_id = wanted.sort_key(page[-1])
         after = (str(instant), str(appointment_id))
@@ -291,27 +299,27 @@ async def walked(place: Place, wanted: AppointmentFilter, limit: int = 3) -> lis
 
 
 @pytest.mark.parametrize("sort", ["starts_at", "-starts_at", "created_at", "-created_at"])
-async def test_pages_are_in_order_without_gaps_or_repeats(place: Place, sort: Any) -> None:
+async def test_pages_are_in_order_without_gaps_or_repeats(backend: Backend, sort: Any) -> None:
     hours = (3, 1, 2, 2, 2, 1, 3)
     appointments = [
         an_appointment(starts_at=NINE + hour * HOUR, created_at=NOON + number // 3 * SECOND + timedelta(microseconds=7))
         for number, hour in enumerate(hours)
     ]
-    await place.has(*appointments)
+    await backend.add(*appointments)
     name, descending = sort.removeprefix("-"), sort.startswith("-")
 
     def key(appointment: Appointment) -> tuple[datetime, str]:
         return getattr(appointment, name), str(appointment.id)
 
-    assert await walked(place, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
+    assert await walked(backend, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
 
 
-async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
-    await place.has(*(an_appointment(starts_at=NINE + number * HOUR) for number in range(6)))
-    first = await place.store.list_matching(AppointmentFilter(), 3, None)
+async def test_a_cursor_is_stable_while_rows_are_added(backend: Backend) -> None:
+    await backend.add(*(an_appointment(starts_at=NINE + number * HOUR) for number in range(6)))
+    first = await backend.store.list_matching(AppointmentFilter(), 3, None)
     after = (str(first[-1].starts_at), str(first[-1].id))
-    await place.has(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
-    rest = await place.store.list_matching(AppointmentFilter(), 10, after)
+    await backend.add(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
+    rest = await backend.store.list_matching(AppointmentFilter(), 10, after)
     assert [appointment.starts_at for appointment in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
 
 
@@ -319,16 +327,16 @@ async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
     "after",
     [("1",), ("x", str(new_id())), ("1", "x"), ("1", str(new_id()), "2"), (str(2**63), str(new_id())), ("-" + "9" * 300, str(new_id()))],
 )
-async def test_a_hostile_cursor_is_refused(place: Place, after: tuple[str, ...]) -> None:
+async def test_a_hostile_cursor_is_refused(backend: Backend, after: tuple[str, ...]) -> None:
     with pytest.raises(BadCursor):
-        await place.store.list_matching(AppointmentFilter(), 3, after)
+        await backend.store.list_matching(AppointmentFilter(), 3, after)
 
 
-async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(place: Place) -> None:
+async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(backend: Backend) -> None:
     booked = an_appointment()
     missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
     refused = an_appointment(Status.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
-    await place.has(booked, missed, refused)
+    await backend.add(booked, missed, refused)
     for wanted, expected in {
         AppointmentFilter(): [booked, missed],
         AppointmentFilter(statuses=(Status.REFUSED,)): [refused],
@@ -344,18 +352,18 @@ async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(pl
         AppointmentFilter(owner_doctor_id=DOCTOR, patient_ids=(PATIENT,)): [booked],
         AppointmentFilter(owner_doctor_id=DOCTOR, doctor_ids=(DOCTOR, COLLEAGUE)): [booked],
     }.items():
-        assert await place.store.list_matching(wanted, 10, None) == expected, wanted
+        assert await backend.store.list_matching(wanted, 10, None) == expected, wanted
 
 
 # What the jobs look for
 
 
-async def test_the_lists_for_the_jobs_contain_what_is_due(place: Place) -> None:
+async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> None:
     pending = an_appointment(Status.PENDING)
     requested = an_appointment(Status.REQUESTED)
     over = an_appointment(starts_at=NINE - 10 * HOUR)
-    await place.has(pending, requested, over)
-    store = place.store
+    await backend.add(pending, requested, over)
+    store = backend.store
     assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
     assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
     assert await store.list_upcoming(NINE, 10, None) == [requested]
@@ -370,144 +378,144 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(place: Place) -> None:
     assert await store.list_unanswered(NINE, 10) == []
 
 
-# Events inside of documents
+# Events inside documents
 
 
-async def test_an_event_is_published_once_and_kept_for_a_week(place: Place) -> None:
-    bus, appointment = Told(), an_appointment()
-    relay = DocumentRelay(place.documents, bus, place.clock)
-    await place.has(appointment)
-    await place.store.save(cancelled(appointment))
+async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) -> None:
+    bus, appointment = RecordingBus(), an_appointment()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
+    await backend.add(appointment)
+    await backend.store.save(cancelled(appointment))
     assert [await relay.publish(), await relay.publish()] == [1, 0]
-    (event,) = bus.taken
+    (event,) = bus.published
     assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(appointment.id), 3)
-    document = await raw(place, appointment)
+    document = await stored_document(backend, appointment)
     assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
-    place.clock.advance(RETENTION)
+    backend.clock.advance(RETENTION)
     await relay.prune()
-    assert len((await raw(place, appointment))["published_events"]) == 1
-    place.clock.advance(SECOND)
+    assert len((await stored_document(backend, appointment))["published_events"]) == 1
+    backend.clock.advance(SECOND)
     await relay.prune()
-    assert (await raw(place, appointment))["published_events"] == []
-    assert (await place.store.find(appointment.id)) is not None
+    assert (await stored_document(backend, appointment))["published_events"] == []
+    assert (await backend.store.find(appointment.id)) is not None
 
 
-async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(place: Place) -> None:
+async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(backend: Backend) -> None:
     appointment = an_appointment()
-    await place.has(appointment)
-    checked_in = await place.store.save(appointment.check_in(a_change()))
+    await backend.add(appointment)
+    checked_in = await backend.store.save(appointment.check_in(a_change()))
 
-    class Changing(Told):
+    class ChangingBus(RecordingBus):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
             await super().publish(topic, message_id, body)
-            if len(self.taken) == 1:
-                await place.store.save(checked_in.start(a_change()))
+            if len(self.published) == 1:
+                await backend.store.save(checked_in.start(a_change()))
 
-    bus = Changing()
-    relay = DocumentRelay(place.documents, bus, place.clock)
+    bus = ChangingBus()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     assert [await relay.publish(), await relay.publish(), await relay.publish()] == [1, 1, 0]
-    assert [event["type"] for event in bus.taken] == ["appointment.checked_in.v1", "appointment.started.v1"]
+    assert [event["type"] for event in bus.published] == ["appointment.checked_in.v1", "appointment.started.v1"]
 
 
-async def test_a_failing_bus_ends_the_run_and_loses_nothing(place: Place) -> None:
-    bus = Told(gone=True)
-    relay = DocumentRelay(place.documents, bus, place.clock)
+async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) -> None:
+    bus = RecordingBus(down=True)
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     for number in range(3):
         appointment = an_appointment(starts_at=NINE + number * HOUR)
-        await place.has(appointment)
-        await place.store.save(cancelled(appointment))
-    assert (await relay.publish(), len(bus.tried)) == (0, 1)
-    bus.gone = False
+        await backend.add(appointment)
+        await backend.store.save(cancelled(appointment))
+    assert (await relay.publish(), len(bus.attempted)) == (0, 1)
+    bus.down = False
     assert await relay.publish() == 3
 
 
-async def test_an_event_without_a_queue_does_not_hold_up_others(place: Place) -> None:
-    bus = Told(("appointment.amended.v1",))
-    relay = DocumentRelay(place.documents, bus, place.clock)
+async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:
+    bus = RecordingBus(("appointment.amended.v1",))
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
-    await place.has(*amended)
+    await backend.add(*amended)
     last = an_appointment(id=UUID(int=2**127))
-    await place.has(last)
-    await place.store.save(cancelled(last))
-    first = await place.store.find(amended[0].id)
+    await backend.add(last)
+    await backend.store.save(cancelled(last))
+    first = await backend.store.find(amended[0].id)
     assert first is not None
-    await place.store.save(cancelled(first))
+    await backend.store.save(cancelled(first))
     assert await relay.publish() == 1
     assert await relay.publish() == 1
-    assert {event["subject"] for event in bus.taken} == {str(first.id), str(last.id)}
-    bus.unwanted = ()
+    assert {event["subject"] for event in bus.published} == {str(first.id), str(last.id)}
+    bus.without_queue = ()
     assert sum([await relay.publish() for _ in range(3)]) == BATCH + 5
 
 
-async def test_several_relays_at_once_lose_nothing(place: Place) -> None:
+async def test_several_relays_at_once_lose_nothing(backend: Backend) -> None:
     gone = [an_appointment() for _ in range(5)]
-    await place.has(*gone)
+    await backend.add(*gone)
     for appointment in gone:
-        await place.store.save(cancelled(appointment))
-    bus = Told()
-    relay = DocumentRelay(place.documents, bus, place.clock)
+        await backend.store.save(cancelled(appointment))
+    bus = RecordingBus()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     await asyncio.gather(*(relay.publish() for _ in range(4)))
-    assert {event["subject"] for event in bus.taken} == {str(appointment.id) for appointment in gone}
-    assert (await place.documents.list_unsent(10, ""), await relay.publish()) == ([], 0)
+    assert {event["subject"] for event in bus.published} == {str(appointment.id) for appointment in gone}
+    assert (await backend.documents.list_unsent(10, ""), await relay.publish()) == ([], 0)
 
 
-# Leases and kept answers
+# Leases and idempotency keys
 
 
-async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(place: Place) -> None:
-    leases = place.leases
+async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(backend: Backend) -> None:
+    leases = backend.leases
     assert [await leases.acquire("settle", appointment) for appointment in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
-    place.clock.advance(TERM + SECOND)
+    backend.clock.advance(TERM + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
     await leases.release_all("b")
     assert await leases.acquire("settle", "a")
 
 
-async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(place: Place) -> None:
+async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(backend: Backend) -> None:
     for _ in range(2):
-        together = await asyncio.gather(*(place.leases.acquire("settle", str(name)) for name in range(20)))
+        together = await asyncio.gather(*(backend.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        place.clock.advance(TERM + SECOND)
+        backend.clock.advance(TERM + SECOND)
 
 
-async def test_a_response_is_stored_and_returned_again(place: Place) -> None:
+async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None:
     key, answer = new_id(), StoredResponse(201, {"etag": '"1"', "content-type": "a/b"}, bytes(range(256)) * 100)
-    assert await place.answers.claim(key, "f") is None
+    assert await backend.idempotency.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
-        await place.answers.claim(key, "f")
+        await backend.idempotency.claim(key, "f")
     with pytest.raises(IdempotencyKeyReused):
-        await place.answers.claim(key, "other")
-    await place.answers.save_response(key, answer)
-    await place.answers.release(key)
-    assert await place.answers.claim(key, "f") == answer
+        await backend.idempotency.claim(key, "other")
+    await backend.idempotency.save_response(key, answer)
+    await backend.idempotency.release(key)
+    assert await backend.idempotency.claim(key, "f") == answer
     with pytest.raises(IdempotencyKeyReused):
-        await place.answers.claim(key, "other")
+        await backend.idempotency.claim(key, "other")
 
 
-async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(place: Place) -> None:
+async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Backend) -> None:
     key = new_id()
-    await place.answers.claim(key, "f")
-    await place.answers.release(key)
-    assert await place.answers.claim(key, "f") is None
-    place.clock.advance(LEASE - SECOND)
+    await backend.idempotency.claim(key, "f")
+    await backend.idempotency.release(key)
+    assert await backend.idempotency.claim(key, "f") is None
+    backend.clock.advance(LEASE - SECOND)
     with pytest.raises(RequestInProgress):
-        await place.answers.claim(key, "f")
-    place.clock.advance(SECOND)
-    together = await asyncio.gather(*(place.answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
+        await backend.idempotency.claim(key, "f")
+    backend.clock.advance(SECOND)
+    together = await asyncio.gather(*(backend.idempotency.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 
 
-async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(place: Place) -> None:
+async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(backend: Backend) -> None:
     key = new_id()
-    await place.answers.claim(key, "f")
-    await place.answers.save_response(key, StoredResponse(200, {}, b"x"))
-    place.clock.advance(timedelta(hours=25))
-    await place.prune_answers()
-    assert await place.answers.claim(key, "f") == StoredResponse(200, {}, b"x")
-    place.clock.advance(RETENTION)
-    await place.prune_answers()
-    assert await place.answers.claim(key, "f") is None
+    await backend.idempotency.claim(key, "f")
+    await backend.idempotency.save_response(key, StoredResponse(200, {}, b"x"))
+    backend.clock.advance(timedelta(hours=25))
+    await backend.prune_keys()
+    assert await backend.idempotency.claim(key, "f") == StoredResponse(200, {}, b"x")
+    backend.clock.advance(RETENTION)
+    await backend.prune_keys()
+    assert await backend.idempotency.claim(key, "f") is None
 
 
 async def test_a_server_that_does_not_answer_raises_unavailable() -> None:

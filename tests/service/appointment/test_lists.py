@@ -1,4 +1,4 @@
-"""Lists: each sees their own, in order, page by page; and what admin-service may ask."""
+"""Lists: callers see their own appointments, in order, page by page; and the internal routes for admin-service."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tests.unit.appointment.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PA
 BY = {"id": str(UUID(int=7)), "role": "admin"}
 
 
-async def starts(clinic: Clinic, path: str, who: dict[str, str] = ANNA) -> list[str]:
-    answer = await clinic.get(path, who)
-    assert answer.status_code == 200, answer.text
-    return [item["starts_at"][8:16] for item in answer.json()["items"]]
+async def starts(clinic: Clinic, path: str, caller: dict[str, str] = ANNA) -> list[str]:
+    response = await clinic.get(path, caller)
+    assert response.status_code == 200, response.text
+    return [item["starts_at"][8:16] for item in response.json()["items"]]
 
 
 async def a_week(clinic: Clinic) -> list[dict[str, Any]]:
     """In the order of booking: Anna on Monday at 9 and 8 (UTC), Bo on Tuesday at 8 with the colleague."""
     tuesday = (NINE + timedelta(days=1)).isoformat()
-    wishes = [(ANNA, {"starts_at": TEN.isoformat()}), (ANNA, {}), (BO, {"starts_at": tuesday, "doctor_id": str(COLLEAGUE)})]
-    made = []
-    for who, request in wishes:
-        made.append(await clinic.booked(who, **request))
-        clinic.here.clock.advance(timedelta(seconds=1))
-    return made
+    bookings = [(ANNA, {"starts_at": TEN.isoformat()}), (ANNA, {}), (BO, {"starts_at": tuesday, "doctor_id": str(COLLEAGUE)})]
+    appointments = []
+    for caller, request in bookings:
+        appointments.append(await clinic.booked(caller, **request))
+        clinic.service.clock.advance(timedelta(seconds=1))
+    return appointments
 
 
 async def test_callers_see_their_own_appointments(clinic: Clinic) -> None:
     await a_week(clinic)
     anna, bo = ["09T08:00", "09T09:00"], ["10T08:00"]
-    for who, seen in ((ANNA, anna), (BO, bo), (DR_WEISS, anna), (DR_GRAU, bo), (DESK, anna + bo), (ADMIN, anna + bo)):
-        assert await starts(clinic, "/appointments", who) == seen
+    for caller, seen in ((ANNA, anna), (BO, bo), (DR_WEISS, anna), (DR_GRAU, bo), (DESK, anna + bo), (ADMIN, anna + bo)):
+        assert await starts(clinic, "/appointments", caller) == seen
     assert await starts(clinic, f"/appointments?patient_id={STRANGER}", ANNA) == []
     assert await starts(clinic, f"/appointments?doctor_id={COLLEAGUE}", DR_WEISS) == []
-    assert (await clinic.here.http.get("/appointments")).status_code == 401
+    assert (await clinic.service.http.get("/appointments")).status_code == 401
 
 
 FOUND = {
@@ -99,8 +99,8 @@ NO_CURSORS = [
 
 async def test_a_hostile_cursor_is_refused(clinic: Clinic) -> None:
     for after in ("x", "!!", *(cursor(*key) for key in NO_CURSORS)):
-        answer = await clinic.get(f"/appointments?after={after}")
-        assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor"), after
+        response = await clinic.get(f"/appointments?after={after}")
+        assert (response.status_code, response.json()["code"]) == (422, "bad_cursor"), after
 
 
 async def test_a_wrong_filter_is_refused(clinic: Clinic) -> None:
@@ -120,7 +120,7 @@ async def test_a_wrong_filter_is_refused(clinic: Clinic) -> None:
 
 async def put(clinic: Clinic, appointment: dict[str, Any], **body: Any) -> httpx.Response:
     fields = {"by": BY, "reason": "phone call"} | body
-    return await clinic.here.http.put(f"/internal/appointments/{appointment['id']}", json=fields, headers=ADMIN_SERVICE)
+    return await clinic.service.http.put(f"/internal/appointments/{appointment['id']}", json=fields, headers=ADMIN_SERVICE)
 
 
 async def test_admin_service_sees_and_changes_everything(clinic: Clinic) -> None:
@@ -144,9 +144,9 @@ async def test_admin_service_cancels_for_an_admin(clinic: Clinic) -> None:
     appointment = await clinic.booked()
     path = f"/internal/appointments/{appointment['id']}/cancel"
     for _ in range(2):
-        answer = await clinic.here.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
-        assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "closed")
-    assert await clinic.heard() == ["booked", "cancelled"]
+        response = await clinic.service.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
+        assert (response.status_code, response.json()["cancel_reason"]) == (200, "closed")
+    assert await clinic.published() == ["booked", "cancelled"]
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ async def test_an_edit_with_missing_or_unknown_fields_is_refused(clinic: Clinic,
 
 async def test_only_admin_service_may_call_the_internal_routes(clinic: Clinic) -> None:
     appointment = await clinic.booked()
-    for who in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
-        assert (await clinic.get("/internal/appointments", who)).status_code == 403
-        assert (await clinic.get(f"/internal/appointments/{appointment['id']}", who)).status_code == 403
-        answer = await clinic.here.http.post(f"/internal/appointments/{appointment['id']}/cancel", json={"by": BY}, headers=who)
-        assert answer.status_code == 403
+    for caller in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
+        assert (await clinic.get("/internal/appointments", caller)).status_code == 403
+        assert (await clinic.get(f"/internal/appointments/{appointment['id']}", caller)).status_code == 403
+        response = await clinic.service.http.post(f"/internal/appointments/{appointment['id']}/cancel", json={"by": BY}, headers=caller)
+        assert response.status_code == 403
 
 
 async def test_a_service_cannot_use_the_public_routes(clinic: Clinic) -> None:

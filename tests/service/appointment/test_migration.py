@@ -1,4 +1,4 @@
-"""A file of an earlier release is brought up to date with its rows."""
+"""A SQLite database of an earlier release is migrated with its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Booking with whoever is free, or a time that one holds: the calendar says with whom, and a wish goes on as it was made."""
+"""Booking with any doctor, or with a hold: the calendar chooses the doctor, and the intent keeps what was requested."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tests.unit.appointment.builders import (
 )
 from tests.unit.appointment.fakes import Clinic
 
-ANYONE = a_booking_request(doctor_id="any")
+ANY_DOCTOR_REQUEST = a_booking_request(doctor_id="any")
 HOLD = new_id()
 
 
 async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_details() -> None:
     clinic = Clinic()
-    appointment = await clinic.booking.book(ANYONE, ANNA, new_id())
+    appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     assert [request.doctor_id for request in clinic.calendar.requests] == [None]
     assert appointment.doctor is not None
     assert (appointment.status, appointment.doctor.id, appointment.doctor.full_name, appointment.time_zone) == (
@@ -50,7 +50,7 @@ async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_de
 
 async def test_choosing_the_doctor_is_published_as_a_booking_and_not_as_a_move() -> None:
     clinic = Clinic()
-    appointment = await clinic.booking.book(ANYONE, ANNA, new_id())
+    appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     (event,) = clinic.store.events
     assert (event.topic, event.doctor_id, event.previous_doctor_id, event.previous_starts_at) == (
         "appointment.booked.v1",
@@ -64,7 +64,7 @@ async def test_choosing_the_doctor_is_published_as_a_booking_and_not_as_a_move()
 
 async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_the_booking_is_refused() -> None:
     clinic = Clinic()
-    first = await clinic.booking.book(ANYONE, ANNA, new_id())
+    first = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     third = new_id()
     clinic.patients[third] = a_patient(id=third)
     second = await clinic.booking.book(a_booking_request(doctor_id="any", patient_id=STRANGER), DESK, new_id())
@@ -89,7 +89,7 @@ async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_p
 @pytest.mark.parametrize("doctor", [a_doctor(accepting_patients=False), a_doctor(active=False)])
 async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: object) -> None:
     clinic = Clinic(doctors={DOCTOR: doctor})  # type: ignore[dict-item]
-    assert (await clinic.booking.book(ANYONE, ANNA, new_id())).status is Status.BOOKED
+    assert (await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())).status is Status.BOOKED
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,16 @@ async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: obje
 async def test_the_other_booking_rules_hold_for_any_doctor_too(change: dict[str, object], refusal: type[Refusal]) -> None:
     clinic = Clinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
-        await clinic.booking.book(ANYONE, ANNA, new_id())
+        await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     assert (clinic.store.appointments, clinic.calendar.requests) == ({}, [])
 
 
-@pytest.mark.parametrize("why", ["silent", "unknown"])
-async def test_without_the_chosen_doctors_details_the_booking_stays_pending_until_the_job_has_them(why: str) -> None:
-    clinic = Clinic(doctor_service_down=why == "silent", doctors={} if why == "unknown" else {DOCTOR: a_doctor()})
-    appointment = await clinic.booking.book(ANYONE, ANNA, new_id())
+@pytest.mark.parametrize("doctor_service", ["down", "unknown doctor"])
+async def test_without_the_chosen_doctors_details_the_booking_stays_pending_until_the_job_has_them(doctor_service: str) -> None:
+    clinic = Clinic(
+        doctor_service_down=doctor_service == "down", doctors={} if doctor_service == "unknown doctor" else {DOCTOR: a_doctor()}
+    )
+    appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     assert (appointment.status, appointment.doctor, appointment.time_zone, appointment.local_start) == (
         Status.PENDING,
         None,
@@ -123,8 +125,8 @@ async def test_without_the_chosen_doctors_details_the_booking_stays_pending_unti
     clinic.doctors = {DOCTOR: a_doctor()}
     clinic.calendar.doctors = (COLLEAGUE, DOCTOR)
     await clinic.restart()
-    settled = clinic.store.appointments[appointment.id]
-    assert (settled.status, settled.doctor_id, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, DOCTOR, ["booked"], [])
+    completed = clinic.store.appointments[appointment.id]
+    assert (completed.status, completed.doctor_id, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, DOCTOR, ["booked"], [])
 
 
 async def test_the_details_of_a_named_doctor_are_read_once() -> None:

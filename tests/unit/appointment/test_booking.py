@@ -1,4 +1,4 @@
-"""Who may book for whom, who sees what, and what is remembered of a booking."""
+"""Who may book for whom, who sees an appointment, and what a booking stores."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("caller", "sees"),
+    ("caller", "is_visible"),
     [
         (ANNA, True),
         (DR_WEISS, True),
@@ -141,10 +141,10 @@ async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
         (Caller(UUID(int=1), Role.SERVICE, client="admin-service"), False),
     ],
 )
-async def test_for_others_an_appointment_does_not_exist(caller: Caller, sees: bool) -> None:
+async def test_for_others_an_appointment_does_not_exist(caller: Caller, is_visible: bool) -> None:
     clinic = Clinic()
     appointment = clinic.add(an_appointment())
-    if sees:
+    if is_visible:
         assert (await clinic.queries.get(caller, appointment.id)).id == appointment.id
         return
     with pytest.raises(NoSuchAppointment):

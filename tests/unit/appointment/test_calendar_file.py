@@ -43,11 +43,11 @@ def test_the_calendar_file_contains_nothing_about_health() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "calendar_status"),
     [(Status.BOOKED, "CONFIRMED"), (Status.REQUESTED, "TENTATIVE"), (Status.CANCELLED, "CANCELLED"), (Status.DECLINED, "CANCELLED")],
 )
-def test_the_status_of_the_calendar_event_follows_the_appointment(status: Status, said: str) -> None:
-    assert event_of(an_appointment(status))["STATUS"] == said
+def test_the_status_of_the_calendar_event_follows_the_appointment(status: Status, calendar_status: str) -> None:
+    assert event_of(an_appointment(status))["STATUS"] == calendar_status
 
 
 def test_without_a_chosen_doctor_the_calendar_event_names_none() -> None:
@@ -57,6 +57,6 @@ def test_without_a_chosen_doctor_the_calendar_event_names_none() -> None:
 
 def test_a_doctors_name_cannot_add_lines_to_the_file() -> None:
     appointment = an_appointment()
-    sly = replace(appointment, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
-    assert set(event_of(sly)) == set(event_of(appointment))
-    assert all(len(entry) <= 75 for entry in as_calendar(sly).split(b"\r\n"))
+    hostile = replace(appointment, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
+    assert set(event_of(hostile)) == set(event_of(appointment))
+    assert all(len(entry) <= 75 for entry in as_calendar(hostile).split(b"\r\n"))

@@ -1,4 +1,4 @@
-"""Several at once: whoever is overtaken looks again, and nobody's change is lost or done twice."""
+"""Concurrent changes: each decides again after another was saved, and no change is lost or applied twice."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ async def test_request_and_job_may_complete_the_same_intent_at_once() -> None:
         if taken:
             clinic.add(an_appointment(patient=replace(an_appointment().patient, id=new_id())))
         pending = clinic.add(an_appointment(Status.PENDING))
-        both = await asyncio.gather(clinic.synchronizer.complete_pending(pending), clinic.synchronizer.complete_pending(pending))
-        assert {appointment.status for appointment in both} == {Status.REFUSED if taken else Status.BOOKED}
+        results = await asyncio.gather(clinic.synchronizer.complete_pending(pending), clinic.synchronizer.complete_pending(pending))
+        assert {appointment.status for appointment in results} == {Status.REFUSED if taken else Status.BOOKED}
         assert (clinic.topics, clinic.inconsistencies()) == ([] if taken else ["booked"], [])
 
 
 async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
-    """The job settled the move while its request was under way."""
+    """The job completed the move while its request was running."""
     clinic = Clinic()
     appointment = clinic.add(an_appointment())
     clinic.add(an_appointment(starts_at=TEN, patient=replace(appointment.patient, id=new_id())))
@@ -84,7 +84,7 @@ async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
 
 
 async def test_a_booking_that_another_process_confirmed_is_not_refused() -> None:
-    """The calendar refuses the second of two equal wishes when the slot's state changed in between; what was granted stays granted."""
+    """The calendar may refuse the second of two equal requests when the slot has changed in between; what was granted stays granted."""
     clinic = Clinic()
     pending = clinic.add(an_appointment(Status.PENDING))
     rival = clinic.add(an_appointment(patient=replace(pending.patient, id=new_id())))
@@ -124,11 +124,11 @@ async def test_a_move_to_the_same_time_changes_nothing() -> None:
 async def test_an_admin_moves_and_sets_the_status_in_one_edit() -> None:
     clinic = Clinic()
     appointment = clinic.add(an_appointment(Status.REQUESTED))
-    done = await clinic.actions.edit(
+    edited = await clinic.actions.edit(
         clinic.context(ADMIN, appointment, expected_version=2), starts_at=TEN, doctor_id=None, status=Status.BOOKED, reason="phone call"
     )
-    assert (done.status, done.starts_at, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, TEN, ["rescheduled", "booked"], [])
-    assert [entry.note for entry in done.history] == ["phone call"] * 2
+    assert (edited.status, edited.starts_at, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, TEN, ["rescheduled", "booked"], [])
+    assert [entry.note for entry in edited.history] == ["phone call"] * 2
 
 
 async def test_an_illegal_status_also_aborts_the_move() -> None:

@@ -1,4 +1,4 @@
-"""A process that dies before or after any of its calls loses nothing: the job finishes what was begun, and says so once."""
+"""A process that stops before or after any call loses nothing: the jobs complete what was begun, and publish each event once."""
 
 from __future__ import annotations
 
@@ -11,43 +11,50 @@ import pytest
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.snapshots import PatientSnapshot
 from appointment_svc.domain.transitions import Status
+from appointment_svc.usecases.actions import ActionContext
+from shared.contracts.identity import Caller
 from shared.contracts.refusals import Refusal, Unavailable
 from shared.contracts.relayed_refusals import ReservationReleased
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_booking_request, an_appointment
 from tests.unit.appointment.fakes import Clinic, ProcessStopped
 
-ONE, ONCE = new_id(), new_id()
+APPOINTMENT_ID, OPERATION_ID = new_id(), new_id()
 Action = Callable[[Clinic], Awaitable[Appointment]]
 
 
 async def book(clinic: Clinic) -> Appointment:
-    return await clinic.booking.book(a_booking_request(), ANNA, ONE)
+    return await clinic.booking.book(a_booking_request(), ANNA, APPOINTMENT_ID)
 
 
-async def book_anyone(clinic: Clinic) -> Appointment:
-    return await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, ONE)
+async def book_any_doctor(clinic: Clinic) -> Appointment:
+    return await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, APPOINTMENT_ID)
+
+
+def repeated_context(caller: Caller) -> ActionContext:
+    """The same operation every time, as under one Idempotency-Key."""
+    return ActionContext(caller, APPOINTMENT_ID, None, OPERATION_ID)
 
 
 async def reschedule(clinic: Clinic) -> Appointment:
-    return await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[ONE], operation_id=ONCE), starts_at=TEN)
+    return await clinic.actions.reschedule(repeated_context(ANNA), starts_at=TEN)
 
 
 async def reassign(clinic: Clinic) -> Appointment:
-    return await clinic.actions.reschedule(clinic.context(DESK, clinic.store.appointments[ONE], operation_id=ONCE), doctor_id=COLLEAGUE)
+    return await clinic.actions.reschedule(repeated_context(DESK), doctor_id=COLLEAGUE)
 
 
 async def cancel(clinic: Clinic) -> Appointment:
-    return await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[ONE], operation_id=ONCE), None)
+    return await clinic.actions.cancel(repeated_context(ANNA), None)
 
 
 async def restore(clinic: Clinic) -> Appointment:
-    return await clinic.actions.restore(clinic.context(DESK, clinic.store.appointments[ONE], operation_id=ONCE))
+    return await clinic.actions.restore(repeated_context(DESK))
 
 
 CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
     "book": (book, None, ["booked"]),
-    "book with anyone": (book_anyone, None, ["booked"]),
+    "book with any doctor": (book_any_doctor, None, ["booked"]),
     "reschedule": (reschedule, Status.BOOKED, ["rescheduled"]),
     "reassign": (reassign, Status.BOOKED, ["rescheduled"]),
     "cancel": (cancel, Status.BOOKED, ["cancelled"]),
@@ -58,14 +65,14 @@ CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
 def clinic_with(before: Status | None, *, rival: bool = False) -> Clinic:
     clinic = Clinic()
     if before is not None:
-        clinic.add(an_appointment(before, id=ONE))
+        clinic.add(an_appointment(before, id=APPOINTMENT_ID))
     if rival:
         taken = TEN if before is Status.BOOKED else NINE
         clinic.add(an_appointment(starts_at=taken, patient=PatientSnapshot(STRANGER, "Bo")))
     return clinic
 
 
-async def halves(action: Action, before: Status | None, *, rival: bool = False) -> int:
+async def count_stop_points(action: Action, before: Status | None, *, rival: bool = False) -> int:
     clinic = clinic_with(before, rival=rival)
     with suppress(Refusal):
         await action(clinic)
@@ -75,25 +82,25 @@ async def halves(action: Action, before: Status | None, *, rival: bool = False) 
 @pytest.mark.parametrize("name", CASES)
 async def test_a_process_that_stops_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
     action, before, topics = CASES[name]
-    points = await halves(action, before)
+    points = await count_stop_points(action, before)
     assert points >= 6
     for point in range(points):
         clinic = clinic_with(before)
         clinic.stop_points.stop_at = point
         with pytest.raises(ProcessStopped):
             await action(clinic)
-        begun = bool(clinic.store.appointments) if before is None else clinic.store.appointments[ONE].row_version > 1
+        begun = bool(clinic.store.appointments) if before is None else clinic.store.appointments[APPOINTMENT_ID].row_version > 1
         await clinic.restart()
         assert (clinic.inconsistencies(), clinic.topics) == ([], topics if begun else []), point
         again = await action(clinic)
-        assert (clinic.inconsistencies(), clinic.topics, again.id) == ([], topics, ONE), point
+        assert (clinic.inconsistencies(), clinic.topics, again.id) == ([], topics, APPOINTMENT_ID), point
         assert again.status is (Status.CANCELLED if name == "cancel" else Status.BOOKED)
 
 
 @pytest.mark.parametrize("name", ["book", "reschedule", "restore"])
 async def test_a_refusal_survives_a_stopped_process_and_is_raised_again(name: str) -> None:
     action, before, _ = CASES[name]
-    for point in range(await halves(action, before, rival=True)):
+    for point in range(await count_stop_points(action, before, rival=True)):
         clinic = clinic_with(before, rival=True)
         clinic.stop_points.stop_at = point
         with pytest.raises(ProcessStopped):
@@ -124,12 +131,12 @@ async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the
     clinic.clock.advance(timedelta(seconds=46))
     assert await clinic.reconciliation.retry_pending() == 0
     await clinic.restart()
-    assert (clinic.store.appointments[ONE].status, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, ["booked"], [])
+    assert (clinic.store.appointments[APPOINTMENT_ID].status, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, ["booked"], [])
 
 
 async def test_a_recent_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
-    clinic.add(an_appointment(Status.PENDING, id=ONE))
+    clinic.add(an_appointment(Status.PENDING, id=APPOINTMENT_ID))
     clinic.clock.advance(timedelta(seconds=44))
     assert await clinic.reconciliation.retry_pending() == 0
     clinic.clock.advance(timedelta(seconds=1))
@@ -161,22 +168,22 @@ async def test_a_failed_release_is_retried_later_and_not_at_once() -> None:
     await cancel(clinic)
     clinic.clock.advance(timedelta(minutes=1))
     assert await clinic.reconciliation.retry_pending() == 0
-    assert clinic.store.appointments[ONE].sync.intent is not None
+    assert clinic.store.appointments[APPOINTMENT_ID].sync.intent is not None
 
 
-@pytest.mark.parametrize("ends", ["cancel", "reschedule"])
-async def test_a_late_copy_of_a_refused_request_does_not_undo_later_changes(ends: str) -> None:
-    """The same PUT may travel twice: the first copy arrives after the second was refused, and after more was done."""
+@pytest.mark.parametrize("later_change", ["cancel", "reschedule"])
+async def test_a_late_copy_of_a_refused_request_does_not_undo_later_changes(later_change: str) -> None:
+    """The same PUT may be sent twice: one copy arrives after the other was refused and after more has changed."""
     clinic = clinic_with(Status.BOOKED, rival=True)
     with pytest.raises(Refusal):
         await reschedule(clinic)
     late_copy = clinic.calendar.requests[-1]
-    rival = next(appointment for appointment in clinic.store.appointments.values() if appointment.id != ONE)
+    rival = next(appointment for appointment in clinic.store.appointments.values() if appointment.id != APPOINTMENT_ID)
     await clinic.actions.cancel(clinic.context(DESK, rival), None)
-    if ends == "cancel":
-        await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[ONE]), None)
+    if later_change == "cancel":
+        await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[APPOINTMENT_ID]), None)
     else:
-        await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[ONE]), starts_at=TEN + timedelta(hours=1))
+        await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[APPOINTMENT_ID]), starts_at=TEN + timedelta(hours=1))
     with suppress(ReservationReleased):
-        clinic.calendar.decide(ONE, late_copy)
+        clinic.calendar.decide(APPOINTMENT_ID, late_copy)
     assert clinic.inconsistencies() == []

@@ -1,4 +1,4 @@
-"""A wish may be at the calendar twice, and be refused and granted: the refusal that was written down stands, and no time is lost."""
+"""A request may reach the calendar twice and be refused and granted: the stored refusal stands, and no time stays reserved."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ def clinic() -> Clinic:
     return Clinic()
 
 
-async def a_move(clinic: Clinic) -> Appointment:
-    """To ten; the calendar has not been asked."""
+async def a_pending_move(clinic: Clinic) -> Appointment:
+    """An appointment with an intent to move to ten; the calendar has not been asked."""
     appointment = clinic.add(an_appointment())
     return await clinic.store.save(appointment.reschedule(a_change(Actor.of(ANNA)), starts_at=TEN))
 
 
 async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: Clinic) -> None:
-    pending = await a_move(clinic)
+    pending = await a_pending_move(clinic)
     other = clinic.add(an_appointment(starts_at=TEN))
     late_copy = request_of(pending)
-    settled = await clinic.synchronizer.complete_pending(pending)
+    completed = await clinic.synchronizer.complete_pending(pending)
     await clinic.calendar.release(other.id, other.sync.revision)
     del clinic.store.appointments[other.id]
-    assert (await clinic.calendar.reserve(pending.id, late_copy)).starts_at == settled.starts_at
+    assert (await clinic.calendar.reserve(pending.id, late_copy)).starts_at == completed.starts_at
     assert clinic.inconsistencies() == []
 
 
 async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
-    pending = await a_move(clinic)
+    pending = await a_pending_move(clinic)
     assert pending.sync.intent is not None
     refused = await clinic.store.save(after_reply(pending, SlotTaken()))
-    settled = await clinic.synchronizer.complete_pending(pending)  # whoever does this is granted ten, and comes too late to write it down
-    assert (settled.starts_at, settled.version) == (refused.starts_at, refused.version)
+    completed = await clinic.synchronizer.complete_pending(pending)  # the calendar grants ten now, after the refusal was saved
+    assert (completed.starts_at, completed.version) == (refused.starts_at, refused.version)
     with pytest.raises(Exception, match="The time slot is already booked"):
-        settled.already_applied(pending.sync.intent.id)
+        completed.already_applied(pending.sync.intent.id)
     assert (clinic.inconsistencies(), clinic.topics) == ([], [])
 
 
@@ -49,15 +49,15 @@ async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(c
     pending = an_appointment(Status.PENDING)
     await clinic.store.insert(pending)
     await clinic.store.save(after_reply(pending, SlotTaken()))
-    settled = await clinic.synchronizer.complete_pending(pending)
-    assert (settled.status, clinic.inconsistencies(), clinic.topics) == (Status.REFUSED, [], [])
+    completed = await clinic.synchronizer.complete_pending(pending)
+    assert (completed.status, clinic.inconsistencies(), clinic.topics) == (Status.REFUSED, [], [])
 
 
 async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment(Status.CANCELLED))
     pending = await clinic.store.save(appointment.restore(a_change(Actor.of(ANNA))))
     refused = await clinic.store.save(after_reply(pending, SlotTaken()))
-    settled = await clinic.synchronizer.complete_pending(pending)
-    assert (settled.status, clinic.inconsistencies()) == (Status.CANCELLED, [])
+    completed = await clinic.synchronizer.complete_pending(pending)
+    assert (completed.status, clinic.inconsistencies()) == (Status.CANCELLED, [])
     again = await clinic.store.save(refused.restore(a_change(Actor.of(ANNA))))
     assert ((await clinic.synchronizer.complete_pending(again)).status, clinic.inconsistencies()) == (Status.BOOKED, [])

@@ -1,4 +1,4 @@
-"""Coming after a doctor's leave: what the calendar moved or called off is moved or called off once, and is told once."""
+"""After a doctor's leave, appointments follow their reservations in the calendar once, with one event each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.unit.appointment.fakes import Clinic, ProcessStopped
 
 S = Status
 ELEVEN = TEN + timedelta(hours=1)
-GONE = (S.CANCELLED, S.DECLINED, S.EXPIRED, S.REFUSED)
+ENDED = (S.CANCELLED, S.DECLINED, S.EXPIRED, S.REFUSED)
 BEGUN = (S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED)
 
 
@@ -64,14 +64,24 @@ async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_o
 async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(clinic: Clinic, status: Status) -> None:
     appointment = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
     clinic.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
-    event = clinic.take_leave(appointment, "moved")
+    leave = clinic.take_leave(appointment, "moved")
     for _ in range(2):
-        await clinic.leaves.follow_leave(event)
-    saved, (told,) = clinic.store.appointments[appointment.id], clinic.store.events
+        await clinic.leaves.follow_leave(leave)
+    saved, (event,) = clinic.store.appointments[appointment.id], clinic.store.events
     assert (saved.status, saved.slot, saved.ends_at, saved.sync.revision) == (status, (TEN, COLLEAGUE), TEN + HALF, 2)
     assert saved.doctor == a_doctor_snapshot(id=COLLEAGUE, full_name="Bo Grau")
-    assert (told.topic, told.previous_starts_at, told.previous_doctor_id) == ("appointment.rescheduled.v1", NINE, DOCTOR)
-    assert (told.starts_at, told.doctor_id, told.sequence, told.version, told.actor) == (TEN, COLLEAGUE, 1, 3, Actor.of(DR_WEISS))
+    assert (event.topic, event.previous_starts_at, event.previous_doctor_id) == (
+        "appointment.rescheduled.v1",
+        NINE,
+        DOCTOR,
+    )
+    assert (event.starts_at, event.doctor_id, event.sequence, event.version, event.actor) == (
+        TEN,
+        COLLEAGUE,
+        1,
+        3,
+        Actor.of(DR_WEISS),
+    )
     assert [(entry.action, entry.actor) for entry in saved.history] == [("rescheduled", Actor.of(DR_WEISS))]
     assert clinic.inconsistencies() == []
 
@@ -122,9 +132,9 @@ async def test_events_of_leaves_in_any_order_lead_to_the_state_of_the_calendar()
 async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_and_moved(clinic: Clinic) -> None:
     for change in (partial(clinic.actions.cancel, reason=None), partial(clinic.actions.reschedule, starts_at=ELEVEN, doctor_id=None)):
         appointment = clinic.add(an_appointment())
-        there = clinic.take_leave(appointment, "moved")
+        away = clinic.take_leave(appointment, "moved")
         back = clinic.take_leave(with_sync(appointment, revision=2), "moved", starts_at=NINE, ends_at=NINE + HALF, doctor_id=DOCTOR)
-        for event in (there, back):
+        for event in (away, back):
             await clinic.leaves.follow_leave(event)
         assert (clinic.store.appointments[appointment.id].version, clinic.store.appointments[appointment.id].history) == (
             appointment.version,
@@ -136,10 +146,10 @@ async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_a
 
 async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appointment_away_and_back(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment())
-    late_copy = a_leave(a_leave_outcome(appointment, "cancelled"))
+    old_event = a_leave(a_leave_outcome(appointment, "cancelled"))
     for start in (ELEVEN, NINE):
         await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=start)
-        await clinic.leaves.follow_leave(late_copy)
+        await clinic.leaves.follow_leave(old_event)
     assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (
         S.BOOKED,
         ["rescheduled"] * 2,
@@ -148,17 +158,17 @@ async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appo
 
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
-@pytest.mark.parametrize("place", [{"starts_at": ELEVEN}, {"doctor": a_doctor_snapshot(id=COLLEAGUE)}])
+@pytest.mark.parametrize("change", [{"starts_at": ELEVEN}, {"doctor": a_doctor_snapshot(id=COLLEAGUE)}])
 async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
-    clinic: Clinic, action: str, place: dict[str, object]
+    clinic: Clinic, action: str, change: dict[str, object]
 ) -> None:
     appointment = an_appointment()
-    moved = clinic.add(with_sync(replace(appointment, **place), revision=3))  # type: ignore[arg-type]
+    moved = clinic.add(with_sync(replace(appointment, **change), revision=3))  # type: ignore[arg-type]
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment, action)))
     assert (clinic.store.appointments[appointment.id], clinic.topics) == (moved, [])
 
 
-@pytest.mark.parametrize("status", GONE)
+@pytest.mark.parametrize("status", ENDED)
 async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: Status) -> None:
     appointment = an_appointment(status)
     clinic.reserve_for(clinic.add(appointment))
@@ -175,7 +185,7 @@ async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic:
     )
 
 
-@pytest.mark.parametrize("status", GONE)
+@pytest.mark.parametrize("status", ENDED)
 async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: Status) -> None:
     appointment = clinic.add(an_appointment(status))
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment)))
@@ -226,22 +236,24 @@ async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: 
 
 async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_others(clinic: Clinic) -> None:
     first, second = clinic.add(an_appointment()), clinic.add(an_appointment(starts_at=ELEVEN))
-    outcome = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
-    clinic.calendar.take_leave(*outcome)
+    outcomes = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
+    clinic.calendar.take_leave(*outcomes)
     clinic.doctor_service_down = True
     with pytest.raises(Unavailable):
-        await clinic.leaves.follow_leave(event := a_leave(*outcome))
+        await clinic.leaves.follow_leave(event := a_leave(*outcomes))
     assert clinic.topics == ["cancelled"]
     clinic.doctor_service_down = False
     await clinic.leaves.follow_leave(event)
     assert (clinic.topics, clinic.inconsistencies()) == (["cancelled", "rescheduled"], [])
 
 
-@pytest.mark.parametrize("how", ["silent", "unknown"])
-async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is_delivered_again(clinic: Clinic, how: str) -> None:
+@pytest.mark.parametrize("doctor_service", ["down", "unknown doctor"])
+async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is_delivered_again(
+    clinic: Clinic, doctor_service: str
+) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, "moved")
-    clinic.doctor_service_down, colleague = how == "silent", clinic.doctors.pop(COLLEAGUE)
+    clinic.doctor_service_down, colleague = doctor_service == "down", clinic.doctors.pop(COLLEAGUE)
     with pytest.raises((Unavailable, NotFound)):
         await clinic.leaves.follow_leave(event)
     assert clinic.store.appointments[appointment.id] == appointment
@@ -267,14 +279,14 @@ async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: C
 async def test_the_event_is_delivered_again_when_an_appointment_changes_too_often(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment())
 
-    class Restless(list[Appointment]):
+    class AlwaysChanging(list[Appointment]):
         def __bool__(self) -> bool:
             clinic.store.appointments[appointment.id] = replace(
                 appointment, row_version=clinic.store.appointments[appointment.id].row_version + 1
             )
             return False
 
-    clinic.store.saved_meanwhile, event = Restless(), clinic.take_leave(appointment)
+    clinic.store.saved_meanwhile, event = AlwaysChanging(), clinic.take_leave(appointment)
     with pytest.raises(Unavailable):
         await clinic.leaves.follow_leave(event)
     clinic.store.saved_meanwhile = []
@@ -287,29 +299,29 @@ async def test_an_unknown_appointment_in_a_leave_is_ignored(clinic: Clinic) -> N
     assert (clinic.store.appointments, clinic.topics) == ({}, [])
 
 
-ENDS: dict[str, tuple[str, Callable[[], Appointment], list[str]]] = {
+CASES: dict[str, tuple[str, Callable[[], Appointment], list[str]]] = {
     "cancelled": ("cancelled", an_appointment, ["cancelled"]),
     "moved": ("moved", an_appointment, ["rescheduled"]),
     "ended": ("moved", lambda: an_appointment(S.CANCELLED), []),
 }
 
 
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("name", CASES)
 async def test_a_process_that_stops_at_any_point_follows_the_leave_when_the_event_is_delivered_again(name: str) -> None:
-    action, made, topics = ENDS[name]
+    action, make_appointment, topics = CASES[name]
 
-    def begun() -> tuple[Clinic, LeaveTaken]:
+    def clinic_with_leave() -> tuple[Clinic, LeaveTaken]:
         clinic = Clinic()
-        appointment = clinic.add(made())
+        appointment = clinic.add(make_appointment())
         clinic.reserve_for(appointment)
         return clinic, clinic.take_leave(appointment, action)
 
-    clinic, event = begun()
+    clinic, event = clinic_with_leave()
     await clinic.leaves.follow_leave(event)
     points = clinic.stop_points.count
     assert points >= 4
     for point in range(points):
-        clinic, event = begun()
+        clinic, event = clinic_with_leave()
         clinic.stop_points.stop_at = point
         with pytest.raises(ProcessStopped):
             await clinic.leaves.follow_leave(event)

@@ -1,4 +1,4 @@
-"""Order is kept: unanswered requests expire, claims and appointments are compared both ways."""
+"""The periodic jobs: unanswered requests expire, and reservations and appointments are compared both ways."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def clinic() -> Clinic:
-    """A minute after everything that stands in it."""
+    """A clinic whose clock is a minute after the creation of its appointments."""
     clinic = Clinic()
     clinic.clock.advance(timedelta(minutes=1))
     return clinic
@@ -87,22 +87,22 @@ async def test_an_appointment_without_its_reservation_reserves_its_time_again(cl
     assert (saved.version, saved.status, saved.history) == (appointment.version, appointment.status, appointment.history)
 
 
-async def test_an_appointment_whose_reservation_was_released_is_consistent_again(clinic: Clinic) -> None:
+async def test_an_appointment_whose_reservation_was_released_is_cancelled(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment())
     await clinic.calendar.release(appointment.id, appointment.sync.revision)
     await clinic.reconciliation.reconcile()
-    assert clinic.inconsistencies() == []
+    assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], Status.CANCELLED)
 
 
-async def test_an_appointment_whose_reservation_is_elsewhere_is_consistent_again(clinic: Clinic) -> None:
+async def test_an_appointment_whose_reservation_is_elsewhere_follows_it(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment())
     clinic.reserve_for(with_sync(replace(appointment, starts_at=TEN), revision=2))
     await clinic.reconciliation.reconcile()
-    assert clinic.inconsistencies() == []
+    assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].starts_at) == ([], TEN)
 
 
-def mended(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
-    """A clinic in which an appointment has lost its claim."""
+def clinic_without_reservation(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
+    """A clinic with an appointment whose reservation is missing in the calendar."""
     clinic = Clinic()
     clinic.clock.advance(timedelta(minutes=1))
     appointment = clinic.add(an_appointment())
@@ -112,12 +112,12 @@ def mended(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
 
 
 async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() -> None:
-    clinic, _ = mended()
+    clinic, _ = clinic_without_reservation()
     await clinic.reconciliation.reconcile()
     points = clinic.stop_points.count
     assert points >= 4
     for point in range(points):
-        clinic, appointment = mended(stop_at=point)
+        clinic, appointment = clinic_without_reservation(stop_at=point)
         with pytest.raises(ProcessStopped):
             await clinic.reconciliation.reconcile()
         await clinic.restart()
@@ -126,13 +126,13 @@ async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() 
 
 
 async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_reservation(clinic: Clinic) -> None:
-    moved, called_off = (
+    moved, cancelled = (
         clinic.add(an_appointment()),
         clinic.add(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
     )
-    events = [clinic.take_leave(moved, "moved", starts_at=NINE, ends_at=NINE + HALF), clinic.take_leave(called_off)]
+    events = [clinic.take_leave(moved, "moved", starts_at=NINE, ends_at=NINE + HALF), clinic.take_leave(cancelled)]
     await clinic.reconciliation.reconcile()
-    assert (clinic.store.appointments[moved.id].slot, clinic.store.appointments[called_off.id].status) == (
+    assert (clinic.store.appointments[moved.id].slot, clinic.store.appointments[cancelled.id].status) == (
         (NINE, COLLEAGUE),
         Status.CANCELLED,
     )

@@ -1,4 +1,4 @@
-"""The calendar may answer with what stands instead of what was wished: then nothing was granted, and nothing is written as if it were."""
+"""The calendar may answer with another reservation than the requested one: then nothing was granted, and nothing is saved as granted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def clinic() -> Clinic:
 
 
 @pytest.mark.parametrize(
-    ("answer", "met", "by_anyone"),
+    ("changes", "fulfils_named_doctor", "fulfils_any_doctor"),
     [
         ({}, True, True),
         ({"starts_at": NINE + timedelta(microseconds=5)}, True, True),
@@ -48,10 +48,12 @@ def clinic() -> Clinic:
         ({"doctor_id": COLLEAGUE}, False, True),
     ],
 )
-def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(answer: dict[str, object], met: bool, by_anyone: bool) -> None:
-    for appointment, expected in ((an_appointment(S.PENDING), met), (pending_with_any_doctor(), by_anyone)):
+def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(
+    changes: dict[str, object], fulfils_named_doctor: bool, fulfils_any_doctor: bool
+) -> None:
+    for appointment, expected in ((an_appointment(S.PENDING), fulfils_named_doctor), (pending_with_any_doctor(), fulfils_any_doctor)):
         assert appointment.sync.intent is not None
-        granted = Clinic().calendar.decide(appointment.id, request_of(appointment)).model_copy(update=answer)
+        granted = Clinic().calendar.decide(appointment.id, request_of(appointment)).model_copy(update=changes)
         assert appointment.sync.intent.is_fulfilled_by(granted) is expected
 
 
@@ -109,11 +111,11 @@ async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_le
 
 
 async def test_cancelling_before_the_event_arrives_releases_the_moved_reservation(clinic: Clinic) -> None:
-    for asked_before in (False, True):
+    for move_refused_before in (False, True):
         clinic = Clinic()
         appointment = clinic.add(an_appointment())
         event = clinic.take_leave(appointment, "moved")
-        if asked_before:
+        if move_refused_before:
             with pytest.raises(Refusal, match="The clinic moved"):
                 await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
         await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
@@ -121,12 +123,12 @@ async def test_cancelling_before_the_event_arrives_releases_the_moved_reservatio
         assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
-@pytest.mark.parametrize("made", [lambda: an_appointment(S.PENDING), pending_with_any_doctor])
+@pytest.mark.parametrize("make_appointment", [lambda: an_appointment(S.PENDING), pending_with_any_doctor])
 async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_its_reservation_released(
-    made: Callable[[], Appointment],
+    make_appointment: Callable[[], Appointment],
 ) -> None:
     clinic = Clinic()
-    appointment = clinic.add(made())
+    appointment = clinic.add(make_appointment())
     reservation = clinic.calendar.decide(appointment.id, request_of(appointment))
     outcome = a_leave_outcome(appointment, "moved", previous_doctor_id=reservation.doctor_id, revision=2)
     clinic.calendar.take_leave(outcome)
@@ -139,8 +141,8 @@ async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_
 
 async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_calendar(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment(S.PENDING))
-    there = clinic.calendar.decide(appointment.id, request_of(appointment)).model_copy(update={"starts_at": TEN, "revision": 2})
-    refused = await clinic.store.save(after_reply(appointment, there))
+    replaced = clinic.calendar.decide(appointment.id, request_of(appointment)).model_copy(update={"starts_at": TEN, "revision": 2})
+    refused = await clinic.store.save(after_reply(appointment, replaced))
     clinic.calendar.failure = Unavailable()
     with pytest.raises(Refusal, match="The clinic moved"):
         await clinic.booking.book(None, ANNA, appointment.id)  # type: ignore[arg-type]
@@ -166,8 +168,8 @@ async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: Clinic)
     appointment = clinic.add(an_appointment())
     pending = await clinic.store.save(appointment.with_reclaim(a_change()))
     event = clinic.take_leave(appointment, "moved")
-    settled = await clinic.synchronizer.complete_pending(pending)
-    assert (settled.slot, settled.sync.stored_refusal, settled.sync.intent, settled.version, clinic.topics) == (
+    completed = await clinic.synchronizer.complete_pending(pending)
+    assert (completed.slot, completed.sync.stored_refusal, completed.sync.intent, completed.version, clinic.topics) == (
         appointment.slot,
         None,
         None,
@@ -179,7 +181,7 @@ async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: Clinic)
 
 
 async def test_a_late_answer_to_a_completed_booking_takes_nothing_away(clinic: Clinic) -> None:
-    """The booking was settled by another and moved by its patient before the first answer came."""
+    """The booking was completed by another and moved by its patient before the first answer came."""
     pending = clinic.add(an_appointment(S.PENDING, patient=replace(an_appointment().patient, id=STRANGER)))
     booked = await clinic.synchronizer.complete_pending(pending)
     moved = await clinic.actions.reschedule(clinic.context(DESK, booked), starts_at=TEN)

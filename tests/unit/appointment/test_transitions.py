@@ -1,4 +1,4 @@
-"""The whole table: from every status, every action does what the table says or is refused with what is allowed."""
+"""The transitions: from every status, every action does what the table says, or is refused with the allowed statuses."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ LEADS_TO = {
 ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {status: [S.BOOKED] for status in (S.CANCELLED, S.DECLINED, S.MISSED)}
 
 
-async def done(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
-    context, changes = clinic.context(DESK, appointment), clinic.actions
+async def act(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
+    context, actions = clinic.context(DESK, appointment), clinic.actions
     if action == "expire":
         return await clinic.synchronizer.complete_pending(await clinic.store.save(appointment.expire(a_change(DESK_ACTOR, clinic.clock()))))
     if action in ("reschedule", "reassign"):
-        colleague = next(one for one in clinic.doctors if one != appointment.doctor_id) if action == "reassign" else None
-        return await changes.reschedule(context, starts_at=TEN if action == "reschedule" else None, doctor_id=colleague)
-    said = (None,) if action in ("cancel", "decline") else ()
-    after: Appointment = await getattr(changes, action)(context, *said)
+        colleague = next(doctor_id for doctor_id in clinic.doctors if doctor_id != appointment.doctor_id) if action == "reassign" else None
+        return await actions.reschedule(context, starts_at=TEN if action == "reschedule" else None, doctor_id=colleague)
+    reason = (None,) if action in ("cancel", "decline") else ()
+    after: Appointment = await getattr(actions, action)(context, *reason)
     return after
 
 
@@ -59,7 +59,7 @@ def test_the_transitions_are_the_agreed_ones() -> None:
     assert {status: allowed_statuses(status) for status in S} == ALLOWED
 
 
-@pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [appointment for appointment in S if appointment is not S.PENDING])))
+@pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [status for status in S if status is not S.PENDING])))
 async def test_every_action_from_every_status(action: str, status: Status) -> None:
     clinic = Clinic()
     before = clinic.add(an_appointment(status))
@@ -67,17 +67,17 @@ async def test_every_action_from_every_status(action: str, status: Status) -> No
     becomes = LEADS_TO[action].get(status)
     if becomes is None:
         with pytest.raises(IllegalMove) as refusal:
-            await done(clinic, action, before)
+            await act(clinic, action, before)
         assert (refusal.value.facts, clinic.topics) == ({"allowed": ALLOWED[status]}, [])
         return
-    after = await done(clinic, action, before)
+    after = await act(clinic, action, before)
     assert (after.status, clinic.inconsistencies()) == (becomes, [])
     assert len(clinic.topics) == after.version - before.version == (0 if (action, status) == ("cancel", S.CANCELLED) else 1)
 
 
 @pytest.mark.parametrize(
     ("status", "wanted"),
-    list(product(S, [appointment for appointment in S if appointment not in (S.PENDING, S.REQUESTED, S.REFUSED, S.EXPIRED)])),
+    list(product(S, [status for status in S if status not in (S.PENDING, S.REQUESTED, S.REFUSED, S.EXPIRED)])),
 )
 def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
     appointment = an_appointment(status)
@@ -103,27 +103,27 @@ async def test_a_pending_booking_is_completed_before_any_action(action: str) -> 
     pending = clinic.add(an_appointment(S.PENDING))
     allowed = S.BOOKED in LEADS_TO[action]
     if allowed:
-        assert (await done(clinic, action, pending)).status is LEADS_TO[action][S.BOOKED]
+        assert (await act(clinic, action, pending)).status is LEADS_TO[action][S.BOOKED]
     else:
         with pytest.raises(IllegalMove) as refusal:
-            await done(clinic, action, pending)
+            await act(clinic, action, pending)
         assert refusal.value.facts["allowed"] == ALLOWED[S.BOOKED]
     assert clinic.topics[:1] == ["booked"]
     assert clinic.inconsistencies() == []
 
 
 @pytest.mark.parametrize(("minutes", "refused"), [(-1, True), (0, False), (1, False)])
-@pytest.mark.parametrize("who", [ANNA, DR_WEISS])
-def test_a_cut_off_is_elapsed_time_and_includes_its_last_moment(minutes: int, refused: bool, who: Caller) -> None:
-    appointment, by = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120}), Actor.of(who)
-    at = NINE - timedelta(minutes=120 + minutes)
-    assert refuses(lambda: appointment.cancel(a_change(by, at))) is refused
-    assert refuses(lambda: appointment.reschedule(a_change(by, at), starts_at=TEN)) is refused
+@pytest.mark.parametrize("caller", [ANNA, DR_WEISS])
+def test_a_cut_off_is_elapsed_time_and_includes_its_last_moment(minutes: int, refused: bool, caller: Caller) -> None:
+    appointment = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120})
+    change = a_change(Actor.of(caller), NINE - timedelta(minutes=120 + minutes))
+    assert is_too_late(lambda: appointment.cancel(change)) is refused
+    assert is_too_late(lambda: appointment.reschedule(change, starts_at=TEN)) is refused
 
 
-def refuses(context: Callable[[], Appointment]) -> bool:
+def is_too_late(action: Callable[[], Appointment]) -> bool:
     try:
-        context()
+        action()
     except TooLate:
         return True
     return False
@@ -131,8 +131,8 @@ def refuses(context: Callable[[], Appointment]) -> bool:
 
 def test_staff_are_never_too_late() -> None:
     appointment = an_appointment(service={"cancel_cutoff_minutes": 1440})
-    for who in (DESK, ADMIN):
-        assert appointment.cancel(a_change(Actor.of(who), NINE)).status is S.CANCELLED
+    for caller in (DESK, ADMIN):
+        assert appointment.cancel(a_change(Actor.of(caller), NINE)).status is S.CANCELLED
 
 
 def test_an_appointment_cannot_be_missed_before_its_start() -> None:
@@ -143,9 +143,9 @@ def test_an_appointment_cannot_be_missed_before_its_start() -> None:
 
 
 def test_a_history_entry_has_actor_action_time_and_the_state_before_and_after() -> None:
-    request = new_id()
-    entry = an_appointment().cancel(a_change(operation_id=request, note="ill")).history[-1]
-    assert (entry.id, entry.at, entry.actor, entry.action, entry.note) == (request, NOON, DESK_ACTOR, "cancelled", "ill")
+    operation_id = new_id()
+    entry = an_appointment().cancel(a_change(operation_id=operation_id, note="ill")).history[-1]
+    assert (entry.id, entry.at, entry.actor, entry.action, entry.note) == (operation_id, NOON, DESK_ACTOR, "cancelled", "ill")
     assert (entry.before["status"], entry.after["status"], entry.before["starts_at"]) == ("booked", "cancelled", "2026-03-09T08:00:00Z")
 
 
