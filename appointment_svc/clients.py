@@ -49,7 +49,7 @@ class HttpCalendar:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpDoctors:
+class HttpDoctorLookup:
     """Doctors and service types of doctor-service."""
 
     client: ServiceClient
@@ -64,7 +64,7 @@ class HttpDoctors:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpPatients:
+class HttpPatientLookup:
     """Patients of patient-service."""
 
     client: ServiceClient

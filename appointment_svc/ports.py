@@ -8,7 +8,7 @@ from typing import Literal, Protocol, Self
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 
@@ -26,7 +26,7 @@ class AppointmentFilter:
     `begins` and `ends` bound the start, `ends` excluded. `owner_...` restrict a caller to their own appointments.
     """
 
-    statuses: tuple[Status, ...] = ()
+    statuses: tuple[AppointmentStatus, ...] = ()
     doctor_ids: tuple[UUID, ...] = ()
     patient_ids: tuple[UUID, ...] = ()
     service_ids: tuple[UUID, ...] = ()
@@ -48,7 +48,7 @@ class AppointmentFilter:
         return instant, appointment.id
 
 
-class Store(Protocol):
+class AppointmentStore(Protocol):
     """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update."""
 
     async def insert(self, appointment: Appointment) -> bool:
@@ -98,7 +98,7 @@ class Calendar(Protocol):
         """Return a page of live reservations and the cursor of the next page."""
 
 
-class Doctors(Protocol):
+class DoctorLookup(Protocol):
     """Doctors and service types of doctor-service."""
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules: ...
@@ -106,7 +106,7 @@ class Doctors(Protocol):
     async def get_service_type(self, service_id: UUID) -> ServiceTypeRules: ...
 
 
-class Patients(Protocol):
+class PatientLookup(Protocol):
     """Patients of patient-service."""
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary: ...

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import Actor, Money
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 
@@ -113,9 +113,9 @@ class EditAppointment(RequestModel):
         return self
 
     @property
-    def new_status(self) -> Status | None:
+    def new_status(self) -> AppointmentStatus | None:
         """The status as the domain names it."""
-        return Status(self.status) if self.status else None
+        return AppointmentStatus(self.status) if self.status else None
 
 
 class CancelForAdmin(RequestModel):
@@ -160,7 +160,7 @@ class AppointmentOut(ReadModel):
     """
 
     id: UUID
-    status: Status
+    status: AppointmentStatus
     service: AppointmentServiceOut
     doctor: AppointmentDoctorOut | None
     patient: AppointmentPatientOut

@@ -9,7 +9,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from appointment_svc import consumers, jobs
-from appointment_svc.clients import HttpCalendar, HttpDoctors, HttpPatients
+from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientLookup
 from appointment_svc.repository import open_storage
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.repository.store import DocumentStore
@@ -42,7 +42,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         store = DocumentStore(storage.documents, wake_relay)
 
         calendar = HttpCalendar(runtime.client(Service.SCHEDULING))
-        doctors, patients = HttpDoctors(runtime.client(Service.DOCTOR)), HttpPatients(runtime.client(Service.PATIENT))
+        doctors, patients = HttpDoctorLookup(runtime.client(Service.DOCTOR)), HttpPatientLookup(runtime.client(Service.PATIENT))
         synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
         runtime.provide(
             Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments),

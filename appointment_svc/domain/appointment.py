@@ -20,7 +20,7 @@ from appointment_svc.domain.transitions import (
     TOPICS,
     TRANSITIONS,
     WITH_RESERVATION,
-    Status,
+    AppointmentStatus,
     allowed_statuses,
 )
 from shared.contracts.http import Money, ServiceTypeRules
@@ -35,7 +35,7 @@ class Appointment:
     """
 
     id: UUID
-    status: Status
+    status: AppointmentStatus
     service: ServiceTypeRules
     doctor: DoctorSnapshot | None
     patient: PatientSnapshot
@@ -69,7 +69,7 @@ class Appointment:
         )
         return cls(
             id=appointment_id,
-            status=Status.PENDING,
+            status=AppointmentStatus.PENDING,
             service=parties.service,
             doctor=doctor,
             patient=PatientSnapshot.of(parties.patient),
@@ -129,60 +129,60 @@ class Appointment:
 
     def approve(self, change: Change) -> Self:
         """Return the requested appointment as booked."""
-        return self._transition(Status.BOOKED, change)
+        return self._transition(AppointmentStatus.BOOKED, change)
 
     def check_in(self, change: Change) -> Self:
         """Return the appointment with the patient present."""
-        return self._transition(Status.CHECKED_IN, change)
+        return self._transition(AppointmentStatus.CHECKED_IN, change)
 
     def start(self, change: Change) -> Self:
         """Return the appointment with the visit in progress."""
-        return self._transition(Status.IN_PROGRESS, change)
+        return self._transition(AppointmentStatus.IN_PROGRESS, change)
 
     def complete(self, change: Change) -> Self:
         """Return the appointment with the visit completed."""
-        return self._transition(Status.COMPLETED, change)
+        return self._transition(AppointmentStatus.COMPLETED, change)
 
     def miss(self, change: Change) -> Self:
         """Return the appointment as missed; raise TooEarly before its start."""
-        self._require_transition(Status.MISSED)
+        self._require_transition(AppointmentStatus.MISSED)
         if change.at < self.starts_at:
             raise TooEarly(starts_at=self.starts_at)
-        return self._transition(Status.MISSED, change)
+        return self._transition(AppointmentStatus.MISSED, change)
 
     def cancel(self, change: Change) -> Self:
         """Return the appointment as cancelled, with a release intent; unchanged if it is cancelled already.
 
         `change.note` is the reason. Raise TooLate when a patient or doctor cancels inside the cut-off.
         """
-        if self.status is Status.CANCELLED:
+        if self.status is AppointmentStatus.CANCELLED:
             return self
-        self._require_transition(Status.CANCELLED)
+        self._require_transition(AppointmentStatus.CANCELLED)
         self._require_cutoff(self.service.cancel_cutoff_minutes, change)
-        return self.end(Status.CANCELLED, change)
+        return self.end(AppointmentStatus.CANCELLED, change)
 
     def decline(self, change: Change) -> Self:
         """Return the requested appointment as declined, with a release intent. `change.note` is the reason."""
-        return self.end(Status.DECLINED, change)
+        return self.end(AppointmentStatus.DECLINED, change)
 
     def expire(self, change: Change) -> Self:
         """Return the requested appointment as expired: it was not approved before its start."""
-        return self.end(Status.EXPIRED, change)
+        return self.end(AppointmentStatus.EXPIRED, change)
 
-    def end(self, status: Status, change: Change) -> Self:
+    def end(self, status: AppointmentStatus, change: Change) -> Self:
         """Return the appointment in a status without a reservation, whatever the cut-off, with a release intent."""
         return replace(self.with_release(change), cancel_reason=change.note)._transition(status, change)
 
-    def transition_to(self, status: Status, change: Change) -> Self:
+    def transition_to(self, status: AppointmentStatus, change: Change) -> Self:
         """Return the appointment after the transition that leads to `status`; unchanged if it has that status."""
         if status is self.status:
             return self
-        if status is Status.BOOKED and self.status in RESTORABLE:
+        if status is AppointmentStatus.BOOKED and self.status in RESTORABLE:
             return self.restore(change)
-        transitions: dict[Status, Callable[[Change], Self]] = {
-            Status.CANCELLED: self.cancel,
-            Status.DECLINED: self.decline,
-            Status.MISSED: self.miss,
+        transitions: dict[AppointmentStatus, Callable[[Change], Self]] = {
+            AppointmentStatus.CANCELLED: self.cancel,
+            AppointmentStatus.DECLINED: self.decline,
+            AppointmentStatus.MISSED: self.miss,
         }
         transition = transitions.get(status)
         return transition(change) if transition else self._transition(status, change)
@@ -225,11 +225,11 @@ class Appointment:
     def _new_intent(self, kind: IntentKind, change: Change, *, revision: int) -> Intent:
         return Intent(kind, change.actor, change.at, revision, self.starts_at, self.doctor, change.operation_id, change.note)
 
-    def _transition(self, status: Status, change: Change) -> Self:
+    def _transition(self, status: AppointmentStatus, change: Change) -> Self:
         self._require_transition(status)
         return record_change(self, replace(self, status=status), change, action=status.value, topic=TOPICS[status])
 
-    def _require_transition(self, status: Status) -> None:
+    def _require_transition(self, status: AppointmentStatus) -> None:
         if status not in TRANSITIONS[self.status]:
             raise IllegalMove(allowed=allowed_statuses(self.status))
 

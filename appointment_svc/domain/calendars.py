@@ -7,10 +7,15 @@ from datetime import UTC
 from icalendar import Calendar, Event
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 
-STATUS = {Status.PENDING: "TENTATIVE", Status.REQUESTED: "TENTATIVE", Status.CANCELLED: "CANCELLED", Status.DECLINED: "CANCELLED"}
-STATUS |= {Status.REFUSED: "CANCELLED", Status.EXPIRED: "CANCELLED"}
+STATUS = {
+    AppointmentStatus.PENDING: "TENTATIVE",
+    AppointmentStatus.REQUESTED: "TENTATIVE",
+    AppointmentStatus.CANCELLED: "CANCELLED",
+    AppointmentStatus.DECLINED: "CANCELLED",
+}
+STATUS |= {AppointmentStatus.REFUSED: "CANCELLED", AppointmentStatus.EXPIRED: "CANCELLED"}
 
 
 def as_calendar(appointment: Appointment) -> bytes:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor
 from shared.contracts.values import format_instant
@@ -69,7 +69,7 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     if topic is None or after.doctor is None:
         return recorded
     moved = before.doctor is not None and before.slot != after.slot
-    new_sequence = before.status is not Status.PENDING and (moved or before.status is not after.status)
+    new_sequence = before.status is not AppointmentStatus.PENDING and (moved or before.status is not after.status)
     recorded = replace(recorded, sequence=after.sequence + int(new_sequence))
     event = _event(recorded, topic, change, previous=before if moved else None)
     return replace(recorded, unsaved_change=RecordedChange(entry, event))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class AppointmentStatus(StrEnum):
     """Where the visit stands, from the booking to its end."""
 
     PENDING = "pending"
@@ -24,8 +24,8 @@ class Status(StrEnum):
     MISSED = "missed"
 
 
-S = Status
-TRANSITIONS: dict[Status, frozenset[Status]] = {
+S = AppointmentStatus
+TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {
     S.PENDING: frozenset({S.BOOKED, S.REQUESTED, S.REFUSED}),
     S.REQUESTED: frozenset({S.BOOKED, S.DECLINED, S.CANCELLED, S.EXPIRED}),
     S.BOOKED: frozenset({S.CHECKED_IN, S.CANCELLED, S.MISSED}),
@@ -56,6 +56,6 @@ TOPICS = {
 RESCHEDULED_TOPIC, AMENDED_TOPIC = "appointment.rescheduled.v1", "appointment.amended.v1"
 
 
-def allowed_statuses(status: Status) -> list[str]:
+def allowed_statuses(status: AppointmentStatus) -> list[str]:
     """Return the statuses that can follow, sorted; a restored appointment becomes booked again."""
     return sorted(TRANSITIONS[status] | ({S.BOOKED} if status in RESTORABLE else set()))

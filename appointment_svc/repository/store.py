@@ -10,13 +10,13 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
-from appointment_svc.domain.transitions import ACTIVE, WITH_RESERVATION, Status
+from appointment_svc.domain.transitions import ACTIVE, WITH_RESERVATION, AppointmentStatus
 from appointment_svc.ports import AppointmentFilter, RowChanged
 from appointment_svc.repository.documents import DocumentQuery, Documents, event_text, from_document, id_texts, micros, to_document
 from shared.kit.paging import parse_instant, parse_sort_key
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
-LISTED_BY_DEFAULT = [status.value for status in Status if status is not Status.REFUSED]
+LISTED_BY_DEFAULT = [status.value for status in AppointmentStatus if status is not AppointmentStatus.REFUSED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class DocumentStore:
 
     async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
         """Return requested appointments that start before an instant."""
-        among: dict[str, list[Any]] = {"status": [Status.REQUESTED.value], "unsettled_us": [0]}
+        among: dict[str, list[Any]] = {"status": [AppointmentStatus.REQUESTED.value], "unsettled_us": [0]}
         return await self._list(DocumentQuery(among, {"starts_us": (None, micros(before) + 1)}, "starts_us", limit=limit))
 
     async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:

@@ -17,7 +17,7 @@ from appointment_svc.domain.refusals import (
     ServiceInactive,
     TooManyActive,
 )
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.routes.dependencies import Filter, UseActions, UseBooking, UseQueries
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
@@ -54,7 +54,7 @@ async def book_appointment(
 ) -> Appointment:
     """201 when the time is granted. 202 with status `pending` when the calendar did not answer in time; it is completed within a minute."""
     appointment = await booking.book(body, caller, operation.id)
-    response.status_code = 202 if appointment.status is Status.PENDING else 201
+    response.status_code = 202 if appointment.status is AppointmentStatus.PENDING else 201
     return with_location(response, appointment, f"/appointments/{appointment.id}")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.ports import AppointmentFilter, Sort
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
@@ -20,7 +20,7 @@ from shared.kit.use_cases import use_case
 
 
 def _filter(
-    status: Annotated[list[Status] | None, Query(max_length=20)] = None,
+    status: Annotated[list[AppointmentStatus] | None, Query(max_length=20)] = None,
     doctor_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
     patient_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
     service_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,

@@ -14,8 +14,8 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import DoctorInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from appointment_svc.domain.transitions import Status
-from appointment_svc.ports import Doctors, RowChanged, Store
+from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.ports import AppointmentStore, DoctorLookup, RowChanged
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
@@ -46,9 +46,9 @@ class ActionContext:
 class AppointmentActions:
     """Each action raises NoSuchAppointment, Stale, IllegalMove, or Unavailable when the calendar does not answer."""
 
-    store: Store
+    store: AppointmentStore
     synchronizer: CalendarSynchronizer
-    doctors: Doctors
+    doctors: DoctorLookup
     now: Clock
 
     async def reschedule(
@@ -103,7 +103,7 @@ class AppointmentActions:
         *,
         starts_at: datetime | None,
         doctor_id: UUID | None,
-        status: Status | None,
+        status: AppointmentStatus | None,
         reason: str,
     ) -> Appointment:
         """Change an appointment for an admin: move it, then set its status. An illegal status aborts both."""

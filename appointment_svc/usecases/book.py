@@ -10,7 +10,7 @@ from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.booking import BookingParties, BookingRequest
 from appointment_svc.domain.recording import Change
-from appointment_svc.ports import Doctors, Patients, Store
+from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, DoctorRules
 from shared.contracts.identity import Caller
@@ -24,10 +24,10 @@ from shared.kit.retry import retry_on_abort
 class Booking:
     """`max_active` is the number of active appointments that one patient may have ahead."""
 
-    store: Store
+    store: AppointmentStore
     synchronizer: CalendarSynchronizer
-    doctors: Doctors
-    patients: Patients
+    doctors: DoctorLookup
+    patients: PatientLookup
     now: Clock
     max_active: int
 

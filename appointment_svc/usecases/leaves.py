@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from appointment_svc.ports import RowChanged, Store
+from appointment_svc.ports import AppointmentStore, RowChanged
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor
@@ -23,7 +23,7 @@ class LeaveFollower:
     Events come late, twice and in any order, so their content is not applied.
     """
 
-    store: Store
+    store: AppointmentStore
     synchronizer: CalendarSynchronizer
 
     async def follow_leave(self, event: LeaveTaken) -> None:

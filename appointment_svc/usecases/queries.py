@@ -7,7 +7,7 @@ from uuid import UUID
 
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.ports import AppointmentFilter, Store
+from appointment_svc.ports import AppointmentFilter, AppointmentStore
 from shared.contracts.identity import Caller
 from shared.kit.retry import retry_on_abort
 
@@ -16,7 +16,7 @@ from shared.kit.retry import retry_on_abort
 class AppointmentQueries:
     """What a caller may read. A caller of None is a service that has checked its own caller and may read everything."""
 
-    store: Store
+    store: AppointmentStore
 
     @retry_on_abort
     async def list_matching(

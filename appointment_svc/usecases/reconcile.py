@@ -11,7 +11,7 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
-from appointment_svc.ports import Calendar, RowChanged, Store
+from appointment_svc.ports import AppointmentStore, Calendar, RowChanged
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.identity import Service, system_caller
@@ -29,7 +29,7 @@ SYSTEM_ACTOR = Actor.of(system_caller(Service.APPOINTMENT))
 class Reconciliation:
     """An appointment that has an intent, or changed within `retry_after`, is left to the request that is working on it."""
 
-    store: Store
+    store: AppointmentStore
     calendar: Calendar
     synchronizer: CalendarSynchronizer
     now: Clock

@@ -21,8 +21,8 @@ from appointment_svc.domain.sync_decisions import (
     next_action,
     reservation_request,
 )
-from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, Step, apply_action, has_unused_grant
-from appointment_svc.ports import Calendar, Doctors, RowChanged, Store
+from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, SyncStep, apply_action, has_unused_grant
+from appointment_svc.ports import AppointmentStore, Calendar, DoctorLookup, RowChanged
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.clock import Clock
@@ -34,9 +34,9 @@ from shared.kit.logs import log_event
 class CalendarSynchronizer:
     """Asks the calendar and saves what the decision table of `domain/sync_decisions.py` says."""
 
-    store: Store
+    store: AppointmentStore
     calendar: Calendar
-    doctors: Doctors
+    doctors: DoctorLookup
     now: Clock
 
     async def complete_pending(self, appointment: Appointment) -> Appointment:
@@ -48,7 +48,7 @@ class CalendarSynchronizer:
         while appointment.sync.intent is not None:
             intent = appointment.sync.intent
             answer = await self._carry_out(appointment, intent)
-            step = Step(appointment, answer, intent.change(self.now(), event_id=new_id()))
+            step = SyncStep(appointment, answer, intent.change(self.now(), event_id=new_id()))
             outcome = await self._outcome(next_action(appointment, answer), step)
             try:
                 appointment = await self.store.save(outcome)
@@ -80,7 +80,7 @@ class CalendarSynchronizer:
         answer = answer_to_comparison(appointment, reservation, after_leave=after_leave)
         action = next_action(appointment, answer)
         change = Change(actor, self.now(), operation_id=derive_id(appointment.id, answer.revision, "leave"), event_id=new_id())
-        outcome = await self._outcome(action, Step(appointment, answer, change))
+        outcome = await self._outcome(action, SyncStep(appointment, answer, change))
         if outcome == appointment:
             return appointment
         completed = await self.complete_after_change(await self.store.save(outcome))
@@ -97,7 +97,7 @@ class CalendarSynchronizer:
         except (Conflict, Invalid) as refusal:
             return answer_to_request(intent, refusal)
 
-    async def _outcome(self, action: SyncAction, step: Step) -> Appointment:
+    async def _outcome(self, action: SyncAction, step: SyncStep) -> Appointment:
         doctor = None
         if action in NEEDS_DOCTOR and step.answer.reservation is not None:
             intent = step.appointment.sync.intent

@@ -16,7 +16,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.migrations import migrate
 from appointment_svc.ports import AppointmentFilter, RowChanged
 from appointment_svc.repository.documents import Documents
@@ -175,7 +175,7 @@ async def test_a_save_writes_appointment_history_entry_and_event_together(backen
     assert saved == await backend.store.find(appointment.id)
     assert (saved.row_version, saved.status, saved.unsaved_change, len(saved.history), backend.wake_count) == (
         2,
-        Status.CANCELLED,
+        AppointmentStatus.CANCELLED,
         None,
         1,
         1,
@@ -194,7 +194,7 @@ async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_
 
 
 async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(backend: Backend) -> None:
-    appointment = an_appointment(Status.PENDING)
+    appointment = an_appointment(AppointmentStatus.PENDING)
     await backend.add(appointment)
     taken = SlotTaken("taken", alternatives=[{"doctor_id": str(DOCTOR)}])
     refused = await backend.store.save(after_reply(appointment, taken))
@@ -208,7 +208,7 @@ async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(backend
 
 async def test_a_history_entry_is_written_once_however_often_its_appointment_is_saved(backend: Backend) -> None:
     """A refused booking may release a reservation: neither of the two writes adds the entry again."""
-    appointment = an_appointment(Status.PENDING)
+    appointment = an_appointment(AppointmentStatus.PENDING)
     await backend.add(appointment)
     elsewhere = Reservation(
         appointment_id=appointment.id, service_id=appointment.service.id,
@@ -219,7 +219,7 @@ async def test_a_history_entry_is_written_once_however_often_its_appointment_is_
     await backend.store.save(after_release(refused))
     found = await backend.store.find(appointment.id)
     assert found is not None
-    assert ([entry.action for entry in found.history], found.status, found.sync.intent) == (["refused"], Status.REFUSED, None)
+    assert ([entry.action for entry in found.history], found.status, found.sync.intent) == (["refused"], AppointmentStatus.REFUSED, None)
 
 
 async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chosen(backend: Backend) -> None:
@@ -246,7 +246,7 @@ async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chose
 
 
 async def test_an_intent_that_was_stored_before_holds_existed_is_read(backend: Backend) -> None:
-    appointment = an_appointment(Status.PENDING)
+    appointment = an_appointment(AppointmentStatus.PENDING)
     await backend.add(appointment)
     intent = {name: value for name, value in (await stored_document(backend, appointment))["intent"].items() if name != "hold_id"}
     assert await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, None)
@@ -263,7 +263,7 @@ async def test_only_the_row_version_that_was_read_can_be_saved(backend: Backend)
         await backend.store.save(cancelled(an_appointment()))
     found = await backend.store.find(appointment.id)
     assert found is not None
-    assert (found.reason, found.status, found.history) == ("first", Status.BOOKED, ())
+    assert (found.reason, found.status, found.history) == ("first", AppointmentStatus.BOOKED, ())
     assert (await stored_document(backend, appointment))["pending_events"] == []
 
 
@@ -334,13 +334,13 @@ async def test_a_hostile_cursor_is_refused(backend: Backend, after: tuple[str, .
 
 async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(backend: Backend) -> None:
     booked = an_appointment()
-    missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
-    refused = an_appointment(Status.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
+    missed = an_appointment(AppointmentStatus.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
+    refused = an_appointment(AppointmentStatus.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
     await backend.add(booked, missed, refused)
     for wanted, expected in {
         AppointmentFilter(): [booked, missed],
-        AppointmentFilter(statuses=(Status.REFUSED,)): [refused],
-        AppointmentFilter(statuses=(Status.REFUSED, Status.MISSED)): [refused, missed],
+        AppointmentFilter(statuses=(AppointmentStatus.REFUSED,)): [refused],
+        AppointmentFilter(statuses=(AppointmentStatus.REFUSED, AppointmentStatus.MISSED)): [refused, missed],
         AppointmentFilter(doctor_ids=(COLLEAGUE,)): [missed],
         AppointmentFilter(doctor_ids=(COLLEAGUE, DOCTOR)): [booked, missed],
         AppointmentFilter(service_ids=(UUID(int=9),)): [],
@@ -359,8 +359,8 @@ async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(ba
 
 
 async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> None:
-    pending = an_appointment(Status.PENDING)
-    requested = an_appointment(Status.REQUESTED)
+    pending = an_appointment(AppointmentStatus.PENDING)
+    requested = an_appointment(AppointmentStatus.REQUESTED)
     over = an_appointment(starts_at=NINE - 10 * HOUR)
     await backend.add(pending, requested, over)
     store = backend.store

@@ -13,8 +13,8 @@ from appointment_svc.domain.calendar_sync import CalendarSync
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.sync_decisions import AnswerKind, CalendarAnswer, answer_to_request, next_action, reservation_request
-from appointment_svc.domain.sync_outcomes import Step, apply_action
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.sync_outcomes import SyncStep, apply_action
+from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.schemas import BookAppointment
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
@@ -78,14 +78,14 @@ def after_reply(appointment: Appointment, reply: Reservation | Refusal, doctor: 
     """The appointment after the calendar's reply to its intent."""
     assert appointment.sync.intent is not None
     answer = answer_to_request(appointment.sync.intent, reply)
-    step = Step(appointment, answer, appointment.sync.intent.change(NOON, event_id=new_id()), doctor or appointment.sync.intent.doctor)
+    step = SyncStep(appointment, answer, appointment.sync.intent.change(NOON, event_id=new_id()), doctor or appointment.sync.intent.doctor)
     return apply_action(next_action(appointment, answer), step)
 
 
 def after_release(appointment: Appointment) -> Appointment:
     """The appointment after the calendar has confirmed its release."""
     answer = CalendarAnswer(AnswerKind.RELEASE_CONFIRMED)
-    return apply_action(next_action(appointment, answer), Step(appointment, answer, a_change()))
+    return apply_action(next_action(appointment, answer), SyncStep(appointment, answer, a_change()))
 
 
 def pending_with_any_doctor(**changes: Any) -> Appointment:
@@ -113,7 +113,9 @@ def a_leave(*outcomes: LeaveOutcome) -> LeaveTaken:
     return LeaveTaken(id=new_id(), leave_id=new_id(), doctor_id=DOCTOR, displaced=list(outcomes), actor=actor, **times)
 
 
-def an_appointment(status: Status = Status.BOOKED, *, service: dict[str, Any] | None = None, **changes: Any) -> Appointment:
+def an_appointment(
+    status: AppointmentStatus = AppointmentStatus.BOOKED, *, service: dict[str, Any] | None = None, **changes: Any
+) -> Appointment:
     """An appointment that reached its status long ago and has no intent; a pending one has its booking intent.
 
     `revision` and `intent` set those fields of its calendar sync.
@@ -122,7 +124,7 @@ def an_appointment(status: Status = Status.BOOKED, *, service: dict[str, Any] | 
     appointment_id = changes.pop("id", None) or new_id()
     change = a_change(Actor.of(ANNA), operation_id=appointment_id)
     appointment = Appointment.requested(appointment_id, booking_parties(**service or {}), request, change)
-    if status is not Status.PENDING:
+    if status is not AppointmentStatus.PENDING:
         appointment = replace(appointment, status=status, sync=CalendarSync(revision=changes.pop("revision", 1)), version=2)
     return replace(appointment, **changes)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
-from appointment_svc.domain.transitions import ACTIVE, Status
+from appointment_svc.domain.transitions import ACTIVE, AppointmentStatus
 from appointment_svc.ports import AppointmentFilter, RowChanged
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
@@ -113,7 +113,7 @@ class InMemoryStore:
         return [saved for saved in self.appointments.values() if saved.sync.intent and saved.sync.intent.since <= before][:limit]
 
     async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
-        requested = [saved for saved in self.appointments.values() if saved.status is Status.REQUESTED and not saved.sync.intent]
+        requested = [saved for saved in self.appointments.values() if saved.status is AppointmentStatus.REQUESTED and not saved.sync.intent]
         return [saved for saved in requested if saved.starts_at <= before][:limit]
 
     async def count_active(self, patient_id: UUID, now: datetime) -> int:

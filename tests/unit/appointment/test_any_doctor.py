@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, ServiceInactive, TooManyActive
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import NotFound, Refusal, Unavailable
 from shared.contracts.relayed_refusals import HoldMismatch
@@ -40,7 +40,7 @@ async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_de
     assert [request.doctor_id for request in clinic.calendar.requests] == [None]
     assert appointment.doctor is not None
     assert (appointment.status, appointment.doctor.id, appointment.doctor.full_name, appointment.time_zone) == (
-        Status.BOOKED,
+        AppointmentStatus.BOOKED,
         DOCTOR,
         "Ada Weiss",
         "Europe/Berlin",
@@ -75,13 +75,18 @@ async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_th
             await clinic.booking.book(request, DESK, key)
         assert refusal.value.code == "slot_taken"
     refused = clinic.store.appointments[key]
-    assert (refused.status, refused.doctor, refused.time_zone, refused.local_start) == (Status.REFUSED, None, "UTC", "2026-03-09T08:00")
+    assert (refused.status, refused.doctor, refused.time_zone, refused.local_start) == (
+        AppointmentStatus.REFUSED,
+        None,
+        "UTC",
+        "2026-03-09T08:00",
+    )
     assert clinic.topics == ["booked", "booked"]
 
 
 async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_published() -> None:
     clinic = Clinic()
-    appointment = clinic.add(with_sync(pending_with_any_doctor(status=Status.REFUSED), intent=None))
+    appointment = clinic.add(with_sync(pending_with_any_doctor(status=AppointmentStatus.REFUSED), intent=None))
     amended = await clinic.actions.amend(clinic.context(ANNA, appointment), {"reason": "knee"})
     assert (amended.reason, [entry.action for entry in amended.history], clinic.topics) == ("knee", ["amended"], [])
 
@@ -89,7 +94,7 @@ async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_p
 @pytest.mark.parametrize("doctor", [a_doctor(accepting_patients=False), a_doctor(active=False)])
 async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: object) -> None:
     clinic = Clinic(doctors={DOCTOR: doctor})  # type: ignore[dict-item]
-    assert (await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())).status is Status.BOOKED
+    assert (await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())).status is AppointmentStatus.BOOKED
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ async def test_without_the_chosen_doctors_details_the_booking_stays_pending_unti
     )
     appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     assert (appointment.status, appointment.doctor, appointment.time_zone, appointment.local_start) == (
-        Status.PENDING,
+        AppointmentStatus.PENDING,
         None,
         "UTC",
         "2026-03-09T08:00",
@@ -126,14 +131,19 @@ async def test_without_the_chosen_doctors_details_the_booking_stays_pending_unti
     clinic.calendar.doctors = (COLLEAGUE, DOCTOR)
     await clinic.restart()
     completed = clinic.store.appointments[appointment.id]
-    assert (completed.status, completed.doctor_id, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, DOCTOR, ["booked"], [])
+    assert (completed.status, completed.doctor_id, clinic.topics, clinic.inconsistencies()) == (
+        AppointmentStatus.BOOKED,
+        DOCTOR,
+        ["booked"],
+        [],
+    )
 
 
 async def test_the_details_of_a_named_doctor_are_read_once() -> None:
     clinic = Clinic()
-    appointment = clinic.add(an_appointment(Status.PENDING))
+    appointment = clinic.add(an_appointment(AppointmentStatus.PENDING))
     clinic.doctor_service_down = True
-    assert (await clinic.synchronizer.complete_pending(appointment)).status is Status.BOOKED
+    assert (await clinic.synchronizer.complete_pending(appointment)).status is AppointmentStatus.BOOKED
 
 
 async def test_a_pending_booking_with_any_doctor_is_completed_before_it_is_moved() -> None:
@@ -156,7 +166,7 @@ async def test_a_hold_is_sent_with_the_booking_also_by_the_job() -> None:
     clinic = Clinic()
     clinic.calendar.failure = Unavailable()
     appointment = await clinic.booking.book(a_booking_request(hold_id=HOLD), ANNA, new_id())
-    assert appointment.status is Status.PENDING
+    assert appointment.status is AppointmentStatus.PENDING
     await clinic.restart()
     assert [request.hold_id for request in clinic.calendar.requests] == [HOLD]
     await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN)
@@ -171,4 +181,4 @@ async def test_a_refused_hold_is_refused_again() -> None:
         with pytest.raises(Refusal) as refusal:
             await clinic.booking.book(a_booking_request(hold_id=HOLD), ANNA, key)
         assert refusal.value.code == "hold_mismatch"
-    assert clinic.store.appointments[key].status is Status.REFUSED
+    assert clinic.store.appointments[key].status is AppointmentStatus.REFUSED

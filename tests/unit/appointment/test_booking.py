@@ -17,7 +17,7 @@ from appointment_svc.domain.refusals import (
     ServiceInactive,
     TooManyActive,
 )
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import NotFound, Refusal
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -76,9 +76,9 @@ async def test_without_a_named_doctor_the_doctor_version_is_zero() -> None:
 async def test_a_service_that_needs_approval_is_requested_and_its_time_reserved() -> None:
     clinic = Clinic(service=a_service(requires_approval=True))
     appointment = await clinic.booking.book(a_booking_request(), ANNA, new_id())
-    assert (appointment.status, clinic.topics, clinic.inconsistencies()) == (Status.REQUESTED, ["requested"], [])
+    assert (appointment.status, clinic.topics, clinic.inconsistencies()) == (AppointmentStatus.REQUESTED, ["requested"], [])
     approved = await clinic.actions.approve(clinic.context(DR_WEISS, appointment))
-    assert (approved.status, clinic.topics[-1], clinic.inconsistencies()) == (Status.BOOKED, "booked", [])
+    assert (approved.status, clinic.topics[-1], clinic.inconsistencies()) == (AppointmentStatus.BOOKED, "booked", [])
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,16 @@ async def test_a_patient_cannot_book_for_another_patient() -> None:
 async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
     clinic = Clinic(max_active=2)
     first, second = [clinic.add(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
-    clinic.add(an_appointment(Status.CANCELLED))
+    clinic.add(an_appointment(AppointmentStatus.CANCELLED))
     clinic.add(an_appointment(starts_at=NINE - timedelta(days=30)))
     with pytest.raises(TooManyActive) as refusal:
         await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert refusal.value.facts == {"limit": 2}
-    assert (await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())).status is Status.BOOKED
+    assert (await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())).status is AppointmentStatus.BOOKED
     await clinic.actions.cancel(clinic.context(ANNA, second), None)
-    assert (await clinic.booking.book(a_booking_request(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())).status is Status.BOOKED
+    assert (
+        await clinic.booking.book(a_booking_request(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())
+    ).status is AppointmentStatus.BOOKED
     assert first.id in clinic.calendar.reservations
 
 
@@ -157,7 +159,7 @@ async def test_an_amendment_keeps_the_status_and_publishes_only_real_changes() -
     clinic = Clinic()
     appointment = clinic.add(an_appointment(reason="knee"))
     amended = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=2), {"reason": None, "intake": {"a": "b"}})
-    assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, Status.BOOKED, 3)
+    assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, AppointmentStatus.BOOKED, 3)
     again = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=3), {"reason": None})
     assert (again.version, clinic.topics) == (3, ["amended"])
 

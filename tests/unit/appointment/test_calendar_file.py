@@ -10,7 +10,7 @@ from icalendar import Calendar
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendars import as_calendar
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from tests.unit.appointment.builders import HALF, NINE, a_change, a_doctor_snapshot, an_appointment, pending_with_any_doctor
 
 
@@ -44,9 +44,14 @@ def test_the_calendar_file_contains_nothing_about_health() -> None:
 
 @pytest.mark.parametrize(
     ("status", "calendar_status"),
-    [(Status.BOOKED, "CONFIRMED"), (Status.REQUESTED, "TENTATIVE"), (Status.CANCELLED, "CANCELLED"), (Status.DECLINED, "CANCELLED")],
+    [
+        (AppointmentStatus.BOOKED, "CONFIRMED"),
+        (AppointmentStatus.REQUESTED, "TENTATIVE"),
+        (AppointmentStatus.CANCELLED, "CANCELLED"),
+        (AppointmentStatus.DECLINED, "CANCELLED"),
+    ],
 )
-def test_the_status_of_the_calendar_event_follows_the_appointment(status: Status, calendar_status: str) -> None:
+def test_the_status_of_the_calendar_event_follows_the_appointment(status: AppointmentStatus, calendar_status: str) -> None:
     assert event_of(an_appointment(status))["STATUS"] == calendar_status
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.refusals import IllegalMove
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.refusals import Refusal, Stale
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ADMIN, ANNA, DESK, NINE, TEN, a_booking_request, a_change, an_appointment, with_sync
@@ -26,7 +26,7 @@ async def test_a_move_is_refused_when_a_cancellation_was_saved_first() -> None:
         await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN)
     clinic.store.events.clear()
     await clinic.restart()
-    assert (clinic.store.appointments[appointment.id].status, clinic.inconsistencies()) == (Status.CANCELLED, [])
+    assert (clinic.store.appointments[appointment.id].status, clinic.inconsistencies()) == (AppointmentStatus.CANCELLED, [])
 
 
 async def test_a_cancellation_completes_a_pending_move_first() -> None:
@@ -35,7 +35,7 @@ async def test_a_cancellation_completes_a_pending_move_first() -> None:
     clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
     cancelled = await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
     assert (cancelled.status, cancelled.starts_at, clinic.topics, clinic.inconsistencies()) == (
-        Status.CANCELLED,
+        AppointmentStatus.CANCELLED,
         TEN,
         ["rescheduled", "cancelled"],
         [],
@@ -64,9 +64,9 @@ async def test_request_and_job_may_complete_the_same_intent_at_once() -> None:
         clinic = Clinic()
         if taken:
             clinic.add(an_appointment(patient=replace(an_appointment().patient, id=new_id())))
-        pending = clinic.add(an_appointment(Status.PENDING))
+        pending = clinic.add(an_appointment(AppointmentStatus.PENDING))
         results = await asyncio.gather(clinic.synchronizer.complete_pending(pending), clinic.synchronizer.complete_pending(pending))
-        assert {appointment.status for appointment in results} == {Status.REFUSED if taken else Status.BOOKED}
+        assert {appointment.status for appointment in results} == {AppointmentStatus.REFUSED if taken else AppointmentStatus.BOOKED}
         assert (clinic.topics, clinic.inconsistencies()) == ([] if taken else ["booked"], [])
 
 
@@ -86,12 +86,12 @@ async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
 async def test_a_booking_that_another_process_confirmed_is_not_refused() -> None:
     """The calendar may refuse the second of two equal requests when the slot has changed in between; what was granted stays granted."""
     clinic = Clinic()
-    pending = clinic.add(an_appointment(Status.PENDING))
+    pending = clinic.add(an_appointment(AppointmentStatus.PENDING))
     rival = clinic.add(an_appointment(patient=replace(pending.patient, id=new_id())))
     assert pending.sync.intent is not None
-    granted = with_sync(replace(pending, status=Status.BOOKED, version=2), intent=None, revision=1)
+    granted = with_sync(replace(pending, status=AppointmentStatus.BOOKED, version=2), intent=None, revision=1)
     clinic.store.saved_meanwhile = [granted]
-    assert (await clinic.booking.book(a_booking_request(), ANNA, pending.id)).status is Status.BOOKED
+    assert (await clinic.booking.book(a_booking_request(), ANNA, pending.id)).status is AppointmentStatus.BOOKED
     assert rival.id in clinic.calendar.reservations
 
 
@@ -123,11 +123,20 @@ async def test_a_move_to_the_same_time_changes_nothing() -> None:
 
 async def test_an_admin_moves_and_sets_the_status_in_one_edit() -> None:
     clinic = Clinic()
-    appointment = clinic.add(an_appointment(Status.REQUESTED))
+    appointment = clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     edited = await clinic.actions.edit(
-        clinic.context(ADMIN, appointment, expected_version=2), starts_at=TEN, doctor_id=None, status=Status.BOOKED, reason="phone call"
+        clinic.context(ADMIN, appointment, expected_version=2),
+        starts_at=TEN,
+        doctor_id=None,
+        status=AppointmentStatus.BOOKED,
+        reason="phone call",
     )
-    assert (edited.status, edited.starts_at, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, TEN, ["rescheduled", "booked"], [])
+    assert (edited.status, edited.starts_at, clinic.topics, clinic.inconsistencies()) == (
+        AppointmentStatus.BOOKED,
+        TEN,
+        ["rescheduled", "booked"],
+        [],
+    )
     assert [entry.note for entry in edited.history] == ["phone call"] * 2
 
 
@@ -136,7 +145,7 @@ async def test_an_illegal_status_also_aborts_the_move() -> None:
     appointment = clinic.add(an_appointment())
     with pytest.raises(IllegalMove):
         await clinic.actions.edit(
-            clinic.context(ADMIN, appointment), starts_at=TEN, doctor_id=None, status=Status.COMPLETED, reason="because"
+            clinic.context(ADMIN, appointment), starts_at=TEN, doctor_id=None, status=AppointmentStatus.COMPLETED, reason="because"
         )
     assert (clinic.store.appointments[appointment.id], clinic.topics) == (appointment, [])
 
@@ -146,5 +155,9 @@ async def test_a_stale_edit_is_refused_even_when_nothing_would_change() -> None:
     appointment = clinic.add(an_appointment())
     with pytest.raises(Stale):
         await clinic.actions.edit(
-            clinic.context(ADMIN, appointment, expected_version=1), starts_at=None, doctor_id=None, status=Status.BOOKED, reason="because"
+            clinic.context(ADMIN, appointment, expected_version=1),
+            starts_at=None,
+            doctor_id=None,
+            status=AppointmentStatus.BOOKED,
+            reason="because",
         )

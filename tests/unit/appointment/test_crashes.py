@@ -10,7 +10,7 @@ import pytest
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.snapshots import PatientSnapshot
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Refusal, Unavailable
@@ -52,27 +52,27 @@ async def restore(clinic: Clinic) -> Appointment:
     return await clinic.actions.restore(repeated_context(DESK))
 
 
-CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
+CASES: dict[str, tuple[Action, AppointmentStatus | None, list[str]]] = {
     "book": (book, None, ["booked"]),
     "book with any doctor": (book_any_doctor, None, ["booked"]),
-    "reschedule": (reschedule, Status.BOOKED, ["rescheduled"]),
-    "reassign": (reassign, Status.BOOKED, ["rescheduled"]),
-    "cancel": (cancel, Status.BOOKED, ["cancelled"]),
-    "restore": (restore, Status.CANCELLED, ["booked"]),
+    "reschedule": (reschedule, AppointmentStatus.BOOKED, ["rescheduled"]),
+    "reassign": (reassign, AppointmentStatus.BOOKED, ["rescheduled"]),
+    "cancel": (cancel, AppointmentStatus.BOOKED, ["cancelled"]),
+    "restore": (restore, AppointmentStatus.CANCELLED, ["booked"]),
 }
 
 
-def clinic_with(before: Status | None, *, rival: bool = False) -> Clinic:
+def clinic_with(before: AppointmentStatus | None, *, rival: bool = False) -> Clinic:
     clinic = Clinic()
     if before is not None:
         clinic.add(an_appointment(before, id=APPOINTMENT_ID))
     if rival:
-        taken = TEN if before is Status.BOOKED else NINE
+        taken = TEN if before is AppointmentStatus.BOOKED else NINE
         clinic.add(an_appointment(starts_at=taken, patient=PatientSnapshot(STRANGER, "Bo")))
     return clinic
 
 
-async def count_stop_points(action: Action, before: Status | None, *, rival: bool = False) -> int:
+async def count_stop_points(action: Action, before: AppointmentStatus | None, *, rival: bool = False) -> int:
     clinic = clinic_with(before, rival=rival)
     with suppress(Refusal):
         await action(clinic)
@@ -94,7 +94,7 @@ async def test_a_process_that_stops_at_any_point_loses_nothing_and_repeats_nothi
         assert (clinic.inconsistencies(), clinic.topics) == ([], topics if begun else []), point
         again = await action(clinic)
         assert (clinic.inconsistencies(), clinic.topics, again.id) == ([], topics, APPOINTMENT_ID), point
-        assert again.status is (Status.CANCELLED if name == "cancel" else Status.BOOKED)
+        assert again.status is (AppointmentStatus.CANCELLED if name == "cancel" else AppointmentStatus.BOOKED)
 
 
 @pytest.mark.parametrize("name", ["book", "reschedule", "restore"])
@@ -121,22 +121,26 @@ async def test_a_refused_booking_stays_refused_under_its_key_when_the_time_is_fr
     with pytest.raises(Refusal) as refusal:
         await book(clinic)
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": []})
-    assert (await clinic.booking.book(a_booking_request(), ANNA, new_id())).status is Status.BOOKED
+    assert (await clinic.booking.book(a_booking_request(), ANNA, new_id())).status is AppointmentStatus.BOOKED
 
 
 async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the_job_completes_it() -> None:
     clinic = Clinic()
     clinic.calendar.failure = Unavailable()
-    assert (await book(clinic)).status is Status.PENDING
+    assert (await book(clinic)).status is AppointmentStatus.PENDING
     clinic.clock.advance(timedelta(seconds=46))
     assert await clinic.reconciliation.retry_pending() == 0
     await clinic.restart()
-    assert (clinic.store.appointments[APPOINTMENT_ID].status, clinic.topics, clinic.inconsistencies()) == (Status.BOOKED, ["booked"], [])
+    assert (clinic.store.appointments[APPOINTMENT_ID].status, clinic.topics, clinic.inconsistencies()) == (
+        AppointmentStatus.BOOKED,
+        ["booked"],
+        [],
+    )
 
 
 async def test_a_recent_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
-    clinic.add(an_appointment(Status.PENDING, id=APPOINTMENT_ID))
+    clinic.add(an_appointment(AppointmentStatus.PENDING, id=APPOINTMENT_ID))
     clinic.clock.advance(timedelta(seconds=44))
     assert await clinic.reconciliation.retry_pending() == 0
     clinic.clock.advance(timedelta(seconds=1))
@@ -144,7 +148,7 @@ async def test_a_recent_intent_is_left_to_its_request() -> None:
 
 
 async def test_a_move_without_an_answer_raises_unavailable_and_is_completed_later() -> None:
-    clinic = clinic_with(Status.BOOKED)
+    clinic = clinic_with(AppointmentStatus.BOOKED)
     clinic.calendar.failure = Unavailable()
     with pytest.raises(Unavailable):
         await reschedule(clinic)
@@ -154,16 +158,16 @@ async def test_a_move_without_an_answer_raises_unavailable_and_is_completed_late
 
 
 async def test_a_cancellation_does_not_wait_for_the_calendar() -> None:
-    clinic = clinic_with(Status.BOOKED)
+    clinic = clinic_with(AppointmentStatus.BOOKED)
     clinic.calendar.failure = Unavailable()
-    assert (await cancel(clinic)).status is Status.CANCELLED
+    assert (await cancel(clinic)).status is AppointmentStatus.CANCELLED
     assert (await cancel(clinic)).version == 3
     await clinic.restart()
     assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
 async def test_a_failed_release_is_retried_later_and_not_at_once() -> None:
-    clinic = clinic_with(Status.BOOKED)
+    clinic = clinic_with(AppointmentStatus.BOOKED)
     clinic.calendar.failure = Unavailable()
     await cancel(clinic)
     clinic.clock.advance(timedelta(minutes=1))
@@ -174,7 +178,7 @@ async def test_a_failed_release_is_retried_later_and_not_at_once() -> None:
 @pytest.mark.parametrize("later_change", ["cancel", "reschedule"])
 async def test_a_late_copy_of_a_refused_request_does_not_undo_later_changes(later_change: str) -> None:
     """The same PUT may be sent twice: one copy arrives after the other was refused and after more has changed."""
-    clinic = clinic_with(Status.BOOKED, rival=True)
+    clinic = clinic_with(AppointmentStatus.BOOKED, rival=True)
     with pytest.raises(Refusal):
         await reschedule(clinic)
     late_copy = clinic.calendar.requests[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import Actor
 from shared.contracts.relayed_refusals import SlotTaken
 from tests.unit.appointment.builders import ANNA, TEN, a_change, after_reply, an_appointment, request_of
@@ -46,18 +46,18 @@ async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clin
 
 
 async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
-    pending = an_appointment(Status.PENDING)
+    pending = an_appointment(AppointmentStatus.PENDING)
     await clinic.store.insert(pending)
     await clinic.store.save(after_reply(pending, SlotTaken()))
     completed = await clinic.synchronizer.complete_pending(pending)
-    assert (completed.status, clinic.inconsistencies(), clinic.topics) == (Status.REFUSED, [], [])
+    assert (completed.status, clinic.inconsistencies(), clinic.topics) == (AppointmentStatus.REFUSED, [], [])
 
 
 async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
-    appointment = clinic.add(an_appointment(Status.CANCELLED))
+    appointment = clinic.add(an_appointment(AppointmentStatus.CANCELLED))
     pending = await clinic.store.save(appointment.restore(a_change(Actor.of(ANNA))))
     refused = await clinic.store.save(after_reply(pending, SlotTaken()))
     completed = await clinic.synchronizer.complete_pending(pending)
-    assert (completed.status, clinic.inconsistencies()) == (Status.CANCELLED, [])
+    assert (completed.status, clinic.inconsistencies()) == (AppointmentStatus.CANCELLED, [])
     again = await clinic.store.save(refused.restore(a_change(Actor.of(ANNA))))
-    assert ((await clinic.synchronizer.complete_pending(again)).status, clinic.inconsistencies()) == (Status.BOOKED, [])
+    assert ((await clinic.synchronizer.complete_pending(again)).status, clinic.inconsistencies()) == (AppointmentStatus.BOOKED, [])

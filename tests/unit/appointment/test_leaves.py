@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor
 from shared.contracts.refusals import NotFound, Unavailable
@@ -33,7 +33,7 @@ from tests.unit.appointment.builders import (
 )
 from tests.unit.appointment.fakes import Clinic, ProcessStopped
 
-S = Status
+S = AppointmentStatus
 ELEVEN = TEN + timedelta(hours=1)
 ENDED = (S.CANCELLED, S.DECLINED, S.EXPIRED, S.REFUSED)
 BEGUN = (S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED)
@@ -46,7 +46,7 @@ def clinic() -> Clinic:
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
 async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(
-    clinic: Clinic, status: Status
+    clinic: Clinic, status: AppointmentStatus
 ) -> None:
     appointment = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
     event = clinic.take_leave(appointment)
@@ -61,7 +61,9 @@ async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_o
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
-async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(clinic: Clinic, status: Status) -> None:
+async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(
+    clinic: Clinic, status: AppointmentStatus
+) -> None:
     appointment = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
     clinic.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
     leave = clinic.take_leave(appointment, "moved")
@@ -97,7 +99,7 @@ async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: Cl
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("status", BEGUN)
-async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Clinic, action: str, status: Status) -> None:
+async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Clinic, action: str, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     event = clinic.take_leave(appointment, action)
     assert clinic.inconsistencies()
@@ -169,7 +171,7 @@ async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
 
 
 @pytest.mark.parametrize("status", ENDED)
-async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: Status) -> None:
+async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: AppointmentStatus) -> None:
     appointment = an_appointment(status)
     clinic.reserve_for(clinic.add(appointment))
     event = clinic.take_leave(appointment, "moved")
@@ -186,7 +188,7 @@ async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic:
 
 
 @pytest.mark.parametrize("status", ENDED)
-async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: Status) -> None:
+async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment)))
     assert (clinic.store.appointments[appointment.id], clinic.topics) == (appointment, [])

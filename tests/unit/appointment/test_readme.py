@@ -7,7 +7,7 @@ from pathlib import Path
 
 import appointment_svc
 from appointment_svc.domain.sync_decisions import DECISIONS, AnswerKind, Situation, SyncAction
-from appointment_svc.domain.transitions import RESTORABLE, TRANSITIONS, Status
+from appointment_svc.domain.transitions import RESTORABLE, TRANSITIONS, AppointmentStatus
 
 README = (Path(appointment_svc.__file__).parent / "README.md").read_text(encoding="utf-8")
 
@@ -17,7 +17,7 @@ def test_the_diagram_shows_the_transitions() -> None:
     assert arrows == {(status.value, following.value) for status, allowed in TRANSITIONS.items() for following in allowed}
     restored = set(re.findall(r"^    (\w+) --> booked: restore$", README, re.MULTILINE))
     assert restored == {status.value for status in RESTORABLE}
-    assert re.findall(r"^    \[\*\] --> (\w+)$", README, re.MULTILINE) == [Status.PENDING.value]
+    assert re.findall(r"^    \[\*\] --> (\w+)$", README, re.MULTILINE) == [AppointmentStatus.PENDING.value]
 
 
 def tables() -> list[list[list[str]]]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DESK, HALF, NINE, NOON, STRANGER, TEN, an_appointment, with_sync
@@ -26,25 +26,29 @@ def clinic() -> Clinic:
 
 
 async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> None:
-    appointment = clinic.add(an_appointment(Status.REQUESTED))
+    appointment = clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     clinic.clock.set(NINE - SECOND)
     assert await clinic.reconciliation.expire_requests() == 0
     clinic.clock.set(NINE)
     assert [await clinic.reconciliation.expire_requests(), await clinic.reconciliation.expire_requests()] == [1, 0]
-    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (Status.EXPIRED, ["expired"], [])
+    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (
+        AppointmentStatus.EXPIRED,
+        ["expired"],
+        [],
+    )
     assert clinic.store.appointments[appointment.id].history[-1].actor.role == "system"
 
 
 async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
-    appointment = clinic.add(an_appointment(Status.REQUESTED))
+    appointment = clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     clinic.clock.set(NINE)
-    clinic.store.saved_meanwhile = [replace(appointment, status=Status.BOOKED, version=3)]
+    clinic.store.saved_meanwhile = [replace(appointment, status=AppointmentStatus.BOOKED, version=3)]
     assert await clinic.reconciliation.expire_requests() == 0
-    assert clinic.store.appointments[appointment.id].status is Status.BOOKED
+    assert clinic.store.appointments[appointment.id].status is AppointmentStatus.BOOKED
 
 
 async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
-    clinic.add(an_appointment(Status.REQUESTED))
+    clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     clinic.clock.set(NINE)
     clinic.calendar.failure = Unavailable()
     assert await clinic.reconciliation.expire_requests() == 1
@@ -62,23 +66,23 @@ async def test_where_both_sides_agree_nothing_changes(clinic: Clinic) -> None:
 
 async def test_a_reservation_without_its_appointment_is_released(clinic: Clinic) -> None:
     clinic.reserve_for(an_appointment())
-    cancelled = clinic.add(an_appointment(Status.CANCELLED, starts_at=TEN))
+    cancelled = clinic.add(an_appointment(AppointmentStatus.CANCELLED, starts_at=TEN))
     clinic.reserve_for(cancelled)
     await clinic.reconciliation.reconcile()
     assert clinic.calendar.reservations == {}
 
 
 async def test_the_reservation_of_a_pending_or_just_changed_appointment_is_left_alone(clinic: Clinic) -> None:
-    pending = clinic.add(an_appointment(Status.PENDING))
-    fresh = clinic.add(an_appointment(Status.CANCELLED, starts_at=TEN, updated_at=clinic.clock() - SECOND))
+    pending = clinic.add(an_appointment(AppointmentStatus.PENDING))
+    fresh = clinic.add(an_appointment(AppointmentStatus.CANCELLED, starts_at=TEN, updated_at=clinic.clock() - SECOND))
     clinic.reserve_for(pending)
     clinic.reserve_for(fresh)
     await clinic.reconciliation.reconcile()
     assert set(clinic.calendar.reservations) == {pending.id, fresh.id}
 
 
-@pytest.mark.parametrize("status", [Status.BOOKED, Status.REQUESTED])
-async def test_an_appointment_without_its_reservation_reserves_its_time_again(clinic: Clinic, status: Status) -> None:
+@pytest.mark.parametrize("status", [AppointmentStatus.BOOKED, AppointmentStatus.REQUESTED])
+async def test_an_appointment_without_its_reservation_reserves_its_time_again(clinic: Clinic, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
     await clinic.reconciliation.reconcile()
@@ -91,7 +95,7 @@ async def test_an_appointment_whose_reservation_was_released_is_cancelled(clinic
     appointment = clinic.add(an_appointment())
     await clinic.calendar.release(appointment.id, appointment.sync.revision)
     await clinic.reconciliation.reconcile()
-    assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], Status.CANCELLED)
+    assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], AppointmentStatus.CANCELLED)
 
 
 async def test_an_appointment_whose_reservation_is_elsewhere_follows_it(clinic: Clinic) -> None:
@@ -122,7 +126,7 @@ async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() 
             await clinic.reconciliation.reconcile()
         await clinic.restart()
         await clinic.reconciliation.reconcile()
-        assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], Status.BOOKED), point
+        assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], AppointmentStatus.BOOKED), point
 
 
 async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_reservation(clinic: Clinic) -> None:
@@ -134,16 +138,16 @@ async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_re
     await clinic.reconciliation.reconcile()
     assert (clinic.store.appointments[moved.id].slot, clinic.store.appointments[cancelled.id].status) == (
         (NINE, COLLEAGUE),
-        Status.CANCELLED,
+        AppointmentStatus.CANCELLED,
     )
     for event in events:
         await clinic.leaves.follow_leave(event)
     assert (sorted(clinic.topics), clinic.inconsistencies()) == (["cancelled", "rescheduled"], [])
 
 
-@pytest.mark.parametrize(("action", "status"), [("cancelled", Status.CANCELLED), ("moved", Status.BOOKED)])
+@pytest.mark.parametrize(("action", "status"), [("cancelled", AppointmentStatus.CANCELLED), ("moved", AppointmentStatus.BOOKED)])
 async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_arrived(
-    clinic: Clinic, action: str, status: Status
+    clinic: Clinic, action: str, status: AppointmentStatus
 ) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, action)
@@ -156,8 +160,10 @@ async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_
     assert action == "cancelled" or clinic.store.appointments[appointment.id].slot == (TEN, COLLEAGUE)
 
 
-@pytest.mark.parametrize("status", [Status.CHECKED_IN, Status.IN_PROGRESS])
-async def test_a_begun_appointment_without_its_reservation_reserves_its_time_beside_another(clinic: Clinic, status: Status) -> None:
+@pytest.mark.parametrize("status", [AppointmentStatus.CHECKED_IN, AppointmentStatus.IN_PROGRESS])
+async def test_a_begun_appointment_without_its_reservation_reserves_its_time_beside_another(
+    clinic: Clinic, status: AppointmentStatus
+) -> None:
     appointment = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
     rival = clinic.add(an_appointment(patient=replace(appointment.patient, id=new_id())))
@@ -174,7 +180,7 @@ async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: C
     clinic.calendar.reservations.clear()
     rival = clinic.add(an_appointment(patient=replace(appointment.patient, id=new_id())))
     await clinic.reconciliation.reconcile()
-    assert (set(clinic.calendar.reservations), clinic.store.appointments[appointment.id].status) == ({rival.id}, Status.BOOKED)
+    assert (set(clinic.calendar.reservations), clinic.store.appointments[appointment.id].status) == ({rival.id}, AppointmentStatus.BOOKED)
 
 
 async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:

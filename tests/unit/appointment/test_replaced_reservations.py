@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.refusals import Refusal, Unavailable
 from tests.unit.appointment.builders import (
     ANNA,
@@ -29,7 +29,7 @@ from tests.unit.appointment.builders import (
 )
 from tests.unit.appointment.fakes import Clinic
 
-S = Status
+S = AppointmentStatus
 ELEVEN = TEN + timedelta(hours=1)
 
 

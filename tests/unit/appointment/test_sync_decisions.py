@@ -21,8 +21,8 @@ from appointment_svc.domain.sync_decisions import (
     next_action,
     situation,
 )
-from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, OUTCOMES, Step, apply_action
-from appointment_svc.domain.transitions import Status
+from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, OUTCOMES, SyncStep, apply_action
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import Reservation
 from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import ReservationReleased, SlotTaken
@@ -41,7 +41,7 @@ class RowOutcome:
     """What a row writes: the action, and the appointment afterwards. `revision` is that of the appointment, 3 before."""
 
     action: SyncAction
-    status: Status
+    status: AppointmentStatus
     slot: tuple[datetime, UUID] = OWN
     intent: IntentKind | None = None
     refused: bool = False
@@ -50,50 +50,54 @@ class RowOutcome:
 
 
 ROWS = {
-    (S.BOOKING, C.GRANTED): RowOutcome(A.CONFIRM_BOOKING, Status.BOOKED, recorded="booked", revision=1),
+    (S.BOOKING, C.GRANTED): RowOutcome(A.CONFIRM_BOOKING, AppointmentStatus.BOOKED, recorded="booked", revision=1),
     (S.BOOKING, C.REPLACED): RowOutcome(
-        A.REFUSE_BOOKING_AND_RELEASE, Status.REFUSED, intent=RELEASE, refused=True, recorded="refused", revision=9
+        A.REFUSE_BOOKING_AND_RELEASE, AppointmentStatus.REFUSED, intent=RELEASE, refused=True, recorded="refused", revision=9
     ),
     (S.BOOKING, C.RELEASED): RowOutcome(
-        A.REFUSE_BOOKING_AND_RELEASE, Status.REFUSED, intent=RELEASE, refused=True, recorded="refused", revision=1
+        A.REFUSE_BOOKING_AND_RELEASE, AppointmentStatus.REFUSED, intent=RELEASE, refused=True, recorded="refused", revision=1
     ),
-    (S.BOOKING, C.REFUSED): RowOutcome(A.REFUSE_BOOKING, Status.REFUSED, refused=True, recorded="refused", revision=1),
-    (S.MOVING, C.GRANTED): RowOutcome(A.CONFIRM_MOVE, Status.BOOKED, REQUESTED, recorded="rescheduled", revision=4),
-    (S.MOVING, C.REPLACED): RowOutcome(A.REFUSE_CHANGE, Status.BOOKED, refused=True, revision=9),
-    (S.MOVING, C.RELEASED): RowOutcome(A.REFUSE_CHANGE, Status.BOOKED, refused=True, revision=4),
-    (S.MOVING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE_AND_RECLAIM, Status.BOOKED, intent=RECLAIM, refused=True, revision=4),
-    (S.RESTORING, C.GRANTED): RowOutcome(A.CONFIRM_RESTORE, Status.BOOKED, recorded="restored", revision=4),
-    (S.RESTORING, C.REPLACED): RowOutcome(A.REFUSE_CHANGE_AND_RELEASE, Status.CANCELLED, intent=RELEASE, refused=True, revision=9),
-    (S.RESTORING, C.RELEASED): RowOutcome(A.REFUSE_CHANGE_AND_RELEASE, Status.CANCELLED, intent=RELEASE, refused=True, revision=4),
-    (S.RESTORING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, Status.CANCELLED, refused=True, revision=4),
-    (S.RESTORING_MISSED, C.GRANTED): RowOutcome(A.CONFIRM_RESTORE, Status.BOOKED, recorded="restored"),
-    (S.RESTORING_MISSED, C.REPLACED): RowOutcome(A.REFUSE_CHANGE, Status.MISSED, refused=True, revision=9),
-    (S.RESTORING_MISSED, C.RELEASED): RowOutcome(A.REFUSE_CHANGE, Status.MISSED, refused=True),
-    (S.RESTORING_MISSED, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, Status.MISSED, refused=True),
-    (S.RECLAIMING, C.GRANTED): RowOutcome(A.CONFIRM_RECLAIM, Status.BOOKED, revision=4),
-    (S.RECLAIMING, C.REPLACED): RowOutcome(A.DROP_INTENT, Status.BOOKED, revision=9),
-    (S.RECLAIMING, C.RELEASED): RowOutcome(A.DROP_INTENT, Status.BOOKED, revision=4),
-    (S.RECLAIMING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, Status.BOOKED, refused=True, revision=4),
-    (S.RELEASING, C.RELEASE_CONFIRMED): RowOutcome(A.DROP_INTENT, Status.CANCELLED),
-    (S.RELEASING, C.SAME): RowOutcome(A.RELEASE, Status.CANCELLED, intent=RELEASE, revision=9),
-    (S.RELEASING, C.ELSEWHERE): RowOutcome(A.RELEASE, Status.CANCELLED, intent=RELEASE, revision=9),
-    (S.RELEASING, C.RELEASED): RowOutcome(A.NOTHING, Status.CANCELLED, intent=RELEASE),
-    (S.RELEASING, C.BEING_RELEASED): RowOutcome(A.NOTHING, Status.CANCELLED, intent=RELEASE),
-    (S.RELEASING, C.MISSING): RowOutcome(A.NOTHING, Status.CANCELLED, intent=RELEASE),
-    (S.UPCOMING, C.SAME): RowOutcome(A.NOTE_REVISION, Status.BOOKED, revision=9),
-    (S.UPCOMING, C.ELSEWHERE): RowOutcome(A.FOLLOW, Status.BOOKED, FOREIGN, recorded="rescheduled", revision=9),
-    (S.UPCOMING, C.RELEASED): RowOutcome(A.CANCEL, Status.CANCELLED, intent=RELEASE, recorded="cancelled", revision=9),
-    (S.UPCOMING, C.OUTDATED): RowOutcome(A.RECLAIM, Status.BOOKED, intent=RECLAIM),
-    (S.UPCOMING, C.MISSING): RowOutcome(A.RECLAIM, Status.BOOKED, intent=RECLAIM),
-    (S.BEGUN, C.SAME): RowOutcome(A.NOTE_REVISION, Status.CHECKED_IN, revision=9),
-    (S.BEGUN, C.ELSEWHERE): RowOutcome(A.RECLAIM, Status.CHECKED_IN, intent=RECLAIM),
-    (S.BEGUN, C.RELEASED): RowOutcome(A.RECLAIM, Status.CHECKED_IN, intent=RECLAIM),
-    (S.BEGUN, C.OUTDATED): RowOutcome(A.RECLAIM, Status.CHECKED_IN, intent=RECLAIM),
-    (S.BEGUN, C.MISSING): RowOutcome(A.RECLAIM, Status.CHECKED_IN, intent=RECLAIM),
-    (S.ENDED, C.SAME): RowOutcome(A.RELEASE, Status.CANCELLED, intent=RELEASE, revision=9),
-    (S.ENDED, C.ELSEWHERE): RowOutcome(A.RELEASE, Status.CANCELLED, intent=RELEASE, revision=9),
-    (S.ENDED, C.RELEASED): RowOutcome(A.NOTHING, Status.CANCELLED),
-    (S.ENDED, C.MISSING): RowOutcome(A.NOTHING, Status.CANCELLED),
+    (S.BOOKING, C.REFUSED): RowOutcome(A.REFUSE_BOOKING, AppointmentStatus.REFUSED, refused=True, recorded="refused", revision=1),
+    (S.MOVING, C.GRANTED): RowOutcome(A.CONFIRM_MOVE, AppointmentStatus.BOOKED, REQUESTED, recorded="rescheduled", revision=4),
+    (S.MOVING, C.REPLACED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.BOOKED, refused=True, revision=9),
+    (S.MOVING, C.RELEASED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.BOOKED, refused=True, revision=4),
+    (S.MOVING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE_AND_RECLAIM, AppointmentStatus.BOOKED, intent=RECLAIM, refused=True, revision=4),
+    (S.RESTORING, C.GRANTED): RowOutcome(A.CONFIRM_RESTORE, AppointmentStatus.BOOKED, recorded="restored", revision=4),
+    (S.RESTORING, C.REPLACED): RowOutcome(
+        A.REFUSE_CHANGE_AND_RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, refused=True, revision=9
+    ),
+    (S.RESTORING, C.RELEASED): RowOutcome(
+        A.REFUSE_CHANGE_AND_RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, refused=True, revision=4
+    ),
+    (S.RESTORING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.CANCELLED, refused=True, revision=4),
+    (S.RESTORING_MISSED, C.GRANTED): RowOutcome(A.CONFIRM_RESTORE, AppointmentStatus.BOOKED, recorded="restored"),
+    (S.RESTORING_MISSED, C.REPLACED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True, revision=9),
+    (S.RESTORING_MISSED, C.RELEASED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True),
+    (S.RESTORING_MISSED, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True),
+    (S.RECLAIMING, C.GRANTED): RowOutcome(A.CONFIRM_RECLAIM, AppointmentStatus.BOOKED, revision=4),
+    (S.RECLAIMING, C.REPLACED): RowOutcome(A.DROP_INTENT, AppointmentStatus.BOOKED, revision=9),
+    (S.RECLAIMING, C.RELEASED): RowOutcome(A.DROP_INTENT, AppointmentStatus.BOOKED, revision=4),
+    (S.RECLAIMING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.BOOKED, refused=True, revision=4),
+    (S.RELEASING, C.RELEASE_CONFIRMED): RowOutcome(A.DROP_INTENT, AppointmentStatus.CANCELLED),
+    (S.RELEASING, C.SAME): RowOutcome(A.RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, revision=9),
+    (S.RELEASING, C.ELSEWHERE): RowOutcome(A.RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, revision=9),
+    (S.RELEASING, C.RELEASED): RowOutcome(A.NOTHING, AppointmentStatus.CANCELLED, intent=RELEASE),
+    (S.RELEASING, C.BEING_RELEASED): RowOutcome(A.NOTHING, AppointmentStatus.CANCELLED, intent=RELEASE),
+    (S.RELEASING, C.MISSING): RowOutcome(A.NOTHING, AppointmentStatus.CANCELLED, intent=RELEASE),
+    (S.UPCOMING, C.SAME): RowOutcome(A.NOTE_REVISION, AppointmentStatus.BOOKED, revision=9),
+    (S.UPCOMING, C.ELSEWHERE): RowOutcome(A.FOLLOW, AppointmentStatus.BOOKED, FOREIGN, recorded="rescheduled", revision=9),
+    (S.UPCOMING, C.RELEASED): RowOutcome(A.CANCEL, AppointmentStatus.CANCELLED, intent=RELEASE, recorded="cancelled", revision=9),
+    (S.UPCOMING, C.OUTDATED): RowOutcome(A.RECLAIM, AppointmentStatus.BOOKED, intent=RECLAIM),
+    (S.UPCOMING, C.MISSING): RowOutcome(A.RECLAIM, AppointmentStatus.BOOKED, intent=RECLAIM),
+    (S.BEGUN, C.SAME): RowOutcome(A.NOTE_REVISION, AppointmentStatus.CHECKED_IN, revision=9),
+    (S.BEGUN, C.ELSEWHERE): RowOutcome(A.RECLAIM, AppointmentStatus.CHECKED_IN, intent=RECLAIM),
+    (S.BEGUN, C.RELEASED): RowOutcome(A.RECLAIM, AppointmentStatus.CHECKED_IN, intent=RECLAIM),
+    (S.BEGUN, C.OUTDATED): RowOutcome(A.RECLAIM, AppointmentStatus.CHECKED_IN, intent=RECLAIM),
+    (S.BEGUN, C.MISSING): RowOutcome(A.RECLAIM, AppointmentStatus.CHECKED_IN, intent=RECLAIM),
+    (S.ENDED, C.SAME): RowOutcome(A.RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, revision=9),
+    (S.ENDED, C.ELSEWHERE): RowOutcome(A.RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, revision=9),
+    (S.ENDED, C.RELEASED): RowOutcome(A.NOTHING, AppointmentStatus.CANCELLED),
+    (S.ENDED, C.MISSING): RowOutcome(A.NOTHING, AppointmentStatus.CANCELLED),
 }
 
 
@@ -101,15 +105,15 @@ def appointment_in(case: Situation) -> Appointment:
     """An appointment at nine with revision 3 (a new booking has 0), and the intent of the situation."""
     booked = an_appointment(revision=3)
     return {
-        S.BOOKING: an_appointment(Status.PENDING),
+        S.BOOKING: an_appointment(AppointmentStatus.PENDING),
         S.MOVING: booked.reschedule(a_change(), starts_at=TEN),
-        S.RESTORING: an_appointment(Status.CANCELLED, revision=3).restore(a_change()),
-        S.RESTORING_MISSED: an_appointment(Status.MISSED, revision=3).restore(a_change()),
+        S.RESTORING: an_appointment(AppointmentStatus.CANCELLED, revision=3).restore(a_change()),
+        S.RESTORING_MISSED: an_appointment(AppointmentStatus.MISSED, revision=3).restore(a_change()),
         S.RECLAIMING: booked.with_reclaim(a_change()),
-        S.RELEASING: an_appointment(Status.CANCELLED, revision=3).with_release(a_change()),
+        S.RELEASING: an_appointment(AppointmentStatus.CANCELLED, revision=3).with_release(a_change()),
         S.UPCOMING: booked,
-        S.BEGUN: an_appointment(Status.CHECKED_IN, revision=3),
-        S.ENDED: an_appointment(Status.CANCELLED, revision=3),
+        S.BEGUN: an_appointment(AppointmentStatus.CHECKED_IN, revision=3),
+        S.ENDED: an_appointment(AppointmentStatus.CANCELLED, revision=3),
     }[case]
 
 
@@ -165,7 +169,7 @@ def test_every_row_does_what_the_table_says(case: Situation, kind: AnswerKind) -
     action = next_action(appointment, answer)
     change = appointment.sync.intent.change(NOON, event_id=new_id()) if requesting and appointment.sync.intent else a_change()
     doctor = a_doctor_snapshot(id=answer.reservation.doctor_id) if action in NEEDS_DOCTOR and answer.reservation else None
-    after = apply_action(action, Step(appointment, answer, change, doctor))
+    after = apply_action(action, SyncStep(appointment, answer, change, doctor))
     new_entries = after.history[len(appointment.history) :]
     assert (
         RowOutcome(
@@ -217,6 +221,6 @@ def test_every_later_request_has_a_higher_revision_than_the_reservation() -> Non
     for kind in (C.ELSEWHERE, C.RELEASED, C.OUTDATED, C.MISSING):
         appointment = appointment_in(S.BEGUN)
         answer = comparison_with(appointment, kind)
-        reclaiming = apply_action(A.RECLAIM, Step(appointment, answer, a_change()))
+        reclaiming = apply_action(A.RECLAIM, SyncStep(appointment, answer, a_change()))
         assert reclaiming.sync.intent is not None
         assert reclaiming.sync.intent.revision > max(answer.revision, appointment.sync.revision)

@@ -10,14 +10,14 @@ import pytest
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
-from appointment_svc.domain.transitions import TRANSITIONS, Status, allowed_statuses
+from appointment_svc.domain.transitions import TRANSITIONS, AppointmentStatus, allowed_statuses
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ADMIN, ANNA, DESK, DESK_ACTOR, DR_WEISS, NINE, NOON, TEN, a_change, an_appointment
 from tests.unit.appointment.fakes import Clinic
 
-S = Status
+S = AppointmentStatus
 LATER = NINE + timedelta(hours=2)
 BECOMES = {
     S.PENDING: {S.BOOKED, S.REQUESTED, S.REFUSED},
@@ -60,7 +60,7 @@ def test_the_transitions_are_the_agreed_ones() -> None:
 
 
 @pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [status for status in S if status is not S.PENDING])))
-async def test_every_action_from_every_status(action: str, status: Status) -> None:
+async def test_every_action_from_every_status(action: str, status: AppointmentStatus) -> None:
     clinic = Clinic()
     before = clinic.add(an_appointment(status))
     clinic.clock.set(LATER)
@@ -79,7 +79,7 @@ async def test_every_action_from_every_status(action: str, status: Status) -> No
     ("status", "wanted"),
     list(product(S, [status for status in S if status not in (S.PENDING, S.REQUESTED, S.REFUSED, S.EXPIRED)])),
 )
-def test_every_status_from_every_other(status: Status, wanted: Status) -> None:
+def test_every_status_from_every_other(status: AppointmentStatus, wanted: AppointmentStatus) -> None:
     appointment = an_appointment(status)
 
     def step() -> Appointment:
