@@ -101,12 +101,15 @@ class Calendar(Protocol):
 class DoctorLookup(Protocol):
     """Doctors and service types of doctor-service."""
 
-    async def get_doctor(self, doctor_id: UUID) -> DoctorRules: ...
+    async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
+        """Return a doctor; raise NotFound if there is none."""
 
-    async def get_service_type(self, service_id: UUID) -> ServiceTypeRules: ...
+    async def get_service_type(self, service_id: UUID) -> ServiceTypeRules:
+        """Return a service type; raise NotFound if there is none."""
 
 
 class PatientLookup(Protocol):
     """Patients of patient-service."""
 
-    async def get_summary(self, patient_id: UUID) -> PatientSummary: ...
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        """Return the summary of a patient; raise NotFound if there is none."""

@@ -84,10 +84,12 @@ class Appointment:
 
     @property
     def patient_id(self) -> UUID:
+        """The id of the patient."""
         return self.patient.id
 
     @property
     def doctor_id(self) -> UUID | None:
+        """The id of the doctor, None while none is chosen."""
         return self.doctor.id if self.doctor else None
 
     @property
@@ -97,6 +99,7 @@ class Appointment:
 
     @property
     def price(self) -> Money | None:
+        """The price of the service as it was when booked."""
         return self.service.price
 
     @property

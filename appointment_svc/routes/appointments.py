@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.calendars import as_calendar
 from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
@@ -19,6 +18,7 @@ from appointment_svc.domain.refusals import (
 )
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.routes.dependencies import Filter, UseActions, UseBooking, UseQueries
+from appointment_svc.routes.icalendar_file import to_icalendar
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
@@ -84,7 +84,7 @@ async def get_appointment_history(appointment_id: UUID, caller: Account, queries
 
 @router.get("/{appointment_id}/calendar.ics", responses=refusals(NoSuchAppointment), summary="Get the appointment as an iCalendar file")
 async def get_appointment_calendar(appointment_id: UUID, caller: Account, queries: UseQueries) -> Response:
-    return Response(as_calendar(await queries.get(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
+    return Response(to_icalendar(await queries.get(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
 
 
 @router.patch(

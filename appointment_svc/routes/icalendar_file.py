@@ -1,4 +1,4 @@
-"""The appointment as iCalendar (RFC 5545): without names of services, reasons or anything else about health."""
+"""The appointment as an iCalendar file (RFC 5545), without service, reason or anything else about health."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ STATUS = {
     AppointmentStatus.REQUESTED: "TENTATIVE",
     AppointmentStatus.CANCELLED: "CANCELLED",
     AppointmentStatus.DECLINED: "CANCELLED",
-}
-STATUS |= {AppointmentStatus.REFUSED: "CANCELLED", AppointmentStatus.EXPIRED: "CANCELLED"}
+    AppointmentStatus.REFUSED: "CANCELLED",
+    AppointmentStatus.EXPIRED: "CANCELLED",
+}  # all others are "CONFIRMED"
 
 
-def as_calendar(appointment: Appointment) -> bytes:
-    """One event; the UID is the same for life, and the same as in the mails."""
+def to_icalendar(appointment: Appointment) -> bytes:
+    """Return a calendar with one event, times in UTC. Its UID never changes, and is the one of the emails."""
     doctor, event, calendar = appointment.doctor, Event(), Calendar()
     event.add("uid", f"{appointment.id}@careslot")
     event.add("sequence", appointment.sequence)
