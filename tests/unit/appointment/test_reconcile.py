@@ -209,3 +209,35 @@ async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays
         with pytest.raises(Conflict, match="The time slot is already booked"):
             await clinic.actions.reschedule(context, starts_at=TEN)
     assert len(clinic.calendar.requests) == 2
+
+
+async def test_an_appointment_that_cannot_be_corrected_does_not_stop_the_others(clinic: Clinic) -> None:
+    """The first has a reservation with a doctor whose details are not available."""
+    first, second = (
+        clinic.add(an_appointment()),
+        clinic.add(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
+    )
+    clinic.take_leave(first, "moved", starts_at=NINE, ends_at=NINE + HALF)
+    clinic.take_leave(second)
+    clinic.doctor_service_down = True
+    await clinic.reconciliation.reconcile()
+    assert clinic.store.appointments[first.id] == first
+    assert clinic.store.appointments[second.id].status is AppointmentStatus.CANCELLED
+
+
+async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_retry_of_the_others(clinic: Clinic) -> None:
+    broken, pending = (
+        clinic.add(an_appointment(AppointmentStatus.PENDING)),
+        clinic.add(an_appointment(AppointmentStatus.PENDING, starts_at=TEN)),
+    )
+    complete_pending = clinic.synchronizer.complete_pending
+
+    class FailingSynchronizer:
+        async def complete_pending(self, appointment: Appointment) -> Appointment:
+            if appointment.id == broken.id:
+                raise ZeroDivisionError
+            return await complete_pending(appointment)
+
+    reconciliation = replace(clinic.reconciliation, synchronizer=FailingSynchronizer())  # type: ignore[arg-type]
+    assert await reconciliation.retry_pending() == 1
+    assert clinic.store.appointments[pending.id].status is AppointmentStatus.BOOKED
