@@ -38,6 +38,7 @@ bench: .venv/.ready  ## the measurements, as ratios
 	@$(RUN)python -m bench.claims
 	@$(RUN)python -m bench.race
 	@$(RUN)python -m bench.gateway
+	@$(RUN)python -m bench.request
 
 env:  ## write .env with random passwords for compose.yaml
 	@$(PYTHON) deploy/make_env.py

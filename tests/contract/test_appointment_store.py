@@ -108,7 +108,7 @@ async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Backend]:
         await database.client.drop_database(database.name)
 
 
-@pytest.fixture(params=["sqlite", "mongo"])
+@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.needs_servers("MONGO"))])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
     clock = MovableClock(NOON, running=False)
     opened = sqlite(tmp_path, clock) if request.param == "sqlite" else mongo(request.getfixturevalue("mongo_url"), clock)
