@@ -94,7 +94,7 @@ class TokenRefusal(ReadModel):
 class AmendAccount(PatchModel):
     """`PATCH /internal/accounts/{id}`."""
 
-    may_be_absent: ClassVar = frozenset({"expected_version"})
+    nullable_fields: ClassVar = frozenset({"expected_version"})
 
     email: Email | None = None
     full_name: ShortText | None = None

@@ -25,4 +25,4 @@ class Appointments:
         return await self.owner.listed(**filters)
 
     async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Caller, expected: int | None) -> ports.Appointment:
-        return await self.owner.change(appointment_id, changes, Actor.of(by), expected)
+        return await self.owner.change(appointment_id, changes, Actor.from_caller(by), expected)

@@ -47,4 +47,4 @@ class Dismissal:
     async def _cancel(self, appointments: list[Appointment], by: Caller) -> None:
         for appointment in appointments:
             with suppress(Conflict, NotFound):  # it moved on meanwhile
-                await self.appointments.cancel(appointment.id, Actor.of(by))
+                await self.appointments.cancel(appointment.id, Actor.from_caller(by))

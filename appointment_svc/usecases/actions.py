@@ -138,7 +138,7 @@ class AppointmentActions:
         raise Unavailable("This appointment is changed too often at the moment.", retry_after=1)
 
     def _change(self, context: ActionContext, note: str | None) -> Change:
-        return Change(Actor.of(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)
+        return Change(Actor.from_caller(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)
 
     @retry_on_abort
     async def _get_visible(self, context: ActionContext) -> Appointment:

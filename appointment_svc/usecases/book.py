@@ -55,7 +55,7 @@ class Booking:
         )
         parties = BookingParties(service, doctor, patient)
         rules.require_bookable(caller, parties, active_appointments, self.max_active)
-        change = Change(Actor.of(caller), self.now(), operation_id=appointment_id, event_id=new_id())
+        change = Change(Actor.from_caller(caller), self.now(), operation_id=appointment_id, event_id=new_id())
         appointment = Appointment.requested(appointment_id, parties, request, change)
         return appointment if await self.store.insert(appointment) else await self.store.get(appointment_id)
 

@@ -22,7 +22,7 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_transaction
 
 BATCH = 100
-SYSTEM_ACTOR = Actor.of(system_caller(Service.APPOINTMENT))
+SYSTEM_ACTOR = Actor.from_caller(system_caller(Service.APPOINTMENT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Leaves:
                 starts_at=leave.starts_at,
                 ends_at=leave.ends_at,
                 displaced=displaced,
-                actor=Actor.of(by),
+                actor=Actor.from_caller(by),
             )
         )
 

@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from shared.contracts.grains import DAY, GRAIN_MINUTES, GRAIN_SECONDS, HOUR, Span, every_nth, ones, overlap
-from shared.contracts.http import DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DayWindow, DoctorRules, WeeklyWindow
 
 CHUNK = 128 * DAY
 LONGEST_DAYS = 1  # a window starts before 24:00 and is a day long at most: it ends on the next date
@@ -36,7 +36,7 @@ class Window(NamedTuple):
     stop: int
 
     @classmethod
-    def of(cls, rule: WeeklyWindow | WallWindow) -> Self:
+    def of(cls, rule: WeeklyWindow | DayWindow) -> Self:
         start, stop = _wall(rule.start), _wall(rule.end)
         return cls(start, stop if stop > start else stop + DAY)
 

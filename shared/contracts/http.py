@@ -32,7 +32,8 @@ class Actor(ReadModel):
     role: Role
 
     @classmethod
-    def of(cls, caller: Caller) -> Self:
+    def from_caller(cls, caller: Caller) -> Self:
+        """Return the actor that stands for a verified caller."""
         return cls(id=caller.id, role=caller.role)
 
     @property
@@ -81,7 +82,7 @@ class WeeklyWindow(RequestModel):
     valid_to: CalendarDate | None = None
 
 
-class WallWindow(RequestModel):
+class DayWindow(RequestModel):
     """Working time of one date on a wall clock; an end not after the start is on the next day."""
 
     start: WindowStart
@@ -93,7 +94,7 @@ class DateOverride(RequestModel):
 
     id: UUID
     date: CalendarDate
-    windows: list[WallWindow]
+    windows: list[DayWindow]
 
 
 class DoctorRules(ReadModel):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-SERVICE_IDS = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")
+SERVICE_ID_NAMESPACE = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")
 
 
 class Role(StrEnum):
@@ -64,4 +64,4 @@ class Caller:
 
 def system_caller(service: Service) -> Caller:
     """The caller that stands in the history when a service acts on its own."""
-    return Caller(uuid5(SERVICE_IDS, service), Role.SYSTEM, client=service)
+    return Caller(uuid5(SERVICE_ID_NAMESPACE, service), Role.SYSTEM, client=service)

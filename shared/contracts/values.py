@@ -132,12 +132,12 @@ class RequestModel(BaseModel):
 class PatchModel(RequestModel):
     """A PATCH (RFC 7396, one level deep): what is left out stays; null takes away what may be absent."""
 
-    may_be_absent: ClassVar[frozenset[str]] = frozenset()
+    nullable_fields: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator("*", mode="before")
     @classmethod
     def _may_be_absent(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is None and info.field_name not in cls.may_be_absent:
+        if value is None and info.field_name not in cls.nullable_fields:
             raise PydanticCustomError("null_not_allowed", "null takes away what may be absent, and this may not")
         return value
 

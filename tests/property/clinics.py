@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from shared.contracts.http import DateOverride, DoctorRules, ServiceTypeRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, ServiceTypeRules, WeeklyWindow
 from tests.property.oracle import Booked, Kept, Shared
 
 DOCTOR, SERVICE, PATIENT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -36,8 +36,8 @@ ends = st.one_of(clocks, st.just("24:00"))
 minutes = st.integers(0, 6).map(lambda fives: fives * 5)
 
 
-def wall_windows() -> st.SearchStrategy[list[WallWindow]]:
-    return st.lists(st.builds(WallWindow, start=clocks, end=ends), max_size=3)
+def wall_windows() -> st.SearchStrategy[list[DayWindow]]:
+    return st.lists(st.builds(DayWindow, start=clocks, end=ends), max_size=3)
 
 
 @st.composite

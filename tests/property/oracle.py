@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from shared.contracts.http import DoctorRules, ServiceTypeRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DayWindow, DoctorRules, ServiceTypeRules, WeeklyWindow
 
 FIVE = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -128,7 +128,7 @@ class Oracle:
                 if opens <= wall < closes:
                     yield wall, opens
 
-    def _windows_on(self, on: date) -> list[WallWindow] | list[WeeklyWindow]:
+    def _windows_on(self, on: date) -> list[DayWindow] | list[WeeklyWindow]:
         for override in self.doctor.overrides:
             if override.date == on:
                 return override.windows

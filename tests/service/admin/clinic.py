@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 
 
 def problem(status: int, code: str, **facts: Any) -> httpx.Response:
@@ -158,7 +158,7 @@ class Clinic:
 
 
 @asynccontextmanager
-async def administration(folder: Path) -> AsyncIterator[tuple[Running, Clinic]]:
+async def administration(folder: Path) -> AsyncIterator[tuple[RunningService, Clinic]]:
     clinic = Clinic()
-    async with running("admin_svc", folder, clinic) as here:
+    async with run_service("admin_svc", folder, clinic) as here:
         yield here, clinic

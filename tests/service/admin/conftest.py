@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.admin.clinic import Clinic, administration
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[Running, Clinic]]:
+async def both(tmp_path: Path) -> AsyncIterator[tuple[RunningService, Clinic]]:
     async with administration(tmp_path) as pair:
         yield pair
 
 
 @pytest.fixture
-def here(both: tuple[Running, Clinic]) -> Running:
+def here(both: tuple[RunningService, Clinic]) -> RunningService:
     return both[0]
 
 
 @pytest.fixture
-def clinic(both: tuple[Running, Clinic]) -> Clinic:
+def clinic(both: tuple[RunningService, Clinic]) -> Clinic:
     return both[1]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.admin.clinic import Clinic
 from tests.tokens import bearer
 
@@ -18,18 +18,18 @@ ADMIN = bearer(Role.ADMIN, ME)
 DOCTOR = str(uuid4())
 
 
-async def put(here: Running, appointment: dict[str, Any], body: Any, **headers: str) -> httpx.Response:
+async def put(here: RunningService, appointment: dict[str, Any], body: Any, **headers: str) -> httpx.Response:
     return await here.http.put(f"/admin/appointments/{appointment['id']}", json=body, headers=ADMIN | headers)
 
 
-async def test_one_passes_through_whole(here: Running, clinic: Clinic) -> None:
+async def test_one_passes_through_whole(here: RunningService, clinic: Clinic) -> None:
     appointment = clinic.appointment(DOCTOR, "2026-03-09T09:00:00Z", version=5, local_start="2026-03-09T10:00", reason=None)
     answer = await here.http.get(f"/admin/appointments/{appointment['id']}", headers=ADMIN)
     assert (answer.status_code, answer.headers["etag"]) == (200, '"5"')
     assert answer.json() == appointment
 
 
-async def test_all_filters_are_passed_on(here: Running, clinic: Clinic) -> None:
+async def test_all_filters_are_passed_on(here: RunningService, clinic: Clinic) -> None:
     appointment = clinic.appointment(DOCTOR, "2026-03-09T09:00:00Z")
     query = (
         f"status=booked&status=requested&doctor_id={DOCTOR}&doctor_id={ME}&patient_id={appointment['patient_id']}&service_id={ME}"
@@ -55,7 +55,7 @@ async def test_all_filters_are_passed_on(here: Running, clinic: Clinic) -> None:
     )
 
 
-async def test_pages_are_linked(here: Running, clinic: Clinic) -> None:
+async def test_pages_are_linked(here: RunningService, clinic: Clinic) -> None:
     mine = [clinic.appointment(DOCTOR, f"2026-03-09T{hour:02}:00:00Z") for hour in range(8, 13)]
     seen, path = [], "/admin/appointments?limit=2"
     while path:
@@ -65,7 +65,7 @@ async def test_pages_are_linked(here: Running, clinic: Clinic) -> None:
     assert seen == [appointment["id"] for appointment in mine]
 
 
-async def test_what_appointment_service_refuses_is_refused(here: Running) -> None:
+async def test_what_appointment_service_refuses_is_refused(here: RunningService) -> None:
     answer = await here.http.get("/admin/appointments?sort=colour", headers=ADMIN)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/sort")
     nothing = await here.http.get(f"/admin/appointments/{uuid4()}", headers=ADMIN)
@@ -81,13 +81,13 @@ async def test_what_appointment_service_refuses_is_refused(here: Running) -> Non
         ("limit=101", "validation_failed"),
     ],
 )
-async def test_a_strange_filter_is_refused(here: Running, clinic: Clinic, query: str, code: str) -> None:
+async def test_a_strange_filter_is_refused(here: RunningService, clinic: Clinic, query: str, code: str) -> None:
     answer = await here.http.get(f"/admin/appointments?{query}", headers=ADMIN)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert clinic.asked == []
 
 
-async def test_a_change_names_the_admin_and_the_version(here: Running, clinic: Clinic) -> None:
+async def test_a_change_names_the_admin_and_the_version(here: RunningService, clinic: Clinic) -> None:
     appointment = clinic.appointment(DOCTOR, "2026-03-09T09:00:00Z")
     body = {"starts_at": "2026-03-09T12:00:00+01:00", "doctor_id": str(ME), "status": "booked", "reason": "asked by phone"}
     answer = await put(here, appointment, body, **{"If-Match": '"1"'})
@@ -96,7 +96,7 @@ async def test_a_change_names_the_admin_and_the_version(here: Running, clinic: C
     assert clinic.asked[0][2] == body | by | {"starts_at": "2026-03-09T11:00:00Z"}
 
 
-async def test_a_change_needs_if_match_and_the_right_one(here: Running, clinic: Clinic) -> None:
+async def test_a_change_needs_if_match_and_the_right_one(here: RunningService, clinic: Clinic) -> None:
     appointment = clinic.appointment(DOCTOR, "2026-03-09T09:00:00Z")
     body = {"status": "cancelled", "reason": "ill"}
     assert (await put(here, appointment, body)).status_code == 428
@@ -106,7 +106,7 @@ async def test_a_change_needs_if_match_and_the_right_one(here: Running, clinic: 
     assert (await put(here, {"id": str(uuid4())}, body, **{"If-Match": "*"})).status_code == 404
 
 
-async def test_a_taken_time_brings_its_alternatives(here: Running, clinic: Clinic) -> None:
+async def test_a_taken_time_brings_its_alternatives(here: RunningService, clinic: Clinic) -> None:
     appointment = clinic.appointment(DOCTOR, "2026-03-09T08:00:00Z")
     answer = await put(here, appointment, {"starts_at": "2026-03-09T09:00:00Z", "reason": "x"}, **{"If-Match": '"1"'})
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
@@ -124,7 +124,7 @@ async def test_a_taken_time_brings_its_alternatives(here: Running, clinic: Clini
         {"reason": "x", "status": "<b>"},
     ],
 )
-async def test_a_wrong_change_is_refused(here: Running, clinic: Clinic, body: dict[str, Any]) -> None:
+async def test_a_wrong_change_is_refused(here: RunningService, clinic: Clinic, body: dict[str, Any]) -> None:
     appointment = clinic.appointment(DOCTOR, "2026-03-09T09:00:00Z")
     assert (await put(here, appointment, body, **{"If-Match": '"1"'})).status_code == 422
     assert clinic.asked == []

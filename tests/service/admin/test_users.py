@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.admin.clinic import Clinic
 from tests.tokens import bearer, service_bearer
 
@@ -27,19 +27,19 @@ ROUTES = [
 ]
 
 
-async def patch(here: Running, user: dict[str, Any], body: Any, tag: str = '"1"') -> httpx.Response:
+async def patch(here: RunningService, user: dict[str, Any], body: Any, tag: str = '"1"') -> httpx.Response:
     return await here.http.patch(f"/admin/users/{user['id']}", json=body, headers=ADMIN | {"If-Match": tag})
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_only_admins_come_in(here: Running, clinic: Clinic, method: str, path: str) -> None:
+async def test_only_admins_come_in(here: RunningService, clinic: Clinic, method: str, path: str) -> None:
     assert (await here.http.request(method, path)).status_code == 401
     for headers in (*(bearer(role) for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION)), service_bearer("auth-service")):
         assert (await here.http.request(method, path, headers=headers)).status_code == 403
     assert clinic.asked == []
 
 
-async def test_a_user_is_found_with_their_version(here: Running, clinic: Clinic) -> None:
+async def test_a_user_is_found_with_their_version(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("patient", version=7)
     answer = await here.http.get(f"/admin/users/{user['id']}", headers=ADMIN)
     assert (answer.status_code, answer.headers["etag"], answer.json()["email"]) == (200, '"7"', user["email"])
@@ -47,7 +47,7 @@ async def test_a_user_is_found_with_their_version(here: Running, clinic: Clinic)
     assert (nobody.status_code, nobody.json()["code"]) == (404, "no_such_account")
 
 
-async def test_the_list_is_auth_services_page(here: Running, clinic: Clinic) -> None:
+async def test_the_list_is_auth_services_page(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("doctor")
     answer = await here.http.get("/admin/users?role=doctor&status=active&q=ada&limit=1&after=abc", headers=ADMIN)
     assert answer.status_code == 200, answer.text
@@ -58,12 +58,12 @@ async def test_the_list_is_auth_services_page(here: Running, clinic: Clinic) -> 
 
 
 @pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201])
-async def test_a_strange_filter_is_refused(here: Running, clinic: Clinic, query: str) -> None:
+async def test_a_strange_filter_is_refused(here: RunningService, clinic: Clinic, query: str) -> None:
     assert (await here.http.get(f"/admin/users?{query}", headers=ADMIN)).status_code == 422
     assert clinic.asked == []
 
 
-async def test_a_change_needs_the_version_that_was_read(here: Running, clinic: Clinic) -> None:
+async def test_a_change_needs_the_version_that_was_read(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("reception", version=3)
     missing = await here.http.patch(f"/admin/users/{user['id']}", json={"email": "new@x.test"}, headers=ADMIN)
     assert (missing.status_code, missing.json()["code"]) == (428, "precondition_required")
@@ -74,7 +74,7 @@ async def test_a_change_needs_the_version_that_was_read(here: Running, clinic: C
 
 
 @pytest.mark.parametrize("role", ["patient", "doctor"])
-async def test_the_name_goes_to_its_owner_and_to_the_copy(here: Running, clinic: Clinic, role: str) -> None:
+async def test_the_name_goes_to_its_owner_and_to_the_copy(here: RunningService, clinic: Clinic, role: str) -> None:
     user = clinic.account(role)
     answer = await patch(here, user, {"full_name": "Eve Else"})
     assert (answer.json()["full_name"], answer.json()["version"]) == ("Eve Else", 2)
@@ -82,19 +82,19 @@ async def test_the_name_goes_to_its_owner_and_to_the_copy(here: Running, clinic:
     assert clinic.accounts[user["id"]]["full_name"] == "Eve Else"
 
 
-async def test_the_name_of_staff_is_auth_services(here: Running, clinic: Clinic) -> None:
+async def test_the_name_of_staff_is_auth_services(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("reception")
     assert (await patch(here, user, {"full_name": "Eve Else"})).json()["full_name"] == "Eve Else"
     assert clinic.names == {}
 
 
-async def test_an_unchanged_name_asks_nobody(here: Running, clinic: Clinic) -> None:
+async def test_an_unchanged_name_asks_nobody(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("patient")
     assert (await patch(here, user, {"full_name": user["full_name"]})).json()["version"] == 1
     assert [asked[0] for asked in clinic.asked] == ["GET"]
 
 
-async def test_whoever_becomes_a_doctor_has_the_profile_first(here: Running, clinic: Clinic) -> None:
+async def test_whoever_becomes_a_doctor_has_the_profile_first(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("reception")
     answer = await patch(here, user, {"role": "doctor"})
     assert (answer.status_code, answer.json()["role"]) == (200, "doctor")
@@ -105,14 +105,14 @@ async def test_whoever_becomes_a_doctor_has_the_profile_first(here: Running, cli
     ]
 
 
-async def test_without_the_profile_nobody_becomes_a_doctor(here: Running, clinic: Clinic) -> None:
+async def test_without_the_profile_nobody_becomes_a_doctor(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("reception")
     clinic.down = {"doctor-service"}
     assert (await patch(here, user, {"role": "doctor"})).status_code == 503
     assert clinic.accounts[user["id"]]["role"] == "reception"
 
 
-async def test_refusals_of_auth_service_arrive_unchanged(here: Running, clinic: Clinic) -> None:
+async def test_refusals_of_auth_service_arrive_unchanged(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("admin")
     for change in ({"role": "patient"}, {"status": "disabled"}):
         answer = await patch(here, user, change)
@@ -123,12 +123,12 @@ async def test_refusals_of_auth_service_arrive_unchanged(here: Running, clinic: 
 
 
 @pytest.mark.parametrize("body", [{"email": None}, {"role": "service"}, {"status": "invited"}, {"id": "x"}, {"full_name": ""}, [], "x"])
-async def test_a_wrong_change_is_refused(here: Running, clinic: Clinic, body: Any) -> None:
+async def test_a_wrong_change_is_refused(here: RunningService, clinic: Clinic, body: Any) -> None:
     assert (await patch(here, clinic.account("patient"), body)).status_code == 422
     assert clinic.asked == []
 
 
-async def test_dismissing_a_doctor_tells_what_was_to_come(here: Running, clinic: Clinic) -> None:
+async def test_dismissing_a_doctor_tells_what_was_to_come(here: RunningService, clinic: Clinic) -> None:
     doctor = clinic.account("doctor")
     booked = clinic.appointment(doctor["id"], "2026-03-09T09:00:00Z")
     asked_for = clinic.appointment(doctor["id"], "2026-03-10T09:00:00Z", "requested")
@@ -142,7 +142,7 @@ async def test_dismissing_a_doctor_tells_what_was_to_come(here: Running, clinic:
     assert booked["status"] == "booked"
 
 
-async def test_dismissing_cancels_when_asked_and_goes_on_past_what_cannot_be(here: Running, clinic: Clinic) -> None:
+async def test_dismissing_cancels_when_asked_and_goes_on_past_what_cannot_be(here: RunningService, clinic: Clinic) -> None:
     patient = clinic.account("patient")
     mine = [clinic.appointment(str(uuid4()), f"2026-03-{day:02}T09:00:00Z", patient_id=patient["id"]) for day in range(3, 29)]
     mine += [clinic.appointment(str(uuid4()), "2026-04-01T09:00:00Z", patient_id=patient["id"]) for _ in range(100)]
@@ -154,7 +154,7 @@ async def test_dismissing_cancels_when_asked_and_goes_on_past_what_cannot_be(her
     assert (again.status_code, again.json()["future_appointments"], again.json()["version"]) == (200, [], 2)
 
 
-async def test_one_that_moved_on_does_not_stop_the_others(here: Running, clinic: Clinic) -> None:
+async def test_one_that_moved_on_does_not_stop_the_others(here: RunningService, clinic: Clinic) -> None:
     doctor = clinic.account("doctor")
     first, second = (clinic.appointment(doctor["id"], f"2026-03-09T{hour}:00:00Z") for hour in (10, 11))
     clinic.moves_on = first
@@ -162,13 +162,13 @@ async def test_one_that_moved_on_does_not_stop_the_others(here: Running, clinic:
     assert (answer.status_code, first["status"], second["status"]) == (200, "checked_in", "cancelled")
 
 
-async def test_staff_have_no_appointments(here: Running, clinic: Clinic) -> None:
+async def test_staff_have_no_appointments(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("reception")
     clinic.down = {"appointment-service"}
     assert (await here.http.delete(f"/admin/users/{user['id']}", headers=ADMIN)).json()["future_appointments"] == []
 
 
-async def test_a_stale_or_strange_dismissal_changes_nothing(here: Running, clinic: Clinic) -> None:
+async def test_a_stale_or_strange_dismissal_changes_nothing(here: RunningService, clinic: Clinic) -> None:
     user = clinic.account("patient")
     path = f"/admin/users/{user['id']}"
     assert (await here.http.delete(path, headers=ADMIN | {"If-Match": '"9"'})).status_code == 412
@@ -176,7 +176,7 @@ async def test_a_stale_or_strange_dismissal_changes_nothing(here: Running, clini
     assert user["status"] == "active"
 
 
-async def test_a_dismissal_interrupted_is_finished_by_a_repeat(here: Running, clinic: Clinic) -> None:
+async def test_a_dismissal_interrupted_is_finished_by_a_repeat(here: RunningService, clinic: Clinic) -> None:
     patient = clinic.account("patient")
     one = clinic.appointment(str(uuid4()), "2026-03-09T09:00:00Z", patient_id=patient["id"])
     clinic.down = {"appointment-service"}
@@ -189,7 +189,7 @@ async def test_a_dismissal_interrupted_is_finished_by_a_repeat(here: Running, cl
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/admin/users"), ("GET", f"/admin/users/{ME}"), ("GET", f"/admin/appointments/{ME}")])
-async def test_a_neighbour_that_is_down_is_a_503(here: Running, clinic: Clinic, method: str, path: str) -> None:
+async def test_a_neighbour_that_is_down_is_a_503(here: RunningService, clinic: Clinic, method: str, path: str) -> None:
     clinic.down = {"auth-service", "appointment-service"}
     answer = await here.http.request(method, path, headers=ADMIN)
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")

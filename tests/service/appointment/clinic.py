@@ -36,7 +36,7 @@ from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Res
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import problem_response
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
 from tests.unit.appointment.builders import (
     CHECKUP,
@@ -125,7 +125,7 @@ def ok(model: BaseModel) -> httpx.Response:
 class Clinic:
     """The running service, and shorthands for the requests of its callers."""
 
-    service: Running
+    service: RunningService
     upstreams: Upstreams
 
     async def book(self, caller: dict[str, str] = ANNA, **body: Any) -> httpx.Response:
@@ -156,8 +156,8 @@ class Clinic:
 
     async def published(self) -> list[str]:
         """Return the events so far, in short, after all jobs have run."""
-        await self.service.settle()
-        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.service.heard]
+        await self.service.run_until_idle()
+        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.service.published]
 
 
 COMMON_CODES = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
@@ -195,6 +195,6 @@ def migrated_database() -> bytes:
 async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
     upstreams = Upstreams()
     (folder / "appointment_svc.db").write_bytes(migrated_database())
-    async with running("appointment_svc", folder, upstreams, hears=PUBLISHED_EVENTS, migrated=False, **settings) as service:
+    async with run_service("appointment_svc", folder, upstreams, record_events=PUBLISHED_EVENTS, migrated=False, **settings) as service:
         service.http.event_hooks["response"].append(DocumentedRefusals(service.app))
         yield Clinic(service, upstreams)

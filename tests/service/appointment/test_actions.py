@@ -69,7 +69,7 @@ async def test_a_move_keeps_the_id_and_its_event_has_the_old_time(clinic: Clinic
     assert (moved["id"], moved["starts_at"], moved["version"]) == (appointment["id"], "2026-03-09T09:00:00Z", 3)
     assert (await clinic.do(appointment, "reschedule", ANNA, starts_at="2026-03-09T09:00:00Z")).json() == moved
     assert await clinic.published() == ["booked", "rescheduled"]
-    event = clinic.service.heard[-1]
+    event = clinic.service.published[-1]
     assert isinstance(event, AppointmentRescheduled)
     assert (event.previous_starts_at, event.starts_at, event.sequence) == (NINE, TEN, 1)
     assert (await clinic.book(BO)).status_code == 201, "the old time is free"

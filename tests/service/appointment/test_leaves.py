@@ -16,7 +16,7 @@ async def test_a_moved_appointment_has_its_new_time_and_doctor_and_publishes_one
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
-        await clinic.service.tell(event)
+        await clinic.service.publish_event(event)
     assert await clinic.published() == ["booked", "rescheduled"]
     moved = (await clinic.get(f"/appointments/{appointment['id']}")).json()
     assert (moved["status"], moved["starts_at"], moved["ends_at"]) == ("booked", "2026-03-09T09:00:00Z", "2026-03-09T09:30:00Z")
@@ -25,7 +25,7 @@ async def test_a_moved_appointment_has_its_new_time_and_doctor_and_publishes_one
         "2026-03-09T09:00",
         appointment["version"] + 1,
     )
-    rescheduled = clinic.service.heard[-1]
+    rescheduled = clinic.service.published[-1]
     assert isinstance(rescheduled, AppointmentRescheduled)
     assert (rescheduled.previous_starts_at, rescheduled.previous_doctor_id, rescheduled.actor.id) == (NINE, DOCTOR, DOCTOR)
     history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
@@ -39,9 +39,9 @@ async def test_an_appointment_of_a_leave_is_cancelled_and_publishes_one_event(cl
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "cancelled")
     for _ in range(2):
-        await clinic.service.tell(event)
+        await clinic.service.publish_event(event)
     assert await clinic.published() == ["requested" if approval else "booked", "cancelled"]
-    assert isinstance(clinic.service.heard[-1], AppointmentCancelled)
+    assert isinstance(clinic.service.published[-1], AppointmentCancelled)
     cancelled = (await clinic.get(f"/appointments/{appointment['id']}")).json()
     assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "The doctor is away.")
     assert clinic.upstreams.calendar.reservations == {}
@@ -52,7 +52,7 @@ async def test_without_the_new_doctors_details_the_event_is_delivered_again(clin
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
     colleague = clinic.upstreams.doctors.pop(COLLEAGUE)
-    await clinic.service.tell(event)
+    await clinic.service.publish_event(event)
     assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == appointment
     clinic.upstreams.doctors[COLLEAGUE] = colleague
     clinic.service.clock.advance(timedelta(seconds=2))
@@ -64,7 +64,7 @@ async def test_the_reservation_of_an_appointment_that_was_cancelled_before_the_e
     event = clinic.take_leave(appointment, "moved")
     await clinic.do(appointment, "cancel", ANNA)
     assert len(clinic.upstreams.calendar.reservations) == 1
-    await clinic.service.tell(event)
+    await clinic.service.publish_event(event)
     assert (clinic.upstreams.calendar.reservations, await clinic.published()) == ({}, ["booked", "cancelled"])
 
 
@@ -74,6 +74,6 @@ async def test_a_move_after_a_leave_is_refused_before_the_event_arrives(clinic: 
     response = await clinic.do(appointment, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())
     assert (response.status_code, response.json()["code"]) == (409, "slot_taken")
     assert response.json()["detail"] == "The clinic moved this appointment meanwhile."
-    await clinic.service.tell(event)
+    await clinic.service.publish_event(event)
     assert (await clinic.get(f"/appointments/{appointment['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
     assert await clinic.published() == ["booked", "rescheduled"]

@@ -58,7 +58,7 @@ async def test_appointments_follow_a_leave(clinic: Clinic) -> None:
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
-        await clinic.service.tell(event)
+        await clinic.service.publish_event(event)
     assert await clinic.published() == ["booked", "rescheduled"]
     assert (await clinic.get(f"/appointments/{appointment['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
 

@@ -13,7 +13,7 @@ import httpx
 
 from shared.contracts.events import AccountChanged, AccountInvited, PasswordChanged, PasswordResetRequested, SessionEnded
 from shared.contracts.identity import Service
-from tests.running import Running, not_found, running
+from tests.running import RunningService, not_found_response, run_service
 
 PASSWORD, OTHER = "a long enough pass phrase", "quite another pass phrase"
 SAM = {"email": "sam@example.com", "password": PASSWORD, "full_name": "Sam Lee"}
@@ -38,7 +38,7 @@ class Profiles:
             return httpx.Response(503)
         key = request.url.path.removeprefix("/internal/patients/")
         if request.method == "GET":
-            return httpx.Response(200, json=self.cards[key]) if key in self.cards else not_found()
+            return httpx.Response(200, json=self.cards[key]) if key in self.cards else not_found_response()
         if self.refuses is not None:
             return self.refuses
         profile = json.loads(request.content)
@@ -49,7 +49,7 @@ class Profiles:
 class House:
     """A running auth-service and its neighbour."""
 
-    def __init__(self, here: Running, profiles: Profiles) -> None:
+    def __init__(self, here: RunningService, profiles: Profiles) -> None:
         self.here, self.profiles, self.http, self.clock = here, profiles, here.http, here.clock
 
     async def post(self, path: str, body: Any = None, token: str | None = None) -> httpx.Response:
@@ -91,14 +91,14 @@ class House:
     async def amend(self, account_id: str, **changes: Any) -> httpx.Response:
         return await self.admin_asks("PATCH", f"/internal/accounts/{account_id}", changes)
 
-    async def heard(self, kind: type[Any]) -> list[Any]:
+    async def published(self, kind: type[Any]) -> list[Any]:
         """What was announced of a kind."""
-        await self.here.settle()
-        return [event for event in self.here.heard if isinstance(event, kind)]
+        await self.here.run_until_idle()
+        return [event for event in self.here.published if isinstance(event, kind)]
 
     async def link(self, kind: type[Any] = PasswordResetRequested) -> str:
         """The token in the newest mail of that kind."""
-        event = (await self.heard(kind))[-1]
+        event = (await self.published(kind))[-1]
         answer = await self.ask(Service.NOTIFICATION, "POST", f"/internal/password-resets/{event.reset_id}/token")
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
@@ -115,5 +115,5 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 @asynccontextmanager
 async def opened(folder: Path, profiles: Profiles | None = None, **settings: Any) -> AsyncIterator[House]:
     profiles = profiles or Profiles()
-    async with running("auth_svc", folder, profiles, hears=EVENTS, **(SETTINGS | settings)) as here:
+    async with run_service("auth_svc", folder, profiles, record_events=EVENTS, **(SETTINGS | settings)) as here:
         yield House(here, profiles)

@@ -23,7 +23,7 @@ async def test_an_account_is_put_once_however_often_it_is_sent(house: House) -> 
     assert first.json() == again.json()
     card = first.json()
     assert (card["id"], card["email"], card["role"], card["status"]) == (str(account_id), "rae@clinic.example", "reception", "invited")
-    assert len(await house.heard(AccountInvited)) == 1
+    assert len(await house.published(AccountInvited)) == 1
 
 
 async def test_the_same_account_put_by_many_at_once_is_one(tmp_path: Path, sql_url: str) -> None:
@@ -31,13 +31,13 @@ async def test_the_same_account_put_by_many_at_once_is_one(tmp_path: Path, sql_u
         account_id = uuid4()
         answers = await asyncio.gather(*(house.put(account_id) for _ in range(6)))
         assert {answer.status_code for answer in answers} == {200}
-        assert len(await house.heard(AccountInvited)) == 1
+        assert len(await house.published(AccountInvited)) == 1
 
 
 async def test_an_account_with_a_password_is_active(house: House) -> None:
     assert (await house.put(password=PASSWORD)).json()["status"] == "active"
     assert (await house.login("rae@clinic.example")).status_code == 200
-    assert await house.heard(AccountInvited) == []
+    assert await house.published(AccountInvited) == []
 
 
 async def test_what_no_person_may_be_is_refused(house: House) -> None:
@@ -118,7 +118,7 @@ async def test_an_amended_account_says_so(house: House) -> None:
     assert (await house.login("rae.fox@clinic.example")).status_code == 200
     same = await house.amend(made["id"], full_name="Rae Fox")
     assert same.json()["version"] == made["version"] + 1
-    assert [event.version for event in await house.heard(AccountChanged) if str(event.account_id) == made["id"]] == [2, 3]
+    assert [event.version for event in await house.published(AccountChanged) if str(event.account_id) == made["id"]] == [2, 3]
 
 
 async def test_what_cannot_be_amended_is_refused(house: House) -> None:
@@ -136,7 +136,7 @@ async def test_disabling_ends_all_sessions_and_enabling_lets_in_again(house: Hou
     for session in (one, other):
         assert (await house.me(session["access_token"])).status_code == 401
         assert (await house.post("/auth/refresh", {"refresh_token": session["refresh_token"]})).status_code == 401
-    assert len(await house.heard(SessionEnded)) == 2
+    assert len(await house.published(SessionEnded)) == 2
     assert (await house.amend(one["account"]["id"], status="active")).json()["status"] == "active"
     assert (await house.me(one["access_token"])).status_code == 401
     assert (await house.login()).status_code == 200
@@ -146,7 +146,7 @@ async def test_someone_without_a_password_is_invited_again_when_enabled(house: H
     made = (await house.put()).json()
     await house.amend(made["id"], status="disabled")
     assert (await house.amend(made["id"], status="active")).json()["status"] == "invited"
-    assert len(await house.heard(AccountInvited)) == 2
+    assert len(await house.published(AccountInvited)) == 2
 
 
 async def test_a_new_role_ends_all_sessions_and_stands_in_the_next_token(house: House) -> None:
@@ -211,27 +211,27 @@ async def test_a_patients_name_follows_the_profile(house: House) -> None:
     account = (await house.register())["account"]["id"]
     house.profiles.cards[account] |= {"full_name": "Sam Fox", "version": 2}
     event = patient_changed(account, 2)
-    await house.here.tell(event)
+    await house.here.publish_event(event)
     assert await name_of(house, account) == "Sam Fox"
     house.profiles.cards[account] |= {"full_name": "Sam Crow"}
     for old in (event, patient_changed(account, 1), patient_changed(account, 2), patient_changed(str(uuid4()), 9)):
-        await house.here.tell(old)
+        await house.here.publish_event(old)
     assert await name_of(house, account) == "Sam Fox"
 
 
 async def test_a_doctors_name_follows_the_rules(house: House) -> None:
     doctor = (await house.put(role="doctor", full_name="Ann Stone")).json()["id"]
-    await house.here.tell(doctor_changed(doctor, "Dr Ann Stone", 3))
-    await house.here.tell(doctor_changed(doctor, "Ann", 2))
+    await house.here.publish_event(doctor_changed(doctor, "Dr Ann Stone", 3))
+    await house.here.publish_event(doctor_changed(doctor, "Ann", 2))
     assert await name_of(house, doctor) == "Dr Ann Stone"
 
 
 async def test_only_the_profile_of_ones_role_gives_the_name(house: House) -> None:
     account = (await house.put(role="doctor", full_name="Ann Stone")).json()["id"]
-    await house.here.tell(doctor_changed(account, "Dr Ann Stone", 7))
+    await house.here.publish_event(doctor_changed(account, "Dr Ann Stone", 7))
     await house.amend(account, role="patient")
-    await house.here.tell(doctor_changed(account, "Somebody", 8))
+    await house.here.publish_event(doctor_changed(account, "Somebody", 8))
     assert await name_of(house, account) == "Dr Ann Stone"
     house.profiles.cards[account] |= {"full_name": "Ann Stone-Fox"}
-    await house.here.tell(patient_changed(account, 2))
+    await house.here.publish_event(patient_changed(account, 2))
     assert await name_of(house, account) == "Ann Stone-Fox"

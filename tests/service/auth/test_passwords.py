@@ -28,7 +28,7 @@ async def reset(house: House, token: str, new: str = OTHER) -> httpx.Response:
 
 
 async def asked(house: House) -> list[Any]:
-    return await house.heard(PasswordResetRequested)
+    return await house.published(PasswordResetRequested)
 
 
 async def test_a_changed_password_ends_the_other_sessions_and_is_told(house: House) -> None:
@@ -39,7 +39,7 @@ async def test_a_changed_password_ends_the_other_sessions_and_is_told(house: Hou
     assert (await house.post("/auth/refresh", {"refresh_token": mine["refresh_token"]})).status_code == 200
     assert (await house.login()).status_code == 401
     assert (await house.login(password=OTHER)).status_code == 200
-    assert len(await house.heard(PasswordChanged)) == 1
+    assert len(await house.published(PasswordChanged)) == 1
 
 
 async def test_a_change_needs_the_current_password_and_a_good_new_one(house: House) -> None:
@@ -86,7 +86,7 @@ async def test_a_link_sets_a_password_once_and_ends_all_sessions(house: House) -
     assert (await house.me(session["access_token"])).status_code == 401
     assert (await house.login(password=OTHER)).status_code == 200
     assert code(await reset(house, link, "yet another pass phrase")) == (422, "token_invalid")
-    assert len(await house.heard(PasswordChanged)) == 1
+    assert len(await house.published(PasswordChanged)) == 1
 
 
 async def test_a_link_that_many_use_at_once_works_once(tmp_path: Path, sql_url: str) -> None:
@@ -130,14 +130,14 @@ async def test_a_forged_link_is_refused(house: House, forged: str) -> None:
 async def test_an_invitation_is_accepted_by_choosing_a_password(house: House) -> None:
     made = (await house.put()).json()
     assert made["status"] == "invited"
-    event = (await house.heard(AccountInvited))[0]
+    event = (await house.published(AccountInvited))[0]
     assert (str(event.account_id), event.expires_at - event.occurred_at) == (made["id"], timedelta(days=7))
     house.clock.advance(timedelta(days=6))
     assert (await reset(house, await house.link(AccountInvited))).status_code == 204
     session = await house.signed_in(made["email"], OTHER)
     assert (session["account"]["status"], session["account"]["role"]) == ("active", "reception")
-    assert [event.status for event in await house.heard(AccountChanged) if str(event.account_id) == made["id"]] == ["invited", "active"]
-    assert await house.heard(PasswordChanged) == []
+    assert [event.status for event in await house.published(AccountChanged) if str(event.account_id) == made["id"]] == ["invited", "active"]
+    assert await house.published(PasswordChanged) == []
 
 
 async def test_someone_invited_who_forgot_is_still_invited_for_a_week(house: House) -> None:
@@ -153,7 +153,7 @@ async def test_an_invitation_follows_a_corrected_address(house: House) -> None:
     stray = await house.link(AccountInvited)
     await house.amend(made["id"], email="rae.moss@clinic.example")
     assert code(await reset(house, stray)) == (422, "token_invalid")
-    assert len(await house.heard(AccountInvited)) == 2
+    assert len(await house.published(AccountInvited)) == 2
     assert (await reset(house, await house.link(AccountInvited))).status_code == 204
 
 

@@ -24,7 +24,7 @@ async def test_who_registers_is_signed_in_and_has_a_profile(house: House) -> Non
     assert (me.json(), me.headers["cache-control"]) == (account, "no-store")
     card = house.profiles.cards[account["id"]]
     assert card | {"full_name": "Sam Lee", "phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"} == card
-    assert [str(event.account_id) for event in await house.heard(AccountChanged) if event.role == "patient"] == [account["id"]]
+    assert [str(event.account_id) for event in await house.published(AccountChanged) if event.role == "patient"] == [account["id"]]
 
 
 @pytest.mark.parametrize("email", ["sam@example.com", "Sam@Example.COM", "  sam@example.com "])
@@ -84,12 +84,12 @@ async def test_the_job_finishes_what_was_left_pending(house: House) -> None:
     for name in ("sam", "kim"):
         await house.post("/auth/register", SAM | {"email": f"{name}@example.com"})
     house.clock.advance(timedelta(seconds=61))
-    await house.here.settle()
+    await house.here.run_until_idle()
     assert house.profiles.cards == {}
     house.profiles.down = False
-    await house.here.settle()
+    await house.here.run_until_idle()
     assert len(house.profiles.cards) == 2
-    assert {str(event.account_id) for event in await house.heard(AccountChanged)} >= set(house.profiles.cards)
+    assert {str(event.account_id) for event in await house.published(AccountChanged)} >= set(house.profiles.cards)
 
 
 async def test_one_who_cannot_be_finished_does_not_hold_up_the_others(house: House) -> None:
@@ -97,7 +97,7 @@ async def test_one_who_cannot_be_finished_does_not_hold_up_the_others(house: Hou
     await house.post("/auth/register", SAM)
     house.profiles.down, house.profiles.refuses = False, httpx.Response(422, json={"code": "no"})
     house.clock.advance(timedelta(seconds=61))
-    await house.here.settle()
+    await house.here.run_until_idle()
     house.profiles.refuses = None
     assert (await house.register(password=OTHER))["account"]["status"] == "active"
 

@@ -81,7 +81,7 @@ async def test_a_reused_refresh_token_ends_its_session_and_no_other(house: House
     assert await refreshed(house, first["refresh_token"]) == (401, "token_reused")
     assert (await refreshed(house, second["refresh_token"]))[0] == 401
     assert code(await house.me(second["access_token"])) == (401, "invalid_token")
-    assert len(await house.heard(SessionEnded)) == 1
+    assert len(await house.published(SessionEnded)) == 1
     assert (await house.me(other["access_token"])).status_code == 200
     assert (await refreshed(house, other["refresh_token"]))[0] == 200
 
@@ -93,7 +93,7 @@ async def test_of_two_who_bring_one_token_at_once_one_is_a_thief(tmp_path: Path,
         assert sorted(answer.status_code for answer in answers) == [200] + [401] * 5
         won = next(answer.json() for answer in answers if answer.status_code == 200)
         assert (await refreshed(house, won["refresh_token"]))[0] == 401
-        assert len(await house.heard(SessionEnded)) == 1
+        assert len(await house.published(SessionEnded)) == 1
 
 
 @pytest.mark.parametrize("token", ["x", "ü" * 100, "a.b.c"])
@@ -112,7 +112,7 @@ async def test_a_session_that_is_not_used_lasts_thirty_days(house: House) -> Non
 async def test_what_ended_long_ago_is_forgotten(house: House) -> None:
     one = await house.register()
     house.clock.advance(timedelta(days=32))
-    await house.here.settle()
+    await house.here.run_until_idle()
     assert await refreshed(house, one["refresh_token"]) == (401, "invalid_refresh_token")
     assert (await house.login()).status_code == 200
 
@@ -124,7 +124,7 @@ async def test_a_logout_ends_one_session_everywhere_and_at_once(house: House) ->
     assert code(await house.me(one["access_token"])) == (401, "invalid_token")
     assert await refreshed(house, one["refresh_token"]) == (401, "invalid_refresh_token")
     assert (await house.me(other["access_token"])).status_code == 200
-    ended = await house.heard(SessionEnded)
+    ended = await house.published(SessionEnded)
     assert [str(event.account_id) for event in ended] == [one["account"]["id"]]
     assert (await house.post("/auth/logout", {"refresh_token": "never seen"})).status_code == 204
 
@@ -143,7 +143,7 @@ async def test_a_logout_everywhere_ends_all_sessions_of_the_caller_only(house: H
 async def test_ended_sessions_are_listed_while_their_tokens_may_live(house: House) -> None:
     one = await house.register()
     await house.post("/auth/logout", {"refresh_token": one["refresh_token"]})
-    event = (await house.heard(SessionEnded))[0]
+    event = (await house.published(SessionEnded))[0]
     listed = await house.ask(Service.SCHEDULING, "GET", "/internal/ended-sessions")
     assert listed.json() == {"items": [{"session_id": str(event.session_id), "expires_at": "2026-03-02T12:11:00Z"}]}
     house.clock.advance(timedelta(minutes=11, seconds=1))
@@ -167,7 +167,7 @@ async def test_a_session_that_one_instance_ends_is_refused_by_the_other(tmp_path
         session = await one.register()
         assert (await other.me(session["access_token"])).status_code == 200
         await one.post("/auth/logout", {"refresh_token": session["refresh_token"]})
-        await other.here.settle()
+        await other.here.run_until_idle()
         assert (await other.me(session["access_token"])).status_code == 401
 
 

@@ -14,7 +14,7 @@ import httpx
 from sqlalchemy import Engine, event
 
 from shared.contracts.http import DoctorRules, ServiceTypeRules
-from tests.running import Running, not_found, running
+from tests.running import RunningService, not_found_response, run_service
 from tests.tokens import service_bearer
 from tests.unit.scheduling.builders import a_wish
 
@@ -37,15 +37,15 @@ class DoctorService:
         _, _, kind, *rest = request.url.path.split("/")
         rules = [json.loads(rules.model_dump_json()) for rules in (self.doctors if kind == "doctors" else self.services)]
         if rest:
-            return next((httpx.Response(200, json=one) for one in rules if one["id"] == rest[0]), not_found())
+            return next((httpx.Response(200, json=one) for one in rules if one["id"] == rest[0]), not_found_response())
         at = int(request.url.params.get("after", 0))
         return httpx.Response(200, json={"items": rules[at : at + 1], "next": str(at + 1) if at + 1 < len(rules) else None})
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, neighbour: DoctorService, **settings: Any) -> AsyncIterator[Running]:
-    async with running("scheduling_svc", folder, neighbour, **settings) as here:
-        await here.settle()
+async def a_clinic(folder: Path, neighbour: DoctorService, **settings: Any) -> AsyncIterator[RunningService]:
+    async with run_service("scheduling_svc", folder, neighbour, **settings) as here:
+        await here.run_until_idle()
         yield here
 
 
@@ -68,11 +68,11 @@ def questions() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-async def reserve(here: Running, appointment_id: int, **wish: Any) -> httpx.Response:
+async def reserve(here: RunningService, appointment_id: int, **wish: Any) -> httpx.Response:
     body = a_wish(**wish).model_dump(mode="json")
     return await here.http.put(f"/internal/reservations/{UUID(int=appointment_id)}", json=body, headers=APPOINTMENTS)
 
 
-async def release(here: Running, appointment_id: int, revision: int) -> httpx.Response:
+async def release(here: RunningService, appointment_id: int, revision: int) -> httpx.Response:
     path = f"/internal/reservations/{UUID(int=appointment_id)}?revision={revision}"
     return await here.http.delete(path, headers=APPOINTMENTS)

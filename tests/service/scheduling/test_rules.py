@@ -10,7 +10,7 @@ import pytest
 
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceTypeRules
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 
@@ -24,7 +24,7 @@ def told(rules: DoctorRules | ServiceTypeRules, number: int) -> DoctorChanged | 
     return ServiceChanged(service_id=rules.id, rules=rules, **common)
 
 
-async def listed(here: Running) -> set[str]:
+async def listed(here: RunningService) -> set[str]:
     return {slot["doctor_id"] for slot in (await here.http.get(DAY)).json()["items"]}
 
 
@@ -49,23 +49,23 @@ async def test_a_neighbour_that_is_not_up_yet_is_asked_again(tmp_path: Path) -> 
     neighbour = DoctorService([a_doctor()], [a_service()], down=True)
     async with a_clinic(tmp_path, neighbour) as here:
         neighbour.down = False
-        await here.settle()
+        await here.run_until_idle()
         assert await listed(here) == {str(DOCTOR)}
 
 
 async def test_a_change_is_heard_and_an_old_one_is_not(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService([a_doctor(version=2)], [a_service()])) as here:
-        await here.tell(told(a_doctor(version=1, active=False), 1))
+        await here.publish_event(told(a_doctor(version=1, active=False), 1))
         assert await listed(here) == {str(DOCTOR)}
-        await here.tell(told(a_doctor(version=3, services=[]), 2))
+        await here.publish_event(told(a_doctor(version=3, services=[]), 2))
         assert await listed(here) == set()
         assert (await reserve(here, 1)).json()["reasons"][0]["code"] == "service_inactive"
 
 
 async def test_new_doctors_and_services_arrive_by_event(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService()) as here:
-        await here.tell(told(a_service(), 1))
-        await here.tell(told(a_doctor(), 2))
+        await here.publish_event(told(a_service(), 1))
+        await here.publish_event(told(a_doctor(), 2))
         assert await listed(here) == {str(DOCTOR)}
 
 
@@ -120,6 +120,6 @@ async def test_an_owner_who_knows_no_newer_rules_is_believed(tmp_path: Path) -> 
 async def test_an_instant_of_a_booking_stays_when_the_doctor_moves_to_another_zone(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
         granted = (await reserve(here, 1)).json()
-        await here.tell(told(a_doctor(version=2, time_zone="UTC"), 1))
+        await here.publish_event(told(a_doctor(version=2, time_zone="UTC"), 1))
         assert (await reserve(here, 1)).json() == granted
         assert (await here.http.get(DAY)).json()["items"][0]["starts_at"] == "2026-03-09T09:00:00Z"

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, PATIENT, a_doctor, a_service
@@ -18,13 +18,13 @@ DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:0
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     doctors = [a_doctor(), a_doctor(id=COLLEAGUE, time_zone="Europe/London")]
     async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as here:
         yield here
 
 
-async def test_anyone_sees_free_times(clinic: Running) -> None:
+async def test_anyone_sees_free_times(clinic: RunningService) -> None:
     answer = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
     assert answer.status_code == 200, answer.text
     body = answer.json()
@@ -42,7 +42,7 @@ async def test_anyone_sees_free_times(clinic: Running) -> None:
     assert (body["complete"], body["generated_at"]) == (True, "2026-03-02T12:00:00Z")
 
 
-async def test_doctors_may_be_several_or_all(clinic: Running) -> None:
+async def test_doctors_may_be_several_or_all(clinic: RunningService) -> None:
     both = (await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}&doctor_id={COLLEAGUE}")).json()
     everyone = (await clinic.http.get(DAY)).json()
     assert both["items"] == everyone["items"]
@@ -51,7 +51,7 @@ async def test_doctors_may_be_several_or_all(clinic: Running) -> None:
     assert keys == sorted(keys)
 
 
-async def test_a_doctors_page_shows_the_same(clinic: Running) -> None:
+async def test_a_doctors_page_shows_the_same(clinic: RunningService) -> None:
     listed = (await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}&limit=3&time_zone=UTC")).json()
     query = DAY.partition("?")[2]
     assert (await clinic.http.get(f"/doctors/{DOCTOR}/slots?{query}&limit=3&time_zone=UTC")).json() == listed
@@ -59,7 +59,7 @@ async def test_a_doctors_page_shows_the_same(clinic: Running) -> None:
     assert listed["items"][0]["local_start"] == "2026-03-09T08:00"
 
 
-async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(clinic: Running) -> None:
+async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(clinic: RunningService) -> None:
     assert (await reserve(clinic, 1)).status_code == 200
     url = f"{DAY}&doctor_id={DOCTOR}"
     assert (await clinic.http.get(url)).json()["items"][0]["local_start"] == "2026-03-09T09:30"
@@ -88,22 +88,22 @@ async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(c
         (f"service_id={CHECKUP}&sort=price", "unknown_parameter"),
     ],
 )
-async def test_a_bad_question_is_refused_with_a_code(clinic: Running, query: str, code: str) -> None:
+async def test_a_bad_question_is_refused_with_a_code(clinic: RunningService, query: str, code: str) -> None:
     answer = await clinic.http.get(f"/slots?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
     assert answer.json()["errors"][0]["pointer"].startswith("/")
 
 
-async def test_an_unknown_doctor_has_no_page(clinic: Running) -> None:
+async def test_an_unknown_doctor_has_no_page(clinic: RunningService) -> None:
     answer = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_doctor")
 
 
-async def test_a_bad_token_is_refused_on_a_public_page(clinic: Running) -> None:
+async def test_a_bad_token_is_refused_on_a_public_page(clinic: RunningService) -> None:
     assert (await clinic.http.get(DAY, headers={"Authorization": "Bearer nonsense"})).status_code == 401
 
 
-async def queries_of(here: Running, url: str) -> int:
+async def queries_of(here: RunningService, url: str) -> int:
     with questions() as asked:
         assert (await here.http.get(url)).status_code == 200
     return len(asked)

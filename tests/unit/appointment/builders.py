@@ -33,7 +33,7 @@ ANNA = Caller(PATIENT, Role.PATIENT)
 DR_WEISS = Caller(DOCTOR, Role.DOCTOR)
 DESK = Caller(UUID(int=0xF1), Role.RECEPTION)
 ADMIN = Caller(UUID(int=0xF2), Role.ADMIN)
-DESK_ACTOR = Actor.of(DESK)
+DESK_ACTOR = Actor.from_caller(DESK)
 
 
 def a_doctor(**changes: Any) -> DoctorRules:
@@ -92,7 +92,7 @@ def pending_with_any_doctor(**changes: Any) -> Appointment:
     """A pending appointment for which any doctor may be chosen."""
     request = a_booking_request(doctor_id="any", starts_at=changes.pop("starts_at", NINE))
     appointment_id = changes.pop("id", None) or new_id()
-    change = a_change(Actor.of(ANNA), operation_id=appointment_id)
+    change = a_change(Actor.from_caller(ANNA), operation_id=appointment_id)
     return replace(Appointment.requested(appointment_id, replace(booking_parties(), doctor=None), request, change), **changes)
 
 
@@ -108,7 +108,7 @@ def a_leave_outcome(appointment: Appointment, action: str = "cancelled", **chang
 
 def a_leave(*outcomes: LeaveOutcome) -> LeaveTaken:
     """The event of a leave of the doctor, for the whole day, entered by the doctor."""
-    begins, actor = NINE - timedelta(hours=1), Actor.of(DR_WEISS)
+    begins, actor = NINE - timedelta(hours=1), Actor.from_caller(DR_WEISS)
     times = {"occurred_at": NOON, "starts_at": begins, "ends_at": begins + timedelta(hours=10)}
     return LeaveTaken(id=new_id(), leave_id=new_id(), doctor_id=DOCTOR, displaced=list(outcomes), actor=actor, **times)
 
@@ -122,7 +122,7 @@ def an_appointment(
     """
     request = a_booking_request(starts_at=changes.pop("starts_at", NINE))
     appointment_id = changes.pop("id", None) or new_id()
-    change = a_change(Actor.of(ANNA), operation_id=appointment_id)
+    change = a_change(Actor.from_caller(ANNA), operation_id=appointment_id)
     appointment = Appointment.requested(appointment_id, booking_parties(**service or {}), request, change)
     if status is not AppointmentStatus.PENDING:
         appointment = replace(appointment, status=status, sync=CalendarSync(revision=changes.pop("revision", 1)), version=2)

@@ -20,7 +20,7 @@ def clinic() -> Clinic:
 async def a_pending_move(clinic: Clinic) -> Appointment:
     """An appointment with an intent to move to ten; the calendar has not been asked."""
     appointment = clinic.add(an_appointment())
-    return await clinic.store.save(appointment.reschedule(a_change(Actor.of(ANNA)), starts_at=TEN))
+    return await clinic.store.save(appointment.reschedule(a_change(Actor.from_caller(ANNA)), starts_at=TEN))
 
 
 async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: Clinic) -> None:
@@ -55,9 +55,9 @@ async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(c
 
 async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment(AppointmentStatus.CANCELLED))
-    pending = await clinic.store.save(appointment.restore(a_change(Actor.of(ANNA))))
+    pending = await clinic.store.save(appointment.restore(a_change(Actor.from_caller(ANNA))))
     refused = await clinic.store.save(after_reply(pending, SlotTaken()))
     completed = await clinic.synchronizer.complete_pending(pending)
     assert (completed.status, clinic.inconsistencies()) == (AppointmentStatus.CANCELLED, [])
-    again = await clinic.store.save(refused.restore(a_change(Actor.of(ANNA))))
+    again = await clinic.store.save(refused.restore(a_change(Actor.from_caller(ANNA))))
     assert ((await clinic.synchronizer.complete_pending(again)).status, clinic.inconsistencies()) == (AppointmentStatus.BOOKED, [])

@@ -54,9 +54,9 @@ async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_o
         await clinic.leaves.follow_leave(event)
     saved = clinic.store.appointments[appointment.id]
     assert (saved.status, saved.cancel_reason, saved.version) == (S.CANCELLED, "The doctor is away.", appointment.version + 1)
-    assert (clinic.topics, clinic.store.events[0].actor, clinic.inconsistencies()) == (["cancelled"], Actor.of(DR_WEISS), [])
+    assert (clinic.topics, clinic.store.events[0].actor, clinic.inconsistencies()) == (["cancelled"], Actor.from_caller(DR_WEISS), [])
     assert [(entry.action, entry.actor, entry.note) for entry in saved.history] == [
-        ("cancelled", Actor.of(DR_WEISS), "The doctor is away.")
+        ("cancelled", Actor.from_caller(DR_WEISS), "The doctor is away.")
     ]
 
 
@@ -82,9 +82,9 @@ async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_desp
         COLLEAGUE,
         1,
         3,
-        Actor.of(DR_WEISS),
+        Actor.from_caller(DR_WEISS),
     )
-    assert [(entry.action, entry.actor) for entry in saved.history] == [("rescheduled", Actor.of(DR_WEISS))]
+    assert [(entry.action, entry.actor) for entry in saved.history] == [("rescheduled", Actor.from_caller(DR_WEISS))]
     assert clinic.inconsistencies() == []
 
 

@@ -116,7 +116,7 @@ async def test_a_pending_booking_is_completed_before_any_action(action: str) -> 
 @pytest.mark.parametrize("caller", [ANNA, DR_WEISS])
 def test_a_cut_off_is_elapsed_time_and_includes_its_last_moment(minutes: int, refused: bool, caller: Caller) -> None:
     appointment = an_appointment(service={"cancel_cutoff_minutes": 120, "reschedule_cutoff_minutes": 120})
-    change = a_change(Actor.of(caller), NINE - timedelta(minutes=120 + minutes))
+    change = a_change(Actor.from_caller(caller), NINE - timedelta(minutes=120 + minutes))
     assert is_too_late(lambda: appointment.cancel(change)) is refused
     assert is_too_late(lambda: appointment.reschedule(change, starts_at=TEN)) is refused
 
@@ -132,7 +132,7 @@ def is_too_late(action: Callable[[], Appointment]) -> bool:
 def test_staff_are_never_too_late() -> None:
     appointment = an_appointment(service={"cancel_cutoff_minutes": 1440})
     for caller in (DESK, ADMIN):
-        assert appointment.cancel(a_change(Actor.of(caller), NINE)).status is S.CANCELLED
+        assert appointment.cancel(a_change(Actor.from_caller(caller), NINE)).status is S.CANCELLED
 
 
 def test_an_appointment_cannot_be_missed_before_its_start() -> None:

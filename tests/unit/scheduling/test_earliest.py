@@ -13,7 +13,7 @@ from scheduling_svc.domain.slots import SlotList
 from scheduling_svc.domain.terms import Doctor
 from scheduling_svc.usecases.rulebook import Rulebook
 from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
-from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service
 from tests.unit.scheduling.fakes import Memory, Owner
 
@@ -34,7 +34,7 @@ async def earliest(slots: Slots, **question: Any) -> SlotList:
 
 def open_on(*days: int) -> DoctorRules:
     """For half an hour, so many days after NINE."""
-    windows = [WallWindow(start="08:00", end="08:30")]
+    windows = [DayWindow(start="08:00", end="08:30")]
     dates = [(NINE + day * DAY).date() for day in days]
     return a_doctor(time_zone="UTC", weekly=[], overrides=[DateOverride(id=UUID(int=1), date=date, windows=windows) for date in dates])
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.contracts.grains import grain_of, instant_of, set_bits
 from shared.contracts.hours import Hours
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from tests.unit.scheduling.builders import a_doctor
 
 MONDAY = datetime(2026, 3, 9, tzinfo=UTC)
@@ -31,7 +31,7 @@ def weekly(weekday: int, start: str, end: str, **validity: Any) -> WeeklyWindow:
 
 
 def override(on: date, *windows: tuple[str, str]) -> DateOverride:
-    return DateOverride(id=UUID(int=7), date=on, windows=[WallWindow(start=start, end=end) for start, end in windows])
+    return DateOverride(id=UUID(int=7), date=on, windows=[DayWindow(start=start, end=end) for start, end in windows])
 
 
 def test_several_windows_a_day_stay_apart() -> None:
