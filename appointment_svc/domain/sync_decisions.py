@@ -23,27 +23,27 @@ class Situation(StrEnum):
     BOOKING = "booking"
     MOVING = "moving"
     RESTORING = "restoring"
-    RESTORING_MISSED = "restoring_missed"
+    RESTORING_MISSED = "restoring_missed"  # a missed appointment still has its reservation
     RECLAIMING = "reclaiming"
     RELEASING = "releasing"
-    UPCOMING = "upcoming"
-    BEGUN = "begun"
-    ENDED = "ended"
+    UPCOMING = "upcoming"  # booked or requested
+    BEGUN = "begun"  # checked in, in progress, completed or missed
+    ENDED = "ended"  # cancelled, declined, expired or refused
 
 
 class AnswerKind(StrEnum):
-    """What the calendar answered. The first five answer a request, the others tell what reservation the calendar has."""
+    """What the calendar answered: the first five to a request, the others (and RELEASED) when it is asked for the reservation."""
 
-    GRANTED = "granted"
-    REPLACED = "replaced"
-    RELEASED = "released"
+    GRANTED = "granted"  # the requested time and doctor
+    REPLACED = "replaced"  # another reservation: a leave moved it before the request arrived
+    RELEASED = "released"  # no reservation any more
     REFUSED = "refused"
     RELEASE_CONFIRMED = "release_confirmed"
-    SAME = "same"
-    ELSEWHERE = "elsewhere"
-    OUTDATED = "outdated"
-    BEING_RELEASED = "being_released"
-    MISSING = "missing"
+    SAME = "same"  # the appointment's time and doctor
+    ELSEWHERE = "elsewhere"  # another time or doctor
+    OUTDATED = "outdated"  # another time or doctor, or none, but older than the appointment's last request
+    BEING_RELEASED = "being_released"  # the reservation that the appointment's intent releases
+    MISSING = "missing"  # there never was a reservation
 
 
 class SyncAction(StrEnum):
@@ -153,8 +153,8 @@ def answer_to_request(intent: Intent, reply: Reservation | Refusal) -> CalendarA
 def answer_to_comparison(appointment: Appointment, reservation: Reservation | None, *, after_leave: bool) -> CalendarAnswer:
     """Return what the reservation that the calendar has means for an appointment.
 
-    A leave changes reservations and raises their revision. So a reservation that is older than the appointment's last request was not
-    changed by a leave, unless an event says so: such a request may have been refused after the leave.
+    A leave raises the revision of the reservations that it changes. A reservation that is older than the appointment's last request is
+    therefore OUTDATED, and not a decision of the clinic. After an event of a leave it is one: the last request may have been refused since.
     """
     if reservation is None:
         return CalendarAnswer(AnswerKind.MISSING)

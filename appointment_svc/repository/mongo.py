@@ -181,11 +181,11 @@ class MongoIdempotencyStore:
             except DuplicateKeyError:
                 return await self._stored_response(claim)
 
-    async def save_response(self, key_id: UUID, answer: StoredResponse) -> None:
+    async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
         """Store the response of a key's request."""
-        response = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+        stored = {"status": response.status, "headers": response.headers, "body": response.body}
         async with unavailable_on_failure():
-            await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": response})
+            await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": stored})
 
     async def release(self, key_id: UUID) -> None:
         """Give up a key whose request has no response to store."""
