@@ -1,11 +1,16 @@
-"""What may become of an appointment: the table that the code obeys, the tests enumerate and the README draws."""
+"""The statuses of an appointment and the transitions between them.
+
+`TRANSITIONS` is what `Appointment` obeys, what the tests enumerate and what the diagram in README.md shows.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class AppointmentStatus(StrEnum):
+    """Where the visit stands, from the booking to its end."""
+
     PENDING = "pending"
     BOOKED = "booked"
     REQUESTED = "requested"
@@ -19,8 +24,8 @@ class Status(StrEnum):
     MISSED = "missed"
 
 
-S = Status
-MOVES: dict[Status, frozenset[Status]] = {
+S = AppointmentStatus
+TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {
     S.PENDING: frozenset({S.BOOKED, S.REQUESTED, S.REFUSED}),
     S.REQUESTED: frozenset({S.BOOKED, S.DECLINED, S.CANCELLED, S.EXPIRED}),
     S.BOOKED: frozenset({S.CHECKED_IN, S.CANCELLED, S.MISSED}),
@@ -35,8 +40,8 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 RESTORABLE = frozenset({S.CANCELLED, S.DECLINED, S.MISSED})
 RESCHEDULABLE = frozenset({S.BOOKED, S.REQUESTED})
-HOLDING = frozenset({S.BOOKED, S.REQUESTED, S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED})
-OPEN = frozenset({S.PENDING, S.BOOKED, S.REQUESTED})
+WITH_RESERVATION = frozenset({S.BOOKED, S.REQUESTED, S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED})
+ACTIVE = frozenset({S.PENDING, S.BOOKED, S.REQUESTED})
 TOPICS = {
     S.REQUESTED: "appointment.requested.v1",
     S.BOOKED: "appointment.booked.v1",
@@ -48,9 +53,9 @@ TOPICS = {
     S.COMPLETED: "appointment.completed.v1",
     S.MISSED: "appointment.missed.v1",
 }
-RESCHEDULED, AMENDED = "appointment.rescheduled.v1", "appointment.amended.v1"
+RESCHEDULED_TOPIC, AMENDED_TOPIC = "appointment.rescheduled.v1", "appointment.amended.v1"
 
 
-def allowed_from(status: Status) -> list[str]:
-    """What it could become instead, for the one who was refused; a restored one is booked again."""
-    return sorted(MOVES[status] | ({S.BOOKED} if status in RESTORABLE else set()))
+def allowed_statuses(status: AppointmentStatus) -> list[str]:
+    """Return the statuses that can follow, sorted; a restored appointment becomes booked again."""
+    return sorted(TRANSITIONS[status] | ({S.BOOKED} if status in RESTORABLE else set()))
