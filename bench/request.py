@@ -92,8 +92,9 @@ async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
     from shared.kit.clock import system_clock
     from shared.kit.overrides import Overrides
     from shared.kit.settings import CommonSettings
+    from shared.kit.signing_keys import KeySet
     from shared.kit.sql import Database, Id, UtcDateTime
-    from shared.kit.tokens import KeySet, Verifier
+    from shared.kit.tokens import Verifier
     from shared.kit.use_cases import provide_use_cases, use_case
     from tests.tokens import jwks
 

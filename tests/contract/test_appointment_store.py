@@ -103,7 +103,7 @@ async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Place]:
         await database.client.drop_database(database.name)
 
 
-@pytest.fixture(params=["sqlite", "mongo"])
+@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.needs_servers("MONGO"))])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     clock = MovableClock(NOON, running=False)
     there = sqlite(tmp_path, clock) if request.param == "sqlite" else mongo(request.getfixturevalue("mongo_url"), clock)

@@ -1,4 +1,4 @@
-"""The gateway's own routes, in one process with all the services it joins."""
+"""The gateway's own routes, in one process with fake services."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from careslot.services import create_app as create_service
+from careslot.services import create_app as create_service_app
 from careslot.services import settings_of
-from gateway_svc.domain.document import joined
+from gateway_svc.domain.openapi_merge import merged_document
 from gateway_svc.main import create_app
 from gateway_svc.settings import GatewaySettings
 from shared.contracts.identity import Role, Service
@@ -24,7 +24,7 @@ from shared.kit.clock import MovableClock
 from shared.kit.overrides import Overrides
 from shared.kit.transport import InProcessTransport
 from tests.running import NOON, upstream_handler
-from tests.service.gateway.street import street
+from tests.service.gateway.running_gateway import running_gateway
 from tests.tokens import bearer
 
 DOCUMENT: dict[str, Any] = {
@@ -38,52 +38,54 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-class Neighbours:
-    """Every service, played; those in `away` are not there."""
+class FakeServices:
+    """Fakes of all services; those in `down` cannot be reached."""
 
     def __init__(self) -> None:
-        self.away: set[Service] = set()
-        self.asked: list[httpx.Request] = []
+        self.down: set[Service] = set()
+        self.requests: list[httpx.Request] = []
 
     def transport(self, service: Service) -> httpx.MockTransport:
-        return httpx.MockTransport(lambda request: self._answer(service, request))
+        return httpx.MockTransport(lambda request: self._respond(service, request))
 
-    def _answer(self, service: Service, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        if service in self.away:
-            raise httpx.ConnectError("nobody there")
-        return upstream_handler(self._public)(request)
+    def _respond(self, service: Service, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if service in self.down:
+            raise httpx.ConnectError("connection refused")
+        return upstream_handler(self._respond_to_public_request)(request)
 
-    def _public(self, request: httpx.Request) -> httpx.Response:
+    def _respond_to_public_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/openapi.json":
             return httpx.Response(200, json=DOCUMENT)
         return httpx.Response(200, json={"path": request.url.path, "query": request.url.query.decode(), "body": request.content.decode()})
 
 
 @asynccontextmanager
-async def embedded(played: Neighbours, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def gateway_in_one_process(services: FakeServices, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     clock = MovableClock(NOON, running=False)
     async with EmbeddedBus(":memory:", clock) as bus:
-        app = create_app(GatewaySettings(env="test", client_secret="x" * 40, **settings), overrides=Overrides(bus, played.transport, clock))
+        app = create_app(
+            GatewaySettings(env="test", client_secret="x" * 40, **settings), overrides=Overrides(bus, services.transport, clock)
+        )
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
         async with app.router.lifespan_context(app), http:
             yield http
 
 
-async def test_in_one_process_a_request_travels_the_same_way() -> None:
-    played = Neighbours()
-    async with embedded(played) as http:
-        heard = await http.post("/doctors?a=b%20c", content=b"{}", headers=bearer(Role.ADMIN) | {"X-User-Role": "admin"})
-        assert heard.json() == {"path": "/doctors", "query": "a=b%20c", "body": "{}"}
-        arrived = played.asked[-1].headers
-        assert "x-user-role" not in arrived
-        assert arrived["x-request-id"] == heard.headers["x-request-id"]
+async def test_requests_are_forwarded_within_one_process_too() -> None:
+    services = FakeServices()
+    async with gateway_in_one_process(services) as http:
+        response = await http.post("/doctors?a=b%20c", content=b"{}", headers=bearer(Role.ADMIN) | {"X-User-Role": "admin"})
+        assert response.json() == {"path": "/doctors", "query": "a=b%20c", "body": "{}"}
+        headers = services.requests[-1].headers
+        assert "x-user-role" not in headers
+        assert headers["x-request-id"] == response.headers["x-request-id"]
         assert (await http.get("/internal/accounts")).status_code == 404
         assert (await http.get("/doctors", headers={"Authorization": "Bearer x"})).status_code == 401
 
 
-async def test_the_joined_document_is_openapi_and_holds_only_what_is_public() -> None:
-    async with embedded(Neighbours()) as http:
+async def test_the_merged_document_is_openapi_and_contains_only_public_paths() -> None:
+    async with gateway_in_one_process(FakeServices()) as http:
         document = (await http.get("/openapi.json")).json()
         assert document["openapi"].startswith("3.1")
         assert sorted(document["paths"]) == ["/doctors", "/patients", "/status"]
@@ -92,43 +94,43 @@ async def test_the_joined_document_is_openapi_and_holds_only_what_is_public() ->
         assert "internal" not in json.dumps(document)
 
 
-async def test_a_document_without_a_service_is_not_kept_and_a_whole_one_is() -> None:
-    played = Neighbours()
-    async with embedded(played) as http:
-        played.away = {Service.DOCTOR}
+async def test_only_a_complete_document_is_cached() -> None:
+    services = FakeServices()
+    async with gateway_in_one_process(services) as http:
+        services.down = {Service.DOCTOR}
         assert sorted((await http.get("/openapi.json")).json()["paths"]) == ["/patients", "/status"]
-        played.away = set()
+        services.down = set()
         assert "/doctors" in (await http.get("/openapi.json")).json()["paths"]
-        played.away = set(Service)
+        services.down = set(Service)
         assert "/doctors" in (await http.get("/openapi.json")).json()["paths"]
 
 
-async def test_status_names_the_one_that_is_down() -> None:
-    played = Neighbours()
-    async with embedded(played) as http:
-        everyone = {str(service): "up" for service in Service}
-        assert (await http.get("/status")).json() == {"status": "up", "services": everyone}
-        played.away = {Service.PATIENT}
-        heard = await http.get("/status")
-        assert heard.status_code == 200
-        assert heard.json() == {"status": "degraded", "services": everyone | {"patient-service": "down"}}
+async def test_status_names_the_service_that_is_down() -> None:
+    services = FakeServices()
+    async with gateway_in_one_process(services) as http:
+        all_up = {str(service): "up" for service in Service}
+        assert (await http.get("/status")).json() == {"status": "up", "services": all_up}
+        services.down = {Service.PATIENT}
+        response = await http.get("/status")
+        assert response.status_code == 200
+        assert response.json() == {"status": "degraded", "services": all_up | {"patient-service": "down"}}
 
 
-async def test_status_does_not_wait_for_one_that_hangs() -> None:
-    hang = asyncio.Event()
+async def test_status_does_not_wait_for_a_service_that_does_not_respond() -> None:
+    may_respond = asyncio.Event()
 
-    async def hangs(asked: object) -> None:
-        await hang.wait()
+    async def wait(request: object) -> None:
+        await may_respond.wait()
 
-    async with street() as here:
-        here[Service.PATIENT].behave = hangs
-        services = (await here.ask("GET", "/status")).json()["services"]
+    async with running_gateway() as gateway:
+        gateway[Service.PATIENT].handler = wait
+        services = (await gateway.request("GET", "/status")).json()["services"]
         assert {name for name, state in services.items() if state == "up"} == {"api-gateway", "auth-service", "doctor-service"}
-        hang.set()
+        may_respond.set()
 
 
-async def test_the_docs_load_nothing_from_elsewhere() -> None:
-    async with embedded(Neighbours()) as http:
+async def test_the_docs_page_loads_files_from_its_own_origin_only() -> None:
+    async with gateway_in_one_process(FakeServices()) as http:
         page = await http.get("/docs")
         loaded = re.findall(r'(?:src|href)="([^"]*)"', page.text)
         assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"} < set(loaded)
@@ -147,33 +149,33 @@ async def test_the_docs_load_nothing_from_elsewhere() -> None:
             assert (await http.get(f"/docs/{name}")).status_code == 404
 
 
-async def test_metrics_are_shown_only_when_told_to() -> None:
-    async with embedded(Neighbours()) as http:
+async def test_metrics_are_reachable_only_if_the_setting_says_so() -> None:
+    async with gateway_in_one_process(FakeServices()) as http:
         assert (await http.get("/metrics")).json()["code"] == "not_found"
-    async with embedded(Neighbours(), expose_metrics=True) as http:
+    async with gateway_in_one_process(FakeServices(), expose_metrics=True) as http:
         await http.get("/doctors")
         assert 'http_requests_total{method="GET",route="/doctors",status="200"}' in (await http.get("/metrics")).text
 
 
-async def test_health_is_its_own() -> None:
-    played = Neighbours()
-    played.away = set(Service)
-    async with embedded(played) as http:
+async def test_health_routes_do_not_depend_on_the_services() -> None:
+    services = FakeServices()
+    services.down = set(Service)
+    async with gateway_in_one_process(services) as http:
         assert (await http.get("/livez")).json() == {"status": "ok"}
         assert (await http.get("/readyz")).status_code == 200
-        refused = await http.get("/nowhere")
-        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
-        assert refused.headers["x-content-type-options"] == "nosniff"
-        assert "access-control-allow-origin" not in refused.headers
+        missing = await http.get("/nowhere")
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+        assert missing.headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in missing.headers
 
 
 @pytest.mark.parametrize("service", sorted(set(Service) - {Service.GATEWAY, Service.NOTIFICATION}))
-async def test_what_a_service_really_documents_is_valid_when_joined(service: Service) -> None:
+async def test_the_real_document_of_a_service_is_valid_after_merging(service: Service) -> None:
     url: dict[str, Any] = {"database_url": "sqlite+aiosqlite:///:memory:"}
     settings = settings_of(service)(env="test", client_secret="x" * 40, **url)
-    whole = joined({service: create_service(service, settings, Overrides()).openapi()})
-    assert whole["paths"]
-    for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(whole)):
-        assert reference in whole["components"]["schemas"]
-    for schema in whole["components"]["schemas"].values():
+    merged = merged_document({service: create_service_app(service, settings, Overrides()).openapi()})
+    assert merged["paths"]
+    for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(merged)):
+        assert reference in merged["components"]["schemas"]
+    for schema in merged["components"]["schemas"].values():
         jsonschema_rs.meta.validate(schema)

@@ -1,4 +1,4 @@
-"""Which paths exist at the door, and whose they are."""
+"""Which paths exist, and which service is responsible for them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_svc.domain.paths import is_canonical, is_plain
-from gateway_svc.domain.table import TABLE, entry_of
+from gateway_svc.domain.paths import is_canonical_path, is_valid_query
+from gateway_svc.domain.routing_table import ROUTING_TABLE, find_routing_entry
 from shared.contracts.identity import Service
 
-WHOSE = {
+SERVICE_OF_PATH = {
     "/auth/login": Service.AUTH,
     "/auth/token": Service.AUTH,
     "/.well-known/jwks.json": Service.AUTH,
@@ -36,7 +36,7 @@ WHOSE = {
     "/admin/closures/5": Service.SCHEDULING,
     "/admin/users": Service.ADMIN,
 }
-NOBODYS = [
+PATHS_OF_NO_SERVICE = [
     "/",
     "/internal",
     "/internal/accounts/1",
@@ -51,7 +51,7 @@ NOBODYS = [
     "/calendar.ics",
     "/Auth",
 ]
-TRICKS = [
+AMBIGUOUS_PATHS = [
     b"",
     b"internal",
     b"//internal",
@@ -86,43 +86,55 @@ TRICKS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "service"), WHOSE.items())
+CANONICAL_PATHS = [
+    b"/",
+    *map(str.encode, [*SERVICE_OF_PATH, *PATHS_OF_NO_SERVICE]),
+    b"/a/...",
+    b"/a/.b",
+    b"/a/b..",
+    b"/a~b/-_.",
+]
+
+
+@pytest.mark.parametrize(("path", "service"), SERVICE_OF_PATH.items())
 def test_every_path_has_its_service(path: str, service: Service) -> None:
-    entry = entry_of(path)
+    entry = find_routing_entry(path)
     assert entry is not None
     assert entry.service is service
 
 
-@pytest.mark.parametrize("path", NOBODYS)
-def test_what_is_not_in_the_table_goes_nowhere(path: str) -> None:
-    assert entry_of(path) is None
+@pytest.mark.parametrize("path", PATHS_OF_NO_SERVICE)
+def test_a_path_outside_the_table_has_no_service(path: str) -> None:
+    assert find_routing_entry(path) is None
 
 
-def test_no_entry_leads_into_what_is_internal_or_hides_another() -> None:
-    assert not any(set(entry.segments) & {"internal", "livez", "readyz", "metrics", "openapi.json"} for entry in TABLE)
-    assert all(entry_of(entry.path) is entry for entry in TABLE)
+def test_no_entry_covers_internal_paths_or_hides_another_entry() -> None:
+    assert not any(set(entry.segments) & {"internal", "livez", "readyz", "metrics", "openapi.json"} for entry in ROUTING_TABLE)
+    assert all(find_routing_entry(entry.path) is entry for entry in ROUTING_TABLE)
 
 
-@pytest.mark.parametrize("raw", TRICKS)
-def test_a_path_that_can_be_read_in_two_ways_does_not_exist(raw: bytes) -> None:
-    assert not is_canonical(raw)
+@pytest.mark.parametrize("raw", AMBIGUOUS_PATHS)
+def test_an_ambiguous_path_is_not_canonical(raw: bytes) -> None:
+    assert not is_canonical_path(raw)
 
 
-@pytest.mark.parametrize("raw", [b"/", *map(str.encode, [*WHOSE, *NOBODYS]), b"/a/...", b"/a/.b", b"/a/b..", b"/a~b/-_."])
+@pytest.mark.parametrize(
+    "raw", [b"/", *map(str.encode, [*SERVICE_OF_PATH, *PATHS_OF_NO_SERVICE]), b"/a/...", b"/a/.b", b"/a/b..", b"/a~b/-_."]
+)
 def test_a_plain_path_is_canonical(raw: bytes) -> None:
-    assert is_canonical(raw.replace(b"{doctor_id}", b"1").replace(b"{leave_id}", b"2"))
+    assert is_canonical_path(raw.replace(b"{doctor_id}", b"1").replace(b"{leave_id}", b"2"))
 
 
 @given(st.binary(max_size=40).map(lambda tail: b"/auth/" + tail))
-def test_a_canonical_path_is_its_own_normal_form(raw: bytes) -> None:
+def test_a_canonical_path_is_unchanged_by_decoding_and_normalising(raw: bytes) -> None:
     from posixpath import normpath
     from urllib.parse import unquote_to_bytes
 
-    if is_canonical(raw):
+    if is_canonical_path(raw):
         assert normpath(unquote_to_bytes(raw)) == raw
         assert raw.startswith(b"/auth/")
 
 
-def test_a_query_stays_on_its_line() -> None:
-    assert is_plain(b"q=a%20b&x=%0d%0a&y=[]|")
-    assert not any(is_plain(query) for query in (b"a b", b"a\r\nb", b"a\tb", b"a\x00", b"\xff"))
+def test_a_query_with_spaces_or_line_ends_is_not_valid() -> None:
+    assert is_valid_query(b"q=a%20b&x=%0d%0a&y=[]|")
+    assert not any(is_valid_query(query) for query in (b"a b", b"a\r\nb", b"a\tb", b"a\x00", b"\xff"))
