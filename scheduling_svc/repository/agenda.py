@@ -13,7 +13,7 @@ from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.repository.rules import RuleReader
 from scheduling_svc.repository.tables import CLAIMS, FEEDS, ClaimKind
 from shared.contracts.grains import Span, grain_of, instant_of
-from shared.kit.keyset import rows_after
+from shared.kit.keyset_pagination import rows_after
 from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import insert_if_absent

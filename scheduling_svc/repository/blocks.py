@@ -15,7 +15,7 @@ from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS, CLOSURES, LEAVES
 from shared.kit.clock import Clock
-from shared.kit.keyset import rows_after
+from shared.kit.keyset_pagination import rows_after
 from shared.kit.paging import parse_instant, parse_sort_key
 
 OUTCOMES = TypeAdapter(tuple[LeaveDecision, ...])

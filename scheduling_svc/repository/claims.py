@@ -17,7 +17,7 @@ from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS, ClaimKind
 from shared.contracts.grains import Span, first_grain_at_or_after
 from shared.kit.clock import Clock
-from shared.kit.keyset import rows_after
+from shared.kit.keyset_pagination import rows_after
 from shared.kit.paging import parse_sort_key
 from shared.kit.raw_insert import insert_statement
 
