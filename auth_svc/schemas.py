@@ -105,7 +105,7 @@ class TokenErrorOut(ReadModel):
 class ChangeAccount(PatchModel):
     """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read."""
 
-    may_be_absent: ClassVar = frozenset({"expected_version"})
+    nullable_fields: ClassVar = frozenset({"expected_version"})
 
     email: Email | None = None
     full_name: ShortText | None = None

@@ -12,7 +12,6 @@ import cProfile
 import gc
 import io
 import json
-import logging
 import pstats
 import statistics
 import tempfile
@@ -26,7 +25,7 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
 
@@ -86,15 +85,23 @@ class Items:
 @asynccontextmanager
 async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
     """A service by the product's recipe: `/items/{id}`, `/found/{id}` (its use cases by Depends) and `/rows/{id}` (which reads a row)."""
+    from shared.contracts.identity import Service
     from shared.kit import routes
     from shared.kit.access import Account
-    from shared.kit.app import walled
+    from shared.kit.app import create_service_app
     from shared.kit.clock import system_clock
+    from shared.kit.overrides import Overrides
+    from shared.kit.settings import CommonSettings
+    from shared.kit.signing_keys import KeySet
     from shared.kit.sql import Database, Id, UtcDateTime
-    from shared.kit.tokens import Keys, Verifier
+    from shared.kit.tokens import Verifier
+    from shared.kit.use_cases import provide_use_cases, use_case
     from tests.tokens import jwks
 
-    router = routes.router()
+    class BenchSettings(CommonSettings):
+        service = Service.DOCTOR
+
+    router = routes.service_router()
     text = sa.String(100)
     columns: tuple[sa.Column[Any], ...] = (
         sa.Column("id", Id, primary_key=True),
@@ -104,32 +111,26 @@ async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
     )
     table = sa.Table("items", sa.MetaData(), *columns)
 
-    def find_items(request: Request) -> Items:
-        found: Items = request.app.state.items
-        return found
-
     @router.get("/items/{item_id}", response_model=Item)
     async def get_item(item_id: UUID, _caller: Account) -> Item:
         return ITEM
 
     @router.get("/found/{item_id}", response_model=Item)
-    async def find_item(item_id: UUID, _caller: Account, items: Annotated[Items, Depends(find_items)]) -> Item:
+    async def find_item(item_id: UUID, _caller: Account, items: Annotated[Items, use_case(Items)]) -> Item:
         return ITEM
 
     @router.get("/rows/{item_id}", response_model=Item)
-    async def read_item(item_id: UUID, _caller: Account, request: Request) -> Item:
-        read = request.app.state.items.read
-        assert read is not None
-        row: Item = await read(item_id)
-        return row
+    async def read_item(item_id: UUID, _caller: Account, items: Annotated[Items, use_case(Items)]) -> Item:
+        assert items.read is not None
+        return await items.read(item_id)
 
     async def fetch_keys() -> list[dict[str, Any]]:
         return list(jwks()["keys"])
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.verifier = Verifier(Keys(fetch_keys, system_clock), "careslot", "careslot", system_clock)
-        app.state.items = Items()
+    async def wire(app: FastAPI, _settings: BenchSettings, _overrides: Overrides) -> AsyncIterator[None]:
+        app.state.verifier = Verifier(KeySet(fetch_keys, system_clock), "careslot", "careslot", system_clock)
+        provide_use_cases(app, Items())
         if database_url is None:
             yield
             return
@@ -143,10 +144,10 @@ async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
                     found = await connection.execute(sa.select(table).where(table.c.id == item_id))
                     return Item(**found.one()._mapping)
 
-            app.state.items = Items(read)
+            provide_use_cases(app, Items(read))
             yield
 
-    app = walled("bench", lifespan, router)
+    app = create_service_app(BenchSettings(), Overrides(), wire, router)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -161,16 +162,14 @@ def bearer_token() -> dict[str, str]:
 
 def send_log_lines_to(stream: LastLine) -> Callable[[], None]:
     """Let the product format its log lines and write them to `stream`. Returns a function that logs one request."""
-    from shared.kit.logs import JsonLine, log, request_id, said
+    from shared.kit.logs import JsonLineHandler, log, log_event, request_id
 
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLine())
-    log.handlers, log.propagate = [handler], False
+    log.handlers, log.propagate = [JsonLineHandler(stream)], False
     log.setLevel("INFO")
 
     def log_request() -> None:
         request_id.set(HEADERS["x-request-id"])
-        said("request", service="bench", method="GET", route="/items/{item_id}", status=200, ms=1.2)
+        log_event("request", service="bench", method="GET", route="/items/{item_id}", status=200, ms=1.2)
 
     return log_request
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jose import jwk, jwt
+from jose.backends.base import Key
 
 from shared.contracts.identity import Role
 
@@ -16,11 +17,12 @@ ISSUED_AT = 1_700_000_000
 
 
 @cache
-def _key() -> tuple[str, dict[str, Any]]:
+def _key() -> tuple[Key, dict[str, Any]]:
+    """The private key, made and loaded once because loading it takes longer than signing, and its public half."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
     public = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return pem, {**jwk.construct(public.decode(), "RS256").to_dict(), "kid": "test", "use": "sig"}
+    return jwk.construct(pem, "RS256"), {**jwk.construct(public.decode(), "RS256").to_dict(), "kid": "test", "use": "sig"}
 
 
 def jwks() -> dict[str, Any]:

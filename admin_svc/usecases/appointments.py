@@ -29,4 +29,4 @@ class AdminAppointments:
 
     async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Caller, expected_version: int | None) -> AdminAppointment:
         """Change time, doctor or status. Raises what appointment-service refuses."""
-        return await self.client.change(appointment_id, changes, Actor.of(by), expected_version)
+        return await self.client.change(appointment_id, changes, Actor.from_caller(by), expected_version)

@@ -41,7 +41,7 @@ class UserDisabling:
         if cancel_appointments:
             for appointment in appointments:
                 with suppress(Conflict, NotFound):  # its status has changed meanwhile
-                    await self.appointments.cancel(appointment.id, Actor.of(by))
+                    await self.appointments.cancel(appointment.id, Actor.from_caller(by))
         return DisabledUser(**dict(account), future_appointments=appointments)
 
     async def _list_future_appointments(self, account: AccountSummary) -> list[AdminAppointment]:

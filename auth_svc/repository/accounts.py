@@ -16,7 +16,7 @@ from auth_svc.domain.refusals import NoSuchAccount
 from auth_svc.repository.tables import ACCOUNTS
 from shared.contracts.identity import Role
 from shared.contracts.relayed_refusals import EmailTaken
-from shared.kit.keyset import rows_after
+from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
 from shared.kit.sql import Database

@@ -18,7 +18,7 @@ from shared.kit.logs import request_id
 
 
 class HttpRefusal(Refusal):
-    """A refusal that only HTTP knows; it declares its status itself."""
+    """The base of refusals that only HTTP knows. They have a status of their own instead of that of a family."""
 
     status: int
 
@@ -27,7 +27,6 @@ class Malformed(HttpRefusal):
     """Raised when the body is not JSON as RFC 8259 and this API define it."""
 
     status = 400
-
     code = "malformed_json"
     detail = "The body is not valid JSON."
 

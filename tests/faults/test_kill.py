@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.contracts.identity import Service
-from tests.conftest import server
 from tests.faults.cable import Cable
 from tests.faults.rush import Rush
 from tests.platform.houses import Distributed, Embedded
+from tests.servers import server
 
 
 @pytest.mark.xdist_group("embedded")
@@ -30,6 +30,7 @@ def test_the_whole_embedded_house_is_killed_while_patients_book(tmp_path: Path) 
 
 
 @pytest.mark.xdist_group("distributed")
+@pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP")
 def test_one_appointment_service_of_two_is_killed_while_patients_book(tmp_path: Path) -> None:
     house = Distributed(tmp_path, {Service.APPOINTMENT: 2, Service.SCHEDULING: 2, Service.NOTIFICATION: 2})
     try:
@@ -48,6 +49,7 @@ def test_one_appointment_service_of_two_is_killed_while_patients_book(tmp_path: 
 
 
 @pytest.mark.xdist_group("distributed")
+@pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP")
 def test_bookings_go_on_while_the_broker_is_gone_and_their_mails_come_later(tmp_path: Path) -> None:
     broker = server("AMQP")
     far = urlsplit(broker)

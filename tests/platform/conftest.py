@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import server
 from tests.platform.houses import Composed, Distributed, Embedded, House
 
 COMPOSED = os.environ.get("CARESLOT_TEST_COMPOSED_URL")
@@ -23,8 +22,6 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 @pytest.fixture(scope="session")
 def distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distributed]:
-    for name in ("MYSQL", "MONGO", "AMQP"):
-        server(name)
     house = Distributed(tmp_path_factory.mktemp("distributed"))
     try:
         house.start()
@@ -43,7 +40,7 @@ def composed() -> Composed:
 @pytest.fixture(
     params=[
         pytest.param("embedded", marks=pytest.mark.xdist_group("embedded")),
-        pytest.param("distributed", marks=pytest.mark.xdist_group("distributed")),
+        pytest.param("distributed", marks=[pytest.mark.xdist_group("distributed"), pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP")]),
         *([pytest.param("composed", marks=pytest.mark.xdist_group("composed"))] if COMPOSED else []),
     ]
 )

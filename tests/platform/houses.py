@@ -26,7 +26,8 @@ from sqlalchemy.engine import make_url
 from careslot.services import PACKAGES, migrate
 from shared.contracts.identity import Service
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE
-from tests.conftest import mysql_cursor, server
+from tests.conftest import mysql_cursor
+from tests.servers import server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
 PATIENCE_SECONDS = 120  # a start takes six seconds here alone, and far longer beside other houses
@@ -130,10 +131,11 @@ class Distributed:
 
     def __init__(self, folder: Path, instances: dict[Service, int] | None = None, amqp_url: str | None = None) -> None:
         self.folder, self.name = folder, uuid4().hex[:10]
+        self.mysql, self.mongo, self.broker = server("MYSQL"), server("MONGO"), server("AMQP")
         self.ports = {service: [free_port() for _ in range((instances or {}).get(service, 1))] for service in PACKAGES}
         self.url = f"http://127.0.0.1:{self.ports[Service.GATEWAY][0]}"
         self.smtp = Inbox()
-        self.environment = self._environment(amqp_url or server("AMQP"))
+        self.environment = self._environment(amqp_url or self.broker)
         self.processes: dict[tuple[Service, int], Process] = {}
 
     def start(self) -> None:
@@ -170,17 +172,17 @@ class Distributed:
         """Nothing to wait for here: those who expect a mail wait for it."""
 
     def _stores(self) -> dict[Service, str]:
-        sql, stores = make_url(server("MYSQL")), {}
-        with mysql_cursor() as cursor:
+        sql, stores = make_url(self.mysql), {}
+        with mysql_cursor(self.mysql) as cursor:
             for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
                 database = f"{service.prefix.lower()}_{self.name}"
                 cursor.execute(f"CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4")
                 stores[service] = sql.set(database=database).render_as_string(hide_password=False)
-        return stores | {Service.APPOINTMENT: f"{server('MONGO').rstrip('/')}/appointment_{self.name}"}
+        return stores | {Service.APPOINTMENT: f"{self.mongo.rstrip('/')}/appointment_{self.name}"}
 
     def _forget(self) -> None:
-        swept(server("AMQP"), f"{self.name}.")
-        with mysql_cursor() as cursor:
+        swept(self.broker, f"{self.name}.")
+        with mysql_cursor(self.mysql) as cursor:
             for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
                 cursor.execute(f"DROP DATABASE IF EXISTS {service.prefix.lower()}_{self.name}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.service.admin.fake_services import FakeServices
 
 
@@ -17,6 +17,6 @@ def services() -> FakeServices:
 
 
 @pytest.fixture
-async def admin(tmp_path: Path, services: FakeServices) -> AsyncIterator[Running]:
-    async with running("admin_svc", tmp_path, services) as admin:
+async def admin(tmp_path: Path, services: FakeServices) -> AsyncIterator[RunningService]:
+    async with run_service("admin_svc", tmp_path, services) as admin:
         yield admin

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.admin.fake_services import FakeServices
 from tests.tokens import bearer
 
@@ -18,18 +18,18 @@ ADMIN = bearer(Role.ADMIN, ADMIN_ID)
 DOCTOR = str(uuid4())
 
 
-async def put(admin: Running, appointment: dict[str, Any], body: Any, **headers: str) -> httpx.Response:
+async def put(admin: RunningService, appointment: dict[str, Any], body: Any, **headers: str) -> httpx.Response:
     return await admin.http.put(f"/admin/appointments/{appointment['id']}", json=body, headers=ADMIN | headers)
 
 
-async def test_an_appointment_is_passed_through_with_all_its_fields(admin: Running, services: FakeServices) -> None:
+async def test_an_appointment_is_passed_through_with_all_its_fields(admin: RunningService, services: FakeServices) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z", version=5, local_start="2026-03-09T10:00", reason=None)
     response = await admin.http.get(f"/admin/appointments/{appointment['id']}", headers=ADMIN)
     assert (response.status_code, response.headers["etag"]) == (200, '"5"')
     assert response.json() == appointment
 
 
-async def test_all_filters_are_passed_on(admin: Running, services: FakeServices) -> None:
+async def test_all_filters_are_passed_on(admin: RunningService, services: FakeServices) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
     query = (
         f"status=booked&status=requested&doctor_id={DOCTOR}&doctor_id={ADMIN_ID}&patient_id={appointment['patient_id']}&service_id={ADMIN_ID}"
@@ -55,7 +55,7 @@ async def test_all_filters_are_passed_on(admin: Running, services: FakeServices)
     )
 
 
-async def test_each_page_has_a_link_to_the_next(admin: Running, services: FakeServices) -> None:
+async def test_each_page_has_a_link_to_the_next(admin: RunningService, services: FakeServices) -> None:
     appointments = [services.add_appointment(DOCTOR, f"2026-03-09T{hour:02}:00:00Z") for hour in range(8, 13)]
     listed, path = [], "/admin/appointments?limit=2"
     while path:
@@ -65,7 +65,7 @@ async def test_each_page_has_a_link_to_the_next(admin: Running, services: FakeSe
     assert listed == [appointment["id"] for appointment in appointments]
 
 
-async def test_refusals_of_appointment_service_are_passed_on(admin: Running) -> None:
+async def test_refusals_of_appointment_service_are_passed_on(admin: RunningService) -> None:
     response = await admin.http.get("/admin/appointments?sort=colour", headers=ADMIN)
     assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/sort")
     missing = await admin.http.get(f"/admin/appointments/{uuid4()}", headers=ADMIN)
@@ -81,13 +81,13 @@ async def test_refusals_of_appointment_service_are_passed_on(admin: Running) -> 
         ("limit=101", "validation_failed"),
     ],
 )
-async def test_an_unknown_or_invalid_filter_is_refused(admin: Running, services: FakeServices, query: str, code: str) -> None:
+async def test_an_unknown_or_invalid_filter_is_refused(admin: RunningService, services: FakeServices, query: str, code: str) -> None:
     response = await admin.http.get(f"/admin/appointments?{query}", headers=ADMIN)
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert services.requests == []
 
 
-async def test_a_change_passes_on_the_admin_and_the_version(admin: Running, services: FakeServices) -> None:
+async def test_a_change_passes_on_the_admin_and_the_version(admin: RunningService, services: FakeServices) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
     body = {"starts_at": "2026-03-09T12:00:00+01:00", "doctor_id": str(ADMIN_ID), "status": "booked", "reason": "asked by phone"}
     response = await put(admin, appointment, body, **{"If-Match": '"1"'})
@@ -96,7 +96,7 @@ async def test_a_change_passes_on_the_admin_and_the_version(admin: Running, serv
     assert services.requests[0][2] == body | added | {"starts_at": "2026-03-09T11:00:00Z"}
 
 
-async def test_a_change_needs_the_current_version_in_if_match(admin: Running, services: FakeServices) -> None:
+async def test_a_change_needs_the_current_version_in_if_match(admin: RunningService, services: FakeServices) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
     body = {"status": "cancelled", "reason": "ill"}
     assert (await put(admin, appointment, body)).status_code == 428
@@ -106,7 +106,7 @@ async def test_a_change_needs_the_current_version_in_if_match(admin: Running, se
     assert (await put(admin, {"id": str(uuid4())}, body, **{"If-Match": "*"})).status_code == 404
 
 
-async def test_a_taken_time_is_refused_with_alternatives(admin: Running, services: FakeServices) -> None:
+async def test_a_taken_time_is_refused_with_alternatives(admin: RunningService, services: FakeServices) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T08:00:00Z")
     response = await put(admin, appointment, {"starts_at": "2026-03-09T09:00:00Z", "reason": "x"}, **{"If-Match": '"1"'})
     assert (response.status_code, response.json()["code"]) == (409, "slot_taken")
@@ -124,7 +124,7 @@ async def test_a_taken_time_is_refused_with_alternatives(admin: Running, service
         {"reason": "x", "status": "<b>"},
     ],
 )
-async def test_an_invalid_change_is_refused(admin: Running, services: FakeServices, body: dict[str, Any]) -> None:
+async def test_an_invalid_change_is_refused(admin: RunningService, services: FakeServices, body: dict[str, Any]) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
     assert (await put(admin, appointment, body, **{"If-Match": '"1"'})).status_code == 422
     assert services.requests == []

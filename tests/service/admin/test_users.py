@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.admin.fake_services import FakeServices
 from tests.tokens import bearer, service_bearer
 
@@ -27,19 +27,19 @@ ROUTES = [
 ]
 
 
-async def patch(admin: Running, user: dict[str, Any], body: Any, tag: str = '"1"') -> httpx.Response:
+async def patch(admin: RunningService, user: dict[str, Any], body: Any, tag: str = '"1"') -> httpx.Response:
     return await admin.http.patch(f"/admin/users/{user['id']}", json=body, headers=ADMIN | {"If-Match": tag})
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_only_admins_may_call_these_routes(admin: Running, services: FakeServices, method: str, path: str) -> None:
+async def test_only_admins_may_call_these_routes(admin: RunningService, services: FakeServices, method: str, path: str) -> None:
     assert (await admin.http.request(method, path)).status_code == 401
     for headers in (*(bearer(role) for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION)), service_bearer("auth-service")):
         assert (await admin.http.request(method, path, headers=headers)).status_code == 403
     assert services.requests == []
 
 
-async def test_a_user_is_answered_with_an_etag(admin: Running, services: FakeServices) -> None:
+async def test_a_user_is_answered_with_an_etag(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("patient", version=7)
     response = await admin.http.get(f"/admin/users/{user['id']}", headers=ADMIN)
     assert (response.status_code, response.headers["etag"], response.json()["email"]) == (200, '"7"', user["email"])
@@ -47,7 +47,7 @@ async def test_a_user_is_answered_with_an_etag(admin: Running, services: FakeSer
     assert (missing.status_code, missing.json()["code"]) == (404, "no_such_account")
 
 
-async def test_the_list_is_a_page_of_auth_service(admin: Running, services: FakeServices) -> None:
+async def test_the_list_is_a_page_of_auth_service(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("doctor")
     response = await admin.http.get("/admin/users?role=doctor&status=active&q=ada&limit=1&after=abc", headers=ADMIN)
     assert response.status_code == 200, response.text
@@ -58,12 +58,12 @@ async def test_the_list_is_a_page_of_auth_service(admin: Running, services: Fake
 
 
 @pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201])
-async def test_an_unknown_or_invalid_filter_is_refused(admin: Running, services: FakeServices, query: str) -> None:
+async def test_an_unknown_or_invalid_filter_is_refused(admin: RunningService, services: FakeServices, query: str) -> None:
     assert (await admin.http.get(f"/admin/users?{query}", headers=ADMIN)).status_code == 422
     assert services.requests == []
 
 
-async def test_a_change_needs_the_current_version_in_if_match(admin: Running, services: FakeServices) -> None:
+async def test_a_change_needs_the_current_version_in_if_match(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("reception", version=3)
     missing = await admin.http.patch(f"/admin/users/{user['id']}", json={"email": "new@x.test"}, headers=ADMIN)
     assert (missing.status_code, missing.json()["code"]) == (428, "precondition_required")
@@ -74,7 +74,7 @@ async def test_a_change_needs_the_current_version_in_if_match(admin: Running, se
 
 
 @pytest.mark.parametrize("role", ["patient", "doctor"])
-async def test_a_new_name_is_saved_in_the_profile_and_in_the_account(admin: Running, services: FakeServices, role: str) -> None:
+async def test_a_new_name_is_saved_in_the_profile_and_in_the_account(admin: RunningService, services: FakeServices, role: str) -> None:
     user = services.add_account(role)
     response = await patch(admin, user, {"full_name": "Eve Else"})
     assert (response.json()["full_name"], response.json()["version"]) == ("Eve Else", 2)
@@ -82,19 +82,19 @@ async def test_a_new_name_is_saved_in_the_profile_and_in_the_account(admin: Runn
     assert services.accounts[user["id"]]["full_name"] == "Eve Else"
 
 
-async def test_a_new_name_of_staff_is_saved_in_the_account(admin: Running, services: FakeServices) -> None:
+async def test_a_new_name_of_staff_is_saved_in_the_account(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("reception")
     assert (await patch(admin, user, {"full_name": "Eve Else"})).json()["full_name"] == "Eve Else"
     assert services.renamed == {}
 
 
-async def test_an_unchanged_name_is_not_sent(admin: Running, services: FakeServices) -> None:
+async def test_an_unchanged_name_is_not_sent(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("patient")
     assert (await patch(admin, user, {"full_name": user["full_name"]})).json()["version"] == 1
     assert [method for method, _, _ in services.requests] == ["GET"]
 
 
-async def test_a_user_who_becomes_a_doctor_gets_the_profile_first(admin: Running, services: FakeServices) -> None:
+async def test_a_user_who_becomes_a_doctor_gets_the_profile_first(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("reception")
     response = await patch(admin, user, {"role": "doctor"})
     assert (response.status_code, response.json()["role"]) == (200, "doctor")
@@ -105,14 +105,14 @@ async def test_a_user_who_becomes_a_doctor_gets_the_profile_first(admin: Running
     ]
 
 
-async def test_a_user_without_the_profile_does_not_become_a_doctor(admin: Running, services: FakeServices) -> None:
+async def test_a_user_without_the_profile_does_not_become_a_doctor(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("reception")
     services.unreachable = {"doctor-service"}
     assert (await patch(admin, user, {"role": "doctor"})).status_code == 503
     assert services.accounts[user["id"]]["role"] == "reception"
 
 
-async def test_refusals_of_auth_service_are_passed_on(admin: Running, services: FakeServices) -> None:
+async def test_refusals_of_auth_service_are_passed_on(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("admin")
     for change in ({"role": "patient"}, {"status": "disabled"}):
         response = await patch(admin, user, change)
@@ -123,12 +123,12 @@ async def test_refusals_of_auth_service_are_passed_on(admin: Running, services: 
 
 
 @pytest.mark.parametrize("body", [{"email": None}, {"role": "service"}, {"status": "invited"}, {"id": "x"}, {"full_name": ""}, [], "x"])
-async def test_an_invalid_change_is_refused(admin: Running, services: FakeServices, body: Any) -> None:
+async def test_an_invalid_change_is_refused(admin: RunningService, services: FakeServices, body: Any) -> None:
     assert (await patch(admin, services.add_account("patient"), body)).status_code == 422
     assert services.requests == []
 
 
-async def test_disabling_a_doctor_lists_their_future_appointments(admin: Running, services: FakeServices) -> None:
+async def test_disabling_a_doctor_lists_their_future_appointments(admin: RunningService, services: FakeServices) -> None:
     doctor = services.add_account("doctor")
     booked = services.add_appointment(doctor["id"], "2026-03-09T09:00:00Z")
     requested = services.add_appointment(doctor["id"], "2026-03-10T09:00:00Z", "requested")
@@ -142,7 +142,7 @@ async def test_disabling_a_doctor_lists_their_future_appointments(admin: Running
     assert booked["status"] == "booked"
 
 
-async def test_disabling_cancels_all_future_appointments_if_requested(admin: Running, services: FakeServices) -> None:
+async def test_disabling_cancels_all_future_appointments_if_requested(admin: RunningService, services: FakeServices) -> None:
     patient = services.add_account("patient")
     appointments = [services.add_appointment(str(uuid4()), f"2026-03-{day:02}T09:00:00Z", patient_id=patient["id"]) for day in range(3, 29)]
     appointments += [services.add_appointment(str(uuid4()), "2026-04-01T09:00:00Z", patient_id=patient["id"]) for _ in range(100)]
@@ -154,7 +154,7 @@ async def test_disabling_cancels_all_future_appointments_if_requested(admin: Run
     assert (repeated.status_code, repeated.json()["future_appointments"], repeated.json()["version"]) == (200, [], 2)
 
 
-async def test_an_appointment_that_cannot_be_cancelled_does_not_stop_the_others(admin: Running, services: FakeServices) -> None:
+async def test_an_appointment_that_cannot_be_cancelled_does_not_stop_the_others(admin: RunningService, services: FakeServices) -> None:
     doctor = services.add_account("doctor")
     first, second = (services.add_appointment(doctor["id"], f"2026-03-09T{hour}:00:00Z") for hour in (10, 11))
     services.checks_in_after_listing = first
@@ -162,13 +162,13 @@ async def test_an_appointment_that_cannot_be_cancelled_does_not_stop_the_others(
     assert (response.status_code, first["status"], second["status"]) == (200, "checked_in", "cancelled")
 
 
-async def test_staff_have_no_appointments(admin: Running, services: FakeServices) -> None:
+async def test_staff_have_no_appointments(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("reception")
     services.unreachable = {"appointment-service"}
     assert (await admin.http.delete(f"/admin/users/{user['id']}", headers=ADMIN)).json()["future_appointments"] == []
 
 
-async def test_an_outdated_or_invalid_request_to_disable_changes_nothing(admin: Running, services: FakeServices) -> None:
+async def test_an_outdated_or_invalid_request_to_disable_changes_nothing(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("patient")
     path = f"/admin/users/{user['id']}"
     assert (await admin.http.delete(path, headers=ADMIN | {"If-Match": '"9"'})).status_code == 412
@@ -176,7 +176,7 @@ async def test_an_outdated_or_invalid_request_to_disable_changes_nothing(admin: 
     assert user["status"] == "active"
 
 
-async def test_a_repeat_continues_an_interrupted_cancellation(admin: Running, services: FakeServices) -> None:
+async def test_a_repeat_continues_an_interrupted_cancellation(admin: RunningService, services: FakeServices) -> None:
     patient = services.add_account("patient")
     appointment = services.add_appointment(str(uuid4()), "2026-03-09T09:00:00Z", patient_id=patient["id"])
     services.unreachable = {"appointment-service"}
@@ -191,7 +191,7 @@ async def test_a_repeat_continues_an_interrupted_cancellation(admin: Running, se
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/admin/users"), ("GET", f"/admin/users/{ADMIN_ID}"), ("GET", f"/admin/appointments/{ADMIN_ID}")]
 )
-async def test_an_unreachable_service_is_answered_with_503(admin: Running, services: FakeServices, method: str, path: str) -> None:
+async def test_an_unreachable_service_is_answered_with_503(admin: RunningService, services: FakeServices, method: str, path: str) -> None:
     services.unreachable = {"auth-service", "appointment-service"}
     response = await admin.http.request(method, path, headers=ADMIN)
     assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")

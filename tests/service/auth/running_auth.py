@@ -13,7 +13,7 @@ import httpx
 
 from shared.contracts.events import AccountChanged, AccountInvited, Event, PasswordChanged, PasswordResetRequested, SessionEnded
 from shared.contracts.identity import Service
-from tests.running import Running, not_found, running
+from tests.running import RunningService, not_found_response, run_service
 
 E = TypeVar("E", bound=Event)
 PASSWORD, OTHER_PASSWORD = "a long enough pass phrase", "quite another pass phrase"
@@ -44,7 +44,7 @@ class FakePatientService:
             return httpx.Response(503)
         patient_id = request.url.path.removeprefix("/internal/patients/")
         if request.method == "GET":
-            return httpx.Response(200, json=self.profiles[patient_id]) if patient_id in self.profiles else not_found()
+            return httpx.Response(200, json=self.profiles[patient_id]) if patient_id in self.profiles else not_found_response()
         if self.refusal is not None:
             return self.refusal
         profile = {"id": patient_id, "time_zone": "UTC", "locale": "en", "version": 1} | json.loads(request.content)
@@ -54,7 +54,7 @@ class FakePatientService:
 class RunningAuth:
     """A running auth-service and the fake patient-service that it calls."""
 
-    def __init__(self, service: Running, patients: FakePatientService) -> None:
+    def __init__(self, service: RunningService, patients: FakePatientService) -> None:
         self.service, self.patients, self.http, self.clock = service, patients, service.http, service.clock
 
     async def post(self, path: str, body: Any = None, token: str | None = None) -> httpx.Response:
@@ -100,8 +100,8 @@ class RunningAuth:
 
     async def events(self, event_type: type[E]) -> list[E]:
         """Return the events of a type that were published so far."""
-        await self.service.settle()
-        return [event for event in self.service.heard if isinstance(event, event_type)]
+        await self.service.run_until_idle()
+        return [event for event in self.service.published if isinstance(event, event_type)]
 
     async def mailed_token(self, event_type: type[AccountInvited | PasswordResetRequested] = PasswordResetRequested) -> str:
         """Return the token of the newest link, as notification-service gets it for the mail."""
@@ -123,5 +123,5 @@ def status_and_code(response: httpx.Response) -> tuple[int, str]:
 async def run_auth_service(folder: Path, patients: FakePatientService | None = None, **settings: Any) -> AsyncIterator[RunningAuth]:
     """Run auth-service on a database in `folder`."""
     patients = patients or FakePatientService()
-    async with running("auth_svc", folder, patients, hears=EVENTS, **(SETTINGS | settings)) as service:
+    async with run_service("auth_svc", folder, patients, record_events=EVENTS, **(SETTINGS | settings)) as service:
         yield RunningAuth(service, patients)

@@ -219,27 +219,27 @@ async def test_a_patients_name_is_copied_from_the_profile(auth: RunningAuth) -> 
     account = (await auth.register())["account"]["id"]
     auth.patients.profiles[account] |= {"full_name": "Sam Fox", "version": 2}
     event = patient_changed(account, 2)
-    await auth.service.tell(event)
+    await auth.service.publish_event(event)
     assert await get_name(auth, account) == "Sam Fox"
     auth.patients.profiles[account] |= {"full_name": "Sam Crow"}
     for old in (event, patient_changed(account, 1), patient_changed(account, 2), patient_changed(str(uuid4()), 9)):
-        await auth.service.tell(old)
+        await auth.service.publish_event(old)
     assert await get_name(auth, account) == "Sam Fox"
 
 
 async def test_a_doctors_name_is_copied_from_the_event(auth: RunningAuth) -> None:
     doctor = (await auth.create_account(role="doctor", full_name="Ann Stone")).json()["id"]
-    await auth.service.tell(doctor_changed(doctor, "Dr Ann Stone", 3))
-    await auth.service.tell(doctor_changed(doctor, "Ann", 2))
+    await auth.service.publish_event(doctor_changed(doctor, "Dr Ann Stone", 3))
+    await auth.service.publish_event(doctor_changed(doctor, "Ann", 2))
     assert await get_name(auth, doctor) == "Dr Ann Stone"
 
 
 async def test_the_name_is_copied_only_from_the_profile_of_the_accounts_role(auth: RunningAuth) -> None:
     account = (await auth.create_account(role="doctor", full_name="Ann Stone")).json()["id"]
-    await auth.service.tell(doctor_changed(account, "Dr Ann Stone", 7))
+    await auth.service.publish_event(doctor_changed(account, "Dr Ann Stone", 7))
     await auth.change_account(account, role="patient")
-    await auth.service.tell(doctor_changed(account, "Somebody", 8))
+    await auth.service.publish_event(doctor_changed(account, "Somebody", 8))
     assert await get_name(auth, account) == "Dr Ann Stone"
     auth.patients.profiles[account] |= {"full_name": "Ann Stone-Fox"}
-    await auth.service.tell(patient_changed(account, 2))
+    await auth.service.publish_event(patient_changed(account, 2))
     assert await get_name(auth, account) == "Ann Stone-Fox"

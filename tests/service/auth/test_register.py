@@ -84,10 +84,10 @@ async def test_the_job_completes_pending_accounts(auth: RunningAuth) -> None:
     for name in ("sam", "kim"):
         await auth.post("/auth/register", SAM | {"email": f"{name}@example.com"})
     auth.clock.advance(timedelta(seconds=61))
-    await auth.service.settle()
+    await auth.service.run_until_idle()
     assert auth.patients.profiles == {}
     auth.patients.is_down = False
-    await auth.service.settle()
+    await auth.service.run_until_idle()
     assert len(auth.patients.profiles) == 2
     assert {str(event.account_id) for event in await auth.events(AccountChanged)} >= set(auth.patients.profiles)
 
@@ -97,7 +97,7 @@ async def test_an_account_whose_profile_is_refused_does_not_stop_the_job(auth: R
     await auth.post("/auth/register", SAM)
     auth.patients.is_down, auth.patients.refusal = False, httpx.Response(422, json={"code": "no"})
     auth.clock.advance(timedelta(seconds=61))
-    await auth.service.settle()
+    await auth.service.run_until_idle()
     auth.patients.refusal = None
     assert (await auth.register(password=OTHER_PASSWORD))["account"]["status"] == "active"
 

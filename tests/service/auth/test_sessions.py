@@ -121,7 +121,7 @@ async def test_an_unused_session_expires_after_thirty_days(auth: RunningAuth) ->
 async def test_expired_sessions_are_deleted(auth: RunningAuth) -> None:
     session = await auth.register()
     auth.clock.advance(timedelta(days=32))
-    await auth.service.settle()
+    await auth.service.run_until_idle()
     assert await refresh(auth, session["refresh_token"]) == (401, "invalid_refresh_token")
     assert (await auth.login()).status_code == 200
 
@@ -176,7 +176,7 @@ async def test_a_session_that_one_instance_ends_is_refused_by_another_instance(t
         session = await first_instance.register()
         assert (await second_instance.get_me(session["access_token"])).status_code == 200
         await first_instance.post("/auth/logout", {"refresh_token": session["refresh_token"]})
-        await second_instance.service.settle()
+        await second_instance.service.run_until_idle()
         assert (await second_instance.get_me(session["access_token"])).status_code == 401
 
 
