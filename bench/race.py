@@ -119,7 +119,8 @@ async def run_part(url: str, race: Race, number: int) -> list[UUID]:
 
 async def measure(name: str, url: str, race: Race) -> None:
     migrate("scheduling_svc", url)
-    winners = await asyncio.gather(*(_run_process(url, race, number) for number in range(PROCESSES)))
+    parts = await asyncio.gather(*(_run_process(url, race, number) for number in range(PROCESSES)))
+    winners = [claim_id for part in parts for claim_id in part]
     async with Database(url) as database:
         outcome = await verify(
             SqlCalendarStore(database, lambda: NOW), race, [claim_id for part_winners in winners for claim_id in part_winners]
@@ -128,10 +129,9 @@ async def measure(name: str, url: str, race: Race) -> None:
 
 
 async def _run_process(url: str, race: Race, number: int) -> list[UUID]:
-    given = [str(item) for item in (race.seed, race.claims, race.intervals, number)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.race", "--part", url, *given, stdout=asyncio.subprocess.PIPE
-    )
+    arguments = [str(number) for number in (race.seed, race.claims, race.intervals, number)]
+    command = [sys.executable, "-m", "bench.race", "--part", url, *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     if process.returncode:
         raise SystemExit(process.returncode)
