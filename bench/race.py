@@ -122,14 +122,12 @@ async def measure(name: str, url: str, race: Race) -> None:
     parts = await asyncio.gather(*(_run_process(url, race, number) for number in range(PROCESSES)))
     winners = [claim_id for part in parts for claim_id in part]
     async with Database(url) as database:
-        outcome = await verify(
-            SqlCalendarStore(database, lambda: NOW), race, [claim_id for part_winners in winners for claim_id in part_winners]
-        )
+        outcome = await verify(SqlCalendarStore(database, lambda: NOW), race, winners)
     print(f"{name}: {outcome} (seed {race.seed})")
 
 
 async def _run_process(url: str, race: Race, number: int) -> list[UUID]:
-    arguments = [str(number) for number in (race.seed, race.claims, race.intervals, number)]
+    arguments = list(map(str, (race.seed, race.claims, race.intervals, number)))
     command = [sys.executable, "-m", "bench.race", "--part", url, *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
