@@ -120,7 +120,7 @@ def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tu
 
 def _concrete(rules: DoctorRules, begins: datetime, ends: datetime) -> Iterator[WorkingWindow]:
     zone, frame = ZoneInfo(rules.time_zone), range(first_grain_at_or_after(begins), grain_of(ends))
-    working, _ = Hours.of(rules).expand(frame, 1)
+    working = Hours.from_rules(rules).expand(frame, 1)[0].bits
     at = frame.start
     while working:
         skipped = (working & -working).bit_length() - 1

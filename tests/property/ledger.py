@@ -1,4 +1,4 @@
-"""The calendar as a careful receptionist would keep it on paper: who has what, and what she would say to the next who asks."""
+"""The calendar as a careful receptionist would keep it on paper: who has what, and what she would answer to the next request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAP = "daily_cap_reached"
 
 @dataclass(frozen=True)
 class Terms:
-    """Of a service; times in grains."""
+    """The terms of a service; times in grains."""
 
     id: UUID
     duration: int
@@ -32,7 +32,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Spot:
-    """A time with a doctor; a group's is the same for all of it."""
+    """A time with a doctor; all patients of a group have the same one."""
 
     terms: Terms
     doctor: UUID
@@ -64,7 +64,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Held:
-    """It stays on paper when it is over, until somebody needs the time or its owner holds another."""
+    """A hold. It stays on paper when it has expired, until someone needs the time or its owner holds another."""
 
     spot: Spot
     owner: UUID
@@ -72,13 +72,13 @@ class Held:
     extended: bool = False
     live: bool = True
 
-    def stands(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
         return self.live and now < self.until
 
 
 @dataclass
 class Ledger:
-    """What it answers is the refusal's code, with the reasons where there are any; None is a yes, and is written down."""
+    """Answers requests with the code of the refusal and its reasons, or with None and writes the change down."""
 
     now: datetime
     visits: dict[UUID, Visit] = field(default_factory=dict)
@@ -88,13 +88,15 @@ class Ledger:
     # What is asked of it
 
     def book(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> str | None:
-        """Also moves; whoever asks for what they have is not judged again."""
+        """Book or move an appointment; a request for the time that it has is granted without a check."""
         standing = self.visits.get(one)
         if standing is None or standing.spot != spot:
-            refused = (self._not_for(held, spot, patient) if held else None) or self.refused(spot, viewer=patient, patient=patient, but=one)
+            refused = (self._not_for(held, spot, patient) if held else None) or self.refused(
+                spot, viewer=patient, patient=patient, exclude_appointment_id=one
+            )
             if refused:
                 return refused
-            self._give_way(spot, patient, but=one)
+            self._give_way(spot, patient, exclude_appointment_id=one)
         self.visits[one] = Visit(spot, patient, standing.revision + 1 if standing else 1)
         return None
 
@@ -102,9 +104,9 @@ class Ledger:
         if refused := self.refused(spot, viewer=owner, patient=owner):
             return refused
         going = self._in_the_way(spot, owner) | {key for key, held in self._of(owner) if held.spot.terms == spot.terms}
-        if len([key for key, held in self._of(owner) if held.stands(self.now) and key not in going]) >= MOST_HOLDS:
+        if len([key for key, held in self._of(owner) if held.is_active(self.now) and key not in going]) >= MOST_HOLDS:
             return "too_many_holds"
-        self._drop(going | {key for key, held in self._of(owner) if not held.stands(self.now)})
+        self._drop(going | {key for key, held in self._of(owner) if not held.is_active(self.now)})
         last = {key for key, held in self.holds.items() if (held.owner, held.spot.terms, held.live) == (owner, spot.terms, False)}
         self.holds = {key: held for key, held in self.holds.items() if key not in last}
         self.holds[one] = Held(spot, owner, self.now + HELD_FOR)
@@ -114,8 +116,8 @@ class Ledger:
         held = self.holds.get(one)
         if held is None or held.owner != by:
             return "no_such_hold"
-        if not held.stands(self.now) or held.extended:
-            return "hold_extended" if held.stands(self.now) else "hold_expired"
+        if not held.is_active(self.now) or held.extended:
+            return "hold_extended" if held.is_active(self.now) else "hold_expired"
         self.holds[one] = replace(held, until=held.until + HELD_FOR, extended=True)
         return None
 
@@ -126,7 +128,8 @@ class Ledger:
         return None
 
     def take_leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
-        """Of every appointment in it: where it goes, `keep` or `cancel`. All of it or nothing; all who go make room first."""
+        """Take a leave. `outcomes` say for every appointment in it where it goes, `keep` or `cancel`. All changes or none; all displaced
+        ones are released first."""
         before = dict(self.visits), dict(self.holds), dict(self.leaves)
         refused = self._leave(one, doctor, span, outcomes)
         if refused:
@@ -134,24 +137,26 @@ class Ledger:
         return refused
 
     def affected(self, doctor: UUID, span: range) -> list[UUID]:
-        here = [
+        service = [
             (visit.spot.start, one) for one, visit in self.visits.items() if visit.spot.doctor == doctor and meet(visit.spot.visit, span)
         ]
-        return [one for _, one in sorted(here)]
+        return [one for _, one in sorted(service)]
 
     # How it decides
 
-    def refused(self, spot: Spot, *, viewer: UUID, patient: UUID, but: UUID | None = None) -> str | None:
-        codes = self.against(spot, viewer=viewer, patient=patient, but=but)
+    def refused(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> str | None:
+        codes = self.against(spot, viewer=viewer, patient=patient, exclude_appointment_id=exclude_appointment_id)
         if codes - CONFLICTS.keys() <= {CAP} and codes & CONFLICTS.keys():
             return next(CONFLICTS[code] for code in CONFLICTS if code in codes)
         return " ".join(["not_bookable", *sorted(codes)]) if codes else None
 
-    def against(self, spot: Spot, *, viewer: UUID, patient: UUID, but: UUID | None = None) -> set[str]:
-        """All that stands against a visit."""
-        visits = [visit for one, visit in self.visits.items() if one != but]
+    def against(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> set[str]:
+        """Return every reason against a visit."""
+        visits = [visit for one, visit in self.visits.items() if one != exclude_appointment_id]
         holds = [
-            held.spot for held in self.holds.values() if held.stands(self.now) and held.owner != viewer and held.spot.doctor == spot.doctor
+            held.spot
+            for held in self.holds.values()
+            if held.is_active(self.now) and held.owner != viewer and held.spot.doctor == spot.doctor
         ]
         booked = [visit.spot for visit in visits if visit.spot.doctor == spot.doctor]
         mates, waiting = booked.count(spot), holds.count(spot)
@@ -170,18 +175,18 @@ class Ledger:
         return {code for code, true in applies.items() if true}
 
     def _not_for(self, held: UUID, spot: Spot, by: UUID) -> str | None:
-        """What is wrong with the hold that someone shows."""
+        """Return what is wrong with the hold that a request names."""
         known = self.holds.get(held)
         if known is None or (known.owner, known.spot) != (by, spot):
             return "hold_mismatch"
-        return None if known.stands(self.now) else "hold_expired"
+        return None if known.is_active(self.now) else "hold_expired"
 
     def _leave(self, one: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
         if set(self.affected(doctor, span)) != outcomes.keys():
             return "affected_changed"
         self.leaves[one] = doctor, span
         self._drop(key for key, held in self.holds.items() if held.spot.doctor == doctor and meet(held.spot.span, span))
-        going = {each: (self.visits.pop(each), outcome) for each, outcome in outcomes.items() if outcome != "keep"}
+        going = {item: (self.visits.pop(item), outcome) for item, outcome in outcomes.items() if outcome != "keep"}
         for moved, (visit, spot) in going.items():
             if not isinstance(spot, Spot):
                 continue
@@ -195,20 +200,20 @@ class Ledger:
         return [(one, held) for one, held in self.holds.items() if held.live and held.owner == owner]
 
     def _in_the_way(self, spot: Spot, viewer: UUID) -> set[UUID]:
-        """Holds that keep nobody out: one's own, and those that are over."""
+        """Return the holds that keep no one out: the viewer's own, and expired ones."""
         near = [(one, held) for one, held in self.holds.items() if held.spot.doctor == spot.doctor and meet(held.spot.span, spot.span)]
-        return {one for one, held in near if held.live and (held.owner == viewer or not held.stands(self.now))}
+        return {one for one, held in near if held.live and (held.owner == viewer or not held.is_active(self.now))}
 
-    def _give_way(self, spot: Spot, viewer: UUID, but: UUID | None = None) -> None:
-        """What one holds was not counted when one's visit was: it goes where both are too many."""
+    def _give_way(self, spot: Spot, viewer: UUID, exclude_appointment_id: UUID | None = None) -> None:
+        """Drop the viewer's own holds that a booking removes: they were not counted when the visit was, and both may be too many."""
         self._drop(self._in_the_way(spot, viewer))
         if spot.terms.daily_cap is None:
             return
-        visits = [visit.spot for one, visit in self.visits.items() if one != but]
-        others = [held.spot for held in self.holds.values() if held.stands(self.now) and held.owner != viewer]
-        here = [each for each in [*visits, *others, spot] if each.doctor == spot.doctor]
+        visits = [visit.spot for one, visit in self.visits.items() if one != exclude_appointment_id]
+        others = [held.spot for held in self.holds.values() if held.is_active(self.now) and held.owner != viewer]
+        service = [item for item in [*visits, *others, spot] if item.doctor == spot.doctor]
         alike = {one: held.spot for one, held in self._of(viewer) if (held.spot.doctor, held.spot.terms) == (spot.doctor, spot.terms)}
-        self._drop(one for one, mine in alike.items() if mine not in here and count(spot.terms, [*here, mine]) > spot.terms.daily_cap)
+        self._drop(one for one, mine in alike.items() if mine not in service and count(spot.terms, [*service, mine]) > spot.terms.daily_cap)
 
     def _drop(self, going: Iterable[UUID]) -> None:
         for one in list(going):
@@ -217,11 +222,11 @@ class Ledger:
     # What the tables should say
 
     def seats(self) -> dict[UUID, UUID]:
-        """Who sits in which session."""
+        """Return who has a seat in which session."""
         return self._of_spots(lambda spot: spot.session_id if spot.is_shared else None)
 
     def grains(self) -> Counter[tuple[UUID, int, UUID]]:
-        """Whose grains, and who has them."""
+        """Return which claim has which grain of which person."""
         visits = [(visit.patient, visit.spot.visit, one) for one, visit in self.visits.items()]
         alone = [(*taken, one) for one, taken in self._of_spots(lambda spot: None if spot.is_shared else (spot.doctor, spot.span)).items()]
         sessions = set(self._of_spots(lambda spot: (spot.doctor, spot.span, spot.session_id) if spot.is_shared else None).values())
@@ -231,11 +236,11 @@ class Ledger:
     def _of_spots(self, tell: Callable[[Spot], T | None]) -> dict[UUID, T]:
         spots = {one: visit.spot for one, visit in self.visits.items()}
         spots |= {one: held.spot for one, held in self.holds.items() if held.live}
-        return {one: told for one, spot in spots.items() if (told := tell(spot)) is not None}
+        return {one: expected for one, spot in spots.items() if (expected := tell(spot)) is not None}
 
 
 def count(terms: Terms, spots: list[Spot]) -> int:
-    """How many visits these are; a group is one."""
+    """Return the number of visits; a group counts once."""
     alike = [spot for spot in spots if spot.terms == terms]
     return len(set(alike)) if terms.capacity > 1 else len(alike)
 

@@ -1,4 +1,4 @@
-"""Who is the least busy on a day that is longer or shorter than others."""
+"""The least busy doctor on a day that is longer or shorter than others."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ VISIT, WANTED = UUID(int=0x100), UUID(int=0x101)
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     doctors = [a_doctor(weekly=EVERY_DAY), a_doctor(id=COLLEAGUE, weekly=EVERY_DAY)]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(slot_step_minutes=15, horizon_days=300)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(slot_step_minutes=15, horizon_days=300)])) as clinic:
+        yield clinic
 
 
-async def chosen(here: RunningService, busy_at: str, start: str) -> UUID:
-    """Who sees a patient when the first doctor is busy at another time."""
-    assert (await reserve(here, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
-    answer = await reserve(here, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
-    return UUID(answer.json()["doctor_id"])
+async def chosen(clinic: RunningService, busy_at: str, start: str) -> UUID:
+    """Return the doctor who is booked when the first one is busy at another time of the day."""
+    assert (await reserve(clinic, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
+    response = await reserve(clinic, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
+    return UUID(response.json()["doctor_id"])
 
 
 MIDNIGHT, EVENING = "2026-10-25T00:00+02:00", "2026-10-25T23:45+01:00"

@@ -1,4 +1,4 @@
-"""Visits that take place: a leave leaves them alone, and they have their time over whatever stands in it."""
+"""Visits that have begun: a leave does not affect them, and their claims may overlap others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from scheduling_svc.usecases.reservations import Reservations
 from shared.contracts.events import AppointmentCheckedIn, AppointmentCompleted, AppointmentEvent, AppointmentStarted
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
@@ -29,36 +30,36 @@ BEGINNINGS = [AppointmentCheckedIn, AppointmentStarted, AppointmentCompleted]
 
 @pytest.fixture
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
-    """Two appointments in the morning."""
+    """A clinic with two appointments in the morning."""
     doctors = [a_doctor(services=[CHECKUP, GROUP]), a_doctor(id=COLLEAGUE)]
     rules = DoctorService(doctors, [a_service(), a_service(id=GROUP, capacity=2)])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
         for number in (1, 2):
-            assert (await book(here, number, NINE + (number - 1) * HALF)).status_code == 200
-        yield here
+            assert (await book(clinic, number, NINE + (number - 1) * HALF)).status_code == 200
+        yield clinic
 
 
-async def book(here: RunningService, number: int, start: datetime = NINE, **wish: Any) -> httpx.Response:
-    return await reserve(here, number, **{"patient_id": UUID(int=0xAA00 + number), "starts_at": start} | wish)
+async def book(clinic: RunningService, number: int, start: datetime = NINE, **request: Any) -> httpx.Response:
+    return await reserve(clinic, number, **{"patient_id": UUID(int=0xAA00 + number), "starts_at": start} | request)
 
 
-async def affected(here: RunningService) -> list[int]:
-    answer = await here.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=MORNING, headers=SELF)
-    return [UUID(each["appointment_id"]).int for each in answer.json()["affected"]]
+async def affected(clinic: RunningService) -> list[int]:
+    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=MORNING, headers=SELF)
+    return [UUID(item["appointment_id"]).int for item in response.json()["affected"]]
 
 
-async def take(here: RunningService, *cancelled: int) -> httpx.Response:
+async def take(clinic: RunningService, *cancelled: int) -> httpx.Response:
     decisions = [{"appointment_id": str(UUID(int=number)), "action": "cancel"} for number in cancelled]
-    return await here.http.post(f"/doctors/{DOCTOR}/leaves", json={**MORNING, "reason": "Ill", "affected": decisions}, headers=SELF)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json={**MORNING, "reason": "Ill", "affected": decisions}, headers=SELF)
 
 
-async def is_live(here: RunningService, number: int) -> bool:
-    return bool((await here.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()["live"])
+async def is_live(clinic: RunningService, number: int) -> bool:
+    return bool((await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()["live"])
 
 
-def code(asked: httpx.Response) -> str | None:
-    """Of a refusal; None when it was granted."""
-    return None if asked.status_code == 200 else str(asked.json()["code"])
+def code(requested: httpx.Response) -> str | None:
+    """Return the code of a refusal, or None if the request was granted."""
+    return None if requested.status_code == 200 else str(requested.json()["code"])
 
 
 def begins(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
@@ -113,7 +114,7 @@ async def test_an_event_that_comes_twice_counts_once(clinic: RunningService) -> 
 
 
 async def test_an_event_about_an_appointment_that_is_not_known_is_harmless(clinic: RunningService) -> None:
-    await clinic.app.state.reservations.note_begun(begins(AppointmentCheckedIn, 9))
+    await clinic.app.state.use_cases[Reservations].mark_begun(begins(AppointmentCheckedIn, 9))
     assert await affected(clinic) == [1, 2]
     assert code(await book(clinic, 9, NINE + 2 * HALF)) is None
 

@@ -28,38 +28,38 @@ DAY = timedelta(days=1)
 @pytest.fixture
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     rules = DoctorService([a_doctor(location="North"), a_doctor(id=COLLEAGUE, location="South")], [a_service()])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
+        yield clinic
 
 
 async def close(
-    here: RunningService, by: dict[str, str] = ADMIN, begins: datetime = NINE, ends: datetime = NINE + DAY, **more: Any
+    clinic: RunningService, by: dict[str, str] = ADMIN, begins: datetime = NINE, ends: datetime = NINE + DAY, **more: Any
 ) -> httpx.Response:
     body = {"from": format_instant(begins), "to": format_instant(ends), "reason": "Holiday", **more}
-    return await here.http.post("/admin/closures", json=body, headers=by)
+    return await clinic.http.post("/admin/closures", json=body, headers=by)
 
 
 def checked_in(number: int) -> AppointmentCheckedIn:
-    """The patient of an appointment is here."""
+    """Return the event that the patient of an appointment has checked in."""
     fields: dict[str, Any] = {"service_id": CHECKUP, "doctor_id": DOCTOR, "patient_id": UUID(int=0xAA00 + number)}
     times = {"occurred_at": NOON, "starts_at": NINE, "ends_at": NINE + DAY, "time_zone": "Europe/Berlin"}
     known = {"id": uuid4(), "appointment_id": UUID(int=number), "version": 2, "sequence": 0, "status": "checked_in"}
     return AppointmentCheckedIn(**fields | times | known, actor=Actor(id=DOCTOR, role=Role.DOCTOR))
 
 
-async def is_open(here: RunningService, doctor: UUID) -> bool:
+async def is_open(clinic: RunningService, doctor: UUID) -> bool:
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + DAY)}"
-    return bool((await here.http.get(path)).json()["items"])
+    return bool((await clinic.http.get(path)).json()["items"])
 
 
-async def learn(here: RunningService, doctor: DoctorRules) -> None:
-    await here.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=doctor.id, version=doctor.version, rules=doctor))
+async def learn(clinic: RunningService, doctor: DoctorRules) -> None:
+    await clinic.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=doctor.id, version=doctor.version, rules=doctor))
 
 
 async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: RunningService) -> None:
-    answer = await close(clinic)
-    closure = answer.json()
-    assert (answer.status_code, closure["settled"], closure["location"]) == (201, True, None)
+    response = await close(clinic)
+    closure = response.json()
+    assert (response.status_code, closure["settled"], closure["location"]) == (201, True, None)
     assert (closure["from"], closure["to"]) == (format_instant(NINE), format_instant(NINE + DAY))
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, False]
     refused = await reserve(clinic, 1)
@@ -90,13 +90,13 @@ async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(cl
     clinic.clock.set(starts[0] + timedelta(minutes=1))
     await clinic.publish_event(checked_in(2))
     closure = (await close(clinic, begins=starts[0], ends=starts[3], location="North")).json()
-    assert ([UUID(each["appointment_id"]).int for each in closure["affected"]], closure["complete"]) == ([3], True)
+    assert ([UUID(item["appointment_id"]).int for item in closure["affected"]], closure["complete"]) == ([3], True)
 
 
 async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     closure = (await close(clinic)).json()
-    assert [(each["appointment_id"], each["patient_id"]) for each in closure["affected"]] == [(str(UUID(int=1)), str(PATIENT))]
+    assert [(item["appointment_id"], item["patient_id"]) for item in closure["affected"]] == [(str(UUID(int=1)), str(PATIENT))]
     await release(clinic, 1, 1)
     assert not await is_open(clinic, DOCTOR)
 
@@ -104,8 +104,8 @@ async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(c
 async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: RunningService) -> None:
     held = []
     for doctor, owner in ((DOCTOR, PATIENT), (COLLEAGUE, NEWCOMER)):
-        wish = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": format_instant(NINE)}
-        held.append((await clinic.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, owner))).json()["id"])
+        request = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": format_instant(NINE)}
+        held.append((await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, owner))).json()["id"])
     await close(clinic, location="North")
     found = [
         (await clinic.http.get(f"/holds/{one}", headers=bearer(Role.PATIENT, owner))).status_code
@@ -127,9 +127,9 @@ async def test_who_comes_later_is_blocked_too(clinic: RunningService) -> None:
 
 async def test_a_closure_is_where_its_answer_says_until_it_is_lifted(clinic: RunningService) -> None:
     closed = await close(clinic)
-    there, told = closed.headers["Location"], closed.json()
+    there, expected = closed.headers["Location"], closed.json()
     shown = await clinic.http.get(there, headers=ADMIN)
-    assert (shown.status_code, shown.json()) == (200, {name: told[name] for name in told if name not in ("affected", "complete")})
+    assert (shown.status_code, shown.json()) == (200, {name: expected[name] for name in expected if name not in ("affected", "complete")})
     assert (await clinic.http.get(there, headers=bearer(Role.DOCTOR, DOCTOR))).status_code == 403
     assert (await clinic.http.delete(there, headers=ADMIN)).status_code == 204
     assert (await clinic.http.get(there, headers=ADMIN)).json()["code"] == "no_such_closure"
@@ -145,8 +145,8 @@ async def test_closures_are_listed_the_latest_first(clinic: RunningService) -> N
 
 
 async def test_a_repeated_wish_with_a_key_closes_once(clinic: RunningService) -> None:
-    answers = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+    responses = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
 
 
 @pytest.mark.parametrize(

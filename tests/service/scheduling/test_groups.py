@@ -33,31 +33,31 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
         a_service(id=WEEKLY, weekly_cap=2),
     ]
     doctors = [a_doctor(services=ALL), a_doctor(id=COLLEAGUE, services=ALL, time_zone="Pacific/Auckland", weekly=EVERY_DAY)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as clinic:
+        yield clinic
 
 
 def person(number: int) -> UUID:
     return UUID(int=0xAA00 + number)
 
 
-async def book(here: RunningService, number: int, service: UUID, start: datetime = NINE, **wish: Any) -> dict[str, Any]:
-    answer = await reserve(here, number, patient_id=person(number), service_id=service, starts_at=start, **wish)
-    body: dict[str, Any] = answer.json()
+async def book(clinic: RunningService, number: int, service: UUID, start: datetime = NINE, **request: Any) -> dict[str, Any]:
+    response = await reserve(clinic, number, patient_id=person(number), service_id=service, starts_at=start, **request)
+    body: dict[str, Any] = response.json()
     return body
 
 
-async def starts(here: RunningService, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
-    """The starts of nine to eleven with the places left."""
+async def starts(clinic: RunningService, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
+    """Return the starts from nine to eleven with the number of free places."""
     path = f"/slots?service_id={service}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
-    items = (await here.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
+    items = (await clinic.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
     return {slot["starts_at"][11:16]: slot["remaining"] for slot in items}
 
 
-async def reasons(here: RunningService, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
+async def reasons(clinic: RunningService, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={doctor}&starts_at={format_instant(start)}"
-    answer = await here.http.get(path, headers=bearer(Role.PATIENT))
-    return [reason["code"] for reason in answer.json()["reasons"]]
+    response = await clinic.http.get(path, headers=bearer(Role.PATIENT))
+    return [reason["code"] for reason in response.json()["reasons"]]
 
 
 async def test_a_group_fills_up_seat_by_seat_and_takes_the_doctor_once(clinic: RunningService) -> None:

@@ -1,4 +1,4 @@
-"""Time that someone holds: what its owner has of it, and until when the others are told to wait."""
+"""Held time: what its owner can do with it, and how long others are asked to wait."""
 
 from __future__ import annotations
 
@@ -28,48 +28,48 @@ PART = timedelta(milliseconds=700)
 async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     services = [a_service(), a_service(id=LONG, duration_minutes=60), a_service(id=GROUP, capacity=3, slot_step_minutes=15)]
     doctors = [a_doctor(services=ALL), a_doctor(id=COLLEAGUE, services=ALL)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services)) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services)) as clinic:
+        yield clinic
 
 
-async def hold(here: RunningService, by: UUID, service: UUID = CHECKUP, start: datetime = NINE, doctor: UUID = DOCTOR) -> dict[str, Any]:
-    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
-    body: dict[str, Any] = (await here.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, by))).json()
+async def hold(clinic: RunningService, by: UUID, service: UUID = CHECKUP, start: datetime = NINE, doctor: UUID = DOCTOR) -> dict[str, Any]:
+    request = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
+    body: dict[str, Any] = (await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, by))).json()
     return body
 
 
-async def hold_one_after_the_other(here: RunningService, service: UUID, *starts: datetime) -> list[str]:
-    """By two owners, a minute apart; until when."""
+async def hold_one_after_the_other(clinic: RunningService, service: UUID, *starts: datetime) -> list[str]:
+    """Hold times for two owners, a minute apart, and return when the holds end."""
     until = []
     for owner, start in zip((FIRST, LAST), starts, strict=True):
-        until.append((await hold(here, owner, service, start))["expires_at"])
-        here.clock.advance(MINUTE)
+        until.append((await hold(clinic, owner, service, start))["expires_at"])
+        clinic.clock.advance(MINUTE)
     return until
 
 
-async def book(here: RunningService, number: int, service: UUID = CHECKUP, start: datetime = NINE, **wish: Any) -> dict[str, Any]:
-    patient = wish.pop("patient_id", UUID(int=0xAA00 + number))
-    body: dict[str, Any] = (await reserve(here, number, patient_id=patient, service_id=service, starts_at=start, **wish)).json()
+async def book(clinic: RunningService, number: int, service: UUID = CHECKUP, start: datetime = NINE, **request: Any) -> dict[str, Any]:
+    patient = request.pop("patient_id", UUID(int=0xAA00 + number))
+    body: dict[str, Any] = (await reserve(clinic, number, patient_id=patient, service_id=service, starts_at=start, **request)).json()
     return body
 
 
-async def wait_for(here: RunningService, service: UUID, start: datetime = NINE, **wish: Any) -> str:
-    """Until when a booking is told to wait."""
-    refused = await book(here, 99, service, start, **wish)
+async def wait_for(clinic: RunningService, service: UUID, start: datetime = NINE, **request: Any) -> str:
+    """Return until when a booking is asked to wait."""
+    refused = await book(clinic, 99, service, start, **request)
     assert refused["code"] == "slot_held"
     return str(refused["available_again_at"])
 
 
-async def seen(here: RunningService, by: UUID, service: UUID) -> tuple[int, bool]:
-    """How many places there are at nine, and whether one is held by the one who asks."""
+async def seen(clinic: RunningService, by: UUID, service: UUID) -> tuple[int, bool]:
+    """Return the number of free places at nine, and whether the caller holds one of them."""
     path = f"/slots?service_id={service}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + FIVE)}"
-    (slot,) = (await here.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
+    (slot,) = (await clinic.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
     return slot["remaining"], slot["held_by_you"]
 
 
-async def explained(here: RunningService, service: UUID, start: datetime = NINE) -> list[str]:
+async def explained(clinic: RunningService, service: UUID, start: datetime = NINE) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={DOCTOR}&starts_at={format_instant(start)}"
-    reasons = (await here.http.get(path, headers=bearer(Role.PATIENT, ME))).json()["reasons"]
+    reasons = (await clinic.http.get(path, headers=bearer(Role.PATIENT, ME))).json()["reasons"]
     return [reason["code"] for reason in reasons]
 
 

@@ -1,4 +1,4 @@
-"""Holds over HTTP: whose a time is for five minutes, and when it is nobody's again."""
+"""Holds over HTTP: a time belongs to its owner for five minutes, and then it is free again."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ ME, SOMEONE = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, OTHER)
 @pytest.fixture
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     rules = DoctorService([a_doctor(services=SERVICES)], [a_service(id=service) for service in SERVICES])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
+        yield clinic
 
 
-async def hold(here: RunningService, start: datetime = NINE, by: dict[str, str] = ME, service: UUID = CHECKUP) -> httpx.Response:
+async def hold(clinic: RunningService, start: datetime = NINE, by: dict[str, str] = ME, service: UUID = CHECKUP) -> httpx.Response:
     body = {"service_id": str(service), "doctor_id": str(DOCTOR), "starts_at": format_instant(start)}
-    return await here.http.post("/holds", json=body, headers=by)
+    return await clinic.http.post("/holds", json=body, headers=by)
 
 
-async def slot(here: RunningService, by: dict[str, str] | None = None, start: datetime = NINE) -> dict[str, Any] | None:
-    """The start as the caller has it listed."""
+async def slot(clinic: RunningService, by: dict[str, str] | None = None, start: datetime = NINE) -> dict[str, Any] | None:
+    """Return the start as the caller's list shows it."""
     path = f"/slots?service_id={CHECKUP}&from={format_instant(start)}&to={format_instant(start + FIVE)}"
-    items = (await here.http.get(path, headers=by)).json()["items"]
+    items = (await clinic.http.get(path, headers=by)).json()["items"]
     return items[0] if items else None
 
 
-async def book(here: RunningService, number: int = 1, person: UUID = PATIENT, start: datetime = NINE, **wish: Any) -> httpx.Response:
-    return await reserve(here, number, patient_id=person, starts_at=start, **wish)
+async def book(clinic: RunningService, number: int = 1, person: UUID = PATIENT, start: datetime = NINE, **request: Any) -> httpx.Response:
+    return await reserve(clinic, number, patient_id=person, starts_at=start, **request)
 
 
 async def test_a_hold_is_its_owners_for_five_minutes(clinic: RunningService) -> None:
-    answer = await hold(clinic)
-    body = answer.json()
-    assert answer.status_code == 201, body
+    response = await hold(clinic)
+    body = response.json()
+    assert response.status_code == 201, body
     assert body["expires_at"] == format_instant(clinic.clock() + FIVE)
-    assert answer.headers["Location"] == f"/holds/{body['id']}"
-    assert (await clinic.http.get(answer.headers["Location"], headers=ME)).json() == body
+    assert response.headers["Location"] == f"/holds/{body['id']}"
+    assert (await clinic.http.get(response.headers["Location"], headers=ME)).json() == body
     mine = await slot(clinic, ME)
     assert mine is not None
     assert mine["held_by_you"] is True
@@ -65,8 +65,8 @@ async def test_a_hold_is_its_owners_for_five_minutes(clinic: RunningService) -> 
 async def test_a_hold_of_another_is_nobodys_business(clinic: RunningService) -> None:
     path = f"/holds/{(await hold(clinic)).json()['id']}"
     for stranger in (SOMEONE, bearer(Role.RECEPTION), bearer(Role.ADMIN)):
-        told = [await clinic.http.get(path, headers=stranger), await clinic.http.post(f"{path}/extend", headers=stranger)]
-        assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(404, "no_such_hold")] * 2
+        responses = [await clinic.http.get(path, headers=stranger), await clinic.http.post(f"{path}/extend", headers=stranger)]
+        assert [(response.status_code, response.json()["code"]) for response in responses] == [(404, "no_such_hold")] * 2
     assert (await clinic.http.get(path, headers=ME)).json()["extended"] is False
 
 
@@ -83,12 +83,12 @@ async def test_others_are_told_until_when_and_what_else_is_free(clinic: RunningS
 
 
 async def test_a_hold_is_over_when_the_clock_says_so_and_not_a_moment_before(clinic: RunningService) -> None:
-    answer = (await hold(clinic)).json()
+    response = (await hold(clinic)).json()
     clinic.clock.advance(FIVE - timedelta(microseconds=1))
     assert (await book(clinic, person=OTHER)).status_code == 409
     clinic.clock.advance(timedelta(microseconds=1))
     assert await slot(clinic) is not None
-    assert (await clinic.http.get(f"/holds/{answer['id']}", headers=ME)).status_code == 404
+    assert (await clinic.http.get(f"/holds/{response['id']}", headers=ME)).status_code == 404
     assert (await book(clinic, person=OTHER)).status_code == 200
 
 
@@ -120,7 +120,7 @@ async def test_a_new_hold_for_a_service_replaces_the_last(clinic: RunningService
 
 async def test_nobody_holds_more_than_three_times(clinic: RunningService) -> None:
     held = [await hold(clinic, NINE + number * HALF, service=service) for number, service in enumerate(SERVICES)]
-    assert [answer.status_code for answer in held] == [201, 201, 201, 409]
+    assert [response.status_code for response in held] == [201, 201, 201, 409]
     assert (held[-1].json()["code"], held[-1].json()["limit"]) == ("too_many_holds", 3)
     clinic.clock.advance(FIVE)
     assert (await hold(clinic, NINE + 3 * HALF, service=FOURTH)).status_code == 201
@@ -149,7 +149,7 @@ async def test_a_hold_is_for_its_owner_service_doctor_and_time_alone(clinic: Run
         await book(clinic, 4, PATIENT, by=Actor(id=OTHER, role=Role.RECEPTION), hold_id=held),
         await book(clinic, 5, PATIENT, hold_id=uuid4()),
     ]
-    assert [(answer.status_code, answer.json()["code"]) for answer in wrong] == [(409, "hold_mismatch")] * 5
+    assert [(response.status_code, response.json()["code"]) for response in wrong] == [(409, "hold_mismatch")] * 5
     assert (await book(clinic, 6, hold_id=held)).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""A doctor's leave over HTTP: what it hits, what becomes of that, and what reopens."""
+"""A doctor's leave over HTTP: which appointments it affects, what becomes of them, and what reopens."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ SELF, ADMIN = bearer(Role.DOCTOR, DOCTOR), bearer(Role.ADMIN)
 @pytest.fixture
 async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     rules = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service(buffer_after_minutes=10)])
-    async with run_service("scheduling_svc", tmp_path, rules, database_url=sql_url, record_events=(LeaveTaken,)) as here:
-        await here.run_until_idle()
+    async with run_service("scheduling_svc", tmp_path, rules, database_url=sql_url, record_events=(LeaveTaken,)) as clinic:
+        await clinic.run_until_idle()
         for number, start in enumerate((NINE, NINE + 2 * HALF, NINE + 4 * HALF), start=1):
-            assert (await book(here, number, start)).status_code == 200
-        yield here
+            assert (await book(clinic, number, start)).status_code == 200
+        yield clinic
 
 
-async def book(here: RunningService, number: int, start: datetime, doctor: UUID = DOCTOR, revision: int = 1) -> httpx.Response:
-    return await reserve(here, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, doctor_id=doctor, revision=revision)
+async def book(clinic: RunningService, number: int, start: datetime, doctor: UUID = DOCTOR, revision: int = 1) -> httpx.Response:
+    return await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, doctor_id=doctor, revision=revision)
 
 
-async def preview(here: RunningService, by: dict[str, str] = SELF, time: tuple[datetime, datetime] = MORNING) -> httpx.Response:
+async def preview(clinic: RunningService, by: dict[str, str] = SELF, time: tuple[datetime, datetime] = MORNING) -> httpx.Response:
     body = {"starts_at": format_instant(time[0]), "ends_at": format_instant(time[1])}
-    return await here.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=body, headers=by)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=body, headers=by)
 
 
 async def take(
-    here: RunningService,
+    clinic: RunningService,
     decisions: Sequence[dict[str, Any]],
     by: dict[str, str] = SELF,
     time: tuple[datetime, datetime] = MORNING,
 ) -> httpx.Response:
     body = {"starts_at": format_instant(time[0]), "ends_at": format_instant(time[1]), "reason": "Away", "affected": list(decisions)}
-    return await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=by)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=by)
 
 
 def keep(*numbers: int) -> list[dict[str, Any]]:
@@ -66,20 +66,20 @@ def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> dict[str, An
     return {"appointment_id": str(UUID(int=number)), "action": "move", **target}
 
 
-async def claim(here: RunningService, number: int) -> dict[str, Any]:
-    answer: dict[str, Any] = (await here.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
-    return answer
+async def claim(clinic: RunningService, number: int) -> dict[str, Any]:
+    response: dict[str, Any] = (await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
+    return response
 
 
-async def listed(here: RunningService, doctor: UUID = DOCTOR) -> list[str]:
-    """The starts of the morning."""
+async def listed(clinic: RunningService, doctor: UUID = DOCTOR) -> list[str]:
+    """Return the free starts of the morning."""
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(MORNING[0])}&to={format_instant(MORNING[1])}"
-    return [slot["starts_at"][11:16] for slot in (await here.http.get(path)).json()["items"]]
+    return [slot["starts_at"][11:16] for slot in (await clinic.http.get(path)).json()["items"]]
 
 
 async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: RunningService) -> None:
     affected = (await preview(clinic)).json()["affected"]
-    assert [each["appointment_id"] for each in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
+    assert [item["appointment_id"] for item in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
     assert affected[0] == {
         "appointment_id": str(UUID(int=1)),
         "starts_at": format_instant(NINE),
@@ -93,20 +93,20 @@ async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: Running
 async def test_all_first_proposals_can_be_taken_at_once_and_all_last_ones_too(clinic: RunningService) -> None:
     for which in (0, -1):
         affected = (await preview(clinic)).json()["affected"]
-        decisions = [{"appointment_id": each["appointment_id"], "action": "move", **each["proposals"][which]} for each in affected]
+        decisions = [{"appointment_id": item["appointment_id"], "action": "move", **item["proposals"][which]} for item in affected]
         taken = await take(clinic, decisions)
         assert taken.status_code == 201, taken.text
         assert (await clinic.http.delete(f"/doctors/{DOCTOR}/leaves/{taken.json()['id']}", headers=SELF)).status_code == 204
-        for number, each in enumerate(affected, start=1):
-            back = await book(clinic, number, datetime.fromisoformat(each["starts_at"]), revision=9 + which)
+        for number, item in enumerate(affected, start=1):
+            back = await book(clinic, number, datetime.fromisoformat(item["starts_at"]), revision=9 + which)
             assert back.status_code == 200, back.text
 
 
 async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: RunningService) -> None:
-    answer = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
-    leave = answer.json()
-    assert answer.status_code == 201, leave
-    assert [each["action"] for each in leave["affected"]] == ["keep", "cancel", "move"]
+    response = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    leave = response.json()
+    assert response.status_code == 201, leave
+    assert [item["action"] for item in leave["affected"]] == ["keep", "cancel", "move"]
     kept, cancelled, moved = [await claim(clinic, number) for number in (1, 2, 3)]
     assert (kept["live"], kept["doctor_id"], kept["revision"]) == (True, str(DOCTOR), 1)
     assert cancelled["live"] is False
@@ -120,12 +120,12 @@ async def test_one_event_tells_what_was_displaced(clinic: RunningService) -> Non
     await clinic.run_until_idle()
     (event,) = clinic.published
     assert isinstance(event, LeaveTaken)
-    told = {
-        each.appointment_id.int: (each.action, each.previous_starts_at, each.starts_at, each.doctor_id, each.revision)
-        for each in event.displaced
+    displaced = {
+        item.appointment_id.int: (item.action, item.previous_starts_at, item.starts_at, item.doctor_id, item.revision)
+        for item in event.displaced
     }
     later = NINE + 4 * HALF
-    assert told == {2: ("cancelled", NINE + 2 * HALF, None, None, 2), 3: ("moved", later, later, COLLEAGUE, 2)}
+    assert displaced == {2: ("cancelled", NINE + 2 * HALF, None, None, 2), 3: ("moved", later, later, COLLEAGUE, 2)}
     assert (event.actor.id, event.doctor_id) == (DOCTOR, DOCTOR)
 
 
@@ -141,8 +141,12 @@ async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: R
 async def test_a_later_wish_than_a_leave_is_granted(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     for number in (2, 3):
-        answer = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
-        assert (answer["starts_at"], answer["doctor_id"], answer["live"]) == (format_instant(NINE + 4 * number * HALF), str(DOCTOR), True)
+        response = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
+        assert (response["starts_at"], response["doctor_id"], response["live"]) == (
+            format_instant(NINE + 4 * number * HALF),
+            str(DOCTOR),
+            True,
+        )
     assert format_instant(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
 
 
@@ -153,7 +157,7 @@ async def test_a_booking_made_in_between_is_not_lost(clinic: RunningService) -> 
     refused = await take(clinic, keep(1, 2, 3))
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (409, "affected_changed")
-    assert [UUID(each["appointment_id"]).int for each in problem["affected"]] == [1, 2, 4]
+    assert [UUID(item["appointment_id"]).int for item in problem["affected"]] == [1, 2, 4]
     assert (await claim(clinic, 4))["live"] is True
     assert (await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=SELF)).json()["items"] == []
     assert clinic.published == []
@@ -211,8 +215,8 @@ async def test_holds_in_its_time_are_dropped(clinic: RunningService) -> None:
 
 
 async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: RunningService) -> None:
-    answers = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+    responses = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
     assert len((await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=ADMIN)).json()["items"]) == 1
 
 
@@ -233,9 +237,9 @@ async def test_leaves_are_listed_the_latest_first_in_pages(clinic: RunningServic
         assert (await take(clinic, [], time=(NINE + days * DAY, NINE + days * DAY + HALF))).status_code == 201
     path, found = f"/doctors/{DOCTOR}/leaves?limit=2", []
     while path:
-        answer = await clinic.http.get(path, headers=SELF)
-        found += [leave["starts_at"][:10] for leave in answer.json()["items"]]
-        path = answer.headers["Link"].split(">")[0][1:] if "Link" in answer.headers else ""
+        response = await clinic.http.get(path, headers=SELF)
+        found += [leave["starts_at"][:10] for leave in response.json()["items"]]
+        path = response.headers["Link"].split(">")[0][1:] if "Link" in response.headers else ""
     assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
 
 

@@ -1,4 +1,4 @@
-"""The earliest time, the reasons why not, moves, and questions that make no sense."""
+"""The earliest times, explanations, moves, and requests that make no sense."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
         a_doctor(id=RETIRED, active=False),
         a_doctor(id=FULL, accepting_patients=False),
     ]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(min_notice_minutes=60)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(min_notice_minutes=60)])) as clinic:
+        yield clinic
 
 
-async def earliest(here: RunningService, query: str = "", by: dict[str, str] | None = None) -> dict[str, Any]:
-    answer = await here.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+async def earliest(clinic: RunningService, query: str = "", by: dict[str, str] | None = None) -> dict[str, Any]:
+    response = await clinic.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
     return body
 
 
-async def explain(here: RunningService, start: str = format_instant(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
-    answer = await here.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
-    body = answer.json()
+async def explain(clinic: RunningService, start: str = format_instant(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
+    response = await clinic.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
+    body = response.json()
     assert body["bookable"] is (body["reasons"] == [])
     return [reason["code"] for reason in body["reasons"]]
 
 
-async def listed(here: RunningService, query: str = "", by: dict[str, str] | None = None, doctor: UUID = DOCTOR) -> list[str]:
+async def listed(clinic: RunningService, query: str = "", by: dict[str, str] | None = None, doctor: UUID = DOCTOR) -> list[str]:
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
-    return [slot["starts_at"][11:16] for slot in (await here.http.get(path, headers=by)).json()["items"]]
+    return [slot["starts_at"][11:16] for slot in (await clinic.http.get(path, headers=by)).json()["items"]]
 
 
 async def test_the_earliest_times_come_by_start_and_then_doctor(clinic: RunningService) -> None:
@@ -166,9 +166,9 @@ async def test_a_question_that_makes_no_sense_is_refused_with_a_code(clinic: Run
     assert (refused.status_code, refused.json()["code"]) == (422, code)
 
 
-async def learn(here: RunningService, **changes: Any) -> None:
+async def learn(clinic: RunningService, **changes: Any) -> None:
     rules = a_doctor(**changes)
-    await here.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=rules.id, version=rules.version, rules=rules))
+    await clinic.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=rules.id, version=rules.version, rules=rules))
 
 
 async def test_a_doctor_who_moves_to_another_zone_keeps_the_instants_of_what_is_booked(clinic: RunningService) -> None:

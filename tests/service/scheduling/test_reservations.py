@@ -1,4 +1,4 @@
-"""Reservations, as appointment-service asks for them."""
+"""Reservations, as appointment-service requests them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from shared.contracts.identity import Role
 from tests.running import RunningService
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer, service_bearer
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_service, a_wish
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_reservation_request, a_service
 
 OTHER = UUID(int=0xB)
 
 
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
-    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as clinic:
+        yield clinic
 
 
-async def get(here: RunningService, path: str) -> Any:
-    return await here.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
+async def get(clinic: RunningService, path: str) -> Any:
+    return await clinic.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
 
 
 async def test_a_wish_is_granted_and_can_be_read(clinic: RunningService) -> None:
@@ -73,9 +73,9 @@ async def test_a_late_wish_after_a_release_is_turned_away(clinic: RunningService
 
 
 async def test_of_racing_wishes_one_is_granted(clinic: RunningService) -> None:
-    answers = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
-    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slot_taken"}
+    responses = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 19
+    assert {response.json()["code"] for response in responses if response.status_code == 409} == {"slot_taken"}
 
 
 async def test_live_reservations_are_listed_in_pages(clinic: RunningService) -> None:
@@ -90,7 +90,7 @@ async def test_live_reservations_are_listed_in_pages(clinic: RunningService) -> 
 
 
 async def test_nobody_else_may_ask(clinic: RunningService) -> None:
-    path, body = f"/internal/reservations/{UUID(int=1)}", a_wish().model_dump(mode="json")
+    path, body = f"/internal/reservations/{UUID(int=1)}", a_reservation_request().model_dump(mode="json")
     assert (await clinic.http.put(path, json=body)).status_code == 401
     for headers in (bearer(Role.ADMIN), bearer(Role.PATIENT), service_bearer("patient-service")):
         assert (await clinic.http.put(path, json=body, headers=headers)).status_code == 403
@@ -99,15 +99,15 @@ async def test_nobody_else_may_ask(clinic: RunningService) -> None:
 
 @pytest.mark.parametrize("wrong", [{"revision": 0}, {"starts_at": "2026-03-09T08:00:00"}, {"colour": "red"}, {"doctor_id": "any"}])
 async def test_a_malformed_wish_is_refused(clinic: RunningService, wrong: dict[str, Any]) -> None:
-    body = a_wish().model_dump(mode="json") | wrong
-    answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
-    assert answer.status_code == 422
+    body = a_reservation_request().model_dump(mode="json") | wrong
+    response = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
+    assert response.status_code == 422
     assert (await get(clinic, f"/{UUID(int=1)}")).status_code == 404
 
 
 async def test_a_release_must_say_of_which_revision(clinic: RunningService) -> None:
-    answer = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
-    assert answer.status_code == 422
+    response = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
+    assert response.status_code == 422
 
 
 async def test_reservations_are_no_part_of_the_public_document(clinic: RunningService) -> None:

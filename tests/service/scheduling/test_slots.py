@@ -10,7 +10,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from tests.running import RunningService
-from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, reserve
+from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, PATIENT, a_doctor, a_service
 
@@ -20,14 +20,14 @@ DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:0
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     doctors = [a_doctor(), a_doctor(id=COLLEAGUE, time_zone="Europe/London")]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as clinic:
+        yield clinic
 
 
 async def test_anyone_sees_free_times(clinic: RunningService) -> None:
-    answer = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+    response = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
+    assert response.status_code == 200, response.text
+    body = response.json()
     assert body["items"][0] == {
         "doctor_id": str(DOCTOR),
         "service_id": str(CHECKUP),
@@ -89,32 +89,32 @@ async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(c
     ],
 )
 async def test_a_bad_question_is_refused_with_a_code(clinic: RunningService, query: str, code: str) -> None:
-    answer = await clinic.http.get(f"/slots?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
-    assert answer.json()["errors"][0]["pointer"].startswith("/")
+    response = await clinic.http.get(f"/slots?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, code), response.text
+    assert response.json()["errors"][0]["pointer"].startswith("/")
 
 
 async def test_an_unknown_doctor_has_no_page(clinic: RunningService) -> None:
-    answer = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_doctor")
+    response = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
+    assert (response.status_code, response.json()["code"]) == (404, "no_such_doctor")
 
 
 async def test_a_bad_token_is_refused_on_a_public_page(clinic: RunningService) -> None:
     assert (await clinic.http.get(DAY, headers={"Authorization": "Bearer nonsense"})).status_code == 401
 
 
-async def queries_of(here: RunningService, url: str) -> int:
-    with questions() as asked:
-        assert (await here.http.get(url)).status_code == 200
-    return len(asked)
+async def queries_of(clinic: RunningService, url: str) -> int:
+    with recorded_queries() as requested:
+        assert (await clinic.http.get(url)).status_code == 200
+    return len(requested)
 
 
 async def test_the_number_of_queries_depends_on_neither_days_nor_doctors(tmp_path: Path) -> None:
     many = [a_doctor(id=UUID(int=1000 + number)) for number in range(30)]
-    async with a_clinic(tmp_path, DoctorService(many, [a_service()])) as here:
+    async with a_clinic(tmp_path, DoctorService(many, [a_service()])) as clinic:
         for number in range(10):
-            await reserve(here, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
+            await reserve(clinic, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
         begins = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z"
-        one = await queries_of(here, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
-        everything = await queries_of(here, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
+        one = await queries_of(clinic, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
+        everything = await queries_of(clinic, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
         assert one == everything == 4
