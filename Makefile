@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix servers bench env docs
+.PHONY: help serve test check fix servers bench env docs snapshots
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/
 export UV_SYSTEM_CERTS := true
@@ -45,3 +45,7 @@ env:  ## write .env with random passwords for compose.yaml
 
 docs: .venv/.ready  ## write docs/events.md from the contracts
 	@$(RUN)python docs/make_events.py
+
+snapshots: .venv/.ready  ## write the snapshots of the public API and of the events, after an intended change
+	@$(RUN)python -m tests.architecture.snapshots
+	@$(RUN)python -m tests.contract.test_events

@@ -20,7 +20,7 @@ from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.contract.mailservers import a_server_that
-from tests.platform.houses import Inbox
+from tests.platform.houses import SmtpServer
 from tests.running import NOON, RunningService, run_service
 from tests.service.notify.post import Neighbours, Recorder, messages, statuses
 from tests.unit.notify.test_letters import IDS, an_event
@@ -187,7 +187,7 @@ async def test_a_mail_that_lay_in_the_folder_before_the_kill_is_one_after_it(tmp
 
 
 async def test_a_real_server_that_was_away_gets_each_mail_once(tmp_path: Path, neighbours: Neighbours) -> None:
-    server = Inbox()
+    server = SmtpServer()
     async with run_service("notify_svc", tmp_path, neighbours, mail_url=f"smtp://127.0.0.1:{server.port}") as here:
         await here.publish_event(an_event())
         assert await statuses(tmp_path) == [Status.QUEUED, Status.QUEUED]
