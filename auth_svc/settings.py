@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from auth_svc.domain.passwords import MAX_LENGTH
 from shared.contracts.identity import Service
 from shared.contracts.values import Email
-from shared.kit.settings import CommonSettings
+from shared.kit.settings import CommonSettings, from_variable
 
 EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes unset variables on as empty strings
-
-
-def _common(name: str, default: Any = "") -> Any:
-    """Return a field whose variable has another prefix than AUTH_."""
-    return Field(default, validation_alias=AliasChoices(name.removeprefix("CARESLOT_").lower(), name))
 
 
 class AuthSettings(CommonSettings):
@@ -33,21 +28,25 @@ class AuthSettings(CommonSettings):
         "appointment_client_secret", "admin_client_secret", "notify_client_secret", "gateway_client_secret",
     )  # fmt: skip
 
-    database_url: str
-    key_secret: str = ""
-    patient_client_secret: str = _common("PATIENT_CLIENT_SECRET")
-    doctor_client_secret: str = _common("DOCTOR_CLIENT_SECRET")
-    scheduling_client_secret: str = _common("SCHEDULING_CLIENT_SECRET")
-    appointment_client_secret: str = _common("APPOINTMENT_CLIENT_SECRET")
-    admin_client_secret: str = _common("ADMIN_CLIENT_SECRET")
-    notify_client_secret: str = _common("NOTIFY_CLIENT_SECRET")
-    gateway_client_secret: str = _common("GATEWAY_CLIENT_SECRET")
-    bootstrap_admin_email: Annotated[Email | None, EMPTY_IS_NONE] = _common("CARESLOT_BOOTSTRAP_ADMIN_EMAIL", None)
-    bootstrap_admin_password: Annotated[str | None, EMPTY_IS_NONE] = _common("CARESLOT_BOOTSTRAP_ADMIN_PASSWORD", None)
-    access_minutes: int = Field(10, ge=1, le=10)
-    session_days: int = Field(30, ge=1, le=365)
-    hashing_threads: int = Field(2, ge=1, le=16)
-    hashing_queue: int = Field(64, ge=1, le=10_000)
+    database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    key_secret: str = Field("", description="Encrypts the signing key in the database and signs reset links.")
+    patient_client_secret: str = from_variable("PATIENT_CLIENT_SECRET", "", "The client secret of patient-service.")
+    doctor_client_secret: str = from_variable("DOCTOR_CLIENT_SECRET", "", "The client secret of doctor-service.")
+    scheduling_client_secret: str = from_variable("SCHEDULING_CLIENT_SECRET", "", "The client secret of scheduling-service.")
+    appointment_client_secret: str = from_variable("APPOINTMENT_CLIENT_SECRET", "", "The client secret of appointment-service.")
+    admin_client_secret: str = from_variable("ADMIN_CLIENT_SECRET", "", "The client secret of admin-service.")
+    notify_client_secret: str = from_variable("NOTIFY_CLIENT_SECRET", "", "The client secret of notification-service.")
+    gateway_client_secret: str = from_variable("GATEWAY_CLIENT_SECRET", "", "The client secret of api-gateway.")
+    bootstrap_admin_email: Annotated[Email | None, EMPTY_IS_NONE] = from_variable(
+        "CARESLOT_BOOTSTRAP_ADMIN_EMAIL", None, "The first admin's email address; read at a start that finds no admin."
+    )
+    bootstrap_admin_password: Annotated[str | None, EMPTY_IS_NONE] = from_variable(
+        "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD", None, "The first admin's password."
+    )
+    access_minutes: int = Field(10, ge=1, le=10, description="How long an access token is valid, in minutes.")
+    session_days: int = Field(30, ge=1, le=365, description="How long a session lasts without being renewed, in days.")
+    hashing_threads: int = Field(2, ge=1, le=16, description="Threads that hash passwords.")
+    hashing_queue: int = Field(64, ge=1, le=10_000, description="Passwords that may wait for a thread; more are answered 503.")
 
     def faults(self) -> list[str]:
         """Return one line per unusable setting: weak secrets, and a first admin who could not sign in."""
