@@ -53,7 +53,7 @@ class Schedule:
             raise TooManyOverrides
         if (replaced := self.override_on(override.date)) is not None:
             override = override.model_copy(update={"id": replaced.id})
-        return self._with_overrides(sorted([*others, override], key=lambda each: each.date))
+        return self._with_overrides(sorted([*others, override], key=lambda known: known.date))
 
     def without_override(self, on: date, expected_version: int | None) -> Self:
         """Return the schedule without the override of a date, which then follows the weekly hours. Raises Stale or NoSuchOverride."""
