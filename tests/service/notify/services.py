@@ -1,4 +1,4 @@
-"""The neighbours of notification-service, and a mailbox that does as it is told."""
+"""The services that notification-service calls, and a mailbox in memory."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from sqlalchemy import select
 from notify_svc.repository import MESSAGES
 from shared.kit.sql import Database
 from tests.running import not_found_response
-from tests.unit.notify.test_letters import IDS
+from tests.unit.notify import builders
 
-PATIENT, DOCTOR, OTHER_DOCTOR = str(IDS[4]), str(IDS[3]), "00000000-0000-0000-0000-000000000063"
+PATIENT, DOCTOR, OTHER_DOCTOR = str(builders.PATIENT), str(builders.DOCTOR), "00000000-0000-0000-0000-000000000063"
 EMAILS = {PATIENT: "mina@example.com", DOCTOR: "ada@example.com", OTHER_DOCTOR: "otto@example.com"}
 ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo"}
 
 
-class Recorder:
-    """A mailbox in memory; it raises what stands in `raises`, one thing per mail."""
+class MemoryMailbox:
+    """A mailbox in memory. It raises the errors in `errors` first, one per mail."""
 
     def __init__(self, repeatable: bool = False) -> None:
-        self.repeatable, self.mails, self.raises = repeatable, list[EmailMessage](), list[Exception]()
+        self.repeatable, self.mails, self.errors = repeatable, list[EmailMessage](), list[Exception]()
 
     async def deliver(self, mail: EmailMessage) -> None:
-        if self.raises:
-            raise self.raises.pop(0)
+        if self.errors:
+            raise self.errors.pop(0)
         self.mails.append(mail)
 
-    def told(self) -> Counter[tuple[str, str]]:
+    def count_mails(self) -> Counter[tuple[str, str]]:
+        """Return the number of mails by address and title."""
         return Counter((str(mail["To"].addresses[0].addr_spec), str(mail["Subject"]).split(" - ")[0]) for mail in self.mails)
 
     def text_to(self, email: str) -> str:
-        """What the last mail to someone says."""
+        """Return the text of the last mail to an address."""
         body = [mail for mail in self.mails if mail["To"].addresses[0].addr_spec == email][-1].get_body(("plain",))
         assert body is not None
         return str(body.get_content())
 
 
-class Neighbours:
-    """auth-, patient- and doctor-service. `down` and `gone` hold beginnings of paths."""
+class FakeServices:
+    """auth-, patient- and doctor-service. Requests whose path begins as one in `down` fail; as one in `gone`, they find nothing."""
 
     def __init__(self) -> None:
         self.down, self.gone, self.locale = set[str](), set[str](), "en"
-        self.token = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
+        self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -55,21 +56,28 @@ class Neighbours:
         if path.startswith(tuple(self.gone)):
             return not_found_response()
         if path.endswith("/token"):
-            return self.token
+            return self.token_response
         return httpx.Response(200, json=self._person(path.rsplit("/", 1)[-1]))
 
-    def _person(self, one: str) -> dict[str, Any]:
-        person = {"id": one, "full_name": f"One {EMAILS[one][:4]}", "time_zone": ZONES[one], "locale": self.locale, "version": 1}
-        role = "patient" if one == PATIENT else "doctor"
-        account = {"email": EMAILS[one], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
+    def _person(self, person_id: str) -> dict[str, Any]:
+        person = {
+            "id": person_id,
+            "full_name": f"Person {EMAILS[person_id][:4]}",
+            "time_zone": ZONES[person_id],
+            "locale": self.locale,
+            "version": 1,
+        }
+        role = "patient" if person_id == PATIENT else "doctor"
+        account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
         return person | account
 
 
-async def messages(folder: Path) -> list[Any]:
-    """The log, by recipient."""
+async def stored_messages(folder: Path) -> list[Any]:
+    """Return the rows of messages, by recipient and version."""
     async with Database(f"sqlite+aiosqlite:///{folder / 'notify_svc'}.db") as database, database.read() as connection:
         return list(await connection.execute(select(MESSAGES).order_by(MESSAGES.c.recipient_id, MESSAGES.c.version)))
 
 
-async def statuses(folder: Path) -> list[str]:
-    return sorted(message.status for message in await messages(folder))
+async def stored_statuses(folder: Path) -> list[str]:
+    """Return the statuses of all messages, sorted."""
+    return sorted(message.status for message in await stored_messages(folder))
