@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 
 from admin_svc.ports import AdminAppointment
 from admin_svc.routes.relayed_pages import DEFAULT_LIMIT, After, Limit
-from admin_svc.schemas import ChangeAppointment
+from admin_svc.schemas import UpdateAppointment
 from admin_svc.usecases.appointments import AdminAppointments
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale
@@ -64,7 +64,7 @@ async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments
 
 @router.put("/{appointment_id}", response_model=AdminAppointment, responses=refusals(NotFound, Stale), summary="Change any appointment")
 async def change_any_appointment(
-    appointment_id: UUID, body: ChangeAppointment, caller: Admin, version: RequireIfMatch, appointments: UseCases, response: Response
+    appointment_id: UUID, body: UpdateAppointment, caller: Admin, version: RequireIfMatch, appointments: UseCases, response: Response
 ) -> AdminAppointment:
     """Changes time, doctor or status. All rules of appointments and of the calendar apply, except for the cut-offs."""
     return with_etag(response, await appointments.change(appointment_id, body.changes, caller, version))

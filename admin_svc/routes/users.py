@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 
 from admin_svc.routes.relayed_pages import DEFAULT_LIMIT, After, Limit
-from admin_svc.schemas import ChangeUser, CreateUser, DisabledUserOut, UserOut, UserRole, UserStatus
+from admin_svc.schemas import CreateUser, DisabledUserOut, UpdateUser, UserOut, UserRole, UserStatus
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import DisabledUser, UserDisabling
 from admin_svc.usecases.users import Users
@@ -73,8 +73,8 @@ async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Res
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=refusals(NotFound, Stale, EmailTaken, LastAdmin), summary="Change a user")
-async def change_user(
-    user_id: UUID, body: ChangeUser, _caller: Admin, version: RequireIfMatch, users: UseUsers, response: Response
+async def update_user(
+    user_id: UUID, body: UpdateUser, _caller: Admin, version: RequireIfMatch, users: UseUsers, response: Response
 ) -> AccountSummary:
     """A user who becomes a doctor or patient gets the profile. Sessions end with a new role, and when the user is disabled."""
     return with_etag(response, await users.change(user_id, body.changes, version))

@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
-from auth_svc.schemas import ChangeAccount, ResetTokenOut, RevokedSessionOut, RevokedSessionsOut
+from auth_svc.schemas import ResetTokenOut, RevokedSessionOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
 from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
@@ -62,7 +62,7 @@ async def get_account(account_id: UUID, _caller: AccountReader, accounts: UseAcc
 
 @router.patch("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount, EmailTaken, LastAdmin))
 async def change_account(
-    account_id: UUID, body: ChangeAccount, _caller: AdminService, accounts: UseAccounts, response: Response
+    account_id: UUID, body: UpdateAccount, _caller: AdminService, accounts: UseAccounts, response: Response
 ) -> Account:
     return with_etag(response, await accounts.change(account_id, body.changes, body.expected_version))
 
