@@ -10,7 +10,7 @@ from pydantic import Field
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.service_types import ServiceType
-from shared.contracts.http import DateOverride, Money, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, Money, WeeklyWindow
 from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
@@ -56,7 +56,7 @@ class UpdateServiceType(PatchModel):
     Caps limit the visits of one doctor for this service, per day and per ISO week in the doctor's time zone; a group session counts once.
     """
 
-    may_be_absent: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
+    nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
     name: ShortText | None = None
     specialty: ShortText | None = None
@@ -119,7 +119,7 @@ class UpdateDoctor(PatchModel):
     Doctors may change title, bio, languages, location and accepting_patients themselves; admins every field.
     """
 
-    may_be_absent: ClassVar = frozenset({"title", "bio", "location"})
+    nullable_fields: ClassVar = frozenset({"title", "bio", "location"})
 
     full_name: ShortText | None = None
     time_zone: TimeZone | None = None
@@ -170,7 +170,7 @@ class PutSchedule(RequestModel):
 class PutOverride(RequestModel):
     """The hours of one date, in place of the weekly hours; without windows it is a day off."""
 
-    windows: Annotated[list[WallWindow], Field(max_length=20)]
+    windows: Annotated[list[DayWindow], Field(max_length=20)]
 
 
 class WorkingWindowOut(ReadModel):
@@ -197,7 +197,7 @@ class OverrideOut(ReadModel):
 
     id: UUID
     date: date
-    windows: list[WallWindow]
+    windows: list[DayWindow]
     version: int
 
 

@@ -1,1 +1,1 @@
-"""The one public door: routing, token check, limits, balancing, the joined document. It owns no data."""
+"""The only public entry point: routes requests to the services, checks tokens and limits, balances load. It stores nothing."""

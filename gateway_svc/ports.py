@@ -1,26 +1,32 @@
-"""What the gateway needs from outside: where the instances of a service are, and a way to ask one of them."""
+"""What the gateway needs from outside: the addresses of a service's instances, and a client that sends a request to one of them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway_svc.domain.headers import Headers
 from shared.contracts.identity import Service
 
 
-class NotReached(Exception):
-    """No connection: the instance has seen nothing of the request."""
+class ConnectFailed(Exception):
+    """Raised when no connection to an instance could be opened: the instance has received nothing of the request."""
 
 
-class Lost(Exception):
-    """The instance went away, or spoke no HTTP, before its answer was whole."""
+class ConnectionLost(Exception):
+    """Raised when the connection ended, or carried something that is not HTTP, before the response was complete.
+
+    The instance may have executed the request.
+    """
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """One instance. `name` goes into the Host header, and is what a certificate must show."""
+class InstanceAddress:
+    """The address of one instance of a service.
+
+    `name` is host and port as the settings spell them. It is sent as the Host header, and a TLS certificate must match its host.
+    """
 
     host: str
     port: int
@@ -29,55 +35,55 @@ class Address:
 
 
 @dataclass(slots=True)
-class Call:
-    """A request on its way up. `body` is what has arrived of its body, `rest` what is still to come.
+class UpstreamRequest:
+    """A request to be sent to a service.
 
-    `length` is the whole body's where it is known; a body of unknown length travels chunked.
+    `body` is the part of the body that has arrived; `remaining_body` yields the rest, and is None when `body` is complete.
+    `length` is the size of the whole body in bytes; None means that it is not known, and the body is sent chunked.
     """
 
     method: str
     target: bytes
     headers: Headers
     body: bytes = b""
-    rest: AsyncIterator[bytes] | None = None
+    remaining_body: AsyncIterator[bytes] | None = None
     length: int | None = 0
 
     @property
-    def is_repeatable(self) -> bool:
-        """Whether asking twice is the same as asking once."""
-        return self.method in ("GET", "HEAD", "OPTIONS") and self.rest is None
+    def is_retryable(self) -> bool:
+        """True if sending the request twice has the same effect as sending it once, and its body can be sent again."""
+        return self.method in ("GET", "HEAD", "OPTIONS") and self.remaining_body is None
 
 
-class Answer(Protocol):
-    """What an instance answers: the head is here, the body comes as it is read."""
+class UpstreamResponse(Protocol):
+    """A response of a service: status and headers have arrived, the body is read in chunks."""
 
     status: int
     headers: Headers
 
     @property
-    def more(self) -> bool:
-        """Whether something of the body is still to be read."""
+    def has_more(self) -> bool:
+        """True until the whole body has been read."""
 
-    async def read(self) -> bytes:
-        """The next bytes; Lost when the answer breaks off."""
+    async def read_chunk(self) -> bytes:
+        """Return the next bytes of the body, b"" at its end. Raises ConnectionLost if the body is cut off."""
 
     def close(self) -> None:
-        """Done with it, read to the end or not."""
+        """Release the connection. A body that was not read to its end is discarded."""
 
 
-class Upstream(Protocol):
-    async def send(self, address: Address, call: Call) -> Answer:
-        """The answer's head; NotReached or Lost when there is none. Whatever `call.rest` raises comes out here."""
+class UpstreamClient(Protocol):
+    """Sends requests to instances."""
+
+    async def send(self, address: InstanceAddress, request: UpstreamRequest) -> UpstreamResponse:
+        """Send a request and return the response as soon as its headers have arrived.
+
+        Raises ConnectFailed, ConnectionLost, or whatever `request.remaining_body` raises.
+        """
 
 
-class Addresses(Protocol):
-    async def of(self, service: Service) -> Sequence[Address]:
-        """Every instance that is known now; empty where the name means nothing."""
+class AddressResolver(Protocol):
+    """Looks up where the instances of a service are."""
 
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """An answer read to its end."""
-
-    status: int
-    body: bytes = field(repr=False)
+    async def resolve(self, service: Service) -> Sequence[InstanceAddress]:
+        """Return the addresses of all instances that are known now; empty if the lookup fails."""

@@ -7,36 +7,37 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from gateway_svc.clients.addresses import ResolvedAddresses
-from gateway_svc.clients.http1 import Http1Upstream
-from gateway_svc.clients.in_process import InProcess
-from gateway_svc.ports import Addresses, Upstream
+from gateway_svc.clients.addresses import DnsAddressResolver
+from gateway_svc.clients.http1_client import Http1Client
+from gateway_svc.clients.in_process import InProcessClient
+from gateway_svc.jobs import schedule_jobs
+from gateway_svc.ports import AddressResolver, UpstreamClient
 from gateway_svc.settings import GatewaySettings
-from gateway_svc.usecases.documents import Documents
-from gateway_svc.usecases.forwarding import Services
-from gateway_svc.usecases.standing import Standing
+from gateway_svc.usecases.health import PlatformHealth
+from gateway_svc.usecases.openapi_document import OpenApiDocument
+from gateway_svc.usecases.upstream_services import UpstreamServices
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
-NEIGHBOURS = [service for service in Service if service is not Service.GATEWAY]
-LOOK_AROUND_SECONDS = 5.0
+UPSTREAM_SERVICES = [service for service in Service if service is not Service.GATEWAY]
 
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: GatewaySettings, overrides: Overrides) -> AsyncIterator[None]:
+    """Open everything that the gateway needs, and close it in reverse."""
     async with open_service_runtime(app, settings, overrides) as runtime:
-        upstream, addresses = await _upstream(runtime)
-        app.state.services = Services(upstream, addresses, NEIGHBOURS, in_flight=settings.in_flight)
-        app.state.documents = Documents(app.state.services, app.openapi)
-        app.state.standing = Standing(app.state.services, app.state.checks)
-        runtime.jobs.add("addresses", app.state.services.look_around, every_seconds=LOOK_AROUND_SECONDS)
+        client, resolver = await _open_client(runtime)
+        services = UpstreamServices(client, resolver, UPSTREAM_SERVICES, max_requests_per_service=settings.in_flight)
+        runtime.provide(services, OpenApiDocument(services, app.openapi), PlatformHealth(services, app.state.checks))
+        schedule_jobs(runtime.jobs, services)
         async with runtime.jobs:
             yield
 
 
-async def _upstream(runtime: ServiceRuntime) -> tuple[Upstream, Addresses]:
+async def _open_client(runtime: ServiceRuntime) -> tuple[UpstreamClient, AddressResolver]:
+    """Return the adapters of the two ports: within the process if the launcher passes a transport, else over the network."""
     if runtime.overrides.transport is not None:
-        neighbours = InProcess(runtime.overrides.transport)
-        return neighbours, neighbours
-    return await runtime.stack.enter_async_context(Http1Upstream()), ResolvedAddresses(runtime.settings.urls)
+        in_process = InProcessClient(runtime.overrides.transport)
+        return in_process, in_process
+    return await runtime.stack.enter_async_context(Http1Client()), DnsAddressResolver(runtime.settings.urls)

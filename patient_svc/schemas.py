@@ -37,7 +37,7 @@ class EmergencyContact(RequestModel):
 class UpdatePatient(PatchModel):
     """Fields that are left out stay as they are; null removes an optional one."""
 
-    may_be_absent: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
+    nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
 
     full_name: ShortText | None = None
     phone: Phone | None = None

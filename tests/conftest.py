@@ -1,4 +1,4 @@
-"""Real servers for tests: where they are, and what to say when they are not."""
+"""Fixtures on real servers. A test that needs one declares it, as `tests/servers.py` says."""
 
 from __future__ import annotations
 
@@ -14,32 +14,28 @@ import pytest
 from hypothesis import settings
 from sqlalchemy.engine import make_url
 
+from tests.servers import MARKER, check_servers, server
+
 # What decides about a change answers the same twice; elsewhere every run looks further. Time is no judge on a busy machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("curious", deadline=None)
 settings.load_profile("repeatable" if os.environ.get("CI") else "curious")
 
-ROOT = Path(__file__).parent.parent
-ENVIRONMENT = ROOT / ".servers.env"
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
 
 
-def server(name: str) -> str:
-    """The URL of a test server, from the environment or from what `make servers` wrote."""
-    lines = ENVIRONMENT.read_text().splitlines() if ENVIRONMENT.exists() else []
-    known = dict(line.split("=", 1) for line in lines if "=" in line) | dict(os.environ)
-    variable = f"CARESLOT_TEST_{name}_URL"
-    if variable in known:
-        return known[variable]
-    why = f"needs {variable}: start the servers with `make servers`"
-    if os.environ.get("CARESLOT_REQUIRE_SERVERS"):
-        pytest.fail(why)
-    pytest.skip(why)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test for want of a server before any of its fixtures is set up."""
+    check_servers(item)
 
 
 @contextmanager
-def mysql_cursor() -> Iterator[Any]:
+def mysql_cursor(server_url: str) -> Iterator[Any]:
     """The root of the MySQL-protocol server, for making and dropping databases."""
-    url = make_url(server("MYSQL"))
+    url = make_url(server_url)
     host, port, user = url.host or "127.0.0.1", url.port or 3306, url.username or "root"
     password = str(url.password or "")
     with (
@@ -52,11 +48,11 @@ def mysql_cursor() -> Iterator[Any]:
 @pytest.fixture
 def mysql_url() -> Iterator[str]:
     """A fresh database on the MySQL-protocol server, gone after the test."""
-    name = f"t_{uuid4().hex[:16]}"
-    with mysql_cursor() as cursor:
+    name, url = f"t_{uuid4().hex[:16]}", server("MYSQL")
+    with mysql_cursor(url) as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    yield make_url(server("MYSQL")).set(database=name).render_as_string(hide_password=False)
-    with mysql_cursor() as cursor:
+    yield make_url(url).set(database=name).render_as_string(hide_password=False)
+    with mysql_cursor(url) as cursor:
         cursor.execute(f"DROP DATABASE {name}")
 
 
@@ -71,7 +67,7 @@ def amqp_url() -> str:
     return server("AMQP")
 
 
-@pytest.fixture(params=["sqlite", "mysql"])
+@pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.needs_servers("MYSQL"))])
 def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh database on every SQL back end."""
     if request.param == "sqlite":

@@ -1,4 +1,4 @@
-"""An issuer for tests: real RS256 tokens, made with a key of the test's own."""
+"""Issues RS256 access tokens for tests, signed with a key of the tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jose import jwk, jwt
+from jose.backends.base import Key
 
 from shared.contracts.identity import Role
 
@@ -16,20 +17,21 @@ ISSUED_AT = 1_700_000_000
 
 
 @cache
-def _key() -> tuple[str, dict[str, Any]]:
+def _key() -> tuple[Key, dict[str, Any]]:
+    """The private key, made and loaded once because loading it takes longer than signing, and its public half."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
     public = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return pem, {**jwk.construct(public.decode(), "RS256").to_dict(), "kid": "test", "use": "sig"}
+    return jwk.construct(pem, "RS256"), {**jwk.construct(public.decode(), "RS256").to_dict(), "kid": "test", "use": "sig"}
 
 
 def jwks() -> dict[str, Any]:
-    """The public half."""
+    """Return the key set that verifies the tokens."""
     return {"keys": [_key()[1]]}
 
 
 def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> str:
-    """A sound access token; `changes` make it unsound (None removes a claim)."""
+    """Return a valid access token; `changes` replace claims (None removes one), `headers` those of the token, `now` the time of issue."""
     now = int(changes.pop("now", ISSUED_AT))
     headers = changes.pop("headers", {})
     claims = {
@@ -48,9 +50,10 @@ def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -
 
 
 def bearer(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> dict[str, str]:
+    """Return the Authorization header of a person."""
     return {"Authorization": f"Bearer {token(role, subject, **changes)}"}
 
 
 def service_bearer(name: str, **changes: Any) -> dict[str, str]:
-    """The header of a neighbour."""
+    """Return the Authorization header of a service."""
     return bearer(Role.SERVICE, name, **changes)

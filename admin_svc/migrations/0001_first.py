@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrations import create_infrastructure_tables, drop_tables
-from shared.kit.sql import Id, MediumText, UtcDateTime
+from shared.kit.migrations.v1 import Id, MediumText, UtcDateTime, create_infrastructure_tables, drop_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -22,4 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("new_users")
+    op.drop_table("new_users")
+    drop_infrastructure_tables()

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrations import create_infrastructure_tables, drop_tables
+from shared.kit.migrations.v1 import create_infrastructure_tables, drop_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -41,4 +41,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("appointments")
+    op.drop_table("appointments")
+    drop_infrastructure_tables()

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from doctor_svc.domain.refusals import NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
 from shared.contracts.grains import GRAIN, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.hours import Hours
-from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
 from shared.contracts.ranges import check_range
 from shared.contracts.refusals import require_version
 from shared.contracts.values import LATEST, local_start
@@ -119,7 +119,7 @@ def check_weekly_hours(weekly: Sequence[WeeklyWindow]) -> None:
     _refuse_overlaps(weekly, _weekly_windows_overlap, "/weekly")
 
 
-def check_windows(windows: Sequence[WallWindow]) -> None:
+def check_windows(windows: Sequence[DayWindow]) -> None:
     """Raise WindowsOverlap if two windows of one date share a minute."""
     _refuse_overlaps(windows, lambda first, second: _ranges_overlap(_minute_range(first), _minute_range(second)), "/windows")
 
@@ -155,7 +155,7 @@ def _ranges_overlap(first: MinuteRange, second: MinuteRange) -> bool:
     return first[0] < second[1] and second[0] < first[1]
 
 
-def _minute_range(window: WallWindow | WeeklyWindow) -> MinuteRange:
+def _minute_range(window: DayWindow | WeeklyWindow) -> MinuteRange:
     start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in (window.start, window.end))
     return start, end if end > start else end + DAY_MINUTES
 
@@ -169,7 +169,7 @@ def _last_date(override: DateOverride) -> date:
 def _working_windows(rules: DoctorRules, starts_at: datetime, ends_at: datetime) -> Iterator[WorkingWindow]:
     """Yield each longest run of working time in a range. The working time is a bitmap of grains, bit 0 the first one."""
     frame = range(first_grain_at_or_after(starts_at), grain_of(ends_at))
-    working, _ = Hours.of(rules).expand(frame, 1)
+    working = Hours.from_rules(rules).expand(frame, 1)[0].bits
     grain = frame.start
     while working:
         gap = (working & -working).bit_length() - 1  # the number of zeros before the first one

@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrations import create_infrastructure_tables, drop_tables
-from shared.kit.sql import Id, UtcDateTime, binary_string
+from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string, create_infrastructure_tables, drop_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -68,4 +67,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("services", "doctors", "doctor_words")
+    for name in ("services", "doctors", "doctor_words"):
+        op.drop_table(name)
+    drop_infrastructure_tables()

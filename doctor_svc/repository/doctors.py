@@ -17,7 +17,7 @@ from doctor_svc.repository.search import filter_conditions, search_words
 from doctor_svc.repository.tables import DOCTORS, SEARCH_WORDS
 from shared.contracts.http import DateOverride, WeeklyWindow
 from shared.contracts.relayed_refusals import NoSuchDoctor
-from shared.kit.keyset import rows_after
+from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
 from shared.kit.retry import TransactionAborted

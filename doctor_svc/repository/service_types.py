@@ -15,7 +15,7 @@ from doctor_svc.ports import SortKey
 from doctor_svc.repository.tables import DOCTORS, SERVICES
 from shared.contracts.http import Money
 from shared.contracts.relayed_refusals import NoSuchService
-from shared.kit.keyset import rows_after
+from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
 from shared.kit.retry import TransactionAborted

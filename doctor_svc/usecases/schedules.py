@@ -10,7 +10,7 @@ from uuid import UUID
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.schedules import Schedule, ScheduleView, check_weekly_hours, check_windows, range_or_default
 from doctor_svc.ports import DoctorStore
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -37,7 +37,7 @@ class Schedules:
         doctor = await self._update_schedule(doctor_id, lambda schedule: schedule.with_weekly_hours(weekly, expected_version))
         return ScheduleView.for_range(doctor.rules(), doctor.schedule, *range_or_default(None, None, self.now()))
 
-    async def put_override(self, doctor_id: UUID, on: date, windows: Sequence[WallWindow], expected_version: int | None) -> Schedule:
+    async def put_override(self, doctor_id: UUID, on: date, windows: Sequence[DayWindow], expected_version: int | None) -> Schedule:
         """Set the hours of one date; without windows it is a day off. Raises WindowsOverlap, NoSuchDoctor, Stale or TooManyOverrides."""
         check_windows(windows)
         override = DateOverride(id=new_id(), date=on, windows=list(windows))

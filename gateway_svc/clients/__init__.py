@@ -1,1 +1,1 @@
-"""How the gateway reaches the services: over the network, or in the same process."""
+"""How the gateway reaches the services: over HTTP/1.1 connections, or in the same process."""

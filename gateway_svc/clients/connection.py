@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to an instance (RFC 9112), carrying one exchange at a time; parsing is llhttp's."""
+"""One HTTP/1.1 connection to an instance, which carries one request and its response at a time."""
 
 from __future__ import annotations
 
@@ -6,200 +6,155 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-import httptools
+from gateway_svc.clients.response_parser import ResponseParser, ResponseState
+from gateway_svc.ports import ConnectFailed, ConnectionLost, UpstreamRequest
 
-from gateway_svc.domain.headers import Headers
-from gateway_svc.ports import Call, Lost, NotReached
-
-HIGH_WATER = 256 * 1024
-LARGEST_HEAD = 64 * 1024
-BODILESS = frozenset((204, 304))
+MAX_BUFFERED_BYTES = 256 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """Whatever does not look like the answer to the one request under way ends the connection, never the next exchange."""
+    """Sends a request, receives its response, and can then be used for the next request if `is_reusable`.
 
-    status: int
-    headers: Headers
-    seen: bool
-    _chunks: list[bytes]
-    _whole: bool
+    `response` is the response in progress, or the last one. Received bytes that do not belong to a response in progress close
+    the connection, so that no request can ever get a response that was meant for another.
+    `on_closed` is called once, when the connection has been closed by either side.
+    """
 
-    def __init__(self, on_lost: Callable[[Connection], None]) -> None:
+    def __init__(self, on_closed: Callable[[Connection], None]) -> None:
+        self.response: ResponseParser | None = None
+        self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._on_lost = on_lost
-        self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._head: asyncio.Future[None] | None = None
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
-        self._pump: asyncio.Task[None] | None = None
-        self._writable = True
-        self._clear("GET")
-        self.used = 0
+        self._failure: Exception | None = None
+        self._upload: asyncio.Task[None] | None = None
+        self._response_progress: asyncio.Future[None] | None = None
+        self._write_resumed: asyncio.Future[None] | None = None
+        self._is_writing_paused = False
 
-    # The exchange
+    async def send_request(self, head: bytes, request: UpstreamRequest) -> ResponseParser:
+        """Send a request, whose encoded head is `head`, and return its response once the response's head has arrived.
 
-    async def exchange(self, head: bytes, call: Call) -> None:
-        """Sends `head` and the call's body; returns when the answer's head is here."""
+        A body that is still arriving is sent in the background. Raises ConnectFailed if the connection is already closed,
+        ConnectionLost if it ends too early, or whatever `request.remaining_body` raises.
+        """
         if self._transport is None or self._transport.is_closing():
-            raise NotReached("it hung up at once")
-        self._clear(call.method)
-        self.used += 1
-        self._head = self._loop.create_future()
-        self._transport.write(head + call.body if call.rest is None else head)
-        if call.rest is not None:
-            self._pump = self._loop.create_task(self._pumped(call))
-        await self._head
+            raise ConnectFailed("The instance closed the connection at once.")
+        self._failure = self._upload = None
+        response = self.response = ResponseParser(request.method)
+        if request.remaining_body is None:
+            self._transport.write(head + request.body)
+        else:
+            self._transport.write(head)
+            self._upload = self._loop.create_task(self._upload_body(request))
+        while response.state is ResponseState.HEAD:
+            await self._wait_for_progress()
+        return response
 
-    @property
-    def more(self) -> bool:
-        return not self._whole or bool(self._chunks)
-
-    async def read(self) -> bytes:
-        """The next bytes of the body; b"" only at its end."""
-        while not self._chunks and not self._whole:
-            if self._broken is not None:
-                raise self._broken
-            self._reader = self._loop.create_future()
-            await self._reader
-        chunks, self._chunks, self._held = self._chunks, [], 0
+    async def read_body(self, response: ResponseParser) -> bytes:
+        """Return the next bytes of the response's body, b"" at its end. Raises ConnectionLost if the body is cut off."""
+        while response.state is ResponseState.BODY and not response.has_body_bytes:
+            await self._wait_for_progress()
+        body = response.take_body()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the next exchange may use it: everything was sent, everything was read, and both sides will stay."""
-        sent = self._pump is None or (self._pump.done() and not self._pump.cancelled())
-        return sent and self._whole and self._stays and self._broken is None and not self.is_closed
+        return body
 
     @property
     def is_closed(self) -> bool:
+        """True if the connection is closed or is being closed."""
         return self._transport is None or self._transport.is_closing()
 
-    def abort(self) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
+    @property
+    def is_reusable(self) -> bool:
+        """True if the request was sent, its response was read to the end, and both sides keep the connection open."""
+        response = self.response
+        is_sent = self._upload is None or (self._upload.done() and not self._upload.cancelled())
+        is_read = response is None or (response.is_read and response.allows_reuse)
+        return is_sent and is_read and not self.is_closed
+
+    def close(self) -> None:
+        """Close the connection at once, together with any request in progress."""
+        if self._upload is not None:
+            self._upload.cancel()
         if self._transport is not None:
             self._transport.abort()
 
-    def _clear(self, method: str) -> None:
-        self.status, self.headers = 0, Headers()
-        self._method, self._head, self._reader, self._pump = method, None, None, None
-        self._chunks, self._held, self._head_size = [], 0, 0
-        self._framed = self._whole = self._stays = self.seen = False
-        self._broken: Exception | None = None
+    async def _wait_for_progress(self) -> None:
+        """Wait until more of the response has arrived, or the request has failed. Raises the failure if it has failed before."""
+        if self._failure is not None:
+            raise self._failure
+        self._response_progress = self._loop.create_future()
+        await self._response_progress
 
-    async def _pumped(self, call: Call) -> None:
-        """The body goes up as it comes; a failure of its source is the exchange's."""
-        assert call.rest is not None
+    def _fail(self, failure: Exception) -> None:
+        """Close the connection. `failure` is raised in the request in progress, unless its response is already complete."""
+        if self._failure is None and self.response is not None and not self.response.is_complete:
+            self._failure = failure
+        _wake(self._response_progress)
+        _wake(self._write_resumed)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Sending a body that is still arriving
+
+    async def _upload_body(self, request: UpstreamRequest) -> None:
+        """Send the body as it arrives. An exception of its source ends the request."""
+        assert request.remaining_body is not None
+        is_chunked = request.length is None
         try:
-            await self._sent(call.body, call.length)
-            async for chunk in call.rest:
-                await self._sent(chunk, call.length)
-            if call.length is None:
+            await self._write_part(request.body, is_chunked)
+            async for part in request.remaining_body:
+                await self._write_part(part, is_chunked)
+            if is_chunked:
                 self._write(b"0\r\n\r\n")
-        except Exception as why:
-            self._fail(why)
+        except Exception as error:
+            self._fail(error)
 
-    async def _sent(self, chunk: bytes, length: int | None) -> None:
-        if chunk:
-            self._write(chunk if length is not None else b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        while not self._writable and not self.is_closed:
-            self._writer = self._loop.create_future()
-            await self._writer
+    async def _write_part(self, part: bytes, is_chunked: bool) -> None:
+        """Write a part of a body, and wait until the instance has taken most of what was written."""
+        if part:
+            self._write(b"%x\r\n%b\r\n" % (len(part), part) if is_chunked else part)
+        while self._is_writing_paused and not self.is_closed:
+            self._write_resumed = self._loop.create_future()
+            await self._write_resumed
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    def _fail(self, why: Exception) -> None:
-        """The exchange ends here, and the connection with it."""
-        if not self._whole and self._broken is None:
-            self._broken = why
-            if self._head is not None and not self._head.done():
-                self._head.set_exception(why)
-            _wake(self._reader)
-        _wake(self._writer)
-        if self._transport is not None:
-            self._transport.abort()
-
-    # asyncio.Protocol
+    # asyncio.Protocol: the event loop calls these methods.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
-        if self._head is None or self._whole or self._broken is not None:
-            return self._fail(Lost("it spoke unasked"))
-        self.seen = True
+        response = self.response
+        if response is None or self._failure is not None:
+            return self._fail(ConnectionLost("The instance sent bytes without a request."))
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(Lost("it does not speak HTTP"))
+            response.feed(data)
+        except ConnectionLost as lost:
+            return self._fail(lost)
+        if response.buffered_bytes > MAX_BUFFERED_BYTES and self._transport is not None:
+            self._transport.pause_reading()
+        _wake(self._response_progress)
 
     def eof_received(self) -> None:
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(Lost("it hung up"))
+        self._fail(ConnectionLost("The instance closed the connection."))
         self._transport = None
-        self._on_lost(self)
+        self._on_closed(self)
 
     def pause_writing(self) -> None:
-        self._writable = False
+        self._is_writing_paused = True
 
     def resume_writing(self) -> None:
-        self._writable = True
-        _wake(self._writer)
-
-    # httptools
-
-    def on_message_begin(self) -> None:
-        if self._whole:
-            raise Lost("it answered twice")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        self._head_size += len(name) + len(value)
-        if self._head_size > LARGEST_HEAD:
-            raise Lost("its head is too large")
-        self._framed = self._framed or name == b"content-length" or (name == b"transfer-encoding" and value.lower() == b"chunked")
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status == 101:
-            raise Lost("it changed protocol unasked")
-        if status < 200:
-            return
-        bodiless = self._method == "HEAD" or status in BODILESS
-        if not (self._framed or bodiless):
-            raise Lost("nobody could tell where its answer ends")
-        self.status = status
-        # llhttp waits for a body that is announced and never comes (HEAD, 304): such a connection is used once.
-        self._stays = self._parser.should_keep_alive() and not (bodiless and self._framed)
-        self._whole = bodiless
-        assert self._head is not None
-        if not self._head.done():
-            self._head.set_result(None)
-
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-        self._held += len(body)
-        if self._held > HIGH_WATER and self._transport is not None:
-            self._transport.pause_reading()
-        _wake(self._reader)
-
-    def on_message_complete(self) -> None:
-        if not self.status:
-            self.headers, self._framed = Headers(), False
-            return
-        self._whole = True
-        _wake(self._reader)
+        self._is_writing_paused = False
+        _wake(self._write_resumed)
 
 
-def _wake(waiting: asyncio.Future[None] | None) -> None:
-    if waiting is not None and not waiting.done():
-        waiting.set_result(None)
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

@@ -1,1 +1,1 @@
-"""What the gateway knows about paths, headers and documents: pure."""
+"""Paths, headers, the routing table and the public OpenAPI document: pure functions and data."""

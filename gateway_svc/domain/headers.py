@@ -1,6 +1,6 @@
-"""Which headers pass the door: up to the services and down to the client. What is not listed stays outside.
+"""Lists of the headers that are forwarded: from the client to a service, and from a service to the client. All others are dropped.
 
-`X-Request-ID`, `traceparent`, `X-Timeout-Ms` and `X-Forwarded-For` are the gateway's to say: a client's own never pass.
+The gateway itself writes `X-Request-ID`, `traceparent`, `X-Timeout-Ms` and `X-Forwarded-For`; those of a client are never forwarded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 Headers = list[tuple[bytes, bytes]]
 
-UP = frozenset(
+FORWARDED_REQUEST_HEADERS = frozenset(
     (
         b"accept",
         b"accept-language",
@@ -23,7 +23,7 @@ UP = frozenset(
         b"user-agent",
     )
 )
-DOWN = frozenset(
+FORWARDED_RESPONSE_HEADERS = frozenset(
     (
         b"allow",
         b"cache-control",
@@ -46,31 +46,33 @@ DOWN = frozenset(
         b"www-authenticate",
     )
 )
-# Two of these in one request would let two readers read two requests.
-SINGLE = frozenset((b"authorization", b"content-length", b"content-type", b"idempotency-key", b"transfer-encoding"))
+# If one of these were sent twice, the gateway and a service could each use a different one.
+SINGLE_HEADERS = frozenset((b"authorization", b"content-length", b"content-type", b"idempotency-key", b"transfer-encoding"))
 
 
-def upward(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return [header for header in headers if header[0] in UP]
+def forwarded_request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers of a client's request that are sent to the service. Header names are in lower case."""
+    return [header for header in headers if header[0] in FORWARDED_REQUEST_HEADERS]
 
 
-def downward(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return [header for header in headers if header[0] in DOWN]
+def forwarded_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers of a service's response that are sent to the client. Header names are in lower case."""
+    return [header for header in headers if header[0] in FORWARDED_RESPONSE_HEADERS]
 
 
-def size_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Bytes on the wire, with `: ` and the line end."""
+def size_in_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return the size of the headers in a request, including `: ` and the line ends."""
     size = 0
     for name, value in headers:
         size += len(name) + len(value) + 4
     return size
 
 
-def repeated(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The first header that may stand once and stands twice."""
+def repeated_single_header(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the first header of SINGLE_HEADERS that occurs a second time, None if there is none."""
     seen: set[bytes] = set()
     for name, _ in headers:
-        if name in SINGLE:
+        if name in SINGLE_HEADERS:
             if name in seen:
                 return name
             seen.add(name)

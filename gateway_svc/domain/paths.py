@@ -1,22 +1,22 @@
-"""Canonical paths: the one spelling of a path that this door knows (RFC 3986 section 6.2.2).
+"""Canonical paths (RFC 3986 section 6.2.2): the gateway accepts exactly one spelling of a path.
 
-No resource of this API needs an escape, an empty segment or a dot segment in its path. So a path is either spelled in
-unreserved characters alone, and then what was routed is byte for byte what is forwarded, or it does not exist.
+No resource of this API has an escape, an empty segment or a dot segment in its path. A path therefore consists of unreserved
+characters only, or it does not exist. This guarantees that a service reads the same path that the gateway routed.
 """
 
 from __future__ import annotations
 
 import re
 
-_CANONICAL = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
-_QUERY = re.compile(rb"[\x21-\x7e]*")
+_CANONICAL_PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_PRINTABLE_ASCII = re.compile(rb"[\x21-\x7e]*")
 
 
-def is_canonical(raw_path: bytes) -> bool:
-    """Whether every reader of this path, strict or lenient, reads the same path."""
-    return _CANONICAL.fullmatch(raw_path) is not None
+def is_canonical_path(raw_path: bytes) -> bool:
+    """True if strict and lenient parsers read the same path."""
+    return _CANONICAL_PATH.fullmatch(raw_path) is not None
 
 
-def is_plain(query: bytes) -> bool:
-    """Whether a query string can stand on a request line."""
-    return _QUERY.fullmatch(query) is not None
+def is_valid_query(query: bytes) -> bool:
+    """True if the query string can be written into a request line: printable ASCII without spaces."""
+    return _PRINTABLE_ASCII.fullmatch(query) is not None

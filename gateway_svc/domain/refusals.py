@@ -1,4 +1,4 @@
-"""Why the gateway does not forward, or has no answer to bring back."""
+"""Refusals when a path does not exist, or when the responsible service cannot be reached."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from shared.contracts.refusals import NotFound, Unavailable
 
 
 class NoSuchPath(NotFound):
-    """There is nothing at this address."""
+    """Raised when a path belongs to no service and not to the gateway, or when it is not in its canonical form."""
 
     code = "not_found"
-    detail = "There is nothing at this address."
+    detail = "There is no resource at this path."
 
 
 class UpstreamUnavailable(Unavailable):
-    """The service that answers this is not there now; nothing was done."""
+    """Raised when no instance of the service can be reached. Nothing was done. The fact `retry_after` is in seconds."""
 
     code = "upstream_unavailable"
-    detail = "The service that answers this is not there now; nothing was done."
+    detail = "The responsible service is not available. Nothing was done."
 
 
 class UpstreamBusy(Unavailable):
-    """The service that answers this has all it can carry now; nothing was done."""
+    """Raised when the service has as many requests in progress as it may have. Nothing was done. The fact `retry_after` is in seconds."""
 
     code = "upstream_busy"
-    detail = "The service that answers this has all it can carry now; nothing was done."
+    detail = "The responsible service has too many requests at the moment. Nothing was done."
 
 
 class UpstreamLost(Unavailable):
-    """The service went away before it answered; the request may have been done. Repeat it with the same Idempotency-Key."""
+    """Raised when the connection to the service was lost before its response. The fact `retry_after` is in seconds."""
 
     code = "upstream_lost"
-    detail = "The service went away before it answered; the request may have been done. Repeat it with the same Idempotency-Key."
+    detail = "The connection to the service was lost. The request may have been carried out: repeat it with the same Idempotency-Key."
 
 
 class UpstreamTimeout(Unavailable):
-    """The service did not answer in time; the request may have been done. Repeat it with the same Idempotency-Key."""
+    """Raised when the service did not respond within the deadline. The fact `retry_after` is in seconds."""
 
     code = "upstream_timeout"
-    detail = "The service did not answer in time; the request may have been done. Repeat it with the same Idempotency-Key."
+    detail = "The service did not answer in time. The request may have been carried out: repeat it with the same Idempotency-Key."

@@ -1,5 +1,5 @@
-"""The gateway over HTTP: the door, which forwards, and the few routes of its own."""
+"""The gateway over HTTP: the middleware that forwards requests to the services, and the routes of the gateway itself."""
 
-from gateway_svc.routes import docs, own
+from gateway_svc.routes import docs, status
 
-routers = (own.router, docs.router)
+routers = (status.router, docs.router)

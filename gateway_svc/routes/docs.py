@@ -1,18 +1,21 @@
-"""The API's documentation: Swagger UI from this package, nothing from elsewhere."""
+"""The documentation of the API: the public OpenAPI document, and Swagger UI, served from the files of this package."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from gateway_svc.domain.refusals import NoSuchPath
+from gateway_svc.usecases.openapi_document import OpenApiDocument
+from shared.kit.use_cases import use_case
 
-STATIC = Path(__file__).parent.parent / "static"
-SHOWN = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
-# Swagger UI writes style attributes and draws with data: images; it loads, runs and calls nothing but this origin.
-POLICY = (
+STATIC_FOLDER = Path(__file__).parent.parent / "static"
+MEDIA_TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
+# Swagger UI writes style attributes and uses data: images. It loads files from this origin only, and calls this origin only.
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'"
 )
@@ -34,15 +37,25 @@ PAGE = """<!doctype html>
 </html>
 """
 router = APIRouter(include_in_schema=False)
+Document = Annotated[OpenApiDocument, use_case(OpenApiDocument)]
+
+
+@router.get("/openapi.json")
+async def get_openapi_document(document: Document) -> Response:
+    """Return the merged OpenAPI document of all services."""
+    body = await document.get()
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/docs")
-async def docs() -> HTMLResponse:
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+async def get_docs_page() -> HTMLResponse:
+    """Return the page that shows Swagger UI."""
+    return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
 @router.get("/docs/{name}")
-async def docs_file(name: str) -> FileResponse:
-    if name not in SHOWN:
+async def get_docs_file(name: str) -> FileResponse:
+    """Return a file of Swagger UI. Raises NoSuchPath for a file that is not in MEDIA_TYPES."""
+    if name not in MEDIA_TYPES:
         raise NoSuchPath
-    return FileResponse(STATIC / name, media_type=SHOWN[name], headers={"Cache-Control": "public, max-age=3600"})
+    return FileResponse(STATIC_FOLDER / name, media_type=MEDIA_TYPES[name], headers={"Cache-Control": "public, max-age=3600"})

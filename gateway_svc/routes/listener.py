@@ -1,87 +1,87 @@
-"""How the gateway listens: uvicorn's HTTP/1.1, with bounds on a request's head that uvicorn does not have.
+"""The HTTP/1.1 server protocol of the gateway: uvicorn's, with limits on the head of a request that uvicorn does not have.
 
-`uvicorn --http gateway_svc.routes.listener:Listener`. A head that does not end would be gathered in memory, and a head that
-does not come would hold its connection, before any application is asked. What is no HTTP at all is a problem document too.
+Start uvicorn with `--http gateway_svc.routes.listener:Listener`. The head is the request line and the headers. Without these limits
+a head without end would fill the memory, and a client that sends no head would keep its connection, before any middleware runs.
+Bytes that are not HTTP are answered with a problem document too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shared.kit.problems import problem_document
+from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, MalformedRequest
+from shared.kit.problems import HttpRefusal, problem_response
 
-# What the door itself refuses with a better word (`limits`), and some room.
-LARGEST_HEAD = 32 * 1024
+# More than ProxyMiddleware allows for URL and headers together, so that it can refuse most oversized heads with the exact reason.
+MAX_HEAD_BYTES = 32 * 1024
 
 
 class Listener(HttpToolsProtocol):
-    """One connection of a client."""
+    """Serves one connection of a client. A timer runs while it waits for the first head, or for the rest of a later one."""
 
-    head_seconds = 10.0
+    head_timeout_seconds = 10.0
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
-    _head_size = 0
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
             return
-        self._head_size += len(data)
-        if self._head_size > LARGEST_HEAD:
-            self._refuse(431, "headers_too_large", "Headers too large", "At most 64 headers, and at most 16 KiB of them.")
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(HeadersTooLarge())
         elif self._timer is None:
-            self._wait()
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_size = True, 0
+        self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head = False
-        self._stop_waiting()
+        self._stop_timer()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "malformed_request", "Malformed request", "This is not how HTTP is spoken.")
+        self._refuse(MalformedRequest())
 
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(self.head_seconds, self._too_slow)
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(self.head_timeout_seconds, self._on_timeout)
 
-    def _stop_waiting(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _too_slow(self) -> None:
+    def _on_timeout(self) -> None:
         if not self.transport.is_closing():
-            self._refuse(408, "head_too_slow", "Head too slow", "The request's head did not come in time.")
+            self._refuse(HeadTooSlow())
 
-    def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
-        self._stop_waiting()
-        if self._may_speak():
-            self.transport.write(_written(status, problem_document(status, code, title, detail, "")))
+    def _refuse(self, refusal: HttpRefusal) -> None:
+        self._stop_timer()
+        if self._can_respond():
+            self.transport.write(_encoded_response(refusal))
         self.transport.close()
 
-    def _may_speak(self) -> bool:
-        """Whether what is written now cannot be taken for the answer to another request on this connection."""
+    def _can_respond(self) -> bool:
+        """False if the client would take the response for the response to another request on this connection."""
         if self.cycle is None or self.cycle.response_complete:
             return True
         return not (self._in_head or self.pipeline or self.cycle.response_started)
 
 
-def _written(status: int, said: dict[str, Any]) -> bytes:
-    body = json.dumps(said).encode()
-    head = b"content-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-    return STATUS_LINE[status] + head + body
+def _encoded_response(refusal: HttpRefusal) -> bytes:
+    response = problem_response(refusal, instance="")
+    lines = [b"%b: %b" % header for header in [*response.raw_headers, (b"connection", b"close")]]
+    return STATUS_LINE[refusal.status] + b"\r\n".join([*lines, b"", b""]) + bytes(response.body)

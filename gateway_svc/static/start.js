@@ -1,6 +1,6 @@
 "use strict";
 
-// Swagger UI sends an empty client as `Basic Og==` with a password grant; the token endpoint knows people by their password alone.
+// With a password grant, Swagger UI sends an empty client id as `Basic Og==`. The token endpoint would check it as the credentials of a client.
 function withoutEmptyClient(request) {
   if (request.headers && request.headers.Authorization === "Basic Og==") {
     delete request.headers.Authorization;

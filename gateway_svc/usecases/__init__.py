@@ -1,1 +1,1 @@
-"""What the gateway does: forwards, joins documents, says who is up."""
+"""What the gateway does: forwards requests to services, builds the public OpenAPI document, reports which services are up."""

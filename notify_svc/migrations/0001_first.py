@@ -3,9 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.infrastructure_tables import RowNumber
-from shared.kit.migrations import create_infrastructure_tables, drop_tables
-from shared.kit.sql import Id, UtcDateTime, binary_string
+from shared.kit.migrations.v1 import Id, RowNumber, UtcDateTime, binary_string, create_infrastructure_tables, drop_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -44,4 +42,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("appointments_known", "messages")
+    for name in ("appointments_known", "messages"):
+        op.drop_table(name)
+    drop_infrastructure_tables()

@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrations import create_infrastructure_tables, drop_tables
-from shared.kit.sql import Id, binary_string
+from shared.kit.migrations.v1 import Id, binary_string, create_infrastructure_tables, drop_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -39,4 +38,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("patients", "visits")
+    for name in ("patients", "visits"):
+        op.drop_table(name)
+    drop_infrastructure_tables()

@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrations import create_infrastructure_tables, drop_tables
-from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
+from shared.kit.migrations.v1 import Id, MediumText, UtcDateTime, binary_string, create_infrastructure_tables, drop_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -50,4 +49,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("learned", "offers", "services", "doctors", "claim_grains", "claims")
+    for name in ("learned", "offers", "services", "doctors", "claim_grains", "claims"):
+        op.drop_table(name)
+    drop_infrastructure_tables()

@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.migrations import drop_tables
-from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
+from shared.kit.migrations.v1 import Id, MediumText, UtcDateTime, binary_string
 
 revision = "0002"
 down_revision = "0001"
@@ -62,7 +61,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    drop_tables("feeds", "closures", "leaves", "turns", "seats")
+    for name in ("feeds", "closures", "leaves", "turns", "seats"):
+        op.drop_table(name)
     op.drop_index("holds_of_owner", "claims")
     op.drop_index("claims_by_doctor", "claims")
     op.create_index("claims_of_doctor", "claims", ["doctor_id", "live", "span_to"])

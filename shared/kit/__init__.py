@@ -1,1 +1,1 @@
-"""Plumbing with no opinion about health care."""
+"""Infrastructure code that knows nothing about health care."""

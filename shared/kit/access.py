@@ -11,7 +11,7 @@ from fastapi.security.base import SecurityBase
 
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Forbidden, Unauthenticated
-from shared.kit.requests import ServiceRequest
+from shared.kit.requests import RequestDependency, ServiceRequest
 
 BEARER = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False, scheme_name="bearer")
 
@@ -45,16 +45,16 @@ async def authenticate(request: ServiceRequest) -> None:
     request.caller = await request.app.state.verifier.verify(token)
 
 
-class OptionalCaller(SecurityBase):
+class OptionalCaller(RequestDependency, SecurityBase):
     """A dependency that returns the caller, or None where the request carries no token."""
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
 
-    async def __call__(self, request: ServiceRequest) -> Caller | None:
+    def resolve(self, request: ServiceRequest) -> Caller | None:
         return request.caller
 
 
-class RequireRole(SecurityBase):
+class RequireRole(RequestDependency, SecurityBase):
     """A dependency that returns the caller if their role, or the service that calls, is among those named.
 
     Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for others.
@@ -65,7 +65,7 @@ class RequireRole(SecurityBase):
     def __init__(self, *roles: Role, services: tuple[str, ...] = ()) -> None:
         self.roles, self.services = frozenset(roles), frozenset(services)
 
-    async def __call__(self, request: ServiceRequest) -> Caller:
+    def resolve(self, request: ServiceRequest) -> Caller:
         caller = request.caller
         if caller is None:
             raise Unauthenticated
@@ -84,8 +84,8 @@ class RequireOwner(RequireRole):
         super().__init__(role, Role.ADMIN)
         self.parameter = parameter
 
-    async def __call__(self, request: ServiceRequest) -> Caller:
-        caller = await super().__call__(request)
+    def resolve(self, request: ServiceRequest) -> Caller:
+        caller = super().resolve(request)
         if not caller.is_admin and _parse_uuid(request.path_params[self.parameter]) != caller.id:
             raise NotYours
         return caller

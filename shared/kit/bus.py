@@ -1,4 +1,4 @@
-"""The event bus as services see it; its adapters stand behind the URL's scheme."""
+"""The event bus as services see it. The scheme of its URL chooses the adapter."""
 
 from __future__ import annotations
 
@@ -17,48 +17,52 @@ Handlers = Mapping[type[Event], Handler]
 
 
 class PublishFailed(Exception):
-    """The bus did not take a message: no queue wants it yet, or the broker does not answer. It is to be published again."""
+    """The bus did not take a message. The publisher keeps it and publishes it again later."""
 
 
 class Unroutable(PublishFailed):
-    """The bus answers, but no queue wants the message yet."""
+    """The bus works, but no service has subscribed to the message's topic yet."""
 
 
 class InvalidMessage(Exception):
-    """A message that no number of retries can make good."""
+    """The message cannot be read, so trying it again is useless."""
 
 
 class Bus(Protocol):
-    """At least once, in effect once with the inbox; a queue per consuming service, kept on disk."""
+    """The port to the broker. Delivery is at least once; the inbox of each service makes the effect happen once."""
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        """Returns when every queue that wants it has it on disk; raises Undelivered otherwise."""
+        """Publish a message. On return every queue that is subscribed to the topic has it on disk. Raises PublishFailed otherwise."""
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None:
-        """A durable queue that the instances of a service share: each message to one of them, retried later when its handler fails."""
+        """Consume a durable queue that all instances of a service share.
+
+        Each message goes to one of them. When its handler fails it is delivered again after each of DELAYS_SECONDS, and then becomes a
+        dead letter.
+        """
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None:
-        """Every message to this very instance, while it lives; nothing is kept for it."""
+        """Receive every message on this very instance while it runs. A message is delivered once; it is lost when its handler fails."""
 
     async def check(self) -> None:
-        """For readiness: raises when the bus does not answer."""
+        """Raise PublishFailed when the broker does not answer."""
 
 
 async def dispatch_message(handlers: Handlers, body: bytes) -> None:
-    """Gives a message to its handler, with the trace it came by."""
+    """Call the handler for the message's event, under the trace that the message carries. Raises InvalidMessage, or what it raised."""
     try:
         envelope = json.loads(body)
         event = Event.from_cloudevent(envelope)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
-        raise InvalidMessage(repr(wrong)) from wrong
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidMessage(repr(error)) from error
     token = traceparent.set(envelope.get("traceparent"))
     try:
         await retry_transaction(lambda: handlers[type(event)](event))
-        log_event("event", topic=event.topic, event=str(event.id))
+        log_event("event_handled", topic=event.topic, event=str(event.id))
     finally:
         traceparent.reset(token)
 
 
-def handlers_for(kind: type[Event], handle: Handler) -> dict[type[Event], Handler]:
-    """The same handler for all events of a family: `every(AppointmentEvent, calendar.note)`."""
-    return {topic: handle for topic in TOPICS.values() if issubclass(topic, kind)}
+def handlers_for(family: type[Event], handler: Handler) -> dict[type[Event], Handler]:
+    """Return one handler for every event of a family: `handlers_for(AppointmentEvent, history.record)`."""
+    return {event_type: handler for event_type in TOPICS.values() if issubclass(event_type, family)}

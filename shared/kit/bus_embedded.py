@@ -1,8 +1,9 @@
-"""The in-process bus: a queue per consumer in one SQLite file, with RabbitMQ's promises and none of its processes."""
+"""The bus of the embedded platform: queues in one SQLite file, with the same guarantees as RabbitMQ, in the same process."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
@@ -10,11 +11,12 @@ from typing import Any, Self
 import aiosqlite
 
 from shared.contracts.events import Event
-from shared.kit.bus import DELAYS_SECONDS, Handlers, InvalidMessage, Unroutable, dispatch_message
+from shared.kit.bus import DELAYS_SECONDS, Handler, Handlers, InvalidMessage, Unroutable, dispatch_message
 from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import Clock
-from shared.kit.logs import log
+from shared.kit.logs import log_event
 
+POLL_SECONDS = 1
 SCHEMA = """
 PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;
 CREATE TABLE IF NOT EXISTS bindings (queue TEXT, topic TEXT, PRIMARY KEY (queue, topic));
@@ -24,19 +26,27 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS due ON deliveries (queue, dead, due_at, seq);
 """
 ENQUEUE = "INSERT INTO deliveries (queue, message_id, body, due_at) SELECT queue, ?, ?, ? FROM bindings WHERE topic = ?"
-NEXT = "SELECT seq, body, attempt FROM deliveries WHERE queue = ? AND dead = 0 AND due_at <= ? ORDER BY seq LIMIT 1"
+NEXT_DUE = "SELECT seq, body, attempt FROM deliveries WHERE queue = ? AND dead = 0 AND due_at <= ? ORDER BY seq LIMIT 1"
+RECORD_FAILURE = "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, dead = ?, why = ? WHERE seq = ?"
+DEAD_LETTERS = "SELECT queue, message_id, body, why FROM deliveries WHERE dead = 1 ORDER BY seq"
+
+
+class Consumer:
+    """The subscription of one queue: its handlers, and the event that says that a message may be due."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[type[Event], Handler] = {}
+        self.woken, self.delivering = asyncio.Event(), asyncio.Lock()
 
 
 class EmbeddedBus:
-    """Open with `async with`; `path` may be `:memory:` in unit tests."""
+    """Opened with `async with`. `path` is a file, or `:memory:` in unit tests."""
 
     def __init__(self, path: str, clock: Clock, delays: Sequence[float] = DELAYS_SECONDS) -> None:
         self._path, self._clock, self._delays = path, clock, delays
-        self._turn = asyncio.Lock()
-        self._queues: dict[str, dict[type[Event], Any]] = {}
-        self._listeners: list[Handlers] = []
-        self._wake: dict[str, asyncio.Event] = {}
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._statement_lock = asyncio.Lock()
+        self._consumers: dict[str, Consumer] = {}
+        self._broadcast_handlers: list[Handlers] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -51,79 +61,81 @@ class EmbeddedBus:
         await self._db.close()
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        """Every queue that wants the topic has the message on disk when this returns."""
-        queues = await self._run(ENQUEUE, (message_id, body, self._clock().timestamp(), topic))
-        listeners = [handlers for handlers in self._listeners if any(kind.topic == topic for kind in handlers)]
-        if not queues and not listeners:
-            raise Unroutable("nobody listens to it")
-        for handlers in listeners:
+        """Write the message to every queue that is bound to the topic, and call the broadcast handlers. Raises Unroutable if none is."""
+        queues = await self._execute(ENQUEUE, (message_id, body, self._clock().timestamp(), topic))
+        broadcasts = [handlers for handlers in self._broadcast_handlers if any(event_type.topic == topic for event_type in handlers)]
+        if not queues and not broadcasts:
+            raise Unroutable("no service has subscribed to the topic")
+        for handlers in broadcasts:
             try:
                 await dispatch_message(handlers, body)
-            except Exception as why:
-                log.warning("delivery failed", extra={"facts": {"queue": None, "why": repr(why)}})
-        for wake in self._wake.values():
-            wake.set()
+            except Exception as error:
+                log_event("broadcast_failed", logging.WARNING, topic=topic, reason=repr(error))
+        for consumer in self._consumers.values():
+            consumer.woken.set()
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None:
-        """Binds the queue for good, and delivers to `handlers`, one message at a time."""
-        for kind in handlers:
-            await self._run("INSERT OR IGNORE INTO bindings VALUES (?, ?)", (queue, kind.topic))
-        first = queue not in self._queues
-        self._queues.setdefault(queue, {}).update(handlers)
-        if first:
-            self._wake[queue], self._busy[queue] = asyncio.Event(), asyncio.Lock()
-            self._tasks.append(asyncio.create_task(self._deliver(queue), name=f"bus {queue}"))
+        """Bind the queue to the events' topics, for good, and deliver to the handlers, one message at a time."""
+        for event_type in handlers:
+            await self._execute("INSERT OR IGNORE INTO bindings VALUES (?, ?)", (queue, event_type.topic))
+        is_new = queue not in self._consumers
+        consumer = self._consumers.setdefault(queue, Consumer())
+        consumer.handlers.update(handlers)
+        if is_new:
+            self._tasks.append(asyncio.create_task(self._deliver_forever(queue, consumer), name=f"bus {queue}"))
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None:
-        self._listeners.append(handlers)
+        """Call the handlers for every message that is published through this object."""
+        self._broadcast_handlers.append(handlers)
 
     async def check(self) -> None:
-        await self._rows("SELECT 1", ())
+        """Raise an error of SQLite when the file cannot be read."""
+        await self._fetch("SELECT 1", ())
 
     async def deliver_due(self) -> int:
-        """Delivers all that is due now; returns how many it delivered."""
-        return sum([await self._drained(queue) for queue in list(self._queues)])
+        """Deliver all messages that are due now. Returns their number."""
+        return sum([await self._deliver_queue(queue, consumer) for queue, consumer in list(self._consumers.items())])
 
     async def dead_letters(self) -> Sequence[Any]:
-        """What no handler could take: (queue, message id, body, why)."""
-        return await self._rows("SELECT queue, message_id, body, why FROM deliveries WHERE dead = 1 ORDER BY seq", ())
+        """Return the messages that were given up: queue, message id, body and error."""
+        return await self._fetch(DEAD_LETTERS, ())
 
-    async def _deliver(self, queue: str) -> None:
+    async def _deliver_forever(self, queue: str, consumer: Consumer) -> None:
         while True:
-            self._wake[queue].clear()
+            consumer.woken.clear()
             try:
                 with propagate_cancellation():
-                    await self._drained(queue)
-            except Exception:
-                log.exception("queue waits", extra={"facts": {"queue": queue}})
+                    await self._deliver_queue(queue, consumer)
+            except Exception as error:
+                log_event("queue_failed", logging.ERROR, error=error, queue=queue)
             with suppress(TimeoutError):
-                async with asyncio.timeout(1):  # not wait_for: see heeded
-                    await self._wake[queue].wait()
+                async with asyncio.timeout(POLL_SECONDS):  # asyncio.wait_for can lose a cancellation: see propagate_cancellation
+                    await consumer.woken.wait()
 
-    async def _drained(self, queue: str) -> int:
-        count = 0
-        async with self._busy[queue]:
-            while rows := await self._rows(NEXT, (queue, self._clock().timestamp())):
-                await self._one(queue, *rows[0])
-                count += 1
-        return count
+    async def _deliver_queue(self, queue: str, consumer: Consumer) -> int:
+        delivered = 0
+        async with consumer.delivering:
+            while rows := await self._fetch(NEXT_DUE, (queue, self._clock().timestamp())):
+                await self._deliver(queue, consumer.handlers, *rows[0])
+                delivered += 1
+        return delivered
 
-    async def _one(self, queue: str, seq: int, body: bytes, attempt: int) -> None:
+    async def _deliver(self, queue: str, handlers: Handlers, seq: int, body: bytes, attempt: int) -> None:
+        """Delete the message after its handler succeeded; else delay it, or make it a dead letter."""
         try:
-            await dispatch_message(self._queues[queue], body)
-        except Exception as why:
-            log.warning("delivery failed", extra={"facts": {"queue": queue, "attempt": attempt, "why": repr(why)}})
-            given_up = isinstance(why, InvalidMessage) or attempt >= len(self._delays)
-            due_at = self._clock().timestamp() + (0 if given_up else self._delays[attempt])
-            again = "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, dead = ?, why = ? WHERE seq = ?"
-            await self._run(again, (due_at, int(given_up), repr(why), seq))
+            await dispatch_message(handlers, body)
+        except Exception as error:
+            log_event("delivery_failed", logging.WARNING, queue=queue, attempt=attempt, reason=repr(error))
+            is_dead = isinstance(error, InvalidMessage) or attempt >= len(self._delays)
+            due_at = self._clock().timestamp() + (0 if is_dead else self._delays[attempt])
+            await self._execute(RECORD_FAILURE, (due_at, int(is_dead), repr(error), seq))
         else:
-            await self._run("DELETE FROM deliveries WHERE seq = ?", (seq,))
+            await self._execute("DELETE FROM deliveries WHERE seq = ?", (seq,))
 
-    async def _run(self, statement: str, values: tuple[Any, ...]) -> int:
-        async with self._turn:
+    async def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
+        async with self._statement_lock:
             return (await self._db.execute(statement, values)).rowcount
 
-    async def _rows(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        async with self._turn, self._db.execute(statement, values) as cursor:
+    async def _fetch(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        async with self._statement_lock, self._db.execute(statement, values) as cursor:
             return list(await cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Being cancelled for good."""
+"""Cancellation that is not lost."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def propagate_cancellation() -> Iterator[None]:
-    """A cancellation that comes within ends what is within, even when it was lost there or became an error.
+    """Raise CancelledError on leaving when the task was cancelled inside, even if the code inside lost or replaced that exception.
 
-    `asyncio.wait_for` of Python 3.11 loses one that comes together with its result, and drivers open their connections with it. A loop
-    that must end by being cancelled would then go on for ever.
+    `asyncio.wait_for` of Python 3.11 loses a cancellation that arrives together with its result, and database drivers use it to connect.
+    A loop that is to end by cancellation would then run for ever.
     """
     task = asyncio.current_task()
-    before = task.cancelling() if task else 0
+    cancellations_before = task.cancelling() if task else 0
     try:
         yield
     finally:
-        if task and task.cancelling() > before:
+        if task and task.cancelling() > cancellations_before:
             raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""Calls to a neighbour: service token, deadline, breaker, balancing; a problem answer comes back as the refusal it was."""
+"""HTTP client for the other services: service token, deadline, circuit breakers, load balancing, and problem responses as refusals."""
 
 from __future__ import annotations
 
@@ -18,59 +18,68 @@ from shared.kit.logs import request_id, traceparent
 from shared.kit.problems import from_problem
 
 TIMEOUT_SECONDS = 4.0
+SHORTEST_RETRY_SECONDS = 0.2
+MOST_CALLS_AT_ONCE = 64
+PASSED_ON_SHARE = 0.9  # the called service gets less time than this one, so that its refusal still arrives
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
-UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout)  # nobody heard it: harmless to say again
+NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout)
+TOKEN_LIFETIME_SECONDS, RENEW_BEFORE_SECONDS = 600, 60
 M = TypeVar("M", bound=BaseModel)
 
 
 class TokenSource(Protocol):
-    """A service's own access token."""
+    """Provides this service's own access token."""
 
     async def __call__(self) -> str: ...
 
     def discard(self) -> None:
-        """It was refused: the next call gives a new one."""
+        """Get a new token for the next call: this one was refused."""
 
 
 class ServiceClient:
-    """One neighbour service. Its instances are asked in turn; one that fails is left alone for a while."""
+    """A client of one service. It uses the service's addresses in turn, and leaves out those that fail."""
 
     def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: TokenSource | None) -> None:
         self._service, self._urls, self._http, self._token = service, list(urls), http, token
         self._breakers = {url: Breaker() for url in self._urls}
-        self._flights = asyncio.Semaphore(64)
-        self._turn = 0
+        self._call_slots = asyncio.Semaphore(MOST_CALLS_AT_ONCE)
+        self._last_url = 0
 
-    async def get(self, path: str, answer: type[M], **params: Any) -> M:
-        return answer.model_validate(await self.call("GET", path, params=params))
+    async def get(self, path: str, response_model: type[M], **params: Any) -> M:
+        """Return the resource. Raises as `call` does."""
+        return response_model.model_validate(await self.call("GET", path, params=params))
 
-    async def get_or_none(self, path: str, answer: type[M]) -> M | None:
-        """As `get`, None where the neighbour knows of no such thing."""
+    async def get_or_none(self, path: str, response_model: type[M]) -> M | None:
+        """Return the resource, or None when the service answers 404."""
         try:
-            return await self.get(path, answer)
+            return await self.get(path, response_model)
         except NotFound:
             return None
 
     async def call(
         self, method: str, path: str, *, body: BaseModel | dict[str, Any] | None = None, params: Any = None, data: Any = None
     ) -> Any:
-        """The JSON of a 2xx answer; refuses as the neighbour did, or with Unavailable when it does not answer in time."""
+        """Return the JSON of a 2xx response. `data` is sent as a form; parameters that are None are left out.
+
+        A problem response is raised as the refusal that it describes. Raises Unavailable when the service does not answer in time. A call
+        that failed is made once more, at the next address, if it never arrived or is harmless to repeat.
+        """
         payload = body.model_dump(mode="json", exclude_none=True) if isinstance(body, BaseModel) else body
-        given = {name: value for name, value in (params or {}).items() if value is not None}
+        query = {name: value for name, value in (params or {}).items() if value is not None}
         for attempt in (1, 2):
             try:
-                return await self._asked(method, path, payload, given, data)
-            except (httpx.TransportError, TimeoutError) as why:
-                harmless = method in REPEATABLE or isinstance(why, UNREACHED)
-                if attempt == 2 or not harmless or remaining_seconds(TIMEOUT_SECONDS) < 0.2:
-                    raise Unavailable(f"{self._service} does not answer.", retry_after=2) from why
+                return await self._call_once(method, path, json=payload, params=query, data=data)
+            except (httpx.TransportError, TimeoutError) as error:
+                may_repeat = method in REPEATABLE or isinstance(error, NEVER_ARRIVED)
+                if attempt == 2 or not may_repeat or remaining_seconds(TIMEOUT_SECONDS) < SHORTEST_RETRY_SECONDS:
+                    raise Unavailable(f"{self._service} does not answer.", retry_after=2) from error
 
-    async def _asked(self, method: str, path: str, payload: Any, params: Any, data: Any) -> Any:
-        url, seconds = self._next(), remaining_seconds(TIMEOUT_SECONDS)
+    async def _call_once(self, method: str, path: str, **content: Any) -> Any:
+        url, seconds = self._next_url(), remaining_seconds(TIMEOUT_SECONDS)
         headers = await self._headers(seconds)
         try:
-            async with asyncio.timeout(seconds), self._flights:
-                response = await self._http.request(method, url + path, json=payload, params=params, data=data, headers=headers)
+            async with asyncio.timeout(seconds), self._call_slots:
+                response = await self._http.request(method, url + path, headers=headers, **content)
         except (httpx.TransportError, TimeoutError):
             self._breakers[url].record_failure()
             raise
@@ -79,15 +88,15 @@ class ServiceClient:
             self._token.discard()
         return _content(response)
 
-    def _next(self) -> str:
+    def _next_url(self) -> str:
         for _ in self._urls:
-            self._turn = (self._turn + 1) % len(self._urls)
-            if self._breakers[self._urls[self._turn]].admit():
-                return self._urls[self._turn]
+            self._last_url = (self._last_url + 1) % len(self._urls)
+            if self._breakers[self._urls[self._last_url]].admit():
+                return self._urls[self._last_url]
         raise Unavailable(f"{self._service} does not answer.", retry_after=2)
 
     async def _headers(self, seconds: float) -> dict[str, str]:
-        headers = {"X-Timeout-Ms": str(int(seconds * 900))}
+        headers = {"X-Timeout-Ms": str(int(seconds * 1000 * PASSED_ON_SHARE))}
         if request_id.get():
             headers["X-Request-ID"] = str(request_id.get())
         if traceparent.get():
@@ -98,33 +107,35 @@ class ServiceClient:
 
 
 class ServiceToken:
-    """A service's own access token by client credentials (RFC 6749 section 4.4), cached and renewed before it ends."""
+    """This service's own access token by client credentials (RFC 6749 section 4.4), cached and renewed before it expires."""
 
     def __init__(self, auth: ServiceClient, client_id: str, secret: str, now: Clock) -> None:
-        self._auth, self._now, self._turn = auth, now, asyncio.Lock()
+        self._auth, self._now, self._fetch_lock = auth, now, asyncio.Lock()
         self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
         self._token, self._renew_at = "", 0.0
 
     async def __call__(self) -> str:
-        async with self._turn:
+        async with self._fetch_lock:
             now = self._now().timestamp()
-            if not self._renew_at - 600 < now < self._renew_at:
-                answer = await self._auth.call("POST", "/auth/token", data=self._form)
-                self._token, self._renew_at = answer["access_token"], now + answer["expires_in"] - 60
+            if not self._renew_at - TOKEN_LIFETIME_SECONDS < now < self._renew_at:  # the first fails when the clock was set back
+                response = await self._auth.call("POST", "/auth/token", data=self._form)
+                self._token, self._renew_at = response["access_token"], now + response["expires_in"] - RENEW_BEFORE_SECONDS
             return self._token
 
     def discard(self) -> None:
+        """Get a new token for the next call: this one was refused."""
         self._renew_at = 0.0
 
 
 def _content(response: httpx.Response) -> Any:
+    """Return the JSON of a success, or raise the refusal that the problem document describes."""
     is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
     try:
-        said = response.json() if response.content and (response.is_success or is_problem) else None
+        content = response.json() if response.content and (response.is_success or is_problem) else None
     except ValueError:
-        raise Unavailable("A neighbour's answer cannot be read.", retry_after=2) from None
+        raise Unavailable("Another service sent a response that cannot be read.", retry_after=2) from None
     if response.is_success:
-        return said
-    if response.status_code == 401:  # this service's own token, never the caller's
-        raise Unavailable("A neighbour does not take this service's token.", retry_after=2)
-    raise from_problem(response.status_code, said or {"detail": "The neighbour did not say why."})
+        return content
+    if response.status_code == 401:  # about this service's own token; the caller must not take it for theirs
+        raise Unavailable("Another service does not accept this service's token.", retry_after=2)
+    raise from_problem(response.status_code, content or {"detail": "The other service gave no reason."})

@@ -1,4 +1,4 @@
-"""How long the one who asks still waits: every hop shortens it, and nothing is done for a caller that gave up."""
+"""Deadlines: how long the caller of the current request still waits. Each call to another service passes on less than what is left."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from contextvars import ContextVar
 
 SHORTEST_SECONDS = 0.05
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""A moment of `time.monotonic()`; None in a job, which has no caller."""
 
 
-def remaining_seconds(most: float) -> float:
-    """Seconds that are left, `most` at the most; a job without a caller has `most`."""
+def remaining_seconds(limit: float) -> float:
+    """Return the seconds until the deadline, at most `limit` and at least SHORTEST_SECONDS. Without a deadline, return `limit`."""
     until = deadline.get()
-    return most if until is None else max(min(until - time.monotonic(), most), SHORTEST_SECONDS)
+    return limit if until is None else max(min(until - time.monotonic(), limit), SHORTEST_SECONDS)

@@ -14,7 +14,7 @@ from fastapi import Depends, Response
 
 from shared.contracts.refusals import Conflict, Invalid
 from shared.kit.ids import derive_id, new_id
-from shared.kit.requests import ServiceRequest
+from shared.kit.requests import RequestDependency, ServiceRequest
 from shared.kit.retry import retry_transaction
 
 STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
@@ -84,21 +84,24 @@ class IdempotencyId:
     is_keyed: bool = False
 
 
-async def _operation_id(request: ServiceRequest) -> IdempotencyId:
-    keyed = request.operation_id
-    return IdempotencyId(keyed or new_id(), keyed is not None)
+class OperationIdDependency(RequestDependency):
+    """A dependency that returns the id that follows from the Idempotency-Key, or a new one."""
+
+    def resolve(self, request: ServiceRequest) -> IdempotencyId:
+        keyed = request.operation_id
+        return IdempotencyId(keyed or new_id(), keyed is not None)
 
 
-OperationId = Annotated[IdempotencyId, Depends(_operation_id)]
+OperationId = Annotated[IdempotencyId, Depends(OperationIdDependency())]
 
 
 async def run_once(request: ServiceRequest, run: Callable[[], Awaitable[Response]]) -> Response:
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
-    Requests without a caller or a key, and methods other than POST, always run. Responses that failed on our side, that ask to retry or
+    Only routes of POST use this. Requests without a caller or a key always run. Responses that failed on our side, that ask to retry or
     that must not be stored (tokens) are not kept, nor is anything when `run` raises.
     """
-    key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    key = request.headers.get("idempotency-key")
     if key is None or request.caller is None:
         return await run()
     if not KEY.fullmatch(key):

@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 (RFC 9562 section 5.7) for what is new, UUIDv5 for what a repeated wish must meet again."""
+"""Ids: UUIDv7 (RFC 9562 section 5.7) for a new object, UUIDv5 for one that a repeated request must find again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from uuid_utils import compat
 
 
 def new_id() -> UUID:
-    """Time-ordered, so that neighbours in time are neighbours in an index."""
+    """Return a new UUIDv7. Ids made one after another are close to each other in an index, which keeps inserts fast."""
     return compat.uuid7()
 
 
-def derive_id(namespace: UUID, *words: object) -> UUID:
-    """The same words give the same id."""
-    return uuid5(namespace, "\x1f".join(map(str, words)))
+def derive_id(namespace: UUID, *parts: object) -> UUID:
+    """Return the UUIDv5 of the parts' texts. The same namespace and parts always give the same id."""
+    return uuid5(namespace, "\x1f".join(map(str, parts)))

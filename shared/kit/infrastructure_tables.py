@@ -1,4 +1,4 @@
-"""The tables that every SQL service has: outbox, inbox, leases, kept answers."""
+"""The tables that every SQL service has: outbox, inbox, leases and idempotency keys."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from sqlalchemy.dialects import mysql
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up; SQLite counts up only an INTEGER."""
 
 
 @dataclass(frozen=True, slots=True)
 class InfrastructureTables:
+    """The tables as the code uses them. How a database gets them is frozen in `shared.kit.migrations`."""
+
     outbox: Table
     inbox: Table
     leases: Table
@@ -21,7 +24,10 @@ class InfrastructureTables:
 
 
 def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
-    """Adds the tables to a service's own metadata."""
+    """Add the tables to a service's metadata and return them.
+
+    A change here needs a revision in every service: `tests/contract/test_migrations.py` compares both.
+    """
     outbox = Table(
         "outbox",
         metadata,
@@ -46,7 +52,7 @@ def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
         Column("holder", binary_string(64), nullable=False),
         Column("until", UtcDateTime, nullable=False),
     )
-    answers = Table(
+    idempotency_keys = Table(
         "answers",
         metadata,
         Column("key_id", Id, primary_key=True),
@@ -56,4 +62,4 @@ def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
         Column("headers", Text),
         Column("body", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")),
     )
-    return InfrastructureTables(outbox, inbox, leases, answers)
+    return InfrastructureTables(outbox, inbox, leases, idempotency_keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from shared.contracts.refusals import Refusal
 from shared.kit.cancellation import propagate_cancellation
 from shared.kit.leases import LeaseHolder
-from shared.kit.logs import log
+from shared.kit.logs import log_event
 from shared.kit.retry import TransactionAborted
 
 MOST_ROUNDS = 1000
@@ -65,9 +66,9 @@ class Job:
                 return 0
             return await self.work()
         except (Refusal, TransactionAborted, OSError, TimeoutError) as error:
-            log.warning("job_postponed", extra={"facts": {"job": self.name, "error": repr(error)}})
-        except Exception:
-            log.exception("job_failed", extra={"facts": {"job": self.name}})
+            log_event("job_postponed", logging.WARNING, job=self.name, reason=repr(error))
+        except Exception as error:
+            log_event("job_failed", logging.ERROR, error=error, job=self.name)
         return 0
 
 

@@ -1,4 +1,4 @@
-"""Leases: of several instances of a service, one does a job."""
+"""Leases: of several instances of a service, one at a time runs a job."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ TERM = timedelta(seconds=15)
 
 
 class Leases(Protocol):
-    """Where leases are kept."""
+    """The port to the store of leases, which all instances of a service share."""
 
     async def acquire(self, name: str, holder: str) -> bool:
-        """True: `holder` has it for TERM from now."""
+        """Acquire or renew the lease for TERM from now. Returns False when another holder has it."""
 
-    async def release_all(self, holder: str) -> None: ...
+    async def release_all(self, holder: str) -> None:
+        """Release every lease of this holder."""
 
 
 class LeaseHolder:
-    """One instance's leases; it asks the store only when half of a term is over."""
+    """The leases of one instance. It renews a lease in the store only when half of its term is over."""
 
-    def __init__(self, leases: Leases, name: str, now: Clock) -> None:
-        self._leases, self._name, self._now = leases, name, now
-        self._until: dict[str, datetime] = {}
+    def __init__(self, leases: Leases, holder: str, now: Clock) -> None:
+        self._leases, self._holder, self._now = leases, holder, now
+        self._expires_at: dict[str, datetime] = {}
 
-    async def acquire(self, job: str) -> bool:
-        """True while this instance may do the job for at least half a term from now."""
+    async def acquire(self, name: str) -> bool:
+        """Return True when this instance holds the lease for at least half a term from now."""
         now = self._now()
-        if not now < self._until.get(job, now) - TERM / 2 < now + TERM:
-            self._until[job] = now + TERM if await self._leases.acquire(job, self._name) else now
-        return self._until[job] > now
+        renew_at = self._expires_at.get(name, now) - TERM / 2
+        if not now < renew_at < now + TERM:  # the second comparison fails when the clock was set back
+            is_held = await self._leases.acquire(name, self._holder)
+            self._expires_at[name] = now + TERM if is_held else now
+        return self._expires_at[name] > now
 
     async def release_all(self) -> None:
-        self._until.clear()
-        await self._leases.release_all(self._name)
+        """Release every lease of this instance, so that another one need not wait for the end of the term."""
+        self._expires_at.clear()
+        await self._leases.release_all(self._holder)

@@ -1,56 +1,86 @@
-"""Log records: one JSON object per line on standard error, one per request, event and job run, without any content of requests."""
+"""Log lines: one JSON object per line on standard error, one per request, event and job run, without any content of requests."""
 
 from __future__ import annotations
 
-import json
+import functools
 import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from pydantic_core import to_json
+
+from shared.kit.clock import system_timestamp
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 log = logging.getLogger("careslot")
-_encode = json.JSONEncoder(default=str, check_circular=False).encode
+LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "critical"}
+
+
+@functools.lru_cache(maxsize=2)
+def _format_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def format_line(timestamp: float, level: int, event: str, facts: dict[str, object], exception: str | None = None) -> str:
+    """Return a log line: `at` (RFC 3339, UTC, milliseconds), `level`, `message`, the facts, the request's id and the exception, if any.
+
+    `timestamp` is in seconds since the Unix epoch.
+    """
+    seconds = int(timestamp)
+    line: dict[str, object] = {
+        "at": f"{_format_second(seconds)}.{int((timestamp - seconds) * 1000):03}Z",
+        "level": LEVELS.get(level, "info"),
+        "message": event,
+        **facts,
+    }
+    current_request = request_id.get()
+    if current_request:
+        line["request_id"] = current_request
+    if exception:
+        line["exception"] = exception
+    return to_json(line, fallback=str).decode()
 
 
 class JsonFormatter(logging.Formatter):
-    """Format a record as JSON: `at` (RFC 3339, UTC), `level`, `message`, the facts, and the id of the current request."""
+    """Formats the records of the logging package as log lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
-        facts = record.__dict__.get("facts")
-        if facts:
-            line.update(facts)
-        current_request = request_id.get()
-        if current_request:
-            line["request_id"] = current_request
-        if record.exc_info and record.exc_info[0]:
-            line["exception"] = self.formatException(record.exc_info)
-        return _encode(line)
+        exception = self.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else None
+        return format_line(record.created, record.levelno, record.getMessage(), record.__dict__.get("facts", {}), exception)
+
+
+class JsonLineHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes log lines to a line-buffered stream."""
+
+    def __init__(self, stream: object) -> None:
+        super().__init__(stream)
+        self.setFormatter(JsonFormatter())
+
+    def write_event(self, level: int, event: str, facts: dict[str, object]) -> None:
+        """Write a line without making a LogRecord, which would cost several times what the line does."""
+        self.stream.write(format_line(system_timestamp(), level, event, facts) + "\n")
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Send the product's log to standard error as JSON, once per process; a handler that is there already stays."""
+    """Send the product's log to standard error, once per process; a handler that is there already stays."""
     if log.handlers:
         return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    log.handlers, log.propagate = [handler], False
+    log.handlers, log.propagate = [JsonLineHandler(sys.stderr)], False
     log.setLevel(level)
 
 
 def log_event(event: str, /, level: int = logging.INFO, *, error: BaseException | None = None, **facts: object) -> None:
     """Log `event` (words joined by underscores) with its facts.
 
-    The record is made here rather than by `Logger.log`, which searches the stack for the caller's file and line on every call; the
-    event's name says where it comes from.
+    Handlers other than JsonLineHandler get a LogRecord. It is made here rather than by `Logger.log`, which searches the stack for the
+    caller's file and line on every call; the event's name says where it comes from.
     """
     if not log.isEnabledFor(level):
+        return
+    if error is None and not log.propagate and len(log.handlers) == 1 and isinstance(handler := log.handlers[0], JsonLineHandler):
+        handler.write_event(level, event, facts)
         return
     exc_info = (type(error), error, error.__traceback__) if error is not None else None
     record = logging.LogRecord(log.name, level, "", 0, event, None, exc_info)

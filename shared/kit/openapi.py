@@ -1,4 +1,4 @@
-"""The OpenAPI document as clients read it: every refusal is a problem document."""
+"""The OpenAPI document of a service: every refusal is a problem document, every body has an example."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from shared.kit.examples import add_examples
+from shared.kit.problems import PROBLEM_CONTENT
 
 TEXT = {"type": "string"}
 PROBLEM: dict[str, Any] = {
@@ -26,29 +27,29 @@ PROBLEM: dict[str, Any] = {
     },
     "additionalProperties": True,
 }
-AS_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Makes `app.openapi()` speak of problems, not of FastAPI's own error shape."""
+    """Replace FastAPI's error schemas by problem documents in `app.openapi()`."""
 
-    def openapi() -> dict[str, Any]:
+    def build_document() -> dict[str, Any]:
         if not app.openapi_schema:
-            app.openapi_schema = _with_problems(get_openapi(title=app.title, version=app.version, routes=app.routes))
+            app.openapi_schema = _document_problems(get_openapi(title=app.title, version=app.version, routes=app.routes))
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = build_document  # type: ignore[method-assign]
 
 
-def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+def _document_problems(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = PROBLEM
     for path in document.get("paths", {}).values():
         for operation in path.values():
-            operation["responses"]["default"] = {"description": "A refusal", "content": AS_PROBLEM}
-            if "422" in operation["responses"]:
-                said = operation["responses"]["422"].get("description", "A field is wrong")
-                operation["responses"]["422"] = {"description": said, "content": AS_PROBLEM}
+            responses = operation["responses"]
+            responses["default"] = {"description": "A refusal", "content": PROBLEM_CONTENT}
+            if "422" in responses:
+                description = responses["422"].get("description", "A field is wrong")
+                responses["422"] = {"description": description, "content": PROBLEM_CONTENT}
     return add_examples(document)

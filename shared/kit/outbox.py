@@ -1,8 +1,9 @@
-"""Outbox and inbox: an event leaves because its change was committed, and counts once where it arrives."""
+"""Outbox and inbox: an event is published if and only if its change was committed, and takes effect once in each service."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,7 @@ BATCH = 200
 
 @dataclass(slots=True)
 class SqlTransaction:
-    """What every service's transaction can do beside its own verbs."""
+    """What the transactions of all services have in common: events and the inbox. Services add their own storage verbs."""
 
     connection: AsyncConnection
     tables: InfrastructureTables
@@ -32,19 +33,19 @@ class SqlTransaction:
     now: Clock
 
     async def add_event(self, event: Event) -> None:
-        """The event leaves when this transaction is committed, and not otherwise."""
+        """Add the event to the outbox. It is published after this transaction commits, or never."""
         body = json.dumps(event.to_cloudevent(self.source, traceparent.get()))
         row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
         await self.connection.execute(insert(self.tables.outbox).values(row))
 
     async def mark_handled(self, event_id: UUID) -> bool:
-        """Records that this transaction is the effect of an event; False when one was already."""
+        """Record that this transaction is the effect of an event. Returns False when an earlier transaction was."""
         return await insert_if_absent(self.connection, insert(self.tables.inbox).values(event_id=event_id, handled_at=self.now()))
 
 
 @dataclass(slots=True)
 class Relay:
-    """Carries the outbox to the bus, in order, marking each event after the broker confirmed it."""
+    """Publishes the events of the outbox in the order of their commits, and marks each one after the bus has confirmed it."""
 
     database: Database
     tables: InfrastructureTables
@@ -52,46 +53,51 @@ class Relay:
     now: Clock
 
     async def publish_waiting(self) -> int:
-        """Publishes some of what waits. Topics that no queue wants yet stay, and do not hold up the others; a silent bus ends the round."""
-        unwanted: set[str] = set()
-        done: list[int] = []
-        try:
-            while not done and (rows := await self._waiting(unwanted)):
-                for row in rows:
-                    if row.topic not in unwanted and await self._left(row, unwanted):
-                        done.append(row.seq)
-        except PublishFailed as why:
-            log_event("events wait", why=str(why))
-        await self._mark(done)
-        return len(done)
+        """Publish one batch of waiting events. Returns how many were published.
 
-    async def _mark(self, done: list[int]) -> None:
-        outbox = self.tables.outbox
-        if done:
-            async with self.database.write() as connection:
-                await connection.execute(update(outbox).where(outbox.c.seq.in_(done)).values(published_at=self.now()))
+        An event without a subscriber stays, and so do the later ones of its topic, while other topics go on. When the bus does not answer,
+        the rest waits for the next run. An event may be published twice, when this process dies before the mark is committed.
+        """
+        unroutable: set[str] = set()
+        published: list[int] = []
+        try:
+            while not published and (rows := await self._list_waiting(unroutable)):
+                for row in rows:
+                    if row.topic not in unroutable and await self._publish(row, unroutable):
+                        published.append(row.seq)
+        except PublishFailed as error:
+            log_event("outbox_waits_for_bus", reason=str(error))
+        await self._mark_published(published)
+        return len(published)
 
     async def prune(self) -> int:
-        """Forgets what left, or was handled, more than a week ago."""
-        outbox, inbox, answers, before = self.tables.outbox, self.tables.inbox, self.tables.idempotency_keys, self.now() - RETENTION
+        """Delete what is older than RETENTION: published events, handled event ids (twice as old) and idempotency keys. Returns 0."""
+        outbox, inbox, keys = self.tables.outbox, self.tables.inbox, self.tables.idempotency_keys
+        before = self.now() - RETENTION
         async with self.database.write() as connection:
             await connection.execute(delete(outbox).where(outbox.c.published_at < before))
             await connection.execute(delete(inbox).where(inbox.c.handled_at < before - RETENTION))
-            await connection.execute(delete(answers).where(answers.c.claimed_at < before))
+            await connection.execute(delete(keys).where(keys.c.claimed_at < before))
         return 0
 
-    async def _waiting(self, unwanted: set[str]) -> list[Any]:
+    async def _list_waiting(self, unroutable: Collection[str]) -> list[Any]:
         outbox = self.tables.outbox
-        here = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unwanted)
-        waiting = select(outbox).where(here).order_by(outbox.c.seq).limit(BATCH)
+        is_waiting = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unroutable)
         async with self.database.read() as connection:
-            return list((await connection.execute(waiting)).all())
+            return list((await connection.execute(select(outbox).where(is_waiting).order_by(outbox.c.seq).limit(BATCH))).all())
 
-    async def _left(self, row: Any, unwanted: set[str]) -> bool:
+    async def _publish(self, row: Any, unroutable: set[str]) -> bool:
+        """Publish one event. Adds its topic to `unroutable` and returns False when it has no subscriber."""
         try:
             await self.bus.publish(row.topic, str(row.event_id), row.body.encode())
-        except Unroutable as why:
-            log_event("event waits", topic=row.topic, event=str(row.event_id), why=str(why))
-            unwanted.add(row.topic)
+        except Unroutable:
+            log_event("event_unroutable", topic=row.topic, event=str(row.event_id))
+            unroutable.add(row.topic)
             return False
         return True
+
+    async def _mark_published(self, sequence_numbers: list[int]) -> None:
+        outbox = self.tables.outbox
+        if sequence_numbers:
+            async with self.database.write() as connection:
+                await connection.execute(update(outbox).where(outbox.c.seq.in_(sequence_numbers)).values(published_at=self.now()))

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from shared.contracts.refusals import Invalid, PreconditionRequired
-from shared.kit.requests import ServiceRequest
+from shared.kit.requests import RequestDependency, ServiceRequest
 
 ENTITY_TAG = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
 
@@ -20,8 +20,26 @@ class BadIfMatch(Invalid):
     detail = 'If-Match takes one entity tag as it was sent, such as "3".'
 
 
-async def read_if_match(request: ServiceRequest) -> int | None:
-    """Return the version in If-Match, or None when the header is absent or `*`. Raises BadIfMatch."""
+class IfMatchOptional(RequestDependency):
+    """A dependency that returns the version in If-Match, or None when the header is absent or `*`. Raises BadIfMatch."""
+
+    def resolve(self, request: ServiceRequest) -> int | None:
+        return _parse_if_match(request)
+
+
+class IfMatchRequired(RequestDependency):
+    """A dependency that returns the version in If-Match, or None for `*`. Raises PreconditionRequired when the header is absent."""
+
+    def check(self, request: ServiceRequest) -> None:
+        """Raise PreconditionRequired when the header is absent."""
+        if not request.headers.get("if-match", "").strip():
+            raise PreconditionRequired
+
+    def resolve(self, request: ServiceRequest) -> int | None:
+        return _parse_if_match(request)
+
+
+def _parse_if_match(request: ServiceRequest) -> int | None:
     tag = request.headers.get("if-match", "").strip()
     if tag in {"", "*"}:
         return None
@@ -30,14 +48,5 @@ async def read_if_match(request: ServiceRequest) -> int | None:
     return int(tag.strip('"'))
 
 
-class IfMatchRequired:
-    """A dependency that returns the version in If-Match, or None for `*`. Raises PreconditionRequired when the header is absent."""
-
-    async def __call__(self, request: ServiceRequest) -> int | None:
-        if not request.headers.get("if-match", "").strip():
-            raise PreconditionRequired
-        return await read_if_match(request)
-
-
-IfMatch = Annotated[int | None, Depends(read_if_match)]
+IfMatch = Annotated[int | None, Depends(IfMatchOptional())]
 RequireIfMatch = Annotated[int | None, Depends(IfMatchRequired())]

@@ -17,9 +17,16 @@ from shared.contracts.values import format_instant
 from shared.kit.logs import request_id
 
 
-class Malformed(Refusal):
+class HttpRefusal(Refusal):
+    """The base of refusals that only HTTP knows. They have a status of their own instead of that of a family."""
+
+    status: int
+
+
+class Malformed(HttpRefusal):
     """Raised when the body is not JSON as RFC 8259 and this API define it."""
 
+    status = 400
     code = "malformed_json"
     detail = "The body is not valid JSON."
 
@@ -31,16 +38,18 @@ class DuplicateKey(Malformed):
     detail = "A key occurs twice in one JSON object."
 
 
-class BodyTooLarge(Refusal):
+class BodyTooLarge(HttpRefusal):
     """Raised when the body is larger than the limit."""
 
+    status = 413
     code = "body_too_large"
     detail = "The body is larger than this API accepts."
 
 
-class UnsupportedMediaType(Refusal):
+class UnsupportedMediaType(HttpRefusal):
     """Raised when the body has another media type than the route takes."""
 
+    status = 415
     code = "unsupported_media_type"
     detail = "Send application/json."
 
@@ -55,11 +64,8 @@ STATUS: dict[type[Refusal], int] = {
     families.PreconditionRequired: 428,
     families.TooMany: 429,
     families.Unavailable: 503,
-    Malformed: 400,
-    BodyTooLarge: 413,
-    UnsupportedMediaType: 415,
 }
-FAMILY_OF_STATUS = {STATUS[family]: family for family in families.FAMILIES}
+FAMILY_OF_STATUS = {status: family for family, status in STATUS.items()}
 DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id"})
 MAX_ERRORS = 50
 PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -78,7 +84,9 @@ PUBLIC_FIELD_CODES = frozenset(
 
 
 def status_of(kind: type[Refusal]) -> int:
-    """Return the HTTP status of a refusal class: that of its nearest base class in STATUS."""
+    """Return the HTTP status of a refusal class: its own, or that of its family."""
+    if issubclass(kind, HttpRefusal):
+        return kind.status
     return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
 
 

@@ -1,4 +1,4 @@
-"""The request object that the steps of a route share."""
+"""The request object that the steps of a route share, and dependencies that need nothing else."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ class ServiceRequest(Request):
     async def json(self) -> Any:
         """Return the body as `shared.kit.strict_json` parsed it; FastAPI calls this."""
         return self.parsed_body
+
+
+class RequestDependency:
+    """A dependency that needs only the request: the caller, If-Match, the operation's id, a use case.
+
+    ServiceRoute resolves these itself. FastAPI would walk through path, query, header and cookie parameters for each of them, at about
+    25 microseconds a dependency; it reads `__call__` for the OpenAPI document.
+    """
+
+    def resolve(self, request: ServiceRequest) -> Any:
+        """Return the value of the endpoint's parameter, or raise a refusal."""
+        raise NotImplementedError
+
+    async def __call__(self, request: ServiceRequest) -> Any:
+        return self.resolve(request)

@@ -13,10 +13,11 @@ from shared.contracts.refusals import Unavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 ATTEMPTS = 10
+SHORTEST_PAUSE_SECONDS, MOST_DOUBLINGS = 0.005, 6
 
 
 class TransactionAborted(Exception):
-    """The database rolled the transaction back for a reason that is not in its content: deadlock, lock wait, lost connection."""
+    """The transaction was rolled back and may run again: deadlock, lock wait, lost connection, or another writer was faster."""
 
 
 async def retry_transaction(work: Callable[[], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
@@ -25,7 +26,8 @@ async def retry_transaction(work: Callable[[], Awaitable[T]], attempts: int = AT
         try:
             return await work()
         except TransactionAborted:
-            await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))
+            longest_pause = SHORTEST_PAUSE_SECONDS * 2 ** min(attempt, MOST_DOUBLINGS)
+            await asyncio.sleep(random.uniform(0, longest_pause))
     raise Unavailable("The database is too busy.", retry_after=1)
 
 

@@ -7,6 +7,7 @@ use case refuses. A route runs only those steps that its signature asks for. `Se
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from shared.kit.access import RequireRole, authenticate
 from shared.kit.idempotency import run_once
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, from_validation, problem_response
-from shared.kit.requests import NO_BODY, ServiceRequest
+from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
 
 MAX_BODY_BYTES = 64 * 1024
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -57,7 +58,7 @@ class Signature:
 async def check_roles(request: ServiceRequest, signature: Signature) -> None:
     """Refuse callers whom the route does not admit: Unauthenticated, RoleNotAllowed, NotYours."""
     for require_role in signature.roles:
-        await require_role(request)
+        require_role.resolve(request)
 
 
 async def read_body(request: ServiceRequest, signature: Signature) -> None:
@@ -65,6 +66,9 @@ async def read_body(request: ServiceRequest, signature: Signature) -> None:
 
     Raises BodyTooLarge, UnsupportedMediaType, Malformed or DuplicateKey.
     """
+    if not any(name in (b"content-length", b"transfer-encoding") for name, _value in request.scope["headers"]):
+        request._body = b""
+        return
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -79,12 +83,14 @@ async def read_body(request: ServiceRequest, signature: Signature) -> None:
 
 async def check_preconditions(request: ServiceRequest, signature: Signature) -> None:
     """Refuse a change without If-Match where the route requires it: PreconditionRequired."""
-    for require_if_match in signature.preconditions:
-        await require_if_match(request)
+    for if_match_required in signature.preconditions:
+        if_match_required.check(request)
 
 
 async def refuse_unknown_parameters(request: ServiceRequest, signature: Signature) -> None:
     """Refuse query parameters that the route does not have."""
+    if not request.scope["query_string"]:
+        return
     unknown = [name for name in request.query_params if name not in signature.query_names]
     if unknown:
         raise RequestValidationError(
@@ -124,13 +130,14 @@ class ServiceRoute(APIRoute):
     """A route that runs STEPS, then FastAPI's own handling once per Idempotency-Key, and answers refusals with problem documents."""
 
     def get_route_handler(self) -> Handler:
-        call_endpoint = super().get_route_handler()
         signature = Signature.from_route(self)
         steps = [step.run for step in STEPS if step.is_needed(signature)]
+        call_fastapi = self._handler_without_request_dependencies()
+        is_post = "POST" in signature.methods
 
         async def respond(request: ServiceRequest) -> Response:
             try:
-                return await call_endpoint(request)
+                return await call_fastapi(request)
             except Refusal as refusal:
                 return problem_response(refusal, request.url.path)
 
@@ -139,7 +146,7 @@ class ServiceRoute(APIRoute):
             try:
                 for run_step in steps:
                     await run_step(request, signature)
-                response = await run_once(request, lambda: respond(request))
+                response = await (run_once(request, lambda: respond(request)) if is_post else respond(request))
             except Refusal as refusal:
                 response = problem_response(refusal, request.url.path)
             except RequestValidationError as error:
@@ -149,6 +156,31 @@ class ServiceRoute(APIRoute):
             return response
 
         return handle
+
+    def _handler_without_request_dependencies(self) -> Handler:
+        """Return FastAPI's handler of this route, in which the endpoint's RequestDependency parameters are resolved by us.
+
+        `self.dependant` stays whole, because the OpenAPI document is made from it.
+        """
+        whole = self.dependant
+        resolved_here = [(str(child.name), child.call) for child in whole.dependencies if isinstance(child.call, RequestDependency)]
+        reduced = copy.copy(whole)
+        reduced.dependencies = [child for child in whole.dependencies if not isinstance(child.call, RequestDependency)]
+        request_name = reduced.request_param_name = whole.request_param_name or "request"
+        wants_request, endpoint = whole.request_param_name is not None, self.endpoint
+
+        async def call_endpoint(**values: Any) -> Any:
+            request = values[request_name] if wants_request else values.pop(request_name)
+            for name, dependency in resolved_here:
+                values[name] = dependency.resolve(request)
+            return await endpoint(**values)
+
+        reduced.call = call_endpoint
+        self.dependant = reduced
+        try:
+            return super().get_route_handler()
+        finally:
+            self.dependant = whole
 
 
 def service_router(*, prefix: str = "", tags: list[str] | None = None, internal: bool = False) -> APIRouter:

@@ -24,10 +24,11 @@ from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides, open_bus
 from shared.kit.settings import CommonSettings
+from shared.kit.signing_keys import FetchKeys, KeySet
 from shared.kit.sql import Database
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from shared.kit.sql_leases import SqlLeases
-from shared.kit.tokens import FetchKeys, KeySet, Verifier
+from shared.kit.tokens import Verifier
 from shared.kit.use_cases import provide_use_cases
 
 ENDED_SESSIONS_POLL_SECONDS = 3.0

@@ -1,4 +1,4 @@
-"""Settings that every service has; each service's `settings.py` adds its own and is the only reader of the environment."""
+"""Settings that every service has. Each service's `settings.py` adds its own and is the only reader of the environment."""
 
 from __future__ import annotations
 
@@ -11,62 +11,71 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from shared.contracts.identity import Service
 
-SHORTEST_SECRET = 32
-KNOWN_SECRETS = ("changeme", "secret", "password", "example", "default", "careslot")
+MIN_SECRET_LENGTH = 32
+GUESSABLE_WORDS = ("changeme", "secret", "password", "example", "default", "careslot")
 
 
 class InvalidSettings(SystemExit):
-    """The environment does not do; the message names the variables, a line each."""
+    """The environment is wrong. The message has one line per fault, which begins with the variable's name."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """`X_FILE` names a file that holds the value of `X` (Docker secrets, Kubernetes)."""
+    """Reads the value of `X` from the file that `X_FILE` names (Docker secrets, Kubernetes)."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        for name in variables(self.settings_cls, field_name):
+        for name in variable_names(self.settings_cls, field_name):
             path = os.environ.get(f"{name}_FILE")
             if path:
-                return _content(f"{name}_FILE", path), field_name, False
+                return _read_file(f"{name}_FILE", path), field_name, False
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {key: value for key, value in found.items() if value is not None}
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
-def _content(variable: str, path: str) -> str:
+def _read_file(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as why:
-        raise InvalidSettings(f"{variable}: cannot be read ({type(why).__name__})") from None
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"{variable}: cannot be read ({type(error).__name__})") from None
 
 
-def variables(settings: type[BaseSettings], field_name: str) -> list[str]:
-    """The names of the environment variables that may set a field."""
+def variable_names(settings: type[BaseSettings], field_name: str) -> list[str]:
+    """Return the environment variables that can set a field."""
     alias = settings.model_fields[field_name].validation_alias
     if isinstance(alias, AliasChoices):
         return [str(choice) for choice in alias.choices if str(choice).isupper()]
     return [f"{settings.model_config.get('env_prefix', '')}{field_name}".upper()]
 
 
+def from_variable(variable: str, default: Any, description: str) -> Any:
+    """Return a field whose variable has another prefix than the service's own; the field is named like the rest of the variable."""
+    return Field(default, validation_alias=AliasChoices(variable.removeprefix("CARESLOT_").lower(), variable), description=description)
+
+
 class CommonSettings(BaseSettings):
-    """What every service reads. `urls` maps a service's name to the base URLs of its instances."""
+    """The settings of every service. `secrets` names the fields that must be strong in production."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service]
     secrets: ClassVar[tuple[str, ...]] = ("client_secret",)
 
-    env: str = Field("production", validation_alias=AliasChoices("env", "CARESLOT_ENV"))
-    bus_url: str = Field("memory:", validation_alias=AliasChoices("bus_url", "CARESLOT_BUS_URL"))
-    bus_namespace: str = Field("", validation_alias=AliasChoices("bus_namespace", "CARESLOT_BUS_NAMESPACE"))
-    public_url: str = Field("http://localhost:8000", validation_alias=AliasChoices("public_url", "CARESLOT_PUBLIC_URL"))
-    issuer: str = Field("careslot", validation_alias=AliasChoices("issuer", "CARESLOT_ISSUER"))
-    audience: str = Field("careslot", validation_alias=AliasChoices("audience", "CARESLOT_AUDIENCE"))
-    client_secret: str = ""
-    log_level: str = Field("INFO", validation_alias=AliasChoices("log_level", "CARESLOT_LOG_LEVEL"))
+    env: str = from_variable(
+        "CARESLOT_ENV", "production", "`production` refuses weak secrets; `careslot serve` sets `development` where it is unset."
+    )
+    bus_url: str = from_variable("CARESLOT_BUS_URL", "memory:", "The event bus: `amqp://...`, or `memory:` with an optional file path.")
+    bus_namespace: str = from_variable(
+        "CARESLOT_BUS_NAMESPACE", "", "A prefix of exchange and queue names, for installations that share a broker."
+    )
+    public_url: str = from_variable("CARESLOT_PUBLIC_URL", "http://localhost:8000", "The address at which clients reach the gateway.")
+    issuer: str = from_variable("CARESLOT_ISSUER", "careslot", "The `iss` claim of access tokens.")
+    audience: str = from_variable("CARESLOT_AUDIENCE", "careslot", "The `aud` claim of access tokens.")
+    client_secret: str = Field("", description="The secret with which this service gets its own access token; 32 characters or more.")
+    log_level: str = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged.")
 
     @classmethod
     def settings_customise_sources(
@@ -81,40 +90,40 @@ class CommonSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """From the environment; in production a weak secret stops the start with a line that names the variable."""
+        """Return the settings of the environment. Raises InvalidSettings for wrong values, and in production for weak secrets."""
         try:
             settings = cls()
-        except ValidationError as wrong:
-            raise InvalidSettings(*(f"{_named(cls, fault['loc'])}: {fault['msg']}" for fault in wrong.errors())) from None
-        faults = settings.faults()
-        if faults and settings.env == "production":
-            raise InvalidSettings(*faults)
+        except ValidationError as error:
+            faults = (f"{_variable_of(cls, fault['loc'])}: {fault['msg']}" for fault in error.errors())
+            raise InvalidSettings(*faults) from None
+        weak_secrets = settings.faults()
+        if weak_secrets and settings.env == "production":
+            raise InvalidSettings(*weak_secrets)
         return settings
 
     def faults(self) -> list[str]:
-        """One line per secret that is missing, short, known or shared."""
-        values = {name: (variables(type(self), name)[0], str(getattr(self, name) or "")) for name in self.secrets}
-        said = [value for _, value in values.values() if value]
-        return [f"{variable}: {why}" for variable, value in values.values() if (why := weakness(value, said))]
+        """Return one line per secret that is missing, short, guessable or used twice."""
+        values = {variable_names(type(self), name)[0]: str(getattr(self, name) or "") for name in self.secrets}
+        given = [value for value in values.values() if value]
+        return [f"{variable}: {fault}" for variable, value in values.items() if (fault := secret_fault(value, given))]
 
     def urls(self, service: Service) -> list[str]:
-        """Where the instances of a service are; default the Compose name and port."""
+        """Return the base URLs of a service's instances, from `<PREFIX>_URLS`; the default is the Compose name and port."""
         listed = os.environ.get(f"{service.prefix}_URLS", f"http://{service}:{service.port}")
         return [url.strip().rstrip("/") for url in listed.split(",") if url.strip()]
 
 
-def _named(settings: type[BaseSettings], location: tuple[Any, ...]) -> str:
-    """The variable behind the place of a fault."""
+def _variable_of(settings: type[BaseSettings], location: tuple[Any, ...]) -> str:
     field = str(location[0]) if location else ""
-    return variables(settings, field)[0] if field in settings.model_fields else field
+    return variable_names(settings, field)[0] if field in settings.model_fields else field
 
 
-def weakness(secret: str, others: list[str]) -> str | None:
-    """Why a secret will not do, or None."""
+def secret_fault(secret: str, all_secrets: list[str]) -> str | None:
+    """Return why a secret is too weak, or None."""
     if not secret:
         return "is missing"
-    if len(secret) < SHORTEST_SECRET:
-        return f"is shorter than {SHORTEST_SECRET} characters"
-    if any(known in secret.lower() for known in KNOWN_SECRETS) or len(set(secret)) < 8:
+    if len(secret) < MIN_SECRET_LENGTH:
+        return f"is shorter than {MIN_SECRET_LENGTH} characters"
+    if any(word in secret.lower() for word in GUESSABLE_WORDS) or len(set(secret)) < 8:
         return "is a known or guessable value"
-    return "is shared with another setting" if others.count(secret) > 1 else None
+    return "is shared with another setting" if all_secrets.count(secret) > 1 else None

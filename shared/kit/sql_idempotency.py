@@ -16,34 +16,41 @@ from shared.kit.sql import Database, insert_if_absent
 
 @dataclass(slots=True)
 class SqlIdempotencyStore:
-    """Keys and answers in a table of the service's own database."""
+    """One row per idempotency key: claimed while its request runs, then with the response."""
 
     database: Database
     tables: InfrastructureTables
     now: Clock
 
     async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
-        table, now = self.tables.idempotency_keys, self.now()
+        """Claim the key for a request, or return the response that was stored for it.
+
+        A claim whose request never ended can be taken over after LEASE. Raises IdempotencyKeyReused when the key came with another
+        request, RequestInProgress while the first request is running.
+        """
+        keys, now = self.tables.idempotency_keys, self.now()
         async with self.database.write() as connection:
-            if await insert_if_absent(connection, insert(table).values(key_id=key_id, fingerprint=fingerprint, claimed_at=now)):
+            if await insert_if_absent(connection, insert(keys).values(key_id=key_id, fingerprint=fingerprint, claimed_at=now)):
                 return None
-            row = (await connection.execute(select(table).where(table.c.key_id == key_id).with_for_update())).one_or_none()
+            row = (await connection.execute(select(keys).where(keys.c.key_id == key_id).with_for_update())).one_or_none()
             if row is None or row.fingerprint != fingerprint:
                 raise IdempotencyKeyReused(pointer="/Idempotency-Key")
             if row.status is not None:
                 return StoredResponse(row.status, json.loads(row.headers), row.body)
             if row.claimed_at > now - LEASE:
                 raise RequestInProgress
-            await connection.execute(update(table).where(table.c.key_id == key_id).values(claimed_at=now))
+            await connection.execute(update(keys).where(keys.c.key_id == key_id).values(claimed_at=now))
             return None
 
-    async def save_response(self, key_id: UUID, answer: StoredResponse) -> None:
-        table = self.tables.idempotency_keys
-        kept = {"status": answer.status, "headers": json.dumps(answer.headers), "body": answer.body}
+    async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
+        """Store the response of the request that claimed the key."""
+        keys = self.tables.idempotency_keys
+        values = {"status": response.status, "headers": json.dumps(response.headers), "body": response.body}
         async with self.database.write() as connection:
-            await connection.execute(update(table).where(table.c.key_id == key_id).values(kept))
+            await connection.execute(update(keys).where(keys.c.key_id == key_id).values(values))
 
     async def release(self, key_id: UUID) -> None:
-        table = self.tables.idempotency_keys
+        """Delete the claim, so that the request can be sent again with the same key. A stored response stays."""
+        keys = self.tables.idempotency_keys
         async with self.database.write() as connection:
-            await connection.execute(delete(table).where(table.c.key_id == key_id, table.c.status.is_(None)))
+            await connection.execute(delete(keys).where(keys.c.key_id == key_id, keys.c.status.is_(None)))

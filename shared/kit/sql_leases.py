@@ -14,24 +14,23 @@ from shared.kit.sql import Database, insert_if_absent
 
 @dataclass(slots=True)
 class SqlLeases:
-    """A row per lease; whoever's update matches holds it."""
+    """One row per lease, with its holder and the time at which it expires."""
 
     database: Database
     tables: InfrastructureTables
     now: Clock
 
     async def acquire(self, name: str, holder: str) -> bool:
-        table, now = self.tables.leases, self.now()
-        mine = (
-            update(table)
-            .where(table.c.name == name, or_(table.c.holder == holder, table.c.until < now))
-            .values(holder=holder, until=now + TERM)
-        )
+        """Acquire or renew the lease for TERM from now. Returns False when another holder has it."""
+        leases, now = self.tables.leases, self.now()
+        is_mine_or_expired = or_(leases.c.holder == holder, leases.c.until < now)
+        renewed = update(leases).where(leases.c.name == name, is_mine_or_expired).values(holder=holder, until=now + TERM)
         async with self.database.write() as connection:
-            if (await connection.execute(mine)).rowcount:
+            if (await connection.execute(renewed)).rowcount:
                 return True
-            return await insert_if_absent(connection, insert(table).values(name=name, holder=holder, until=now + TERM))
+            return await insert_if_absent(connection, insert(leases).values(name=name, holder=holder, until=now + TERM))
 
     async def release_all(self, holder: str) -> None:
+        """Release every lease of this holder."""
         async with self.database.write() as connection:
             await connection.execute(delete(self.tables.leases).where(self.tables.leases.c.holder == holder))

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it and no looser: no duplicate keys, NaN, Infinity, overflow or lone surrogates."""
+"""JSON exactly as RFC 8259 defines it: no duplicate keys, NaN, Infinity, numbers out of range or lone surrogates."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared.kit.problems import DuplicateKey, Malformed
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def parse_json(raw: bytes) -> Any:
-    """The value of a body; Malformed or DuplicateKey otherwise."""
+def parse_json(body: bytes) -> Any:
+    """Return the value of a JSON text in UTF-8. Raises Malformed or DuplicateKey."""
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_number)
-        if SURROGATE.search(raw):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite_float)
+        if SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # Fails for a surrogate without its other half.
     except (ValueError, RecursionError):
         raise Malformed from None
     return value
@@ -30,11 +30,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _number(text: str) -> float:
+def _finite_float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(text)

@@ -1,113 +1,106 @@
-"""Access tokens: one strict reader of JWTs (RFC 9068, RFC 8725) over python-jose, with a cache until `exp`."""
+"""Verification of access tokens: one strict reader of JWTs (RFC 9068, RFC 8725) over python-jose, with a cache of verified tokens."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
-from jose import jwk, jwt
+from cachetools import TLRUCache
+from jose import jwt
 
-from shared.contracts.identity import SERVICE_IDS, Caller, Role
+from shared.contracts.identity import SERVICE_ID_NAMESPACE, Caller, Role
 from shared.contracts.refusals import Unauthenticated
 from shared.kit.clock import Clock
+from shared.kit.signing_keys import KeySet
 
 LONGEST_TOKEN = 4096
+LONGEST_HEADER = 512
 LEEWAY_SECONDS = 5
-REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti")
-FetchKeys = Callable[[], Awaitable[list[dict[str, Any]]]]
+MOST_VERIFIED_TOKENS = 20_000
+MOST_ENDED_SESSIONS = 100_000
+ENDED_SESSION_MARGIN_SECONDS = 600  # the clocks of two instances differ, and the clock of a development server can be moved
+REQUIRED_CLAIMS = ("iss", "aud", "sub", "exp", "iat", "jti")
+CHECK_NO_CLAIMS = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}  # Verifier checks them itself
 
 
 class InvalidToken(Unauthenticated):
-    """The access token is not valid."""
+    """Raised when the access token is malformed, expired, not ours, or of a session that has ended."""
 
     code = "invalid_token"
     detail = "The access token is not valid."
 
 
-class KeySet:
-    """The issuer's public keys by `kid`. An unknown `kid` fetches them anew, at most every ten seconds."""
-
-    def __init__(self, fetch: FetchKeys, clock: Clock) -> None:
-        self._fetch, self._clock = fetch, clock
-        self._keys: dict[str, Any] = {}
-        self._fetched_at = float("-inf")
-
-    async def get(self, kid: str) -> Any:
-        now = self._clock().timestamp()
-        if kid not in self._keys and abs(now - self._fetched_at) > 10:
-            self._keys = {key["kid"]: jwk.construct(key, "RS256") for key in await self._fetch()}
-            self._fetched_at = now
-        if kid not in self._keys:
-            raise InvalidToken
-        return self._keys[kid]
-
-
 class Verifier:
-    """Turns a bearer token into a Caller, or refuses."""
+    """Turns a bearer token into its Caller. A verified token is cached until it expires; it is refused once its session has ended."""
 
-    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock, *, most_verified_tokens: int = MOST_VERIFIED_TOKENS) -> None:
         self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
-        self._known: dict[bytes, tuple[float, Caller]] = {}
-        self._ended: dict[UUID, float] = {}
+
+        def now() -> float:
+            return clock().timestamp()
+
+        # Each entry leaves its cache at the Unix time that `ttu` gives. Cached tokens are known by digest: they are secrets, and long.
+        self._verified = TLRUCache[bytes, tuple[Caller, float]](most_verified_tokens, lambda _, verified, __: verified[1], now)
+        self._ended_sessions = TLRUCache[UUID | None, float](MOST_ENDED_SESSIONS, lambda _, refuse_until, __: refuse_until, now)
 
     async def verify(self, token: str) -> Caller:
-        """The caller behind `token`; InvalidToken on any doubt, Unavailable when the keys cannot be fetched."""
-        now = self._clock().timestamp()
+        """Return the caller that the token names. Raises InvalidToken on any doubt, Unavailable when the keys cannot be fetched."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        expires_at, caller = self._known.get(digest) or await self._read(token, now)
-        if expires_at + LEEWAY_SECONDS <= now or caller.session_id in self._ended:
-            self._known.pop(digest, None)
+        try:
+            caller, _ = self._verified[digest]
+        except KeyError:
+            verified = self._verified[digest] = await self._read(token)
+            caller = verified[0]
+        if caller.session_id in self._ended_sessions:
             raise InvalidToken
-        self._remember(digest, expires_at, caller, now)
         return caller
 
     def revoke_session(self, session_id: UUID, expires_at: float) -> None:
-        """Tokens of this session are refused from now on."""
-        now = self._clock().timestamp()
-        self._ended = {sid: at for sid, at in self._ended.items() if at > now - 600} | {session_id: expires_at}
+        """Refuse the session's tokens from now on. `expires_at` is the Unix time at which the last of them expires."""
+        refuse_until = expires_at + ENDED_SESSION_MARGIN_SECONDS
+        if self._ended_sessions.get(session_id, 0.0) < refuse_until:
+            self._ended_sessions[session_id] = refuse_until
 
-    def _remember(self, digest: bytes, expires_at: float, caller: Caller, now: float) -> None:
-        if len(self._known) >= 20_000:
-            self._known = {key: kept for key, kept in self._known.items() if kept[0] > now}
-            while len(self._known) >= 20_000:
-                self._known.pop(next(iter(self._known)))
-        self._known[digest] = expires_at, caller
-
-    async def _read(self, token: str, now: float) -> tuple[float, Caller]:
-        key = await self._keys.get(read_key_id(token))
+    async def _read(self, token: str) -> tuple[Caller, float]:
+        """Return the caller and the Unix time until which the token is accepted."""
+        key = await self._keys.find(read_key_id(token))
+        if key is None:
+            raise InvalidToken
         try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=["RS256"],
-                options={"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False},
-            )
-            self._check(claims, now)
-            return float(claims["exp"]), caller_from_claims(claims)
+            claims = jwt.decode(token, key, algorithms=["RS256"], options=CHECK_NO_CLAIMS)
+            return caller_from_claims(claims), self._check_claims(claims)
         except InvalidToken:
             raise
-        except Exception:
+        except Exception:  # the content of a claim can make any of the conversions fail
             raise InvalidToken from None
 
-    def _check(self, claims: Mapping[str, Any], now: float) -> None:
-        audience = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
-        sound = all(claims.get(name) for name in REQUIRED) and claims["iss"] == self._issuer and self._audience in audience
-        if not sound or claims["iat"] > now + LEEWAY_SECONDS or claims.get("nbf", 0) > now + LEEWAY_SECONDS:
+    def _check_claims(self, claims: Mapping[str, Any]) -> float:
+        """Return the Unix time until which the token is accepted."""
+        now = self._clock().timestamp()
+        valid_until = float(claims["exp"]) + LEEWAY_SECONDS
+        audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+        if not all(claims.get(name) for name in REQUIRED_CLAIMS) or claims["iss"] != self._issuer or self._audience not in audiences:
             raise InvalidToken
+        if claims["iat"] > now + LEEWAY_SECONDS or claims.get("nbf", 0) > now + LEEWAY_SECONDS or not now < valid_until:
+            raise InvalidToken
+        return valid_until
 
 
 def read_key_id(token: str) -> str:
-    """The key id of a token whose header is what ours look like; the depth of hostile JSON is bounded by its length."""
+    """Return the key id in the token's header. Raises InvalidToken unless the header is one that our issuer writes.
+
+    The header comes from strangers: its size and nesting are limited before it is parsed.
+    """
     if len(token) > LONGEST_TOKEN or token.count(".") != 2:
         raise InvalidToken
     try:
         encoded = token.split(".", 1)[0]
         raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        if len(raw) > 512 or raw.count(b"{") != 1 or b"[" in raw:
+        if len(raw) > LONGEST_HEADER or raw.count(b"{") != 1 or b"[" in raw:
             raise InvalidToken
         header = json.loads(raw)
     except (ValueError, RecursionError):
@@ -120,8 +113,9 @@ def read_key_id(token: str) -> str:
 
 
 def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
+    """Return the caller that verified claims describe. A service's id is derived from its name."""
     role = Role(claims["role"])
     scope = frozenset(str(claims.get("scope", "")).split())
     if role is Role.SERVICE:
-        return Caller(uuid5(SERVICE_IDS, claims["sub"]), role, client=claims["sub"], scope=scope)
+        return Caller(uuid5(SERVICE_ID_NAMESPACE, claims["sub"]), role, client=claims["sub"], scope=scope)
     return Caller(UUID(claims["sub"]), role, UUID(claims["sid"]), scope=scope)

@@ -1,4 +1,4 @@
-"""A call to an app in the same process, without a socket: straight into ASGI, in a context of its own, its faults kept apart."""
+"""HTTP calls to an app in the same process, straight into ASGI without a socket."""
 
 from __future__ import annotations
 
@@ -12,41 +12,47 @@ from starlette.types import ASGIApp, Message
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
-    """`app` is looked up at each call, so that a service may come up after its callers."""
+    """Calls the app that `find_app` returns at each call, so that a service may start after its clients; None means it does not run.
 
-    def __init__(self, app: Callable[[], ASGIApp | None]) -> None:
-        self._app = app
+    The app runs in a task with an empty context, as in a process of its own: it sees none of the caller's context variables. A crash
+    inside becomes a 500 response.
+    """
+
+    def __init__(self, find_app: Callable[[], ASGIApp | None]) -> None:
+        self._find_app = find_app
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        app = self._app()
+        app = self._find_app()
         if app is None:
             raise httpx.ConnectError("not running")
-        call = _Call(await request.aread())
-        task = asyncio.create_task(_run(app, _scope(request), call), context=contextvars.Context())
+        exchange = _Exchange(await request.aread())
+        task = asyncio.create_task(_run(app, _scope(request), exchange), context=contextvars.Context())
         try:
             await task
         except asyncio.CancelledError:
             task.cancel()
             raise
         except Exception:
-            call.status = call.status or 500
-        return httpx.Response(call.status, headers=call.headers, content=b"".join(call.chunks))
+            exchange.status = exchange.status or 500
+        return httpx.Response(exchange.status, headers=exchange.headers, content=b"".join(exchange.chunks))
 
 
-async def _run(app: ASGIApp, scope: dict[str, Any], call: _Call) -> None:
-    await app(scope, call.receive, call.send)
+async def _run(app: ASGIApp, scope: dict[str, Any], exchange: _Exchange) -> None:
+    await app(scope, exchange.receive, exchange.send)
 
 
-class _Call:
+class _Exchange:
+    """One request and its response, as the ASGI app receives and sends them."""
+
     def __init__(self, body: bytes) -> None:
         self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-        self._answered = asyncio.Event()
+        self._response_complete = asyncio.Event()
         self.status, self.headers, self.chunks = 0, list[tuple[bytes, bytes]](), list[bytes]()
 
     async def receive(self) -> Message:
         if self._messages:
             return self._messages.pop()
-        await self._answered.wait()  # the caller waits: it has not hung up
+        await self._response_complete.wait()  # until then the caller is waiting, which means that it is connected
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
@@ -55,7 +61,7 @@ class _Call:
         else:
             self.chunks.append(message.get("body", b""))
             if not message.get("more_body", False):
-                self._answered.set()
+                self._response_complete.set()
 
 
 def _scope(request: httpx.Request) -> dict[str, Any]:

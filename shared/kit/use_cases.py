@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
+
+from shared.kit.requests import RequestDependency, ServiceRequest
 
 
 def provide_use_cases(app: FastAPI, *use_cases: object) -> None:
@@ -13,13 +15,20 @@ def provide_use_cases(app: FastAPI, *use_cases: object) -> None:
         app.state.use_cases[type(use_case)] = use_case
 
 
+class UseCaseDependency(RequestDependency):
+    """A dependency that returns the use-case object of class `kind`."""
+
+    def __init__(self, kind: type[object]) -> None:
+        self.kind = kind
+
+    def resolve(self, request: ServiceRequest) -> Any:
+        return request.app.state.use_cases[self.kind]
+
+
 def use_case(kind: type[object]) -> Any:
     """Return the dependency that gives a route the use-case object of class `kind`.
 
     Write `UseCases = Annotated[Doctors, use_case(Doctors)]` beside the routes.
     """
 
-    async def get_use_case(request: Request) -> Any:
-        return request.app.state.use_cases[kind]
-
-    return Depends(get_use_case)
+    return Depends(UseCaseDependency(kind))

@@ -1,11 +1,11 @@
-"""Every adapter of the bus, with a name for the test alone: what one can open, look into and clean up."""
+"""Every adapter of the bus, under names that no other test uses, and the events and handlers of the tests."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ import aio_pika
 from aio_pika.exceptions import ChannelClosed
 
 from shared.contracts.events import Event, PasswordChanged, PatientChanged, SessionEnded
-from shared.kit.bus import Bus, Handlers, PublishFailed
+from shared.kit.bus import Bus, Handlers, PublishFailed, Unroutable
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.clock import system_clock
@@ -25,19 +25,19 @@ __all__ = ["DELAYS", "Broker", "Event", "Handlers", "PasswordChanged", "PatientC
 
 
 class Broker(Protocol):
-    """One broker: several instances of services open it at a time, and it outlives them."""
+    """A broker that several instances of services connect to; it keeps its queues when they end."""
 
     name: str
 
     def open(self) -> Any:
-        """An instance's bus, as an async context manager."""
+        """Return the bus of one instance, as an async context manager."""
 
-    async def dead(self, queue: str) -> list[tuple[str, bytes]]:
-        """Message id and body of what was given up."""
+    async def dead_letters(self, queue: str) -> list[tuple[str, bytes]]:
+        """Return message id and body of the queue's dead letters."""
 
 
-class Embedded:
-    """One file."""
+class EmbeddedBroker:
+    """The embedded bus on one file."""
 
     def __init__(self, folder: Path) -> None:
         self.name, self.path = "q", str(folder / "bus.db")
@@ -45,13 +45,13 @@ class Embedded:
     def open(self) -> EmbeddedBus:
         return EmbeddedBus(self.path, system_clock, DELAYS)
 
-    async def dead(self, queue: str) -> list[tuple[str, bytes]]:
+    async def dead_letters(self, queue: str) -> list[tuple[str, bytes]]:
         async with self.open() as bus:
             return [(row[1], row[2]) for row in await bus.dead_letters() if row[0] == queue]
 
 
-class Rabbit:
-    """The real broker, with an exchange and queues that no one else has."""
+class RabbitBroker:
+    """The RabbitMQ server, with an exchange and queues of the test's own."""
 
     def __init__(self, url: str) -> None:
         self.url, self.name = url, f"test.{uuid4().hex[:12]}"
@@ -59,16 +59,16 @@ class Rabbit:
     def open(self) -> RabbitBus:
         return RabbitBus(self.url, delays=DELAYS, exchange=self.name)
 
-    async def dead(self, queue: str) -> list[tuple[str, bytes]]:
-        found = []
+    async def dead_letters(self, queue: str) -> list[tuple[str, bytes]]:
+        letters = []
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
-            taken = await channel.declare_queue(f"{queue}.dead", passive=True)
-            while message := await taken.get(fail=False):
-                found.append((str(message.message_id), message.body))
-        return found
+            dead = await channel.declare_queue(f"{queue}.dead", passive=True)
+            while message := await dead.get(fail=False):
+                letters.append((str(message.message_id), message.body))
+        return letters
 
-    async def clean(self) -> None:
+    async def delete_queues(self) -> None:
         async with await aio_pika.connect(self.url) as connection:
             for queue in (f"{self.name}.{letter}" for letter in "ab"):
                 for name in (queue, f"{queue}.dead", *(f"{queue}.retry.{seconds}s" for seconds in DELAYS)):
@@ -79,22 +79,46 @@ class Rabbit:
             await channel.exchange_delete(self.name)
 
 
-class Heard:
-    """A handler that remembers, and fails as often as it is told."""
+class RecordingHandler:
+    """A handler that remembers its events, after it has failed a number of times."""
 
-    def __init__(self, fails: int = 0) -> None:
+    def __init__(self, failures: int = 0) -> None:
         self.events: list[Event] = []
-        self.tries, self.fails = 0, fails
+        self.calls, self.failures = 0, failures
 
     async def __call__(self, event: Event) -> None:
-        self.tries += 1
-        if self.tries <= self.fails:
+        self.calls += 1
+        if self.calls <= self.failures:
             raise RuntimeError("not now")
         self.events.append(event)
 
     @property
     def ids(self) -> list[UUID]:
         return [event.id for event in self.events]
+
+
+class RecordingBus:
+    """A bus that records message ids; it refuses `unroutable` topics, and everything while it is away."""
+
+    def __init__(self, unroutable: tuple[str, ...] = (), *, is_away: bool = False) -> None:
+        self.unroutable, self.is_away = unroutable, is_away
+        self.attempted: list[str] = []
+        self.published: list[str] = []
+
+    async def publish(self, topic: str, message_id: str, body: bytes) -> None:
+        self.attempted.append(message_id)
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise PublishFailed
+        if topic in self.unroutable:
+            raise Unroutable
+        self.published.append(message_id)
+
+    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
+
+    async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
+
+    async def check(self) -> None: ...
 
 
 def an_event(**changes: Any) -> PasswordChanged:
@@ -105,26 +129,20 @@ async def publish(bus: Bus, event: Event, trace: str | None = None) -> None:
     await bus.publish(event.topic, str(event.id), json.dumps(event.to_cloudevent("test", trace)).encode())
 
 
-async def until(what: Callable[[], object], seconds: float = 10) -> None:
-    """Waits for something that another task or process does; `what` may be a coroutine function."""
+async def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until the condition holds, which another task or process brings about; it may be a coroutine function."""
     async with asyncio.timeout(seconds):
         while True:
-            found = what()
-            if await found if isinstance(found, Awaitable) else found:
+            result = condition()
+            if await result if isinstance(result, Awaitable) else result:
                 return
             await asyncio.sleep(0.01)
 
 
-async def left(bus: Bus, event: Event) -> bool:
-    """Whether the bus took it."""
+async def was_published(bus: Bus, event: Event) -> bool:
+    """Publish the event and return whether the bus took it."""
     try:
         await publish(bus, event)
     except PublishFailed:
         return False
     return True
-
-
-@asynccontextmanager
-async def opened(*brokers: Broker) -> AsyncIterator[list[Bus]]:
-    async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(broker.open()) for broker in brokers]

@@ -1,4 +1,4 @@
-"""A database with the tables that every SQL service has, on any back end."""
+"""A database with the infrastructure tables and one table of numbers, on any SQL server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBERS = Table("numbers", METADATA, Column("name", binary_string(64), primary_k
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
+async def open_database(url: str) -> AsyncIterator[Database]:
     async with Database(url) as database:
         async with database.write() as connection:
             await connection.run_sync(METADATA.create_all)

@@ -1,4 +1,4 @@
-"""Leases on every SQL back end: of several instances, one does a job."""
+"""Leases on every SQL server: of several instances, one at a time runs a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.kit.jobs import BackgroundWork, Jobs
 from shared.kit.leases import TERM, LeaseHolder
 from shared.kit.retry import retry_transaction
 from shared.kit.sql_leases import SqlLeases
-from tests.contract.sql import INFRASTRUCTURE, opened
+from tests.contract.sql import INFRASTRUCTURE, open_database
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def clock() -> MovableClock:
 
 @pytest.fixture
 async def leases(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlLeases]:
-    async with opened(sql_url) as database:
+    async with open_database(sql_url) as database:
         yield SqlLeases(database, INFRASTRUCTURE, clock)
 
 
@@ -43,21 +43,21 @@ async def test_a_lease_ends_unless_it_is_renewed(leases: SqlLeases, clock: Movab
     assert [await leases.acquire("mail", "b"), await leases.acquire("mail", "a")] == [True, False]
 
 
-async def test_what_is_given_back_is_free(leases: SqlLeases) -> None:
+async def test_a_released_lease_can_be_acquired(leases: SqlLeases) -> None:
     await leases.acquire("mail", "a")
     await leases.acquire("relay", "a")
     await leases.release_all("a")
     assert [await leases.acquire("mail", "b"), await leases.acquire("relay", "b")] == [True, True]
 
 
-async def test_of_twenty_who_take_it_at_once_one_has_it(leases: SqlLeases, clock: MovableClock) -> None:
+async def test_of_twenty_that_acquire_a_lease_at_once_one_has_it(leases: SqlLeases, clock: MovableClock) -> None:
     for _ in range(3):
         together = await asyncio.gather(*(retry_transaction(partial(leases.acquire, "mail", str(name))) for name in range(20)))
         assert together.count(True) == 1
         clock.advance(TERM + timedelta(seconds=1))
 
 
-async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
+async def test_of_two_instances_one_runs_the_job_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
     done: list[str] = []
     background_work = BackgroundWork()
     instances = {name: Jobs(background_work) for name in ("a", "b")}
@@ -78,30 +78,30 @@ async def test_of_two_instances_one_works_and_the_other_takes_over(leases: SqlLe
         done.clear()
         await background_work.run_until_idle()
         await background_work.run_until_idle()
-    left = {"a": "b", "b": "b"}[first.pop()]
-    assert set(done) == {left}, "a lease is given back on leaving"
+    other = {"a": "b", "b": "b"}[first.pop()]
+    assert set(done) == {other}, "leases are released on leaving"
 
 
-async def test_a_holder_asks_the_store_only_when_half_a_term_is_over(leases: SqlLeases, clock: MovableClock) -> None:
-    asked = 0
+async def test_a_holder_renews_in_the_store_only_when_half_a_term_is_over(leases: SqlLeases, clock: MovableClock) -> None:
+    calls = 0
 
-    class Counted(SqlLeases):
+    class CountingLeases(SqlLeases):
         async def acquire(self, name: str, holder: str) -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal calls
+            calls += 1
             return await super().acquire(name, holder)
 
-    holder = LeaseHolder(Counted(leases.database, INFRASTRUCTURE, clock), "a", clock)
+    holder = LeaseHolder(CountingLeases(leases.database, INFRASTRUCTURE, clock), "a", clock)
     for _ in range(5):
         assert await holder.acquire("mail")
         clock.advance(TERM / 10)
-    assert asked == 1
+    assert calls == 1
     clock.advance(TERM / 10)
     assert await holder.acquire("mail")
-    assert asked == 2
+    assert calls == 2
 
 
-async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leases: SqlLeases, clock: MovableClock) -> None:
+async def test_a_holder_that_did_not_renew_in_time_no_longer_has_the_lease(leases: SqlLeases, clock: MovableClock) -> None:
     first, second = LeaseHolder(leases, "a", clock), LeaseHolder(leases, "b", clock)
     assert await first.acquire("mail")
     clock.advance(TERM + timedelta(seconds=1))
@@ -109,7 +109,7 @@ async def test_a_holder_that_slept_too_long_does_not_believe_it_still_holds(leas
     assert not await first.acquire("mail")
 
 
-async def test_a_clock_that_was_put_back_frees_what_it_held(leases: SqlLeases, clock: MovableClock) -> None:
+async def test_a_holder_whose_clock_is_set_back_acquires_again(leases: SqlLeases, clock: MovableClock) -> None:
     first = LeaseHolder(leases, "a", clock)
     assert await first.acquire("mail")
     clock.advance(-timedelta(hours=1))

@@ -14,7 +14,7 @@ from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.ports import DeliveryUnknown, Mailbox, MailDeferred, MailRefused
 from tests.contract.mailservers import replying_server, unreliable_server
-from tests.platform.houses import Inbox, free_port
+from tests.platform.houses import SmtpServer, free_port
 
 
 def a_mail(number: int = 1) -> EmailMessage:
@@ -27,8 +27,8 @@ def a_mail(number: int = 1) -> EmailMessage:
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    server = Inbox()
+def inbox() -> Iterator[SmtpServer]:
+    server = SmtpServer()
     server.start()
     yield server
     server.stop()
@@ -98,7 +98,7 @@ async def test_a_wrong_password_defers_the_mail() -> None:
 
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}?tls=starttls", "smtps://127.0.0.1:{}"])
-async def test_a_server_without_the_required_encryption_gets_no_mail(inbox: Inbox, url: str) -> None:
+async def test_a_server_without_the_required_encryption_gets_no_mail(inbox: SmtpServer, url: str) -> None:
     with pytest.raises(MailDeferred):
         await SmtpMailbox(url.format(inbox.port), timeout_seconds=2).deliver(a_mail())
     assert inbox.messages == []

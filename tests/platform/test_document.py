@@ -1,4 +1,4 @@
-"""The joined OpenAPI document, as an integrator reads it."""
+"""The merged OpenAPI document, as an integrator reads it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from typing import Any
 
 import pytest
 
-from tests.platform.houses import House
-from tests.platform.people import Person
+from tests.platform.accounts import User
+from tests.platform.houses import Platform
 
 METHODS = {"get", "put", "post", "delete", "patch"}
-WITHOUT_JSON = {"/auth/token"}
+PATHS_WITHOUT_PROBLEM_DOCUMENTS = {"/auth/token"}
 
 
 @pytest.fixture
-def document(house: House) -> Any:
-    return Person(house).ask("GET", "/openapi.json")
+def document(platform: Platform) -> Any:
+    return User(platform).request("GET", "/openapi.json")
 
 
 def operations(document: Any) -> list[tuple[str, Any]]:
-    return [(path, operation) for path, each in document["paths"].items() for method, operation in each.items() if method in METHODS]
+    """The operations of the document, with their paths."""
+    return [(path, operation) for path, methods in document["paths"].items() for method, operation in methods.items() if method in METHODS]
 
 
 def test_every_operation_has_a_name_a_summary_and_its_refusals(document: Any) -> None:
-    named = operations(document)
-    assert len({operation["operationId"] for _, operation in named}) == len(named)
-    for path, operation in named:
+    documented = operations(document)
+    assert len({operation["operationId"] for _, operation in documented}) == len(documented)
+    for path, operation in documented:
         assert operation.get("summary"), path
-        assert "application/problem+json" in operation["responses"]["default"]["content"] or path in WITHOUT_JSON, path
+        assert "application/problem+json" in operation["responses"]["default"]["content"] or path in PATHS_WITHOUT_PROBLEM_DOCUMENTS, path
 
 
 def test_every_json_body_has_an_example(document: Any) -> None:
@@ -37,7 +38,7 @@ def test_every_json_body_has_an_example(document: Any) -> None:
             assert "example" in content or "examples" in content, path
 
 
-def test_every_reference_leads_somewhere(document: Any) -> None:
+def test_every_reference_has_a_schema(document: Any) -> None:
     schemas = document["components"]["schemas"]
 
     def check(node: Any) -> None:

@@ -1,4 +1,4 @@
-"""Alembic's environment, one for all services."""
+"""Alembic's environment, the same for all services."""
 
 from alembic import context
 from sqlalchemy import create_engine, pool

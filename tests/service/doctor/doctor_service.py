@@ -15,7 +15,7 @@ import httpx
 from shared.contracts.events import AccountChanged, DoctorChanged
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
-from tests.running import NOON, Running, not_found, running
+from tests.running import NOON, RunningService, not_found_response, run_service
 from tests.tokens import bearer, service_bearer
 
 ADMIN = bearer(Role.ADMIN)
@@ -35,7 +35,7 @@ class FakeAuthService:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         resource, _, account_id = request.url.path.removeprefix("/internal/").partition("/")
         if (request.method, resource) != ("PUT", "accounts"):
-            return not_found()
+            return not_found_response()
         if self.is_down:
             raise httpx.ConnectError("down", request=request)
         account = json.loads(request.content)
@@ -58,7 +58,7 @@ def problem(status: int, code: str) -> httpx.Response:
 class DoctorService:
     """A running doctor-service with a simulated auth-service, and the requests that tests send most."""
 
-    service: Running
+    service: RunningService
     auth: FakeAuthService
 
     @property
@@ -97,15 +97,15 @@ class DoctorService:
     async def change_account(self, doctor_id: str, status: str, version: int, role: Role = Role.DOCTOR) -> None:
         """Publish the event with which auth-service announces a change of an account."""
         change: Any = {"account_id": doctor_id, "role": role, "status": status, "version": version}
-        await self.service.tell(AccountChanged(id=new_id(), occurred_at=NOON, **change))
+        await self.service.publish_event(AccountChanged(id=new_id(), occurred_at=NOON, **change))
 
     async def list_events(self) -> list[DoctorChanged]:
-        await self.service.settle()
-        return [event for event in self.service.heard if isinstance(event, DoctorChanged)]
+        await self.service.run_until_idle()
+        return [event for event in self.service.published if isinstance(event, DoctorChanged)]
 
 
 @asynccontextmanager
 async def running_doctor_service(folder: Path, **settings: Any) -> AsyncIterator[DoctorService]:
     auth = FakeAuthService()
-    async with running("doctor_svc", folder, auth, hears=(DoctorChanged,), **settings) as service:
+    async with run_service("doctor_svc", folder, auth, record_events=(DoctorChanged,), **settings) as service:
         yield DoctorService(service, auth)

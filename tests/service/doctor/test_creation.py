@@ -44,7 +44,7 @@ async def test_an_email_address_that_is_taken_leaves_no_pending_doctor(any_datab
     again = await any_database.http.post("/doctors", json=ADA | {"full_name": "Another"}, headers=ADMIN)
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
     any_database.service.clock.advance(timedelta(minutes=5))
-    await any_database.service.settle()
+    await any_database.service.run_until_idle()
     assert await any_database.list_names() == [first["full_name"]]
     assert len(await any_database.list_events()) == 1
 
@@ -57,11 +57,11 @@ async def test_a_doctor_whose_account_could_not_be_created_is_invisible_until_th
     assert (await any_database.http.get("/internal/doctors", headers=ADMIN_SERVICE)).json()["items"] == []
     assert await any_database.list_events() == []
     any_database.service.clock.advance(timedelta(minutes=2))
-    await any_database.service.settle()
+    await any_database.service.run_until_idle()
     assert await any_database.list_names() == []
     any_database.auth.is_down = False
     any_database.service.clock.advance(timedelta(minutes=2))
-    await any_database.service.settle()
+    await any_database.service.run_until_idle()
     assert await any_database.list_names() == ["Ada Weiss"]
     assert [str(event.doctor_id) for event in await any_database.list_events()] == list(any_database.auth.accounts)
 
@@ -96,7 +96,7 @@ async def test_a_lost_response_of_auth_service_is_recovered_by_the_job(doctors: 
     assert (await doctors.http.post("/doctors", json=ADA, headers=ADMIN)).status_code == 503
     doctors.auth.loses_responses = False
     doctors.service.clock.advance(timedelta(minutes=2))
-    await doctors.service.settle()
+    await doctors.service.run_until_idle()
     listed = (await doctors.http.get("/doctors")).json()["items"]
     assert [doctor["id"] for doctor in listed] == list(doctors.auth.accounts)
 
@@ -108,7 +108,7 @@ async def test_a_pending_doctor_whose_account_is_refused_does_not_stop_the_other
     doctors.auth.is_down = False
     doctors.auth.accounts[str(uuid4())] = {"email": "taken@clinic.example"}
     doctors.service.clock.advance(timedelta(minutes=2))
-    await doctors.service.settle()
+    await doctors.service.run_until_idle()
     assert await doctors.list_names() == ["free@clinic.example"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from tests.service.doctor.doctor_service import ADMIN, ADMIN_SERVICE, DoctorService
-from tests.service.scheduling.clinic import questions
+from tests.service.scheduling.clinic import recorded_queries
 from tests.tokens import bearer, service_bearer
 
 
@@ -75,7 +75,7 @@ async def test_pages_have_no_gaps_even_among_namesakes_with_long_names(any_datab
 
 async def test_a_list_of_doctors_does_not_read_their_schedules(doctors: DoctorService) -> None:
     await doctors.create_doctor()
-    with questions() as queries:
+    with recorded_queries() as queries:
         assert await doctors.list_names() == ["Ada Weiss"]
     (query,) = queries
     assert "full_name" in query

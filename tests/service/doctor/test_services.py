@@ -9,18 +9,18 @@ import pytest
 
 from shared.contracts.events import ServiceChanged
 from shared.contracts.identity import Role
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.service.doctor.doctor_service import ADMIN, CHECKUP, DoctorService
 from tests.tokens import bearer, service_bearer
 
 
 @pytest.fixture(name="doctors")
-async def _doctors(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running("doctor_svc", tmp_path, hears=(ServiceChanged,)) as service:
+async def _doctors(tmp_path: Path) -> AsyncIterator[RunningService]:
+    async with run_service("doctor_svc", tmp_path, record_events=(ServiceChanged,)) as service:
         yield service
 
 
-async def test_a_created_service_is_listed_and_published(doctors: Running) -> None:
+async def test_a_created_service_is_listed_and_published(doctors: RunningService) -> None:
     created = await doctors.http.post("/services", json=CHECKUP, headers=bearer(Role.ADMIN))
     assert created.status_code == 201, created.text
     service = created.json()
@@ -29,11 +29,11 @@ async def test_a_created_service_is_listed_and_published(doctors: Running) -> No
     assert service["slot_step_minutes"] == 30
     assert [item["id"] for item in (await doctors.http.get("/services")).json()["items"]] == [service["id"]]
     assert (await doctors.http.get("/specialties")).json() == {"items": ["General practice"]}
-    await doctors.settle()
-    assert [str(event.service_id) for event in doctors.heard if isinstance(event, ServiceChanged)] == [service["id"]]
+    await doctors.run_until_idle()
+    assert [str(event.service_id) for event in doctors.published if isinstance(event, ServiceChanged)] == [service["id"]]
 
 
-async def test_the_same_key_creates_one_service_and_returns_the_same_response(doctors: Running) -> None:
+async def test_the_same_key_creates_one_service_and_returns_the_same_response(doctors: RunningService) -> None:
     headers = bearer(Role.ADMIN) | {"Idempotency-Key": "a"}
     first = await doctors.http.post("/services", json=CHECKUP, headers=headers)
     again = await doctors.http.post("/services", json=CHECKUP, headers=headers)
@@ -43,7 +43,7 @@ async def test_the_same_key_creates_one_service_and_returns_the_same_response(do
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_change_needs_the_current_version(doctors: Running) -> None:
+async def test_a_change_needs_the_current_version(doctors: RunningService) -> None:
     created = (await doctors.http.post("/services", json=CHECKUP, headers=bearer(Role.ADMIN))).json()
     path, admin = f"/services/{created['id']}", bearer(Role.ADMIN)
     assert (await doctors.http.patch(path, json={"name": "X"}, headers=admin)).status_code == 428
@@ -52,7 +52,7 @@ async def test_a_change_needs_the_current_version(doctors: Running) -> None:
     assert (await doctors.http.patch(path, json={"name": "Y"}, headers=admin | {"If-Match": '"1"'})).status_code == 412
 
 
-async def test_only_admins_create_services(doctors: Running) -> None:
+async def test_only_admins_create_services(doctors: RunningService) -> None:
     assert (await doctors.http.post("/services", json=CHECKUP)).status_code == 401
     assert (await doctors.http.post("/services", content=b"{", headers=bearer(Role.PATIENT))).status_code == 403
 
@@ -82,12 +82,12 @@ async def test_limits_are_stored_listed_and_readable_for_the_calendar(any_databa
     assert rules.json() == service
 
 
-async def test_without_limits_a_visit_has_one_patient_and_there_are_no_caps(doctors: Running) -> None:
+async def test_without_limits_a_visit_has_one_patient_and_there_are_no_caps(doctors: RunningService) -> None:
     service = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()
     assert {name: service[name] for name in LIMITS} == {"capacity": 1, "daily_cap": None, "weekly_cap": None}
 
 
-async def test_limits_can_be_changed_and_null_removes_a_cap(doctors: Running) -> None:
+async def test_limits_can_be_changed_and_null_removes_a_cap(doctors: RunningService) -> None:
     created = (await doctors.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)).json()
     path = f"/services/{created['id']}"
     changed = await doctors.http.patch(path, json={"capacity": 200, "daily_cap": None}, headers=ADMIN | {"If-Match": '"1"'})
@@ -97,8 +97,8 @@ async def test_limits_can_be_changed_and_null_removes_a_cap(doctors: Running) ->
     assert again.json() == created | {"capacity": 200, "daily_cap": 1, "weekly_cap": 1000, "version": 3}
     unchanged = await doctors.http.patch(path, json={"weekly_cap": 1000}, headers=ADMIN | {"If-Match": '"3"'})
     assert unchanged.json()["version"] == 3
-    await doctors.settle()
-    published = [event.rules for event in doctors.heard if isinstance(event, ServiceChanged)]
+    await doctors.run_until_idle()
+    published = [event.rules for event in doctors.published if isinstance(event, ServiceChanged)]
     assert [(rules.capacity, rules.daily_cap, rules.weekly_cap, rules.version) for rules in published] == [
         (12, 4, 2, 1),
         (200, None, 2, 2),
@@ -110,7 +110,7 @@ INVALID = [(name, value) for name in LIMITS for value in (0, -1, 1.0, 2.5, "3", 
 
 
 @pytest.mark.parametrize(("name", "value"), [*INVALID, ("capacity", 201), ("daily_cap", 1001), ("weekly_cap", 1001), ("capacity", None)])
-async def test_an_invalid_limit_is_refused(doctors: Running, name: str, value: object) -> None:
+async def test_an_invalid_limit_is_refused(doctors: RunningService, name: str, value: object) -> None:
     response = await doctors.http.post("/services", json=CHECKUP | {name: value}, headers=ADMIN)
     assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, f"/{name}")
     created = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()

@@ -1,27 +1,28 @@
-"""What the door does not take, and what it does when somebody goes away."""
+"""The limits of the gateway, and how it handles services and clients that fail."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from shared.contracts.identity import Role, Service
-from tests.service.gateway.street import Asked, Heard, House, echo, street
+from tests.service.gateway.running_gateway import ClientResponse, FakeInstance, Handler, ReceivedRequest, echo, running_gateway
 from tests.tokens import bearer
 
-LARGEST = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 
 
-def code_of(heard: Heard) -> tuple[int, str]:
-    assert heard.headers["content-type"] == "application/problem+json", heard
-    said = heard.json()
-    assert said["status"] == heard.status
-    assert said["request_id"] == heard.headers["x-request-id"]
-    return heard.status, said["code"]
+def status_and_code(response: ClientResponse) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json", response
+    problem = response.json()
+    assert problem["status"] == response.status
+    assert problem["request_id"] == response.headers["x-request-id"]
+    return response.status, problem["code"]
 
 
-TRICKS = [
+PATHS_TO_INTERNAL_ROUTES = [
     "/internal",
     "/internal/accounts/1",
     "/Internal/accounts",
@@ -56,277 +57,290 @@ TRICKS = [
 ]
 
 
-async def test_internal_is_unreachable_by_every_trick() -> None:
-    async with street() as here:
-        for target in TRICKS:
-            heard = await here.ask("GET", target, bearer(Role.SERVICE, "admin-service"))
-            assert code_of(heard) == (404, "not_found"), target
-        seen = [asked.target for house in here.houses.values() for asked in house.asked if asked.header("x-forwarded-for")]
-        assert seen == []
+async def test_internal_routes_cannot_be_reached_by_any_spelling() -> None:
+    async with running_gateway() as gateway:
+        for target in PATHS_TO_INTERNAL_ROUTES:
+            response = await gateway.request("GET", target, bearer(Role.SERVICE, "admin-service"))
+            assert status_and_code(response) == (404, "not_found"), target
+        received = [request for instance in gateway.instances.values() for request in instance.requests]
+        assert [request.target for request in received if request.header("x-forwarded-for")] == []
 
 
-async def test_what_a_path_is_called_elsewhere_does_not_change_where_it_goes() -> None:
-    elsewhere = {"X-Original-URL": "/internal", "X-Rewrite-URL": "/internal", "Host": "auth-service:8001"}
-    async with street() as here:
-        heard = await here.ask("GET", "/doctors?x=/../internal", elsewhere)
-        assert heard.json()["target"] == "/doctors?x=/../internal"
+async def test_headers_and_query_do_not_change_the_route() -> None:
+    other_paths = {"X-Original-URL": "/internal", "X-Rewrite-URL": "/internal", "Host": "auth-service:8001"}
+    async with running_gateway() as gateway:
+        response = await gateway.request("GET", "/doctors?x=/../internal", other_paths)
+        assert response.json()["target"] == "/doctors?x=/../internal"
 
 
-async def test_an_absolute_target_is_read_as_its_path() -> None:
-    async with street() as here:
-        assert (await here.ask("GET", "http://elsewhere.example/doctors?a=b")).json()["target"] == "/doctors?a=b"
+async def test_an_absolute_target_is_routed_by_its_path() -> None:
+    async with running_gateway() as gateway:
+        assert (await gateway.request("GET", "http://elsewhere.example/doctors?a=b")).json()["target"] == "/doctors?a=b"
 
 
-async def test_limits_of_the_head() -> None:
-    async with street() as here:
-        assert code_of(await here.ask("GET", "/doctors?q=" + "x" * 4096)) == (414, "url_too_long")
-        assert code_of(await here.ask("GET", "/doctors", {f"x-{number}": "1" for number in range(64)})) == (431, "headers_too_large")
-        assert code_of(await here.ask("GET", "/doctors", {"x-large": "x" * 16_400})) == (431, "headers_too_large")
-        assert code_of(await here.ask("GET", "/status?" + "x" * 4096)) == (414, "url_too_long")
-        assert (await here.ask("GET", "/doctors?q=" + "x" * 4000, {f"x-{number}": "1" for number in range(60)})).status == 200
-        assert code_of(await here.ask("TRACE", "/doctors")) == (405, "method_not_allowed")
-        assert code_of(await here.ask("TRACE", "/internal")) == (404, "not_found")
+async def test_url_headers_and_method_are_limited() -> None:
+    async with running_gateway() as gateway:
+        assert status_and_code(await gateway.request("GET", "/doctors?q=" + "x" * 4096)) == (414, "url_too_long")
+        assert status_and_code(await gateway.request("GET", "/doctors", {f"x-{number}": "1" for number in range(64)})) == (
+            431,
+            "headers_too_large",
+        )
+        assert status_and_code(await gateway.request("GET", "/doctors", {"x-large": "x" * 16_400})) == (431, "headers_too_large")
+        assert status_and_code(await gateway.request("GET", "/status?" + "x" * 4096)) == (414, "url_too_long")
+        assert (await gateway.request("GET", "/doctors?q=" + "x" * 4000, {f"x-{number}": "1" for number in range(60)})).status == 200
+        assert status_and_code(await gateway.request("TRACE", "/doctors")) == (405, "method_not_allowed")
+        assert status_and_code(await gateway.request("TRACE", "/internal")) == (404, "not_found")
 
 
-async def test_what_can_be_read_in_two_ways_is_refused() -> None:
-    async with street() as here:
-        client = await here.connect()
+async def test_ambiguous_requests_are_refused() -> None:
+    async with running_gateway() as gateway:
+        client = await gateway.connect()
         await client.write(b"GET /doctors HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n")
-        assert code_of(await client.hear()) == (400, "malformed_request")
+        assert status_and_code(await client.read_response()) == (400, "malformed_request")
         for framing in (
             b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             b"content-length: 1\r\ncontent-length: 2\r\n\r\nab",
             b"transfer-encoding: identity\r\n\r\n",
             b"content-length: +1\r\n\r\na",
         ):
-            client = await here.connect()
+            client = await gateway.connect()
             await client.write(b"POST /doctors HTTP/1.1\r\nhost: x\r\n" + framing)
-            assert (await client.hear()).status == 400
-        assert here[Service.DOCTOR].asked == []
+            assert (await client.read_response()).status == 400
+        assert gateway[Service.DOCTOR].requests == []
 
 
 async def test_a_body_is_at_most_64_kib() -> None:
-    async with street() as here:
-        assert len((await here.ask("POST", "/doctors", body=b"x" * LARGEST)).json()["body"]) == LARGEST
-        assert code_of(await here.ask("POST", "/doctors", body=b"x" * (LARGEST + 1))) == (413, "body_too_large")
-        assert code_of(await here.ask("POST", "/doctors", {"authorization": "Bearer x"}, b"x" * 70_000))[0] == 401
-        assert len(here[Service.DOCTOR].asked) == 1
+    async with running_gateway() as gateway:
+        assert len((await gateway.request("POST", "/doctors", body=b"x" * MAX_BODY_BYTES)).json()["body"]) == MAX_BODY_BYTES
+        assert status_and_code(await gateway.request("POST", "/doctors", body=b"x" * (MAX_BODY_BYTES + 1))) == (413, "body_too_large")
+        assert status_and_code(await gateway.request("POST", "/doctors", {"authorization": "Bearer x"}, b"x" * 70_000))[0] == 401
+        assert len(gateway[Service.DOCTOR].requests) == 1
 
 
-async def test_a_body_that_does_not_say_how_long_it_is_is_counted() -> None:
-    async with street() as here:
-        client = await here.connect()
-        await client.head("POST /doctors HTTP/1.1", {"host": "x", "transfer-encoding": "chunked"})
+async def test_the_limit_also_holds_for_a_chunked_body() -> None:
+    async with running_gateway() as gateway:
+        client = await gateway.connect()
+        await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "transfer-encoding": "chunked"})
         for _ in range(5):
             await client.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
         await client.write(b"0\r\n\r\n")
-        assert code_of(await client.hear()) == (413, "body_too_large")
-        assert (await here.ask("GET", "/doctors")).status == 200
+        assert status_and_code(await client.read_response()) == (413, "body_too_large")
+        assert (await gateway.request("GET", "/doctors")).status == 200
 
 
-async def test_a_client_that_asks_first_is_told_before_it_sends() -> None:
-    async with street() as here:
-        client = await here.connect()
-        await client.head("POST /doctors HTTP/1.1", {"host": "x", "content-length": "99999", "expect": "100-continue"})
-        assert code_of(await client.hear()) == (413, "body_too_large")
-        assert await client.ended()
+async def test_a_client_that_expects_100_continue_is_refused_before_it_sends_its_body() -> None:
+    async with running_gateway() as gateway:
+        client = await gateway.connect()
+        await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "content-length": "99999", "expect": "100-continue"})
+        assert status_and_code(await client.read_response()) == (413, "body_too_large")
+        await client.wait_until_closed()
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
-    async with street(body_seconds=0.1) as here:
+async def test_a_body_that_arrives_too_slowly_is_refused() -> None:
+    async with running_gateway(body_seconds=0.1) as gateway:
         for framing in ({"content-length": "10"}, {"transfer-encoding": "chunked"}):
-            client = await here.connect()
-            await client.head("POST /doctors HTTP/1.1", {"host": "x"} | framing, b"1\r\nx\r\n")
-            heard = await client.hear()
-            assert code_of(heard) == (408, "body_too_slow")
-            assert await client.ended()
-        assert (await here.ask("POST", "/doctors", body=b"{}")).status == 200
+            client = await gateway.connect()
+            await client.send_request("POST /doctors HTTP/1.1", {"host": "x"} | framing, b"1\r\nx\r\n")
+            response = await client.read_response()
+            assert status_and_code(response) == (408, "body_too_slow")
+            await client.wait_until_closed()
+        assert (await gateway.request("POST", "/doctors", body=b"{}")).status == 200
 
 
-async def test_a_service_that_does_not_answer_in_time_is_503_and_the_others_answer() -> None:
-    hang = asyncio.Event()
+async def test_a_service_that_does_not_respond_in_time_is_503_and_the_others_still_respond() -> None:
+    may_respond = asyncio.Event()
 
-    async def hangs(asked: Asked) -> None:
-        await hang.wait()
+    async def wait(request: ReceivedRequest) -> None:
+        await may_respond.wait()
 
-    async with street(deadline_seconds=0.2) as here:
-        here[Service.DOCTOR].behave = hangs
-        heard, other = await asyncio.gather(here.ask("GET", "/doctors"), here.ask("GET", "/patients/me"))
-        assert code_of(heard) == (503, "upstream_timeout")
-        assert "retry-after" in heard.headers
+    async with running_gateway(deadline_seconds=0.2) as gateway:
+        gateway[Service.DOCTOR].handler = wait
+        response, other = await asyncio.gather(gateway.request("GET", "/doctors"), gateway.request("GET", "/patients/me"))
+        assert status_and_code(response) == (503, "upstream_timeout")
+        assert "retry-after" in response.headers
         assert other.status == 200
-        hang.set()
+        may_respond.set()
 
 
-async def test_nobody_at_home_is_503() -> None:
-    async with street() as here:
-        heard = await here.ask("GET", "/appointments")
-        assert code_of(heard) == (503, "upstream_unavailable")
-        assert "retry-after" in heard.headers
+async def test_a_service_without_a_running_instance_is_503() -> None:
+    async with running_gateway() as gateway:
+        response = await gateway.request("GET", "/appointments")
+        assert status_and_code(response) == (503, "upstream_unavailable")
+        assert "retry-after" in response.headers
 
 
-async def test_a_full_service_refuses_and_the_others_answer() -> None:
-    hang = asyncio.Event()
+async def test_a_service_at_its_limit_is_503_and_the_others_still_respond() -> None:
+    may_respond = asyncio.Event()
 
-    async def hangs(asked: Asked) -> None:
-        await hang.wait()
-        await asked.answer({})
+    async def wait(request: ReceivedRequest) -> None:
+        await may_respond.wait()
+        await request.respond({})
 
-    async with street(in_flight=2) as here:
-        here[Service.DOCTOR].behave = hangs
-        waiting = [asyncio.create_task(here.ask("GET", "/doctors")) for _ in range(2)]
-        await until(lambda: len(here[Service.DOCTOR].asked) == 2)
-        assert code_of(await here.ask("GET", "/doctors")) == (503, "upstream_busy")
-        assert (await here.ask("GET", "/patients/me")).status == 200
-        hang.set()
-        assert [heard.status for heard in await asyncio.gather(*waiting)] == [200, 200]
+    async with running_gateway(in_flight=2) as gateway:
+        gateway[Service.DOCTOR].handler = wait
+        waiting = [asyncio.create_task(gateway.request("GET", "/doctors")) for _ in range(2)]
+        await wait_until(lambda: len(gateway[Service.DOCTOR].requests) == 2)
+        assert status_and_code(await gateway.request("GET", "/doctors")) == (503, "upstream_busy")
+        assert (await gateway.request("GET", "/patients/me")).status == 200
+        may_respond.set()
+        assert [response.status for response in await asyncio.gather(*waiting)] == [200, 200]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_instance_that_is_not_there_is_passed_over_and_then_left_alone(method: str) -> None:
-    second = House()
-    async with street(second) as here:
-        first = here[Service.DOCTOR]
-        assert {(await here.ask("GET", "/doctors")).status for _ in range(4)} == {200}
-        assert first.asked
-        assert second.asked
+async def test_requests_go_to_another_instance_when_one_is_down(method: str) -> None:
+    second = FakeInstance()
+    async with running_gateway(second) as gateway:
+        first = gateway[Service.DOCTOR]
+        assert {(await gateway.request("GET", "/doctors")).status for _ in range(4)} == {200}
+        assert first.requests
+        assert second.requests
         await first.close()
-        before = len(second.asked)
+        before = len(second.requests)
         for _ in range(20):
-            heard = await here.ask(method, "/doctors", body=b"{}" if method == "POST" else b"")
-            assert heard.status == 200, heard.body
-        assert len(second.asked) == before + 20
+            response = await gateway.request(method, "/doctors", body=b"{}" if method == "POST" else b"")
+            assert response.status == 200, response.body
+        assert len(second.requests) == before + 20
 
 
-async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
-    async with street() as here:
-        house = here[Service.DOCTOR]
-        assert (await here.ask("GET", "/doctors")).status == 200
-        house.writers[-1].close()
-        assert (await here.ask("GET", "/doctors")).status == 200
-        assert house.connections == 2
+async def test_an_idle_connection_that_was_closed_is_replaced() -> None:
+    async with running_gateway() as gateway:
+        instance = gateway[Service.DOCTOR]
+        assert (await gateway.request("GET", "/doctors")).status == 200
+        instance.writers[-1].close()
+        assert (await gateway.request("GET", "/doctors")).status == 200
+        assert instance.connections == 2
 
 
-async def hangs_up(asked: Asked) -> None:
-    await asked.read()
-    asked.writer.transport.abort()
+async def close_connection(request: ReceivedRequest) -> None:
+    await request.read_body()
+    request.writer.transport.abort()
 
 
-async def answers_twice(asked: Asked) -> None:
-    await asked.answer({"ours": asked.target})
-    await asked.answer({"ours": False})
+async def respond_twice(request: ReceivedRequest) -> None:
+    await request.respond({"ours": request.target})
+    await request.respond({"ours": False})
 
 
-async def babbles(asked: Asked) -> None:
-    await asked.say(b"220 mail ready\r\n\r\n")
+async def send_another_protocol(request: ReceivedRequest) -> None:
+    await request.write(b"220 mail ready\r\n\r\n")
 
 
-async def without_end(asked: Asked) -> None:
-    await asked.say(b"HTTP/1.1 200 OK\r\n\r\nto be continued")
-    asked.writer.close()
+async def respond_without_length(request: ReceivedRequest) -> None:
+    await request.write(b"HTTP/1.1 200 OK\r\n\r\nto be continued")
+    request.writer.close()
 
 
-async def upgrades(asked: Asked) -> None:
-    await asked.say(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+async def switch_protocols(request: ReceivedRequest) -> None:
+    await request.write(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
 
 
-async def endless_head(asked: Asked) -> None:
-    await asked.say(b"HTTP/1.1 200 OK\r\n" + b"x: %b\r\n" % (b"x" * 1000) * 200)
+async def respond_with_200_kb_of_headers(request: ReceivedRequest) -> None:
+    await request.write(b"HTTP/1.1 200 OK\r\n" + b"x: %b\r\n" % (b"x" * 1000) * 200)
 
 
-async def contradicts(asked: Asked) -> None:
-    await asked.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nabcd")
+async def respond_with_two_lengths(request: ReceivedRequest) -> None:
+    await request.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nabcd")
 
 
-async def two_framings(asked: Asked) -> None:
-    await asked.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
+async def respond_with_length_and_chunks(request: ReceivedRequest) -> None:
+    await request.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
 
 
-@pytest.mark.parametrize("behave", [hangs_up, babbles, without_end, upgrades, endless_head, contradicts, two_framings])
-async def test_what_is_no_answer_is_503(behave: object) -> None:
-    async with street() as here:
-        here[Service.DOCTOR].behave = behave  # type: ignore[assignment]
-        assert code_of(await here.ask("POST", "/doctors", body=b"{}")) == (503, "upstream_lost")
-        assert len([asked for asked in here[Service.DOCTOR].asked if asked.method == "POST"]) == 1
-        here[Service.DOCTOR].behave = echo
-        assert (await here.ask("GET", "/doctors")).json()["target"] == "/doctors"
+@pytest.mark.parametrize(
+    "handler",
+    [
+        close_connection,
+        send_another_protocol,
+        respond_without_length,
+        switch_protocols,
+        respond_with_200_kb_of_headers,
+        respond_with_two_lengths,
+        respond_with_length_and_chunks,
+    ],
+)
+async def test_an_invalid_response_is_503(handler: Handler) -> None:
+    async with running_gateway() as gateway:
+        gateway[Service.DOCTOR].handler = handler
+        assert status_and_code(await gateway.request("POST", "/doctors", body=b"{}")) == (503, "upstream_lost")
+        assert len([request for request in gateway[Service.DOCTOR].requests if request.method == "POST"]) == 1
+        gateway[Service.DOCTOR].handler = echo
+        assert (await gateway.request("GET", "/doctors")).json()["target"] == "/doctors"
 
 
-async def test_an_answer_nobody_asked_for_is_given_to_nobody() -> None:
-    async with street() as here:
-        here[Service.DOCTOR].behave = answers_twice
+async def test_a_second_response_is_never_given_to_another_request() -> None:
+    async with running_gateway() as gateway:
+        gateway[Service.DOCTOR].handler = respond_twice
         for number in range(6):
-            heard = await here.ask("GET", f"/doctors/{number}")
-            assert heard.json() == {"ours": f"/doctors/{number}"}
+            response = await gateway.request("GET", f"/doctors/{number}")
+            assert response.json() == {"ours": f"/doctors/{number}"}
 
 
 @pytest.mark.parametrize("head", [b"content-length: 100", b"transfer-encoding: chunked"])
-async def test_an_answer_that_breaks_off_is_never_taken_for_whole(head: bytes) -> None:
-    async def breaks_off(asked: Asked) -> None:
-        await asked.say(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n3\r\nabc\r\n")
-        asked.writer.close()
+async def test_a_response_that_breaks_off_is_not_complete_for_the_client(head: bytes) -> None:
+    async def break_off(request: ReceivedRequest) -> None:
+        await request.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n3\r\nabc\r\n")
+        request.writer.close()
 
-    async with street() as here:
-        here[Service.DOCTOR].behave = breaks_off
-        client = await here.connect()
-        await client.head("GET /doctors HTTP/1.1", {"host": "x"})
-        heard = await client.hear()
-        assert (heard.status, heard.whole) == (200, False)
-        assert await client.ended()
+    async with running_gateway() as gateway:
+        gateway[Service.DOCTOR].handler = break_off
+        client = await gateway.connect()
+        await client.send_request("GET /doctors HTTP/1.1", {"host": "x"})
+        response = await client.read_response()
+        assert (response.status, response.is_complete) == (200, False)
+        await client.wait_until_closed()
 
 
-async def test_a_client_that_hangs_up_ends_the_call_to_the_service() -> None:
-    async def hangs(asked: Asked) -> None:
-        await asked.reader.readexactly(1)
+async def test_a_client_that_disconnects_ends_the_request_to_the_service() -> None:
+    async def wait(request: ReceivedRequest) -> None:
+        await request.reader.readexactly(1)
 
-    async with street() as here:
-        house = here[Service.DOCTOR]
-        house.behave = hangs
-        client = await here.connect()
-        await client.head("GET /doctors HTTP/1.1", {"host": "x"})
-        await until(lambda: bool(house.asked))
-        client.hang_up()
+    async with running_gateway() as gateway:
+        instance = gateway[Service.DOCTOR]
+        instance.handler = wait
+        client = await gateway.connect()
+        await client.send_request("GET /doctors HTTP/1.1", {"host": "x"})
+        await wait_until(lambda: bool(instance.requests))
+        client.disconnect()
         async with asyncio.timeout(5):
-            await house.gone.wait()
+            await instance.disconnected.wait()
 
 
-async def test_a_client_that_hangs_up_in_its_body_ends_the_call_to_the_service() -> None:
-    async with street() as here:
-        house = here[Service.DOCTOR]
-        client = await here.connect()
-        await client.head("POST /doctors HTTP/1.1", {"host": "x", "content-length": "10"}, b"abc")
-        await until(lambda: bool(house.asked))
-        client.hang_up()
+async def test_a_client_that_disconnects_within_its_body_ends_the_request_to_the_service() -> None:
+    async with running_gateway() as gateway:
+        instance = gateway[Service.DOCTOR]
+        client = await gateway.connect()
+        await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "content-length": "10"}, b"abc")
+        await wait_until(lambda: bool(instance.requests))
+        client.disconnect()
         async with asyncio.timeout(5):
-            await house.gone.wait()
-        assert house.asked[0].body == b""
+            await instance.disconnected.wait()
+        assert instance.requests[0].body == b""
 
 
-async def test_a_service_may_answer_before_it_has_read_everything() -> None:
-    async def impatient(asked: Asked) -> None:
-        await asked.answer({"code": "no"}, 403)
+async def test_a_service_may_respond_before_it_has_read_the_whole_body() -> None:
+    async def respond_at_once(request: ReceivedRequest) -> None:
+        await request.respond({"code": "no"}, 403)
 
-    async with street() as here:
-        here[Service.DOCTOR].behave = impatient
-        client = await here.connect()
-        await client.head("POST /doctors HTTP/1.1", {"host": "x", "content-length": "10"}, b"abc")
-        assert (await client.hear()).status == 403
-        here[Service.DOCTOR].behave = echo
-        assert (await here.ask("POST", "/doctors", body=b"{}")).json()["body"] == "{}"
-
-
-async def test_a_service_that_went_away_and_came_back_is_found_again() -> None:
-    async with street() as here:
-        house = here[Service.PATIENT]
-        await house.close()
-        assert (await here.ask("GET", "/patients/me")).status == 503
-        async with house.open():
-            assert (await here.ask("GET", "/patients/me")).status == 200
+    async with running_gateway() as gateway:
+        gateway[Service.DOCTOR].handler = respond_at_once
+        client = await gateway.connect()
+        await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "content-length": "10"}, b"abc")
+        assert (await client.read_response()).status == 403
+        gateway[Service.DOCTOR].handler = echo
+        assert (await gateway.request("POST", "/doctors", body=b"{}")).json()["body"] == "{}"
 
 
-async def until(true: object) -> None:
-    """Waits for something that another task will do."""
-    assert callable(true)
+async def test_a_service_that_stops_and_starts_again_is_reached_again() -> None:
+    async with running_gateway() as gateway:
+        instance = gateway[Service.PATIENT]
+        await instance.close()
+        assert (await gateway.request("GET", "/patients/me")).status == 503
+        async with instance.listen():
+            assert (await gateway.request("GET", "/patients/me")).status == 200
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until another task has made the condition true."""
     async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

@@ -1,15 +1,15 @@
-"""What happens before there is a request."""
+"""Refusals of the server protocol, before a request is complete."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway_svc.routes.listener import Listener
-from tests.service.gateway.street import street
+from tests.service.gateway.running_gateway import running_gateway
 
 
-class Hasty(Listener):
-    head_seconds = 0.2
+class ImpatientListener(Listener):
+    head_timeout_seconds = 0.2
 
 
 @pytest.mark.parametrize(
@@ -23,31 +23,31 @@ class Hasty(Listener):
         (b"GET /doctors HTTP/1.1\r\n" + b"x: y\r\n" * 8_000, 431, "headers_too_large"),
     ],
 )
-async def test_what_is_no_request_is_refused_with_a_problem(raw: bytes, status: int, code: str) -> None:
-    async with street() as here:
-        client = await here.connect()
+async def test_an_invalid_or_oversized_head_is_refused_with_a_problem_document(raw: bytes, status: int, code: str) -> None:
+    async with running_gateway() as gateway:
+        client = await gateway.connect()
         await client.write(raw)
-        heard = await client.hear()
-        assert (heard.status, heard.json()["code"], heard.headers["content-type"]) == (status, code, "application/problem+json")
-        assert await client.ended()
-        assert (await here.ask("GET", "/doctors")).status == 200
+        response = await client.read_response()
+        assert (response.status, response.json()["code"], response.headers["content-type"]) == (status, code, "application/problem+json")
+        await client.wait_until_closed()
+        assert (await gateway.request("GET", "/doctors")).status == 200
 
 
 @pytest.mark.parametrize("raw", [b"", b"GET /doctors HTTP/1.1\r\nhost: x\r\n", b"GET /doctors HTTP/1.1\r\nhost: x\r\n\r\nGET /doc"])
-async def test_a_head_that_does_not_come_is_not_waited_for(raw: bytes) -> None:
-    async with street(listener=Hasty) as here:
-        client = await here.connect()
+async def test_a_head_that_arrives_too_slowly_is_refused(raw: bytes) -> None:
+    async with running_gateway(listener=ImpatientListener) as gateway:
+        client = await gateway.connect()
         await client.write(raw)
-        statuses = [(await client.hear()).status]
-        if statuses == [200]:
-            statuses.append((await client.hear()).status)
-        assert statuses[-1] == 408
-        assert await client.ended()
+        response = await client.read_response()
+        if response.status == 200:
+            response = await client.read_response()
+        assert (response.status, response.json()["code"]) == (408, "head_too_slow")
+        await client.wait_until_closed()
 
 
-async def test_a_slow_answer_is_no_slow_head() -> None:
-    async with street(listener=Hasty, body_seconds=0.5) as here:
-        client = await here.connect()
-        await client.head("POST /doctors HTTP/1.1", {"host": "x", "content-length": "2"})
-        heard = await client.hear()
-        assert heard.json()["code"] == "body_too_slow"
+async def test_the_time_limit_of_the_head_does_not_apply_to_the_body() -> None:
+    async with running_gateway(listener=ImpatientListener, body_seconds=0.5) as gateway:
+        client = await gateway.connect()
+        await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "content-length": "2"})
+        response = await client.read_response()
+        assert response.json()["code"] == "body_too_slow"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.service.notify.services import FakeServices, MemoryMailbox
 
 
@@ -22,6 +22,6 @@ def services() -> FakeServices:
 
 
 @pytest.fixture
-async def notify(tmp_path: Path, mailbox: MemoryMailbox, services: FakeServices) -> AsyncIterator[Running]:
-    async with running("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
+async def notify(tmp_path: Path, mailbox: MemoryMailbox, services: FakeServices) -> AsyncIterator[RunningService]:
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
         yield service

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from notify_svc.repository import MESSAGES
 from shared.kit.sql import Database
-from tests.running import not_found
+from tests.running import not_found_response
 from tests.unit.notify import builders
 
 PATIENT, DOCTOR, OTHER_DOCTOR = str(builders.PATIENT), str(builders.DOCTOR), "00000000-0000-0000-0000-000000000063"
@@ -54,7 +54,7 @@ class FakeServices:
         if path.startswith(tuple(self.down)):
             raise httpx.ConnectError("away")
         if path.startswith(tuple(self.gone)):
-            return not_found()
+            return not_found_response()
         if path.endswith("/token"):
             return self.token_response
         return httpx.Response(200, json=self._person(path.rsplit("/", 1)[-1]))

@@ -21,59 +21,61 @@ from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.contract.mailservers import unreliable_server
-from tests.platform.houses import Inbox
-from tests.running import NOON, Running, running
+from tests.platform.houses import SmtpServer
+from tests.running import NOON, RunningService, run_service
 from tests.service.notify.services import FakeServices, MemoryMailbox, stored_messages, stored_statuses
 from tests.unit.notify.builders import APPOINTMENT, DOCTOR, EVENT, PATIENT, an_event, message_for
 
 LATER = NOON + timedelta(minutes=5)
 
 
-async def advance(service: Running, time: timedelta, steps: int = 1) -> None:
+async def advance(service: RunningService, time: timedelta, steps: int = 1) -> None:
     """Move the clock in steps, and let the jobs run after each."""
     for _ in range(steps):
         service.clock.advance(time / steps)
-        await service.settle()
+        await service.run_until_idle()
 
 
 @pytest.mark.parametrize("path", ["/internal", "/internal/accounts", "/internal/patients", "/internal/doctors"])
 async def test_no_mail_is_lost_while_another_service_is_down(
-    notify: Running, mailbox: MemoryMailbox, services: FakeServices, path: str
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, path: str
 ) -> None:
     services.down.add(path)
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     assert mailbox.mails == []
     services.down.clear()
     await advance(notify, timedelta(minutes=1))
     assert sorted(mailbox.count_mails().values()) == [1, 1]
 
 
-async def test_a_mail_that_may_have_been_delivered_is_never_sent_again(notify: Running, mailbox: MemoryMailbox, tmp_path: Path) -> None:
+async def test_a_mail_that_may_have_been_delivered_is_never_sent_again(
+    notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
     mailbox.errors = [DeliveryUnknown("connection lost")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     await advance(notify, timedelta(days=1), steps=3)
     assert await stored_statuses(tmp_path) == [MessageStatus.SENT, MessageStatus.UNKNOWN]
     assert len(mailbox.mails) == 1
 
 
-async def test_a_deferred_mail_is_sent_later_and_once(notify: Running, mailbox: MemoryMailbox) -> None:
+async def test_a_deferred_mail_is_sent_later_and_once(notify: RunningService, mailbox: MemoryMailbox) -> None:
     mailbox.errors = [MailDeferred("later"), MailDeferred("later")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     assert mailbox.mails == []
     await advance(notify, timedelta(minutes=15), steps=3)
     assert sorted(mailbox.count_mails().values()) == [1, 1]
 
 
-async def test_a_refused_mail_is_not_sent_again(notify: Running, mailbox: MemoryMailbox, tmp_path: Path) -> None:
+async def test_a_refused_mail_is_not_sent_again(notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path) -> None:
     mailbox.errors = [MailRefused("550 5.1.1")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     await advance(notify, timedelta(days=1), steps=3)
     assert await stored_statuses(tmp_path) == [MessageStatus.FAILED, MessageStatus.SENT]
 
 
-async def test_an_unexpected_error_does_not_stop_other_mails(notify: Running, mailbox: MemoryMailbox, tmp_path: Path) -> None:
+async def test_an_unexpected_error_does_not_stop_other_mails(notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path) -> None:
     mailbox.errors = [KeyError("a bug")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     await advance(notify, timedelta(minutes=1))
     assert await stored_statuses(tmp_path) == [MessageStatus.SENT, MessageStatus.UNKNOWN]
     assert [message.problem for message in await stored_messages(tmp_path)].count("KeyError") == 1
@@ -94,8 +96,8 @@ class HangingMailbox(MemoryMailbox):
 
 async def test_a_service_that_stops_finishes_the_mail_that_it_is_sending(tmp_path: Path, services: FakeServices) -> None:
     mailbox = HangingMailbox()
-    async with running("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
-        handling = asyncio.create_task(service.tell(an_event()))
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
+        handling = asyncio.create_task(service.publish_event(an_event()))
         await mailbox.started.wait()
         handling.cancel()
         asyncio.get_running_loop().call_soon(mailbox.may_answer.set)
@@ -123,9 +125,9 @@ class SlowMailbox(MemoryMailbox):
 
 async def test_a_slow_delivery_does_not_delay_other_appointments(tmp_path: Path, services: FakeServices) -> None:
     mailbox = SlowMailbox()
-    async with running("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
         for appointment_id in (EVENT, APPOINTMENT):
-            await service.tell(an_event(id=new_id(), appointment_id=appointment_id))
+            await service.publish_event(an_event(id=new_id(), appointment_id=appointment_id))
         assert mailbox.mails == []
         await advance(service, timedelta(minutes=1))
     assert sorted(mailbox.count_mails().values()) == [2, 2]
@@ -165,7 +167,7 @@ async def test_messages_of_a_killed_sender_are_sent_unless_they_may_have_been_de
 ) -> None:
     await leave_messages(tmp_path, *steps)
     mailbox = MemoryMailbox(repeatable)
-    async with running("notify_svc", tmp_path, services, now=LATER, mailbox=mailbox, mail_url="file:unused") as service:
+    async with run_service("notify_svc", tmp_path, services, now=LATER, mailbox=mailbox, mail_url="file:unused") as service:
         await advance(service, timedelta(minutes=5), steps=3)
     assert await stored_statuses(tmp_path) == [outcome, outcome]
     assert len(mailbox.mails) == (2 if outcome is MessageStatus.SENT else 0)
@@ -173,8 +175,8 @@ async def test_messages_of_a_killed_sender_are_sent_unless_they_may_have_been_de
 
 async def test_a_mail_that_was_in_the_folder_before_the_kill_is_not_duplicated(tmp_path: Path, services: FakeServices) -> None:
     url = f"file:{tmp_path / 'mail'}"
-    async with running("notify_svc", tmp_path, services, mail_url=url) as service:
-        await service.tell(an_event())
+    async with run_service("notify_svc", tmp_path, services, mail_url=url) as service:
+        await service.publish_event(an_event())
     before = {mail["message_id"] for mail in FileMailbox(tmp_path / "mail").messages()}
     async with Database(f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db") as database:
         store = SqlNotificationStore(database, lambda: NOON)
@@ -182,16 +184,16 @@ async def test_a_mail_that_was_in_the_folder_before_the_kill_is_not_duplicated(t
             sent = start_sending(message_for(an_event(), MessageKind.BOOKED, audience, recipient_id)).mark_handed_over().mark_sent(NOON)
             async with store.begin() as tx:
                 assert await tx.update_message(sent, start_sending(sent).mark_handed_over())
-    async with running("notify_svc", tmp_path, services, now=LATER, mail_url=url) as service:
+    async with run_service("notify_svc", tmp_path, services, now=LATER, mail_url=url) as service:
         await advance(service, timedelta(minutes=5), steps=3)
     assert {mail["message_id"] for mail in FileMailbox(tmp_path / "mail").messages()} == before
     assert len(before) == 2
 
 
 async def test_a_mail_server_that_was_down_gets_each_mail_once(tmp_path: Path, services: FakeServices) -> None:
-    server = Inbox()
-    async with running("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
-        await service.tell(an_event())
+    server = SmtpServer()
+    async with run_service("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
+        await service.publish_event(an_event())
         assert await stored_statuses(tmp_path) == [MessageStatus.QUEUED, MessageStatus.QUEUED]
         server.start()
         try:
@@ -204,8 +206,8 @@ async def test_a_mail_server_that_was_down_gets_each_mail_once(tmp_path: Path, s
 
 async def test_a_mail_server_that_disconnects_after_the_content_gets_each_mail_once(tmp_path: Path, services: FakeServices) -> None:
     async with unreliable_server("disconnect after data") as server:
-        async with running("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
-            await service.tell(an_event())
+        async with run_service("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
+            await service.publish_event(an_event())
             await advance(service, timedelta(days=2), steps=4)
         assert server.received_contents == 2
     assert await stored_statuses(tmp_path) == [MessageStatus.UNKNOWN, MessageStatus.UNKNOWN]
@@ -218,14 +220,14 @@ async def test_two_instances_never_send_one_mail_twice(sql_url: str, tmp_path: P
     (tmp_path / "two").mkdir()
     more: dict[str, Any] = {"database_url": sql_url, "mailbox": mailbox, "mail_url": "file:unused", "migrated": False}
     async with (
-        running("notify_svc", tmp_path / "one", services, **more) as first,
-        running("notify_svc", tmp_path / "two", services, **more) as second,
+        run_service("notify_svc", tmp_path / "one", services, **more) as first,
+        run_service("notify_svc", tmp_path / "two", services, **more) as second,
     ):
         events = [an_event(id=new_id(), appointment_id=new_id()) for _ in range(10)]
-        await asyncio.gather(*(service.tell(event) for event in events for service in (first, second)))
+        await asyncio.gather(*(service.publish_event(event) for event in events for service in (first, second)))
         for service in (first, second):
             service.clock.advance(timedelta(minutes=1))
-        await asyncio.gather(first.settle(), second.settle())
+        await asyncio.gather(first.run_until_idle(), second.run_until_idle())
     assert len(mailbox.mails) == 20
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 20
 
@@ -248,14 +250,16 @@ async def test_of_many_senders_of_one_message_one_starts_to_send_it(sql_url: str
         assert sum(await asyncio.gather(*(start(number) for number in range(20)))) == 1
 
 
-async def test_a_cancellation_waits_while_the_confirmation_is_being_sent(notify: Running, mailbox: MemoryMailbox, tmp_path: Path) -> None:
+async def test_a_cancellation_waits_while_the_confirmation_is_being_sent(
+    notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
     async with Database(f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db") as database:
         store = SqlNotificationStore(database, lambda: NOON)
         booked = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
         async with store.begin() as tx:
             await tx.insert_message(booked)
             assert await tx.update_message(booked, start_sending(booked))
-        await notify.tell(an_event("appointment.cancelled.v1", version=3, id=new_id()))
+        await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
         assert set(mailbox.count_mails()) == {("ada@example.com", "Appointment cancelled")}
         async with store.begin() as tx:
             assert await tx.update_message(start_sending(booked), start_sending(booked).mark_sent(NOON))

@@ -14,7 +14,7 @@ from shared.contracts.events import AccountChanged, AppointmentEvent, PatientCha
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
-from tests.running import NOON, Running, running
+from tests.running import NOON, RunningService, run_service
 from tests.tokens import bearer, service_bearer
 
 SAM, DOCTOR, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -23,13 +23,13 @@ PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europ
 
 
 @pytest.fixture
-async def patients(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
-    async with running("patient_svc", tmp_path, hears=(PatientChanged,), database_url=sql_url) as service:
+async def patients(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
+    async with run_service("patient_svc", tmp_path, record_events=(PatientChanged,), database_url=sql_url) as service:
         assert (await service.http.put(f"/internal/patients/{SAM}", json=PROFILE, headers=AUTH)).status_code == 200
         yield service
 
 
-async def update(service: Running, version: int, **changes: Any) -> Any:
+async def update(service: RunningService, version: int, **changes: Any) -> Any:
     return await service.http.patch("/patients/me", json=changes, headers=SAMS_TOKEN | {"If-Match": f'"{version}"'})
 
 
@@ -40,26 +40,26 @@ def an_appointment_event(topic: str, version: int, status: str, doctor: UUID = D
     return AppointmentEvent.for_topic(topic, id=new_id(), version=version, sequence=0, status=status, actor=actor, **people, **times)
 
 
-async def status_for(service: Running, headers: dict[str, str]) -> int:
+async def status_for(service: RunningService, headers: dict[str, str]) -> int:
     return (await service.http.get(f"/patients/{SAM}", headers=headers)).status_code
 
 
-async def test_creating_a_profile_twice_changes_nothing(patients: Running) -> None:
+async def test_creating_a_profile_twice_changes_nothing(patients: RunningService) -> None:
     again = await patients.http.put(f"/internal/patients/{SAM}", json=PROFILE | {"full_name": "Other"}, headers=AUTH)
     assert again.json()["full_name"] == "Sam Lee"
-    await patients.settle()
-    assert len(patients.heard) == 1
+    await patients.run_until_idle()
+    assert len(patients.published) == 1
 
 
-async def test_simultaneous_requests_create_one_profile(patients: Running) -> None:
+async def test_simultaneous_requests_create_one_profile(patients: RunningService) -> None:
     path = f"/internal/patients/{OTHER}"
     responses = await asyncio.gather(*(patients.http.put(path, json=PROFILE, headers=AUTH) for _ in range(6)))
     assert {response.status_code for response in responses} == {200}
-    await patients.settle()
-    assert len([event for event in patients.heard if isinstance(event, PatientChanged) and event.patient_id == OTHER]) == 1
+    await patients.run_until_idle()
+    assert len([event for event in patients.published if isinstance(event, PatientChanged) and event.patient_id == OTHER]) == 1
 
 
-async def test_a_new_profile_has_all_fields(patients: Running) -> None:
+async def test_a_new_profile_has_all_fields(patients: RunningService) -> None:
     profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
     absent = dict.fromkeys(("born_on", "sex", "address", "emergency_contact"))
     assert (profile.headers["etag"], profile.headers["cache-control"]) == ('"1"', "no-store")
@@ -67,7 +67,7 @@ async def test_a_new_profile_has_all_fields(patients: Running) -> None:
     assert (await patients.http.get(f"/patients/{SAM}", headers=SAMS_TOKEN)).json() == profile.json()
 
 
-async def test_an_address_and_a_contact_are_stored_as_sent_and_removed_with_null(patients: Running) -> None:
+async def test_an_address_and_a_contact_are_stored_as_sent_and_removed_with_null(patients: RunningService) -> None:
     address = {"line1": "Main St 1", "line2": None, "city": "Berlin", "postal_code": "10115", "region": None, "country": "DE"}
     contact = {"full_name": "Kim Lee", "phone": "+49 1 2345", "relationship": "sister"}
     stored = (await update(patients, 1, address=address, emergency_contact=contact, full_name="Samantha Lee")).json()
@@ -77,7 +77,7 @@ async def test_an_address_and_a_contact_are_stored_as_sent_and_removed_with_null
     assert (cleared["address"], cleared["emergency_contact"], cleared["version"]) == (None, None, 3)
 
 
-async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Running) -> None:
+async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: RunningService) -> None:
     address = {"line1": "Main St 1", "city": "Berlin", "country": "DE"}
     contact = {"full_name": "Kim", "phone": "+49 1"}
     changed = await update(patients, 1, born_on="1990-05-01", sex="female", address=address, emergency_contact=contact)
@@ -88,8 +88,8 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
     assert (await update(patients, 2, phone=None)).json()["phone"] is None
     unchanged = await update(patients, 3, born_on="1990-05-01")
     assert unchanged.json()["version"] == 3
-    await patients.settle()
-    assert [event.version for event in patients.heard if isinstance(event, PatientChanged)] == [1, 2, 3]
+    await patients.run_until_idle()
+    assert [event.version for event in patients.published if isinstance(event, PatientChanged)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
         ("email", "x@example.com", "validation_failed"),
     ],
 )
-async def test_an_invalid_field_is_named_and_nothing_changes(patients: Running, field: str, value: Any, code: str) -> None:
+async def test_an_invalid_field_is_named_and_nothing_changes(patients: RunningService, field: str, value: Any, code: str) -> None:
     response = await update(patients, 1, **{field: value})
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"].startswith(f"/{field}") or response.json()["errors"][0]["pointer"] == ""
     assert (await patients.http.get("/patients/me", headers=SAMS_TOKEN)).json()["version"] == 1
 
 
-async def test_the_preconditions_of_a_change(patients: Running) -> None:
+async def test_the_preconditions_of_a_change(patients: RunningService) -> None:
     assert (await patients.http.patch("/patients/me", json={}, headers=SAMS_TOKEN)).status_code == 428
     assert (await update(patients, 7, phone=None)).status_code == 412
     assert (await patients.http.get("/patients/me")).status_code == 401
@@ -126,7 +126,7 @@ async def test_the_preconditions_of_a_change(patients: Running) -> None:
     assert (await patients.http.get("/patients/me", headers=bearer(Role.PATIENT))).status_code == 404
 
 
-async def test_each_role_sees_only_what_it_needs(patients: Running) -> None:
+async def test_each_role_sees_only_what_it_needs(patients: RunningService) -> None:
     await update(patients, 1, born_on="1990-05-01", sex="female")
     assert await status_for(patients, SAMS_TOKEN) == 200
     assert await status_for(patients, bearer(Role.PATIENT, OTHER)) == 404
@@ -137,51 +137,51 @@ async def test_each_role_sees_only_what_it_needs(patients: Running) -> None:
     assert (reception["born_on"], reception["sex"], reception["phone"]) == (None, None, "+49 30 123456")
 
 
-async def test_a_doctor_sees_a_patient_from_the_first_appointment_until_it_is_called_off(patients: Running) -> None:
+async def test_a_doctor_sees_a_patient_from_the_first_appointment_until_it_is_called_off(patients: RunningService) -> None:
     doctor = bearer(Role.DOCTOR, DOCTOR)
-    await patients.tell(an_appointment_event("appointment.booked.v1", 2, "booked"))
+    await patients.publish_event(an_appointment_event("appointment.booked.v1", 2, "booked"))
     assert await status_for(patients, doctor) == 200
     assert await status_for(patients, bearer(Role.DOCTOR, OTHER)) == 404
-    await patients.tell(an_appointment_event("appointment.completed.v1", 5, "completed"))
+    await patients.publish_event(an_appointment_event("appointment.completed.v1", 5, "completed"))
     assert await status_for(patients, doctor) == 200
-    await patients.tell(an_appointment_event("appointment.cancelled.v1", 6, "cancelled"))
-    await patients.tell(an_appointment_event("appointment.checked_in.v1", 3, "checked_in"))
+    await patients.publish_event(an_appointment_event("appointment.cancelled.v1", 6, "cancelled"))
+    await patients.publish_event(an_appointment_event("appointment.checked_in.v1", 3, "checked_in"))
     assert await status_for(patients, doctor) == 404
 
 
-async def test_an_appointment_that_changes_doctor_shows_the_patient_to_the_new_doctor_only(patients: Running) -> None:
-    await patients.tell(an_appointment_event("appointment.booked.v1", 2, "booked"))
-    await patients.tell(an_appointment_event("appointment.rescheduled.v1", 3, "booked", OTHER))
+async def test_an_appointment_that_changes_doctor_shows_the_patient_to_the_new_doctor_only(patients: RunningService) -> None:
+    await patients.publish_event(an_appointment_event("appointment.booked.v1", 2, "booked"))
+    await patients.publish_event(an_appointment_event("appointment.rescheduled.v1", 3, "booked", OTHER))
     assert await status_for(patients, bearer(Role.DOCTOR, OTHER)) == 200
     assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 404
 
 
-async def test_a_disabled_account_deactivates_the_profile_and_an_older_event_does_not_undo_it(patients: Running) -> None:
+async def test_a_disabled_account_deactivates_the_profile_and_an_older_event_does_not_undo_it(patients: RunningService) -> None:
     change = {"occurred_at": NOON, "account_id": SAM, "role": Role.PATIENT}
-    await patients.tell(AccountChanged.model_validate(change | {"id": new_id(), "status": "disabled", "version": 3}))
-    await patients.tell(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 2}))
+    await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "disabled", "version": 3}))
+    await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 2}))
     summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
     assert summary == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "locale": "de", "active": False, "version": 2}
-    await patients.tell(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 4}))
+    await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 4}))
     summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
     assert (summary["active"], summary["version"]) == (True, 3)
-    assert [event.version for event in patients.heard if isinstance(event, PatientChanged)] == [1, 2, 3]
+    assert [event.version for event in patients.published if isinstance(event, PatientChanged)] == [1, 2, 3]
 
 
-async def test_events_about_an_unknown_account_are_ignored(patients: Running) -> None:
+async def test_events_about_an_unknown_account_are_ignored(patients: RunningService) -> None:
     change = {"occurred_at": NOON, "account_id": OTHER, "role": Role.DOCTOR, "id": new_id(), "status": "active", "version": 1}
-    await patients.tell(AccountChanged.model_validate(change))
+    await patients.publish_event(AccountChanged.model_validate(change))
     assert await status_for(patients, SAMS_TOKEN) == 200
 
 
-async def test_an_event_that_arrives_twice_is_handled_once(patients: Running) -> None:
+async def test_an_event_that_arrives_twice_is_handled_once(patients: RunningService) -> None:
     event = an_appointment_event("appointment.booked.v1", 2, "booked")
-    await patients.tell(event)
-    await patients.tell(event)
+    await patients.publish_event(event)
+    await patients.publish_event(event)
     assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 200
 
 
-async def test_internal_routes_accept_only_the_services_that_need_them(patients: Running) -> None:
+async def test_internal_routes_accept_only_the_services_that_need_them(patients: RunningService) -> None:
     path = f"/internal/patients/{SAM}"
     assert (await patients.http.get(path, headers=service_bearer("notification-service"))).status_code == 200
     assert (await patients.http.get(path, headers=service_bearer("scheduling-service"))).status_code == 403

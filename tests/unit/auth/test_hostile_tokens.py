@@ -1,4 +1,4 @@
-"""Tokens that someone else made: every one is refused as 401, none with a crash."""
+"""Tokens that our issuer did not make: each is refused with InvalidToken, and none causes a crash."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from auth_svc.clients.signing import Signer
-from auth_svc.repository.keys import _made
+from auth_svc.clients.token_signing import JwtSigner
+from auth_svc.repository.signing_keys import generate_private_key_pem
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
-from shared.kit.tokens import InvalidToken, KeySet, Verifier
+from shared.kit.signing_keys import KeySet
+from shared.kit.tokens import InvalidToken, Verifier
 from tests import tokens
 from tests.tokens import jwks, token
 
@@ -33,55 +34,55 @@ def verifier(keys: list[dict[str, Any]] | None = None, clock: MovableClock | Non
     return Verifier(KeySet(fetch, clock), "careslot", "careslot", clock)
 
 
-def part(value: Any) -> str:
+def encode_part(value: Any) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def headed(header: Any, signature: str = "AAAA") -> str:
-    """A sound body behind another header."""
-    return f"{part(header)}.{token(Role.ADMIN).split('.')[1]}.{signature}"
+def with_header(header: Any, signature: str = "AAAA") -> str:
+    """Return a token with valid claims behind another header."""
+    return f"{encode_part(header)}.{token(Role.ADMIN).split('.')[1]}.{signature}"
 
 
 def signed_by_the_public_key() -> str:
-    """The classic: the public key used as a shared secret (RFC 8725 section 2.1)."""
-    said = f"{part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': 'test'})}.{token(Role.ADMIN).split('.')[1]}"
-    return f"{said}.{part(hmac.digest(json.dumps(jwks()['keys'][0]).encode(), said.encode(), hashlib.sha256))}"
+    """Return a token whose signature uses the public key as a shared secret (RFC 8725 section 2.1)."""
+    signed_part = f"{encode_part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': 'test'})}.{token(Role.ADMIN).split('.')[1]}"
+    return f"{signed_part}.{encode_part(hmac.digest(json.dumps(jwks()['keys'][0]).encode(), signed_part.encode(), hashlib.sha256))}"
 
 
-SOUND = {"alg": "RS256", "typ": "at+jwt", "kid": "test"}
-HOSTILE = {
+VALID_HEADER = {"alg": "RS256", "typ": "at+jwt", "kid": "test"}
+HOSTILE_TOKENS = {
     "empty": "",
     "dots": "..",
     "text": "not a token",
-    "one part": part(SOUND),
-    "five parts": ".".join([part(SOUND)] * 5),
+    "one part": encode_part(VALID_HEADER),
+    "five parts": ".".join([encode_part(VALID_HEADER)] * 5),
     "letters beyond ASCII": "é.é.é",
     "a lone surrogate": "\ud800.a.b",
-    "longer than 4 KiB": headed(SOUND, "A" * 4096),
-    "unsigned": headed(SOUND, ""),
-    "signed by nobody": headed(SOUND),
-    "alg none": headed(SOUND | {"alg": "none"}, ""),
-    "alg None": headed(SOUND | {"alg": "None"}, ""),
-    "alg of another kind": headed(SOUND | {"alg": ["RS256"]}),
+    "longer than 4 KiB": with_header(VALID_HEADER, "A" * 4096),
+    "unsigned": with_header(VALID_HEADER, ""),
+    "signed by nobody": with_header(VALID_HEADER),
+    "alg none": with_header(VALID_HEADER | {"alg": "none"}, ""),
+    "alg None": with_header(VALID_HEADER | {"alg": "None"}, ""),
+    "alg of another kind": with_header(VALID_HEADER | {"alg": ["RS256"]}),
     "alg HS256 by the public key": signed_by_the_public_key(),
-    "alg RS512": headed(SOUND | {"alg": "RS512"}),
-    "no alg": headed({"typ": "at+jwt", "kid": "test"}),
-    "no kid": headed({"alg": "RS256", "typ": "at+jwt"}),
-    "a number as kid": headed(SOUND | {"kid": 1}),
+    "alg RS512": with_header(VALID_HEADER | {"alg": "RS512"}),
+    "no alg": with_header({"typ": "at+jwt", "kid": "test"}),
+    "no kid": with_header({"alg": "RS256", "typ": "at+jwt"}),
+    "a number as kid": with_header(VALID_HEADER | {"kid": 1}),
     "an unknown kid": token(Role.ADMIN, headers={"kid": "other"}),
     "a path as kid": token(Role.ADMIN, headers={"kid": "../../etc/passwd"}),
     "an id token": token(Role.ADMIN, headers={"typ": "JWT"}),
     "crit": token(Role.ADMIN, headers={"crit": ["exp"]}),
     "a key of its own": token(Role.ADMIN, headers={"jwk": jwks()["keys"][0]}),
     "an address of keys": token(Role.ADMIN, headers={"typ": "JWT", "jku": "https://keys.example"}),
-    "a header that is a string": headed('"{"'),
-    "a header that is a list": headed([SOUND]),
-    "a header that is a number": headed(7),
-    "a nested header": headed(b'{"a":' * 200 + b"1" + b"}" * 200),
-    "a deep list as header": headed(b"[" * 3000),
-    "a header that is no JSON": headed(b"{"),
-    "a header that is no text": headed(b"{\xff\xfe}"),
+    "a header that is a string": with_header('"{"'),
+    "a header that is a list": with_header([VALID_HEADER]),
+    "a header that is a number": with_header(7),
+    "a nested header": with_header(b'{"a":' * 200 + b"1" + b"}" * 200),
+    "a deep list as header": with_header(b"[" * 3000),
+    "a header that is no JSON": with_header(b"{"),
+    "a header that is no text": with_header(b"{\xff\xfe}"),
     "another issuer": token(Role.ADMIN, iss="someone"),
     "another audience": token(Role.ADMIN, aud="someone"),
     "other audiences": token(Role.ADMIN, aud=["someone", "else"]),
@@ -91,56 +92,57 @@ HOSTILE = {
     "an expiry that is none": token(Role.ADMIN, exp="never"),
     "a time that is none": token(Role.ADMIN, iat="now"),
     "no role": token(""),
-    "a king": token("king"),
+    "an unknown role": token("king"),
     "a subject that is no id": token(Role.ADMIN, "me"),
     "a session that is no id": token(Role.ADMIN, sid="mine"),
     **{f"no {claim}": token(Role.ADMIN, **{claim: None}) for claim in ("iss", "aud", "sub", "sid", "iat", "exp", "jti")},
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", HOSTILE_TOKENS)
 async def test_a_hostile_token_is_refused(name: str) -> None:
     with pytest.raises(InvalidToken):
-        await verifier().verify(HOSTILE[name])
+        await verifier().verify(HOSTILE_TOKENS[name])
 
 
-async def test_a_sound_token_tells_who_asks() -> None:
+async def test_a_valid_token_names_its_caller() -> None:
     account, session = uuid4(), uuid4()
     caller = await verifier().verify(token(Role.DOCTOR, account, sid=str(session)))
     assert (caller.id, caller.role, caller.session_id) == (account, Role.DOCTOR, session)
 
 
-async def test_a_changed_body_breaks_the_signature() -> None:
+async def test_a_token_with_changed_claims_is_refused() -> None:
     head, body, signature = token(Role.PATIENT).split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     with pytest.raises(InvalidToken):
-        await verifier().verify(f"{head}.{part(claims | {'role': 'admin'})}.{signature}")
+        await verifier().verify(f"{head}.{encode_part(claims | {'role': 'admin'})}.{signature}")
 
 
-async def test_a_token_that_was_good_is_refused_when_it_expires_or_its_session_ends() -> None:
+async def test_a_cached_token_is_refused_when_it_expires_or_its_session_ends() -> None:
     clock, session = MovableClock(NOON, running=False), uuid4()
     check = verifier(clock=clock)
-    one, other = token(Role.PATIENT, exp=NOW + 60), token(Role.PATIENT, sid=str(session))
-    await check.verify(one)
-    await check.verify(other)
+    expiring, of_session = token(Role.PATIENT, exp=NOW + 60), token(Role.PATIENT, sid=str(session))
+    await check.verify(expiring)
+    await check.verify(of_session)
     check.revoke_session(session, NOW + 600)
     with pytest.raises(InvalidToken):
-        await check.verify(other)
+        await check.verify(of_session)
     clock.advance(timedelta(seconds=65))
     with pytest.raises(InvalidToken):
-        await check.verify(one)
+        await check.verify(expiring)
 
 
-async def test_what_the_signer_signs_is_what_the_verifier_takes() -> None:
-    signer = Signer("k1", _made().decode(), "careslot", "careslot", 600)
-    check, account, session = verifier([signer.public]), UUID(int=1), UUID(int=2)
-    signed = signer.access_token(account, Role.ADMIN, session, NOON)
+async def test_the_verifier_accepts_what_the_signer_of_auth_service_signs() -> None:
+    signer = JwtSigner("k1", generate_private_key_pem().decode(), "careslot", "careslot")
+    check, account, session = verifier([signer.public_key]), UUID(int=1), UUID(int=2)
+    signed = signer.sign_access_token(account, Role.ADMIN, session, now=NOON, lifetime=timedelta(minutes=10))
     caller = await check.verify(signed)
     assert (caller.id, caller.role, caller.session_id) == (account, Role.ADMIN, session)
-    assert (await check.verify(signer.service_token("admin-service", NOON))).client == "admin-service"
+    service_token = signer.sign_service_token("admin-service", now=NOON, lifetime=timedelta(minutes=10))
+    assert (await check.verify(service_token)).client == "admin-service"
     head, body, _ = (base64.urlsafe_b64decode(piece + "==") for piece in signed.split("."))
     assert json.loads(head) == {"alg": "RS256", "typ": "at+jwt", "kid": "k1"}
     assert set(json.loads(body)) == {"iss", "aud", "sub", "sid", "role", "scope", "iat", "exp", "jti"}
     assert json.loads(body)["exp"] - json.loads(body)["iat"] == 600
     with pytest.raises(InvalidToken):
-        await verifier([signer.public]).verify(tokens.token(Role.ADMIN, headers={"kid": "k1"}))
+        await verifier([signer.public_key]).verify(tokens.token(Role.ADMIN, headers={"kid": "k1"}))

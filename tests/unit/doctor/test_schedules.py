@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.refusals import NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
 from doctor_svc.domain.schedules import MAX_OVERRIDES, Schedule, ScheduleView, check_weekly_hours, check_windows, range_or_default
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from shared.contracts.ranges import RangeReversed, RangeTooLong
 from shared.contracts.refusals import Refusal, Stale
 
@@ -27,11 +27,11 @@ def weekly(weekday: int, start: str, end: str, **validity: Any) -> WeeklyWindow:
     return WeeklyWindow(weekday=weekday, start=start, end=end, **validity)
 
 
-def wall(start: str, end: str) -> WallWindow:
-    return WallWindow(start=start, end=end)
+def wall(start: str, end: str) -> DayWindow:
+    return DayWindow(start=start, end=end)
 
 
-def an_override(on: date, *windows: WallWindow, override_id: UUID = ID) -> DateOverride:
+def an_override(on: date, *windows: DayWindow, override_id: UUID = ID) -> DateOverride:
     return DateOverride(id=override_id, date=on, windows=list(windows))
 
 

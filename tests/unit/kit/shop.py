@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -28,7 +29,8 @@ from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.response_headers import with_etag, with_location, with_next_link
 from shared.kit.retry import TransactionAborted, retry_on_abort
 from shared.kit.settings import CommonSettings
-from shared.kit.tokens import KeySet, Verifier
+from shared.kit.signing_keys import KeySet
+from shared.kit.tokens import Verifier
 from shared.kit.transport import InProcessTransport
 from tests.tokens import jwks
 
@@ -192,9 +194,8 @@ class Shop:
         return shoe
 
 
-@asynccontextmanager
-async def shop(answers: IdempotencyStore | None = None) -> AsyncIterator[Shop]:
-    """The app over ASGI; kept answers in memory unless a store is given."""
+def build_app() -> FastAPI:
+    """A new app. Its lifespan gives every start a fresh state, except for its metrics and its health checks."""
     clock = MovableClock()
 
     async def keys() -> list[dict[str, Any]]:
@@ -203,13 +204,24 @@ async def shop(answers: IdempotencyStore | None = None) -> AsyncIterator[Shop]:
     @asynccontextmanager
     async def wire(app: FastAPI, _settings: ShopSettings, _overrides: Overrides) -> AsyncIterator[None]:
         app.state.verifier = Verifier(KeySet(keys, clock), "careslot", "careslot", clock)
-        app.state.idempotency = answers or KeptInMemory()
+        app.state.idempotency = KeptInMemory()
         app.state.shelf = Shelf()
         yield
 
-    app = create_service_app(ShopSettings(), Overrides(), wire, router)
+    return create_service_app(ShopSettings(), Overrides(), wire, router)
+
+
+shared_app = cache(build_app)  # building it takes longer than most tests
+
+
+@asynccontextmanager
+async def shop(answers: IdempotencyStore | None = None, app: FastAPI | None = None) -> AsyncIterator[Shop]:
+    """The app over ASGI; responses are stored in memory unless a store is given. Tests share the app unless one is given."""
+    app = app or shared_app()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://shop") as http,
     ):
+        if answers:
+            app.state.idempotency = answers
         yield Shop(app, http, app.state.shelf)

@@ -1,4 +1,4 @@
-"""Calls to a neighbour: tokens, deadlines, balancing, and refusals that arrive as they left."""
+"""ServiceClient: tokens, deadlines, load balancing, retries, and problem responses as refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
 from shared.kit.logs import request_id, traceparent
 
-Asked = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
+Answer = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 PROBLEM = {"content-type": "application/problem+json"}
 ONE, TWO = "http://one", "http://two"
 
@@ -29,67 +29,67 @@ class Thing(ReadModel):
     name: str
 
 
-class Wire(httpx.AsyncBaseTransport):
-    """Answers, or does not; remembers who was asked."""
+class RecordingTransport(httpx.AsyncBaseTransport):
+    """Passes requests to a function, and remembers them."""
 
-    def __init__(self, answer: Asked) -> None:
-        self.answer, self.asked = answer, list[httpx.Request]()
+    def __init__(self, answer: Answer) -> None:
+        self.answer, self.requests = answer, list[httpx.Request]()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         answer = self.answer(request)
         return answer if isinstance(answer, httpx.Response) else await answer
 
     @property
     def hosts(self) -> list[str]:
-        return [request.url.host for request in self.asked]
+        return [request.url.host for request in self.requests]
 
 
-def neighbour(answer: Asked, *urls: str, token: Any = None) -> tuple[ServiceClient, Wire]:
-    wire = Wire(answer)
-    return ServiceClient(Service.DOCTOR, urls or (ONE,), httpx.AsyncClient(transport=wire, timeout=None), token), wire
+def client_of(answer: Answer, *urls: str, token: Any = None) -> tuple[ServiceClient, RecordingTransport]:
+    transport = RecordingTransport(answer)
+    return ServiceClient(Service.DOCTOR, urls or (ONE,), httpx.AsyncClient(transport=transport, timeout=None), token), transport
 
 
-def ok(_request: httpx.Request) -> httpx.Response:
+def answer_ok(_request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"name": "a"})
 
 
-def dead(request: httpx.Request) -> httpx.Response:
+def refuse_connection(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
 
-def lost(request: httpx.Request) -> httpx.Response:
+def lose_response(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadError("reset", request=request)
 
 
-async def silent(_request: httpx.Request) -> httpx.Response:
+async def never_answer(_request: httpx.Request) -> httpx.Response:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-def only_two(request: httpx.Request) -> httpx.Response:
-    return ok(request) if request.url.host == "two" else dead(request)
+def answer_from_two(request: httpx.Request) -> httpx.Response:
+    return answer_ok(request) if request.url.host == "two" else refuse_connection(request)
 
 
-async def test_a_problem_arrives_as_the_refusal_it_was() -> None:
+async def test_a_problem_response_is_raised_as_the_refusal_it_describes() -> None:
     body = {"code": "slot_taken", "title": "Slot taken", "detail": "The time is taken.", "alternatives": [1]}
-    here, _ = neighbour(lambda _: httpx.Response(409, json=body, headers=PROBLEM))
+    client, _ = client_of(lambda _: httpx.Response(409, json=body, headers=PROBLEM))
     with pytest.raises(Conflict) as refused:
-        await here.call("PUT", "/x")
+        await client.call("PUT", "/x")
     assert (refused.value.code, refused.value.facts) == ("slot_taken", {"alternatives": [1]})
 
 
-async def test_find_knows_absence_from_silence() -> None:
-    nothing, _ = neighbour(lambda _: httpx.Response(404, json={"code": "not_found"}, headers=PROBLEM))
-    assert await nothing.get_or_none("/x", Thing) is None
+async def test_get_or_none_tells_an_absent_resource_from_an_absent_service() -> None:
+    without_thing, _ = client_of(lambda _: httpx.Response(404, json={"code": "not_found"}, headers=PROBLEM))
+    assert await without_thing.get_or_none("/x", Thing) is None
     with pytest.raises(NotFound):
-        await nothing.get("/x", Thing)
-    down, _ = neighbour(dead)
+        await without_thing.get("/x", Thing)
+    down, _ = client_of(refuse_connection)
     with pytest.raises(Unavailable):
         await down.get_or_none("/x", Thing)
 
 
-STRANGE = {
+UNUSABLE = {
     "a bare 500": httpx.Response(500),
     "a bare 401": httpx.Response(401),
     "a refused service token": httpx.Response(401, json={"code": "invalid_token"}, headers=PROBLEM),
@@ -100,99 +100,99 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize("name", STRANGE)
-async def test_what_a_neighbour_should_not_say_is_no_answer(name: str) -> None:
-    here, _ = neighbour(lambda _: STRANGE[name])
+@pytest.mark.parametrize("name", UNUSABLE)
+async def test_a_response_that_no_service_should_send_means_unavailable(name: str) -> None:
+    client, _ = client_of(lambda _: UNUSABLE[name])
     with pytest.raises(Unavailable):
-        await here.get("/x", Thing)
+        await client.get("/x", Thing)
 
 
-async def test_an_empty_answer_is_none() -> None:
-    here, _ = neighbour(lambda _: httpx.Response(204))
-    assert await here.call("DELETE", "/x") is None
+async def test_an_empty_response_is_none() -> None:
+    client, _ = client_of(lambda _: httpx.Response(204))
+    assert await client.call("DELETE", "/x") is None
 
 
-async def test_what_is_none_is_not_sent_and_lists_are_repeated() -> None:
-    here, wire = neighbour(ok)
-    await here.call("GET", "/x", params={"a": None, "b": ["1", "2"], "c": 0})
-    assert str(wire.asked[0].url) == "http://one/x?b=1&b=2&c=0"
+async def test_parameters_that_are_none_are_left_out_and_lists_are_repeated() -> None:
+    client, transport = client_of(answer_ok)
+    await client.call("GET", "/x", params={"a": None, "b": ["1", "2"], "c": 0})
+    assert str(transport.requests[0].url) == "http://one/x?b=1&b=2&c=0"
 
 
-async def test_the_request_and_its_trace_are_carried_on() -> None:
-    here, wire = neighbour(ok)
+async def test_request_id_and_trace_are_passed_on() -> None:
+    client, transport = client_of(answer_ok)
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    one, two = request_id.set("r-1"), traceparent.set(trace)
-    await here.call("GET", "/x")
-    request_id.reset(one)
-    traceparent.reset(two)
-    headers = wire.asked[0].headers
+    request_token, trace_token = request_id.set("r-1"), traceparent.set(trace)
+    await client.call("GET", "/x")
+    request_id.reset(request_token)
+    traceparent.reset(trace_token)
+    headers = transport.requests[0].headers
     assert (headers["x-request-id"], headers["traceparent"]) == ("r-1", trace)
 
 
-async def test_a_silent_neighbour_is_left_at_the_deadline() -> None:
-    here, wire = neighbour(silent)
+async def test_a_service_that_does_not_answer_is_given_up_at_the_deadline() -> None:
+    client, transport = client_of(never_answer)
     until, started = deadline.set(time.monotonic() + 0.3), time.monotonic()
     with pytest.raises(Unavailable):
-        await here.call("GET", "/x")
+        await client.call("GET", "/x")
     deadline.reset(until)
     assert time.monotonic() - started < 1.0
-    assert int(wire.asked[0].headers["x-timeout-ms"]) <= 300, "the next hop has less time than this one"
+    assert int(transport.requests[0].headers["x-timeout-ms"]) <= 300, "the next hop has less time than this one"
 
 
-async def test_a_deadline_that_is_over_asks_briefly() -> None:
-    here, _ = neighbour(silent)
+async def test_after_the_deadline_a_call_waits_only_briefly() -> None:
+    client, _ = client_of(never_answer)
     until, started = deadline.set(time.monotonic() - 5), time.monotonic()
     with pytest.raises(Unavailable):
-        await here.call("GET", "/x")
+        await client.call("GET", "/x")
     deadline.reset(until)
     assert time.monotonic() - started < 0.5
 
 
-async def test_of_two_addresses_a_dead_one_does_not_show() -> None:
-    here, wire = neighbour(only_two, ONE, TWO)
+async def test_of_two_addresses_the_dead_one_goes_unnoticed() -> None:
+    client, transport = client_of(answer_from_two, ONE, TWO)
     for _ in range(20):
-        assert await here.get("/x", Thing) == Thing(name="a")
-    assert wire.hosts.count("one") == FAILURES, "then it is left alone"
+        assert await client.get("/x", Thing) == Thing(name="a")
+    assert transport.hosts.count("one") == FAILURES, "then its breaker is open"
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_what_never_reached_anyone_may_be_sent_to_another(method: str) -> None:
-    here, _ = neighbour(only_two, ONE, TWO)
+async def test_a_call_that_never_arrived_is_made_at_the_next_address(method: str) -> None:
+    client, _ = client_of(answer_from_two, ONE, TWO)
     for _ in range(20):
-        assert await here.call(method, "/x") == {"name": "a"}
+        assert await client.call(method, "/x") == {"name": "a"}
 
 
 @pytest.mark.parametrize(("method", "times"), [("POST", 1), ("PATCH", 1), ("GET", 2), ("PUT", 2), ("DELETE", 2)])
-async def test_a_lost_answer_is_asked_for_again_where_that_is_harmless(method: str, times: int) -> None:
-    here, wire = neighbour(lost)
+async def test_a_call_whose_response_was_lost_is_repeated_only_if_that_is_harmless(method: str, times: int) -> None:
+    client, transport = client_of(lose_response)
     with pytest.raises(Unavailable):
-        await here.call(method, "/x")
-    assert len(wire.asked) == times
+        await client.call(method, "/x")
+    assert len(transport.requests) == times
 
 
-async def test_a_neighbour_that_fails_again_and_again_is_left_alone() -> None:
-    here, wire = neighbour(dead)
+async def test_a_service_that_fails_again_and_again_is_not_called_for_a_while() -> None:
+    client, transport = client_of(refuse_connection)
     for _ in range(20):
         with pytest.raises(Unavailable):
-            await here.call("GET", "/x")
-    assert len(wire.asked) == FAILURES
+            await client.call("GET", "/x")
+    assert len(transport.requests) == FAILURES
 
 
-async def test_a_refusal_is_no_failure() -> None:
-    here, wire = neighbour(lambda _: httpx.Response(503, json={"code": "busy"}, headers=PROBLEM))
+async def test_a_refusal_does_not_count_as_a_failure() -> None:
+    client, transport = client_of(lambda _: httpx.Response(503, json={"code": "busy"}, headers=PROBLEM))
     for _ in range(20):
         with pytest.raises(Unavailable):
-            await here.call("GET", "/x")
-    assert len(wire.asked) == 20
+            await client.call("GET", "/x")
+    assert len(transport.requests) == 20
 
 
 async def test_calls_are_spread_over_the_addresses() -> None:
-    here, wire = neighbour(ok, ONE, TWO)
-    await asyncio.gather(*(here.call("GET", "/x") for _ in range(10)))
-    assert (wire.hosts.count("one"), wire.hosts.count("two")) == (5, 5)
+    client, transport = client_of(answer_ok, ONE, TWO)
+    await asyncio.gather(*(client.call("GET", "/x") for _ in range(10)))
+    assert (transport.hosts.count("one"), transport.hosts.count("two")) == (5, 5)
 
 
-def test_a_breaker_lets_one_call_try_after_its_rest() -> None:
+def test_an_open_breaker_admits_one_call_after_a_while() -> None:
     now = 0.0
     breaker = Breaker(lambda: now)
     for _ in range(FAILURES):
@@ -210,11 +210,11 @@ def test_a_breaker_lets_one_call_try_after_its_rest() -> None:
 
 
 class Issuer:
-    """Hands out numbered tokens."""
+    """An auth-service that issues numbered tokens."""
 
     def __init__(self, clock: MovableClock) -> None:
         self.tokens = 0
-        self.auth, self.wire = neighbour(self._answer)
+        self.auth, self.transport = client_of(self._answer)
         self.token = ServiceToken(self.auth, "admin-service", "s3cret", clock)
 
     def _answer(self, _request: httpx.Request) -> httpx.Response:
@@ -222,34 +222,34 @@ class Issuer:
         return httpx.Response(200, json={"access_token": f"t{self.tokens}", "expires_in": 600})
 
 
-async def test_a_token_is_fetched_once_and_renewed_before_it_ends() -> None:
+async def test_a_token_is_fetched_once_and_renewed_before_it_expires() -> None:
     clock = MovableClock(running=False)
     issuer = Issuer(clock)
-    here, wire = neighbour(ok, token=issuer.token)
-    await asyncio.gather(*(here.call("GET", "/x") for _ in range(10)))
-    assert {request.headers["authorization"] for request in wire.asked} == {"Bearer t1"}
-    assert issuer.wire.asked[0].content == b"grant_type=client_credentials&client_id=admin-service&client_secret=s3cret"
+    client, transport = client_of(answer_ok, token=issuer.token)
+    await asyncio.gather(*(client.call("GET", "/x") for _ in range(10)))
+    assert {request.headers["authorization"] for request in transport.requests} == {"Bearer t1"}
+    assert issuer.transport.requests[0].content == b"grant_type=client_credentials&client_id=admin-service&client_secret=s3cret"
     for minutes, expected in ((8, "Bearer t1"), (1, "Bearer t2"), (-60, "Bearer t3")):
         clock.advance(timedelta(minutes=minutes))
-        await here.call("GET", "/x")
-        assert wire.asked[-1].headers["authorization"] == expected
+        await client.call("GET", "/x")
+        assert transport.requests[-1].headers["authorization"] == expected
 
 
-async def test_a_token_that_is_refused_is_not_kept() -> None:
+async def test_a_token_that_was_refused_is_replaced() -> None:
     issuer = Issuer(MovableClock(running=False))
 
-    def strict(request: httpx.Request) -> httpx.Response:
-        return ok(request) if request.headers["authorization"] == "Bearer t2" else httpx.Response(401, json={}, headers=PROBLEM)
+    def accept_second_token(request: httpx.Request) -> httpx.Response:
+        return answer_ok(request) if request.headers["authorization"] == "Bearer t2" else httpx.Response(401, json={}, headers=PROBLEM)
 
-    here, _ = neighbour(strict, token=issuer.token)
+    client, _ = client_of(accept_second_token, token=issuer.token)
     with pytest.raises(Unavailable):
-        await here.call("GET", "/x")
-    assert await here.call("GET", "/x") == {"name": "a"}
+        await client.call("GET", "/x")
+    assert await client.call("GET", "/x") == {"name": "a"}
 
 
-async def test_without_a_token_nothing_is_asked() -> None:
-    auth, _ = neighbour(dead)
-    here, wire = neighbour(ok, token=ServiceToken(auth, "admin-service", "s3cret", MovableClock()))
+async def test_without_a_token_no_call_is_made() -> None:
+    auth, _ = client_of(refuse_connection)
+    client, transport = client_of(answer_ok, token=ServiceToken(auth, "admin-service", "s3cret", MovableClock()))
     with pytest.raises(Unavailable):
-        await here.call("GET", "/x")
-    assert wire.asked == []
+        await client.call("GET", "/x")
+    assert transport.requests == []

@@ -1,4 +1,4 @@
-"""Jobs, their background_work, the clock they run by, and transactions done again."""
+"""Jobs, the wait until all background work is done, clocks, ids and retried transactions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import MovableClock, system_clock
 from shared.kit.ids import derive_id, new_id
 from shared.kit.jobs import BackgroundWork, Jobs
-from shared.kit.retry import TransactionAborted, retry_transaction
+from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_on_abort, retry_transaction
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 class Work:
-    """Does `left` things, one a run; raises what it is told."""
+    """Has `left` things to do and does one per run, or raises an error."""
 
     def __init__(self, left: int = 0, raises: Exception | None = None) -> None:
         self.left, self.raises, self.runs, self.ran = left, raises, 0, asyncio.Event()
@@ -35,7 +35,7 @@ class Work:
         return int(self.left >= 0)
 
 
-async def test_a_job_goes_on_while_there_is_something_to_do() -> None:
+async def test_a_job_runs_again_at_once_while_it_finds_something_to_do() -> None:
     work, background_work = Work(left=5), BackgroundWork()
     jobs = Jobs(background_work)
     jobs.add("work", work, every_seconds=3600)
@@ -44,47 +44,47 @@ async def test_a_job_goes_on_while_there_is_something_to_do() -> None:
         assert work.left < 0
 
 
-async def test_a_nudge_wakes_a_job_at_once() -> None:
+async def test_a_job_that_is_woken_runs_at_once() -> None:
     work, jobs = Work(), Jobs()
-    nudge = jobs.add("work", work, every_seconds=3600)
+    wake = jobs.add("work", work, every_seconds=3600)
     async with jobs:
         await asyncio.wait_for(work.ran.wait(), 10)
         for _ in range(3):
             work.ran.clear()
-            nudge()
+            wake()
             await asyncio.wait_for(work.ran.wait(), 10)
 
 
-async def test_a_nudge_in_the_last_moment_does_not_hold_up_the_end() -> None:
+async def test_waking_a_job_at_the_last_moment_does_not_delay_the_end() -> None:
     work, jobs = Work(), Jobs()
-    nudge = jobs.add("work", work, every_seconds=3600)
+    wake = jobs.add("work", work, every_seconds=3600)
     async with asyncio.timeout(10):
         async with jobs:
             await work.ran.wait()
             await asyncio.sleep(0)
-            nudge()
+            wake()
 
 
-async def test_a_job_whose_cancellation_is_lost_on_the_way_ends_all_the_same() -> None:
+async def test_a_job_that_swallows_its_cancellation_ends_all_the_same() -> None:
     begun = asyncio.Event()
 
-    async def deaf() -> int:
+    async def swallow_cancellation() -> int:
         with suppress(asyncio.CancelledError):
             begun.set()
             await asyncio.Event().wait()
         return 0
 
     jobs = Jobs()
-    jobs.add("deaf", deaf, every_seconds=3600)
+    jobs.add("swallow", swallow_cancellation, every_seconds=3600)
     async with asyncio.timeout(10):
         async with jobs:
             await begun.wait()
 
 
-async def test_a_cancellation_that_became_an_error_is_heeded() -> None:
+async def test_a_cancellation_that_became_an_error_is_propagated() -> None:
     begun = asyncio.Event()
 
-    async def broken() -> None:
+    async def replace_cancellation() -> None:
         with suppress(OSError), propagate_cancellation():
             try:
                 begun.set()
@@ -92,7 +92,7 @@ async def test_a_cancellation_that_became_an_error_is_heeded() -> None:
             except asyncio.CancelledError:
                 raise OSError("the connection is gone") from None
 
-    task = asyncio.create_task(broken())
+    task = asyncio.create_task(replace_cancellation())
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -122,26 +122,26 @@ async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
 
 
 async def test_a_job_never_runs_twice_at_once() -> None:
-    together, most, background_work = 0, 0, BackgroundWork()
+    running_now, most, background_work = 0, 0, BackgroundWork()
 
     async def work() -> int:
-        nonlocal together, most
-        together += 1
-        most = max(most, together)
+        nonlocal running_now, most
+        running_now += 1
+        most = max(most, running_now)
         await asyncio.sleep(0.001)
-        together -= 1
+        running_now -= 1
         return 0
 
     jobs = Jobs(background_work)
-    nudge = jobs.add("work", work, every_seconds=3600)
+    wake = jobs.add("work", work, every_seconds=3600)
     async with jobs:
-        nudge()
+        wake()
         await asyncio.gather(*(background_work.run_until_idle() for _ in range(5)))
     assert most == 1
 
 
-async def test_what_a_run_under_way_does_counts_too() -> None:
-    """Else whoever waits would leave before what it set in motion arrives."""
+async def test_a_run_that_is_already_under_way_counts_too() -> None:
+    """Otherwise the wait would end before the effects of that run have arrived."""
     begun, looked, may_end, seen, background_work = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), BackgroundWork()
 
     async def slow() -> int:
@@ -160,20 +160,20 @@ async def test_what_a_run_under_way_does_counts_too() -> None:
     jobs.add("slow", slow, every_seconds=3600)
     async with jobs:
         await begun.wait()
-        settled = asyncio.create_task(background_work.run_until_idle())
+        idle = asyncio.create_task(background_work.run_until_idle())
         await looked.wait()
         may_end.set()
-        assert await settled == 2
+        assert await idle == 2
     assert seen == [False, True]
 
 
-async def test_a_pulse_stops_at_last() -> None:
+async def test_the_wait_for_idleness_ends_after_many_rounds() -> None:
     background_work = BackgroundWork()
     background_work.add(Work(left=10**6))
     assert await background_work.run_until_idle() == 1000
 
 
-async def test_jobs_that_left_no_longer_beat() -> None:
+async def test_jobs_that_have_ended_do_not_run() -> None:
     work, background_work = Work(), BackgroundWork()
     jobs = Jobs(background_work)
     jobs.add("work", work, every_seconds=3600)
@@ -184,34 +184,75 @@ async def test_jobs_that_left_no_longer_beat() -> None:
     assert work.runs == runs
 
 
-async def test_an_aborted_transaction_is_done_again() -> None:
+async def test_an_aborted_transaction_is_retried() -> None:
     runs = 0
 
-    async def third_time_lucky() -> str:
+    async def succeed_at_the_third_run() -> str:
         nonlocal runs
         runs += 1
         if runs < 3:
             raise TransactionAborted
         return "done"
 
-    assert (await retry_transaction(third_time_lucky), runs) == ("done", 3)
+    assert (await retry_transaction(succeed_at_the_third_run), runs) == ("done", 3)
 
 
-async def test_what_is_no_abort_is_not_done_again() -> None:
+async def test_an_error_that_is_no_abort_is_not_retried() -> None:
     work = Work(raises=RuntimeError("bug"))
     with pytest.raises(RuntimeError):
         await retry_transaction(work)
     assert work.runs == 1
 
 
-def test_a_clock_stands_or_runs_from_where_it_was_put() -> None:
-    still, running = MovableClock(NOON, running=False), MovableClock(NOON)
+async def test_a_decorated_use_case_runs_again_while_its_transaction_is_aborted() -> None:
+    class Counter:
+        """Counts what it was told to, at its third attempt."""
+
+        def __init__(self) -> None:
+            self.runs, self.total = 0, 0
+
+        @retry_on_abort
+        async def add(self, number: int, *, times: int = 1) -> int:
+            """Add a number."""
+            self.runs += 1
+            if self.runs < 3:
+                raise TransactionAborted
+            self.total += number * times
+            return self.total
+
+    counter = Counter()
+    assert await counter.add(2, times=3) == 6
+    assert (counter.runs, counter.total) == (3, 6)
+    assert (Counter.add.__name__, Counter.add.__doc__) == ("add", "Add a number.")
+
+
+async def test_a_decorated_use_case_that_is_always_aborted_is_given_up() -> None:
+    work = Work(raises=TransactionAborted())
+
+    @retry_on_abort
+    async def use_case() -> int:
+        return await work()
+
+    with pytest.raises(Unavailable):
+        await use_case()
+    assert work.runs == ATTEMPTS
+
+
+async def test_a_decorated_use_case_does_not_run_again_after_a_refusal() -> None:
+    work = Work(raises=Unavailable())
+    with pytest.raises(Unavailable):
+        await retry_on_abort(work)()
+    assert work.runs == 1
+
+
+def test_a_clock_stands_still_or_runs_from_where_it_was_set() -> None:
+    standing, running = MovableClock(NOON, running=False), MovableClock(NOON)
     started = time.monotonic()
     while time.monotonic() - started < 0.01:
         pass
-    assert still() == NOON
+    assert standing() == NOON
     assert NOON < running() < NOON + timedelta(seconds=5)
-    for clock in (still, running):
+    for clock in (standing, running):
         clock.set(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5))))
         assert timedelta() <= clock() - datetime(2026, 3, 8, 7, 0, tzinfo=UTC) < timedelta(seconds=5)
         assert clock().tzinfo is UTC
@@ -219,16 +260,16 @@ def test_a_clock_stands_or_runs_from_where_it_was_put() -> None:
         assert clock().day == 7
 
 
-def test_the_machines_time_is_aware() -> None:
+def test_the_system_clock_is_aware() -> None:
     assert system_clock().utcoffset() == timedelta()
 
 
-def test_ids_are_new_in_the_order_of_time_or_the_same_for_the_same_words() -> None:
-    made = [new_id() for _ in range(1000)]
-    assert sorted(made) == made
-    assert len(set(made)) == 1000
-    assert {identity.version for identity in made} == {7}
-    assert all(type(identity) is UUID for identity in made)
-    space = made[0]
-    assert derive_id(space, "a", 1) == derive_id(space, "a", "1") != derive_id(space, "a1")
-    assert derive_id(space, "a", "b") != derive_id(made[1], "a", "b")
+def test_new_ids_are_ordered_by_time_and_derived_ids_depend_on_their_parts() -> None:
+    ids = [new_id() for _ in range(1000)]
+    assert sorted(ids) == ids
+    assert len(set(ids)) == 1000
+    assert {new.version for new in ids} == {7}
+    assert all(type(new) is UUID for new in ids)
+    namespace = ids[0]
+    assert derive_id(namespace, "a", 1) == derive_id(namespace, "a", "1") != derive_id(namespace, "a1")
+    assert derive_id(namespace, "a", "b") != derive_id(ids[1], "a", "b")

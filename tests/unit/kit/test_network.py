@@ -1,4 +1,4 @@
-"""Calls over real sockets: a dead address, a silent one, and the calm after a storm of deadlines."""
+"""ServiceClient over real sockets: a dead address, a server that does not answer, and recovery after many deadlines passed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from shared.kit.client import ServiceClient
 from shared.kit.deadlines import deadline
 from shared.kit.service_runtime import network_transport
 
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
 
-class Server:
-    """Answers every request alike, or not at all while it is silent."""
+class FakeServer:
+    """Sends the same response to every request, or none while it is silent."""
 
     def __init__(self) -> None:
-        self.silent, self.asked = False, 0
+        self.silent, self.requests = False, 0
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
-                self.asked += 1
+                self.requests += 1
                 if self.silent:
                     await reader.read()
                     break
-                writer.write(ANSWER)
+                writer.write(RESPONSE)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -42,51 +42,53 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[str]:
-    listening = await asyncio.start_server(server.carry, "127.0.0.1", 0)
+async def run_server(server: FakeServer) -> AsyncIterator[str]:
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     finally:
-        listening.close()
+        listener.close()
 
 
 @asynccontextmanager
-async def neighbour(*urls: str) -> AsyncIterator[ServiceClient]:
+async def client_of(*urls: str) -> AsyncIterator[ServiceClient]:
     async with httpx.AsyncClient(transport=network_transport(), trust_env=False, timeout=None) as http:
         yield ServiceClient(Service.DOCTOR, urls, http, None)
 
 
-def a_dead_url() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{found.getsockname()[1]}"
+def unused_url() -> str:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_of_two_addresses_a_dead_one_does_not_show(method: str) -> None:
-    async with serving(Server()) as url, neighbour(a_dead_url(), url) as here:
-        assert [await here.call(method, "/x") for _ in range(20)] == [{}] * 20
+async def test_of_two_addresses_the_dead_one_goes_unnoticed(method: str) -> None:
+    async with run_server(FakeServer()) as url, client_of(unused_url(), url) as client:
+        assert [await client.call(method, "/x") for _ in range(20)] == [{}] * 20
 
 
-async def test_a_dead_address_is_told_at_once() -> None:
+async def test_a_dead_address_is_reported_at_once() -> None:
     started = time.monotonic()
-    async with neighbour(a_dead_url()) as here:
+    async with client_of(unused_url()) as client:
         with pytest.raises(Unavailable):
-            await here.call("GET", "/x")
+            await client.call("GET", "/x")
     assert time.monotonic() - started < 5
 
 
-async def test_after_a_storm_of_deadlines_calls_succeed_again() -> None:
-    server = Server()
+async def test_calls_succeed_again_after_many_deadlines_passed() -> None:
+    server = FakeServer()
     server.silent = True
 
-    async def hurried(here: ServiceClient) -> None:
+    async def call_with_short_deadline(client: ServiceClient) -> None:
         deadline.set(time.monotonic() + 0.1)
         with pytest.raises(Unavailable):
-            await here.call("POST", "/x")
+            await client.call("POST", "/x")
 
-    async with serving(server) as url, httpx.AsyncClient(transport=network_transport(), trust_env=False, timeout=None) as http:
-        await asyncio.gather(*(asyncio.create_task(hurried(ServiceClient(Service.DOCTOR, [url], http, None))) for _ in range(150)))
+    async with run_server(server) as url, httpx.AsyncClient(transport=network_transport(), trust_env=False, timeout=None) as http:
+        await asyncio.gather(
+            *(asyncio.create_task(call_with_short_deadline(ServiceClient(Service.DOCTOR, [url], http, None))) for _ in range(150))
+        )
         server.silent = False
-        here = ServiceClient(Service.DOCTOR, [url], http, None)
-        assert [await here.call("GET", "/x") for _ in range(10)] == [{}] * 10
+        client = ServiceClient(Service.DOCTOR, [url], http, None)
+        assert [await client.call("GET", "/x") for _ in range(10)] == [{}] * 10

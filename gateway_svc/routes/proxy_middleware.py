@@ -1,0 +1,110 @@
+"""The steps in which the gateway handles a request; `ProxyMiddleware.__call__` lists them in order."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway_svc.domain.headers import repeated_single_header, size_in_bytes
+from gateway_svc.domain.paths import is_canonical_path, is_valid_query
+from gateway_svc.domain.refusals import NoSuchPath
+from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
+from gateway_svc.routes.proxy import build_upstream_request, forward_request, raw_path
+from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, MethodNotAllowed, UrlTooLong
+from gateway_svc.routes.request_body import ClientDisconnected, RequestBody
+from shared.contracts.refusals import Refusal, Unauthenticated
+from shared.kit.deadlines import deadline
+from shared.kit.problems import BodyTooLarge, problem_response
+
+MAX_URL_BYTES = 4 * 1024
+MAX_HEADERS = 64
+MAX_HEADERS_BYTES = 16 * 1024
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+class ProxyMiddleware:
+    """Forwards a request to the service that is responsible for its path; the gateway's own paths go on to FastAPI.
+
+    It is the innermost middleware: ResponseHeadersMiddleware and RequestMiddleware (request id, log line, metrics) surround it.
+    The paths in `hidden_paths` do not exist for clients.
+    """
+
+    def __init__(self, app: ASGIApp, *, timeout_seconds: float, body_timeout_seconds: float, hidden_paths: frozenset[str]) -> None:
+        self._app, self._hidden_paths = app, hidden_paths
+        self._timeout_seconds, self._body_timeout_seconds = timeout_seconds, body_timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. The comments name the status codes that a step can end with."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        body: RequestBody | None = None
+        try:
+            deadline.set(time.monotonic() + self._timeout_seconds)  # replaces a deadline that the client asked for
+            check_head(scope)  # 400, 414, 431
+            check_path(scope, self._hidden_paths)  # 404
+            entry = find_routing_entry(scope["path"])
+            if entry is not None:
+                check_method(scope)  # 405
+                scope["route"] = entry  # RequestMiddleware reads its path for the log line and the metrics
+                await check_token(scope, entry)  # 401, 503
+                body = RequestBody(scope, receive, self._body_timeout_seconds)
+                request = await build_upstream_request(scope, body)  # 400, 408, 413
+                return await forward_request(entry.service, request, body, scope, send)  # 503, or the service's response
+        except ClientDisconnected:
+            return
+        except Refusal as refusal:
+            return await send_refusal(refusal, body, scope, receive, send)
+        await self._app(scope, receive, send)
+
+
+def check_head(scope: Scope) -> None:
+    """Refuse a request line or headers that are too large, or that two parsers could read differently."""
+    if len(raw_path(scope)) + len(scope["query_string"]) + 1 > MAX_URL_BYTES:
+        raise UrlTooLong
+    if len(scope["headers"]) > MAX_HEADERS or size_in_bytes(scope["headers"]) > MAX_HEADERS_BYTES:
+        raise HeadersTooLarge
+    if not is_valid_query(scope["query_string"]) or repeated_single_header(scope["headers"]):
+        raise MalformedRequest
+
+
+def check_path(scope: Scope, hidden_paths: frozenset[str]) -> None:
+    """Refuse a path that is not in its canonical form, or that is hidden."""
+    path, raw = scope["path"], raw_path(scope)
+    if not is_canonical_path(raw) or raw != path.encode("utf-8", "surrogatepass") or path in hidden_paths:
+        raise NoSuchPath
+
+
+def check_method(scope: Scope) -> None:
+    """Refuse a method that no service knows."""
+    if scope["method"] not in METHODS:
+        raise MethodNotAllowed
+
+
+async def check_token(scope: Scope, entry: RoutingEntry) -> None:
+    """Refuse a bearer token that is not valid, on public routes too. The service decides whether a token is required."""
+    if not entry.checks_token:
+        return
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            if scheme.lower() != "bearer" or not token.strip():
+                raise Unauthenticated
+            await scope["app"].state.verifier.verify(token.strip())
+
+
+async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the problem document, and close the connection afterwards if the rest of the body will not be read."""
+    is_slow = isinstance(refusal, BodyTooSlow)
+    if body is not None and (is_slow or (isinstance(refusal, BodyTooLarge) and not await body.discard_rest())):
+        send = _adding_connection_close(send)
+    await problem_response(refusal, scope["path"])(scope, receive, send)
+
+
+def _adding_connection_close(send: Send) -> Send:
+    async def send_with_header(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_with_header

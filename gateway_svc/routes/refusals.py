@@ -1,0 +1,53 @@
+"""Refusals of requests that exceed the gateway's limits or are not valid. Their HTTP statuses are of no use to the services."""
+
+from __future__ import annotations
+
+from shared.kit.problems import HttpRefusal
+
+
+class UrlTooLong(HttpRefusal):
+    """Raised when the path and the query are longer than 4 KiB together."""
+
+    code = "url_too_long"
+    detail = "A path with its query is at most 4 KiB."
+    status = 414
+
+
+class HeadersTooLarge(HttpRefusal):
+    """Raised when a request has more than 64 headers, or more than 16 KiB of them."""
+
+    code = "headers_too_large"
+    detail = "At most 64 headers, and at most 16 KiB of them."
+    status = 431
+
+
+class MalformedRequest(HttpRefusal):
+    """Raised when a request is not valid HTTP/1.1, or when two parsers could read it differently."""
+
+    code = "malformed_request"
+    detail = "The request is not valid HTTP/1.1."
+    status = 400
+
+
+class MethodNotAllowed(HttpRefusal):
+    """Raised when no service knows the method."""
+
+    code = "method_not_allowed"
+    detail = "This API supports GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."
+    status = 405
+
+
+class BodyTooSlow(HttpRefusal):
+    """Raised when the request body does not arrive in time."""
+
+    code = "body_too_slow"
+    detail = "The request body did not arrive in time."
+    status = 408
+
+
+class HeadTooSlow(HttpRefusal):
+    """Raised when the request line and the headers do not arrive in time."""
+
+    code = "head_too_slow"
+    detail = "The headers of the request did not arrive in time."
+    status = 408

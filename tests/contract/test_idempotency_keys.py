@@ -1,0 +1,190 @@
+"""Idempotency-Key on every SQL server: a keyed POST takes effect once, and gets the same response for more than a day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from shared.contracts.identity import Role
+from shared.kit.clock import MovableClock
+from shared.kit.idempotency import LEASE, RequestInProgress, StoredResponse
+from shared.kit.ids import new_id
+from shared.kit.sql_idempotency import SqlIdempotencyStore
+from tests.contract.sql import INFRASTRUCTURE, open_database
+from tests.tokens import bearer
+from tests.unit.kit.shop import Shop, shop
+
+ADMIN = bearer(Role.ADMIN)
+KEYED = ADMIN | {"Idempotency-Key": "k"}
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(running=False)
+
+
+@pytest.fixture
+async def store(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlIdempotencyStore]:
+    async with open_database(sql_url) as database:
+        yield SqlIdempotencyStore(database, INFRASTRUCTURE, clock)
+
+
+@pytest.fixture
+async def shoe_shop(store: SqlIdempotencyStore) -> AsyncIterator[Shop]:
+    async with shop(store) as opened:
+        yield opened
+
+
+async def post(shoe_shop: Shop, name: str = "Boot", path: str = "/shoes", headers: dict[str, str] | None = None) -> httpx.Response:
+    return await shoe_shop.http.post(path, json={"name": name} if path == "/shoes" else None, headers=headers or KEYED)
+
+
+async def count_keys(store: SqlIdempotencyStore) -> int:
+    async with store.database.read() as connection:
+        return (await connection.execute(select(func.count()).select_from(INFRASTRUCTURE.idempotency_keys))).scalar_one()
+
+
+async def test_a_repeated_request_gets_the_first_response(shoe_shop: Shop) -> None:
+    first, again = await post(shoe_shop), await post(shoe_shop)
+    assert (first.status_code, shoe_shop.shelf.ran) == (201, 1)
+    assert again.content == first.content
+    for name in ("location", "etag", "content-type", "cache-control"):
+        assert again.headers[name] == first.headers[name]
+    assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, "true")
+
+
+async def test_another_body_under_the_key_is_refused(shoe_shop: Shop) -> None:
+    await post(shoe_shop)
+    response = await post(shoe_shop, "Clog")
+    assert (response.status_code, response.json()["code"], shoe_shop.shelf.ran) == (422, "idempotency_key_reused", 1)
+    assert (await post(shoe_shop)).status_code == 201, "the first response stays"
+
+
+@pytest.mark.parametrize("change", [{"Idempotency-Key": "other"}, bearer(Role.ADMIN)])
+async def test_another_key_or_another_caller_is_another_request(shoe_shop: Shop, change: dict[str, str]) -> None:
+    first, other = await post(shoe_shop), await post(shoe_shop, headers=KEYED | change)
+    assert (first.json()["id"] != other.json()["id"], shoe_shop.shelf.ran) == (True, 2)
+
+
+async def test_another_version_under_the_key_is_another_request(shoe_shop: Shop) -> None:
+    path = f"/shoes/{shoe_shop.has().id}/polish"
+    assert (await post(shoe_shop, path=path)).status_code == 200
+    assert (await post(shoe_shop, path=path, headers=KEYED | {"If-Match": '"1"'})).json()["code"] == "idempotency_key_reused"
+
+
+async def test_a_key_without_a_caller_is_ignored(shoe_shop: Shop) -> None:
+    for _ in range(2):
+        await shoe_shop.http.post("/refusals/Conflict", headers={"Idempotency-Key": "k"})
+    assert shoe_shop.shelf.ran == 2
+
+
+async def test_a_key_is_ignored_unless_the_method_is_post(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    assert (await shoe_shop.http.get("/shoes", headers=KEYED)).status_code == 200
+    assert await count_keys(store) == 0
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "caf\u00e9"])
+async def test_a_malformed_key_is_refused(shoe_shop: Shop, key: str) -> None:
+    headers = httpx.Headers([*ADMIN.items(), ("Idempotency-Key", key)], encoding="utf-8")
+    response = await shoe_shop.http.post("/shoes", json={"name": "a"}, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (422, "bad_idempotency_key")
+
+
+async def test_a_refusal_is_stored_like_any_response(shoe_shop: Shop) -> None:
+    first, again = await post(shoe_shop, "taken"), await post(shoe_shop, "taken")
+    assert (first.status_code, again.status_code, shoe_shop.shelf.ran) == (409, 409, 1)
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+
+
+@pytest.mark.parametrize(("name", "status"), [("Unavailable", 503), ("TooMany", 429)])
+async def test_a_refusal_that_may_pass_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore, name: str, status: int) -> None:
+    for _ in range(2):
+        assert (await post(shoe_shop, path=f"/refusals/{name}")).status_code == status
+    assert (shoe_shop.shelf.ran, await count_keys(store)) == (2, 0)
+
+
+async def test_a_response_marked_no_store_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    refused = await post(shoe_shop, path="/refusals/Unauthenticated")
+    assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
+    assert await count_keys(store) == 0
+
+
+async def test_a_crash_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    for _ in range(2):
+        assert (await post(shoe_shop, "crash")).status_code == 500
+    assert (shoe_shop.shelf.ran, await count_keys(store)) == (2, 0)
+
+
+async def test_the_refusal_of_a_malformed_request_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    assert (await post(shoe_shop, "")).status_code == 422
+    assert await count_keys(store) == 0
+    assert (await post(shoe_shop)).status_code == 201, "corrected under the same key"
+
+
+async def test_a_second_request_is_refused_while_the_first_is_running(store: SqlIdempotencyStore, clock: MovableClock) -> None:
+    key = new_id()
+    assert await store.claim(key, "f") is None
+    with pytest.raises(RequestInProgress):
+        await store.claim(key, "f")
+    clock.advance(LEASE - timedelta(seconds=1))
+    with pytest.raises(RequestInProgress):
+        await store.claim(key, "f")
+
+
+async def test_an_unfinished_claim_can_be_taken_over_after_its_lease(store: SqlIdempotencyStore, clock: MovableClock) -> None:
+    key = new_id()
+    await store.claim(key, "f")
+    clock.advance(LEASE)
+    assert await store.claim(key, "f") is None
+    with pytest.raises(RequestInProgress):
+        await store.claim(key, "f")
+    await store.save_response(key, StoredResponse(201, {"etag": '"1"'}, b"\x00\xff"))
+    assert await store.claim(key, "f") == StoredResponse(201, {"etag": '"1"'}, b"\x00\xff")
+
+
+async def test_a_stored_response_is_not_released(store: SqlIdempotencyStore) -> None:
+    key = new_id()
+    await store.claim(key, "f")
+    await store.save_response(key, StoredResponse(200, {}, b"x"))
+    await store.release(key)
+    assert await store.claim(key, "f") == StoredResponse(200, {}, b"x")
+
+
+async def test_a_request_that_is_sent_again_creates_the_same_id(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    shoe_shop.shelf.aborts = 1000
+    assert (await post(shoe_shop)).status_code == 503
+    shoe_shop.shelf.aborts = 0
+    first = (await post(shoe_shop)).json()["id"]
+    async with store.database.write() as connection:
+        await connection.execute(INFRASTRUCTURE.idempotency_keys.delete())
+    assert (await post(shoe_shop)).json()["id"] == first
+
+
+async def test_twenty_at_once_run_once(shoe_shop: Shop) -> None:
+    together = await asyncio.gather(*(post(shoe_shop) for _ in range(20)))
+    assert shoe_shop.shelf.ran == 1
+    assert {response.status_code for response in together} <= {201, 409}
+    assert {response.json()["code"] for response in together if response.status_code == 409} <= {"request_in_progress"}
+    assert len({response.json()["id"] for response in together if response.status_code == 201}) == 1
+
+
+async def test_twenty_claims_at_once_after_a_lease_give_one(store: SqlIdempotencyStore, clock: MovableClock) -> None:
+    key = new_id()
+    await store.claim(key, "f")
+    clock.advance(LEASE)
+    together = await asyncio.gather(*(store.claim(key, "f") for _ in range(20)), return_exceptions=True)
+    assert together.count(None) == 1, together
+
+
+async def test_a_large_response_is_stored_whole(store: SqlIdempotencyStore) -> None:
+    key, body = new_id(), bytes(range(256)) * 1024
+    await store.claim(key, "f")
+    await store.save_response(key, StoredResponse(200, {}, body))
+    stored = await store.claim(key, "f")
+    assert stored is not None
+    assert stored.body == body

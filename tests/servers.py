@@ -1,0 +1,60 @@
+"""Which real servers a test needs. It is declared as data and checked before set-up, so that a test that is skipped has opened nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = Path(__file__).parent.parent / ".servers.env"
+SERVERS = {"MYSQL", "MONGO", "AMQP"}
+SERVERS_OF_FIXTURES = {"mysql_url": "MYSQL", "mongo_url": "MONGO", "amqp_url": "AMQP"}
+MARKER = "needs_servers(*names): the test, or the parameter, uses these test servers (MYSQL, MONGO, AMQP)"
+_declared: set[str] = set()  # by the test that runs now
+
+
+class UndeclaredServer(Exception):
+    """A test uses a server that it does not declare, so that it could not be skipped before its set-up."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'a test that uses the {name} server must declare it: mark the test or the parameter with needs_servers("{name}")')
+
+
+def server(name: str) -> str:
+    """The URL of a test server that the running test declares."""
+    if name not in _declared:
+        raise UndeclaredServer(name)
+    return known_urls()[variable(name)]
+
+
+def check_servers(item: pytest.Item) -> None:
+    """Notes what the test declares; skips it when a server is missing, or fails it where CARESLOT_REQUIRE_SERVERS is set."""
+    _declared.clear()
+    _declared.update(declared_servers(item))
+    missing = sorted(variable(name) for name in _declared if not known_urls().get(variable(name)))
+    if not missing:
+        return
+    reason = f"needs {', '.join(missing)}: start the servers with `make servers`"
+    if os.environ.get("CARESLOT_REQUIRE_SERVERS"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def declared_servers(item: pytest.Item) -> set[str]:
+    """The servers that the marks of a test and of its parameters name, and those of the fixtures that it requests."""
+    marked = {name for mark in item.iter_markers("needs_servers") for name in mark.args}
+    if unknown := marked - SERVERS:
+        raise pytest.UsageError(f"needs_servers names no test server: {', '.join(sorted(unknown))}")
+    fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+    return marked | {SERVERS_OF_FIXTURES[fixture] for fixture in fixtures if fixture in SERVERS_OF_FIXTURES}
+
+
+def known_urls() -> dict[str, str]:
+    """The addresses in the environment, and those that `make servers` wrote."""
+    lines = ENVIRONMENT.read_text().splitlines() if ENVIRONMENT.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line) | dict(os.environ)
+
+
+def variable(name: str) -> str:
+    return f"CARESLOT_TEST_{name}_URL"

@@ -1,0 +1,181 @@
+"""The gateway's own routes, in one process with fake services."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from careslot.services import create_app as create_service_app
+from careslot.services import settings_of
+from gateway_svc.domain.openapi_merge import merged_document
+from gateway_svc.main import create_app
+from gateway_svc.settings import GatewaySettings
+from shared.contracts.identity import Role, Service
+from shared.kit.bus_embedded import EmbeddedBus
+from shared.kit.clock import MovableClock
+from shared.kit.overrides import Overrides
+from shared.kit.transport import InProcessTransport
+from tests.running import NOON, upstream_handler
+from tests.service.gateway.running_gateway import running_gateway
+from tests.tokens import bearer
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "x", "version": "1"},
+    "paths": {
+        "/doctors": {"get": {"operationId": "list", "responses": {"200": {"description": ""}}}},
+        "/patients": {"get": {"operationId": "list", "responses": {"200": {"description": ""}}}},
+        "/internal/doctors": {"get": {"operationId": "secret", "responses": {"200": {"description": ""}}}},
+    },
+}
+
+
+class FakeServices:
+    """Fakes of all services; those in `down` cannot be reached."""
+
+    def __init__(self) -> None:
+        self.down: set[Service] = set()
+        self.requests: list[httpx.Request] = []
+
+    def transport(self, service: Service) -> httpx.MockTransport:
+        return httpx.MockTransport(lambda request: self._respond(service, request))
+
+    def _respond(self, service: Service, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if service in self.down:
+            raise httpx.ConnectError("connection refused")
+        return upstream_handler(self._respond_to_public_request)(request)
+
+    def _respond_to_public_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/openapi.json":
+            return httpx.Response(200, json=DOCUMENT)
+        return httpx.Response(200, json={"path": request.url.path, "query": request.url.query.decode(), "body": request.content.decode()})
+
+
+@asynccontextmanager
+async def gateway_in_one_process(services: FakeServices, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    clock = MovableClock(NOON, running=False)
+    async with EmbeddedBus(":memory:", clock) as bus:
+        app = create_app(
+            GatewaySettings(env="test", client_secret="x" * 40, **settings), overrides=Overrides(bus, services.transport, clock)
+        )
+        http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
+        async with app.router.lifespan_context(app), http:
+            yield http
+
+
+async def test_requests_are_forwarded_within_one_process_too() -> None:
+    services = FakeServices()
+    async with gateway_in_one_process(services) as http:
+        response = await http.post("/doctors?a=b%20c", content=b"{}", headers=bearer(Role.ADMIN) | {"X-User-Role": "admin"})
+        assert response.json() == {"path": "/doctors", "query": "a=b%20c", "body": "{}"}
+        headers = services.requests[-1].headers
+        assert "x-user-role" not in headers
+        assert headers["x-request-id"] == response.headers["x-request-id"]
+        assert (await http.get("/internal/accounts")).status_code == 404
+        assert (await http.get("/doctors", headers={"Authorization": "Bearer x"})).status_code == 401
+
+
+async def test_the_merged_document_is_openapi_and_contains_only_public_paths() -> None:
+    async with gateway_in_one_process(FakeServices()) as http:
+        document = (await http.get("/openapi.json")).json()
+        assert document["openapi"].startswith("3.1")
+        assert sorted(document["paths"]) == ["/doctors", "/patients", "/status"]
+        names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+        assert len(names) == len(set(names))
+        assert "internal" not in json.dumps(document)
+
+
+async def test_only_a_complete_document_is_cached() -> None:
+    services = FakeServices()
+    async with gateway_in_one_process(services) as http:
+        services.down = {Service.DOCTOR}
+        assert sorted((await http.get("/openapi.json")).json()["paths"]) == ["/patients", "/status"]
+        services.down = set()
+        assert "/doctors" in (await http.get("/openapi.json")).json()["paths"]
+        services.down = set(Service)
+        assert "/doctors" in (await http.get("/openapi.json")).json()["paths"]
+
+
+async def test_status_names_the_service_that_is_down() -> None:
+    services = FakeServices()
+    async with gateway_in_one_process(services) as http:
+        all_up = {str(service): "up" for service in Service}
+        assert (await http.get("/status")).json() == {"status": "up", "services": all_up}
+        services.down = {Service.PATIENT}
+        response = await http.get("/status")
+        assert response.status_code == 200
+        assert response.json() == {"status": "degraded", "services": all_up | {"patient-service": "down"}}
+
+
+async def test_status_does_not_wait_for_a_service_that_does_not_respond() -> None:
+    may_respond = asyncio.Event()
+
+    async def wait(request: object) -> None:
+        await may_respond.wait()
+
+    async with running_gateway() as gateway:
+        gateway[Service.PATIENT].handler = wait
+        services = (await gateway.request("GET", "/status")).json()["services"]
+        assert {name for name, state in services.items() if state == "up"} == {"api-gateway", "auth-service", "doctor-service"}
+        may_respond.set()
+
+
+async def test_the_docs_page_loads_files_from_its_own_origin_only() -> None:
+    async with gateway_in_one_process(FakeServices()) as http:
+        page = await http.get("/docs")
+        loaded = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+        assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"} < set(loaded)
+        assert all(url.startswith(("/", "data:")) and not url.startswith("//") for url in loaded)
+        assert "://" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for url in loaded:
+            if url.startswith("/docs/"):
+                file = await http.get(url)
+                assert file.status_code == 200
+                assert file.content
+                assert file.headers["content-type"].startswith(("text/javascript", "text/css"))
+        assert "://" not in (await http.get("/docs/start.js")).text
+        assert not re.search(r"url\(\s*[\"']?(?:https?:)?//|@import", (await http.get("/docs/swagger-ui.css")).text)
+        for name in ("README.md", "LICENSE", "..", "%2e%2e/main.py"):
+            assert (await http.get(f"/docs/{name}")).status_code == 404
+
+
+async def test_metrics_are_reachable_only_if_the_setting_says_so() -> None:
+    async with gateway_in_one_process(FakeServices()) as http:
+        assert (await http.get("/metrics")).json()["code"] == "not_found"
+    async with gateway_in_one_process(FakeServices(), expose_metrics=True) as http:
+        await http.get("/doctors")
+        assert 'http_requests_total{method="GET",route="/doctors",status="200"}' in (await http.get("/metrics")).text
+
+
+async def test_health_routes_do_not_depend_on_the_services() -> None:
+    services = FakeServices()
+    services.down = set(Service)
+    async with gateway_in_one_process(services) as http:
+        assert (await http.get("/livez")).json() == {"status": "ok"}
+        assert (await http.get("/readyz")).status_code == 200
+        missing = await http.get("/nowhere")
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+        assert missing.headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in missing.headers
+
+
+@pytest.mark.parametrize("service", sorted(set(Service) - {Service.GATEWAY, Service.NOTIFICATION}))
+async def test_the_real_document_of_a_service_is_valid_after_merging(service: Service) -> None:
+    url: dict[str, Any] = {"database_url": "sqlite+aiosqlite:///:memory:"}
+    settings = settings_of(service)(env="test", client_secret="x" * 40, **url)
+    merged = merged_document({service: create_service_app(service, settings, Overrides()).openapi()})
+    assert merged["paths"]
+    for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(merged)):
+        assert reference in merged["components"]["schemas"]
+    for schema in merged["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(schema)
