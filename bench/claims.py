@@ -1,9 +1,9 @@
-"""How many claims a second MariaDB grants, against the same grains by one raw multi-row INSERT each: `.venv/bin/python -m bench.claims`.
+"""Compares claims a second on MariaDB with raw multi-row INSERTs of the same grains: `.venv/bin/python -m bench.claims`.
 
-All write 8 grains of a doctor and 6 of a patient, commit, and are done by 32 tasks over 24 connections, spread over 200 doctors; the raw
-ones go straight to the driver, one with the grains alone and one with the row of the claim before them, which a claim writes as well.
-They take turns, round after round; the medians are compared: of a server that flushes its log at each commit, as in production, and of
-one that does it once a second, as in the tests.
+All of them write 8 grains of a doctor and 6 of a patient and commit, in 32 tasks over 24 connections, spread over 200 doctors. The raw ones
+go straight to the driver: once with the grains alone, and once with the row of the claim before them, which a claim writes as well. They
+take turns, round after round, and the medians are compared: for a server that flushes its log at each commit, as in production, and for one
+that does it once a second, as in the tests.
 """
 
 from __future__ import annotations
@@ -105,16 +105,16 @@ async def connected(url: str) -> AsyncIterator[Any]:
     pool = await aiomysql.create_pool(
         host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=24, maxsize=24
     )
-    await expected(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
+    await execute_all(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
     try:
         yield pool
     finally:
-        await expected(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+        await execute_all(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
         pool.close()
         await pool.wait_closed()
 
 
-async def expected(pool: Any, *statements: str) -> None:
+async def execute_all(pool: Any, *statements: str) -> None:
     async with pool.acquire() as connection, connection.cursor() as cursor:
         for statement in statements:
             await cursor.execute(statement)
@@ -122,7 +122,7 @@ async def expected(pool: Any, *statements: str) -> None:
 
 async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
     async with connected(url) as pool, Database(url) as database:
-        await expected(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
+        await execute_all(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
         rows = places()
         writers = {
             "raw grains": (raw(pool), rows),

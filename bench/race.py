@@ -1,8 +1,8 @@
 """100,000 claims race for 1,000 overlapping, unequal intervals; then the table is read: `.venv/bin/python -m bench.race`.
 
-On SQLite and, where `make servers` started one, on MariaDB; two processes with 32 tasks each. Claims of one neighbourhood come together,
-so that there is a race from the first to the last. Afterwards: no grain is held twice, every winner holds all its grains and nobody else
-any, and there are as many winners as were told that they won.
+It runs on SQLite and, where `make servers` started one, on MariaDB, in two processes with 32 tasks each. Claims of intervals that are near
+each other come together, so that all of them race. Afterwards no grain may be taken twice, every winner must have all its grains and no
+loser any, and the table must have as many winners as were told so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shared.kit.sql import Database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = UUID(int=1)
-TASKS, PROCESSES, NEIGHBOURS = 32, 2, 10
+TASKS, PROCESSES, INTERVALS_PER_GROUP = 32, 2, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,15 @@ class Race:
     intervals: int
 
     def requests(self) -> list[Claim]:
+        """Return all claims, in the order in which they are made."""
         chance = random.Random(self.seed)
-        requested = [self._interval(number, chance) for number in range(self.intervals)]
-        item = self.claims // self.intervals
+        intervals = [self._interval(number, chance) for number in range(self.intervals)]
+        claims_per_interval = self.claims // self.intervals
         numbers = iter(range(1, self.claims + 1))
         return [
-            Claim(UUID(int=number), 1, self._place(span, UUID(int=10**12 + number)))
-            for near in _groups(requested, NEIGHBOURS)
-            for span in chance.sample(near * item, len(near) * item)
+            Claim(UUID(int=number), 1, self._slot(span, UUID(int=10**12 + number)))
+            for near in _groups(intervals, INTERVALS_PER_GROUP)
+            for span in chance.sample(near * claims_per_interval, len(near) * claims_per_interval)
             for number in [next(numbers)]
         ]
 
@@ -58,24 +59,24 @@ class Race:
         start = 6_000_000 + number * 4 + chance.randrange(6)
         return range(start, start + chance.randrange(2, 19))
 
-    def _place(self, span: range, patient_id: UUID) -> BookedSlot:
+    def _slot(self, span: range, patient_id: UUID) -> BookedSlot:
         return BookedSlot(SERVICE, UUID(int=2), patient_id, span, span)
 
 
 def _groups(spans: Sequence[range], size: int) -> Iterator[list[range]]:
-    return (list(spans[at : at + size]) for at in range(0, len(spans), size))
+    return (list(spans[index : index + size]) for index in range(0, len(spans), size))
 
 
 async def run(store: SqlCalendarStore, requests: Sequence[Claim]) -> list[UUID]:
     """Return the claims that won."""
     waiting, won = iter(requests), list[UUID]()
 
-    async def some() -> None:
+    async def run_task() -> None:
         for claim in waiting:
             if await _wins(store, claim):
                 won.append(claim.id)
 
-    await asyncio.gather(*(some() for _ in range(TASKS)))
+    await asyncio.gather(*(run_task() for _ in range(TASKS)))
     return won
 
 
@@ -93,7 +94,7 @@ async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
             return True
 
 
-async def verified(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> str:
+async def verify(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> str:
     """Compare the final table with what every claim was told; raise AssertionError where they differ."""
     requests = {claim.id: claim for claim in race.requests()}
     async with store.database.read() as connection:
@@ -103,34 +104,36 @@ async def verified(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> 
     owned = {(row.resource_id, row.grain): row.claim_id for row in held}
     due = {grain: claim_id for claim_id in won for grain in requests[claim_id].slot.grains()}  # type: ignore[union-attr]
     assert twice == [], f"{len(twice)} grains are held twice"
-    assert sorted(live) == sorted(won), "who was told to have won, and who stands in the table, are not the same"
+    assert sorted(live) == sorted(won), "the winners in the table are not those that were told so"
     assert owned == due, "a winner lacks a grain, or a loser has one"
     assert all(any((UUID(int=2), grain) in owned for grain in request.slot.span) for request in requests.values() if request.slot), (
-        "a free one lost"
+        "a claim of free time lost"
     )
     return f"{len(requests):,} claims, {len(won):,} winners, {len(held):,} grains, none twice"
 
 
-async def part(url: str, race: Race, number: int) -> list[UUID]:
+async def run_part(url: str, race: Race, number: int) -> list[UUID]:
     async with Database(url) as database:
         return await run(SqlCalendarStore(database, lambda: NOW), race.requests()[number::PROCESSES])
 
 
 async def measure(name: str, url: str, race: Race) -> None:
     migrate("scheduling_svc", url)
-    expected = await asyncio.gather(*(_process(url, race, number) for number in range(PROCESSES)))
+    parts = await asyncio.gather(*(_run_process(url, race, number) for number in range(PROCESSES)))
+    winners = [claim_id for part in parts for claim_id in part]
     async with Database(url) as database:
-        outcome = await verified(SqlCalendarStore(database, lambda: NOW), race, [one for some in expected for one in some])
+        outcome = await verify(SqlCalendarStore(database, lambda: NOW), race, winners)
     print(f"{name}: {outcome} (seed {race.seed})")
 
 
-async def _process(url: str, race: Race, number: int) -> list[UUID]:
-    given = [str(item) for item in (race.seed, race.claims, race.intervals, number)]
-    ran = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.race", "--part", url, *given, stdout=asyncio.subprocess.PIPE)
-    said, _ = await ran.communicate()
-    if ran.returncode:
-        raise SystemExit(ran.returncode)
-    return [UUID(line) for line in said.decode().split()]
+async def _run_process(url: str, race: Race, number: int) -> list[UUID]:
+    arguments = list(map(str, (race.seed, race.claims, race.intervals, number)))
+    command = [sys.executable, "-m", "bench.race", "--part", url, *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return [UUID(line) for line in output.decode().split()]
 
 
 async def main() -> None:
@@ -143,7 +146,7 @@ async def main() -> None:
     if chosen.part:
         url, *numbers = chosen.part
         seed, claims, intervals, number = map(int, numbers)
-        print(*await part(url, Race(seed, claims, intervals), number), sep="\n")
+        print(*await run_part(url, Race(seed, claims, intervals), number), sep="\n")
         return
     race = Race(chosen.seed, chosen.claims, chosen.intervals)
     print(f"seed {race.seed}")

@@ -1,9 +1,9 @@
-"""What a list of slots costs beside the bit-mask work in it, and `earliest` beside one doctor's list: `.venv/bin/python -m bench.slots`.
+"""Compares a list of slots with the bit-mask work in it, and `earliest` with one doctor's list: `.venv/bin/python -m bench.slots`.
 
-200 doctors with a month of hours and 120 bookings each, in SQLite and, where `make servers` started one, MariaDB; one process of
-scheduling-service behind uvicorn, asked over a real socket. All kinds take turns in one run; the medians are compared.
-The bit-mask work: for the same doctors and bookings, from tuples in memory, the hours expanded, bookings painted, all rules applied and
-every free start counted out.
+There are 200 doctors with a month of hours and 120 bookings each, in SQLite and, where `make servers` started one, in MariaDB, and one
+process of scheduling-service behind uvicorn that is called over a real socket. All measurements take turns; their medians are compared.
+The bit-mask work is, for the same doctors and bookings in memory: expand the hours, set the bits of bookings, apply all rules, and yield
+every free start.
 """
 
 from __future__ import annotations

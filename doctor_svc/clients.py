@@ -1,4 +1,4 @@
-"""The neighbours of doctor-service."""
+"""The clients through which doctor-service calls other services."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from shared.kit.client import ServiceClient
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAccounts:
+class HttpDoctorAccounts:
+    """The accounts of doctors at auth-service."""
+
     auth: ServiceClient
 
-    async def open(self, account_id: UUID, account: CreateAccount) -> None:
+    async def create(self, account_id: UUID, account: CreateAccount) -> None:
         await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account)

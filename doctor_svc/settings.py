@@ -11,6 +11,8 @@ from shared.kit.settings import CommonSettings
 
 
 class DoctorSettings(CommonSettings):
+    """Variables begin with `DOCTOR_`. `database_url` is `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`."""
+
     model_config = SettingsConfigDict(env_prefix="DOCTOR_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.DOCTOR
 

@@ -15,7 +15,11 @@ MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
 
 
 class NotifySettings(CommonSettings):
-    """`mail_url`: `smtp://user:password@host:port?tls=starttls`, `smtps://...` or `file:folder`."""
+    """Variables begin with `NOTIFY_`.
+
+    `mail_url` is `smtp://user:password@host:port?tls=starttls`, `smtps://user:password@host:port` or `file:folder`. `mail_from` and
+    `clinic_name` are the sender of all mails.
+    """
 
     model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.NOTIFICATION

@@ -1,1 +1,1 @@
-"""What notification-service uses outside of its own store: neighbours who know people, and mailboxes."""
+"""The adapters of notification-service: contacts of other services, mailboxes, and the rendering of mails."""

@@ -1,1 +1,1 @@
-"""Who is told what, and in which words: pure, synchronous, `now` is passed in."""
+"""Notifications, messages and the content of mails: pure, synchronous, without a clock."""

@@ -20,7 +20,7 @@ Time = tuple[datetime, datetime]
 MORNING: Time = (NINE, NINE + 6 * HALF)
 
 
-def one(number: int) -> UUID:
+def appointment_id(number: int) -> UUID:
     """Return the id of an appointment."""
     return UUID(int=number)
 
@@ -32,23 +32,23 @@ def patient(number: int) -> UUID:
 async def book(use_cases: CalendarUseCases, number: int, start: datetime = NINE, **request: Any) -> Reservation:
     """Book for the patient with this number, as often as it takes."""
     requested = a_reservation_request(**{"patient_id": patient(number), "starts_at": start} | request)
-    return await repeat_until_decided(lambda: use_cases.reservations.reserve(one(number), requested))
+    return await repeat_until_decided(lambda: use_cases.reservations.reserve(appointment_id(number), requested))
 
 
 def keep(number: int) -> LeaveDecision:
-    return LeaveDecision(one(number), LeaveAction.KEEP)
+    return LeaveDecision(appointment_id(number), LeaveAction.KEEP)
 
 
 def cancel(number: int) -> LeaveDecision:
-    return LeaveDecision(one(number), LeaveAction.CANCEL)
+    return LeaveDecision(appointment_id(number), LeaveAction.CANCEL)
 
 
 def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> LeaveDecision:
-    return LeaveDecision(one(number), LeaveAction.MOVE, doctor, start)
+    return LeaveDecision(appointment_id(number), LeaveAction.MOVE, doctor, start)
 
 
 def a_leave(outcomes: Sequence[LeaveDecision] = (), number: int = 900, doctor: UUID = DOCTOR, time: Time = MORNING) -> Leave:
-    return Leave(one(number), doctor, *time, "Away", doctor, NOON, tuple(outcomes))
+    return Leave(appointment_id(number), doctor, *time, "Away", doctor, NOON, tuple(outcomes))
 
 
 async def take(
@@ -62,6 +62,6 @@ async def preview(use_cases: CalendarUseCases, doctor: UUID = DOCTOR, time: Time
     return await use_cases.leaves.preview(doctor, *time, Caller(doctor, Role.DOCTOR))
 
 
-async def places(use_cases: CalendarUseCases) -> dict[int, BookedSlot]:
+async def list_slots_by_number(use_cases: CalendarUseCases) -> dict[int, BookedSlot]:
     """Return the slot of every appointment, by number."""
     return {claim.id.int: claim.slot for claim in await use_cases.store.list_live_claims(1000, None) if claim.slot}

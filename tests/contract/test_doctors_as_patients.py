@@ -26,7 +26,7 @@ DOCTOR_AS_PATIENT, SOMEONE = Caller(DOCTOR, Role.PATIENT), Caller(UUID(int=0xB),
 @pytest.fixture
 async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
     """Two doctors who offer the same services: single visits, and groups of three with a buffer of a quarter of an hour afterwards."""
-    doctors = [a_doctor(id=item, services=[CHECKUP, GROUP]) for item in (DOCTOR, COLLEAGUE)]
+    doctors = [a_doctor(id=doctor_id, services=[CHECKUP, GROUP]) for doctor_id in (DOCTOR, COLLEAGUE)]
     services = [a_service(slot_step_minutes=15), a_service(id=GROUP, capacity=3, buffer_after_minutes=15)]
     async with open_store(sql_url) as store:
         yield await CalendarUseCases.open(store, NOON, doctors, services)
@@ -39,28 +39,35 @@ def request(quarters: int, doctor: UUID = COLLEAGUE, service: UUID = CHECKUP, re
     return a_reservation_request(patient_id=DOCTOR, doctor_id=doctor, service_id=service, starts_at=start, by=by, revision=revision)
 
 
-async def requested(use_cases: CalendarUseCases, one: ReserveTime) -> list[str]:
+async def reasons_against(use_cases: CalendarUseCases, reservation_request: ReserveTime) -> list[str]:
     """Return the reasons against a start; list, explanation and booking must agree."""
-    assert one.doctor_id is not None
-    expected = await use_cases.slots.explain(one.service_id, one.doctor_id, one.starts_at, DOCTOR_AS_PATIENT)
-    query = SlotQuery(one.service_id, (one.doctor_id,), one.starts_at, one.starts_at + timedelta(minutes=5))
-    assert bool((await use_cases.slots.list_free(query, DOCTOR_AS_PATIENT)).items) is expected.bookable
-    return [reason.code for reason in expected.reasons]
+    assert reservation_request.doctor_id is not None
+    explanation = await use_cases.slots.explain(
+        reservation_request.service_id, reservation_request.doctor_id, reservation_request.starts_at, DOCTOR_AS_PATIENT
+    )
+    query = SlotQuery(
+        reservation_request.service_id,
+        (reservation_request.doctor_id,),
+        reservation_request.starts_at,
+        reservation_request.starts_at + timedelta(minutes=5),
+    )
+    assert bool((await use_cases.slots.list_free(query, DOCTOR_AS_PATIENT)).items) is explanation.bookable
+    return [reason.code for reason in explanation.reasons]
 
 
 async def is_booked_unless_busy(use_cases: CalendarUseCases, free: dict[int, bool]) -> None:
     """Check the starts of some quarters of an hour after nine: ask before anything is booked, then book and release."""
-    assert {quarters: await requested(use_cases, request(quarters)) for quarters in free} == {
-        quarters: [] if item else ["patient_busy"] for quarters, item in free.items()
+    assert {quarters: await reasons_against(use_cases, request(quarters)) for quarters in free} == {
+        quarters: [] if is_free else ["patient_busy"] for quarters, is_free in free.items()
     }
-    for quarters, item in free.items():
-        one = uuid4()
-        if item:
-            await use_cases.reservations.reserve(one, request(quarters))
-            await use_cases.reservations.release(one, 1)
+    for quarters, is_free in free.items():
+        appointment_id = uuid4()
+        if is_free:
+            await use_cases.reservations.reserve(appointment_id, request(quarters))
+            await use_cases.reservations.release(appointment_id, 1)
         else:
             with pytest.raises(PatientBusy):
-                await use_cases.reservations.reserve(one, request(quarters))
+                await use_cases.reservations.reserve(appointment_id, request(quarters))
 
 
 async def test_a_doctor_on_leave_is_nobodys_patient_meanwhile(use_cases: CalendarUseCases) -> None:
@@ -84,14 +91,14 @@ async def test_a_doctor_whose_time_is_held_is_not_free_until_the_hold_is_over(us
 
 async def test_a_doctor_may_hold_their_own_time_and_be_a_patient_in_it(use_cases: CalendarUseCases) -> None:
     await use_cases.holds.hold(UUID(int=9), HoldRequest(CHECKUP, DOCTOR, NINE), DOCTOR_AS_PATIENT)
-    assert await requested(use_cases, request(0)) == []
+    assert await reasons_against(use_cases, request(0)) == []
     await use_cases.reservations.reserve(UUID(int=1), request(0))
     async with use_cases.store.begin() as tx:
         assert await tx.list_holds_of_owner(DOCTOR) == []
 
 
 async def test_a_doctor_may_be_the_first_in_their_own_group_and_others_join(use_cases: CalendarUseCases) -> None:
-    assert await requested(use_cases, request(0, DOCTOR, GROUP)) == []
+    assert await reasons_against(use_cases, request(0, DOCTOR, GROUP)) == []
     await use_cases.reservations.reserve(UUID(int=1), request(0, DOCTOR, GROUP))
     for number in (2, 3):
         await use_cases.reservations.reserve(UUID(int=number), a_reservation_request(service_id=GROUP, patient_id=UUID(int=0xB00 + number)))
@@ -104,6 +111,6 @@ async def test_a_doctor_may_be_the_first_in_their_own_group_and_others_join(use_
 
 async def test_a_doctor_whose_group_has_begun_to_fill_is_busy_with_it(use_cases: CalendarUseCases) -> None:
     await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(service_id=GROUP, patient_id=SOMEONE.id))
-    assert await requested(use_cases, request(0, DOCTOR, GROUP)) == ["patient_busy"]
+    assert await reasons_against(use_cases, request(0, DOCTOR, GROUP)) == ["patient_busy"]
     with pytest.raises(PatientBusy):
         await use_cases.reservations.reserve(UUID(int=2), request(0, DOCTOR, GROUP))

@@ -37,21 +37,21 @@ class Ledger:
 
     lanes: Lanes = field(default_factory=dict)
 
-    def take(self, one: UUID, takes: Iterable[ResourceSpan], *, may_overlap: bool) -> bool:
-        """Return True if the grains can be taken: by an ordinary claim only if all are free, by an overlapping one in the lowest free
+    def take(self, claim_id: UUID, resource_spans: Iterable[ResourceSpan], *, may_overlap: bool) -> bool:
+        """Return True if the grains can be taken: by an ordinary claim only if all are free, by an overlapping claim_id in the lowest free
         lanes."""
-        keys = keys_of(takes)
+        keys = keys_of(resource_spans)
         if not may_overlap and any(key in self.lanes for key in keys):
             return False
         for key in keys:
             taken = self.lanes.setdefault(key, {})
-            taken[next(lane for lane in range(len(taken) + 1) if lane not in taken)] = one
+            taken[next(lane for lane in range(len(taken) + 1) if lane not in taken)] = claim_id
         return True
 
-    def free(self, one: UUID, takes: Iterable[ResourceSpan]) -> None:
+    def free(self, claim_id: UUID, resource_spans: Iterable[ResourceSpan]) -> None:
         """Free the grains of a claim; the lowest of the remaining lanes moves down to lane 0."""
-        for key in keys_of(takes):
-            stay = {lane: other for lane, other in self.lanes.pop(key).items() if other != one}
+        for key in keys_of(resource_spans):
+            stay = {lane: other for lane, other in self.lanes.pop(key).items() if other != claim_id}
             if stay and 0 not in stay:
                 stay[0] = stay.pop(min(stay))
             if stay:
@@ -100,15 +100,15 @@ class Calendar:
         found = await list_lanes(self.store)
         assert all(0 in taken for taken in found.values())
         standing: list[Claim | TimeBlock] = [*self.claims.values(), *self.blocks.values()]
-        requested = Counter((*key, one.id) for one in standing for key in keys_of(one.resource_spans))
-        assert requested == Counter((*key, one) for key, taken in found.items() for one in taken.values())
+        expected = Counter((*key, claim.id) for claim in standing for key in keys_of(claim.resource_spans))
+        assert expected == Counter((*key, claim_id) for key, taken in found.items() for claim_id in taken.values())
         assert all(
             found[key][0] == claim.id for claim in self.claims.values() if not claim.may_overlap for key in keys_of(claim.resource_spans)
         )
 
 
-def keys_of(takes: Iterable[ResourceSpan]) -> list[tuple[UUID, int]]:
-    return [(who, grain) for who, span in takes for grain in span]
+def keys_of(resource_spans: Iterable[ResourceSpan]) -> list[tuple[UUID, int]]:
+    return [(resource_id, grain) for resource_id, span in resource_spans for grain in span]
 
 
 def claim_by(chance: random.Random, number: int, *, may_overlap: bool) -> Claim:
@@ -142,9 +142,9 @@ async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number
     kind = chance.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
     standing: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
     if kind == "release" and standing:
-        one = chance.choice(standing)
-        ledger.free(one.id, one.resource_spans)
-        await (calendar.cancel(one) if isinstance(one, Claim) else calendar.delete_block(one))
+        released = chance.choice(standing)
+        ledger.free(released.id, released.resource_spans)
+        await (calendar.cancel(released) if isinstance(released, Claim) else calendar.delete_block(released))
     elif kind == "block":
         block = block_by(chance, number)
         ledger.take(block.id, block.resource_spans, may_overlap=True)

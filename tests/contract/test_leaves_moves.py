@@ -16,7 +16,19 @@ from shared.contracts.grains import instant_of
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import SlotHeld, SlotTaken
 from tests.contract.grain_table import a_claim, open_store
-from tests.contract.leave_scenarios import HALF, Time, book, cancel, keep, move, one, patient, places, preview, take
+from tests.contract.leave_scenarios import (
+    HALF,
+    Time,
+    appointment_id,
+    book,
+    cancel,
+    keep,
+    list_slots_by_number,
+    move,
+    patient,
+    preview,
+    take,
+)
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
@@ -31,13 +43,13 @@ ANY_ORDER = pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["as they com
 async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
     """Visits may start every quarter of an hour; those of the group have two patients."""
     services = [a_service(slot_step_minutes=15), a_service(id=GROUP, capacity=2)]
-    doctors = [a_doctor(id=item, services=[CHECKUP, GROUP]) for item in (DOCTOR, COLLEAGUE)]
+    doctors = [a_doctor(id=doctor_id, services=[CHECKUP, GROUP]) for doctor_id in (DOCTOR, COLLEAGUE)]
     async with open_store(sql_url) as store:
         yield await CalendarUseCases.open(store, NOON, doctors, services)
 
 
 async def starts(use_cases: CalendarUseCases) -> dict[int, object]:
-    return {number: (place.doctor_id, instant_of(place.visit.start)) for number, place in (await places(use_cases)).items()}
+    return {number: (place.doctor_id, instant_of(place.visit.start)) for number, place in (await list_slots_by_number(use_cases)).items()}
 
 
 @ANY_ORDER
@@ -81,7 +93,7 @@ async def test_nobody_goes_where_another_stays(use_cases: CalendarUseCases) -> N
         await book(use_cases, number, start)
     with pytest.raises(SlotTaken) as refused:
         await take(use_cases, keep(1), move(2, TEN - QUARTER, DOCTOR), time=MIDDLE)
-    assert refused.value.facts["appointment_id"] == one(2)
+    assert refused.value.facts["appointment_id"] == appointment_id(2)
     assert await starts(use_cases) == {1: (DOCTOR, TEN), 2: (DOCTOR, TEN + HALF)}
 
 
@@ -90,13 +102,13 @@ async def test_two_who_go_to_the_same_place_are_one_too_many(use_cases: Calendar
         await book(use_cases, number, start)
     with pytest.raises(SlotTaken) as refused:
         await take(use_cases, move(1, TEN), move(2, TEN))
-    assert refused.value.facts["appointment_id"] == one(2)
+    assert refused.value.facts["appointment_id"] == appointment_id(2)
     assert await starts(use_cases) == {1: (DOCTOR, NINE), 2: (DOCTOR, TEN)}
 
 
 async def test_a_hold_keeps_a_place_from_a_leave_until_it_is_over(use_cases: CalendarUseCases) -> None:
     await book(use_cases, 1)
-    hold = await use_cases.holds.hold(one(50), HoldRequest(CHECKUP, COLLEAGUE, NINE), Caller(patient(50), Role.PATIENT))
+    hold = await use_cases.holds.hold(appointment_id(50), HoldRequest(CHECKUP, COLLEAGUE, NINE), Caller(patient(50), Role.PATIENT))
     with pytest.raises(SlotHeld):
         await take(use_cases, move(1, NINE))
     use_cases.now = hold.expires_at
@@ -112,7 +124,7 @@ async def test_a_leave_moves_one_patient_to_the_last_seat_of_a_group_and_no_seco
     await book(use_cases, 3, service_id=GROUP, doctor_id=COLLEAGUE)
     with pytest.raises(SlotTaken) as refused:
         await take(use_cases, move(1, NINE), move(2, NINE))
-    assert refused.value.facts["appointment_id"] == one(2)
+    assert refused.value.facts["appointment_id"] == appointment_id(2)
     await take(use_cases, move(1, NINE), cancel(2))
     assert await starts(use_cases) == {1: (COLLEAGUE, NINE), 3: (COLLEAGUE, NINE)}
     with pytest.raises(SlotTaken):
@@ -132,7 +144,7 @@ async def test_a_leave_decides_about_two_hundred_appointments_and_no_more(tmp_pa
         with pytest.raises(TooManyAffected):
             await take(use_cases, *map(keep, range(1, 201)), time=time)
         assert await use_cases.store.list_leaves(DOCTOR, 1, None) == []
-        await use_cases.reservations.release(one(201), 2)
+        await use_cases.reservations.release(appointment_id(201), 2)
         assert len(await preview(use_cases, time=time)) == 200
         with pytest.raises(AffectedChanged):
             await take(use_cases, *map(keep, range(1, 200)), time=time)

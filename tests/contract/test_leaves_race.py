@@ -22,7 +22,7 @@ from shared.contracts.grains import Span, instant_of
 from shared.contracts.identity import Service
 from shared.contracts.relayed_refusals import NotBookable, SlotTaken
 from tests.contract.grain_table import open_store
-from tests.contract.leave_scenarios import HALF, MORNING, Time, book, cancel, keep, move, places, take
+from tests.contract.leave_scenarios import HALF, MORNING, Time, book, cancel, keep, list_slots_by_number, move, take
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
@@ -112,7 +112,7 @@ async def race(mysql_url: str) -> AsyncIterator[Race]:
 
 async def open_use_cases(store: SqlCalendarStore) -> CalendarUseCases:
     services = [a_service(), a_service(id=GROUP, capacity=4), a_service(id=CAPPED, daily_cap=2)]
-    doctors = [a_doctor(id=item, services=[service.id for service in services]) for item in (DOCTOR, COLLEAGUE, THIRD)]
+    doctors = [a_doctor(id=doctor_id, services=[service.id for service in services]) for doctor_id in (DOCTOR, COLLEAGUE, THIRD)]
     use_cases = await CalendarUseCases.open(store, NOON, doctors, services)
     await book(use_cases, 1, NINE, service_id=GROUP)
     return use_cases
@@ -129,7 +129,7 @@ async def test_who_books_after_a_leave_has_looked_comes_too_late(race: Race, ser
     await take(race.first, keep(1))
     with pytest.raises(NotBookable):
         await race.result()
-    assert list(await places(race.use_cases)) == [1]
+    assert list(await list_slots_by_number(race.use_cases)) == [1]
 
 
 @BOTH
@@ -138,7 +138,7 @@ async def test_a_leave_that_is_taken_after_a_booking_was_decided_and_before_it_i
     with pytest.raises(NotBookable):
         await book(race.first, 2, start_of(service), service_id=service)
     await race.result()
-    assert list(await places(race.use_cases)) == [1]
+    assert list(await list_slots_by_number(race.use_cases)) == [1]
 
 
 @BOTH
@@ -159,7 +159,7 @@ async def test_two_leaves_that_move_to_one_colleague_do_not_pass_the_cap_togethe
     with pytest.raises(NotBookable) as refused:
         await race.result()
     assert [reason["code"] for reason in refused.value.facts["reasons"]] == ["daily_cap_reached"]
-    assert [place.doctor_id for place in (await places(race.use_cases)).values()].count(COLLEAGUE) == 2
+    assert [place.doctor_id for place in (await list_slots_by_number(race.use_cases)).values()].count(COLLEAGUE) == 2
 
 
 async def test_a_booking_and_a_leave_that_moves_do_not_pass_the_cap_together(race: Race) -> None:
@@ -198,7 +198,7 @@ async def test_whatever_stands_in_a_leave_in_the_end_was_kept(sql_url: str, seed
             requests = [(100 * week + number, time[0] + chance.randrange(6) * HALF) for number in range(10, 26)]
             bookers = [try_to_book(use_cases, number, start, chance.choice([CHECKUP, GROUP])) for number, start in requests]
             kept = (await asyncio.gather(decided_on(use_cases, 900 + week, time), *bookers))[0]
-            assert {number for number, place in (await places(use_cases)).items() if is_in(time, place)} == kept
+            assert {number for number, place in (await list_slots_by_number(use_cases)).items() if is_in(time, place)} == kept
 
 
 def is_in(time: Time, place: BookedSlot) -> bool:

@@ -85,7 +85,7 @@ CLINICS = {
 @asynccontextmanager
 async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[CalendarUseCases, CalendarUseCases]]:
     """Return the use cases, and the same over a store in which everything is a trial."""
-    doctors = [a_doctor(id=item, services=ALL) for item in (DOCTOR, *others)]
+    doctors = [a_doctor(id=doctor_id, services=ALL) for doctor_id in (DOCTOR, *others)]
     doctors.append(a_doctor(**{"id": COLLEAGUE, "services": ALL} | colleague))
     async with open_store(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
         yield await CalendarUseCases.open(store, NOON, doctors, SERVICES), CalendarUseCases(Trial(store.database, store.now), NOON)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.race import Race, run, verified
+from bench.race import Race, run, verify
 from tests.contract.grain_table import open_store
 
 
@@ -14,4 +14,4 @@ async def test_as_many_win_as_the_table_says_and_no_grain_is_held_twice(sql_url:
     async with open_store(sql_url) as store:
         won = await run(store, race.requests())
         assert 1 < len(won) < 20
-        await verified(store, race, won)
+        await verify(store, race, won)

@@ -30,21 +30,21 @@ async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
         yield store
 
 
-async def take(store: SqlCalendarStore, one: UUID, takes: Sequence[ResourceSpan]) -> None:
+async def take(store: SqlCalendarStore, claim_id: UUID, takes: Sequence[ResourceSpan]) -> None:
     try:
         async with store.database.write() as connection:
-            await grains.take_grains(connection, one, takes)
+            await grains.take_grains(connection, claim_id, takes)
     except IntegrityError:
         raise LostRace from None
 
 
-async def free(store: SqlCalendarStore, one: UUID, takes: Sequence[ResourceSpan]) -> None:
+async def free(store: SqlCalendarStore, claim_id: UUID, takes: Sequence[ResourceSpan]) -> None:
     async with store.database.write() as connection:
-        await grains.free_grains(connection, one, takes)
+        await grains.free_grains(connection, claim_id, takes)
 
 
-def taken(one: UUID, takes: Sequence[ResourceSpan]) -> dict[tuple[UUID, int], UUID]:
-    return {(who, grain): one for who, span in takes for grain in span}
+def taken(claim_id: UUID, takes: Sequence[ResourceSpan]) -> dict[tuple[UUID, int], UUID]:
+    return {(who, grain): claim_id for who, span in takes for grain in span}
 
 
 async def test_a_claim_takes_doctor_patient_and_room_and_frees_them(store: SqlCalendarStore) -> None:
@@ -79,12 +79,12 @@ def visits_by(chance: random.Random) -> dict[UUID, list[ResourceSpan]]:
     }
 
 
-async def is_won(store: SqlCalendarStore, one: UUID, takes: Sequence[ResourceSpan]) -> bool:
+async def is_won(store: SqlCalendarStore, claim_id: UUID, takes: Sequence[ResourceSpan]) -> bool:
     """Return True if a claim wins. It tries once; a transaction that the database aborted to resolve a deadlock does not count."""
 
     async def tried() -> bool:
         try:
-            await take(store, one, takes)
+            await take(store, claim_id, takes)
         except LostRace:
             return False
         return True
@@ -95,11 +95,11 @@ async def is_won(store: SqlCalendarStore, one: UUID, takes: Sequence[ResourceSpa
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_of_those_who_race_each_has_all_that_it_wants_or_nothing(store: SqlCalendarStore, seed: int) -> None:
     visits = visits_by(random.Random(seed))
-    won = await asyncio.gather(*(is_won(store, one, takes) for one, takes in visits.items()))
-    winners = {one: takes for (one, takes), has_won in zip(visits.items(), won, strict=True) if has_won}
+    won = await asyncio.gather(*(is_won(store, claim_id, takes) for claim_id, takes in visits.items()))
+    winners = {claim_id: takes for (claim_id, takes), has_won in zip(visits.items(), won, strict=True) if has_won}
     found = await list_claimed_grains(store)
-    assert found == {key: who for one, takes in winners.items() for key, who in taken(one, takes).items()}
+    assert found == {key: who for claim_id, takes in winners.items() for key, who in taken(claim_id, takes).items()}
     assert len(found) == sum(len(span) for takes in winners.values() for _, span in takes)
-    assert all(taken(one, takes).keys() & found.keys() for one, takes in visits.items())
-    await asyncio.gather(*(retry_transaction(partial(free, store, one, takes)) for one, takes in winners.items()))
+    assert all(taken(claim_id, takes).keys() & found.keys() for claim_id, takes in visits.items())
+    await asyncio.gather(*(retry_transaction(partial(free, store, claim_id, takes)) for claim_id, takes in winners.items()))
     assert await list_claimed_grains(store) == {}

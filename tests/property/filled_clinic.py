@@ -114,10 +114,12 @@ class Filling:
         if all([await self._fits(seat, self.clinic.service.capacity) for seat in seats]):
             self.oracle.groups.append(group)
 
-    async def _fits(self, one: Claim | Hold, room: int = 1) -> bool:
+    async def _fits(self, claim: Claim | Hold, capacity: int = 1) -> bool:
         try:
             async with self.store.begin() as tx:
-                await (tx.save_claim(one, None, capacity=room) if isinstance(one, Claim) else tx.insert_hold(one, capacity=room))
+                await (
+                    tx.save_claim(claim, None, capacity=capacity) if isinstance(claim, Claim) else tx.insert_hold(claim, capacity=capacity)
+                )
         except LostRace:
             return False
         return True

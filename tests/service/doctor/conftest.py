@@ -1,4 +1,4 @@
-"""A practice for every test: on SQLite, or on every SQL back end."""
+"""A running doctor-service for each test: on SQLite, or on each SQL database."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.doctor.practice import Practice, practice
+from tests.service.doctor.doctor_service import DoctorService, running_doctor_service
 
 
 @pytest.fixture
-async def doctors(tmp_path: Path) -> AsyncIterator[Practice]:
-    async with practice(tmp_path) as here:
-        yield here
+async def doctors(tmp_path: Path) -> AsyncIterator[DoctorService]:
+    async with running_doctor_service(tmp_path) as service:
+        yield service
 
 
 @pytest.fixture
-async def anywhere(tmp_path: Path, sql_url: str) -> AsyncIterator[Practice]:
-    async with practice(tmp_path, database_url=sql_url) as here:
-        yield here
+async def any_database(tmp_path: Path, sql_url: str) -> AsyncIterator[DoctorService]:
+    async with running_doctor_service(tmp_path, database_url=sql_url) as service:
+        yield service

@@ -17,7 +17,7 @@ from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_d
 DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:00:00Z"
 
 
-def expected(rules: DoctorRules | ServiceTypeRules, number: int) -> DoctorChanged | ServiceChanged:
+def rules_changed(rules: DoctorRules | ServiceTypeRules, number: int) -> DoctorChanged | ServiceChanged:
     common = {"id": UUID(int=number), "occurred_at": NOON, "version": rules.version}
     if isinstance(rules, DoctorRules):
         return DoctorChanged(doctor_id=rules.id, rules=rules, **common)
@@ -55,17 +55,17 @@ async def test_a_neighbour_that_is_not_up_yet_is_asked_again(tmp_path: Path) -> 
 
 async def test_a_change_is_heard_and_an_old_one_is_not(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService([a_doctor(version=2)], [a_service()])) as clinic:
-        await clinic.publish_event(expected(a_doctor(version=1, active=False), 1))
+        await clinic.publish_event(rules_changed(a_doctor(version=1, active=False), 1))
         assert await listed(clinic) == {str(DOCTOR)}
-        await clinic.publish_event(expected(a_doctor(version=3, services=[]), 2))
+        await clinic.publish_event(rules_changed(a_doctor(version=3, services=[]), 2))
         assert await listed(clinic) == set()
         assert (await reserve(clinic, 1)).json()["reasons"][0]["code"] == "service_inactive"
 
 
 async def test_new_doctors_and_services_arrive_by_event(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
-        await clinic.publish_event(expected(a_service(), 1))
-        await clinic.publish_event(expected(a_doctor(), 2))
+        await clinic.publish_event(rules_changed(a_service(), 1))
+        await clinic.publish_event(rules_changed(a_doctor(), 2))
         assert await listed(clinic) == {str(DOCTOR)}
 
 
@@ -120,6 +120,6 @@ async def test_an_owner_who_knows_no_newer_rules_is_believed(tmp_path: Path) -> 
 async def test_an_instant_of_a_booking_stays_when_the_doctor_moves_to_another_zone(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as clinic:
         granted = (await reserve(clinic, 1)).json()
-        await clinic.publish_event(expected(a_doctor(version=2, time_zone="UTC"), 1))
+        await clinic.publish_event(rules_changed(a_doctor(version=2, time_zone="UTC"), 1))
         assert (await reserve(clinic, 1)).json() == granted
         assert (await clinic.http.get(DAY)).json()["items"][0]["starts_at"] == "2026-03-09T09:00:00Z"
