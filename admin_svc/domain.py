@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.contracts.http import CreateAccount
 from shared.contracts.identity import Role
 
-RETRY_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
+COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 GIVE_UP_AFTER = timedelta(days=1)
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from admin_svc.domain import RETRY_AFTER, NewUser, PendingUser
+from admin_svc.domain import COMPLETE_PENDING_AFTER, NewUser, PendingUser
 from admin_svc.ports import AdminStore, DoctorProfileClient, UserAccountClient
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
@@ -15,7 +15,7 @@ from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
-TEMPORARY = (Unavailable, TooMany)  # after these refusals the creation may still be finished, by a repeat or by the job
+TEMPORARY_REFUSALS = (Unavailable, TooMany)  # after these refusals the creation may still be finished, by a repeat or by the job
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class UserCreation:
         await self._insert_pending(user)
         try:
             account = await self._call_owner(user, password)
-        except TEMPORARY:
+        except TEMPORARY_REFUSALS:
             raise
         except Refusal:
             await self._delete_pending(user.id)
@@ -46,7 +46,7 @@ class UserCreation:
         await self._delete_pending(user.id)
         return account
 
-    async def retry_pending(self) -> int:
+    async def complete_pending(self) -> int:
         """Create the users whose creation was interrupted; return how many are no longer pending. One failure does not stop the others."""
         return sum([await self._retry(pending) for pending in await self._take_due()])
 
@@ -58,7 +58,7 @@ class UserCreation:
                 log_event("user_creation_given_up", user=str(user_id), reason="expired")
             else:
                 await self.create(pending.user, password=None)
-        except TEMPORARY:
+        except TEMPORARY_REFUSALS:
             return False
         except Refusal as refusal:  # `create` has deleted the pending user
             log_event("user_creation_given_up", user=str(user_id), reason=refusal.code)
@@ -88,4 +88,4 @@ class UserCreation:
     async def _take_due(self) -> list[PendingUser]:
         now = self.now()
         async with self.store.begin() as tx:
-            return await tx.take_due_users(now - RETRY_AFTER, now)
+            return await tx.take_due_users(now - COMPLETE_PENDING_AFTER, now)

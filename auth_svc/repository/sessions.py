@@ -15,12 +15,13 @@ from auth_svc.repository.tables import PASSWORD_RESETS, REFRESH_TOKENS, SESSIONS
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
-DELETE_BATCH = 500
+MAX_DELETED_AT_ONCE = 500
 
 
 class SessionReads:
     """The part of SqlAuthStore that reads sessions and password resets."""
 
+    __slots__ = ()
     database: Database
 
     async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
@@ -87,10 +88,10 @@ async def delete_expired(connection: AsyncConnection, before: datetime) -> int:
 
     A used refresh token stays until it would have expired, so that its reuse is noticed.
     """
-    is_over = or_(SESSIONS.c.ended_at < before, SESSIONS.c.expires_at < before)
-    session_ids = list(await connection.scalars(select(SESSIONS.c.id).where(is_over).limit(DELETE_BATCH)))
-    is_useless = or_(REFRESH_TOKENS.c.session_id.in_(session_ids), REFRESH_TOKENS.c.expires_at < before)
-    await connection.execute(delete(REFRESH_TOKENS).where(is_useless))
+    has_expired = or_(SESSIONS.c.ended_at < before, SESSIONS.c.expires_at < before)
+    session_ids = list(await connection.scalars(select(SESSIONS.c.id).where(has_expired).limit(MAX_DELETED_AT_ONCE)))
+    is_obsolete = or_(REFRESH_TOKENS.c.session_id.in_(session_ids), REFRESH_TOKENS.c.expires_at < before)
+    await connection.execute(delete(REFRESH_TOKENS).where(is_obsolete))
     await connection.execute(delete(SESSIONS).where(SESSIONS.c.id.in_(session_ids)))
     await connection.execute(delete(PASSWORD_RESETS).where(PASSWORD_RESETS.c.expires_at < before))
     return len(session_ids)

@@ -21,7 +21,7 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort, retry_transaction
 
 COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
-PENDING_BATCH = 50
+MAX_PENDING_AT_ONCE = 50
 FINAL_REFUSALS = (Conflict, Invalid)  # what patient-service would answer to every repeat as well
 
 
@@ -89,7 +89,7 @@ class AccountCreation:
     async def complete_pending(self) -> int:
         """Complete accounts that a crash or an outage left pending; return how many. An account that fails does not stop the others."""
         created_before = self.now() - COMPLETE_PENDING_AFTER
-        pending = await retry_transaction(lambda: self.store.list_pending_accounts(created_before, PENDING_BATCH))
+        pending = await retry_transaction(lambda: self.store.list_pending_accounts(created_before, MAX_PENDING_AT_ONCE))
         return sum([await self._try_to_complete(account) for account in pending])
 
     async def create_first_admin(self, email: str, password: str) -> None:
@@ -152,7 +152,7 @@ class AccountCreation:
             if account.status is not AccountStatus.PENDING:
                 return account
             completed = account.complete()
-            await tx.save_account(completed)
+            await tx.update_account(completed)
             await tx.add_event(completed.changed_event(new_id(), self.now()))
             if completed.status is AccountStatus.INVITED:
                 await self.resets.invite(tx, completed)

@@ -77,7 +77,7 @@ class Passwords:
     ) -> None:
         """Save the password and end sessions. The event tells of an accepted invitation, or else of the new password."""
         changed = account.with_password(password_hash)
-        await tx.save_account(changed)
+        await tx.update_account(changed)
         await self.revocation.revoke_all(tx, account.id, except_session_id=except_session_id)
         if changed.status is not account.status:
             await tx.add_event(changed.changed_event(new_id(), self.now()))

@@ -146,7 +146,7 @@ class Sessions:
             if account.password_hash != verified.password_hash:
                 return verified
             rehashed = account.with_rehashed_password(password_hash)
-            await tx.save_account(rehashed)
+            await tx.update_account(rehashed)
         return rehashed
 
     def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
-from doctor_svc.ports import DoctorAccounts, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
+from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import CreateAccount, DoctorRules
 from shared.contracts.identity import Caller, Role
@@ -32,7 +32,7 @@ class Doctors:
     """The use cases of doctors. A doctor and the account of the same id are created together or not at all."""
 
     store: DoctorStore
-    accounts: DoctorAccounts
+    accounts: DoctorAccountClient
     now: Clock
 
     async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
@@ -86,9 +86,9 @@ class Doctors:
         return (await self.store.get_doctor(doctor_id)).view_for(caller)
 
     @retry_on_abort
-    async def list_active(self, wanted: DoctorFilter, limit: int, after: SortKey) -> list[DoctorProfile]:
+    async def list_active(self, doctor_filter: DoctorFilter, limit: int, after: SortKey) -> list[DoctorProfile]:
         """Return up to `limit` + 1 profiles of active doctors, by name."""
-        return await self.store.list_active_doctors(wanted, limit=limit + 1, after=after)
+        return await self.store.list_active_doctors(doctor_filter, limit=limit + 1, after=after)
 
     @retry_on_abort
     async def get_rules(self, doctor_id: UUID) -> DoctorRules:
@@ -159,7 +159,7 @@ class Doctors:
 
 async def _check_services_exist(tx: DoctorTransaction, service_ids: Iterable[UUID]) -> None:
     """Raise UnknownService, with the fact `unknown`, unless all are ids of service types."""
-    wanted = set(service_ids)
-    unknown = sorted(map(str, wanted - await tx.list_existing_services(wanted))) if wanted else []
+    requested_ids = set(service_ids)
+    unknown = sorted(map(str, requested_ids - await tx.list_existing_services(requested_ids))) if requested_ids else []
     if unknown:
         raise UnknownService(pointer="/services", unknown=unknown)

@@ -8,7 +8,7 @@ from uuid import UUID
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
-from notify_svc.ports import Contacts
+from notify_svc.ports import ContactClient
 from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
 
@@ -21,7 +21,7 @@ class Undeliverable(Exception):
 class MailComposer:
     """Collects what a mail is written from. Raises the refusals of other services when they do not answer."""
 
-    contacts: Contacts
+    contacts: ContactClient
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises Undeliverable without an address, or when the link does not work any more."""

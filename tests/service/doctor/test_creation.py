@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 
 from shared.contracts.identity import Role
-from tests.service.doctor.doctor_service import ADA, ADMIN, ADMIN_SERVICE, DoctorService
+from tests.service.doctor.running_doctor import ADA, ADMIN, ADMIN_SERVICE, RunningDoctor
 from tests.tokens import bearer, service_bearer
 
 
-async def test_a_new_doctor_has_an_invited_account_of_the_same_id_and_an_empty_schedule(any_database: DoctorService) -> None:
+async def test_a_new_doctor_has_an_invited_account_of_the_same_id_and_an_empty_schedule(any_database: RunningDoctor) -> None:
     services = [await any_database.create_service()]
     request = ADA | {
         "title": "Dr.",
@@ -39,7 +39,7 @@ async def test_a_new_doctor_has_an_invited_account_of_the_same_id_and_an_empty_s
     ]
 
 
-async def test_an_email_address_that_is_taken_leaves_no_pending_doctor(any_database: DoctorService) -> None:
+async def test_an_email_address_that_is_taken_leaves_no_pending_doctor(any_database: RunningDoctor) -> None:
     first = await any_database.create_doctor(email="ada@clinic.example")
     again = await any_database.http.post("/doctors", json=ADA | {"full_name": "Another"}, headers=ADMIN)
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
@@ -49,7 +49,7 @@ async def test_an_email_address_that_is_taken_leaves_no_pending_doctor(any_datab
     assert len(await any_database.list_events()) == 1
 
 
-async def test_a_doctor_whose_account_could_not_be_created_is_invisible_until_the_job_completes_it(any_database: DoctorService) -> None:
+async def test_a_doctor_whose_account_could_not_be_created_is_invisible_until_the_job_completes_it(any_database: RunningDoctor) -> None:
     any_database.auth.is_down = True
     late = await any_database.http.post("/doctors", json=ADA, headers=ADMIN)
     assert (late.status_code, late.headers["retry-after"]) == (503, "2")
@@ -66,7 +66,7 @@ async def test_a_doctor_whose_account_could_not_be_created_is_invisible_until_th
     assert [str(event.doctor_id) for event in await any_database.list_events()] == list(any_database.auth.accounts)
 
 
-async def test_a_pending_doctor_can_be_neither_read_nor_changed(doctors: DoctorService) -> None:
+async def test_a_pending_doctor_can_be_neither_read_nor_changed(doctors: RunningDoctor) -> None:
     doctors.auth.is_down = True
     doctor_id, admin = str(uuid4()), ADMIN | {"If-Match": '"1"'}
     assert (await doctors.http.put(f"/internal/doctors/{doctor_id}", json=ADA, headers=ADMIN_SERVICE)).status_code == 503
@@ -79,7 +79,7 @@ async def test_a_pending_doctor_can_be_neither_read_nor_changed(doctors: DoctorS
     assert (await doctors.put_override(doctor_id, "2026-03-09", version=1)).status_code == 404
 
 
-async def test_repeating_the_request_with_its_key_after_an_outage_completes_the_same_doctor(doctors: DoctorService) -> None:
+async def test_repeating_the_request_with_its_key_after_an_outage_completes_the_same_doctor(doctors: RunningDoctor) -> None:
     headers = ADMIN | {"Idempotency-Key": "ada"}
     doctors.auth.is_down = True
     assert (await doctors.http.post("/doctors", json=ADA, headers=headers)).status_code == 503
@@ -91,7 +91,7 @@ async def test_repeating_the_request_with_its_key_after_an_outage_completes_the_
     assert len(await doctors.list_events()) == 1
 
 
-async def test_a_lost_response_of_auth_service_is_recovered_by_the_job(doctors: DoctorService) -> None:
+async def test_a_lost_response_of_auth_service_is_recovered_by_the_job(doctors: RunningDoctor) -> None:
     doctors.auth.loses_responses = True
     assert (await doctors.http.post("/doctors", json=ADA, headers=ADMIN)).status_code == 503
     doctors.auth.loses_responses = False
@@ -101,7 +101,7 @@ async def test_a_lost_response_of_auth_service_is_recovered_by_the_job(doctors: 
     assert [doctor["id"] for doctor in listed] == list(doctors.auth.accounts)
 
 
-async def test_a_pending_doctor_whose_account_is_refused_does_not_stop_the_others(doctors: DoctorService) -> None:
+async def test_a_pending_doctor_whose_account_is_refused_does_not_stop_the_others(doctors: RunningDoctor) -> None:
     doctors.auth.is_down = True
     for email in ("taken@clinic.example", "free@clinic.example"):
         await doctors.http.post("/doctors", json=ADA | {"email": email, "full_name": email}, headers=ADMIN)
@@ -112,7 +112,7 @@ async def test_a_pending_doctor_whose_account_is_refused_does_not_stop_the_other
     assert await doctors.list_names() == ["free@clinic.example"]
 
 
-async def test_admin_service_creates_a_doctor_with_id_and_password(any_database: DoctorService) -> None:
+async def test_admin_service_creates_a_doctor_with_id_and_password(any_database: RunningDoctor) -> None:
     doctor_id, request = str(uuid4()), ADA | {"password": "correct horse battery"}
     for _ in range(2):
         created = await any_database.http.put(f"/internal/doctors/{doctor_id}", json=request, headers=ADMIN_SERVICE)
@@ -125,7 +125,7 @@ async def test_admin_service_creates_a_doctor_with_id_and_password(any_database:
     assert await any_database.list_names() == ["Ada Weiss"]
 
 
-async def test_simultaneous_requests_create_one_doctor(any_database: DoctorService) -> None:
+async def test_simultaneous_requests_create_one_doctor(any_database: RunningDoctor) -> None:
     path = f"/internal/doctors/{uuid4()}"
     responses = await asyncio.gather(*(any_database.http.put(path, json=ADA, headers=ADMIN_SERVICE) for _ in range(6)))
     assert {response.status_code for response in responses} == {200}
@@ -145,14 +145,14 @@ async def test_simultaneous_requests_create_one_doctor(any_database: DoctorServi
         ({"active": False}, "validation_failed"),
     ],
 )
-async def test_an_invalid_field_is_refused_before_anything_is_created(doctors: DoctorService, changes: dict[str, Any], code: str) -> None:
+async def test_an_invalid_field_is_refused_before_anything_is_created(doctors: RunningDoctor, changes: dict[str, Any], code: str) -> None:
     response = await doctors.http.post("/doctors", json=ADA | changes, headers=ADMIN)
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"].startswith("/" + next(iter(changes)))
     assert doctors.auth.accounts == {}
 
 
-async def test_only_admins_and_admin_service_create_doctors(doctors: DoctorService) -> None:
+async def test_only_admins_and_admin_service_create_doctors(doctors: RunningDoctor) -> None:
     assert (await doctors.http.post("/doctors", json=ADA)).status_code == 401
     for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION):
         assert (await doctors.http.post("/doctors", json=ADA, headers=bearer(role))).status_code == 403

@@ -8,14 +8,14 @@ from uuid import uuid4
 import pytest
 
 from shared.contracts.identity import Role
-from tests.service.doctor.doctor_service import ADMIN, DoctorService
+from tests.service.doctor.running_doctor import ADMIN, RunningDoctor
 from tests.tokens import bearer
 
 MORNINGS = {"weekday": 1, "start": "09:00", "end": "12:00"}
 NIGHTS = {"weekday": 6, "start": "22:00", "end": "02:00"}
 
 
-async def test_weekly_hours_become_windows_in_the_doctors_time_zone(any_database: DoctorService) -> None:
+async def test_weekly_hours_become_windows_in_the_doctors_time_zone(any_database: RunningDoctor) -> None:
     doctor = await any_database.create_doctor()
     put = await any_database.put_weekly_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
     assert (put.status_code, put.headers["etag"], put.json()["version"]) == (200, '"2"', 2)
@@ -38,7 +38,7 @@ async def test_weekly_hours_become_windows_in_the_doctors_time_zone(any_database
     }
 
 
-async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: DoctorService) -> None:
+async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.put_weekly_hours(doctor["id"], MORNINGS)
     await doctors.update_doctor(doctor["id"], 1, bio="Kind.")
@@ -52,7 +52,7 @@ async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: Doct
     ]
 
 
-async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: DoctorService) -> None:
+async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.put_weekly_hours(doctor["id"], MORNINGS)
     response = await doctors.http.get(
@@ -63,7 +63,7 @@ async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: Doc
     assert [window["local_start"][-5:] for window in windows] == ["09:00", "09:00"]
 
 
-async def test_an_override_closes_opens_and_frees_a_date(any_database: DoctorService) -> None:
+async def test_an_override_closes_opens_and_frees_a_date(any_database: RunningDoctor) -> None:
     doctor = await any_database.create_doctor()
     path, own = f"/doctors/{doctor['id']}/schedules", bearer(Role.DOCTOR, doctor["id"])
     await any_database.put_weekly_hours(doctor["id"], MORNINGS, headers=own)
@@ -99,12 +99,12 @@ async def test_an_override_closes_opens_and_frees_a_date(any_database: DoctorSer
         ([{"weekday": day % 7 + 1, "start": "09:00", "end": "09:05"} for day in range(101)], "validation_failed", "/weekly"),
     ],
 )
-async def test_invalid_weekly_hours_are_refused(doctors: DoctorService, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
+async def test_invalid_weekly_hours_are_refused(doctors: RunningDoctor, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
     response = await doctors.put_weekly_hours((await doctors.create_doctor())["id"], *weekly)
     assert (response.status_code, response.json()["code"], response.json()["errors"][0]["pointer"]) == (422, code, pointer)
 
 
-async def test_invalid_overrides_are_refused(doctors: DoctorService) -> None:
+async def test_invalid_overrides_are_refused(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     overlapping = await doctors.put_override(
         doctor["id"], "2026-03-09", {"start": "09:00", "end": "12:00"}, {"start": "11:00", "end": "13:00"}, version=1
@@ -116,7 +116,7 @@ async def test_invalid_overrides_are_refused(doctors: DoctorService) -> None:
     assert (await doctors.put_override(doctor["id"], "2026-03-09", *too_many, version=1)).status_code == 422
 
 
-async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current_version(doctors: DoctorService) -> None:
+async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current_version(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     path = f"/doctors/{doctor['id']}/schedules"
     for target, field in ((path, "weekly"), (f"{path}/overrides/2026-03-09", "windows")):
@@ -144,12 +144,12 @@ async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current
         ({"weeks": "2"}, "unknown_parameter"),
     ],
 )
-async def test_an_invalid_range_is_refused(doctors: DoctorService, query: dict[str, str], code: str) -> None:
+async def test_an_invalid_range_is_refused(doctors: RunningDoctor, query: dict[str, str], code: str) -> None:
     response = await doctors.http.get(f"/doctors/{(await doctors.create_doctor())['id']}/schedules", params=query)
     assert (response.status_code, response.json()["code"]) == (422, code)
 
 
-async def test_ranges_at_the_limits_of_time_are_answered(doctors: DoctorService) -> None:
+async def test_ranges_at_the_limits_of_time_are_answered(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor(time_zone="Pacific/Kiritimati")
     await doctors.put_weekly_hours(doctor["id"], *({"weekday": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)))
     for starts_at, windows in (("1970-01-02T00:00:00Z", 1), ("2199-12-31T00:00:00Z", 1), ("2199-12-31T23:59:59Z", 0)):
@@ -157,14 +157,14 @@ async def test_ranges_at_the_limits_of_time_are_answered(doctors: DoctorService)
         assert (response.status_code, len(response.json()["windows"])) == (200, windows)
 
 
-async def windows_of(doctors: DoctorService, doctor: dict[str, Any], starts_at: str, ends_at: str) -> list[str]:
+async def windows_of(doctors: RunningDoctor, doctor: dict[str, Any], starts_at: str, ends_at: str) -> list[str]:
     """Return the working windows of a doctor, as local start and UTC range."""
     response = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": starts_at, "to": ends_at})
     assert response.status_code == 200, response.text
     return [f"{window['local_start']} {window['starts_at'][11:16]}-{window['ends_at'][11:16]}" for window in response.json()["windows"]]
 
 
-async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it(doctors: DoctorService) -> None:
+async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     afternoon = {"weekday": 1, "start": "14:00", "end": "18:00"}
     evening, tuesday = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "22:00", "end": "02:00"}
@@ -177,7 +177,7 @@ async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it
     ]
 
 
-async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors: DoctorService) -> None:
+async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     late, early = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "00:00", "end": "03:00"}
     await doctors.put_weekly_hours(doctor["id"], late, early)
@@ -185,7 +185,7 @@ async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors:
     assert windows == ["2026-03-09T20:00 19:00-02:00"]
 
 
-async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors: DoctorService) -> None:
+async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     march = MORNINGS | {"valid_from": "2026-03-09", "valid_to": "2026-03-16"}
     later = {"weekday": 1, "start": "13:00", "end": "15:00", "valid_from": "2026-03-17"}
@@ -197,7 +197,7 @@ async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors
     ]
 
 
-async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_date(doctors: DoctorService) -> None:
+async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_date(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.put_weekly_hours(doctor["id"], NIGHTS)
     sunday = await doctors.put_override(doctor["id"], "2026-03-08", {"start": "10:00", "end": "12:00"}, version=2)
@@ -211,7 +211,7 @@ async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_
     assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T23:00 22:00-23:00"]
 
 
-async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(any_database: DoctorService) -> None:
+async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(any_database: RunningDoctor) -> None:
     doctor = await any_database.create_doctor()
     await any_database.put_weekly_hours(doctor["id"], MORNINGS)
     monday = ("2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z")

@@ -10,7 +10,7 @@ import pytest
 from shared.contracts.events import ServiceChanged
 from shared.contracts.identity import Role
 from tests.running import RunningService, run_service
-from tests.service.doctor.doctor_service import ADMIN, CHECKUP, DoctorService
+from tests.service.doctor.running_doctor import ADMIN, CHECKUP, RunningDoctor
 from tests.tokens import bearer, service_bearer
 
 
@@ -57,7 +57,7 @@ async def test_only_admins_create_services(doctors: RunningService) -> None:
     assert (await doctors.http.post("/services", content=b"{", headers=bearer(Role.PATIENT))).status_code == 403
 
 
-async def test_pages_have_no_gaps(any_database: DoctorService) -> None:
+async def test_pages_have_no_gaps(any_database: RunningDoctor) -> None:
     for number in range(5):
         await any_database.create_service(name=f"S{number // 2}")
     names, path = [], "/services?limit=2"
@@ -71,7 +71,7 @@ async def test_pages_have_no_gaps(any_database: DoctorService) -> None:
 LIMITS = {"capacity": 12, "daily_cap": 4, "weekly_cap": 2}
 
 
-async def test_limits_are_stored_listed_and_readable_for_the_calendar(any_database: DoctorService) -> None:
+async def test_limits_are_stored_listed_and_readable_for_the_calendar(any_database: RunningDoctor) -> None:
     created = await any_database.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)
     assert created.status_code == 201, created.text
     service = created.json()

@@ -13,7 +13,7 @@ from icalendar import Calendar
 from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetRequested
 from shared.kit.ids import new_id
 from tests.running import NOON, RunningService
-from tests.service.notify.services import OTHER_DOCTOR, FakeServices, MemoryMailbox, stored_messages, stored_statuses
+from tests.service.notify.fake_services import OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
 from tests.unit.notify.builders import PATIENT, SERVICE, an_event
 
 
@@ -66,7 +66,7 @@ async def test_both_doctors_and_the_patient_are_told_of_a_new_doctor(notify: Run
 
 
 async def test_a_patient_without_account_gets_no_mail_and_the_doctor_does(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, tmp_path: Path
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
     services.gone.add(f"/internal/accounts/{PATIENT}")
     await notify.publish_event(an_event())
@@ -91,7 +91,7 @@ async def test_a_link_is_mailed_and_not_stored(
 
 
 async def test_the_owner_of_an_account_is_told_in_the_language_of_their_profile(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
 ) -> None:
     services.locale = "de-CH"
     await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
@@ -99,7 +99,7 @@ async def test_the_owner_of_an_account_is_told_in_the_language_of_their_profile(
 
 
 async def test_a_link_that_no_longer_works_is_not_mailed(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, tmp_path: Path
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
     problem = {"status": 422, "code": "token_invalid", "title": "Token invalid", "detail": "It is used up."}
     services.token_response = httpx.Response(422, json=problem, headers={"content-type": "application/problem+json"})
@@ -124,7 +124,7 @@ async def test_only_health_checks_are_served(notify: RunningService) -> None:
 
 
 async def test_an_older_message_is_skipped_when_a_newer_one_was_sent(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, tmp_path: Path
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
     services.down.add("/internal")
     await notify.publish_event(an_event(id=new_id()))

@@ -29,7 +29,7 @@ class Crash(BaseException):
 
 
 @dataclass
-class FakeWorld:
+class FakeBackends:
     """The database of admin-service, auth-service and doctor-service. Each of their steps may be the one before the crash.
 
     `pending` (each user with the instant of the last try), `accounts` and `profiles` survive the crash.
@@ -48,7 +48,7 @@ class FakeWorld:
             raise Crash
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[FakeWorld]:
+    async def begin(self) -> AsyncIterator[FakeBackends]:
         yield self
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
@@ -85,13 +85,13 @@ class FakeWorld:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return Page(items=[])
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
         return self.accounts[account_id]
 
 
 @dataclass
 class FakeDoctors:
-    world: FakeWorld
+    world: FakeBackends
 
     async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
         await self.world.create(doctor_id, request)
@@ -99,7 +99,7 @@ class FakeDoctors:
     async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
 
 
-def user_creation(world: FakeWorld, clock: MovableClock) -> UserCreation:
+def user_creation(world: FakeBackends, clock: MovableClock) -> UserCreation:
     return UserCreation(world, world, FakeDoctors(world), clock)
 
 
@@ -114,19 +114,19 @@ def clock_at_noon() -> MovableClock:
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
 @pytest.mark.parametrize("steps", range(6))
 async def test_after_a_crash_at_any_step_both_account_and_profile_exist_or_neither(role: Role, steps: int) -> None:
-    world, clock, user = FakeWorld(steps), clock_at_noon(), a_user(role)
+    world, clock, user = FakeBackends(steps), clock_at_noon(), a_user(role)
     with pytest.raises(Crash):
         await user_creation(world, clock).create(user, PASSWORD)
     world.steps_before_crash = 1000
     was_stored = bool(world.pending or world.accounts)
     clock.advance(timedelta(minutes=1))
-    await user_creation(world, clock).retry_pending()
+    await user_creation(world, clock).complete_pending()
     assert (set(world.accounts), world.profiles, world.pending) == (({user.id}, {user.id}, {}) if was_stored else (set(), set(), {}))
 
 
 @pytest.mark.parametrize("steps", range(7))
 async def test_a_repeat_after_a_crash_answers_as_if_there_had_been_none(steps: int) -> None:
-    world, clock, user = FakeWorld(steps), clock_at_noon(), a_user(Role.DOCTOR)
+    world, clock, user = FakeBackends(steps), clock_at_noon(), a_user(Role.DOCTOR)
     with pytest.raises(Crash):
         await user_creation(world, clock).create(user, PASSWORD)
     world.steps_before_crash = 1000
@@ -136,23 +136,23 @@ async def test_a_repeat_after_a_crash_answers_as_if_there_had_been_none(steps: i
 
 @pytest.mark.parametrize("refusal", [Unavailable(), TooMany()])
 async def test_an_unavailable_service_is_called_again_for_a_day(refusal: Exception) -> None:
-    world, clock, user = FakeWorld(refusal=refusal), clock_at_noon(), a_user()
+    world, clock, user = FakeBackends(refusal=refusal), clock_at_noon(), a_user()
     with pytest.raises(type(refusal)):
         await user_creation(world, clock).create(user, None)
     clock.advance(timedelta(minutes=1))
-    assert (await user_creation(world, clock).retry_pending(), len(world.pending)) == (0, 1)
+    assert (await user_creation(world, clock).complete_pending(), len(world.pending)) == (0, 1)
     assert await world.take_due_users(clock() - timedelta(minutes=1), clock()) == [], "was tried just now"
     clock.advance(timedelta(days=1))
-    assert (await user_creation(world, clock).retry_pending(), len(world.pending)) == (1, 0)
+    assert (await user_creation(world, clock).complete_pending(), len(world.pending)) == (1, 0)
     assert world.accounts == {}
 
 
 @pytest.mark.parametrize("failure", [Unavailable(), RuntimeError("a fault in the program")])
 async def test_a_user_who_cannot_be_created_does_not_stop_the_others(failure: Exception) -> None:
-    world, clock, users = FakeWorld(), clock_at_noon(), [a_user(), a_user()]
+    world, clock, users = FakeBackends(), clock_at_noon(), [a_user(), a_user()]
     for user in users:
         await world.insert_pending_user(user, clock())
     world.refusal, world.refused_id = failure, users[0].id
     clock.advance(timedelta(minutes=1))
-    assert await user_creation(world, clock).retry_pending() == 1
+    assert await user_creation(world, clock).complete_pending() == 1
     assert (set(world.pending), set(world.accounts)) == ({users[0].id}, {users[1].id})

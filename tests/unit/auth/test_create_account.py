@@ -46,7 +46,7 @@ class FakeStore:
     async def get_account(self, account_id: UUID) -> Account:
         return self.accounts[account_id]
 
-    async def save_account(self, account: Account) -> None:
+    async def update_account(self, account: Account) -> None:
         self.accounts[account.id] = account
 
     async def delete_pending_account(self, account_id: UUID) -> None:

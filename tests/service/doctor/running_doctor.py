@@ -55,7 +55,7 @@ def problem(status: int, code: str) -> httpx.Response:
 
 
 @dataclass
-class DoctorService:
+class RunningDoctor:
     """A running doctor-service with a simulated auth-service, and the requests that tests send most."""
 
     service: RunningService
@@ -105,7 +105,7 @@ class DoctorService:
 
 
 @asynccontextmanager
-async def running_doctor_service(folder: Path, **settings: Any) -> AsyncIterator[DoctorService]:
+async def run_doctor_service(folder: Path, **settings: Any) -> AsyncIterator[RunningDoctor]:
     auth = FakeAuthService()
     async with run_service("doctor_svc", folder, auth, record_events=(DoctorChanged,), **settings) as service:
-        yield DoctorService(service, auth)
+        yield RunningDoctor(service, auth)

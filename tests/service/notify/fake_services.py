@@ -42,7 +42,7 @@ class MemoryMailbox:
         return str(body.get_content())
 
 
-class FakeServices:
+class FakeContactServices:
     """auth-, patient- and doctor-service. Requests whose path begins as one in `down` fail; as one in `gone`, they find nothing."""
 
     def __init__(self) -> None:
