@@ -9,7 +9,7 @@ from uuid import UUID
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.password_resets import PasswordReset
-from auth_svc.domain.sessions import Session
+from auth_svc.domain.sessions import Session, StoredRefreshToken
 from shared.contracts.events import Event
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
@@ -39,8 +39,8 @@ class AuthTransaction(Protocol):
     async def insert_session(self, session: Session, token_hash: str) -> None:
         """Insert a session with the hash of its first refresh token."""
 
-    async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
-        """Return the session of a refresh token and whether that token was used before, or None when the token is unknown."""
+    async def find_refresh_token(self, token_hash: str) -> StoredRefreshToken | None:
+        """Return a refresh token with its session, or None when the token is unknown."""
 
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
         """Mark one refresh token as used, add the next one, and save the session's times."""

@@ -39,7 +39,7 @@ class Mailbox(Protocol):
 
 
 class EmailRenderer(Protocol):
-    """Writes mails."""
+    """Renders mails."""
 
     def render(self, content: MailContent, now: datetime) -> EmailMessage:
         """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.

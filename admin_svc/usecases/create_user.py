@@ -20,7 +20,8 @@ TEMPORARY_REFUSALS = (Unavailable, TooMany)  # after these refusals the creation
 
 @dataclass(frozen=True, slots=True)
 class UserCreation:
-    """The user is stored as pending before another service is called, and deleted there once that service has created or refused them.
+    """A user is stored as pending before another service is called. The pending user is deleted when that service has created or refused
+    the user.
 
     The call lies between two transactions and may be repeated.
     """
@@ -47,28 +48,29 @@ class UserCreation:
         return account
 
     async def complete_pending(self) -> int:
-        """Create the users whose creation was interrupted; return how many are no longer pending. One failure does not stop the others."""
-        return sum([await self._retry(pending) for pending in await self._take_due()])
+        """Create users whom a crash or an outage left pending; return how many are no longer pending."""
+        return sum([await self._try_to_complete(pending) for pending in await self._take_due()])
 
-    async def _retry(self, pending: PendingUser) -> bool:
+    async def _try_to_complete(self, pending: PendingUser) -> bool:
+        """Return whether the user is no longer pending. A failure is logged, so that it does not stop the others."""
         user_id = pending.user.id
         try:
             if pending.has_expired(self.now()):
                 await self._delete_pending(user_id)
-                log_event("user_creation_given_up", user=str(user_id), reason="expired")
+                log_event("user_creation_given_up", user_id=user_id, reason="expired")
             else:
                 await self.create(pending.user, password=None)
         except TEMPORARY_REFUSALS:
             return False
         except Refusal as refusal:  # `create` has deleted the pending user
-            log_event("user_creation_given_up", user=str(user_id), reason=refusal.code)
+            log_event("user_creation_given_up", user_id=user_id, reason=refusal.code)
         except Exception as error:
-            log_event("user_creation_failed", logging.ERROR, error=error, user=str(user_id))
+            log_event("user_creation_failed", logging.ERROR, error=error, user_id=user_id)
             return False
         return True
 
     async def _call_owner(self, user: NewUser, password: str | None) -> AccountSummary:
-        """Have the owner of the profile create it together with the account: doctor-service for doctors, auth-service for others."""
+        """Let the owner of the profile create profile and account: doctor-service for doctors, auth-service for others."""
         if user.role is not Role.DOCTOR:
             return await self.accounts.create(user.id, user.account_request(password))
         await self.doctors.create(user.id, user.doctor_request(password))

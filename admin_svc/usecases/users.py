@@ -34,7 +34,7 @@ class Users:
     async def update(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> AccountSummary:
         """Change email address, role, status or name. The account is changed before the name, because auth-service may refuse.
 
-        Someone who becomes a doctor gets a doctor's profile first. Raises NotFound, Stale, EmailTaken, LastAdmin or Unavailable.
+        A user who becomes a doctor gets a doctor's profile first. Raises NotFound, Stale, EmailTaken, LastAdmin or Unavailable.
         """
         account = await self.accounts.get(user_id)
         require_version(account.version, expected_version)

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_svc.domain.password_resets import PasswordReset
-from auth_svc.domain.sessions import Session
+from auth_svc.domain.sessions import Session, StoredRefreshToken
 from auth_svc.repository.tables import PASSWORD_RESETS, REFRESH_TOKENS, SESSIONS
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
@@ -42,8 +42,8 @@ class SessionWrites(SqlTransaction):
         await self.connection.execute(insert(SESSIONS).values(asdict(session)))
         await self._insert_refresh_token(session, token_hash)
 
-    async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
-        """The token is read again once its session is locked, so that of two requests with the same token one sees that it was used."""
+    async def find_refresh_token(self, token_hash: str) -> StoredRefreshToken | None:
+        """Read the token again once its session is locked, so that of two requests with the same token one sees that it was used."""
         token_query = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == token_hash)
         token = (await self.connection.execute(token_query)).one_or_none()
         if token is None:
@@ -51,7 +51,7 @@ class SessionWrites(SqlTransaction):
         session_query = select(SESSIONS).where(SESSIONS.c.id == token.session_id).with_for_update()
         session = (await self.connection.execute(session_query)).one_or_none()
         current_token = (await self.connection.execute(token_query.with_for_update())).one_or_none()
-        return (Session(**session._mapping), current_token.used) if session and current_token else None
+        return StoredRefreshToken(Session(**session._mapping), current_token.used) if session and current_token else None
 
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
         await self.connection.execute(update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == used_hash).values(used=True))

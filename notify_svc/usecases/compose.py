@@ -14,12 +14,12 @@ from shared.contracts.identity import Role
 
 
 class Undeliverable(Exception):
-    """The message has no recipient, or nothing to say any more. The argument is the problem that is stored with the message."""
+    """The message has no recipient, or its link does not work any more. The argument is the problem that is stored with the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailComposer:
-    """Collects what a mail is written from. Raises the refusals of other services when they do not answer."""
+    """Collects the content of mails. Raises the refusals of other services when they do not answer."""
 
     contacts: ContactClient
 
@@ -61,7 +61,7 @@ class MailComposer:
 
 
 def recipient_from(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
-    """Return the recipient: the address is the account's; name, time zone and locale are the profile's where it has them."""
+    """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
     if profile is None:
         return Recipient(account.full_name, account.email, account.locale, "UTC")
     locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
