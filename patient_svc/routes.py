@@ -61,7 +61,7 @@ async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePat
 async def put_patient(
     patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
 ) -> Patient:
-    """Create the profile of a new patient; one that exists is returned as it is."""
+    """Create the profile of a new patient; a profile that exists is returned as it is."""
     return with_etag(response, await patients.create(patient_id, body))
 
 

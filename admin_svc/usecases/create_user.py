@@ -20,8 +20,7 @@ TEMPORARY_REFUSALS = (Unavailable, TooMany)  # after these refusals the creation
 
 @dataclass(frozen=True, slots=True)
 class UserCreation:
-    """A user is stored as pending before another service is called. The pending user is deleted when that service has created or refused
-    the user.
+    """A user is stored as pending before another service is called, and deleted from there when that service has created or refused them.
 
     The call lies between two transactions and may be repeated.
     """

@@ -51,10 +51,7 @@ def normalize_password(password: str) -> str:
 
 def _is_pattern(word: str) -> bool:
     """Return True for a short piece that repeats, a part of one of SEQUENCES, or a common word followed by consecutive digits."""
-    is_repetition = any(
-        word == (word[:size] * len(word))[: len(word)]
-        for size in range(1, MAX_REPEATED_PIECE + 1)
-    )
+    is_repetition = any(word == (word[:size] * len(word))[: len(word)] for size in range(1, MAX_REPEATED_PIECE + 1))
     word_and_digits = WORD_AND_DIGITS.fullmatch(word)
     candidates = (word, word_and_digits[1] if word_and_digits else word)
-    return is_repetition or any(part in text or part in text[::-1] for text in SEQUENCES for part in candidates)
+    return is_repetition or any(part in sequence or part in sequence[::-1] for sequence in SEQUENCES for part in candidates)

@@ -68,7 +68,7 @@ async def login(body: Login, sessions: UseSessions) -> SignedIn:
     dependencies=[CarriesTokens],
 )
 async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
-    """The given refresh token works no more; using it a second time ends the session."""
+    """The given refresh token no longer works; using it a second time ends the session."""
     return await sessions.refresh(body.refresh_token)
 
 

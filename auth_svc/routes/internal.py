@@ -1,4 +1,4 @@
-"""Routes for other services."""
+"""The routes for other services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes of doctors."""
+"""Doctors over HTTP."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ async def list_doctors(
     request: Request,
     response: Response,
 ) -> Page[DoctorProfile]:
-    """By name. Parameters of different names must all match; several values of one are alternatives. Case and accents do not matter.
+    """In the order of names. All parameters must match; several values of one parameter are alternatives. Case and accents do not matter.
 
-    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` anywhere in the doctor's.
+    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` a part of the doctor's.
     """
     rows = await doctors.list_active(doctor_filter, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda doctor: (doctor.full_name, doctor.id)))

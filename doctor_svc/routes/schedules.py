@@ -1,4 +1,4 @@
-"""The routes of schedules."""
+"""Schedules over HTTP."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def put_override(
 async def delete_override(
     doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response
 ) -> None:
-    """ETag is the version of the schedule."""
+    """The ETag of the response is the new version of the schedule."""
     with_etag(response, await schedules.delete_override(doctor_id, on, expected_version))
 
 

@@ -1,4 +1,4 @@
-"""The routes of service types and specialties."""
+"""Service types and specialties over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running doctor-service for each test: on SQLite, or on each SQL database."""
+"""Fixtures: a running doctor-service, on SQLite or on each SQL database."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ async def doctors(tmp_path: Path) -> AsyncIterator[RunningDoctor]:
 
 
 @pytest.fixture
-async def any_database(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningDoctor]:
+async def doctors_on_sql(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningDoctor]:
+    """doctor-service on each SQL database, for what depends on the database."""
     async with run_doctor_service(tmp_path, database_url=sql_url) as service:
         yield service

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.contracts.events import DoctorChanged
 from shared.contracts.identity import Role
 from tests.service.doctor.running_doctor import ADMIN, RunningDoctor
 from tests.tokens import bearer
@@ -15,11 +16,11 @@ MORNINGS = {"weekday": 1, "start": "09:00", "end": "12:00"}
 NIGHTS = {"weekday": 6, "start": "22:00", "end": "02:00"}
 
 
-async def test_weekly_hours_become_windows_in_the_doctors_time_zone(any_database: RunningDoctor) -> None:
-    doctor = await any_database.create_doctor()
-    put = await any_database.put_weekly_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
+async def test_weekly_hours_become_windows_in_the_doctors_time_zone(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    put = await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
     assert (put.status_code, put.headers["etag"], put.json()["version"]) == (200, '"2"', 2)
-    got = await any_database.http.get(f"/doctors/{doctor['id']}/schedules")
+    got = await doctors_on_sql.http.get(f"/doctors/{doctor['id']}/schedules")
     assert (got.headers["etag"], got.json()) == ('"2"', put.json())
     assert got.json() == {
         "doctor_id": doctor["id"],
@@ -43,7 +44,7 @@ async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: Runn
     await doctors.put_weekly_hours(doctor["id"], MORNINGS)
     await doctors.update_doctor(doctor["id"], 1, bio="Kind.")
     await doctors.put_override(doctor["id"], "2026-03-09", version=2)
-    events = await doctors.list_events()
+    events = await doctors.list_events(DoctorChanged)
     assert [(event.version, len(event.rules.weekly), len(event.rules.overrides)) for event in events] == [
         (2, 0, 0),
         (3, 1, 0),
@@ -63,25 +64,25 @@ async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: Run
     assert [window["local_start"][-5:] for window in windows] == ["09:00", "09:00"]
 
 
-async def test_an_override_closes_opens_and_frees_a_date(any_database: RunningDoctor) -> None:
-    doctor = await any_database.create_doctor()
+async def test_an_override_closes_opens_and_frees_a_date(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
     path, own = f"/doctors/{doctor['id']}/schedules", bearer(Role.DOCTOR, doctor["id"])
-    await any_database.put_weekly_hours(doctor["id"], MORNINGS, headers=own)
-    off = await any_database.put_override(doctor["id"], "2026-03-09", version=2, headers=own)
+    await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS, headers=own)
+    off = await doctors_on_sql.put_override(doctor["id"], "2026-03-09", version=2, headers=own)
     assert (off.status_code, off.headers["etag"], off.json()["windows"], off.json()["version"]) == (200, '"3"', [], 3)
-    shown = (await any_database.http.get(path)).json()
+    shown = (await doctors_on_sql.http.get(path)).json()
     assert [window["starts_at"] for window in shown["windows"]] == ["2026-03-16T08:00:00Z"]
     assert shown["overrides"] == [{"id": off.json()["id"], "date": "2026-03-09", "windows": []}]
-    opened = await any_database.put_override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
+    opened = await doctors_on_sql.put_override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
     assert (opened.json()["id"], opened.json()["windows"]) == (off.json()["id"], [{"start": "14:00", "end": "24:00"}])
-    assert (await any_database.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
-    stale = await any_database.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
+    assert (await doctors_on_sql.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
+    stale = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
     assert (stale.status_code, stale.json()["version"]) == (412, 4)
-    dropped = await any_database.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
+    dropped = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
     assert (dropped.status_code, dropped.headers["etag"], dropped.content) == (204, '"5"', b"")
-    again = (await any_database.http.get(path)).json()
+    again = (await doctors_on_sql.http.get(path)).json()
     assert (again["overrides"], again["version"], again["windows"][0]["starts_at"]) == ([], 5, "2026-03-09T08:00:00Z")
-    gone = await any_database.http.delete(f"{path}/overrides/2026-03-09", headers=own)
+    gone = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own)
     assert gone.status_code == 404
 
 
@@ -211,13 +212,13 @@ async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_
     assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T23:00 22:00-23:00"]
 
 
-async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(any_database: RunningDoctor) -> None:
-    doctor = await any_database.create_doctor()
-    await any_database.put_weekly_hours(doctor["id"], MORNINGS)
+async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS)
     monday = ("2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z")
-    assert await windows_of(any_database, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
-    assert (await any_database.update_doctor(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
-    assert await windows_of(any_database, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
-    last = (await any_database.list_events())[-1]
+    assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
+    assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
+    last = (await doctors_on_sql.list_events(DoctorChanged))[-1]
     assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 4)
-    assert (await any_database.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"

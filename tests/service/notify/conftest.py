@@ -1,4 +1,4 @@
-"""notification-service with its services and a mailbox."""
+"""Fixtures: a running notification-service, fakes of the services that it calls, and a mailbox."""
 
 from __future__ import annotations
 

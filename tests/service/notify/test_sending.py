@@ -40,10 +40,10 @@ async def advance(service: RunningService, time: timedelta, steps: int = 1) -> N
 async def test_no_mail_is_lost_while_another_service_is_down(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, path: str
 ) -> None:
-    services.down.add(path)
+    services.unreachable_paths.add(path)
     await notify.publish_event(an_event())
     assert mailbox.mails == []
-    services.down.clear()
+    services.unreachable_paths.clear()
     await advance(notify, timedelta(minutes=1))
     assert sorted(mailbox.count_mails().values()) == [1, 1]
 

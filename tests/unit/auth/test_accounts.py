@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from auth_svc.domain.accounts import Account, AccountStatus
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Stale
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.ACTIVE, "en", NOON, "hash", version=3)
 
 

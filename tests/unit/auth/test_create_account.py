@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,8 +17,8 @@ from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.retry import TransactionAborted
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.PENDING, "en", NOON, "hash")
 KIM = replace(PAT, id=UUID(int=2), email="kim@example.com")
 NOT_USED: Any = None

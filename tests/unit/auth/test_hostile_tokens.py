@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,9 +19,9 @@ from shared.kit.clock import MovableClock
 from shared.kit.signing_keys import KeySet
 from shared.kit.tokens import InvalidToken, Verifier
 from tests import tokens
+from tests.running import NOON
 from tests.tokens import jwks, token
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW = int(NOON.timestamp())
 
 
