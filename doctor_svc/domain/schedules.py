@@ -131,7 +131,7 @@ def _refuse_overlaps(windows: Sequence[W], overlaps: Callable[[W, W], bool], poi
 
 
 def _weekly_windows_overlap(first: WeeklyWindow, second: WeeklyWindow) -> bool:
-    """Return whether the windows share a minute of any week. A window may end after midnight, so the days before and after are compared too."""
+    """Return whether the windows share a minute of any week. Windows may run past midnight, so adjacent days are compared too."""
     start, end = _minute_range(second)
     return any(
         _ranges_overlap(_minute_range(first), (start + days * DAY_MINUTES, end + days * DAY_MINUTES))
