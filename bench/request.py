@@ -177,9 +177,9 @@ def send_log_lines_to(stream: LastLine) -> Callable[[], None]:
 @asynccontextmanager
 async def doctor_app(folder: Path) -> AsyncIterator[FastAPI]:
     """doctor-service on SQLite with 25 doctors."""
-    from tests.service.doctor.doctor_service import running_doctor_service
+    from tests.service.doctor.running_doctor import run_doctor_service
 
-    async with running_doctor_service(folder) as doctors:
+    async with run_doctor_service(folder) as doctors:
         for number in range(DOCTORS):
             await doctors.create_doctor(full_name=f"Doctor {number:02}")
         yield doctors.service.app

@@ -1,4 +1,4 @@
-"""The clients through which doctor-service calls other services."""
+"""auth-service over HTTP."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from shared.kit.client import ServiceClient
 
 
 @dataclass(frozen=True, slots=True)
-class HttpDoctorAccounts:
-    """The accounts of doctors at auth-service."""
+class HttpDoctorAccountClient:
+    """Implements DoctorAccountClient."""
 
-    auth: ServiceClient
+    service: ServiceClient
 
     async def create(self, account_id: UUID, account: CreateAccount) -> None:
-        await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account)
+        await self.service.call("PUT", f"/internal/accounts/{account_id}", body=account)

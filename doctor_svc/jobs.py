@@ -8,5 +8,5 @@ from shared.kit.leases import LeaseHolder
 
 
 def schedule_jobs(jobs: Jobs, doctors: Doctors, holder: LeaseHolder) -> None:
-    """Schedule the completion of doctors whose account could not be created at once."""
+    """Add the jobs; each runs on one instance at a time, the holder of its lease."""
     jobs.add("complete_pending_doctors", doctors.complete_pending, every_seconds=15, holder=holder)

@@ -15,12 +15,12 @@ from shared.contracts.events import Event
 from shared.contracts.http import CreateAccount
 
 SortKey = tuple[str, ...] | None
-"""The sort key of the last row of the page before, as a cursor carries it; None for the first page."""
+"""The sort key of the last row of the previous page, as in the cursor; None for the first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorFilter:
-    """What a doctor in a list must match: every field that is given, and of a field with several values one of them.
+    """The criteria of a list of doctors. A doctor must match every field that is given, and one of the values of a field with several.
 
     `text` is split into words, each of which must occur in the name or in a specialty.
     """
@@ -52,7 +52,7 @@ class DoctorTransaction(Protocol):
         """Store the new state of a service type."""
 
     async def list_existing_services(self, ids: Collection[UUID]) -> set[UUID]:
-        """Return those of `ids` that are ids of service types."""
+        """Return the ids among `ids` that belong to service types."""
 
     async def get_doctor(self, doctor_id: UUID) -> Doctor:
         """Return a doctor who is not pending. Raises NoSuchDoctor."""
@@ -77,7 +77,7 @@ class DoctorTransaction(Protocol):
 
 
 class DoctorStore(Protocol):
-    """Where service types, doctors and schedules are stored. Lists return up to `limit` rows after the row whose sort key is `after`."""
+    """The database of doctor-service. Lists return up to `limit` rows after the row whose sort key is `after`."""
 
     def begin(self) -> AbstractAsyncContextManager[DoctorTransaction]:
         """Open a transaction."""
@@ -94,7 +94,7 @@ class DoctorStore(Protocol):
     async def get_doctor(self, doctor_id: UUID) -> Doctor:
         """Return a doctor who is not pending. Raises NoSuchDoctor."""
 
-    async def list_active_doctors(self, wanted: DoctorFilter, *, limit: int, after: SortKey) -> list[DoctorProfile]:
+    async def list_active_doctors(self, doctor_filter: DoctorFilter, *, limit: int, after: SortKey) -> list[DoctorProfile]:
         """Return the profiles of active doctors who match, by name and id."""
 
     async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
@@ -104,8 +104,8 @@ class DoctorStore(Protocol):
         """Return doctors who were created before an instant and are still pending."""
 
 
-class DoctorAccounts(Protocol):
-    """The accounts of doctors, which auth-service owns."""
+class DoctorAccountClient(Protocol):
+    """auth-service, which owns the accounts."""
 
     async def create(self, account_id: UUID, account: CreateAccount) -> None:
-        """Create an account; repeating the request is harmless. Raises what auth-service refuses, such as EmailTaken."""
+        """Create an account; repeating the call changes nothing. Raises what auth-service refuses, such as EmailTaken."""

@@ -12,7 +12,7 @@ from shared.kit.settings import CommonSettings
 
 
 class DoctorSettings(CommonSettings):
-    """Variables begin with `DOCTOR_`. `database_url` is `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`."""
+    """Settings of doctor-service, from variables that begin with `DOCTOR_`, and the common ones."""
 
     model_config = SettingsConfigDict(env_prefix="DOCTOR_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.DOCTOR

@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from doctor_svc import consumers
-from doctor_svc.clients import HttpDoctorAccounts
-from doctor_svc.jobs import schedule_jobs
+from doctor_svc import consumers, jobs
+from doctor_svc.clients import HttpDoctorAccountClient
 from doctor_svc.repository import SqlDoctorStore
 from doctor_svc.repository.tables import INFRASTRUCTURE
 from doctor_svc.settings import DoctorSettings
@@ -26,10 +25,16 @@ async def wire(app: FastAPI, settings: DoctorSettings, overrides: Overrides) -> 
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        store = SqlDoctorStore(database, runtime.clock, wake_relay=runtime.start_outbox_relay(database, INFRASTRUCTURE))
-        doctors = Doctors(store, HttpDoctorAccounts(runtime.client(Service.AUTH)), runtime.clock)
-        runtime.provide(ServiceTypes(store, runtime.clock), doctors, Schedules(store, runtime.clock))
+        wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        store = SqlDoctorStore(database, runtime.clock, wake_relay=wake_relay)
+        accounts = HttpDoctorAccountClient(runtime.client(Service.AUTH))
+
+        service_types = ServiceTypes(store, runtime.clock)
+        doctors = Doctors(store, accounts, runtime.clock)
+        schedules = Schedules(store, runtime.clock)
+        runtime.provide(service_types, doctors, schedules)
+
         await consumers.subscribe(runtime, doctors)
-        schedule_jobs(runtime.jobs, doctors, runtime.lease_holder(database, INFRASTRUCTURE))
+        jobs.schedule_jobs(runtime.jobs, doctors, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

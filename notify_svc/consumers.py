@@ -9,7 +9,7 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
-    """Queue messages about appointments, invitations and passwords."""
+    """Handle changes of appointments, invitations and changes of passwords."""
     await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, queue.enqueue_appointment),

@@ -26,7 +26,7 @@ class DeliveryUnknown(Exception):
 
 
 class InvalidAddress(Exception):
-    """The email address of the recipient or of the clinic cannot be written into a mail."""
+    """The name or email address of the recipient or of the clinic cannot be written into a mail."""
 
 
 class Mailbox(Protocol):
@@ -39,7 +39,7 @@ class Mailbox(Protocol):
 
 
 class EmailRenderer(Protocol):
-    """Writes mails."""
+    """Renders mails."""
 
     def render(self, content: MailContent, now: datetime) -> EmailMessage:
         """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.
@@ -68,7 +68,7 @@ class NotificationTransaction(Protocol):
 
 
 class NotificationStore(Protocol):
-    """Where messages are stored."""
+    """The database of notification-service."""
 
     def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
         """Open a transaction."""
@@ -80,8 +80,8 @@ class NotificationStore(Protocol):
         """Return the messages that an instance is sending, or was sending when it ended."""
 
 
-class Contacts(Protocol):
-    """Names and addresses, which other services own. The methods return None where there is no such person or link."""
+class ContactClient(Protocol):
+    """auth-, patient- and doctor-service, which own names and addresses. The methods return None when there is no such person or link."""
 
     async def find_account(self, account_id: UUID) -> AccountSummary | None:
         """Return an account, with the email address."""

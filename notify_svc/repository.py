@@ -1,4 +1,4 @@
-"""The store of notification-service in SQL."""
+"""The database of notification-service in SQL."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ def message_from_row(row: Any) -> Message:
 
 
 class SqlNotificationTransaction(SqlTransaction):
-    """A transaction of notification-service."""
+    """Implements NotificationTransaction."""
 
     async def record_version(self, appointment_id: UUID, version: int) -> bool:
         if await insert_if_absent(self.connection, insert(VERSIONS).values(appointment_id=appointment_id, version=version)):
             return True
-        is_older = and_(VERSIONS.c.appointment_id == appointment_id, VERSIONS.c.version < version)
+        is_older = (VERSIONS.c.appointment_id == appointment_id) & (VERSIONS.c.version < version)
         return bool((await self.connection.execute(update(VERSIONS).where(is_older).values(version=version))).rowcount)
 
     async def insert_message(self, message: Message) -> bool:
         return await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message)))
 
     async def lock_related_messages(self, message: Message) -> list[Message]:
-        """As the port says. Senders of messages about one appointment wait for each other at the appointment's row of VERSIONS."""
+        """Lock the row of VERSIONS: senders of messages about one appointment wait for each other there."""
         lock = select(VERSIONS.c.version).where(VERSIONS.c.appointment_id == message.subject_id).with_for_update()
         await self.connection.execute(lock)
-        is_related = and_(MESSAGES.c.subject_id == message.subject_id, MESSAGES.c.recipient_id == message.recipient_id)
+        is_related = (MESSAGES.c.subject_id == message.subject_id) & (MESSAGES.c.recipient_id == message.recipient_id)
         rows = await self.connection.execute(select(MESSAGES).where(is_related, MESSAGES.c.id != message.id))
         return [message_from_row(row) for row in rows]
 
@@ -95,7 +95,7 @@ class SqlNotificationTransaction(SqlTransaction):
 
 @dataclass(frozen=True, slots=True)
 class SqlNotificationStore:
-    """The store in SQL."""
+    """Implements NotificationStore."""
 
     database: Database
     now: Clock

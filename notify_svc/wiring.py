@@ -8,13 +8,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from notify_svc import consumers
-from notify_svc.clients.contacts import HttpContacts
+from notify_svc import consumers, jobs
+from notify_svc.clients.contacts import HttpContactClient
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.domain.mail_content import Clinic
-from notify_svc.jobs import schedule_jobs
 from notify_svc.ports import Mailbox
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore
 from notify_svc.settings import NotifySettings
@@ -31,14 +30,17 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
         store = SqlNotificationStore(database, runtime.clock)
-        contacts = HttpContacts(*(runtime.client(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))
+        contacts = HttpContactClient(runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
         renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
+
         sender = MessageSender(store, MailComposer(contacts), renderer, mailbox, runtime.clock, overrides.instance_name)
-        wake_sender = schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
-        await consumers.subscribe(runtime, MessageQueue(store, runtime.clock, wake_sender))
+        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
+        queue = MessageQueue(store, runtime.clock, wake_sender)
+
+        await consumers.subscribe(runtime, queue)
         await sender.recover_own()
         async with runtime.jobs:
             yield

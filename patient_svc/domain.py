@@ -1,4 +1,4 @@
-"""A patient's profile, and who may see how much of it. Everything here is pure and synchronous."""
+"""The rules of patients' profiles, and who may see how much of them: no input or output, and the current time is an argument."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Sex(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The profile of a patient. `active` follows the account; `account_version` is the newest version of the account that is known."""
+    """The profile of a patient. `active`: the account, as of its version `account_version`, has the role patient and is not disabled."""
 
     id: UUID
     full_name: str
@@ -57,28 +57,28 @@ class Patient:
         """Return the profile of a new patient."""
         return cls(patient_id, request.full_name, request.time_zone, request.locale, request.phone)
 
-    def update(self, changes: Mapping[str, Any], expected_version: int | None, at: datetime) -> Self:
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime) -> Self:
         """Return the profile with some fields replaced and a new version, or self if nothing changes.
 
-        Raises Stale, or BornLater judged by the date at the instant `at` in the patient's time zone.
+        Raises Stale, or BornLater when the date of birth lies after today in the patient's time zone.
         """
         require_version(self.version, expected_version)
         updated = replace(self, **changes)
-        if updated.born_on is not None and updated.born_on > at.astimezone(ZoneInfo(updated.time_zone)).date():
+        if updated.born_on is not None and updated.born_on > now.astimezone(ZoneInfo(updated.time_zone)).date():
             raise BornLater(pointer="/born_on")
         return updated if updated == self else replace(updated, version=self.version + 1)
 
     def apply_account(self, role: Role, status: str, account_version: int) -> Self:
-        """Return the profile after a change of its account, or self if a newer version of the account is known already."""
+        """Return the profile after a change of its account, or self if this or a newer version of the account was applied before."""
         if account_version <= self.account_version:
             return self
         is_active = role is Role.PATIENT and status != "disabled"
         updated = replace(self, account_version=account_version)
         return updated if is_active == self.active else replace(updated, active=is_active, version=self.version + 1)
 
-    def changed_event(self, event_id: UUID, at: datetime) -> PatientChanged:
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> PatientChanged:
         """Return the event that announces this version."""
-        return PatientChanged(id=event_id, occurred_at=at, patient_id=self.id, version=self.version)
+        return PatientChanged(id=event_id, occurred_at=occurred_at, patient_id=self.id, version=self.version)
 
     def view_for(self, caller: Caller, is_treating: bool) -> Self:
         """Return as much of the profile as the caller may see. Raises NoSuchPatient for callers who may see nothing.
@@ -94,7 +94,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class PatientVisit:
-    """What is known of one appointment. `treats` is true if the doctor treats the patient because of it."""
+    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it."""
 
     appointment_id: UUID
     patient_id: UUID

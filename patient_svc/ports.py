@@ -36,7 +36,7 @@ class PatientTransaction(Protocol):
 
 
 class PatientStore(Protocol):
-    """Where patients and visits are stored."""
+    """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:
         """Open a transaction."""
@@ -45,4 +45,4 @@ class PatientStore(Protocol):
         """Return a patient. Raises NoSuchPatient."""
 
     async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        """Return whether the doctor has, or had, an appointment with the patient that was not called off."""
+        """Return whether the doctor has, or had, an appointment with the patient that was not cancelled, declined or expired."""

@@ -1,4 +1,4 @@
-"""The store of patient-service in SQL."""
+"""The database of patient-service in SQL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain import Patient, PatientVisit, Sex
 from shared.contracts.identity import Service
@@ -58,18 +59,13 @@ def patient_from_row(row: Any) -> Patient:
 
 
 class SqlPatientTransaction(SqlTransaction):
-    """A transaction of patient-service."""
-
-    async def find_patient(self, patient_id: UUID) -> Patient | None:
-        query = select(PATIENTS).where(PATIENTS.c.id == patient_id).with_for_update()
-        row = (await self.connection.execute(query)).one_or_none()
-        return patient_from_row(row) if row else None
+    """Implements PatientTransaction."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
-        patient = await self.find_patient(patient_id)
-        if patient is None:
-            raise NoSuchPatient
-        return patient
+        return _require_patient(await self.find_patient(patient_id))
+
+    async def find_patient(self, patient_id: UUID) -> Patient | None:
+        return await _find_patient(self.connection, patient_id, lock=True)
 
     async def insert_patient(self, patient: Patient) -> None:
         if not await insert_if_absent(self.connection, insert(PATIENTS).values(asdict(patient))):
@@ -80,13 +76,13 @@ class SqlPatientTransaction(SqlTransaction):
 
     async def save_visit(self, visit: PatientVisit) -> None:
         if not await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
-            is_older = VISITS.c.appointment_id == visit.appointment_id, VISITS.c.version < visit.version
-            await self.connection.execute(update(VISITS).where(*is_older).values(asdict(visit)))
+            is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
+            await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore:
-    """The store in SQL. It calls `wake_relay` after each commit, so that new events are published at once."""
+    """Implements PatientStore. It calls `wake_relay` after each commit, so that new events are published at once."""
 
     database: Database
     now: Clock
@@ -100,12 +96,21 @@ class SqlPatientStore:
 
     async def get_patient(self, patient_id: UUID) -> Patient:
         async with self.database.read() as connection:
-            row = (await connection.execute(select(PATIENTS).where(PATIENTS.c.id == patient_id))).one_or_none()
-        if row is None:
-            raise NoSuchPatient
-        return patient_from_row(row)
+            return _require_patient(await _find_patient(connection, patient_id))
 
     async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
         visit = exists().where(VISITS.c.doctor_id == doctor_id, VISITS.c.patient_id == patient_id, VISITS.c.treats)
         async with self.database.read() as connection:
             return bool(await connection.scalar(select(visit)))
+
+
+async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
+    query = select(PATIENTS).where(PATIENTS.c.id == patient_id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    return patient_from_row(row) if row else None
+
+
+def _require_patient(patient: Patient | None) -> Patient:
+    if patient is None:
+        raise NoSuchPatient
+    return patient

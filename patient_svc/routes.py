@@ -14,26 +14,25 @@ from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.relayed_refusals import NoSuchPatient
-from shared.kit import access
-from shared.kit.access import Account, require_services
+from shared.kit import access, routes
+from shared.kit.access import require_services
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag
-from shared.kit.routes import service_router
 from shared.kit.use_cases import use_case
 
-router = service_router(prefix="/patients", tags=["Patients"])
-internal_router = service_router(prefix="/internal/patients", internal=True)
+router = routes.service_router(prefix="/patients", tags=["Patients"])
+internal_router = routes.service_router(prefix="/internal/patients", internal=True)
 routers = (router, internal_router)
 
-UseCases = Annotated[Patients, use_case(Patients)]
+UsePatients = Annotated[Patients, use_case(Patients)]
 CreatingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
 ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 @router.get("/me", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
-async def get_my_profile(caller: access.Patient, response: Response, patients: UseCases) -> Patient:
+async def get_my_profile(caller: access.Patient, patients: UsePatients, response: Response) -> Patient:
     return with_etag(response, await patients.get(caller.id))
 
 
@@ -44,13 +43,13 @@ async def get_my_profile(caller: access.Patient, response: Response, patients: U
     summary="Change your own profile",
 )
 async def update_my_profile(
-    body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, response: Response, patients: UseCases
+    body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, patients: UsePatients, response: Response
 ) -> Patient:
     return with_etag(response, await patients.update(caller.id, body.changes, expected_version))
 
 
 @router.get("/{patient_id}", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="A patient's profile")
-async def get_patient(patient_id: UUID, caller: Account, response: Response, patients: UseCases) -> Patient:
+async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
     """For the patient, the doctor of a current or past appointment, reception and admins; others get 404.
 
     Reception sees neither date of birth nor sex.
@@ -59,16 +58,20 @@ async def get_patient(patient_id: UUID, caller: Account, response: Response, pat
 
 
 @internal_router.put("/{patient_id}", response_model=PatientSummary)
-async def put_patient(patient_id: UUID, body: CreatePatient, _caller: CreatingService, response: Response, patients: UseCases) -> Patient:
-    """Create the profile of a new patient; one that exists is returned as it is."""
+async def put_patient(
+    patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
+) -> Patient:
+    """Create the profile of a new patient; a profile that exists is returned as it is."""
     return with_etag(response, await patients.create(patient_id, body))
 
 
 @internal_router.get("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def get_patient_summary(patient_id: UUID, _caller: ReadingService, response: Response, patients: UseCases) -> Patient:
+async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> Patient:
     return with_etag(response, await patients.get(patient_id))
 
 
 @internal_router.patch("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def rename_patient(patient_id: UUID, body: RenamePatient, _caller: AdminService, response: Response, patients: UseCases) -> Patient:
+async def rename_patient(
+    patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
+) -> Patient:
     return with_etag(response, await patients.update(patient_id, {"full_name": body.full_name}, None))

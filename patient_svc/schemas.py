@@ -35,7 +35,7 @@ class EmergencyContact(RequestModel):
 
 
 class UpdatePatient(PatchModel):
-    """Fields that are left out stay as they are; null removes an optional one."""
+    """Fields that are left out stay as they are; null removes an optional field."""
 
     nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
 

@@ -12,7 +12,7 @@ from shared.kit.settings import CommonSettings
 
 
 class PatientSettings(CommonSettings):
-    """Variables begin with `PATIENT_`. `database_url` is `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`."""
+    """Settings of patient-service, from variables that begin with `PATIENT_`, and the common ones."""
 
     model_config = SettingsConfigDict(env_prefix="PATIENT_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.PATIENT

@@ -59,7 +59,7 @@ class Patients:
 
     @retry_on_abort
     async def apply_account_change(self, event: AccountChanged) -> None:
-        """Deactivate or activate the profile as its account was: a disabled account, or one of another role, cannot book."""
+        """Deactivate or activate the profile with its account: a patient whose account is disabled or has another role cannot book."""
         async with self.store.begin() as tx:
             patient = await tx.find_patient(event.account_id)
             if not await tx.mark_handled(event.id) or patient is None:

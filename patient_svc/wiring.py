@@ -20,9 +20,12 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        store = SqlPatientStore(database, runtime.clock, wake_relay=runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay)
+
         patients = Patients(store, runtime.clock)
         runtime.provide(patients)
+
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

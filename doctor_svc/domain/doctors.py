@@ -83,10 +83,10 @@ class Doctor:
         return updated if updated == self else replace(updated, version=self.version + 1)
 
     def apply_account(self, role: Role, status: str, account_version: int) -> Self:
-        """Return the doctor after a change of the account, or self if a newer version of the account is known already.
+        """Return the doctor after a change of the account, or self if this or a newer version of the account was applied before.
 
-        Losing the account deactivates the doctor and getting it back activates them again. Any other change of the account, such as an
-        accepted invitation, leaves `active` as the clinic decided.
+        A doctor whose account is disabled or gets another role becomes inactive, and active again with the account. Any other change of the
+        account, such as an accepted invitation, leaves `active` as the clinic decided.
         """
         if account_version <= self.account_version:
             return self
@@ -119,7 +119,7 @@ class Doctor:
             weekly=list(self.schedule.weekly), overrides=list(self.schedule.overrides), version=self.version + self.schedule.version,
         )  # fmt: skip
 
-    def changed_event(self, event_id: UUID, at: datetime) -> DoctorChanged:
-        """Return the event that announces the current rules."""
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> DoctorChanged:
+        """Return the event that announces the rules of this version."""
         rules = self.rules()
-        return DoctorChanged(id=event_id, occurred_at=at, doctor_id=self.id, version=rules.version, rules=rules)
+        return DoctorChanged(id=event_id, occurred_at=occurred_at, doctor_id=self.id, version=rules.version, rules=rules)

@@ -20,7 +20,7 @@ class WindowsOverlap(Invalid):
 
 
 class ValidityReversed(Invalid):
-    """Raised when a weekly window ends to be valid before it begins to be."""
+    """Raised when `valid_from` of a weekly window lies after `valid_to`."""
 
     code = "validity_reversed"
     detail = "`valid_from` must not lie after `valid_to`."
@@ -34,7 +34,7 @@ class TooManyOverrides(Invalid):
 
 
 class DoctorAccountInactive(Conflict):
-    """Raised when a doctor would be activated whose account is disabled or has another role."""
+    """Raised when an admin activates a doctor whose account is disabled or has another role."""
 
     code = "account_dismissed"
     detail = "The doctor's account is disabled or has another role. Activate the account; the doctor becomes active with it."

@@ -43,7 +43,7 @@ class Schedule:
         return replace(self, weekly=tuple(weekly), version=self.version + 1)
 
     def with_override(self, override: DateOverride, expected_version: int | None) -> Self:
-        """Return the schedule with an override, which takes the place and the id of the one of the same date.
+        """Return the schedule with an override, which replaces the override of the same date and keeps its id.
 
         Raises Stale or TooManyOverrides.
         """
@@ -51,9 +51,9 @@ class Schedule:
         others = [other for other in self.overrides if other.date != override.date]
         if len(others) >= MAX_OVERRIDES:
             raise TooManyOverrides
-        if (replaced := self.override_on(override.date)) is not None:
-            override = override.model_copy(update={"id": replaced.id})
-        return self._with_overrides(sorted([*others, override], key=lambda known: known.date))
+        if (previous := self.override_on(override.date)) is not None:
+            override = override.model_copy(update={"id": previous.id})
+        return self._with_overrides(sorted([*others, override], key=lambda item: item.date))
 
     def without_override(self, on: date, expected_version: int | None) -> Self:
         """Return the schedule without the override of a date, which then follows the weekly hours. Raises Stale or NoSuchOverride."""
@@ -131,7 +131,7 @@ def _refuse_overlaps(windows: Sequence[W], overlaps: Callable[[W, W], bool], poi
 
 
 def _weekly_windows_overlap(first: WeeklyWindow, second: WeeklyWindow) -> bool:
-    """Return whether the windows share a minute of any week. Either may run past midnight, so neighbouring days are compared too."""
+    """Return whether the windows share a minute of any week. Windows may run past midnight, so adjacent days are compared too."""
     start, end = _minute_range(second)
     return any(
         _ranges_overlap(_minute_range(first), (start + days * DAY_MINUTES, end + days * DAY_MINUTES))
@@ -167,14 +167,14 @@ def _last_date(override: DateOverride) -> date:
 
 
 def _working_windows(rules: DoctorRules, starts_at: datetime, ends_at: datetime) -> Iterator[WorkingWindow]:
-    """Yield each longest run of working time in a range. The working time is a bitmap of grains, bit 0 the first one."""
+    """Yield each longest run of working time in a range. `working` is a bitmap: bit 0 is the first grain of `frame`."""
     frame = range(first_grain_at_or_after(starts_at), grain_of(ends_at))
     working = Hours.from_rules(rules).expand(frame, 1)[0].bits
     grain = frame.start
     while working:
-        gap = (working & -working).bit_length() - 1  # the number of zeros before the first one
+        gap = (working & -working).bit_length() - 1  # the number of grains before the next working one
         working >>= gap
-        length = (~working & (working + 1)).bit_length() - 1  # the number of ones before the first zero
+        length = (~working & (working + 1)).bit_length() - 1  # the number of working grains in a row
         start, end = instant_of(grain + gap), instant_of(grain + gap + length)
         yield WorkingWindow(start, end, local_start(start, rules.time_zone))
         working >>= length

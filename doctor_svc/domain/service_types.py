@@ -49,7 +49,7 @@ class ServiceType:
         updated = replace(self, **changes)
         return updated if updated == self else replace(updated, version=self.version + 1)
 
-    def changed_event(self, event_id: UUID, at: datetime) -> ServiceChanged:
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> ServiceChanged:
         """Return the event that announces this version."""
         rules = ServiceTypeRules.model_validate(self)
-        return ServiceChanged(id=event_id, occurred_at=at, service_id=self.id, version=self.version, rules=rules)
+        return ServiceChanged(id=event_id, occurred_at=occurred_at, service_id=self.id, version=self.version, rules=rules)

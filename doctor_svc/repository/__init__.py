@@ -1,4 +1,4 @@
-"""The store of doctor-service in SQL."""
+"""The database of doctor-service in SQL."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from shared.kit.sql import Database
 
 
 class SqlDoctorTransaction(DoctorWrites, ServiceTypeWrites):
-    """A transaction of doctor-service."""
+    """Implements DoctorTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlDoctorStore(DoctorReads, ServiceTypeReads):
-    """The store in SQL. It calls `wake_relay` after each commit, so that new events are published at once."""
+    """Implements DoctorStore. It calls `wake_relay` after each commit, so that new events are published at once."""
 
     database: Database
     now: Clock

@@ -1,4 +1,4 @@
-"""Doctors in SQL: the row, and beside it the words by which lists are filtered."""
+"""Doctors in SQL: their rows, and the words by which lists are filtered."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def doctor_from_row(row: Any) -> Doctor:
 
 def profile_from_row(row: Any) -> DoctorProfile:
     """Return the profile of a row of PROFILE_COLUMNS."""
-    columns = row._asdict()
-    return DoctorProfile(**columns | {"services": [UUID(service_id) for service_id in columns["services"]]})
+    values = dict(row._mapping)
+    return DoctorProfile(**values | {"services": [UUID(service_id) for service_id in values["services"]]})
 
 
 class DoctorWrites(SqlTransaction):
-    """The part of a transaction that concerns doctors."""
-
-    async def find_doctor(self, doctor_id: UUID) -> Doctor | None:
-        return await _find_doctor(self.connection, doctor_id, lock=True)
+    """The part of SqlDoctorTransaction that reads and writes doctors."""
 
     async def get_doctor(self, doctor_id: UUID) -> Doctor:
         return _require_confirmed(await self.find_doctor(doctor_id))
+
+    async def find_doctor(self, doctor_id: UUID) -> Doctor | None:
+        return await _find_doctor(self.connection, doctor_id, lock=True)
 
     async def insert_doctor(self, doctor: Doctor) -> None:
         row = doctor_to_row(doctor) | {"created_at": self.now()}
@@ -93,7 +93,7 @@ class DoctorWrites(SqlTransaction):
 
 
 class DoctorReads:
-    """The part of the store that concerns doctors."""
+    """The part of SqlDoctorStore that reads doctors."""
 
     __slots__ = ()
     database: Database
@@ -102,8 +102,8 @@ class DoctorReads:
         async with self.database.read() as connection:
             return _require_confirmed(await _find_doctor(connection, doctor_id))
 
-    async def list_active_doctors(self, wanted: DoctorFilter, *, limit: int, after: SortKey) -> list[DoctorProfile]:
-        query = select(*PROFILE_COLUMNS).where(DOCTORS.c.active, ~DOCTORS.c.pending, *filter_conditions(wanted))
+    async def list_active_doctors(self, doctor_filter: DoctorFilter, *, limit: int, after: SortKey) -> list[DoctorProfile]:
+        query = select(*PROFILE_COLUMNS).where(DOCTORS.c.active, ~DOCTORS.c.pending, *filter_conditions(doctor_filter))
         if after is not None:
             query = query.where(rows_after((DOCTORS.c.full_name, DOCTORS.c.id), parse_sort_key(after, str, UUID)))
         query = query.order_by(DOCTORS.c.full_name, DOCTORS.c.id).limit(limit)

@@ -1,4 +1,4 @@
-"""Finding doctors by words: which words are stored for a doctor, and the SQL conditions of a filter. Case and accents do not matter."""
+"""The search for doctors: the words that are stored for a doctor, and the SQL conditions of a filter. Case and accents do not matter."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def search_words(doctor: Doctor) -> set[tuple[str, str]]:
     return {(kind, fold_text(word)[:MAX_WORD_LENGTH]) for kind, word in words}
 
 
-def filter_conditions(wanted: DoctorFilter) -> Iterator[ColumnElement[bool]]:
+def filter_conditions(doctor_filter: DoctorFilter) -> Iterator[ColumnElement[bool]]:
     """Yield a condition for each field of the filter that is given."""
     word = SEARCH_WORDS.c.word
-    if wanted.specialties:
-        yield _has_word(("specialty",), word.in_([fold_text(specialty) for specialty in wanted.specialties]))
-    if wanted.services:
-        yield _has_word(("service",), word.in_([str(service_id) for service_id in wanted.services]))
-    if wanted.languages:
-        yield _has_word(("language",), or_(*(_matches_language_range(fold_text(language)) for language in wanted.languages)))
-    if wanted.location:
-        yield _has_word(("location",), word.contains(fold_text(wanted.location), autoescape=True))
-    for part in fold_text(wanted.text or "").split():
+    if doctor_filter.specialties:
+        yield _has_word(("specialty",), word.in_([fold_text(specialty) for specialty in doctor_filter.specialties]))
+    if doctor_filter.services:
+        yield _has_word(("service",), word.in_([str(service_id) for service_id in doctor_filter.services]))
+    if doctor_filter.languages:
+        yield _has_word(("language",), or_(*(_matches_language_range(fold_text(language)) for language in doctor_filter.languages)))
+    if doctor_filter.location:
+        yield _has_word(("location",), word.contains(fold_text(doctor_filter.location), autoescape=True))
+    for part in fold_text(doctor_filter.text or "").split():
         yield _has_word(("name", "specialty"), word.contains(part, autoescape=True))
 
 

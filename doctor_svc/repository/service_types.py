@@ -37,16 +37,13 @@ def service_type_from_row(row: Any) -> ServiceType:
 
 
 class ServiceTypeWrites(SqlTransaction):
-    """The part of a transaction that concerns service types."""
+    """The part of SqlDoctorTransaction that reads and writes service types."""
+
+    async def get_service_type(self, service_id: UUID) -> ServiceType:
+        return _require_service_type(await _find_service_type(self.connection, service_id, lock=True))
 
     async def find_service_type(self, service_id: UUID) -> ServiceType | None:
         return await _find_service_type(self.connection, service_id)
-
-    async def get_service_type(self, service_id: UUID) -> ServiceType:
-        service_type = await _find_service_type(self.connection, service_id, lock=True)
-        if service_type is None:
-            raise NoSuchService
-        return service_type
 
     async def insert_service_type(self, service_type: ServiceType) -> None:
         if not await insert_if_absent(self.connection, insert(SERVICES).values(service_type_to_row(service_type))):
@@ -61,17 +58,14 @@ class ServiceTypeWrites(SqlTransaction):
 
 
 class ServiceTypeReads:
-    """The part of the store that concerns service types."""
+    """The part of SqlDoctorStore that reads service types."""
 
     __slots__ = ()
     database: Database
 
     async def get_service_type(self, service_id: UUID) -> ServiceType:
         async with self.database.read() as connection:
-            service_type = await _find_service_type(connection, service_id)
-        if service_type is None:
-            raise NoSuchService
-        return service_type
+            return _require_service_type(await _find_service_type(connection, service_id))
 
     async def list_service_types(self, *, active: bool | None, limit: int, after: SortKey) -> list[ServiceType]:
         query = select(SERVICES).order_by(SERVICES.c.name, SERVICES.c.id).limit(limit)
@@ -83,11 +77,11 @@ class ServiceTypeReads:
             return [service_type_from_row(row) for row in await connection.execute(query)]
 
     async def list_specialties(self) -> list[str]:
-        of_services = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()
-        of_doctors = select(DOCTORS.c.specialties).where(DOCTORS.c.active, ~DOCTORS.c.pending)
+        service_query = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()
+        doctor_query = select(DOCTORS.c.specialties).where(DOCTORS.c.active, ~DOCTORS.c.pending)
         async with self.database.read() as connection:
-            specialties = set(await connection.scalars(of_services))
-            for specialties_of_doctor in await connection.scalars(of_doctors):
+            specialties = set(await connection.scalars(service_query))
+            for specialties_of_doctor in await connection.scalars(doctor_query):
                 specialties.update(specialties_of_doctor)
         return sorted(specialties, key=str.casefold)
 
@@ -96,3 +90,9 @@ async def _find_service_type(connection: AsyncConnection, service_id: UUID, *, l
     query = select(SERVICES).where(SERVICES.c.id == service_id)
     row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
     return service_type_from_row(row) if row else None
+
+
+def _require_service_type(service_type: ServiceType | None) -> ServiceType:
+    if service_type is None:
+        raise NoSuchService
+    return service_type

@@ -1,4 +1,4 @@
-"""The routes of doctors."""
+"""Doctors over HTTP."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from doctor_svc.schemas import CreateDoctor, DoctorOut, UpdateDoctor
 from doctor_svc.usecases.doctors import Doctors
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, UnknownService
+from shared.kit import routes
 from shared.kit.access import Admin, NotYours, OwnDoctor, Public
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag, with_location, with_next_link
-from shared.kit.routes import service_router
 from shared.kit.use_cases import use_case
 
-router = service_router(prefix="/doctors", tags=["Doctors and services"])
-UseCases = Annotated[Doctors, use_case(Doctors)]
+router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
+UseDoctors = Annotated[Doctors, use_case(Doctors)]
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
 Texts = Annotated[list[str] | None, Query(max_length=20)]
 Ids = Annotated[list[UUID] | None, Query(max_length=20)]
@@ -42,21 +42,21 @@ async def read_filter(
 async def list_doctors(
     _caller: Public,
     paging: Paged,
-    wanted: Annotated[DoctorFilter, Depends(read_filter)],
+    doctor_filter: Annotated[DoctorFilter, Depends(read_filter)],
+    doctors: UseDoctors,
     request: Request,
     response: Response,
-    doctors: UseCases,
 ) -> Page[DoctorProfile]:
-    """By name. Parameters of different names must all match; several values of one are alternatives. Case and accents do not matter.
+    """In the order of names. All parameters must match; several values of one parameter are alternatives. Case and accents do not matter.
 
-    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` anywhere in the doctor's.
+    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` a part of the doctor's.
     """
-    rows = await doctors.list_active(wanted, paging.limit, paging.after)
+    rows = await doctors.list_active(doctor_filter, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda doctor: (doctor.full_name, doctor.id)))
 
 
 @router.get("/{doctor_id}", response_model=DoctorOut, responses=refusals(NoSuchDoctor), summary="One doctor")
-async def get_doctor(doctor_id: UUID, caller: Public, response: Response, doctors: UseCases) -> Doctor:
+async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseDoctors, response: Response) -> Doctor:
     """Inactive doctors are visible to admins and to themselves only."""
     return with_etag(response, await doctors.view(doctor_id, caller))
 
@@ -64,7 +64,7 @@ async def get_doctor(doctor_id: UUID, caller: Public, response: Response, doctor
 @router.post(
     "", response_model=DoctorOut, status_code=201, responses=refusals(UnknownService, EmailTaken, Unavailable), summary="Create a doctor"
 )
-async def create_doctor(body: CreateDoctor, _caller: Admin, operation: OperationId, response: Response, doctors: UseCases) -> Doctor:
+async def create_doctor(body: CreateDoctor, _caller: Admin, operation: OperationId, doctors: UseDoctors, response: Response) -> Doctor:
     """Creates the profile and the account, or neither. The doctor is invited by mail and has an empty schedule."""
     doctor = await doctors.create(body.to_doctor(operation.id))
     return with_location(response, doctor, f"/doctors/{doctor.id}")
@@ -77,6 +77,6 @@ async def create_doctor(body: CreateDoctor, _caller: Admin, operation: Operation
     summary="Change a doctor's profile",
 )
 async def update_doctor(
-    doctor_id: UUID, body: UpdateDoctor, caller: OwnDoctor, expected_version: RequireIfMatch, response: Response, doctors: UseCases
+    doctor_id: UUID, body: UpdateDoctor, caller: OwnDoctor, expected_version: RequireIfMatch, doctors: UseDoctors, response: Response
 ) -> Doctor:
     return with_etag(response, await doctors.update(doctor_id, body.changes, expected_version, caller))

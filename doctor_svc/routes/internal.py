@@ -8,19 +8,19 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 
 from doctor_svc.domain.service_types import ServiceType
-from doctor_svc.routes.doctors import UseCases as DoctorUseCases
-from doctor_svc.routes.service_types import UseCases as ServiceTypeUseCases
+from doctor_svc.routes.doctors import UseDoctors
+from doctor_svc.routes.service_types import UseServiceTypes
 from doctor_svc.schemas import PutDoctor, RenameDoctor
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, NoSuchService, UnknownService
+from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag, with_next_link
-from shared.kit.routes import service_router
 
-router = service_router(prefix="/internal", internal=True)
+router = routes.service_router(prefix="/internal", internal=True)
 READING_SERVICES = (Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
 ReadingService = Annotated[Caller, Depends(require_services(*READING_SERVICES))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
@@ -28,7 +28,7 @@ AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 @router.get("/services", response_model=Page[ServiceTypeRules])
 async def list_service_rules(
-    caller: ReadingService, paging: Paged, request: Request, response: Response, service_types: ServiceTypeUseCases
+    caller: ReadingService, paging: Paged, service_types: UseServiceTypes, request: Request, response: Response
 ) -> Page[ServiceType]:
     """Active and inactive service types, by name."""
     rows = await service_types.list_visible(caller, paging.limit, paging.after)
@@ -36,15 +36,13 @@ async def list_service_rules(
 
 
 @router.get("/services/{service_id}", response_model=ServiceTypeRules, responses=refusals(NoSuchService))
-async def get_service_rules(
-    service_id: UUID, _caller: ReadingService, response: Response, service_types: ServiceTypeUseCases
-) -> ServiceType:
+async def get_service_rules(service_id: UUID, _caller: ReadingService, service_types: UseServiceTypes, response: Response) -> ServiceType:
     return with_etag(response, await service_types.get(service_id))
 
 
 @router.get("/doctors", response_model=Page[DoctorRules])
 async def list_doctor_rules(
-    _caller: ReadingService, paging: Paged, request: Request, response: Response, doctors: DoctorUseCases
+    _caller: ReadingService, paging: Paged, doctors: UseDoctors, request: Request, response: Response
 ) -> Page[DoctorRules]:
     """Active and inactive doctors, by id."""
     rows = await doctors.list_rules(paging.limit, paging.after)
@@ -52,18 +50,16 @@ async def list_doctor_rules(
 
 
 @router.get("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
-async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, response: Response, doctors: DoctorUseCases) -> DoctorRules:
+async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, doctors: UseDoctors, response: Response) -> DoctorRules:
     return with_etag(response, await doctors.get_rules(doctor_id))
 
 
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken))
-async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, response: Response, doctors: DoctorUseCases) -> DoctorRules:
+async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
     """Create a doctor and their account; a doctor who exists is returned as they are."""
     return with_etag(response, (await doctors.create(body.to_doctor(doctor_id), body.password)).rules())
 
 
 @router.patch("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
-async def rename_doctor(
-    doctor_id: UUID, body: RenameDoctor, _caller: AdminService, response: Response, doctors: DoctorUseCases
-) -> DoctorRules:
+async def rename_doctor(doctor_id: UUID, body: RenameDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
     return with_etag(response, (await doctors.update(doctor_id, {"full_name": body.full_name}, None, None)).rules())

@@ -1,4 +1,4 @@
-"""The routes of schedules."""
+"""Schedules over HTTP."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from shared.contracts.ranges import RangeReversed, RangeTooLong
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.contracts.values import CalendarDate, Instant
+from shared.kit import routes
 from shared.kit.access import NotYours, OwnDoctor, Public
 from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag
-from shared.kit.routes import service_router
 from shared.kit.use_cases import use_case
 
-router = service_router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
-UseCases = Annotated[Schedules, use_case(Schedules)]
+router = routes.service_router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
+UseSchedules = Annotated[Schedules, use_case(Schedules)]
 OverrideDate = Annotated[CalendarDate, Path(alias="date")]
 RangeStart = Annotated[Instant | None, Query(alias="from", description="By default now.")]
 RangeEnd = Annotated[Instant | None, Query(alias="to", description="Not included. By default 14 days later; at most 62 days.")]
@@ -35,8 +35,8 @@ REFUSALS_OF_CHANGES = (NoSuchDoctor, NotYours, Stale)
 async def get_schedule(
     doctor_id: UUID,
     caller: Public,
+    schedules: UseSchedules,
     response: Response,
-    schedules: UseCases,
     starts_at: RangeStart = None,
     ends_at: RangeEnd = None,
 ) -> ScheduleView:
@@ -50,7 +50,7 @@ async def get_schedule(
     summary="Replace the weekly hours",
 )
 async def put_schedule(
-    doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected_version: RequireIfMatch, response: Response, schedules: UseCases
+    doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected_version: RequireIfMatch, schedules: UseSchedules, response: Response
 ) -> ScheduleView:
     """Appointments outside of the new hours stay."""
     return with_etag(response, await schedules.replace_weekly_hours(doctor_id, body.weekly, expected_version))
@@ -68,8 +68,8 @@ async def put_override(
     body: PutOverride,
     _caller: OwnDoctor,
     expected_version: RequireIfMatch,
+    schedules: UseSchedules,
     response: Response,
-    schedules: UseCases,
 ) -> OverrideOut:
     """Without windows the date is a day off. Windows replace the weekly hours, also on a day that has none."""
     return with_etag(response, _override_out(await schedules.put_override(doctor_id, on, body.windows, expected_version), on))
@@ -79,9 +79,9 @@ async def put_override(
     "/overrides/{date}", status_code=204, responses=refusals(*REFUSALS_OF_CHANGES, NoSuchOverride), summary="Follow the weekly hours again"
 )
 async def delete_override(
-    doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, response: Response, schedules: UseCases
+    doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response
 ) -> None:
-    """ETag is the version of the schedule."""
+    """The ETag of the response is the new version of the schedule."""
     with_etag(response, await schedules.delete_override(doctor_id, on, expected_version))
 
 

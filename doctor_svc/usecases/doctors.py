@@ -1,4 +1,4 @@
-"""Creating, changing and finding doctors."""
+"""Creating, changing and reading doctors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
-from doctor_svc.ports import DoctorAccounts, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
+from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import CreateAccount, DoctorRules
 from shared.contracts.identity import Caller, Role
@@ -21,10 +21,9 @@ from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
-COMPLETE_PENDING_AFTER = timedelta(minutes=1)
+COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 MAX_PENDING_AT_ONCE = 50
-FINAL_REFUSALS = (Conflict, Invalid)
-"""Refusals of auth-service that no repetition changes, such as `email_taken`."""
+FINAL_REFUSALS = (Conflict, Invalid)  # refusals of auth-service that a repetition does not change
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Doctors:
     """The use cases of doctors. A doctor and the account of the same id are created together or not at all."""
 
     store: DoctorStore
-    accounts: DoctorAccounts
+    accounts: DoctorAccountClient
     now: Clock
 
     async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
@@ -45,10 +44,7 @@ class Doctors:
         return await self._complete(stored, password) if stored.pending else stored
 
     async def complete_pending(self) -> int:
-        """Complete doctors who have been pending for a while, because a process ended or auth-service did not answer.
-
-        Returns how many are not pending any more.
-        """
+        """Complete doctors whom a crash or an outage left pending; return how many are no longer pending."""
         pending = await self._list_pending()
         return sum([await self._try_to_complete(doctor) for doctor in pending])
 
@@ -69,7 +65,7 @@ class Doctors:
 
     @retry_on_abort
     async def apply_account_change(self, event: AccountChanged) -> None:
-        """Deactivate or activate a doctor as their account was: a disabled account, or one of another role, sees no patients."""
+        """Deactivate or activate a doctor with their account: a doctor whose account is disabled or has another role is inactive."""
         async with self.store.begin() as tx:
             doctor = await tx.find_doctor(event.account_id)
             if not await tx.mark_handled(event.id) or doctor is None:
@@ -86,9 +82,9 @@ class Doctors:
         return (await self.store.get_doctor(doctor_id)).view_for(caller)
 
     @retry_on_abort
-    async def list_active(self, wanted: DoctorFilter, limit: int, after: SortKey) -> list[DoctorProfile]:
+    async def list_active(self, doctor_filter: DoctorFilter, limit: int, after: SortKey) -> list[DoctorProfile]:
         """Return up to `limit` + 1 profiles of active doctors, by name."""
-        return await self.store.list_active_doctors(wanted, limit=limit + 1, after=after)
+        return await self.store.list_active_doctors(doctor_filter, limit=limit + 1, after=after)
 
     @retry_on_abort
     async def get_rules(self, doctor_id: UUID) -> DoctorRules:
@@ -128,7 +124,7 @@ class Doctors:
 
     @retry_on_abort
     async def _confirm(self, doctor: Doctor) -> Doctor:
-        """Confirm a doctor whose account exists. One whom another request deleted meanwhile is inserted again."""
+        """Confirm a doctor whose account exists. A doctor whom another request deleted meanwhile is inserted again."""
         async with self.store.begin() as tx:
             stored = await tx.find_doctor(doctor.id)
             if stored is not None and not stored.pending:
@@ -143,7 +139,7 @@ class Doctors:
         return await self.store.list_pending_doctors(self.now() - COMPLETE_PENDING_AFTER, MAX_PENDING_AT_ONCE)
 
     async def _try_to_complete(self, doctor: Doctor) -> bool:
-        """Return whether the doctor is not pending any more. A failure is logged, so that it does not stop the others."""
+        """Return whether the doctor is no longer pending. A failure is logged, so that it does not stop the others."""
         try:
             await self._complete(doctor)
         except FINAL_REFUSALS:
@@ -158,8 +154,8 @@ class Doctors:
 
 
 async def _check_services_exist(tx: DoctorTransaction, service_ids: Iterable[UUID]) -> None:
-    """Raise UnknownService, with the fact `unknown`, unless all are ids of service types."""
-    wanted = set(service_ids)
-    unknown = sorted(map(str, wanted - await tx.list_existing_services(wanted))) if wanted else []
+    """Raise UnknownService, with the fact `unknown`, unless all ids belong to service types."""
+    requested_ids = set(service_ids)
+    unknown = sorted(map(str, requested_ids - await tx.list_existing_services(requested_ids))) if requested_ids else []
     if unknown:
         raise UnknownService(pointer="/services", unknown=unknown)

@@ -44,7 +44,7 @@ class Schedules:
         return (await self._update_schedule(doctor_id, lambda schedule: schedule.with_override(override, expected_version))).schedule
 
     async def delete_override(self, doctor_id: UUID, on: date, expected_version: int | None) -> Schedule:
-        """Let a date follow the weekly hours again. Raises NoSuchDoctor, Stale or NoSuchOverride."""
+        """Delete the override of a date, which then follows the weekly hours. Raises NoSuchDoctor, Stale or NoSuchOverride."""
         return (await self._update_schedule(doctor_id, lambda schedule: schedule.without_override(on, expected_version))).schedule
 
     @retry_on_abort

@@ -1,4 +1,4 @@
-"""Creating, changing and finding service types."""
+"""Creating, changing and reading service types."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The adapters of notification-service: contacts of other services, mailboxes, and the rendering of mails."""
+"""Adapters for everything but the database: other services, mailboxes and the rendering of mails."""

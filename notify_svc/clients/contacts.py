@@ -1,4 +1,4 @@
-"""Names and addresses from auth-, patient- and doctor-service."""
+"""auth-, patient- and doctor-service over HTTP."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from shared.kit.client import ServiceClient
 
 
 class ResetToken(ReadModel):
-    """The response of auth-service that hands out the token of an invitation or password reset."""
+    """The response of auth-service with the token of an invitation or password reset."""
 
     token: str
     expires_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
-class HttpContacts:
-    """Contacts over HTTP."""
+class HttpContactClient:
+    """Implements ContactClient."""
 
     auth: ServiceClient
     patients: ServiceClient

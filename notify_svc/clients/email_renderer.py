@@ -1,4 +1,4 @@
-"""Writing mails: text, HTML and a calendar file. None of them says anything about health."""
+"""Rendering of mails: text, HTML and a calendar file. None of them says anything about health."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_NAME_LENGTH = 60
 
 
 class JinjaEmailRenderer:
-    """Writes mails from the templates in `notify_svc/templates`, in the languages of `translations.py`."""
+    """Implements EmailRenderer with the templates in `notify_svc/templates` and the languages of `translations.py`."""
 
     def __init__(self, clinic: Clinic) -> None:
         self._clinic = clinic
@@ -36,14 +36,13 @@ class JinjaEmailRenderer:
         )
 
     def render(self, content: MailContent, now: datetime) -> EmailMessage:
-        """As the port says."""
         translation = translation_for(content.recipient.locale)
         wording = translation.wording_of(content.message)
         mail = EmailMessage()
         self._add_headers(mail, content, wording.title, now)
-        facts = self._template_facts(content, translation, wording)
-        mail.set_content(self._templates.get_template("email.txt").render(facts))
-        mail.add_alternative(self._templates.get_template("email.html").render(facts), subtype="html")
+        variables = self._template_variables(content, translation, wording)
+        mail.set_content(self._templates.get_template("email.txt").render(variables))
+        mail.add_alternative(self._templates.get_template("email.html").render(variables), subtype="html")
         if content.appointment is not None:
             self._add_calendar_file(mail, content, content.appointment, now)
         mail["Content-Language"] = translation.language
@@ -60,8 +59,8 @@ class JinjaEmailRenderer:
         mail["Message-ID"] = f"<{content.message.id}@{self._clinic.email.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"
 
-    def _template_facts(self, content: MailContent, translation: Translation, wording: Wording) -> dict[str, Any]:
-        """Return what the templates can use."""
+    def _template_variables(self, content: MailContent, translation: Translation, wording: Wording) -> dict[str, Any]:
+        """Return the variables of the templates."""
         recipient, link = content.recipient, content.link
         return {
             "translation": translation,

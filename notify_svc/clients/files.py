@@ -14,7 +14,7 @@ from notify_svc.ports import MailDeferred
 
 
 class FileMailbox:
-    """Stores each mail completely or not at all."""
+    """Implements Mailbox. Each mail is stored completely or not at all."""
 
     repeatable = True
 

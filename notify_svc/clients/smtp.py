@@ -20,7 +20,7 @@ DEADLINE_SECONDS = 45.0
 """The time limit of a whole delivery."""
 ENHANCED_STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 TLS_OPTIONS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
-"""By the `tls` of an `smtp` URL: whether TLS is used from the start, and whether STARTTLS is."""
+"""For each value of `tls` in an `smtp` URL: whether TLS is used from the start, and whether STARTTLS is used."""
 
 
 class _TrackedSmtp(SMTP):
@@ -43,7 +43,7 @@ class _TrackedSmtp(SMTP):
 
 
 class SmtpMailbox:
-    """A mailbox behind `smtp://user:password@host:port?tls=starttls` or `smtps://user:password@host:port`.
+    """Implements Mailbox for `smtp://user:password@host:port?tls=starttls` and `smtps://user:password@host:port`.
 
     Without `tls`, `smtp` is not encrypted. A mail that is delivered twice arrives twice.
     """
@@ -64,7 +64,7 @@ class SmtpMailbox:
         }
 
     async def deliver(self, mail: EmailMessage) -> None:
-        """As the port says. Errors after the server accepted the mail, while the connection is closed, do not count."""
+        """Deliver a mail. Errors after the server has accepted the mail, while the connection is being closed, are ignored."""
         server = _TrackedSmtp(**self._options)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS), server:

@@ -21,7 +21,7 @@ class Wording(NamedTuple):
 class Translation:
     """The words of one language. `language` is its BCP 47 tag. Words in braces are filled in.
 
-    `wordings` are by kind of message, or by kind and audience (`booked_doctor`) where the audience reads other words.
+    `wordings` are by kind of message, or by kind and audience (`booked_doctor`) where the words differ by audience.
     """
 
     language: str

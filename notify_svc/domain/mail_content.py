@@ -1,4 +1,4 @@
-"""What a mail is written from."""
+"""The content of a mail, before it is rendered in a language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from notify_svc.domain.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """The sender of all mails. `public_url` is where the links in mails lead."""
+    """The sender of all mails. The links in mails begin with `public_url`."""
 
     name: str
     email: str
@@ -38,7 +38,7 @@ class AppointmentDetails:
 
 @dataclass(frozen=True, slots=True)
 class PasswordLink:
-    """The right to choose a password. It is fetched when the mail is written, and never stored here."""
+    """The right to choose a password. It is fetched when the mail is composed, and never stored."""
 
     token: str
     expires_at: datetime

@@ -1,4 +1,4 @@
-"""A message: one mail to one person about one event, and how far its delivery has come."""
+"""A message: one mail to one person about one event, and the state of its delivery."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MAX_PROBLEM_LENGTH = 500
 
 
 class MessageStatus(StrEnum):
-    """How far a message has come.
+    """The state of a delivery.
 
     `sending`: one instance is sending it. `unknown`: it may have been delivered, so it is not sent again. `skipped`: a newer message about
-    the same thing went out first.
+    the same subject was sent first.
     """
 
     QUEUED = "queued"
@@ -38,10 +38,10 @@ POSSIBLY_DELIVERED = frozenset({MessageStatus.SENDING, MessageStatus.SENT, Messa
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of what the event is about.
+    """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
 
-    `holder` is the instance that is sending it, since `taken_at`. `handed_over`: the mail server has been given the message, or may have.
-    `problem` says why the last attempt did not succeed.
+    `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail.
+    `problem` is the reason why the last attempt did not succeed.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Who is told what about an event."""
+"""Which people are notified about an event, and of what."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ KIND_OF_TOPIC = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one person is told about one event. `event` holds the facts as this person knows them."""
+    """What one person is notified of. `event` has the facts for this person, who may know other times than the other recipients."""
 
     event: Event
     kind: MessageKind
@@ -55,9 +55,9 @@ class Notification:
     recipient_id: UUID
 
 
-def makes_older_obsolete(event: AppointmentEvent) -> bool:
-    """Return whether messages about older versions are obsolete. An amendment changes nothing that messages tell, so they are not."""
-    return event.topic != AppointmentAmended.topic
+def is_amendment(event: AppointmentEvent) -> bool:
+    """Return whether an event changes only what no message contains, so that messages about older versions stay valid."""
+    return event.topic == AppointmentAmended.topic
 
 
 def notifications_for(event: AppointmentEvent) -> Iterator[Notification]:

@@ -8,20 +8,20 @@ from uuid import UUID
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
-from notify_svc.ports import Contacts
+from notify_svc.ports import ContactClient
 from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
 
 
 class Undeliverable(Exception):
-    """The message has no recipient, or nothing to say any more. The argument is the problem that is stored with the message."""
+    """The message has no recipient, or its link does not work any more. The argument is the problem that is stored with the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailComposer:
-    """Collects what a mail is written from. Raises the refusals of other services when they do not answer."""
+    """Collects the content of mails. Raises the refusals of other services when they do not answer."""
 
-    contacts: Contacts
+    contacts: ContactClient
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises Undeliverable without an address, or when the link does not work any more."""
@@ -61,7 +61,7 @@ class MailComposer:
 
 
 def recipient_from(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
-    """Return the recipient: the address is the account's; name, time zone and locale are the profile's where it has them."""
+    """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
     if profile is None:
         return Recipient(account.full_name, account.email, account.locale, "UTC")
     locale = profile.locale if isinstance(profile, PatientSummary) else account.locale

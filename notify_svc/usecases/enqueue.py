@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import Audience, MessageKind, Notification, makes_older_obsolete, notifications_for
+from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
 from notify_svc.ports import NotificationStore, NotificationTransaction
 from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.clock import Clock
@@ -24,9 +24,9 @@ class MessageQueue:
 
     @retry_on_abort
     async def enqueue_appointment(self, event: AppointmentEvent) -> None:
-        """Queue the messages about a change of an appointment; none if a newer change is known already."""
+        """Queue the messages about a change of an appointment; none if a newer change was recorded before."""
         async with self.store.begin() as tx:
-            if not await tx.mark_handled(event.id) or not makes_older_obsolete(event):
+            if not await tx.mark_handled(event.id) or is_amendment(event):
                 return
             if not await tx.record_version(event.appointment_id, event.version):
                 return
@@ -42,7 +42,7 @@ class MessageQueue:
         await self._enqueue_for_owner(event, MessageKind.RESET)
 
     async def enqueue_password_changed(self, event: PasswordChanged) -> None:
-        """Queue the mail that tells the owner of an account that the password was changed."""
+        """Queue the mail about a changed password to the owner of the account."""
         await self._enqueue_for_owner(event, MessageKind.PASSWORD_CHANGED)
 
     @retry_on_abort

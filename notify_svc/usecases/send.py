@@ -1,4 +1,4 @@
-"""Sending queued messages: each by one sender at a time, and never twice."""
+"""Sending queued messages. A message is sent by one sender at a time, and never twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MessageSender:
     instance_name: str
 
     async def send_due(self) -> int:
-        """Send up to MAX_MESSAGES_AT_ONCE due messages; return how many were sent or decided otherwise.
+        """Send up to MAX_MESSAGES_AT_ONCE due messages; return how many got another status.
 
         Messages about the same subject are sent one after the other in their order, all others at the same time.
         """
@@ -69,7 +69,10 @@ class MessageSender:
         return sum([await self._send(message) for message in messages])
 
     async def _send(self, queued: Message) -> bool:
-        """Send one message; return whether it was this sender's turn. A failure is logged, so that it does not stop the others."""
+        """Send one message; return False if it must wait, another sender has it, or the sending fails.
+
+        A failure is logged, so that it does not stop the others.
+        """
         try:
             message = await self._start_sending(queued)
             if message is not None and message.status is MessageStatus.SENDING:
@@ -87,7 +90,7 @@ class MessageSender:
             return started if started is not None and await tx.update_message(queued, started) else None
 
     async def _deliver(self, message: Message) -> None:
-        """Deliver a message and store what came of it.
+        """Deliver a message and store the result.
 
         `current` is the state that was stored last. It is marked as handed over before the mailbox gets the mail: if this process dies
         then, the message counts as possibly delivered.

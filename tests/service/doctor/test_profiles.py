@@ -7,21 +7,24 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.contracts.events import DoctorChanged
 from shared.contracts.identity import Role
-from tests.service.doctor.doctor_service import ADMIN, ADMIN_SERVICE, DoctorService
+from tests.service.doctor.running_doctor import ADMIN, ADMIN_SERVICE, RunningDoctor
 from tests.service.scheduling.clinic import recorded_queries
 from tests.tokens import bearer, service_bearer
 
 
 @pytest.fixture
-async def three_doctors(any_database: DoctorService) -> DoctorService:
+async def three_doctors(doctors_on_sql: RunningDoctor) -> RunningDoctor:
     """Three doctors to search for."""
-    await any_database.create_doctor(full_name="Jürgen Groß", specialties=["Cardiology"], languages=["de", "en-GB"], location="Praxis Süd")
-    await any_database.create_doctor(
+    await doctors_on_sql.create_doctor(
+        full_name="Jürgen Groß", specialties=["Cardiology"], languages=["de", "en-GB"], location="Praxis Süd"
+    )
+    await doctors_on_sql.create_doctor(
         full_name="Ada Weiss", specialties=["Dermatology", "Cardiology"], languages=["de-CH"], location="100% East"
     )
-    await any_database.create_doctor(full_name="Élodie Blanc", specialties=["Pädiatrie"], languages=["fr"])
-    return any_database
+    await doctors_on_sql.create_doctor(full_name="Élodie Blanc", specialties=["Pädiatrie"], languages=["fr"])
+    return doctors_on_sql
 
 
 @pytest.mark.parametrize(
@@ -46,34 +49,45 @@ async def three_doctors(any_database: DoctorService) -> DoctorService:
         ({"service_id": str(uuid4())}, []),
     ],
 )
-async def test_doctors_are_found_as_people_search(three_doctors: DoctorService, filters: dict[str, Any], names: list[str]) -> None:
+async def test_the_list_has_the_doctors_that_match_all_filters(
+    three_doctors: RunningDoctor, filters: dict[str, Any], names: list[str]
+) -> None:
     assert await three_doctors.list_names(**filters) == names
 
 
-async def test_doctors_are_found_by_service_and_by_their_changed_profile(any_database: DoctorService) -> None:
-    first, second = await any_database.create_service(), await any_database.create_service(name="Other")
-    doctor = await any_database.create_doctor(services=[first])
-    assert (await any_database.list_names(service_id=first), await any_database.list_names(service_id=second)) == (["Ada Weiss"], [])
-    changed = await any_database.update_doctor(doctor["id"], 1, services=[second, second], full_name="Ada Schwarz", location="West")
+async def test_doctors_are_found_by_service_and_by_their_changed_profile(doctors_on_sql: RunningDoctor) -> None:
+    first, second = await doctors_on_sql.create_service(), await doctors_on_sql.create_service(name="Other")
+    doctor = await doctors_on_sql.create_doctor(services=[first])
+    assert (await doctors_on_sql.list_names(service_id=first), await doctors_on_sql.list_names(service_id=second)) == (
+        ["Ada Weiss"],
+        [],
+    )
+    changed = await doctors_on_sql.update_doctor(doctor["id"], 1, services=[second, second], full_name="Ada Schwarz", location="West")
     assert (changed.json()["services"], changed.json()["version"]) == ([second], 2)
-    assert (await any_database.list_names(service_id=first), await any_database.list_names(service_id=second)) == ([], ["Ada Schwarz"])
-    assert (await any_database.list_names(q="weiss"), await any_database.list_names(location="west")) == ([], ["Ada Schwarz"])
+    assert (await doctors_on_sql.list_names(service_id=first), await doctors_on_sql.list_names(service_id=second)) == (
+        [],
+        ["Ada Schwarz"],
+    )
+    assert (await doctors_on_sql.list_names(q="weiss"), await doctors_on_sql.list_names(location="west")) == (
+        [],
+        ["Ada Schwarz"],
+    )
 
 
-async def test_pages_have_no_gaps_even_among_namesakes_with_long_names(any_database: DoctorService) -> None:
+async def test_pages_have_no_gaps_even_among_namesakes_with_long_names(doctors_on_sql: RunningDoctor) -> None:
     for _ in range(3):
-        await any_database.create_doctor(full_name="Ж" * 200)
-    await any_database.create_doctor(full_name="Ada")
+        await doctors_on_sql.create_doctor(full_name="Ж" * 200)
+    await doctors_on_sql.create_doctor(full_name="Ada")
     seen, path = [], "/doctors?limit=1"
     while path:
-        page = await any_database.http.get(path)
+        page = await doctors_on_sql.http.get(path)
         assert page.status_code == 200, page.text
         seen += [item["id"] for item in page.json()["items"]]
         path = page.headers.get("link", "").partition(">")[0].removeprefix("<")
     assert len(seen) == len(set(seen)) == 4
 
 
-async def test_a_list_of_doctors_does_not_read_their_schedules(doctors: DoctorService) -> None:
+async def test_a_list_of_doctors_does_not_read_their_schedules(doctors: RunningDoctor) -> None:
     await doctors.create_doctor()
     with recorded_queries() as queries:
         assert await doctors.list_names() == ["Ada Weiss"]
@@ -85,19 +99,19 @@ async def test_a_list_of_doctors_does_not_read_their_schedules(doctors: DoctorSe
 @pytest.mark.parametrize(
     "query", ["after=WyJhIl0", "after=WyJhIiwgImIiXQ", "after=!", "limit=0", "limit=101", "sort=name", "service_id=1", "q="]
 )
-async def test_unknown_parameters_of_a_list_are_refused(doctors: DoctorService, query: str) -> None:
+async def test_unknown_parameters_of_a_list_are_refused(doctors: RunningDoctor, query: str) -> None:
     assert (await doctors.http.get(f"/doctors?{query}")).status_code == 422
 
 
-async def test_specialties_are_those_of_active_services_and_active_doctors(any_database: DoctorService) -> None:
-    await any_database.create_service(specialty="Cardiology")
-    await any_database.create_service(name="Old", specialty="Leeches", active=False)
-    await any_database.create_doctor(specialties=["Dermatology", "Cardiology"])
-    await any_database.update_doctor((await any_database.create_doctor(specialties=["Magic"]))["id"], 1, active=False)
-    assert (await any_database.http.get("/specialties")).json() == {"items": ["Cardiology", "Dermatology"]}
+async def test_specialties_are_those_of_active_services_and_active_doctors(doctors_on_sql: RunningDoctor) -> None:
+    await doctors_on_sql.create_service(specialty="Cardiology")
+    await doctors_on_sql.create_service(name="Old", specialty="Leeches", active=False)
+    await doctors_on_sql.create_doctor(specialties=["Dermatology", "Cardiology"])
+    await doctors_on_sql.update_doctor((await doctors_on_sql.create_doctor(specialties=["Magic"]))["id"], 1, active=False)
+    assert (await doctors_on_sql.http.get("/specialties")).json() == {"items": ["Cardiology", "Dermatology"]}
 
 
-async def test_an_admin_changes_every_field_and_null_removes_one(doctors: DoctorService) -> None:
+async def test_an_admin_changes_every_field_and_null_removes_one(doctors: RunningDoctor) -> None:
     service = await doctors.create_service()
     doctor = await doctors.create_doctor(title="Dr.", bio="Kind.", location="East")
     request: dict[str, Any] = {
@@ -111,17 +125,20 @@ async def test_an_admin_changes_every_field_and_null_removes_one(doctors: Doctor
     expected = doctor | request | {"title": None, "location": None, "version": 2}
     assert (changed.status_code, changed.headers["etag"], changed.json()) == (200, '"2"', expected)
     assert (await doctors.http.get(f"/doctors/{doctor['id']}")).json() == expected
-    assert [(event.version, event.rules.full_name) for event in await doctors.list_events()] == [(2, "Ada Weiss"), (3, "Ada Schwarz")]
+    assert [(event.version, event.rules.full_name) for event in await doctors.list_events(DoctorChanged)] == [
+        (2, "Ada Weiss"),
+        (3, "Ada Schwarz"),
+    ]
 
 
-async def test_a_change_of_nothing_makes_no_new_version_and_no_event(doctors: DoctorService) -> None:
+async def test_a_change_of_nothing_makes_no_new_version_and_no_event(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor(title="Dr.")
     assert (await doctors.update_doctor(doctor["id"], 1, title="Dr.")).json() == doctor
     assert (await doctors.update_doctor(doctor["id"], 1)).json() == doctor
-    assert len(await doctors.list_events()) == 1
+    assert len(await doctors.list_events(DoctorChanged)) == 1
 
 
-async def test_doctors_change_only_their_own_fields_of_their_own_profile(doctors: DoctorService) -> None:
+async def test_doctors_change_only_their_own_fields_of_their_own_profile(doctors: RunningDoctor) -> None:
     ada, bob = await doctors.create_doctor(), await doctors.create_doctor()
     own = bearer(Role.DOCTOR, ada["id"])
     own_fields = {"title": "Prof.", "bio": "Kind.", "languages": ["de"], "location": "East", "accepting_patients": False}
@@ -138,11 +155,11 @@ async def test_doctors_change_only_their_own_fields_of_their_own_profile(doctors
     "changes",
     [{"full_name": None}, {"services": None}, {"active": None}, {"accepting_patients": "no"}, {"email": "x@y.example"}, {"id": "x"}],
 )
-async def test_an_invalid_change_is_refused(doctors: DoctorService, changes: dict[str, Any]) -> None:
+async def test_an_invalid_change_is_refused(doctors: RunningDoctor, changes: dict[str, Any]) -> None:
     assert (await doctors.update_doctor((await doctors.create_doctor())["id"], 1, **changes)).status_code == 422
 
 
-async def test_refusals_of_a_change_come_in_the_common_order(doctors: DoctorService) -> None:
+async def test_refusals_of_a_change_come_in_the_common_order(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     path, match = f"/doctors/{doctor['id']}", {"If-Match": '"9"'}
     assert (await doctors.http.patch(path, json={})).status_code == 401
@@ -157,7 +174,7 @@ async def test_refusals_of_a_change_come_in_the_common_order(doctors: DoctorServ
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_service")
 
 
-async def test_an_inactive_doctor_is_visible_to_admins_and_themselves_only(doctors: DoctorService) -> None:
+async def test_an_inactive_doctor_is_visible_to_admins_and_themselves_only(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     assert (await doctors.update_doctor(doctor["id"], 1, active=False)).json()["active"] is False
     assert await doctors.list_names() == []
@@ -170,19 +187,19 @@ async def test_an_inactive_doctor_is_visible_to_admins_and_themselves_only(docto
     assert (await doctors.http.get(f"/internal{path}", headers=ADMIN_SERVICE)).json()["active"] is False
 
 
-async def test_a_doctor_is_inactive_while_their_account_is_disabled_or_has_another_role(any_database: DoctorService) -> None:
-    doctor = await any_database.create_doctor()
-    await any_database.change_account(doctor["id"], "disabled", 2)
-    assert await any_database.list_names() == []
-    refused = await any_database.update_doctor(doctor["id"], 2, active=True)
+async def test_a_doctor_is_inactive_while_their_account_is_disabled_or_has_another_role(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    await doctors_on_sql.change_account(doctor["id"], "disabled", 2)
+    assert await doctors_on_sql.list_names() == []
+    refused = await doctors_on_sql.update_doctor(doctor["id"], 2, active=True)
     assert (refused.status_code, refused.json()["code"]) == (409, "account_dismissed")
-    await any_database.change_account(doctor["id"], "active", 1)  # older than what is known
-    assert await any_database.list_names() == []
-    await any_database.change_account(doctor["id"], "active", 3)
-    assert await any_database.list_names() == ["Ada Weiss"]
-    await any_database.change_account(doctor["id"], "active", 4, role=Role.RECEPTION)
-    assert await any_database.list_names() == []
-    assert [(event.version, event.rules.active) for event in await any_database.list_events()] == [
+    await doctors_on_sql.change_account(doctor["id"], "active", 1)  # older than what is known
+    assert await doctors_on_sql.list_names() == []
+    await doctors_on_sql.change_account(doctor["id"], "active", 3)
+    assert await doctors_on_sql.list_names() == ["Ada Weiss"]
+    await doctors_on_sql.change_account(doctor["id"], "active", 4, role=Role.RECEPTION)
+    assert await doctors_on_sql.list_names() == []
+    assert [(event.version, event.rules.active) for event in await doctors_on_sql.list_events(DoctorChanged)] == [
         (2, True),
         (3, False),
         (4, True),
@@ -190,7 +207,7 @@ async def test_a_doctor_is_inactive_while_their_account_is_disabled_or_has_anoth
     ]
 
 
-async def test_an_accepted_invitation_does_not_activate_a_doctor_whom_the_clinic_deactivated(doctors: DoctorService) -> None:
+async def test_an_accepted_invitation_does_not_activate_a_doctor_whom_the_clinic_deactivated(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.change_account(doctor["id"], "invited", 1)
     await doctors.update_doctor(doctor["id"], 1, active=False)
@@ -198,38 +215,38 @@ async def test_an_accepted_invitation_does_not_activate_a_doctor_whom_the_clinic
     assert await doctors.list_names() == []
 
 
-async def test_events_of_other_accounts_are_ignored(doctors: DoctorService) -> None:
+async def test_events_of_other_accounts_are_ignored(doctors: RunningDoctor) -> None:
     await doctors.create_doctor()
     await doctors.change_account(str(uuid4()), "disabled", 2, role=Role.PATIENT)
     assert await doctors.list_names() == ["Ada Weiss"]
 
 
-async def test_other_services_read_the_rules_of_all_doctors_and_services_page_by_page(any_database: DoctorService) -> None:
-    service = await any_database.create_service()
-    await any_database.create_service(name="Old", active=False)
-    ids = sorted([(await any_database.create_doctor(services=[service]))["id"] for _ in range(3)])
-    await any_database.update_doctor(ids[1], 1, active=False)
+async def test_other_services_read_the_rules_of_all_doctors_and_services_page_by_page(doctors_on_sql: RunningDoctor) -> None:
+    service = await doctors_on_sql.create_service()
+    await doctors_on_sql.create_service(name="Old", active=False)
+    ids = sorted([(await doctors_on_sql.create_doctor(services=[service]))["id"] for _ in range(3)])
+    await doctors_on_sql.update_doctor(ids[1], 1, active=False)
     calendar = service_bearer("scheduling-service")
-    first = (await any_database.http.get("/internal/doctors?limit=2", headers=calendar)).json()
-    rest = (await any_database.http.get(f"/internal/doctors?limit=2&after={first['next']}", headers=calendar)).json()
+    first = (await doctors_on_sql.http.get("/internal/doctors?limit=2", headers=calendar)).json()
+    rest = (await doctors_on_sql.http.get(f"/internal/doctors?limit=2&after={first['next']}", headers=calendar)).json()
     assert ([rules["id"] for rules in first["items"] + rest["items"]], rest["next"]) == (ids, None)
     assert [rules["active"] for rules in first["items"]] == [True, False]
-    services = (await any_database.http.get("/internal/services", headers=calendar)).json()["items"]
+    services = (await doctors_on_sql.http.get("/internal/services", headers=calendar)).json()["items"]
     assert [(rules["name"], rules["active"]) for rules in services] == [("Check-up", True), ("Old", False)]
-    assert (await any_database.http.get(f"/internal/services/{service}", headers=calendar)).json() == services[0]
-    assert (await any_database.http.get(f"/internal/doctors/{ids[0]}", headers=calendar)).json() == first["items"][0]
+    assert (await doctors_on_sql.http.get(f"/internal/services/{service}", headers=calendar)).json() == services[0]
+    assert (await doctors_on_sql.http.get(f"/internal/doctors/{ids[0]}", headers=calendar)).json() == first["items"][0]
 
 
 @pytest.mark.parametrize(
     "path", ["/internal/doctors", "/internal/services", f"/internal/doctors/{UUID(int=1)}", f"/internal/services/{UUID(int=1)}"]
 )
-async def test_people_cannot_read_internal_routes(doctors: DoctorService, path: str) -> None:
+async def test_people_cannot_read_internal_routes(doctors: RunningDoctor, path: str) -> None:
     assert (await doctors.http.get(path)).status_code == 401
     assert (await doctors.http.get(path, headers=ADMIN)).status_code == 403
     assert (await doctors.http.get(path, headers=service_bearer("patient-service"))).status_code == 403
 
 
-async def test_admin_service_changes_a_name(doctors: DoctorService) -> None:
+async def test_admin_service_changes_a_name(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     path = f"/internal/doctors/{doctor['id']}"
     renamed = await doctors.http.patch(path, json={"full_name": "Ada Schwarz"}, headers=ADMIN_SERVICE)

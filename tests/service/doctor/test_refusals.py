@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from tests.service.doctor.doctor_service import ADA, ADMIN, CHECKUP, DoctorService
+from tests.service.doctor.running_doctor import ADA, ADMIN, CHECKUP, RunningDoctor
 from tests.tokens import bearer
 
 OVERLAPPING = [{"start": "09:00", "end": "12:00"}, {"start": "11:00", "end": "13:00"}]
@@ -33,7 +33,7 @@ def first_error(response: httpx.Response) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("minutes", [1, 7, 32])
-async def test_minutes_are_multiples_of_five(doctors: DoctorService, minutes: int) -> None:
+async def test_minutes_are_multiples_of_five(doctors: RunningDoctor, minutes: int) -> None:
     service = await doctors.create_service()
     for name in MINUTES:
         created = await doctors.http.post("/services", json=CHECKUP | {name: minutes}, headers=ADMIN)
@@ -44,7 +44,7 @@ async def test_minutes_are_multiples_of_five(doctors: DoctorService, minutes: in
 
 
 @pytest.mark.parametrize("zone", ["localtime", "Factory", "europe/berlin", "Mars/Olympus", "+02:00"])
-async def test_a_time_zone_is_an_iana_name(doctors: DoctorService, zone: str) -> None:
+async def test_a_time_zone_is_an_iana_name(doctors: RunningDoctor, zone: str) -> None:
     created = await doctors.http.post("/doctors", json=ADA | {"time_zone": zone}, headers=ADMIN)
     updated = await doctors.update_doctor((await doctors.create_doctor())["id"], 1, time_zone=zone)
     assert first_error(created) == first_error(updated) == (422, "unknown_time_zone", "/time_zone")
@@ -54,7 +54,7 @@ REQUIRED_OF_A_SERVICE = ("name", "mode", "horizon_days", "capacity", "requires_a
 REQUIRED_OF_A_DOCTOR = ("full_name", "time_zone", "specialties", "languages", "services", "accepting_patients", "active")
 
 
-async def test_null_does_not_remove_required_fields(doctors: DoctorService) -> None:
+async def test_null_does_not_remove_required_fields(doctors: RunningDoctor) -> None:
     service, doctor = await doctors.create_service(), (await doctors.create_doctor())["id"]
     for name in REQUIRED_OF_A_SERVICE:
         response = await doctors.http.patch(f"/services/{service}", json={name: None}, headers=ADMIN | {"If-Match": '"1"'})
@@ -78,7 +78,7 @@ NOT_A_DATE = [
 
 
 @pytest.mark.parametrize("text", NOT_A_DATE)
-async def test_the_date_of_an_override_has_the_form_of_a_date(doctors: DoctorService, text: str) -> None:
+async def test_the_date_of_an_override_has_the_form_of_a_date(doctors: RunningDoctor, text: str) -> None:
     doctor = await doctors.create_doctor()
     put = await doctors.put_override(doctor["id"], text, version=1)
     path = f"/doctors/{doctor['id']}/schedules/overrides/{text}"
@@ -87,14 +87,14 @@ async def test_the_date_of_an_override_has_the_form_of_a_date(doctors: DoctorSer
 
 
 @pytest.mark.parametrize("value", [*NOT_A_DATE, 20521, 1773014400, 20521.0, True])
-async def test_the_validity_of_weekly_hours_has_the_form_of_dates(doctors: DoctorService, value: object) -> None:
+async def test_the_validity_of_weekly_hours_has_the_form_of_dates(doctors: RunningDoctor, value: object) -> None:
     doctor = await doctors.create_doctor()
     for name in ("valid_from", "valid_to"):
         response = await doctors.put_weekly_hours(doctor["id"], {"weekday": 1, "start": "09:00", "end": "12:00", name: value})
         assert first_error(response) == (422, "not_a_date", f"/weekly/0/{name}")
 
 
-async def test_a_window_may_end_at_twenty_four_but_not_start_then(doctors: DoctorService) -> None:
+async def test_a_window_may_end_at_twenty_four_but_not_start_then(doctors: RunningDoctor) -> None:
     doctor, late = await doctors.create_doctor(), {"start": "24:00", "end": "02:00"}
     weekly = await doctors.put_weekly_hours(doctor["id"], {"weekday": 1, **late})
     override = await doctors.put_override(doctor["id"], "2026-03-09", late, version=1)
@@ -102,7 +102,7 @@ async def test_a_window_may_end_at_twenty_four_but_not_start_then(doctors: Docto
     assert first_error(override)[::2] == (422, "/windows/0/start")
 
 
-async def send_change(doctors: DoctorService, doctor_id: str, target: str, body: Any, headers: dict[str, str]) -> tuple[int, str]:
+async def send_change(doctors: RunningDoctor, doctor_id: str, target: str, body: Any, headers: dict[str, str]) -> tuple[int, str]:
     method = "PATCH" if target == "" else "PUT"
     response = await doctors.http.request(method, f"/doctors/{doctor_id}{target}", json=body, headers=headers)
     return response.status_code, response.json()["code"]
@@ -118,7 +118,7 @@ INVALID_HOURS = [
 
 @pytest.mark.parametrize(("target", "body", "code"), INVALID_HOURS)
 async def test_invalid_hours_are_reported_before_a_missing_doctor_and_a_stale_version(
-    doctors: DoctorService, target: str, body: dict[str, Any], code: str
+    doctors: RunningDoctor, target: str, body: dict[str, Any], code: str
 ) -> None:
     doctor = await doctors.create_doctor()
     assert await send_change(doctors, str(uuid4()), target, body, ADMIN | STALE) == (422, code)
@@ -130,7 +130,7 @@ async def test_invalid_hours_are_reported_before_a_missing_doctor_and_a_stale_ve
     ("target", "body"),
     [(target, body) for target, body, _ in INVALID_HOURS] + [(PROFILE, {"bio": 1}), (PROFILE, {"full_name": "X"}), (PROFILE, {})],
 )
-async def test_another_doctors_profile_is_refused_before_anything_else(doctors: DoctorService, target: str, body: dict[str, Any]) -> None:
+async def test_another_doctors_profile_is_refused_before_anything_else(doctors: RunningDoctor, target: str, body: dict[str, Any]) -> None:
     doctor, another = await doctors.create_doctor(), bearer(Role.DOCTOR)
     for headers in (another, another | STALE, another | {"If-Match": "nonsense"}):
         assert await send_change(doctors, doctor["id"], target, body, headers) == (403, "not_yours")

@@ -7,19 +7,20 @@ from uuid import uuid4
 
 import pytest
 
+from shared.contracts.events import DoctorChanged
 from shared.contracts.identity import Role
-from tests.service.doctor.doctor_service import ADMIN, DoctorService
+from tests.service.doctor.running_doctor import ADMIN, RunningDoctor
 from tests.tokens import bearer
 
 MORNINGS = {"weekday": 1, "start": "09:00", "end": "12:00"}
 NIGHTS = {"weekday": 6, "start": "22:00", "end": "02:00"}
 
 
-async def test_weekly_hours_become_windows_in_the_doctors_time_zone(any_database: DoctorService) -> None:
-    doctor = await any_database.create_doctor()
-    put = await any_database.put_weekly_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
+async def test_weekly_hours_become_windows_in_the_doctors_time_zone(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    put = await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
     assert (put.status_code, put.headers["etag"], put.json()["version"]) == (200, '"2"', 2)
-    got = await any_database.http.get(f"/doctors/{doctor['id']}/schedules")
+    got = await doctors_on_sql.http.get(f"/doctors/{doctor['id']}/schedules")
     assert (got.headers["etag"], got.json()) == ('"2"', put.json())
     assert got.json() == {
         "doctor_id": doctor["id"],
@@ -38,12 +39,12 @@ async def test_weekly_hours_become_windows_in_the_doctors_time_zone(any_database
     }
 
 
-async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: DoctorService) -> None:
+async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.put_weekly_hours(doctor["id"], MORNINGS)
     await doctors.update_doctor(doctor["id"], 1, bio="Kind.")
     await doctors.put_override(doctor["id"], "2026-03-09", version=2)
-    events = await doctors.list_events()
+    events = await doctors.list_events(DoctorChanged)
     assert [(event.version, len(event.rules.weekly), len(event.rules.overrides)) for event in events] == [
         (2, 0, 0),
         (3, 1, 0),
@@ -52,7 +53,7 @@ async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: Doct
     ]
 
 
-async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: DoctorService) -> None:
+async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.put_weekly_hours(doctor["id"], MORNINGS)
     response = await doctors.http.get(
@@ -63,25 +64,25 @@ async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: Doc
     assert [window["local_start"][-5:] for window in windows] == ["09:00", "09:00"]
 
 
-async def test_an_override_closes_opens_and_frees_a_date(any_database: DoctorService) -> None:
-    doctor = await any_database.create_doctor()
+async def test_an_override_closes_opens_and_frees_a_date(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
     path, own = f"/doctors/{doctor['id']}/schedules", bearer(Role.DOCTOR, doctor["id"])
-    await any_database.put_weekly_hours(doctor["id"], MORNINGS, headers=own)
-    off = await any_database.put_override(doctor["id"], "2026-03-09", version=2, headers=own)
+    await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS, headers=own)
+    off = await doctors_on_sql.put_override(doctor["id"], "2026-03-09", version=2, headers=own)
     assert (off.status_code, off.headers["etag"], off.json()["windows"], off.json()["version"]) == (200, '"3"', [], 3)
-    shown = (await any_database.http.get(path)).json()
+    shown = (await doctors_on_sql.http.get(path)).json()
     assert [window["starts_at"] for window in shown["windows"]] == ["2026-03-16T08:00:00Z"]
     assert shown["overrides"] == [{"id": off.json()["id"], "date": "2026-03-09", "windows": []}]
-    opened = await any_database.put_override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
+    opened = await doctors_on_sql.put_override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
     assert (opened.json()["id"], opened.json()["windows"]) == (off.json()["id"], [{"start": "14:00", "end": "24:00"}])
-    assert (await any_database.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
-    stale = await any_database.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
+    assert (await doctors_on_sql.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
+    stale = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
     assert (stale.status_code, stale.json()["version"]) == (412, 4)
-    dropped = await any_database.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
+    dropped = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
     assert (dropped.status_code, dropped.headers["etag"], dropped.content) == (204, '"5"', b"")
-    again = (await any_database.http.get(path)).json()
+    again = (await doctors_on_sql.http.get(path)).json()
     assert (again["overrides"], again["version"], again["windows"][0]["starts_at"]) == ([], 5, "2026-03-09T08:00:00Z")
-    gone = await any_database.http.delete(f"{path}/overrides/2026-03-09", headers=own)
+    gone = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own)
     assert gone.status_code == 404
 
 
@@ -99,12 +100,12 @@ async def test_an_override_closes_opens_and_frees_a_date(any_database: DoctorSer
         ([{"weekday": day % 7 + 1, "start": "09:00", "end": "09:05"} for day in range(101)], "validation_failed", "/weekly"),
     ],
 )
-async def test_invalid_weekly_hours_are_refused(doctors: DoctorService, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
+async def test_invalid_weekly_hours_are_refused(doctors: RunningDoctor, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
     response = await doctors.put_weekly_hours((await doctors.create_doctor())["id"], *weekly)
     assert (response.status_code, response.json()["code"], response.json()["errors"][0]["pointer"]) == (422, code, pointer)
 
 
-async def test_invalid_overrides_are_refused(doctors: DoctorService) -> None:
+async def test_invalid_overrides_are_refused(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     overlapping = await doctors.put_override(
         doctor["id"], "2026-03-09", {"start": "09:00", "end": "12:00"}, {"start": "11:00", "end": "13:00"}, version=1
@@ -116,7 +117,7 @@ async def test_invalid_overrides_are_refused(doctors: DoctorService) -> None:
     assert (await doctors.put_override(doctor["id"], "2026-03-09", *too_many, version=1)).status_code == 422
 
 
-async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current_version(doctors: DoctorService) -> None:
+async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current_version(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     path = f"/doctors/{doctor['id']}/schedules"
     for target, field in ((path, "weekly"), (f"{path}/overrides/2026-03-09", "windows")):
@@ -144,12 +145,12 @@ async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current
         ({"weeks": "2"}, "unknown_parameter"),
     ],
 )
-async def test_an_invalid_range_is_refused(doctors: DoctorService, query: dict[str, str], code: str) -> None:
+async def test_an_invalid_range_is_refused(doctors: RunningDoctor, query: dict[str, str], code: str) -> None:
     response = await doctors.http.get(f"/doctors/{(await doctors.create_doctor())['id']}/schedules", params=query)
     assert (response.status_code, response.json()["code"]) == (422, code)
 
 
-async def test_ranges_at_the_limits_of_time_are_answered(doctors: DoctorService) -> None:
+async def test_ranges_at_the_limits_of_time_are_answered(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor(time_zone="Pacific/Kiritimati")
     await doctors.put_weekly_hours(doctor["id"], *({"weekday": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)))
     for starts_at, windows in (("1970-01-02T00:00:00Z", 1), ("2199-12-31T00:00:00Z", 1), ("2199-12-31T23:59:59Z", 0)):
@@ -157,14 +158,14 @@ async def test_ranges_at_the_limits_of_time_are_answered(doctors: DoctorService)
         assert (response.status_code, len(response.json()["windows"])) == (200, windows)
 
 
-async def windows_of(doctors: DoctorService, doctor: dict[str, Any], starts_at: str, ends_at: str) -> list[str]:
+async def windows_of(doctors: RunningDoctor, doctor: dict[str, Any], starts_at: str, ends_at: str) -> list[str]:
     """Return the working windows of a doctor, as local start and UTC range."""
     response = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": starts_at, "to": ends_at})
     assert response.status_code == 200, response.text
     return [f"{window['local_start']} {window['starts_at'][11:16]}-{window['ends_at'][11:16]}" for window in response.json()["windows"]]
 
 
-async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it(doctors: DoctorService) -> None:
+async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     afternoon = {"weekday": 1, "start": "14:00", "end": "18:00"}
     evening, tuesday = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "22:00", "end": "02:00"}
@@ -177,7 +178,7 @@ async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it
     ]
 
 
-async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors: DoctorService) -> None:
+async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     late, early = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "00:00", "end": "03:00"}
     await doctors.put_weekly_hours(doctor["id"], late, early)
@@ -185,7 +186,7 @@ async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors:
     assert windows == ["2026-03-09T20:00 19:00-02:00"]
 
 
-async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors: DoctorService) -> None:
+async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     march = MORNINGS | {"valid_from": "2026-03-09", "valid_to": "2026-03-16"}
     later = {"weekday": 1, "start": "13:00", "end": "15:00", "valid_from": "2026-03-17"}
@@ -197,7 +198,7 @@ async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors
     ]
 
 
-async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_date(doctors: DoctorService) -> None:
+async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_date(doctors: RunningDoctor) -> None:
     doctor = await doctors.create_doctor()
     await doctors.put_weekly_hours(doctor["id"], NIGHTS)
     sunday = await doctors.put_override(doctor["id"], "2026-03-08", {"start": "10:00", "end": "12:00"}, version=2)
@@ -211,13 +212,13 @@ async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_
     assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T23:00 22:00-23:00"]
 
 
-async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(any_database: DoctorService) -> None:
-    doctor = await any_database.create_doctor()
-    await any_database.put_weekly_hours(doctor["id"], MORNINGS)
+async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS)
     monday = ("2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z")
-    assert await windows_of(any_database, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
-    assert (await any_database.update_doctor(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
-    assert await windows_of(any_database, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
-    last = (await any_database.list_events())[-1]
+    assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
+    assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
+    last = (await doctors_on_sql.list_events(DoctorChanged))[-1]
     assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 4)
-    assert (await any_database.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"

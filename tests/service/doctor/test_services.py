@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from shared.contracts.events import ServiceChanged
 from shared.contracts.identity import Role
-from tests.running import RunningService, run_service
-from tests.service.doctor.doctor_service import ADMIN, CHECKUP, DoctorService
+from tests.service.doctor.running_doctor import ADMIN, CHECKUP, RunningDoctor
 from tests.tokens import bearer, service_bearer
 
 
-@pytest.fixture(name="doctors")
-async def _doctors(tmp_path: Path) -> AsyncIterator[RunningService]:
-    async with run_service("doctor_svc", tmp_path, record_events=(ServiceChanged,)) as service:
-        yield service
-
-
-async def test_a_created_service_is_listed_and_published(doctors: RunningService) -> None:
-    created = await doctors.http.post("/services", json=CHECKUP, headers=bearer(Role.ADMIN))
+async def test_a_created_service_is_listed_and_published(doctors: RunningDoctor) -> None:
+    created = await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)
     assert created.status_code == 201, created.text
     service = created.json()
     assert created.headers["etag"] == '"1"'
@@ -29,12 +19,11 @@ async def test_a_created_service_is_listed_and_published(doctors: RunningService
     assert service["slot_step_minutes"] == 30
     assert [item["id"] for item in (await doctors.http.get("/services")).json()["items"]] == [service["id"]]
     assert (await doctors.http.get("/specialties")).json() == {"items": ["General practice"]}
-    await doctors.run_until_idle()
-    assert [str(event.service_id) for event in doctors.published if isinstance(event, ServiceChanged)] == [service["id"]]
+    assert [str(event.service_id) for event in await doctors.list_events(ServiceChanged)] == [service["id"]]
 
 
-async def test_the_same_key_creates_one_service_and_returns_the_same_response(doctors: RunningService) -> None:
-    headers = bearer(Role.ADMIN) | {"Idempotency-Key": "a"}
+async def test_the_same_key_creates_one_service_and_returns_the_same_response(doctors: RunningDoctor) -> None:
+    headers = ADMIN | {"Idempotency-Key": "a"}
     first = await doctors.http.post("/services", json=CHECKUP, headers=headers)
     again = await doctors.http.post("/services", json=CHECKUP, headers=headers)
     assert again.content == first.content
@@ -43,26 +32,26 @@ async def test_the_same_key_creates_one_service_and_returns_the_same_response(do
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_change_needs_the_current_version(doctors: RunningService) -> None:
-    created = (await doctors.http.post("/services", json=CHECKUP, headers=bearer(Role.ADMIN))).json()
-    path, admin = f"/services/{created['id']}", bearer(Role.ADMIN)
+async def test_a_change_needs_the_current_version(doctors: RunningDoctor) -> None:
+    created = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()
+    path, admin = f"/services/{created['id']}", ADMIN
     assert (await doctors.http.patch(path, json={"name": "X"}, headers=admin)).status_code == 428
     changed = await doctors.http.patch(path, json={"name": "X"}, headers=admin | {"If-Match": '"1"'})
     assert (changed.status_code, changed.json()["version"]) == (200, 2)
     assert (await doctors.http.patch(path, json={"name": "Y"}, headers=admin | {"If-Match": '"1"'})).status_code == 412
 
 
-async def test_only_admins_create_services(doctors: RunningService) -> None:
+async def test_only_admins_create_services(doctors: RunningDoctor) -> None:
     assert (await doctors.http.post("/services", json=CHECKUP)).status_code == 401
     assert (await doctors.http.post("/services", content=b"{", headers=bearer(Role.PATIENT))).status_code == 403
 
 
-async def test_pages_have_no_gaps(any_database: DoctorService) -> None:
+async def test_pages_have_no_gaps(doctors_on_sql: RunningDoctor) -> None:
     for number in range(5):
-        await any_database.create_service(name=f"S{number // 2}")
+        await doctors_on_sql.create_service(name=f"S{number // 2}")
     names, path = [], "/services?limit=2"
     while path:
-        page = await any_database.http.get(path)
+        page = await doctors_on_sql.http.get(path)
         names += [item["name"] for item in page.json()["items"]]
         path = page.headers.get("link", "").partition(">")[0].removeprefix("<")
     assert names == ["S0", "S0", "S1", "S1", "S2"]
@@ -71,23 +60,23 @@ async def test_pages_have_no_gaps(any_database: DoctorService) -> None:
 LIMITS = {"capacity": 12, "daily_cap": 4, "weekly_cap": 2}
 
 
-async def test_limits_are_stored_listed_and_readable_for_the_calendar(any_database: DoctorService) -> None:
-    created = await any_database.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)
+async def test_limits_are_stored_listed_and_readable_for_the_calendar(doctors_on_sql: RunningDoctor) -> None:
+    created = await doctors_on_sql.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)
     assert created.status_code == 201, created.text
     service = created.json()
     assert {name: service[name] for name in LIMITS} == LIMITS
-    assert (await any_database.http.get(f"/services/{service['id']}")).json() == service
-    assert (await any_database.http.get("/services")).json()["items"] == [service]
-    rules = await any_database.http.get(f"/internal/services/{service['id']}", headers=service_bearer("scheduling-service"))
+    assert (await doctors_on_sql.http.get(f"/services/{service['id']}")).json() == service
+    assert (await doctors_on_sql.http.get("/services")).json()["items"] == [service]
+    rules = await doctors_on_sql.http.get(f"/internal/services/{service['id']}", headers=service_bearer("scheduling-service"))
     assert rules.json() == service
 
 
-async def test_without_limits_a_visit_has_one_patient_and_there_are_no_caps(doctors: RunningService) -> None:
+async def test_without_limits_a_visit_has_one_patient_and_there_are_no_caps(doctors: RunningDoctor) -> None:
     service = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()
     assert {name: service[name] for name in LIMITS} == {"capacity": 1, "daily_cap": None, "weekly_cap": None}
 
 
-async def test_limits_can_be_changed_and_null_removes_a_cap(doctors: RunningService) -> None:
+async def test_limits_can_be_changed_and_null_removes_a_cap(doctors: RunningDoctor) -> None:
     created = (await doctors.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)).json()
     path = f"/services/{created['id']}"
     changed = await doctors.http.patch(path, json={"capacity": 200, "daily_cap": None}, headers=ADMIN | {"If-Match": '"1"'})
@@ -97,8 +86,7 @@ async def test_limits_can_be_changed_and_null_removes_a_cap(doctors: RunningServ
     assert again.json() == created | {"capacity": 200, "daily_cap": 1, "weekly_cap": 1000, "version": 3}
     unchanged = await doctors.http.patch(path, json={"weekly_cap": 1000}, headers=ADMIN | {"If-Match": '"3"'})
     assert unchanged.json()["version"] == 3
-    await doctors.run_until_idle()
-    published = [event.rules for event in doctors.published if isinstance(event, ServiceChanged)]
+    published = [event.rules for event in await doctors.list_events(ServiceChanged)]
     assert [(rules.capacity, rules.daily_cap, rules.weekly_cap, rules.version) for rules in published] == [
         (12, 4, 2, 1),
         (200, None, 2, 2),
@@ -110,7 +98,7 @@ INVALID = [(name, value) for name in LIMITS for value in (0, -1, 1.0, 2.5, "3", 
 
 
 @pytest.mark.parametrize(("name", "value"), [*INVALID, ("capacity", 201), ("daily_cap", 1001), ("weekly_cap", 1001), ("capacity", None)])
-async def test_an_invalid_limit_is_refused(doctors: RunningService, name: str, value: object) -> None:
+async def test_an_invalid_limit_is_refused(doctors: RunningDoctor, name: str, value: object) -> None:
     response = await doctors.http.post("/services", json=CHECKUP | {name: value}, headers=ADMIN)
     assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, f"/{name}")
     created = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()

@@ -1,4 +1,4 @@
-"""notification-service with its services and a mailbox."""
+"""Fixtures: a running notification-service, fakes of the services that it calls, and a mailbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import RunningService, run_service
-from tests.service.notify.services import FakeServices, MemoryMailbox
+from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox
 
 
 @pytest.fixture
@@ -17,11 +17,11 @@ def mailbox() -> MemoryMailbox:
 
 
 @pytest.fixture
-def services() -> FakeServices:
-    return FakeServices()
+def services() -> FakeContactServices:
+    return FakeContactServices()
 
 
 @pytest.fixture
-async def notify(tmp_path: Path, mailbox: MemoryMailbox, services: FakeServices) -> AsyncIterator[RunningService]:
+async def notify(tmp_path: Path, mailbox: MemoryMailbox, services: FakeContactServices) -> AsyncIterator[RunningService]:
     async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
         yield service

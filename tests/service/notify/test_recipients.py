@@ -6,14 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import pytest
 from icalendar import Calendar
 
 from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetRequested
 from shared.kit.ids import new_id
-from tests.running import NOON, RunningService
-from tests.service.notify.services import OTHER_DOCTOR, FakeServices, MemoryMailbox, stored_messages, stored_statuses
+from tests.running import NOON, RunningService, problem_response
+from tests.service.notify.fake_services import OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
 from tests.unit.notify.builders import PATIENT, SERVICE, an_event
 
 
@@ -53,7 +52,7 @@ async def test_a_booking_that_arrives_after_an_amendment_is_still_confirmed(noti
     assert len(mailbox.mails) == 2
 
 
-async def test_both_doctors_and_the_patient_are_told_of_a_new_doctor(notify: RunningService, mailbox: MemoryMailbox) -> None:
+async def test_both_doctors_and_the_patient_are_notified_of_a_new_doctor(notify: RunningService, mailbox: MemoryMailbox) -> None:
     await notify.publish_event(an_event("appointment.rescheduled.v1", previous_doctor_id=UUID(OTHER_DOCTOR), previous_starts_at=NOON))
     assert mailbox.count_mails() == {
         ("mina@example.com", "Appointment moved"): 1,
@@ -66,9 +65,9 @@ async def test_both_doctors_and_the_patient_are_told_of_a_new_doctor(notify: Run
 
 
 async def test_a_patient_without_account_gets_no_mail_and_the_doctor_does(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, tmp_path: Path
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
-    services.gone.add(f"/internal/accounts/{PATIENT}")
+    services.missing_paths.add(f"/internal/accounts/{PATIENT}")
     await notify.publish_event(an_event())
     assert [(message.audience, message.status, message.problem) for message in await stored_messages(tmp_path)] == [
         ("doctor", "sent", None),
@@ -90,8 +89,8 @@ async def test_a_link_is_mailed_and_not_stored(
     assert b"t0ken" not in (tmp_path / "notify_svc.db").read_bytes() + (tmp_path / "bus.db").read_bytes()
 
 
-async def test_the_owner_of_an_account_is_told_in_the_language_of_their_profile(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices
+async def test_the_owner_of_an_account_is_notified_in_the_language_of_their_profile(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
 ) -> None:
     services.locale = "de-CH"
     await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
@@ -99,10 +98,9 @@ async def test_the_owner_of_an_account_is_told_in_the_language_of_their_profile(
 
 
 async def test_a_link_that_no_longer_works_is_not_mailed(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, tmp_path: Path
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
-    problem = {"status": 422, "code": "token_invalid", "title": "Token invalid", "detail": "It is used up."}
-    services.token_response = httpx.Response(422, json=problem, headers={"content-type": "application/problem+json"})
+    services.token_response = problem_response(422, "token_invalid")
     await notify.publish_event(
         PasswordResetRequested(id=new_id(), occurred_at=NOON, account_id=PATIENT, reset_id=new_id(), expires_at=NOON)
     )
@@ -124,11 +122,11 @@ async def test_only_health_checks_are_served(notify: RunningService) -> None:
 
 
 async def test_an_older_message_is_skipped_when_a_newer_one_was_sent(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, tmp_path: Path
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
-    services.down.add("/internal")
+    services.unreachable_paths.add("/internal")
     await notify.publish_event(an_event(id=new_id()))
-    services.down.clear()
+    services.unreachable_paths.clear()
     await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
     notify.clock.advance(timedelta(hours=1))
     await notify.run_until_idle()

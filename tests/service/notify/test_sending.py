@@ -23,7 +23,7 @@ from shared.kit.sql import Database
 from tests.contract.mailservers import unreliable_server
 from tests.platform.houses import SmtpServer
 from tests.running import NOON, RunningService, run_service
-from tests.service.notify.services import FakeServices, MemoryMailbox, stored_messages, stored_statuses
+from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
 from tests.unit.notify.builders import APPOINTMENT, DOCTOR, EVENT, PATIENT, an_event, message_for
 
 LATER = NOON + timedelta(minutes=5)
@@ -38,12 +38,12 @@ async def advance(service: RunningService, time: timedelta, steps: int = 1) -> N
 
 @pytest.mark.parametrize("path", ["/internal", "/internal/accounts", "/internal/patients", "/internal/doctors"])
 async def test_no_mail_is_lost_while_another_service_is_down(
-    notify: RunningService, mailbox: MemoryMailbox, services: FakeServices, path: str
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, path: str
 ) -> None:
-    services.down.add(path)
+    services.unreachable_paths.add(path)
     await notify.publish_event(an_event())
     assert mailbox.mails == []
-    services.down.clear()
+    services.unreachable_paths.clear()
     await advance(notify, timedelta(minutes=1))
     assert sorted(mailbox.count_mails().values()) == [1, 1]
 
@@ -94,7 +94,7 @@ class HangingMailbox(MemoryMailbox):
         await super().deliver(mail)
 
 
-async def test_a_service_that_stops_finishes_the_mail_that_it_is_sending(tmp_path: Path, services: FakeServices) -> None:
+async def test_a_service_that_stops_finishes_the_mail_that_it_is_sending(tmp_path: Path, services: FakeContactServices) -> None:
     mailbox = HangingMailbox()
     async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
         handling = asyncio.create_task(service.publish_event(an_event()))
@@ -123,7 +123,7 @@ class SlowMailbox(MemoryMailbox):
             self.two_accepted.set()
 
 
-async def test_a_slow_delivery_does_not_delay_other_appointments(tmp_path: Path, services: FakeServices) -> None:
+async def test_a_slow_delivery_does_not_delay_other_appointments(tmp_path: Path, services: FakeContactServices) -> None:
     mailbox = SlowMailbox()
     async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
         for appointment_id in (EVENT, APPOINTMENT):
@@ -163,7 +163,7 @@ def start_sending(message: Message) -> Message:
     ],
 )
 async def test_messages_of_a_killed_sender_are_sent_unless_they_may_have_been_delivered(
-    tmp_path: Path, services: FakeServices, steps: tuple[Any, ...], repeatable: bool, outcome: MessageStatus
+    tmp_path: Path, services: FakeContactServices, steps: tuple[Any, ...], repeatable: bool, outcome: MessageStatus
 ) -> None:
     await leave_messages(tmp_path, *steps)
     mailbox = MemoryMailbox(repeatable)
@@ -173,7 +173,7 @@ async def test_messages_of_a_killed_sender_are_sent_unless_they_may_have_been_de
     assert len(mailbox.mails) == (2 if outcome is MessageStatus.SENT else 0)
 
 
-async def test_a_mail_that_was_in_the_folder_before_the_kill_is_not_duplicated(tmp_path: Path, services: FakeServices) -> None:
+async def test_a_mail_that_was_in_the_folder_before_the_kill_is_not_duplicated(tmp_path: Path, services: FakeContactServices) -> None:
     url = f"file:{tmp_path / 'mail'}"
     async with run_service("notify_svc", tmp_path, services, mail_url=url) as service:
         await service.publish_event(an_event())
@@ -190,7 +190,7 @@ async def test_a_mail_that_was_in_the_folder_before_the_kill_is_not_duplicated(t
     assert len(before) == 2
 
 
-async def test_a_mail_server_that_was_down_gets_each_mail_once(tmp_path: Path, services: FakeServices) -> None:
+async def test_a_mail_server_that_was_down_gets_each_mail_once(tmp_path: Path, services: FakeContactServices) -> None:
     server = SmtpServer()
     async with run_service("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
         await service.publish_event(an_event())
@@ -204,7 +204,7 @@ async def test_a_mail_server_that_was_down_gets_each_mail_once(tmp_path: Path, s
     assert all(mail["Auto-Submitted"] == "auto-generated" for mail in server.messages)
 
 
-async def test_a_mail_server_that_disconnects_after_the_content_gets_each_mail_once(tmp_path: Path, services: FakeServices) -> None:
+async def test_a_mail_server_that_disconnects_after_the_content_gets_each_mail_once(tmp_path: Path, services: FakeContactServices) -> None:
     async with unreliable_server("disconnect after data") as server:
         async with run_service("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
             await service.publish_event(an_event())
@@ -213,7 +213,7 @@ async def test_a_mail_server_that_disconnects_after_the_content_gets_each_mail_o
     assert await stored_statuses(tmp_path) == [MessageStatus.UNKNOWN, MessageStatus.UNKNOWN]
 
 
-async def test_two_instances_never_send_one_mail_twice(sql_url: str, tmp_path: Path, services: FakeServices) -> None:
+async def test_two_instances_never_send_one_mail_twice(sql_url: str, tmp_path: Path, services: FakeContactServices) -> None:
     mailbox = MemoryMailbox()
     migrate("notify_svc", sql_url)
     (tmp_path / "one").mkdir()

@@ -20,14 +20,14 @@ from shared.contracts.refusals import Refusal, Stale
 
 ID = UUID(int=1)
 MONDAY = date(2026, 3, 9)
-NOON = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
+MONDAY_NOON = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
 
 
-def weekly(weekday: int, start: str, end: str, **validity: Any) -> WeeklyWindow:
+def weekly_window(weekday: int, start: str, end: str, **validity: Any) -> WeeklyWindow:
     return WeeklyWindow(weekday=weekday, start=start, end=end, **validity)
 
 
-def wall(start: str, end: str) -> DayWindow:
+def day_window(start: str, end: str) -> DayWindow:
     return DayWindow(start=start, end=end)
 
 
@@ -40,41 +40,41 @@ def view_of(schedule: Schedule, starts_at: datetime, days: float, zone: str = "E
     return ScheduleView.for_range(doctor.rules(), schedule, starts_at, starts_at + timedelta(days=days))
 
 
-def hours(view: ScheduleView) -> list[str]:
+def format_windows(view: ScheduleView) -> list[str]:
     return [f"{window.starts_at:%d %H:%M}-{window.ends_at:%d %H:%M} {window.local_start}" for window in view.windows]
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (weekly(1, "09:00", "12:00"), weekly(1, "11:55", "13:00")),
-        (weekly(1, "09:00", "17:00"), weekly(1, "09:00", "17:00")),
-        (weekly(1, "22:00", "02:00"), weekly(2, "01:00", "03:00")),
-        (weekly(7, "22:00", "02:00"), weekly(1, "00:00", "08:00")),
-        (weekly(3, "00:00", "24:00"), weekly(3, "23:55", "00:05")),
-        (weekly(3, "23:00", "08:00"), weekly(4, "07:00", "09:00")),
-        (weekly(1, "09:00", "12:00", valid_to=MONDAY), weekly(1, "09:00", "12:00", valid_from=MONDAY)),
+        (weekly_window(1, "09:00", "12:00"), weekly_window(1, "11:55", "13:00")),
+        (weekly_window(1, "09:00", "17:00"), weekly_window(1, "09:00", "17:00")),
+        (weekly_window(1, "22:00", "02:00"), weekly_window(2, "01:00", "03:00")),
+        (weekly_window(7, "22:00", "02:00"), weekly_window(1, "00:00", "08:00")),
+        (weekly_window(3, "00:00", "24:00"), weekly_window(3, "23:55", "00:05")),
+        (weekly_window(3, "23:00", "08:00"), weekly_window(4, "07:00", "09:00")),
+        (weekly_window(1, "09:00", "12:00", valid_to=MONDAY), weekly_window(1, "09:00", "12:00", valid_from=MONDAY)),
         # Sunday's night is the last of the old hours and runs into the first Monday of the new.
-        (weekly(7, "22:00", "02:00", valid_to=date(2026, 3, 8)), weekly(1, "00:00", "08:00", valid_from=MONDAY)),
+        (weekly_window(7, "22:00", "02:00", valid_to=date(2026, 3, 8)), weekly_window(1, "00:00", "08:00", valid_from=MONDAY)),
     ],
 )
 def test_windows_that_share_a_minute_of_some_week_are_refused(first: WeeklyWindow, second: WeeklyWindow) -> None:
     for earlier, later in ((first, second), (second, first)):
         with pytest.raises(WindowsOverlap) as refused:
-            check_weekly_hours([weekly(5, "09:00", "10:00"), earlier, later])
+            check_weekly_hours([weekly_window(5, "09:00", "10:00"), earlier, later])
         assert refused.value.facts == {"pointer": "/weekly/2"}
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (weekly(1, "09:00", "12:00"), weekly(1, "12:00", "13:00")),
-        (weekly(1, "09:00", "12:00"), weekly(2, "09:00", "12:00")),
-        (weekly(7, "22:00", "02:00"), weekly(1, "02:00", "08:00")),
-        (weekly(1, "00:00", "24:00"), weekly(2, "00:00", "24:00")),
-        (weekly(1, "09:00", "12:00", valid_to=date(2026, 3, 15)), weekly(1, "09:00", "12:00", valid_from=date(2026, 3, 16))),
+        (weekly_window(1, "09:00", "12:00"), weekly_window(1, "12:00", "13:00")),
+        (weekly_window(1, "09:00", "12:00"), weekly_window(2, "09:00", "12:00")),
+        (weekly_window(7, "22:00", "02:00"), weekly_window(1, "02:00", "08:00")),
+        (weekly_window(1, "00:00", "24:00"), weekly_window(2, "00:00", "24:00")),
+        (weekly_window(1, "09:00", "12:00", valid_to=date(2026, 3, 15)), weekly_window(1, "09:00", "12:00", valid_from=date(2026, 3, 16))),
         # Both hold on a Tuesday to Sunday only, so no Monday has both.
-        (weekly(1, "09:00", "12:00", valid_to=date(2026, 3, 15)), weekly(1, "09:00", "12:00", valid_from=date(2026, 3, 10))),
+        (weekly_window(1, "09:00", "12:00", valid_to=date(2026, 3, 15)), weekly_window(1, "09:00", "12:00", valid_from=date(2026, 3, 10))),
     ],
 )
 def test_windows_that_never_share_a_minute_are_accepted(first: WeeklyWindow, second: WeeklyWindow) -> None:
@@ -82,7 +82,7 @@ def test_windows_that_never_share_a_minute_are_accepted(first: WeeklyWindow, sec
     assert Schedule().with_weekly_hours([first, second], None).weekly == (first, second)
 
 
-def minutes_of(window: WeeklyWindow) -> set[int]:
+def grains_of(window: WeeklyWindow) -> set[int]:
     """Return the 5-minute grains of a window in five weeks, counted one by one."""
     monday, grains = date(2026, 3, 2), set()
     start, end = (int(clock[:2]) * 12 + int(clock[3:]) // 5 for clock in (window.start, window.end))
@@ -107,19 +107,22 @@ def test_overlap_agrees_with_counting_every_minute(first: WeeklyWindow, second: 
         return
     except WindowsOverlap:
         are_apart = False
-    assert are_apart == minutes_of(first).isdisjoint(minutes_of(second))
+    assert are_apart == grains_of(first).isdisjoint(grains_of(second))
 
 
 def test_a_validity_that_ends_before_it_begins_is_refused() -> None:
-    reversed_window = weekly(1, "09:00", "12:00", valid_from=date(2026, 3, 10), valid_to=MONDAY)
+    reversed_window = weekly_window(1, "09:00", "12:00", valid_from=date(2026, 3, 10), valid_to=MONDAY)
     with pytest.raises(ValidityReversed) as refused:
-        check_weekly_hours([weekly(2, "09:00", "10:00"), reversed_window])
+        check_weekly_hours([weekly_window(2, "09:00", "10:00"), reversed_window])
     assert refused.value.facts == {"pointer": "/weekly/1/valid_from"}
 
 
 def test_every_change_makes_a_new_version_and_refuses_a_stale_one() -> None:
     schedule = (
-        Schedule().with_weekly_hours([weekly(1, "09:00", "12:00")], 1).with_override(an_override(MONDAY), 2).without_override(MONDAY, 3)
+        Schedule()
+        .with_weekly_hours([weekly_window(1, "09:00", "12:00")], 1)
+        .with_override(an_override(MONDAY), 2)
+        .without_override(MONDAY, 3)
     )
     assert schedule.version == 4
     for change in (
@@ -132,9 +135,9 @@ def test_every_change_makes_a_new_version_and_refuses_a_stale_one() -> None:
 
 
 def test_an_override_replaces_the_one_of_its_date_and_keeps_its_id() -> None:
-    replacement = an_override(MONDAY, wall("09:00", "10:00"), override_id=UUID(int=2))
+    replacement = an_override(MONDAY, day_window("09:00", "10:00"), override_id=UUID(int=2))
     schedule = Schedule().with_override(an_override(MONDAY), None).with_override(replacement, None)
-    assert schedule.overrides == (DateOverride(id=ID, date=MONDAY, windows=[wall("09:00", "10:00")]),)
+    assert schedule.overrides == (DateOverride(id=ID, date=MONDAY, windows=[day_window("09:00", "10:00")]),)
 
 
 def test_overrides_are_in_the_order_of_their_dates() -> None:
@@ -143,7 +146,10 @@ def test_overrides_are_in_the_order_of_their_dates() -> None:
 
 
 def test_windows_of_one_date_may_not_overlap() -> None:
-    for pair in ([wall("09:00", "12:00"), wall("11:00", "13:00")], [wall("22:00", "02:00"), wall("23:55", "01:00")]):
+    for pair in (
+        [day_window("09:00", "12:00"), day_window("11:00", "13:00")],
+        [day_window("22:00", "02:00"), day_window("23:55", "01:00")],
+    ):
         with pytest.raises(WindowsOverlap) as refused:
             check_windows(pair)
         assert refused.value.facts == {"pointer": "/windows/1"}
@@ -154,7 +160,7 @@ def test_the_number_of_overrides_is_limited_but_each_can_still_be_changed() -> N
     schedule = Schedule(overrides=many)
     with pytest.raises(TooManyOverrides):
         schedule.with_override(an_override(MONDAY - timedelta(days=1)), None)
-    assert len(schedule.with_override(an_override(MONDAY, wall("09:00", "10:00")), None).overrides) == MAX_OVERRIDES
+    assert len(schedule.with_override(an_override(MONDAY, day_window("09:00", "10:00")), None).overrides) == MAX_OVERRIDES
 
 
 def test_deleting_an_override_that_does_not_exist_is_refused() -> None:
@@ -163,48 +169,50 @@ def test_deleting_an_override_that_does_not_exist_is_refused() -> None:
 
 
 def test_windows_keep_their_local_time_when_summer_time_begins() -> None:
-    schedule = Schedule((weekly(6, "09:00", "12:00"), weekly(7, "09:00", "12:00")))
-    assert hours(view_of(schedule, datetime(2026, 3, 28, tzinfo=UTC), 2)) == [
+    schedule = Schedule((weekly_window(6, "09:00", "12:00"), weekly_window(7, "09:00", "12:00")))
+    assert format_windows(view_of(schedule, datetime(2026, 3, 28, tzinfo=UTC), 2)) == [
         "28 08:00-28 11:00 2026-03-28T09:00",
         "29 07:00-29 10:00 2026-03-29T09:00",
     ]
 
 
 def test_a_night_in_which_the_clocks_change_is_an_hour_shorter_or_longer() -> None:
-    nights = Schedule((weekly(6, "22:00", "06:00"),))
-    assert hours(view_of(nights, datetime(2026, 3, 28, 12, tzinfo=UTC), 1)) == ["28 21:00-29 04:00 2026-03-28T22:00"]
-    assert hours(view_of(nights, datetime(2026, 10, 24, 12, tzinfo=UTC), 1)) == ["24 20:00-25 05:00 2026-10-24T22:00"]
+    nights = Schedule((weekly_window(6, "22:00", "06:00"),))
+    assert format_windows(view_of(nights, datetime(2026, 3, 28, 12, tzinfo=UTC), 1)) == ["28 21:00-29 04:00 2026-03-28T22:00"]
+    assert format_windows(view_of(nights, datetime(2026, 10, 24, 12, tzinfo=UTC), 1)) == ["24 20:00-25 05:00 2026-10-24T22:00"]
 
 
 def test_a_local_hour_that_does_not_exist_yields_nothing_and_one_that_occurs_twice_yields_two_hours() -> None:
-    sundays = Schedule((weekly(7, "02:00", "03:00"),))
-    assert hours(view_of(sundays, datetime(2026, 3, 28, 12, tzinfo=UTC), 1)) == []
-    assert hours(view_of(sundays, datetime(2026, 10, 24, 12, tzinfo=UTC), 1)) == ["25 00:00-25 02:00 2026-10-25T02:00"]
+    sundays = Schedule((weekly_window(7, "02:00", "03:00"),))
+    assert format_windows(view_of(sundays, datetime(2026, 3, 28, 12, tzinfo=UTC), 1)) == []
+    assert format_windows(view_of(sundays, datetime(2026, 10, 24, 12, tzinfo=UTC), 1)) == ["25 00:00-25 02:00 2026-10-25T02:00"]
 
 
 def test_windows_are_cut_to_the_range_and_a_day_off_has_none() -> None:
-    schedule = Schedule((weekly(1, "09:00", "17:00"), weekly(2, "09:00", "17:00"))).with_override(an_override(date(2026, 3, 10)), None)
-    view = view_of(schedule, NOON, 2)
-    assert hours(view) == ["09 12:00-09 16:00 2026-03-09T13:00"]
+    schedule = Schedule((weekly_window(1, "09:00", "17:00"), weekly_window(2, "09:00", "17:00"))).with_override(
+        an_override(date(2026, 3, 10)), None
+    )
+    view = view_of(schedule, MONDAY_NOON, 2)
+    assert format_windows(view) == ["09 12:00-09 16:00 2026-03-09T13:00"]
     assert [override.date.day for override in view.overrides] == [10]
 
 
-@pytest.mark.parametrize(("off", "listed"), [(8, False), (9, True), (10, True), (11, False)])
-def test_overrides_that_touch_the_range_are_shown(off: int, listed: bool) -> None:
+@pytest.mark.parametrize(("day", "is_listed"), [(8, False), (9, True), (10, True), (11, False)])
+def test_overrides_that_touch_the_range_are_shown(day: int, is_listed: bool) -> None:
     midnight = datetime(2026, 3, 8, 23, 0, tzinfo=UTC)  # in Berlin the ninth begins
-    schedule = Schedule().with_override(an_override(date(2026, 3, off)), None)
-    assert bool(view_of(schedule, midnight, 2).overrides) is listed
+    schedule = Schedule().with_override(an_override(date(2026, 3, day)), None)
+    assert bool(view_of(schedule, midnight, 2).overrides) is is_listed
 
 
 def test_an_override_of_the_evening_before_touches_the_range_when_it_runs_over_midnight() -> None:
-    schedule = Schedule().with_override(an_override(date(2026, 3, 8), wall("20:00", "01:00")), None)
+    schedule = Schedule().with_override(an_override(date(2026, 3, 8), day_window("20:00", "01:00")), None)
     view = view_of(schedule, datetime(2026, 3, 8, 23, 0, tzinfo=UTC), 1)
-    assert (len(view.overrides), hours(view)) == (1, ["08 23:00-09 00:00 2026-03-09T00:00"])
+    assert (len(view.overrides), format_windows(view)) == (1, ["08 23:00-09 00:00 2026-03-09T00:00"])
 
 
 def test_a_range_is_by_default_two_weeks_from_now() -> None:
-    assert range_or_default(None, None, NOON) == (NOON, NOON + timedelta(days=14))
-    assert range_or_default(NOON + timedelta(days=1), None, NOON)[1] == NOON + timedelta(days=15)
+    assert range_or_default(None, None, MONDAY_NOON) == (MONDAY_NOON, MONDAY_NOON + timedelta(days=14))
+    assert range_or_default(MONDAY_NOON + timedelta(days=1), None, MONDAY_NOON)[1] == MONDAY_NOON + timedelta(days=15)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +220,10 @@ def test_a_range_is_by_default_two_weeks_from_now() -> None:
     [(0, 0, RangeReversed), (1, 0, RangeReversed), (None, -1, RangeReversed), (0, 62.01, RangeTooLong)],
 )
 def test_a_range_that_is_empty_or_too_long_is_refused(starts: float | None, ends: float, refusal: type[Refusal]) -> None:
-    starts_at, ends_at = [NOON + timedelta(days=days) if days is not None else None for days in (starts, ends)]
+    starts_at, ends_at = [MONDAY_NOON + timedelta(days=days) if days is not None else None for days in (starts, ends)]
     with pytest.raises(refusal):
-        range_or_default(starts_at, ends_at, NOON)
+        range_or_default(starts_at, ends_at, MONDAY_NOON)
 
 
 def test_sixty_two_days_are_not_too_long() -> None:
-    assert range_or_default(NOON, NOON + timedelta(days=62), NOON)
+    assert range_or_default(MONDAY_NOON, MONDAY_NOON + timedelta(days=62), MONDAY_NOON)

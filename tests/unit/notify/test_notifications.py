@@ -1,11 +1,11 @@
-"""Who is told what about an event."""
+"""Which people are notified about an event, and of what."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from uuid import UUID
 
-from notify_svc.domain.notifications import Audience, MessageKind, makes_older_obsolete, notifications_for
+from notify_svc.domain.notifications import Audience, MessageKind, is_amendment, notifications_for
 from shared.contracts.events import TOPICS, AppointmentEvent
 from tests.running import NOON
 from tests.unit.notify.builders import DOCTOR, PATIENT, an_event
@@ -13,7 +13,7 @@ from tests.unit.notify.builders import DOCTOR, PATIENT, an_event
 FORMER_DOCTOR = UUID(int=99)
 
 
-def test_patient_and_doctor_are_told_once_each() -> None:
+def test_patient_and_doctor_are_notified_once_each() -> None:
     notifications = list(notifications_for(an_event()))
     assert [(notification.audience, notification.recipient_id) for notification in notifications] == [
         (Audience.PATIENT, PATIENT),
@@ -21,7 +21,7 @@ def test_patient_and_doctor_are_told_once_each() -> None:
     ]
 
 
-def test_when_the_doctor_changes_the_former_one_is_told_that_it_is_given_away() -> None:
+def test_when_the_doctor_changes_the_former_doctor_is_notified_too() -> None:
     event = an_event("appointment.rescheduled.v1", previous_doctor_id=FORMER_DOCTOR)
     assert [(notification.kind, notification.recipient_id) for notification in notifications_for(event)] == [
         (MessageKind.RESCHEDULED, PATIENT),
@@ -36,7 +36,7 @@ def test_a_doctor_who_takes_over_a_request_is_asked_to_approve_it() -> None:
     assert kinds == [MessageKind.RESCHEDULED, MessageKind.REQUESTED, MessageKind.GIVEN_AWAY]
 
 
-def test_each_doctor_is_told_the_time_of_their_own_appointment() -> None:
+def test_each_doctor_is_notified_of_the_time_of_their_own_appointment() -> None:
     before = NOON + timedelta(days=3)
     event = an_event("appointment.rescheduled.v1", previous_doctor_id=FORMER_DOCTOR, previous_starts_at=before)
     _, new, given_away = (notification.event.model_dump(mode="json") for notification in notifications_for(event))
@@ -47,10 +47,10 @@ def test_each_doctor_is_told_the_time_of_their_own_appointment() -> None:
 
 def test_an_amendment_makes_no_message_obsolete() -> None:
     topics = [topic for topic, event_class in TOPICS.items() if issubclass(event_class, AppointmentEvent)]
-    assert [topic for topic in topics if not makes_older_obsolete(an_event(topic))] == ["appointment.amended.v1"]
+    assert [topic for topic in topics if is_amendment(an_event(topic))] == ["appointment.amended.v1"]
 
 
-def test_events_that_change_nothing_in_a_calendar_notify_nobody() -> None:
+def test_events_that_change_nothing_in_a_calendar_have_no_notifications() -> None:
     topics = {topic for topic, event_class in TOPICS.items() if issubclass(event_class, AppointmentEvent)}
     silent = {topic for topic in topics if not list(notifications_for(an_event(topic)))}
     assert silent == {f"appointment.{name}.v1" for name in ("checked_in", "started", "completed", "missed", "amended")}

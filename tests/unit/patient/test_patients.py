@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,9 @@ from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Stale
 from shared.contracts.relayed_refusals import NoSuchPatient
+from tests.running import NOON
 
 SAM, DOCTOR = UUID(int=1), UUID(int=2)
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def a_patient(**changes: Any) -> Patient:

@@ -1,4 +1,4 @@
-"""The services that notification-service calls, and a mailbox in memory."""
+"""Fakes of the services that notification-service calls, and a mailbox in memory."""
 
 from __future__ import annotations
 
@@ -42,18 +42,21 @@ class MemoryMailbox:
         return str(body.get_content())
 
 
-class FakeServices:
-    """auth-, patient- and doctor-service. Requests whose path begins as one in `down` fail; as one in `gone`, they find nothing."""
+class FakeContactServices:
+    """auth-, patient- and doctor-service.
+
+    A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`.
+    """
 
     def __init__(self) -> None:
-        self.down, self.gone, self.locale = set[str](), set[str](), "en"
+        self.unreachable_paths, self.missing_paths, self.locale = set[str](), set[str](), "en"
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
-        if path.startswith(tuple(self.down)):
-            raise httpx.ConnectError("away")
-        if path.startswith(tuple(self.gone)):
+        if path.startswith(tuple(self.unreachable_paths)):
+            raise httpx.ConnectError("unreachable", request=request)
+        if path.startswith(tuple(self.missing_paths)):
             return not_found_response()
         if path.endswith("/token"):
             return self.token_response

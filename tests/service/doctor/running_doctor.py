@@ -1,4 +1,4 @@
-"""doctor-service with a simulated auth-service: accounts by id, addresses that are taken, and outages."""
+"""A running doctor-service in the test's process, a fake auth-service, and the calls that tests make."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
 
-from shared.contracts.events import AccountChanged, DoctorChanged
+from shared.contracts.events import AccountChanged, DoctorChanged, Event, ServiceChanged
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
-from tests.running import NOON, RunningService, not_found_response, run_service
+from tests.running import NOON, RunningService, not_found_response, problem_response, run_service
 from tests.tokens import bearer, service_bearer
 
+E = TypeVar("E", bound=Event)
 ADMIN = bearer(Role.ADMIN)
 ADMIN_SERVICE = service_bearer("admin-service")
 ADA = {"email": "ada@clinic.example", "full_name": "Ada Weiss", "time_zone": "Europe/Berlin"}
@@ -26,7 +27,7 @@ CHECKUP = {"name": "Check-up", "specialty": "General practice", "duration_minute
 
 @dataclass
 class FakeAuthService:
-    """`is_down`: it does not answer. `loses_responses`: it does what is requested, and the response is lost."""
+    """Keeps accounts by id. While `is_down` it does not answer; while `loses_responses` it handles requests and its responses are lost."""
 
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_down: bool = False
@@ -40,23 +41,18 @@ class FakeAuthService:
             raise httpx.ConnectError("down", request=request)
         account = json.loads(request.content)
         if any(other["email"] == account["email"] for other_id, other in self.accounts.items() if other_id != account_id):
-            return problem(409, "email_taken")
+            return problem_response(409, "email_taken")
         if account.get("password") == "short":
-            return problem(422, "password_too_weak")
+            return problem_response(422, "password_too_weak")
         self.accounts.setdefault(account_id, account)
         if self.loses_responses:
             raise httpx.ReadTimeout("lost", request=request)
         return httpx.Response(201, json={"id": account_id, "version": 1})
 
 
-def problem(status: int, code: str) -> httpx.Response:
-    body = {"status": status, "code": code, "title": code, "detail": code}
-    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
-
-
 @dataclass
-class DoctorService:
-    """A running doctor-service with a simulated auth-service, and the requests that tests send most."""
+class RunningDoctor:
+    """A running doctor-service and the fake auth-service that it calls."""
 
     service: RunningService
     auth: FakeAuthService
@@ -99,13 +95,15 @@ class DoctorService:
         change: Any = {"account_id": doctor_id, "role": role, "status": status, "version": version}
         await self.service.publish_event(AccountChanged(id=new_id(), occurred_at=NOON, **change))
 
-    async def list_events(self) -> list[DoctorChanged]:
+    async def list_events(self, event_type: type[E]) -> list[E]:
+        """Return the events of a type that were published so far."""
         await self.service.run_until_idle()
-        return [event for event in self.service.published if isinstance(event, DoctorChanged)]
+        return [event for event in self.service.published if isinstance(event, event_type)]
 
 
 @asynccontextmanager
-async def running_doctor_service(folder: Path, **settings: Any) -> AsyncIterator[DoctorService]:
+async def run_doctor_service(folder: Path, **settings: Any) -> AsyncIterator[RunningDoctor]:
+    """Run doctor-service on a database in `folder`, or on the one in `database_url`."""
     auth = FakeAuthService()
-    async with run_service("doctor_svc", folder, auth, record_events=(DoctorChanged,), **settings) as service:
-        yield DoctorService(service, auth)
+    async with run_service("doctor_svc", folder, auth, record_events=(DoctorChanged, ServiceChanged), **settings) as service:
+        yield RunningDoctor(service, auth)
