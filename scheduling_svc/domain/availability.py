@@ -32,17 +32,17 @@ class Reason:
         return {"code": self.code, "detail": self.detail}
 
 
-def service_not_offered(grid: AvailabilityGrid) -> Bitmap:
+def starts_of_service_not_offered(grid: AvailabilityGrid) -> Bitmap:
     """Refuse every start if the service is inactive or the doctor does not offer it."""
     return grid.no_start if grid.service.active and grid.service.id in grid.doctor.services else grid.every_start
 
 
-def doctor_is_inactive(grid: AvailabilityGrid) -> Bitmap:
+def starts_with_inactive_doctor(grid: AvailabilityGrid) -> Bitmap:
     """Refuse every start if the doctor does not work here now."""
     return grid.no_start if grid.doctor.active else grid.every_start
 
 
-def doctor_takes_no_new_patients(grid: AvailabilityGrid) -> Bitmap:
+def starts_with_doctor_not_accepting(grid: AvailabilityGrid) -> Bitmap:
     """Refuse every start, except to staff, if the doctor takes no new patients."""
     return grid.no_start if grid.doctor.accepting_patients or grid.viewer.is_staff else grid.every_start
 
@@ -109,10 +109,10 @@ def starts_while_patient_is_busy(grid: AvailabilityGrid) -> Bitmap:
     return grid.visits_touching(grid.patient_busy) if grid.patient_busy else grid.no_start
 
 
-SERVICE_INACTIVE = Reason("service_inactive", "The doctor does not offer this service now.", service_not_offered)
-DOCTOR_INACTIVE = Reason("doctor_inactive", "The doctor does not work here now.", doctor_is_inactive)
+SERVICE_INACTIVE = Reason("service_inactive", "The doctor does not offer this service now.", starts_of_service_not_offered)
+DOCTOR_INACTIVE = Reason("doctor_inactive", "The doctor does not work here now.", starts_with_inactive_doctor)
 DOCTOR_NOT_ACCEPTING = Reason(
-    "doctor_not_accepting", "The doctor takes no new patients; the front desk can still book.", doctor_takes_no_new_patients
+    "doctor_not_accepting", "The doctor takes no new patients; the front desk can still book.", starts_with_doctor_not_accepting
 )
 IN_THE_PAST = Reason("in_the_past", "This time is in the past.", starts_in_the_past)
 TOO_SOON = Reason("too_soon", "This service must be booked further in advance.", starts_within_notice)
@@ -149,7 +149,7 @@ RULES: tuple[Reason, ...] = (
 # The reasons that are claims of other people, with the refusal for each; the first one that applies is given.
 CONFLICTS: dict[Reason, type[Conflict]] = {TAKEN: SlotTaken, BUFFER: SlotTaken, HELD: SlotHeld, PATIENT_BUSY: PatientBusy}
 CAPS = {DAILY_CAP_REACHED, WEEKLY_CAP_REACHED}
-SEES_NO_ONE = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
+SEES_NO_PATIENTS = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
 
 
 def free_starts(grid: AvailabilityGrid) -> Bitmap:
@@ -188,6 +188,6 @@ def merged_reasons(reasons_by_doctor: Sequence[Sequence[Reason]]) -> list[Reason
 
     Doctors who see no patients are left out, unless that is true of all. Without any doctor the service is not offered.
     """
-    seeing_patients = [reasons for reasons in reasons_by_doctor if not SEES_NO_ONE & set(reasons)]
+    seeing_patients = [reasons for reasons in reasons_by_doctor if not SEES_NO_PATIENTS & set(reasons)]
     given = {reason for reasons in seeing_patients or reasons_by_doctor for reason in reasons}
     return [reason for reason in RULES if reason in given] or [SERVICE_INACTIVE]
