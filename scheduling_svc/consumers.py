@@ -22,7 +22,7 @@ async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Res
         {
             DoctorChanged: rules.save_doctor,
             ServiceChanged: rules.save_service,
-            AccountChanged: feeds.note_account,
+            AccountChanged: feeds.revoke_if_disabled,
             AppointmentCheckedIn: reservations.mark_begun,
             AppointmentStarted: reservations.mark_begun,
             AppointmentCompleted: reservations.mark_begun,

@@ -316,7 +316,7 @@ async def test_a_disabled_account_has_no_link(clinic: RunningService) -> None:
     await clinic.publish_event(account(status="active"))
     assert (await read(clinic, url)).status_code == 404
     fresh = await subscribe(clinic)
-    await clinic.app.state.use_cases[Feeds].note_account(disabled)
+    await clinic.app.state.use_cases[Feeds].revoke_if_disabled(disabled)
     assert (await read(clinic, fresh)).status_code == 200
 
 

@@ -103,10 +103,10 @@ async def test_a_link_ends_with_its_account_and_an_event_counts_once(status: str
     feeds = the_feeds(store, b"a" * 32, b"b" * 32)
     changed = AccountChanged(id=uuid4(), occurred_at=NOON, account_id=ME, role=Role.PATIENT, status=status, version=2)
     await feeds.subscribe(ME)
-    await feeds.note_account(changed)
+    await feeds.revoke_if_disabled(changed)
     assert (ME in store.links) is stands
     await feeds.subscribe(ME)
-    await feeds.note_account(changed)
+    await feeds.revoke_if_disabled(changed)
     assert ME in store.links
 
 
