@@ -23,7 +23,7 @@ from shared.kit.deadlines import remaining_seconds
 from shared.kit.ids import derive_id
 from shared.kit.retry import retry_on_abort
 
-PATIENCE_SECONDS = 4
+MAX_WAIT_SECONDS = 4
 MAX_LISTED = 1000
 CLOSURES_LOCK = derive_id(UUID(int=0), "closures")
 PAGE_SIZE = 100
@@ -90,12 +90,12 @@ class Closures:
     async def close(self, closure: Closure) -> ClosureResult:
         """Block doctor by doctor and return what is affected; a job blocks the doctors that are left out when a process dies."""
         require_valid_range(closure.starts_at, closure.ends_at, self.now(), MAX_CLOSURE, fields=("from", "to"))
-        saved = await self._settle_within_patience(await self._insert_or_find(closure))
+        saved = await self._settle_within_deadline(await self._insert_or_find(closure))
         return ClosureResult.of(saved, await self._list_affected(saved))
 
     async def lift(self, closure_id: UUID) -> None:
         """Reopen the time of a closure; raise NoSuchClosure if it was lifted before."""
-        await self._settle_within_patience(await self._mark_lifted(closure_id))
+        await self._settle_within_deadline(await self._mark_lifted(closure_id))
 
     @retry_on_abort
     async def get(self, closure_id: UUID) -> Closure:
@@ -146,10 +146,10 @@ class Closures:
         async with self.store.begin() as tx:
             return [closure for closure in await tx.list_open_closures() if not closure.settled]
 
-    async def _settle_within_patience(self, closure: Closure) -> Closure:
+    async def _settle_within_deadline(self, closure: Closure) -> Closure:
         """Settle a closure as far as a caller can wait, and return it as it is then; the job does the rest."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
+            async with asyncio.timeout(remaining_seconds(MAX_WAIT_SECONDS)):
                 return await self._settle(closure)
         return closure
 

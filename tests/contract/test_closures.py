@@ -22,7 +22,7 @@ from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
 from scheduling_svc.repository.claims import to_row
 from scheduling_svc.repository.tables import CLAIMS, INFRASTRUCTURE
-from scheduling_svc.usecases.closures import PATIENCE_SECONDS, Closures, apply_closures
+from scheduling_svc.usecases.closures import MAX_WAIT_SECONDS, Closures, apply_closures
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import DoctorChanged
 from shared.contracts.grains import grain_of
@@ -212,7 +212,7 @@ async def test_a_closure_that_is_over_is_lifted_to_the_end_too(store: SqlCalenda
 
 
 async def test_who_cannot_wait_is_told_that_it_is_not_done_and_the_job_does_it(store: SqlCalendarStore) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS - 1):
+    async with asyncio.timeout(MAX_WAIT_SECONDS - 1):
         closed = await closures(Hurried(store.database, store.now)).close(EVERYWHERE)
     assert (closed.settled, await blocked(store)) == (False, set())
     assert await closures(store).settle_pending() == 1
