@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request, Response
 
 from scheduling_svc.domain.agenda import AgendaEntry
-from scheduling_svc.domain.feeds import TOKEN
+from scheduling_svc.domain.feeds import TOKEN_PATTERN
 from scheduling_svc.domain.refusals import NoSuchFeed
 from scheduling_svc.schemas import AgendaEntryOut, FeedOut
 from scheduling_svc.usecases.agenda import Agenda
@@ -27,7 +27,7 @@ ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}}
 }
 
-Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN}$"})]
+Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
 UseAgenda = Annotated[Agenda, use_case(Agenda)]
 UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
