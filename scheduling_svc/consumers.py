@@ -17,7 +17,7 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds) -> None:
-    """Give every event to one use case."""
+    """Subscribe one use case to each event."""
     await runtime.subscribe(
         {
             DoctorChanged: rules.save_doctor,

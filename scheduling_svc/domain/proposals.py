@@ -1,4 +1,4 @@
-"""Planned slots: what a plan has proposed so far counts as taken for the rest of the plan."""
+"""Planned slots: each slot that was proposed for one appointment counts as taken when the next one is planned."""
 
 from __future__ import annotations
 

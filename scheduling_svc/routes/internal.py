@@ -1,4 +1,4 @@
-"""What other services ask of scheduling-service."""
+"""Routes for other services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closing the clinic, or one of its locations: a block for every doctor who works there, also for one who comes later."""
+"""Closing the clinic, or one of its locations: a block for every doctor who works there, also for doctors who are added later."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ClosureResult:
 async def apply_closures(tx: CalendarTransaction, doctor: DoctorTerms) -> None:
     """Bring the blocks of one doctor into line with all closures.
 
-    The lock keeps a closure that is made at the same time from missing this doctor, and this doctor from missing the closure.
+    The lock ensures that a closure which is saved at the same time is applied to this doctor, too.
     """
     await tx.lock(CLOSURES_LOCK)
     for closure in await tx.list_open_closures():
@@ -88,7 +88,7 @@ class Closures:
     now: Clock
 
     async def close(self, closure: Closure) -> ClosureResult:
-        """Block doctor by doctor and return what is affected; a job blocks the doctors that are left out when a process dies."""
+        """Block the time of each doctor, and return the affected appointments. If the process stops, a job blocks the rest."""
         require_valid_range(closure.starts_at, closure.ends_at, self.now(), MAX_CLOSURE, fields=("from", "to"))
         saved = await self._settle_within_deadline(await self._insert_or_find(closure))
         return ClosureResult.of(saved, await self._list_affected(saved))
@@ -111,7 +111,7 @@ class Closures:
     async def settle_pending(self) -> int:
         """Finish the closures whose blocks are not settled, and return their number.
 
-        A closure that fails does not keep the others from being settled; the first error is raised after all were tried.
+        If a closure fails, the others are still settled, and then the first error is raised.
         """
         pending, errors = await self._list_pending(), list[Exception]()
         for closure in pending:
@@ -147,7 +147,7 @@ class Closures:
             return [closure for closure in await tx.list_open_closures() if not closure.settled]
 
     async def _settle_within_deadline(self, closure: Closure) -> Closure:
-        """Settle a closure as far as a caller can wait, and return it as it is then; the job does the rest."""
+        """Settle a closure until the caller's deadline, and return its state then; the job settles the rest."""
         with suppress(TimeoutError):
             async with asyncio.timeout(remaining_seconds(MAX_WAIT_SECONDS)):
                 return await self._settle(closure)
@@ -180,7 +180,7 @@ class Closures:
         return settled
 
     async def _list_affected(self, closure: Closure) -> list[Claim]:
-        """Return the claims in the time of a closure, unordered, and per page of doctors at most one more than can be listed."""
+        """Return the claims in the time of a closure, in no order; for each page of doctors at most one more than can be listed."""
         doctor_ids = [doctor.id async for doctor in self._iterate_doctors() if closure.applies_to(doctor)]
         claims: list[Claim] = []
         for index in range(0, len(doctor_ids), PAGE_SIZE):

@@ -1,4 +1,4 @@
-"""Subscribing to one's own agenda by a secret link."""
+"""Subscribing to the agenda of an account by a secret link."""
 
 from __future__ import annotations
 
