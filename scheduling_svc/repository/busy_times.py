@@ -39,7 +39,7 @@ from scheduling_svc.repository.tables import CLAIMS, SEATS, ClaimKind
 from shared.contracts.grains import DAY, Span
 
 NO_ID = UUID(int=0)
-# Visits are counted for the caps of whole days and ISO weeks: a week on both sides of the span, and a day because a local week may be an hour
+# Caps count the visits of whole days and ISO weeks: a week on both sides of the span, and a day more, because a local week may be an hour
 # longer than seven days.
 CAPS_MARGIN = 8 * DAY
 # No visit with its buffers is longer. A claim that ends later than this after a span has begun after the span, so that the index range can
