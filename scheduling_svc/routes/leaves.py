@@ -39,7 +39,7 @@ TAKE_REFUSALS = (
 
 @router.post("/preview", response_model=LeavePreviewOut, responses=refusals(*PREVIEW_REFUSALS), summary="Preview what a leave would affect")
 async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, leaves: UseCases) -> LeavePreviewOut:
-    """Lists every appointment in this time with proposals: colleagues who offer the service on that day, and the doctor's next free time."""
+    """Lists every appointment in this time with proposals: colleagues who offer the service on that day, and the doctor's next free one."""
     return LeavePreviewOut.model_validate({"affected": await leaves.preview(doctor_id, body.starts_at, body.ends_at, caller)})
 
 
