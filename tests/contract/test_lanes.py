@@ -32,7 +32,7 @@ Action = Callable[[], Awaitable[object]]
 
 
 @dataclass
-class Ledger:
+class ExpectedLanes:
     """What the table should contain: the lanes of every grain."""
 
     lanes: Lanes = field(default_factory=dict)
@@ -137,7 +137,7 @@ async def calendar(sql_url: str) -> AsyncIterator[Calendar]:
         yield Calendar(store)
 
 
-async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number: int) -> None:
+async def step(calendar: Calendar, ledger: ExpectedLanes, chance: random.Random, number: int) -> None:
     """Make one random change in the ledger and in the table."""
     kind = chance.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
     standing: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
@@ -160,7 +160,7 @@ async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_the_table_says_what_a_ledger_says_and_is_empty_in_the_end(calendar: Calendar, seed: int) -> None:
-    chance, ledger = random.Random(seed), Ledger()
+    chance, ledger = random.Random(seed), ExpectedLanes()
     for number in range(1000, 1080):
         await step(calendar, ledger, chance, number)
         assert await list_lanes(calendar.store) == ledger.lanes
