@@ -111,7 +111,7 @@ class MongoDocuments:
             return int(await self._collection.count_documents(_conditions(query)))
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events."""
+        """Return ids of documents after the id `after`, in order, with their pending events."""
         condition = {"unsent": {"$gt": 0}, "_id": {"$gt": after}}
         async with unavailable_on_failure():
             documents = await self._collection.find(condition, {"pending_events": 1}).sort("_id", ASCENDING).limit(limit).to_list(limit)

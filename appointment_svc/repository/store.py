@@ -1,4 +1,4 @@
-"""The store of appointments over documents, in any database."""
+"""The store of appointments, on top of the port `Documents`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class DocumentStore:
         return replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
 
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
-        """Return a page of the appointments that match a filter, from behind a cursor key."""
+        """Return a page of the appointments that match a filter, after a cursor."""
         among: dict[str, list[Any] | None] = {
             "status": [status.value for status in wanted.statuses] or LISTED_BY_DEFAULT,
             "doctor_id": _allowed_ids(wanted.doctor_ids, wanted.owner_doctor_id),
@@ -96,7 +96,7 @@ class DocumentStore:
         return await self._list(DocumentQuery(among, {"starts_us": (None, micros(before) + 1)}, "starts_us", limit=limit))
 
     async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
+        """Return appointments with a reservation that end after `now`, ordered by id, after an id."""
         among = {"status": [status.value for status in sorted(WITH_RESERVATION)]}
         after_key = ("", str(after)) if after else None
         return await self._list(DocumentQuery(among, {"ends_us": (micros(now), None)}, after=after_key, limit=limit))

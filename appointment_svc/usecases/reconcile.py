@@ -36,7 +36,7 @@ class Reconciliation:
     retry_after: timedelta
 
     async def retry_pending(self) -> int:
-        """Carry out intents that a stopped process or a silent calendar left behind; return how many were completed."""
+        """Complete intents that were left because a process stopped or the calendar did not answer; return how many."""
         pending = await self.store.list_pending(self.now() - self.retry_after, BATCH)
         return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
 
@@ -48,7 +48,8 @@ class Reconciliation:
     async def reconcile(self) -> int:
         """Compare all live reservations with all upcoming appointments, both ways, and correct the differences.
 
-        A reservation without its appointment is released. For an appointment without its reservation the decision table decides.
+        A reservation without its appointment is released. For an appointment without its reservation the decision table decides. Return 0:
+        the job compares everything in one run and need not be run again at once.
         """
         reservations, corrected = dict[UUID, Reservation](), 0
         async for page in self._reservation_pages():

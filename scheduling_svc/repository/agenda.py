@@ -1,4 +1,4 @@
-"""Agendas and the links to them, in SQL."""
+"""Agendas and their subscription links, in SQL."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class AgendaReader(RuleReader):
     """Reads the busy time of an account, as doctor and as patient."""
 
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
-        """Return what touches a span of the account's time, each claim once, by start and id, in two queries."""
+        """Return the entries of an account that touch a span, each claim once, by start and id, in two queries."""
         busy = _busy_claims(account_id, within)
         page = select(busy).order_by(busy.c.visit_from, busy.c.id).limit(limit)
         if after is not None:
@@ -43,7 +43,7 @@ class AgendaReader(RuleReader):
 
 
 class FeedWriter:
-    """Writes the links to agendas."""
+    """Writes subscription links."""
 
     connection: AsyncConnection
 
@@ -60,7 +60,7 @@ class FeedWriter:
 
 
 async def find_feed_owner(connection: AsyncConnection, token_hash: str) -> UUID | None:
-    """Return the account whose agenda a link opens."""
+    """Return the account to which the link with this token belongs."""
     account_id: UUID | None = await connection.scalar(select(FEEDS.c.account_id).where(FEEDS.c.token_hash == token_hash))
     return account_id
 

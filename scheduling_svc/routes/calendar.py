@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request, Response
 
 from scheduling_svc.domain.agenda import AgendaEntry
-from scheduling_svc.domain.feeds import TOKEN
+from scheduling_svc.domain.feeds import TOKEN_PATTERN
 from scheduling_svc.domain.refusals import NoSuchFeed
 from scheduling_svc.schemas import AgendaEntryOut, FeedOut
 from scheduling_svc.usecases.agenda import Agenda
@@ -27,12 +27,14 @@ ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}}
 }
 
-Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN}$"})]
+Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
 UseAgenda = Annotated[Agenda, use_case(Agenda)]
 UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
 
-@router.get("", response_model=Page[AgendaEntryOut], responses=refusals(RangeReversed, RangeTooLong, BadCursor), summary="One's own agenda")
+@router.get(
+    "", response_model=Page[AgendaEntryOut], responses=refusals(RangeReversed, RangeTooLong, BadCursor), summary="List your own agenda"
+)
 async def list_agenda(
     request: Request,
     response: Response,
@@ -47,14 +49,14 @@ async def list_agenda(
     return with_next_link(request, response, paging.page(entries, lambda entry: (entry.starts_at.isoformat(), entry.id)))
 
 
-@router.post("/feed", response_model=FeedOut, status_code=201, summary="A link for calendar programs")
+@router.post("/feed", response_model=FeedOut, status_code=201, summary="Create a link for calendar programs")
 async def subscribe_calendar(response: Response, caller: Account, feeds: UseFeeds) -> FeedLink:
     """Anyone who has the link can see when you are busy, and nothing else. It is shown once; a new link ends the previous one."""
     response.headers["Cache-Control"] = "no-store"  # The link is a secret: the response to a keyed request is not stored either.
     return await feeds.subscribe(caller.id)
 
 
-@router.delete("/feed", status_code=204, summary="End the link")
+@router.delete("/feed", status_code=204, summary="Delete the link")
 async def revoke_calendar(caller: Account, feeds: UseFeeds) -> None:
     return await feeds.revoke(caller.id)
 
@@ -63,7 +65,7 @@ async def revoke_calendar(caller: Account, feeds: UseFeeds) -> None:
     "/feed/{token}.ics",
     response_class=Response,
     responses=ICALENDAR_RESPONSE | refusals(NoSuchFeed),
-    summary="The calendar behind a link",
+    summary="Get the calendar of a link as an iCalendar file",
 )
 async def read_calendar(token: Token, feeds: UseFeeds) -> Response:
     """Busy times from 30 days back to 366 days ahead, without names or reasons."""

@@ -1,4 +1,4 @@
-"""Subscribing to one's own agenda by a secret link."""
+"""Subscribing to the agenda of an account by a secret link."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Feeds:
         return to_icalendar(await self.store.list_entries(account_id, feed_span(self.now()), MAX_ENTRIES, None))
 
     @retry_on_abort
-    async def note_account(self, event: AccountChanged) -> None:
+    async def revoke_if_disabled(self, event: AccountChanged) -> None:
         """End the link of an account that was disabled."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id) and event.status == "disabled":

@@ -155,12 +155,12 @@ async def test_a_deadlocked_transaction_succeeds_when_it_is_retried(mysql_url: s
         await insert_number(database, "b", 0)
         runs, barrier = 0, asyncio.Barrier(2)
 
-        async def once(*names: str) -> None:
+        async def count_and_update(*names: str) -> None:
             nonlocal runs
             runs += 1
             await update_in_order(database, barrier, *names)
 
-        await asyncio.gather(retry_transaction(lambda: once("a", "b")), retry_transaction(lambda: once("b", "a")))
+        await asyncio.gather(retry_transaction(lambda: count_and_update("a", "b")), retry_transaction(lambda: count_and_update("b", "a")))
         assert await read_numbers(database) == {"a": 2, "b": 2}
         assert runs >= 3, "one of them was rolled back and retried"
 
@@ -185,13 +185,13 @@ async def test_a_lock_wait_that_takes_too_long_aborts_the_waiting_transaction(my
 async def test_a_transaction_that_is_always_aborted_is_given_up() -> None:
     runs = 0
 
-    async def hopeless() -> None:
+    async def always_abort() -> None:
         nonlocal runs
         runs += 1
         raise TransactionAborted
 
     with pytest.raises(Unavailable):
-        await retry_transaction(hopeless)
+        await retry_transaction(always_abort)
     assert runs == ATTEMPTS
 
 
