@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import LEASE, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from tests.contract.sql import INFRASTRUCTURE, open_database
@@ -131,7 +131,7 @@ async def test_a_second_request_is_refused_while_the_first_is_running(store: Sql
     assert await store.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await store.claim(key, "f")
-    clock.advance(LEASE - timedelta(seconds=1))
+    clock.advance(CLAIM_TIMEOUT - timedelta(seconds=1))
     with pytest.raises(RequestInProgress):
         await store.claim(key, "f")
 
@@ -139,7 +139,7 @@ async def test_a_second_request_is_refused_while_the_first_is_running(store: Sql
 async def test_an_unfinished_claim_can_be_taken_over_after_its_lease(store: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await store.claim(key, "f")
-    clock.advance(LEASE)
+    clock.advance(CLAIM_TIMEOUT)
     assert await store.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await store.claim(key, "f")
@@ -176,7 +176,7 @@ async def test_twenty_at_once_run_once(shoe_shop: Shop) -> None:
 async def test_twenty_claims_at_once_after_a_lease_give_one(store: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await store.claim(key, "f")
-    clock.advance(LEASE)
+    clock.advance(CLAIM_TIMEOUT)
     together = await asyncio.gather(*(store.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 

@@ -14,7 +14,7 @@ import pytest
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, Unavailable
 from shared.contracts.values import ReadModel
-from shared.kit.breaker import FAILURES, Breaker
+from shared.kit.breaker import MAX_FAILURES, Breaker
 from shared.kit.client import ServiceClient, ServiceToken
 from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
@@ -152,7 +152,7 @@ async def test_of_two_addresses_the_dead_one_goes_unnoticed() -> None:
     client, transport = client_of(answer_from_two, ONE, TWO)
     for _ in range(20):
         assert await client.get("/x", Thing) == Thing(name="a")
-    assert transport.hosts.count("one") == FAILURES, "then its breaker is open"
+    assert transport.hosts.count("one") == MAX_FAILURES, "then its breaker is open"
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
@@ -175,7 +175,7 @@ async def test_a_service_that_fails_again_and_again_is_not_called_for_a_while() 
     for _ in range(20):
         with pytest.raises(Unavailable):
             await client.call("GET", "/x")
-    assert len(transport.requests) == FAILURES
+    assert len(transport.requests) == MAX_FAILURES
 
 
 async def test_a_refusal_does_not_count_as_a_failure() -> None:
@@ -195,7 +195,7 @@ async def test_calls_are_spread_over_the_addresses() -> None:
 def test_an_open_breaker_admits_one_call_after_a_while() -> None:
     now = 0.0
     breaker = Breaker(lambda: now)
-    for _ in range(FAILURES):
+    for _ in range(MAX_FAILURES):
         assert breaker.admit()
         breaker.record_failure()
     assert not breaker.admit()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from shared.kit.icalendar import CalendarEvent, CalendarUser, calendar_file, folded
+from shared.kit.icalendar import CalendarEvent, CalendarUser, calendar_file, fold_line
 
 NINE = datetime(2026, 3, 9, 9, tzinfo=UTC)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n"), min_size=1, max_size=120)
@@ -95,7 +95,7 @@ def test_a_line_break_in_a_text_is_escaped_and_other_control_characters_are_left
 
 @given(line=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=400))
 def test_lines_are_folded_at_75_octets_between_characters(line: str) -> None:
-    parts = folded(line).split("\r\n")
+    parts = fold_line(line).split("\r\n")
     assert all(len(part.encode()) <= 75 for part in parts)
     assert parts[0] + "".join(part[1:] for part in parts[1:]) == line
     assert all(part.startswith(" ") for part in parts[1:])
@@ -103,7 +103,7 @@ def test_lines_are_folded_at_75_octets_between_characters(line: str) -> None:
 
 @pytest.mark.parametrize(("length", "lines"), [(75, 1), (76, 2), (149, 2), (150, 3)])
 def test_a_line_is_folded_only_when_it_must_be(length: int, lines: int) -> None:
-    assert len(folded("x" * length).split("\r\n")) == lines
+    assert len(fold_line("x" * length).split("\r\n")) == lines
 
 
 def test_ten_thousand_events_take_less_than_a_second() -> None:

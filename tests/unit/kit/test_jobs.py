@@ -15,7 +15,7 @@ from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import MovableClock, system_clock
 from shared.kit.ids import derive_id, new_id
 from shared.kit.jobs import BackgroundWork, Jobs
-from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_on_abort, retry_transaction
+from shared.kit.retry import MAX_ATTEMPTS, TransactionAborted, retry_on_abort, retry_transaction
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -235,7 +235,7 @@ async def test_a_decorated_use_case_that_is_always_aborted_is_given_up() -> None
 
     with pytest.raises(Unavailable):
         await use_case()
-    assert work.runs == ATTEMPTS
+    assert work.runs == MAX_ATTEMPTS
 
 
 async def test_a_decorated_use_case_does_not_run_again_after_a_refusal() -> None:

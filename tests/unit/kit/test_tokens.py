@@ -129,7 +129,7 @@ async def test_an_unknown_key_id_fetches_again_only_after_a_while(issuer: Issuer
 
 async def test_a_full_cache_of_tokens_drops_the_least_recently_used_one(issuer: Issuer, clock: MovableClock, keys: KeySet) -> None:
     issuer.may_answer.set()
-    small = Verifier(keys, "careslot", "careslot", clock, most_verified_tokens=3)
+    small = Verifier(keys, "careslot", "careslot", clock, max_verified_tokens=3)
     issued = [token(Role.PATIENT) for _ in range(4)]
     callers = [await small.verify(issued[number]) for number in (0, 1, 2, 0, 3)]
     assert await small.verify(issued[0]) is callers[0], "still in the cache"
