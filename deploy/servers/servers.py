@@ -9,91 +9,91 @@ from concurrent.futures import ThreadPoolExecutor
 
 from testservers.mariadb import mariadb
 from testservers.mongodb import mongodb
-from testservers.processes import Failed, end, end_all, pid_of, start
+from testservers.processes import ServerError, running_pid, start, stop, stop_all
 from testservers.rabbitmq import rabbitmq
-from testservers.run import ENV_FILE, Run, alone
+from testservers.run import ENV_FILE, Run, lock_servers
 
 SERVERS = {"mysql": mariadb, "mongo": mongodb, "amqp": rabbitmq}
-VERBS = {
-    "up": "start what does not run yet, install and build what is missing, print the addresses",
-    "down": "end every process that `up` started, remove its data",
-    "env": "print the addresses; exit 1 unless all three servers live",
-    "start": "start one server again, on its port and its data",
-    "stop": "end one server in good order, keep its data",
-    "kill": "end one server at once (SIGKILL), keep its data",
+COMMANDS = {
+    "up": "install, build and start the servers that are missing, and print the addresses",
+    "down": "end all processes that `up` started, and remove their data",
+    "env": "print the addresses; exit with 1 unless all three servers run",
+    "start": "start one server again on the same port and data",
+    "stop": "end one server with SIGTERM and keep its data",
+    "kill": "end one server with SIGKILL and keep its data",
 }
 
 
 def up() -> None:
-    run = Run.kept()
+    run = Run.read()
     if run and not run.folder.is_dir():
         down()
         run = None
-    run = run or Run.fresh()
-    keep(run)  # so that `down` finds what a failed start leaves behind
-    start_side_by_side(run, list(SERVERS))
+    run = run or Run.create()
+    write_env_file(run)  # before the start, so that `down` finds the processes of a start that fails
+    start_in_parallel(run, list(SERVERS))
     print(ENV_FILE.read_text(), end="")
 
 
-def start_side_by_side(run: Run, names: list[str]) -> None:
+def start_in_parallel(run: Run, names: list[str]) -> None:
     try:
         with ThreadPoolExecutor() as pool:
             list(pool.map(start, [SERVERS[name](run) for name in names]))
     finally:
-        keep(run)
+        write_env_file(run)
 
 
-def keep(run: Run) -> None:
-    run.keep({name: pid for name in SERVERS if (pid := pid_of(name, run.folder))})
+def write_env_file(run: Run) -> None:
+    run.write({name: pid for name in SERVERS if (pid := running_pid(name, run.folder))})
 
 
 def down() -> None:
-    run = Run.kept()
+    run = Run.read()
     if run:
-        end_all(run.folder)
+        stop_all(run.folder)
         shutil.rmtree(run.folder, ignore_errors=True)
     ENV_FILE.unlink(missing_ok=True)
 
 
 def env() -> None:
-    run = Run.kept()
-    if not run or not all(pid_of(name, run.folder) for name in SERVERS):
-        raise Failed("not all servers run: `python3 deploy/servers/servers.py up` starts them")
+    run = Run.read()
+    if not run or not all(running_pid(name, run.folder) for name in SERVERS):
+        raise ServerError("not all servers run: `python3 deploy/servers/servers.py up` starts them")
     print(ENV_FILE.read_text(), end="")
 
 
-def on_one(verb: str, name: str) -> None:
-    run = Run.kept()
+def control_server(command: str, name: str) -> None:
+    run = Run.read()
     if not run:
-        raise Failed("no servers: `up` comes first")
-    if verb == "start":
-        return start_side_by_side(run, [name])
-    if pid := pid_of(name, run.folder):
-        end([pid], run.folder, signal.SIGKILL if verb == "kill" else signal.SIGTERM)
-    keep(run)
+        raise ServerError("no servers run: `python3 deploy/servers/servers.py up` starts them")
+    if command == "start":
+        return start_in_parallel(run, [name])
+    if pid := running_pid(name, run.folder):
+        stop([pid], run.folder, signal.SIGKILL if command == "kill" else signal.SIGTERM)
+    write_env_file(run)
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, meaning in VERBS.items():
-        words = verbs.add_parser(verb, help=meaning)
-        if verb in ("start", "stop", "kill"):
-            words.add_argument("name", choices=SERVERS)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, meaning in COMMANDS.items():
+        command = commands.add_parser(name, help=meaning)
+        if name in ("start", "stop", "kill"):
+            command.add_argument("name", choices=SERVERS)
     return parser.parse_args()
 
 
-def obey(asked: argparse.Namespace) -> None:
-    if asked.verb == "env":
+def execute(arguments: argparse.Namespace) -> None:
+    if arguments.command == "env":
         return env()
-    with alone():
-        if "name" in asked:
-            return on_one(asked.verb, asked.name)
-        return up() if asked.verb == "up" else down()
+    with lock_servers():
+        if "name" in arguments:
+            return control_server(arguments.command, arguments.name)
+        return up() if arguments.command == "up" else down()
 
 
 if __name__ == "__main__":
     try:
-        obey(parse())
-    except (Failed, OSError, subprocess.CalledProcessError) as failure:
+        execute(parse_arguments())
+    except (ServerError, OSError, subprocess.CalledProcessError) as failure:
         sys.exit(f"servers: {failure}")

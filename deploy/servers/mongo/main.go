@@ -1,4 +1,4 @@
-// Command mongo is a MongoDB-protocol server for tests: FerretDB on SQLite files, behind a turnstile.
+// Command mongo is a MongoDB-protocol server for tests: FerretDB on SQLite files, behind a proxy that forwards one message at a time.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:27017", "address clients connect to")
-	data := flag.String("data", "", "folder of the SQLite files, made if missing")
+	data := flag.String("data", "", "folder of the SQLite files, created if missing")
 	flag.Parse()
 	if err := serve(*listen, *data); err != nil {
 		log.Fatal(err)
@@ -31,18 +31,18 @@ func serve(listen, data string) error {
 	if err != nil {
 		return err
 	}
-	stop, released := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer released()
-	running, halt := context.WithCancel(context.Background())
-	halted := make(chan error, 1)
-	go func() { halted <- database.Run(running) }()
+	stop, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer release()
+	running, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- database.Run(running) }()
 
-	behind, err := url.Parse(database.MongoDBURI()) // answers only once the database listens
+	upstream, err := url.Parse(database.MongoDBURI()) // returns only after the database listens
 	if err == nil {
-		err = (&turnstile{behind: behind.Host}).serve(stop, listen)
+		err = (&turnstile{upstream: upstream.Host}).serve(stop, listen)
 	}
-	halt()
-	return errors.Join(err, <-halted)
+	cancel()
+	return errors.Join(err, <-stopped)
 }
 
 func openDatabase(data string) (*ferretdb.FerretDB, error) {

@@ -18,62 +18,62 @@ const (
 	moreToCome      = 1 << 1
 )
 
-// turnstile lets one wire message at a time through to the server behind it. FerretDB on SQLite lets two conditional
-// updates of one document both succeed; MongoDB never does, and our tests rely on it.
+// turnstile is a proxy that forwards one wire message at a time to the server. In FerretDB on SQLite two concurrent
+// conditional updates of one document can both succeed; in MongoDB they cannot, and the tests rely on that.
 type turnstile struct {
-	behind string
-	turn   sync.Mutex
-	inside sync.WaitGroup
+	upstream    string
+	lock        sync.Mutex
+	connections sync.WaitGroup
 }
 
-// serve admits clients until ctx ends; then it finishes the messages in flight and closes every connection.
+// serve accepts clients until ctx ends; then it finishes the messages in flight and closes every connection.
 func (t *turnstile) serve(ctx context.Context, address string) error {
-	door, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { door.Close() })()
-	defer t.inside.Wait()
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	defer t.connections.Wait()
 	for {
-		client, err := door.Accept()
+		client, err := listener.Accept()
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		t.inside.Add(1)
-		go t.converse(ctx, client)
+		t.connections.Add(1)
+		go t.serveClient(ctx, client)
 	}
 }
 
-func (t *turnstile) converse(ctx context.Context, client net.Conn) {
-	defer t.inside.Done()
+func (t *turnstile) serveClient(ctx context.Context, client net.Conn) {
+	defer t.connections.Done()
 	defer client.Close()
-	defer context.AfterFunc(ctx, func() { dismiss(client) })()
-	server, err := net.Dial("tcp", t.behind)
+	defer context.AfterFunc(ctx, func() { stopReading(client) })()
+	server, err := net.Dial("tcp", t.upstream)
 	if err != nil {
 		return
 	}
 	defer server.Close()
 	for err == nil {
-		err = t.pass(client, server)
+		err = t.forward(client, server)
 	}
 }
 
-// dismiss ends the reading of requests at once and leaves a moment for a reply under way.
-func dismiss(client net.Conn) {
+// stopReading interrupts the reading of requests at once, and leaves one second for a reply that is being written.
+func stopReading(client net.Conn) {
 	client.SetReadDeadline(time.Now())
 	client.SetWriteDeadline(time.Now().Add(time.Second))
 }
 
-// pass carries one request in and its reply out. Only the server is waited for inside the turn, never the client.
-func (t *turnstile) pass(client, server net.Conn) error {
+// forward reads one request, forwards it and writes its reply. It holds the lock while it waits for the server, not for the client.
+func (t *turnstile) forward(client, server net.Conn) error {
 	request, err := readMessage(client)
 	if err != nil {
 		return err
 	}
-	reply, err := t.ask(server, request)
+	reply, err := t.exchange(server, request)
 	if err != nil || wantsNoReply(request) {
 		return err
 	}
@@ -81,9 +81,9 @@ func (t *turnstile) pass(client, server net.Conn) error {
 	return err
 }
 
-func (t *turnstile) ask(server net.Conn, request []byte) ([]byte, error) {
-	t.turn.Lock()
-	defer t.turn.Unlock()
+func (t *turnstile) exchange(server net.Conn, request []byte) ([]byte, error) {
+	t.lock.Lock()
+	defer t.lock.Unlock()
 	if _, err := server.Write(request); err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func readMessage(from io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// wantsNoReply tells an unacknowledged write. FerretDB answers those too, and the client would take the answer for that of
-// its next request.
+// wantsNoReply returns true for an unacknowledged write. FerretDB replies to it all the same, and the client would take that
+// reply for the reply to its next request.
 func wantsNoReply(request []byte) bool {
 	if len(request) < headerBytes+4 || binary.LittleEndian.Uint32(request[12:]) != opMsg {
 		return false

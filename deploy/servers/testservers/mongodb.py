@@ -1,4 +1,4 @@
-"""The MongoDB-protocol server: our Go program in `mongo/`, built once and kept under the hash of its sources."""
+"""The MongoDB-protocol server: the Go program in `mongo/`. It is built once and stored under the hash of its sources."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from testservers.processes import Failed, Server
+from testservers.processes import Server, ServerError
 from testservers.run import Run, home
 
 SOURCES = Path(__file__).resolve().parents[1] / "mongo"
@@ -27,7 +27,7 @@ def build() -> None:
     if binary().exists():
         return
     if not shutil.which("go"):
-        raise Failed("the MongoDB-protocol server is built with Go 1.24 or newer, and there is no `go` on the PATH")
+        raise ServerError("the MongoDB-protocol server is built with Go 1.24 or newer, and there is no `go` on the PATH")
     print("building the MongoDB-protocol server (about a minute, once)", file=sys.stderr)
     draft = binary().with_suffix(".draft")
     command = ["go", "build", "-trimpath", "-buildvcs=false", "-o", str(draft), "."]
@@ -48,7 +48,7 @@ def mongodb(run: Run) -> Server:
 
 
 def answers_hello(port: int) -> bool:
-    """Whether the command `{hello: 1, $db: "admin"}` gets a reply."""
+    """Return whether the server replies to the command `{hello: 1, $db: "admin"}`."""
     fields = b"\x10hello\0" + struct.pack("<i", 1) + b"\x02$db\0" + struct.pack("<i", 6) + b"admin\0"
     document = struct.pack("<i", len(fields) + 5) + fields + b"\0"
     body = struct.pack("<iB", 0, 0) + document

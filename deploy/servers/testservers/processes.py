@@ -1,4 +1,4 @@
-"""Processes that outlive this command: launched in a session of their own, known again by a mark in their environment."""
+"""Server processes that continue after this command. A variable in their environment identifies the run that they belong to."""
 
 import os
 import signal
@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-MARK = "CARESLOT_SERVERS_RUN"
+RUN_VARIABLE = "CARESLOT_SERVERS_RUN"
 START_SECONDS = 90
 STOP_SECONDS = 20
-LOOKS = 20
+MAX_READS = 20
 
 
-class Failed(Exception):
-    """A server that does not do as told; the message says what to look at."""
+class ServerError(Exception):
+    """A server cannot be started, stopped or found. The message says where to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """`prepare` may run again on data that is there already; `answers` asks the server itself, in its own protocol."""
+    """A server. `prepare` may run again on existing data; `answers` returns whether the server answers in its own protocol."""
 
     name: str
     run_folder: Path
@@ -35,8 +35,8 @@ class Server:
 
 
 def start(server: Server) -> None:
-    """Starts it unless it lives, and returns once it answers."""
-    if not pid_of(server.name, server.run_folder):
+    """Start the server unless it runs, and return when it answers."""
+    if not running_pid(server.name, server.run_folder):
         server.prepare()
         launch(server)
     wait_until_it_answers(server)
@@ -46,7 +46,7 @@ def launch(server: Server) -> None:
     with server.log.open("ab") as log:
         process = subprocess.Popen(
             server.command,
-            env={**os.environ, **server.environment, MARK: str(server.run_folder)},
+            env={**os.environ, **server.environment, RUN_VARIABLE: str(server.run_folder)},
             cwd=server.run_folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -59,10 +59,10 @@ def launch(server: Server) -> None:
 def wait_until_it_answers(server: Server) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not server.answers():
-        if not pid_of(server.name, server.run_folder):
-            raise Failed(f"{server.name} ended while starting: see {server.log}")
+        if not running_pid(server.name, server.run_folder):
+            raise ServerError(f"{server.name} ended while starting: see {server.log}")
         if time.monotonic() > deadline:
-            raise Failed(f"{server.name} does not answer after {START_SECONDS} s: see {server.log}")
+            raise ServerError(f"{server.name} does not answer after {START_SECONDS} s: see {server.log}")
         time.sleep(0.1)
 
 
@@ -70,24 +70,24 @@ def pid_file(name: str, run_folder: Path) -> Path:
     return run_folder / f"{name}.pid"
 
 
-def pid_of(name: str, run_folder: Path) -> int | None:
-    """The pid of that server, if it lives."""
+def running_pid(name: str, run_folder: Path) -> int | None:
+    """Return the pid of a server, or None if it does not run."""
     file = pid_file(name, run_folder)
     pid = int(file.read_text()) if file.exists() else 0
-    return pid if lives(pid, run_folder) else None
+    return pid if belongs_to_run(pid, run_folder) else None
 
 
-def lives(pid: int, run_folder: Path) -> bool:
-    """Whether this pid is a process of that run: a number alone may long belong to someone else."""
+def belongs_to_run(pid: int, run_folder: Path) -> bool:
+    """Return whether a process of this run has this pid. After a process has ended, the system may give its pid to another process."""
     try:
-        return f"{MARK}={run_folder}".encode() in environment_of(pid).split(b"\0")
+        return f"{RUN_VARIABLE}={run_folder}".encode() in environment_of(pid).split(b"\0")
     except OSError:
         return False
 
 
 def environment_of(pid: int) -> bytes:
-    """Refuses, as OSError, a process that ended, waited for or not; looks again at one that is just becoming another program."""
-    for _ in range(LOOKS):
+    """Return the environment of a process. Raises OSError if it has ended. Reads again while it is empty, as during an exec."""
+    for _ in range(MAX_READS):
         os.readlink(f"/proc/{pid}/exe")
         if environment := Path(f"/proc/{pid}/environ").read_bytes():
             return environment
@@ -95,33 +95,34 @@ def environment_of(pid: int) -> bytes:
     return b""
 
 
-def all_of(run_folder: Path) -> list[int]:
+def pids_of_run(run_folder: Path) -> list[int]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if lives(pid, run_folder)]
+    return [pid for pid in pids if belongs_to_run(pid, run_folder)]
 
 
-def end_all(run_folder: Path) -> None:
-    while pids := all_of(run_folder):
-        end(pids, run_folder)
+def stop_all(run_folder: Path) -> None:
+    while pids := pids_of_run(run_folder):
+        stop(pids, run_folder)
 
 
-def end(pids: list[int], run_folder: Path, how: signal.Signals = signal.SIGTERM) -> None:
-    """Returns once they are gone; those that ignore the signal for too long are killed."""
-    signal_each(pids, run_folder, how)
-    if left := still_there(pids, run_folder):
-        signal_each(left, run_folder, signal.SIGKILL)
-        if left := still_there(left, run_folder):
-            raise Failed(f"processes {left} do not end")
+def stop(pids: list[int], run_folder: Path, signal_number: signal.Signals = signal.SIGTERM) -> None:
+    """Signal processes and wait until they have ended. Kills those that still run after STOP_SECONDS."""
+    send_signal(pids, run_folder, signal_number)
+    if running := wait_until_ended(pids, run_folder):
+        send_signal(running, run_folder, signal.SIGKILL)
+        if running := wait_until_ended(running, run_folder):
+            raise ServerError(f"processes {running} do not end")
 
 
-def signal_each(pids: list[int], run_folder: Path, how: signal.Signals) -> None:
+def send_signal(pids: list[int], run_folder: Path, signal_number: signal.Signals) -> None:
     for pid in pids:
-        if lives(pid, run_folder):
-            os.kill(pid, how)
+        if belongs_to_run(pid, run_folder):
+            os.kill(pid, signal_number)
 
 
-def still_there(pids: list[int], run_folder: Path) -> list[int]:
+def wait_until_ended(pids: list[int], run_folder: Path) -> list[int]:
+    """Wait up to STOP_SECONDS, and return the pids that still run."""
     deadline = time.monotonic() + STOP_SECONDS
-    while (left := [pid for pid in pids if lives(pid, run_folder)]) and time.monotonic() < deadline:
+    while (running := [pid for pid in pids if belongs_to_run(pid, run_folder)]) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return left
+    return running

@@ -1,4 +1,4 @@
-"""RabbitMQ, with a port mapper of its own so that it meets no other Erlang node of the machine."""
+"""RabbitMQ with a separate port mapper, so that it does not conflict with other Erlang nodes of the machine."""
 
 import socket
 from urllib.parse import urlsplit
@@ -41,7 +41,7 @@ def rabbitmq(run: Run) -> Server:
     environment = {
         "HOME": str(folder),
         "LC_ALL": "C.UTF-8",
-        "RUNNING_UNDER_SYSTEMD": "true",  # makes the script become the broker, so that our pid is the broker's
+        "RUNNING_UNDER_SYSTEMD": "true",  # makes the start script exec the broker, so that the pid is the broker's
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(port + 1),
         "RABBITMQ_DIST_PORT": str(port + 2),
