@@ -19,8 +19,8 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 from appointment_svc.repository.documents import Document, DocumentQuery, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
-from shared.kit.idempotency import LEASE, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
-from shared.kit.leases import TERM
+from shared.kit.idempotency import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.leases import LEASE_DURATION
 
 TIMEOUT_MS = 5000
 INDEXES: dict[str, list[str]] = {
@@ -149,7 +149,7 @@ class MongoLeases:
         async with unavailable_on_failure():
             try:
                 await self.database["leases"].update_one(
-                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + TERM)}}, upsert=True
+                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + LEASE_DURATION)}}, upsert=True
                 )
             except DuplicateKeyError:
                 return False
@@ -207,7 +207,7 @@ class MongoIdempotencyStore:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
         if stored["status"] is not None:
             return StoredResponse(stored["status"], stored["headers"], bytes(stored["body"]))
-        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
+        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - CLAIM_TIMEOUT)}}
         result = await self.database["answers"].update_one(abandoned, {"$set": {"claimed_us": claim["claimed_us"]}})
         if not result.matched_count:
             raise RequestInProgress

@@ -30,10 +30,10 @@ from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
-from shared.kit.leases import TERM, Leases
+from shared.kit.leases import LEASE_DURATION, Leases
 from shared.kit.outbox import RETENTION, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
@@ -466,7 +466,7 @@ async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(backend:
     leases = backend.leases
     assert [await leases.acquire("settle", appointment) for appointment in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
-    backend.clock.advance(TERM + SECOND)
+    backend.clock.advance(LEASE_DURATION + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
     await leases.release_all("b")
     assert await leases.acquire("settle", "a")
@@ -476,7 +476,7 @@ async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(backend: Backend)
     for _ in range(2):
         together = await asyncio.gather(*(backend.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        backend.clock.advance(TERM + SECOND)
+        backend.clock.advance(LEASE_DURATION + SECOND)
 
 
 async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None:
@@ -498,7 +498,7 @@ async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Ba
     await backend.idempotency.claim(key, "f")
     await backend.idempotency.release(key)
     assert await backend.idempotency.claim(key, "f") is None
-    backend.clock.advance(LEASE - SECOND)
+    backend.clock.advance(CLAIM_TIMEOUT - SECOND)
     with pytest.raises(RequestInProgress):
         await backend.idempotency.claim(key, "f")
     backend.clock.advance(SECOND)

@@ -18,9 +18,9 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.refusals import Unavailable
-from shared.kit.engines import WRITERS
+from shared.kit.engines import WRITER_CONNECTIONS
 from shared.kit.ids import new_id
-from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_transaction
+from shared.kit.retry import MAX_ATTEMPTS, TransactionAborted, retry_transaction
 from shared.kit.sql import Database, Id, UtcDateTime, insert_if_absent
 from tests.contract.sql import NUMBERS, open_database
 
@@ -192,7 +192,7 @@ async def test_a_transaction_that_is_always_aborted_is_given_up() -> None:
 
     with pytest.raises(Unavailable):
         await retry_transaction(always_abort)
-    assert runs == ATTEMPTS
+    assert runs == MAX_ATTEMPTS
 
 
 def a_free_port() -> int:
@@ -250,9 +250,9 @@ async def test_transactions_that_time_out_return_their_connections(mysql_url: st
             await connection.execute(text("SELECT SLEEP(3)"))
 
     async with open_database(mysql_url) as database:
-        ends = await asyncio.gather(*(run_too_long(database) for _ in range(WRITERS)), return_exceptions=True)
+        ends = await asyncio.gather(*(run_too_long(database) for _ in range(WRITER_CONNECTIONS)), return_exceptions=True)
         assert {type(end) for end in ends} == {TimeoutError}
-        await asyncio.gather(*(database.check() for _ in range(3 * WRITERS)))
+        await asyncio.gather(*(database.check() for _ in range(3 * WRITER_CONNECTIONS)))
         assert await read_numbers(database) == {}
 
 
