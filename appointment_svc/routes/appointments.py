@@ -48,7 +48,14 @@ BOOKING_REFUSALS = (
 )  # fmt: skip
 
 
-@router.post("", response_model=AppointmentOut, status_code=201, responses=refusals(*BOOKING_REFUSALS), summary="Book an appointment")
+@router.post(
+    "",
+    operation_id="book_appointment",
+    response_model=AppointmentOut,
+    status_code=201,
+    responses=refusals(*BOOKING_REFUSALS),
+    summary="Book an appointment",
+)
 async def book_appointment(
     body: BookAppointment, caller: PatientOrStaff, operation: OperationId, booking: UseBooking, response: Response
 ) -> Appointment:
@@ -58,7 +65,13 @@ async def book_appointment(
     return with_location(response, appointment, f"/appointments/{appointment.id}")
 
 
-@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor), summary="List the appointments that one may see")
+@router.get(
+    "",
+    operation_id="list_appointments",
+    response_model=Page[AppointmentOut],
+    responses=refusals(BadCursor),
+    summary="List the appointments that one may see",
+)
 async def list_appointments(
     caller: Account, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
@@ -67,13 +80,20 @@ async def list_appointments(
     return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
 
 
-@router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment), summary="Get an appointment")
+@router.get(
+    "/{appointment_id}",
+    operation_id="get_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(NoSuchAppointment),
+    summary="Get an appointment",
+)
 async def get_appointment(appointment_id: UUID, caller: Account, queries: UseQueries, response: Response) -> Appointment:
     return with_etag(response, await queries.get(caller, appointment_id))
 
 
 @router.get(
     "/{appointment_id}/history",
+    operation_id="get_appointment_history",
     response_model=HistoryOut,
     responses=refusals(NoSuchAppointment),
     summary="List what changed and who did it",
@@ -82,13 +102,19 @@ async def get_appointment_history(appointment_id: UUID, caller: Account, queries
     return HistoryOut.model_validate({"items": (await queries.get(caller, appointment_id)).history})
 
 
-@router.get("/{appointment_id}/calendar.ics", responses=refusals(NoSuchAppointment), summary="Get the appointment as an iCalendar file")
+@router.get(
+    "/{appointment_id}/calendar.ics",
+    operation_id="get_appointment_calendar",
+    responses=refusals(NoSuchAppointment),
+    summary="Get the appointment as an iCalendar file",
+)
 async def get_appointment_calendar(appointment_id: UUID, caller: Account, queries: UseQueries) -> Response:
     return Response(to_icalendar(await queries.get(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
 
 
 @router.patch(
     "/{appointment_id}",
+    operation_id="amend_appointment",
     response_model=AppointmentOut,
     responses=refusals(NoSuchAppointment, Stale, PreconditionRequired, Unavailable),
     summary="Change reason or intake",

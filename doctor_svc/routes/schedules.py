@@ -31,7 +31,13 @@ RangeEnd = Annotated[Instant | None, Query(alias="to", description="Not included
 REFUSALS_OF_CHANGES = (NoSuchDoctor, NotYours, Stale)
 
 
-@router.get("", response_model=ScheduleOut, responses=refusals(NoSuchDoctor, RangeReversed, RangeTooLong), summary="A doctor's hours")
+@router.get(
+    "",
+    operation_id="get_schedule",
+    response_model=ScheduleOut,
+    responses=refusals(NoSuchDoctor, RangeReversed, RangeTooLong),
+    summary="A doctor's hours",
+)
 async def get_schedule(
     doctor_id: UUID,
     caller: Public,
@@ -45,6 +51,7 @@ async def get_schedule(
 
 @router.put(
     "",
+    operation_id="put_schedule",
     response_model=ScheduleOut,
     responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, WindowsOverlap, ValidityReversed),
     summary="Replace the weekly hours",
@@ -58,6 +65,7 @@ async def put_schedule(
 
 @router.put(
     "/overrides/{date}",
+    operation_id="put_override",
     response_model=OverrideOut,
     responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, WindowsOverlap, TooManyOverrides),
     summary="Set the hours of one date",
@@ -76,7 +84,11 @@ async def put_override(
 
 
 @router.delete(
-    "/overrides/{date}", status_code=204, responses=refusals(*REFUSALS_OF_CHANGES, NoSuchOverride), summary="Follow the weekly hours again"
+    "/overrides/{date}",
+    operation_id="delete_override",
+    status_code=204,
+    responses=refusals(*REFUSALS_OF_CHANGES, NoSuchOverride),
+    summary="Follow the weekly hours again",
 )
 async def delete_override(
     doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response

@@ -26,12 +26,14 @@ router = routes.service_router(tags=["Doctors and services"])
 UseServiceTypes = Annotated[ServiceTypes, use_case(ServiceTypes)]
 
 
-@router.get("/specialties", response_model=SpecialtiesOut, summary="Specialties of active services and doctors")
+@router.get(
+    "/specialties", operation_id="list_specialties", response_model=SpecialtiesOut, summary="Specialties of active services and doctors"
+)
 async def list_specialties(_caller: Public, service_types: UseServiceTypes) -> SpecialtiesOut:
     return SpecialtiesOut(items=await service_types.list_specialties())
 
 
-@router.get("/services", response_model=Page[ServiceTypeRules], summary="Services on offer")
+@router.get("/services", operation_id="list_services", response_model=Page[ServiceTypeRules], summary="Services on offer")
 async def list_services(
     caller: Public, paging: Paged, service_types: UseServiceTypes, request: Request, response: Response
 ) -> Page[ServiceType]:
@@ -40,12 +42,18 @@ async def list_services(
     return with_next_link(request, response, paging.page(rows, lambda service_type: (service_type.name, service_type.id)))
 
 
-@router.get("/services/{service_id}", response_model=ServiceTypeRules, responses=refusals(NoSuchService), summary="One service")
+@router.get(
+    "/services/{service_id}",
+    operation_id="get_service",
+    response_model=ServiceTypeRules,
+    responses=refusals(NoSuchService),
+    summary="One service",
+)
 async def get_service(service_id: UUID, _caller: Public, service_types: UseServiceTypes, response: Response) -> ServiceType:
     return with_etag(response, await service_types.get(service_id))
 
 
-@router.post("/services", response_model=ServiceTypeRules, status_code=201, summary="Create a service")
+@router.post("/services", operation_id="offer_service", response_model=ServiceTypeRules, status_code=201, summary="Create a service")
 async def create_service(
     body: CreateServiceType, _caller: Admin, operation: OperationId, service_types: UseServiceTypes, response: Response
 ) -> ServiceType:
@@ -55,6 +63,7 @@ async def create_service(
 
 @router.patch(
     "/services/{service_id}",
+    operation_id="amend_service",
     response_model=ServiceTypeRules,
     responses=refusals(NoSuchService, Stale, PreconditionRequired),
     summary="Change a service",

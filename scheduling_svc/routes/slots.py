@@ -84,7 +84,11 @@ EarliestQueryParameters = Annotated[EarliestQuery, Depends(_earliest_query)]
 
 
 @router.get(
-    "/slots", response_model=SlotListOut, responses=refusals(*SLOT_REFUSALS, UnknownDoctor), summary="List the free times of a service"
+    "/slots",
+    operation_id="list_slots",
+    response_model=SlotListOut,
+    responses=refusals(*SLOT_REFUSALS, UnknownDoctor),
+    summary="List the free times of a service",
 )
 async def list_slots(
     request: Request, response: Response, caller: Public, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
@@ -95,6 +99,7 @@ async def list_slots(
 
 @router.get(
     "/slots/earliest",
+    operation_id="list_earliest_slots",
     response_model=SlotListOut,
     responses=refusals(UnknownService, BadCursor),
     summary="List the first free times of all doctors",
@@ -108,6 +113,7 @@ async def list_earliest_slots(
 
 @router.get(
     "/slots/explain",
+    operation_id="explain_slot",
     response_model=ExplanationOut,
     responses=refusals(UnknownService, UnknownDoctor),
     summary="Explain why a time is not free",
@@ -125,6 +131,7 @@ async def explain_slot(
 
 @router.get(
     "/doctors/{doctor_id}/slots",
+    operation_id="list_slots_of_doctor",
     response_model=SlotListOut,
     responses=refusals(*SLOT_REFUSALS, NoSuchDoctor),
     summary="List the free times of a doctor",

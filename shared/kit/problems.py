@@ -69,6 +69,7 @@ FAMILY_OF_STATUS = {status: family for family, status in STATUS.items()}
 DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id"})
 MAX_ERRORS = 50
 PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
 # A problem document gets one of these codes when it is the only one of them among the field errors.
 PUBLIC_FIELD_CODES = frozenset(
     {
@@ -134,7 +135,7 @@ def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
     """
     family = FAMILY_OF_STATUS.get(status, families.Unavailable)
     facts = {name: value for name, value in body.items() if name not in DOCUMENT_MEMBERS}
-    return family(str(body.get("detail", "")), code=str(body.get("code", "upstream_failed")), **facts)
+    return family(str(body.get("detail", "")), code=str(body.get("code", UPSTREAM_FAILED)), **facts)
 
 
 def from_validation(error: RequestValidationError) -> families.Invalid:
@@ -142,7 +143,7 @@ def from_validation(error: RequestValidationError) -> families.Invalid:
     details = error.errors()[:MAX_ERRORS]
     errors = [{"pointer": json_pointer(detail["loc"]), "code": detail["type"], "detail": detail["msg"]} for detail in details]
     public_codes = {detail["type"] for detail in details if "ctx" not in detail} & PUBLIC_FIELD_CODES
-    code = public_codes.pop() if len(public_codes) == 1 else "validation_failed"
+    code = public_codes.pop() if len(public_codes) == 1 else VALIDATION_FAILED
     return families.Invalid("The request contains invalid values.", code=code, errors=errors)
 
 

@@ -191,7 +191,6 @@ def service_router(*, prefix: str = "", tags: list[str] | None = None, internal:
         tags=list(tags or []),
         route_class=ServiceRoute,
         include_in_schema=not internal,
-        generate_unique_id_function=lambda route: route.name,
     )
 
 
