@@ -58,6 +58,7 @@ async def register(body: Register, creation: UseCreation, sessions: UseSessions)
     dependencies=[CarriesTokens],
 )
 async def login(body: Login, sessions: UseSessions) -> SignedIn:
+    """Starts a session. The answer is the same for a wrong password and for an address without an account."""
     return await sessions.login(body.email, body.password)
 
 
@@ -75,16 +76,19 @@ async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
 
 @router.post("/logout", status_code=204, summary="Sign out of one device")
 async def logout(body: RefreshToken, sessions: UseSessions) -> None:
+    """Ends the session of the refresh token. A token that is not valid is no fault."""
     await sessions.logout(body.refresh_token)
 
 
 @router.post("/logout-all", status_code=204, summary="Sign out of all devices")
 async def logout_all(caller: Account, sessions: UseSessions) -> None:
+    """Ends every session of the account, the current one included."""
     await sessions.logout_all(caller)
 
 
 @router.get("/me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
 async def get_me(caller: Account, accounts: UseAccounts, response: Response) -> domain.Account:
+    """The account of the access token."""
     return with_etag(response, await accounts.get(caller.id))
 
 

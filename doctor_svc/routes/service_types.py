@@ -28,6 +28,7 @@ UseCases = Annotated[ServiceTypes, use_case(ServiceTypes)]
 
 @router.get("/specialties", response_model=SpecialtiesOut, summary="Specialties of active services and doctors")
 async def list_specialties(_caller: Public, service_types: UseCases) -> SpecialtiesOut:
+    """Each once, in alphabetical order."""
     return SpecialtiesOut(items=await service_types.list_specialties())
 
 
@@ -40,6 +41,7 @@ async def list_services(caller: Public, paging: Paged, request: Request, respons
 
 @router.get("/services/{service_id}", response_model=ServiceTypeRules, responses=refusals(NoSuchService), summary="One service")
 async def get_service(service_id: UUID, _caller: Public, response: Response, service_types: UseCases) -> ServiceType:
+    """The booking rules of the service, active or not."""
     return with_etag(response, await service_types.get(service_id))
 
 
@@ -47,6 +49,7 @@ async def get_service(service_id: UUID, _caller: Public, response: Response, ser
 async def create_service(
     body: CreateServiceType, _caller: Admin, operation: OperationId, response: Response, service_types: UseCases
 ) -> ServiceType:
+    """It can be booked as soon as a doctor offers it."""
     service_type = await service_types.create(body.to_service_type(operation.id))
     return with_location(response, service_type, f"/services/{service_type.id}")
 
@@ -60,4 +63,5 @@ async def create_service(
 async def update_service(
     service_id: UUID, body: UpdateServiceType, _caller: Admin, expected_version: RequireIfMatch, response: Response, service_types: UseCases
 ) -> ServiceType:
+    """Fields that are left out stay as they are. Booked appointments keep the length and the price agreed."""
     return with_etag(response, await service_types.update(service_id, body.changes, expected_version))

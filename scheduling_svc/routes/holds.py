@@ -33,6 +33,7 @@ async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, 
 
 @router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="One's own active hold")
 async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
+    """A hold that has expired or was used does not exist any more."""
     return await holds.get(hold_id, caller)
 
 
@@ -43,9 +44,11 @@ async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Ho
     summary="Five minutes more, once",
 )
 async def extend_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
+    """The hold ends five minutes later than before."""
     return await holds.extend(hold_id, caller)
 
 
 @router.delete("/{hold_id}", status_code=204, responses=refusals(NoSuchHold), summary="Give a held time back")
 async def drop_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> None:
+    """The time is free for everyone again."""
     return await holds.drop(hold_id, caller)

@@ -134,7 +134,9 @@ CalendarDate = Annotated[
 class RequestModel(BaseModel):
     """The base of request bodies. Unknown fields, NaN and infinity are refused; instances are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class PatchModel(RequestModel):
@@ -158,4 +160,4 @@ class PatchModel(RequestModel):
 class ReadModel(BaseModel):
     """The base of bodies read from other services. Unknown fields are ignored, so that the sender may add some."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True)
