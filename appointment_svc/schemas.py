@@ -138,7 +138,7 @@ class AppointmentServiceOut(ReadModel):
     id: UUID
     name: str
     specialty: str | None
-    mode: str
+    mode: Literal["in_person", "video", "phone"]
     duration_minutes: int
     cancel_cutoff_minutes: int
     reschedule_cutoff_minutes: int

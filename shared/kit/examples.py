@@ -36,6 +36,8 @@ EXAMPLE_OF_NAME: dict[str, Any] = {
     "postal_code": "10969",
     "country": "DE",
     "relationship": "mother",
+    "status": "booked",
+    "cancel_reason": "Feeling better",
     "reason": "Annual check-up",
     "intake": "None",
     "note": "Arrived by bus",
@@ -87,6 +89,8 @@ def example_of(schema: Schema, schemas: dict[str, Schema], name: str = "", insid
         referenced = schema["$ref"].rsplit("/", 1)[-1]
         return None if referenced in inside else example_of(schemas.get(referenced, {}), schemas, name, (*inside, referenced))
     if schema.get("format") == "date-time" and name in EXAMPLE_OF_NAME:
+        return EXAMPLE_OF_NAME[name]
+    if EXAMPLE_OF_NAME.get(name) in schema.get("enum", []):
         return EXAMPLE_OF_NAME[name]
     for keyword in ("examples", "enum"):
         if schema.get(keyword):

@@ -112,5 +112,11 @@ def _response_headers(status: str, response: Json, operation: Json, dependencies
     fields = schemas.get(str(schema.get("$ref", "")).removeprefix(SCHEMA_REFERENCE), {}).get("properties", {})
     creates = status in ("201", "202") and any(isinstance(call, OperationIdDependency) for call in dependencies)
     is_keyed = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
-    candidates = {"ETag": "version" in fields, "Location": creates, "Link": "next" in fields, "Idempotent-Replayed": is_keyed}
+    takes_version = any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies)
+    candidates = {
+        "ETag": "version" in fields or (status == "204" and takes_version),
+        "Location": creates,
+        "Link": "next" in fields,
+        "Idempotent-Replayed": is_keyed,
+    }
     return [name for name, is_sent in candidates.items() if is_sent]

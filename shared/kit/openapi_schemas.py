@@ -47,9 +47,9 @@ def tidy_schemas(schemas: dict[str, Json]) -> None:
     Generated clients send the default of a field that their caller left out, and with it they would undo what a PATCH did not name.
     """
     for schema in schemas.values():
-        for field in schema.get("properties", {}).values():
+        for name, field in schema.get("properties", {}).items():
             default = field.pop("default", None)
-            if default not in (None, [], {}) and "const" not in field:
+            if default not in (None, [], {}) and name not in schema.get("required", []):
                 field["description"] = f"{field.get('description', '')} Default: `{_as_json(default)}`.".strip()
             _remove_title(field)
 
