@@ -33,6 +33,7 @@ AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 @router.get("/me", operation_id="get_my_profile", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
 async def get_my_profile(caller: access.Patient, patients: UsePatients, response: Response) -> Patient:
+    """The profile of the patient who calls."""
     return with_etag(response, await patients.get(caller.id))
 
 
@@ -46,6 +47,7 @@ async def get_my_profile(caller: access.Patient, patients: UsePatients, response
 async def update_my_profile(
     body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, patients: UsePatients, response: Response
 ) -> Patient:
+    """Fields that are left out stay as they are; null deletes those that may be empty."""
     return with_etag(response, await patients.update(caller.id, body.changes, expected_version))
 
 

@@ -54,6 +54,7 @@ async def list_all_appointments(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Page[AdminAppointment]:
+    """The appointments of all patients, in the order of `sort`. Filters of different names must all match."""
     return with_next_link(request, response, await appointments.list_appointments(**query, limit=limit, after=after))
 
 
@@ -65,6 +66,7 @@ async def list_all_appointments(
     summary="Get any appointment",
 )
 async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseAppointments, response: Response) -> AdminAppointment:
+    """The appointment of any patient, with what only staff may see."""
     return with_etag(response, await appointments.get(appointment_id))
 
 

@@ -71,11 +71,13 @@ async def list_users(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Page[AccountSummary]:
+    """By email address. Filters of different names must all match."""
     return with_next_link(request, response, await users.list_users(**query, limit=limit, after=after))
 
 
 @router.get("/{user_id}", operation_id="get_user", response_model=UserOut, responses=refusals(NotFound), summary="Get a user")
 async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Response) -> AccountSummary:
+    """The account, whatever its role and status."""
     return with_etag(response, await users.get(user_id))
 
 

@@ -58,6 +58,7 @@ async def cancel_appointment(
 async def approve_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A requested appointment becomes booked."""
     return with_etag(response, await actions.approve(context))
 
 
@@ -71,6 +72,7 @@ async def approve_appointment(
 async def decline_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
 ) -> Appointment:
+    """A requested appointment becomes declined, and its time is free again."""
     return with_etag(response, await actions.decline(context, body.reason if body else None))
 
 
@@ -84,6 +86,7 @@ async def decline_appointment(
 async def check_in_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A booked appointment becomes checked in."""
     return with_etag(response, await actions.check_in(context))
 
 
@@ -97,6 +100,7 @@ async def check_in_appointment(
 async def start_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A checked-in appointment becomes one in progress."""
     return with_etag(response, await actions.start(context))
 
 
@@ -110,6 +114,7 @@ async def start_appointment(
 async def complete_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """An appointment that was checked in or started becomes completed."""
     return with_etag(response, await actions.complete(context))
 
 
@@ -123,6 +128,7 @@ async def complete_appointment(
 async def miss_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A booked appointment becomes missed, at the earliest when its start has passed."""
     return with_etag(response, await actions.miss(context))
 
 
@@ -150,4 +156,5 @@ async def restore_appointment(
 async def reassign_appointment(
     _caller: Staff, body: ReassignAppointment, context: Context, actions: UseActions, response: Response
 ) -> Appointment:
+    """The new doctor must be free at that time and offer the service."""
     return with_etag(response, await actions.reschedule(context, doctor_id=body.doctor_id))

@@ -59,6 +59,7 @@ async def register(body: Register, creation: UseCreation, sessions: UseSessions)
     dependencies=[CarriesTokens],
 )
 async def login(body: Login, sessions: UseSessions) -> SignedIn:
+    """Starts a session. The answer is the same for a wrong password and for an address without an account."""
     return await sessions.login(body.email, body.password)
 
 
@@ -77,16 +78,20 @@ async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
 
 @router.post("/logout", operation_id="logout", status_code=204, summary="Sign out of one device")
 async def logout(body: RefreshToken, sessions: UseSessions) -> None:
+    """Ends the session of the refresh token. A token that is not valid is no fault."""
     await sessions.logout(body.refresh_token)
 
 
 @router.post("/logout-all", operation_id="logout_all", status_code=204, summary="Sign out of all devices")
 async def logout_all(caller: access.Account, sessions: UseSessions) -> None:
+    """End every session of the account, the current one included."""
     await sessions.logout_all(caller)
 
 
 @router.get("/me", operation_id="get_me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
 async def get_me(caller: access.Account, accounts: UseAccounts, response: Response) -> Account:
+    """Ends every session of the account, the current one included."""
+    """The account of the access token."""
     return with_etag(response, await accounts.get(caller.id))
 
 

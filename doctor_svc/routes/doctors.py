@@ -85,4 +85,5 @@ async def create_doctor(body: CreateDoctor, _caller: Admin, operation: Operation
 async def update_doctor(
     doctor_id: UUID, body: UpdateDoctor, caller: OwnDoctor, expected_version: RequireIfMatch, doctors: UseDoctors, response: Response
 ) -> Doctor:
+    """Fields that are left out stay as they are. Doctors may change their own profile, admins every one."""
     return with_etag(response, await doctors.update(doctor_id, body.changes, expected_version, caller))

@@ -46,6 +46,7 @@ async def get_schedule(
     starts_at: RangeStart = None,
     ends_at: RangeEnd = None,
 ) -> ScheduleView:
+    """The weekly hours, the dates that differ from them, and the working windows that follow from both in the range."""
     return with_etag(response, await schedules.view(doctor_id, caller, starts_at, ends_at))
 
 

@@ -30,6 +30,7 @@ UseServiceTypes = Annotated[ServiceTypes, use_case(ServiceTypes)]
     "/specialties", operation_id="list_specialties", response_model=SpecialtiesOut, summary="Specialties of active services and doctors"
 )
 async def list_specialties(_caller: Public, service_types: UseServiceTypes) -> SpecialtiesOut:
+    """Each once, in alphabetical order."""
     return SpecialtiesOut(items=await service_types.list_specialties())
 
 
@@ -50,6 +51,7 @@ async def list_services(
     summary="One service",
 )
 async def get_service(service_id: UUID, _caller: Public, service_types: UseServiceTypes, response: Response) -> ServiceType:
+    """The booking rules of the service, active or not."""
     return with_etag(response, await service_types.get(service_id))
 
 
@@ -57,6 +59,7 @@ async def get_service(service_id: UUID, _caller: Public, service_types: UseServi
 async def create_service(
     body: CreateServiceType, _caller: Admin, operation: OperationId, service_types: UseServiceTypes, response: Response
 ) -> ServiceType:
+    """It can be booked as soon as a doctor offers it."""
     service_type = await service_types.create(body.to_service_type(operation.id))
     return with_location(response, service_type, f"/services/{service_type.id}")
 
@@ -76,4 +79,5 @@ async def update_service(
     service_types: UseServiceTypes,
     response: Response,
 ) -> ServiceType:
+    """Fields that are left out stay as they are. Booked appointments keep the length and the price agreed."""
     return with_etag(response, await service_types.update(service_id, body.changes, expected_version))

@@ -64,6 +64,7 @@ async def subscribe_calendar(response: Response, caller: Account, feeds: UseFeed
 
 @router.delete("/feed", operation_id="revoke_calendar", status_code=204, summary="Delete the link")
 async def revoke_calendar(caller: Account, feeds: UseFeeds) -> None:
+    """The link that was given out shows nothing any more."""
     return await feeds.revoke(caller.id)
 
 

@@ -50,6 +50,7 @@ async def close_clinic(response: Response, body: CloseClinic, caller: Admin, ope
     summary="List the closures, the latest first",
 )
 async def list_closures(request: Request, response: Response, _caller: Admin, paging: Paged, closures: UseCases) -> Page[Closure]:
+    """Closures that were lifted are left out."""
     rows = await closures.list_closures(paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda closure: (closure.starts_at.isoformat(), closure.id)))
 

@@ -42,6 +42,7 @@ async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, 
     "/{hold_id}", operation_id="get_hold", response_model=HoldOut, responses=refusals(NoSuchHold), summary="Get your own active hold"
 )
 async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
+    """A hold that has expired or was used does not exist any more."""
     return await holds.get(hold_id, caller)
 
 
@@ -53,9 +54,11 @@ async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Ho
     summary="Extend a hold by five minutes, once",
 )
 async def extend_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
+    """The hold ends five minutes later than before."""
     return await holds.extend(hold_id, caller)
 
 
 @router.delete("/{hold_id}", operation_id="drop_hold", status_code=204, responses=refusals(NoSuchHold), summary="Delete a hold")
 async def drop_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> None:
+    """The time is free for everyone again."""
     return await holds.drop(hold_id, caller)

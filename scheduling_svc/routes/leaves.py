@@ -71,6 +71,7 @@ async def take_leave(
 async def list_leaves(
     request: Request, response: Response, doctor_id: UUID, _caller: OwnDoctor, paging: Paged, leaves: UseCases
 ) -> Page[Leave]:
+    """Leaves that were withdrawn are left out."""
     rows = await leaves.list_leaves(doctor_id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda leave: (leave.starts_at.isoformat(), leave.id)))
 

@@ -81,7 +81,9 @@ def openapi_document() -> dict[str, Any]:
         data = Folder(Path(folder))
         documents = {service: create_app(service, embedded_settings(service, data), Overrides()).openapi() for service in PACKAGES}
     ordered = (Service.GATEWAY, *ROUTED_SERVICES)
-    document: dict[str, Any] = json.loads(json.dumps(merged_document({service: documents[service] for service in ordered})))
+    document: dict[str, Any] = json.loads(
+        json.dumps(merged_document({service: documents[service] for service in ordered}, "http://localhost:8000"))
+    )
     return document
 
 
