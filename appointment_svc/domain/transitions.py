@@ -28,7 +28,7 @@ S = AppointmentStatus
 TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {
     S.PENDING: frozenset({S.BOOKED, S.REQUESTED, S.REFUSED}),
     S.REQUESTED: frozenset({S.BOOKED, S.DECLINED, S.CANCELLED, S.EXPIRED}),
-    S.BOOKED: frozenset({S.CHECKED_IN, S.CANCELLED, S.MISSED}),
+    S.BOOKED: frozenset({S.CHECKED_IN, S.CANCELLED, S.MISSED, S.REQUESTED}),  # requested: by a move that needs approval
     S.CHECKED_IN: frozenset({S.IN_PROGRESS, S.COMPLETED}),
     S.IN_PROGRESS: frozenset({S.COMPLETED}),
     S.REFUSED: frozenset(),
