@@ -46,7 +46,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
         runtime.provide(
             Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments),
-            AppointmentActions(store, synchronizer, doctors, runtime.clock),
+            AppointmentActions(store, synchronizer, doctors, patients, runtime.clock),
             AppointmentQueries(store),
         )
         await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))

@@ -15,6 +15,7 @@ from appointment_svc.domain.refusals import (
     ServiceInactive,
     TooManyActive,
 )
+from shared.contracts.http import DoctorRules, PatientSummary
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NoSuchPatient
 
@@ -45,6 +46,14 @@ def require_bookable(caller: Caller, parties: BookingParties, active_appointment
         raise PatientInactive
     if active_appointments >= max_active:
         raise TooManyActive(limit=max_active)
+
+
+def require_active(doctor: DoctorRules, patient: PatientSummary) -> None:
+    """Raise DoctorInactive or PatientInactive if one of them cannot have appointments any more."""
+    if not doctor.active:
+        raise DoctorInactive
+    if not patient.active:
+        raise PatientInactive
 
 
 def require_visible(caller: Caller, appointment: Appointment) -> Appointment:

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.refusals import NoSuchAppointment, TooEarly
+from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, TooEarly
 from appointment_svc.routes.actions import MOVE_REFUSALS, STATUS_REFUSALS
 from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
 from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
@@ -38,7 +38,7 @@ async def get_for_admin(appointment_id: UUID, _caller: AdminService, queries: Us
     return with_etag(response, await queries.get(None, appointment_id))
 
 
-@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, TooEarly))
+@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, PatientInactive, TooEarly))
 async def edit_for_admin(
     appointment_id: UUID, body: EditAppointment, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:

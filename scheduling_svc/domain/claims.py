@@ -95,7 +95,8 @@ class Claim:
     """The claim of an appointment to its time. A released claim stays, so that a request that arrives after the release is refused.
 
     `slot` is None if the claim was released before it was ever made. `may_overlap` is True if it lies over other claims, in a lane of its
-    own. `begun` is True once the visit takes place; a leave does not affect it any more.
+    own. `begun` is True once the visit takes place; a leave does not affect it any more. `appointment_version` is the newest version of the
+    appointment that an event or a request has told, so that a late event does not undo what a newer request has said about `begun`.
     """
 
     appointment_id: UUID
@@ -104,6 +105,7 @@ class Claim:
     live: bool = True
     may_overlap: bool = False
     begun: bool = False
+    appointment_version: int = 0
 
     @property
     def id(self) -> UUID:
@@ -139,6 +141,21 @@ class Claim:
     def already_holds(self, request: ReserveTime) -> bool:
         """Return True if the claim holds just the time that a new request asks for, so that nothing is decided again."""
         return self.live and self.slot is not None and self.slot.satisfies(request)
+
+    def renew(self, request: ReserveTime) -> Self:
+        """Return the claim, which already holds the requested time, as the answer to a new request.
+
+        The request decides whether the visit has begun, unless an event of a newer version of the appointment has told otherwise.
+        """
+        if request.appointment_version < self.appointment_version:
+            return replace(self, revision=request.revision)
+        return replace(self, revision=request.revision, begun=request.begun, appointment_version=request.appointment_version)
+
+    def begin(self, appointment_version: int) -> Self:
+        """Return the claim of a visit that takes place; self if a newer version of the appointment is known."""
+        if appointment_version <= self.appointment_version:
+            return self
+        return replace(self, begun=True, appointment_version=appointment_version)
 
     def release(self, revision: int) -> Self:
         """Return the released claim, or self if a later request has overtaken this release."""
@@ -179,4 +196,4 @@ def begun_claim(appointment_id: UUID, request: ReserveTime, service: ServiceTerm
     """Return the claim of a visit that takes place already. It may overlap whatever is there, and takes no seat of a group session."""
     assert request.doctor_id is not None
     slot = replace(requested_slot(request, service, request.doctor_id), session_id=None)
-    return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True)
+    return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True, appointment_version=request.appointment_version)

@@ -23,9 +23,13 @@ from shared.kit.raw_insert import insert_statement
 
 SELECT_CLAIM = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"), CLAIMS.c.kind == ClaimKind.RESERVATION)
 SELECT_LIVE = select(CLAIMS).where(CLAIMS.c.live, CLAIMS.c.kind == ClaimKind.RESERVATION)
-# Revision and liveness together never return to an earlier pair, so that they tell whether the row has changed.
+# Together these columns never return to earlier values, so that they tell whether the row has changed.
 UPDATE_UNCHANGED = update(CLAIMS).where(
-    CLAIMS.c.id == bindparam("claim"), CLAIMS.c.revision == bindparam("seen_revision"), CLAIMS.c.live == bindparam("seen_live")
+    CLAIMS.c.id == bindparam("claim"),
+    CLAIMS.c.revision == bindparam("seen_revision"),
+    CLAIMS.c.live == bindparam("seen_live"),
+    CLAIMS.c.begun == bindparam("seen_begun"),
+    CLAIMS.c.appointment_version == bindparam("seen_version"),
 )
 
 
@@ -76,7 +80,13 @@ class ClaimWriter(ClaimReader):
             raise LostRace from None
 
     async def _update_unchanged(self, row: dict[str, Any], previous: Claim) -> None:
-        seen = {"claim": previous.id, "seen_revision": previous.revision, "seen_live": previous.live}
+        seen = {
+            "claim": previous.id,
+            "seen_revision": previous.revision,
+            "seen_live": previous.live,
+            "seen_begun": previous.begun,
+            "seen_version": previous.appointment_version,
+        }
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
             raise LostRace
 
@@ -112,6 +122,7 @@ def to_row(claim: Claim) -> dict[str, Any]:
         "live": claim.live,
         "over": claim.may_overlap,
         "begun": claim.begun,
+        "appointment_version": claim.appointment_version,
         "service_id": slot and slot.service_id,
         "doctor_id": slot and slot.doctor_id,
         "patient_id": slot and slot.patient_id,
@@ -130,4 +141,4 @@ def from_row(row: Any) -> Claim:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
         slot = BookedSlot(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun)
+    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version)

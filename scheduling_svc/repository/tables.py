@@ -43,6 +43,7 @@ CLAIMS = Table(
     Column("span_to", Integer),
     Column("over", Boolean, nullable=False),
     Column("begun", Boolean, nullable=False, server_default=false()),
+    Column("appointment_version", Integer, nullable=False, server_default="0"),
     Column("session_id", Id),
     Column("owner_id", Id),
     Column("expires_at", UtcDateTime),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, requested_slot
@@ -45,11 +45,12 @@ class Reservations:
             if previous is not None and previous.has_answered(request):
                 return previous.reservation()
             if previous is not None and previous.already_holds(request):
-                claim = replace(previous, revision=request.revision)
+                claim = previous.renew(request)
             elif request.begun:
                 claim = begun_claim(appointment_id, request, offer.service)
             else:
-                claim = Claim(appointment_id, request.revision, await self._grant(tx, offer, request, previous))
+                slot = await self._grant(tx, offer, request, previous)
+                claim = Claim(appointment_id, request.revision, slot, appointment_version=request.appointment_version)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
         return claim.reservation()
 
@@ -94,7 +95,7 @@ class Reservations:
         async with self.store.begin() as tx:
             previous = await tx.find_claim(event.appointment_id)
             if await tx.mark_handled(event.id) and previous is not None:
-                await tx.save_claim(replace(previous, begun=True), previous)
+                await tx.save_claim(previous.begin(event.version), previous)
 
     @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:

@@ -10,7 +10,7 @@ from icalendar import Calendar
 
 from shared.contracts.events import AppointmentRescheduled
 from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, STRANGER, TEN, a_service
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, TEN, a_patient, a_service
 
 ACTIONS = ("reschedule", "cancel", "approve", "decline", "check-in", "start", "complete", "no-show", "restore", "reassign")
 BODIES = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id": str(COLLEAGUE)}}
@@ -32,6 +32,7 @@ async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic
     clinic.upstreams.service = a_service(requires_approval=action in ("approve", "decline"))
     appointment, body = await clinic.booked(), BODIES.get(action, {})
     if action in ("start", "complete"):
+        clinic.service.clock.set(NINE)
         appointment = (await clinic.do(appointment, "check-in")).json()
     if action == "restore":
         appointment = (await clinic.do(appointment, "cancel")).json()
@@ -51,6 +52,9 @@ async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic
 
 async def test_a_visit_from_check_in_to_completion(clinic: Clinic) -> None:
     appointment = await clinic.booked()
+    early = await clinic.do(appointment, "check-in", DR_WEISS)
+    assert (early.status_code, early.json()["code"], early.json()["starts_at"]) == (409, "too_early", "2026-03-09T08:00:00Z")
+    clinic.service.clock.set(NINE)
     for action, status in (("check-in", "checked_in"), ("start", "in_progress"), ("complete", "completed")):
         response = await clinic.do(appointment, action, DR_WEISS)
         assert (response.status_code, response.json()["status"]) == (200, status)
@@ -132,6 +136,23 @@ async def test_a_restored_appointment_gets_its_time_back_unless_it_is_taken(clin
     assert await clinic.published() == ["booked", "cancelled", "booked", "cancelled", "booked"]
 
 
+async def test_the_appointment_of_a_disabled_patient_is_not_restored(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    await clinic.do(appointment, "cancel", ANNA)
+    clinic.upstreams.patients[PATIENT] = a_patient(active=False)
+    response = await clinic.do(appointment, "restore", DESK)
+    assert (response.status_code, response.json()["code"]) == (409, "patient_inactive")
+
+
+async def test_a_mistaken_check_in_is_undone(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    clinic.service.clock.set(NINE)
+    await clinic.do(appointment, "check-in")
+    restored = await clinic.do(appointment, "restore")
+    assert (restored.status_code, restored.json()["status"]) == (200, "booked")
+    assert (await clinic.do(appointment, "cancel", ANNA)).status_code == 200
+
+
 async def test_a_reassigned_appointment_keeps_its_time(clinic: Clinic) -> None:
     appointment = await clinic.booked()
     moved = (await clinic.do(appointment, "reassign", ADMIN, doctor_id=str(COLLEAGUE))).json()
@@ -159,6 +180,7 @@ async def test_an_action_without_parameters_rejects_unknown_fields(clinic: Clini
 
 async def test_an_empty_object_is_accepted_instead_of_a_body(clinic: Clinic) -> None:
     appointment = await clinic.booked()
+    clinic.service.clock.set(NINE)
     response = await clinic.service.http.post(f"/appointments/{appointment['id']}/check-in", json={}, headers=DESK)
     assert response.status_code == 200
 

@@ -106,6 +106,23 @@ async def test_who_is_here_stays_here_when_a_wish_is_repeated_with_a_newer_numbe
     assert await affected(clinic) == [2]
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_an_undone_check_in_also_undoes_that_the_visit_has_begun_even_if_its_event_comes_late(
+    clinic: RunningService, is_late: bool
+) -> None:
+    checked_in = begins(AppointmentCheckedIn, 1)
+    if not is_late:
+        await clinic.publish_event(checked_in)
+        assert await affected(clinic) == [2]
+    assert (await book(clinic, 1, revision=2, appointment_version=checked_in.version)).status_code == 200
+    if is_late:
+        await clinic.publish_event(checked_in)
+    assert await affected(clinic) == [1, 2]
+    again = begins(AppointmentStarted, 1).model_copy(update={"id": UUID(int=0xEE), "version": checked_in.version + 2})
+    await clinic.publish_event(again)
+    assert await affected(clinic) == [2]
+
+
 async def test_an_event_that_comes_twice_counts_once(clinic: RunningService) -> None:
     for _ in range(2):
         await clinic.publish_event(begins(AppointmentCheckedIn, 1))

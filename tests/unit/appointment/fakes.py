@@ -221,7 +221,7 @@ class Clinic:
         self.store, self.calendar = InMemoryStore(self.stop_points), FakeCalendar(self.stop_points)
         self.synchronizer = CalendarSynchronizer(self.store, self.calendar, self, self.clock)
         self.booking = Booking(self.store, self.synchronizer, self, self, self.clock, self.max_active)
-        self.actions = AppointmentActions(self.store, self.synchronizer, self, self.clock)
+        self.actions = AppointmentActions(self.store, self.synchronizer, self, self, self.clock)
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
         self.queries = AppointmentQueries(self.store)

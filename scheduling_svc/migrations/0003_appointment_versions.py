@@ -1,0 +1,15 @@
+"""The version of the appointment that a claim knows of."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.add_column("claims", sa.Column("appointment_version", sa.Integer, nullable=False, server_default="0"))
+
+
+def downgrade() -> None:
+    op.drop_column("claims", "appointment_version")
