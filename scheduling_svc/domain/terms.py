@@ -78,6 +78,10 @@ class ServiceTerms:
         """Return the starts between notice and horizon. Both are elapsed time, and the last instant of the horizon is included."""
         return range(first_grain_at_or_after(now + self.notice), grain_of(now + self.horizon) + 1)
 
+    def future_starts(self, now: datetime) -> Span:
+        """Return the starts up to the horizon, those within the notice included: one that is held can still be booked."""
+        return range(first_grain_at_or_after(now), grain_of(now + self.horizon) + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class DoctorTerms:

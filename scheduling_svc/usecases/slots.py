@@ -100,7 +100,7 @@ class SlotSearch:
             offer = await load_offer(calendar, query.service_id, query.doctor_ids)
             if query.exclude_appointment_id is not None:
                 viewer = await _viewer_of_move(calendar, query.exclude_appointment_id, offer.service, by, viewer)
-            candidates = _from_cursor(overlap(candidates, offer.service.bookable_starts(now)), query.after)
+            candidates = _from_cursor(overlap(candidates, offer.service.future_starts(now)), query.after)
             grids = await load_grids(calendar, offer, candidates, viewer)
         return SlotList.of(grids, query.limit, query.after, time_zone=query.time_zone, now=now)
 
