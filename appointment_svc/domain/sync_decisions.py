@@ -183,6 +183,7 @@ def reservation_request(appointment: Appointment, intent: Intent) -> ReserveTime
         service_version=appointment.service.version,
         doctor_version=intent.doctor.version if intent.doctor else 0,
         appointment_version=appointment.version,
+        duration_minutes=appointment.service.duration_minutes,
     )
 
 

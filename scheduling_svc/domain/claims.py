@@ -66,6 +66,11 @@ class BookedSlot:
         return cls(service.id, doctor_id, patient_id, service.visit_span(start), service.doctor_span(start), session_id)
 
     @property
+    def duration(self) -> int:
+        """The length of the visit, in grains, as it was agreed when it was booked."""
+        return len(self.visit)
+
+    @property
     def session(self) -> GroupSession | None:
         """The group session in which this is a seat."""
         return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None

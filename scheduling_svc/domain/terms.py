@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
@@ -51,6 +51,10 @@ class ServiceTerms:
             weekly_cap=rules.weekly_cap,
             version=rules.version,
         )
+
+    def with_duration(self, grains: int) -> Self:
+        """Return the terms for a visit whose length was agreed before; later changes of the service type do not affect it."""
+        return self if grains == self.duration else replace(self, duration=grains)
 
     @property
     def is_capped(self) -> bool:
@@ -119,3 +123,7 @@ class ServiceOffer:
 
     service: ServiceTerms
     doctors: Sequence[DoctorTerms]
+
+    def with_duration(self, grains: int) -> Self:
+        """Return the offer for a visit whose length was agreed before."""
+        return replace(self, service=self.service.with_duration(grains))

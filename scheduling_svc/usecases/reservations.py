@@ -15,6 +15,7 @@ from scheduling_svc.ports import CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.events import AppointmentEvent
+from shared.contracts.grains import GRAIN_MINUTES
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
@@ -41,6 +42,8 @@ class Reservations:
         await self.rules.ensure(request.service_id, doctor_ids, minimum_versions=_seen_versions(request))
         async with self.store.begin() as tx:
             offer = await load_offer(tx, request.service_id, doctor_ids)
+            if request.duration_minutes is not None:
+                offer = offer.with_duration(request.duration_minutes // GRAIN_MINUTES)
             previous = await tx.find_claim(appointment_id)
             if previous is not None and previous.has_answered(request):
                 return previous.reservation()

@@ -95,7 +95,8 @@ def test_a_doctor_runs_the_day(platform: Platform) -> None:
     now = datetime.now(UTC)
     noon_zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon now, so that the next slot is today
     doctor, patient, stranger = create_doctor(admin, service, time_zone=noon_zone), register_patient(platform), create_doctor(admin)
-    today = list_slots(patient, service, doctor.id, **{"from": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"})[0]["starts_at"]
+    soon: dict[str, Any] = {"from": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"}
+    today = list_slots(patient, service, doctor.id, **soon)[0]["starts_at"]
     appointment = book(patient, service, doctor, today)
     path = f"/appointments/{appointment['id']}"
     assert appointment["status"] == "requested"

@@ -153,7 +153,7 @@ class FakeCalendar:
             return current
         if request.revision <= self.tombstones.get(appointment_id, 0):
             raise ReservationReleased
-        ends_at = request.starts_at + timedelta(minutes=30)
+        ends_at = request.starts_at + timedelta(minutes=request.duration_minutes or 30)
         others = [
             reservation
             for reservation in self.reservations.values()
@@ -165,7 +165,7 @@ class FakeCalendar:
         if not free or (request.patient_id in {reservation.patient_id for reservation in others} and not request.begun):
             raise SlotTaken(alternatives=[])
         self.tombstones.pop(appointment_id, None)
-        fields = request.model_dump(exclude={"by", "hold_id", "begun", "service_version", "doctor_version"}) | {"doctor_id": free[0]}
+        fields = request.model_dump(include={"service_id", "patient_id", "starts_at", "revision"}) | {"doctor_id": free[0]}
         self.reservations[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
         return self.reservations[appointment_id]
 
