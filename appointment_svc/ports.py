@@ -78,8 +78,11 @@ class AppointmentStore(Protocol):
     async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
         """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
 
-    async def count_active(self, patient_id: UUID, now: datetime) -> int:
-        """Return how many active appointments of a patient start after `now`."""
+    async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
+        """Take one of the `limit` places of a patient for an appointment; False if active appointments that start after `now` have all.
+
+        Of requests at the same time only as many succeed as there are places. An appointment that has ended needs no release of its place.
+        """
 
 
 class Calendar(Protocol):

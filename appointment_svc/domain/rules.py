@@ -13,7 +13,6 @@ from appointment_svc.domain.refusals import (
     PatientInactive,
     PatientRequired,
     ServiceInactive,
-    TooManyActive,
 )
 from shared.contracts.http import DoctorRules, PatientSummary
 from shared.contracts.identity import Caller, Role
@@ -34,7 +33,7 @@ def patient_to_book(caller: Caller, patient_id: UUID | None) -> UUID:
     return caller.id
 
 
-def require_bookable(caller: Caller, parties: BookingParties, active_appointments: int, max_active: int) -> None:
+def require_bookable(caller: Caller, parties: BookingParties) -> None:
     """Raise a refusal if service, doctor or patient cannot be booked. The calendar decides about the time."""
     if not parties.service.active:
         raise ServiceInactive
@@ -44,8 +43,6 @@ def require_bookable(caller: Caller, parties: BookingParties, active_appointment
         raise DoctorNotAccepting
     if not parties.patient.active:
         raise PatientInactive
-    if active_appointments >= max_active:
-        raise TooManyActive(limit=max_active)
 
 
 def require_active(doctor: DoctorRules, patient: PatientSummary) -> None:

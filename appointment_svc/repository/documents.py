@@ -43,6 +43,16 @@ class DocumentQuery:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the numbered places of a patient, and the appointment that took it last. It is free once that appointment is not active."""
+
+    patient_id: str
+    number: int
+    appointment_id: str
+    taken_us: int
+
+
 class Documents(Protocol):
     """Storage of documents. Every method that writes is atomic on one document; nothing more is needed."""
 
@@ -58,8 +68,11 @@ class Documents(Protocol):
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
         """Return the documents of a query, in its order."""
 
-    async def count(self, query: DocumentQuery) -> int:
-        """Return how many documents match."""
+    async def list_places(self, patient_id: str) -> dict[int, Place]:
+        """Return the places of a patient that were ever taken, by number."""
+
+    async def take_place(self, place: Place, previous: Place | None) -> bool:
+        """Write a place instead of the previous one; return False if another request has taken it since that was read."""
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
         """Return ids of documents behind `after`, in order, with their pending events in the order of writing."""

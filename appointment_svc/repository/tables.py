@@ -33,6 +33,17 @@ APPOINTMENTS = Table(
     Index("by_status", "status", "starts_us", "id"),
     Index("by_creation", "created_us", "id"),
     Index("by_start", "starts_us", "id"),
+    Index("by_end", "ends_us", "id"),
     Index("by_unsettled", "unsettled_us"),
     Index("by_unsent", "unsent"),
+)
+
+# The places that limit the active appointments of a patient. The key decides which of two requests gets one.
+PLACES = Table(
+    "places",
+    METADATA,
+    Column("patient_id", String(36), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("appointment_id", String(36), nullable=False),
+    Column("taken_us", BigInteger, nullable=False),
 )

@@ -116,9 +116,9 @@ class InMemoryStore:
         requested = [saved for saved in self.appointments.values() if saved.status is AppointmentStatus.REQUESTED and not saved.sync.intent]
         return [saved for saved in requested if saved.starts_at <= before][:limit]
 
-    async def count_active(self, patient_id: UUID, now: datetime) -> int:
+    async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
-        return len([saved for saved in ahead if saved.status in ACTIVE])
+        return len([saved for saved in ahead if saved.status in ACTIVE]) < limit
 
     async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
         ahead = [saved for saved in self.appointments.values() if saved.has_reservation and saved.ends_at >= now]
