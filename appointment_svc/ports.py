@@ -75,8 +75,8 @@ class AppointmentStore(Protocol):
     async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
         """Return requested appointments that start before an instant."""
 
-    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
+    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         """Take one of the `limit` places of a patient for an appointment; False if active appointments that start after `now` have all.
@@ -97,8 +97,8 @@ class Calendar(Protocol):
     async def find(self, appointment_id: UUID) -> Reservation | None:
         """Return the reservation, also a released one; None if there never was one."""
 
-    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
-        """Return a page of live reservations and the cursor of the next page."""
+    async def list_live(self, ends_after: datetime, after: str | None) -> tuple[list[Reservation], str | None]:
+        """Return a page of the live reservations that end after an instant, and the cursor of the next page."""
 
 
 class DoctorLookup(Protocol):

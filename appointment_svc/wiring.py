@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
+from prometheus_client import Counter
 
 from appointment_svc import consumers, jobs
 from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientLookup
@@ -52,7 +53,8 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))
 
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
-        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after)
+        stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=app.state.registry)
+        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after, stopped.inc)
         jobs.schedule_jobs(runtime.jobs, holder, reconciliation, reconcile_every_seconds=settings.reconcile_every_seconds)
         async with runtime.jobs:
             yield

@@ -131,8 +131,8 @@ class CalendarStore(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[CalendarTransaction]: ...
 
-    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-        """Return claims that hold time, in the order of their ids."""
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Claim]:
+        """Return claims that hold time, and end after an instant if one is given, in the order of their ends and ids."""
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""

@@ -96,11 +96,11 @@ class DocumentStore:
         among: dict[str, list[Any]] = {"status": [AppointmentStatus.REQUESTED.value], "unsettled_us": [0]}
         return await self._list(DocumentQuery(among, {"starts_us": (None, micros(before) + 1)}, "starts_us", limit=limit))
 
-    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
+    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
         among = {"status": [status.value for status in sorted(WITH_RESERVATION)]}
-        after_key = ("", str(after)) if after else None
-        return await self._list(DocumentQuery(among, {"ends_us": (micros(now), None)}, after=after_key, limit=limit))
+        after_key = (micros(after.ends_at), str(after.id)) if after else None
+        return await self._list(DocumentQuery(among, {"ends_us": (micros(now), None)}, "ends_us", after=after_key, limit=limit))
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         """Take the lowest free place of a patient; return False if there are `limit` active appointments that start after `now`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,7 +28,7 @@ from scheduling_svc.repository.locks import LockWriter
 from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import Event
-from shared.contracts.grains import Span
+from shared.contracts.grains import Span, grain_of
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -75,10 +76,10 @@ class SqlCalendarStore:
         if tx.has_events:
             self.wake_relay()
 
-    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-        """Return claims that hold time, in the order of their ids."""
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Claim]:
+        """Return claims that hold time, and end after an instant if one is given, in the order of their ends and ids."""
         async with self.database.read() as connection:
-            return await claims.list_live(connection, limit, after)
+            return await claims.list_live(connection, limit, after, grain_of(ends_after) if ends_after else None)
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""

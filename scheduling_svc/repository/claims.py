@@ -15,10 +15,10 @@ from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS, ClaimKind
-from shared.contracts.grains import Span, first_grain_at_or_after
+from shared.contracts.grains import Span, first_grain_at_or_after, grain_of
 from shared.kit.clock import Clock
 from shared.kit.keyset_pagination import rows_after
-from shared.kit.paging import parse_sort_key
+from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.raw_insert import insert_statement
 
 SELECT_CLAIM = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"), CLAIMS.c.kind == ClaimKind.RESERVATION)
@@ -103,11 +103,14 @@ class ClaimWriter(ClaimReader):
             await seats.release_seat(self.connection, claim.session.id, claim.id, now=self.now())
 
 
-async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-    """Return claims that hold time, in the order of their ids."""
-    claims = SELECT_LIVE.order_by(CLAIMS.c.id).limit(limit)
+async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None, ends_after: int | None = None) -> list[Claim]:
+    """Return claims that hold time, and end after a grain if one is given, in the order of their ends and ids."""
+    claims = SELECT_LIVE.order_by(CLAIMS.c.visit_to, CLAIMS.c.id).limit(limit)
+    if ends_after is not None:
+        claims = claims.where(CLAIMS.c.visit_to > ends_after)
     if after is not None:
-        claims = claims.where(rows_after((CLAIMS.c.id,), parse_sort_key(after, UUID)))
+        key = parse_sort_key(after, lambda text: grain_of(parse_instant(text)), UUID)
+        claims = claims.where(rows_after((CLAIMS.c.visit_to, CLAIMS.c.id), key))
     return [from_row(row) for row in await connection.execute(claims)]
 
 

@@ -50,6 +50,7 @@ CLAIMS = Table(
     Column("extended", Boolean),
     Column("changed_at", UtcDateTime, nullable=False),
     Index("claims_by_doctor", "doctor_id", "live", "kind", "span_to", "span_from", "visit_from", "visit_to", "id"),
+    Index("claims_by_end", "kind", "live", "visit_to", "id"),
     Index("claims_of_patient", "patient_id", "live", "visit_to"),
     Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )

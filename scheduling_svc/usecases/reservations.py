@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, requested_slot
@@ -110,9 +111,9 @@ class Reservations:
         return claim.reservation()
 
     @retry_on_abort
-    async def list_live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
-        """Return the live reservations in the order of appointment ids: one more than `limit`, if there is one."""
-        return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after)]
+    async def list_live(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Reservation]:
+        """Return the live reservations that end after an instant, by end and appointment id: one more than `limit`, if there is one."""
+        return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
 
 
 async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> None:

@@ -367,7 +367,7 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> N
     assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
     assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
     assert await store.list_upcoming(NINE, 10, None) == [requested]
-    assert await store.list_upcoming(NINE, 10, requested.id) == []
+    assert await store.list_upcoming(NINE, 10, requested) == []
     await store.save(cancelled(requested))
     assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
     assert await store.list_unanswered(NINE, 10) == []

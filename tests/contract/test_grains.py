@@ -202,8 +202,11 @@ async def test_live_claims_are_listed_in_pages(store: SqlCalendarStore) -> None:
         await put(store, a_claim(number, doctor=8, patient=9, start=100 * number))
     await put(store, a_claim(3, doctor=8, patient=9, start=300).release(2))
     first = await store.list_live_claims(2, None)
-    rest = await store.list_live_claims(10, (str(first[-1].appointment_id),))
+    last = first[-1].reservation()
+    rest = await store.list_live_claims(10, (last.ends_at.isoformat(), str(last.appointment_id)))
     assert [claim.appointment_id.int for claim in first + rest] == [1, 2, 4, 5]
+    ahead = await store.list_live_claims(10, None, ends_after=last.ends_at)
+    assert [claim.appointment_id.int for claim in ahead] == [4, 5], "a claim that ends at the instant is over"
     with pytest.raises(BadCursor):
         await store.list_live_claims(2, ("nonsense",))
 

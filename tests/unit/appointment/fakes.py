@@ -120,9 +120,10 @@ class InMemoryStore:
         ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
         return len([saved for saved in ahead if saved.status in ACTIVE]) < limit
 
-    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
+    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
         ahead = [saved for saved in self.appointments.values() if saved.has_reservation and saved.ends_at >= now]
-        return sorted((saved for saved in ahead if after is None or saved.id > after), key=lambda saved: saved.id)[:limit]
+        rest = [saved for saved in ahead if after is None or (saved.ends_at, saved.id) > (after.ends_at, after.id)]
+        return sorted(rest, key=lambda saved: (saved.ends_at, saved.id))[:limit]
 
 
 @dataclass
@@ -198,9 +199,10 @@ class FakeCalendar:
                 raise self.failure
             return self.reservations.get(appointment_id) or self.released.get(appointment_id)
 
-    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
+    async def list_live(self, ends_after: datetime, after: str | None) -> tuple[list[Reservation], str | None]:
         """Return pages of one reservation."""
-        rest = [reservation for reservation in self.reservations.values() if str(reservation.appointment_id) > (after or "")]
+        ahead = [reservation for reservation in self.reservations.values() if reservation.ends_at > ends_after]
+        rest = [reservation for reservation in ahead if str(reservation.appointment_id) > (after or "")]
         rows = sorted(rest, key=lambda reservation: reservation.appointment_id)
         return rows[:1], str(rows[0].appointment_id) if len(rows) > 1 else None
 
