@@ -196,8 +196,23 @@ class Appointment:
 
     def amend(self, fields: dict[str, Any], change: Change) -> Self:
         """Return the appointment with another reason or intake; unchanged if they are the same."""
-        amended = replace(self, **fields)
-        return self if amended == self else record_change(self, amended, change, action="amended", topic=AMENDED_TOPIC)
+        changed = [name for name, value in fields.items() if getattr(self, name) != value]
+        if not changed:
+            return self
+        return record_change(self, replace(self, **fields), change, action="amended", topic=AMENDED_TOPIC, changed=changed)
+
+    def follow_doctor(self, doctor: DoctorSnapshot, change: Change) -> Self:
+        """Return the appointment with the name and place that its doctor has now.
+
+        Unchanged if the visit has begun or will not take place, if it is with another doctor, or if a newer version of the doctor is known.
+        """
+        is_ahead = self.status in RESCHEDULABLE and self.starts_at > change.at
+        if not is_ahead or self.doctor is None or self.doctor.id != doctor.id or doctor.version <= self.doctor.version:
+            return self
+        changed = doctor.changes_since(self.doctor)
+        if not changed:
+            return self
+        return record_change(self, replace(self, doctor=doctor), change, action="amended", topic=AMENDED_TOPIC, changed=changed)
 
     # Requests to the calendar
 

@@ -64,7 +64,10 @@ def _confirm_move(step: SyncStep) -> Appointment:
 
 def _confirm_restore(step: SyncStep) -> Appointment:
     restored = replace(_confirm(step), status=AppointmentStatus.BOOKED, cancel_reason=None)
-    return record_change(step.appointment, restored, step.change, action="restored", topic=TOPICS[AppointmentStatus.BOOKED])
+    changed = ["check_in"] if step.appointment.status is AppointmentStatus.CHECKED_IN else []
+    return record_change(
+        step.appointment, restored, step.change, action="restored", topic=TOPICS[AppointmentStatus.BOOKED], changed=changed
+    )
 
 
 def _refuse_change(step: SyncStep) -> Appointment:

@@ -53,6 +53,17 @@ class Place:
     taken_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class DoctorRow:
+    """What appointments show of a doctor: `snapshot` as JSON. `followed` is False while appointments may still show something older."""
+
+    id: str
+    version: int
+    snapshot: Document
+    stored_us: int
+    followed: bool
+
+
 class Documents(Protocol):
     """Storage of documents. Every method that writes is atomic on one document; nothing more is needed."""
 
@@ -67,6 +78,15 @@ class Documents(Protocol):
 
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
         """Return the documents of a query, in its order."""
+
+    async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
+        """Return the row of a doctor."""
+
+    async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
+        """Insert a row, or update it if it still has the previous version; return False otherwise."""
+
+    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
+        """Return rows that are not followed, by id."""
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""
@@ -87,6 +107,11 @@ class Documents(Protocol):
 def micros(instant: datetime) -> int:
     """Return the microseconds since 1970 (UTC)."""
     return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(microseconds: int) -> datetime:
+    """Return the instant that `micros` stands for."""
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def to_document(appointment: Appointment) -> Document:

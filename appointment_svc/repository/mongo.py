@@ -16,7 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
-from appointment_svc.repository.documents import Document, DocumentQuery, Place, micros
+from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, Place, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
 from shared.kit.idempotency import LEASE, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
@@ -106,6 +106,31 @@ class MongoDocuments:
         order = [("_id", direction)] if query.order == "id" else [(query.order, direction), ("_id", direction)]
         async with unavailable_on_failure():
             return list(await self._collection.find(_conditions(query)).sort(order).limit(query.limit).to_list(query.limit))
+
+    async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
+        """Return the row of a doctor."""
+        async with unavailable_on_failure():
+            document = await self.database["doctors"].find_one({"_id": doctor_id}, {"_id": 0})
+        return DoctorRow(**document) if document else None
+
+    async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
+        """Insert a row, or update it if it still has the previous version; return False otherwise."""
+        doctors = self.database["doctors"]
+        async with unavailable_on_failure():
+            if previous_version is not None:
+                unchanged = {"_id": row.id, "version": previous_version}
+                return bool((await doctors.update_one(unchanged, {"$set": asdict(row)})).matched_count)
+            try:
+                await doctors.insert_one({"_id": row.id} | asdict(row))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
+        """Return rows that are not followed, by id."""
+        async with unavailable_on_failure():
+            found = self.database["doctors"].find({"followed": False}, {"_id": 0}).sort("id", ASCENDING).limit(limit)
+            return [DoctorRow(**document) for document in await found.to_list(limit)]
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

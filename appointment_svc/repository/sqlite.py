@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 
-from appointment_svc.repository.documents import KEYS, Document, DocumentQuery, Place
+from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
-from appointment_svc.repository.tables import PLACES
+from appointment_svc.repository.tables import DOCTORS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
@@ -52,6 +52,26 @@ class SqliteDocuments:
         """Return the documents of a query, in its order."""
         async with self.database.read() as connection:
             return list(await connection.scalars(_ordered(select(COLUMNS.document).where(*_conditions(query)), query)))
+
+    async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
+        """Return the row of a doctor."""
+        async with self.database.read() as connection:
+            row = (await connection.execute(select(DOCTORS).where(DOCTORS.c.id == doctor_id))).one_or_none()
+        return DoctorRow(**row._mapping) if row else None
+
+    async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
+        """Insert a row, or update it if it still has the previous version; return False otherwise."""
+        async with self.database.write() as connection:
+            if previous_version is None:
+                return await insert_if_absent(connection, insert(DOCTORS).values(asdict(row)))
+            unchanged = and_(DOCTORS.c.id == row.id, DOCTORS.c.version == previous_version)
+            return bool((await connection.execute(update(DOCTORS).where(unchanged).values(asdict(row)))).rowcount)
+
+    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
+        """Return rows that are not followed, by id."""
+        changed = select(DOCTORS).where(DOCTORS.c.followed.is_(False)).order_by(DOCTORS.c.id).limit(limit)
+        async with self.database.read() as connection:
+            return [DoctorRow(**row._mapping) for row in await connection.execute(changed)]
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

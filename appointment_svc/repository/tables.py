@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 
@@ -46,4 +46,15 @@ PLACES = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("appointment_id", String(36), nullable=False),
     Column("taken_us", BigInteger, nullable=False),
+)
+
+# What appointments show of a doctor; `followed` is false while some may still show something older.
+DOCTORS = Table(
+    "doctors",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("snapshot", JSON, nullable=False),
+    Column("stored_us", BigInteger, nullable=False),
+    Column("followed", Boolean, nullable=False, index=True),
 )

@@ -18,7 +18,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.migrations import migrate
-from appointment_svc.ports import AppointmentFilter, RowChanged
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
 from appointment_svc.repository.documents import Documents
 from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
 from appointment_svc.repository.relay import BATCH, DocumentRelay
@@ -371,6 +371,31 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> N
     await store.save(cancelled(requested))
     assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
     assert await store.list_unanswered(NINE, 10) == []
+
+
+# Changed doctors
+
+
+async def test_the_newest_version_of_a_doctor_is_stored_and_followed_once(backend: Backend) -> None:
+    store = backend.store
+    first, second, hours = (a_doctor_snapshot(location=place, version=version) for version, place in ((1, "A"), (2, "B"), (3, "B")))
+    await asyncio.gather(*(store.save_doctor(doctor, NOON) for doctor in (second, first, second)))
+    assert [await store.find_doctor(DOCTOR), await store.find_doctor(COLLEAGUE)] == [second, None]
+    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)]
+    await store.mark_followed(first)
+    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)], "a newer version is still to be followed"
+    await store.mark_followed(second)
+    await store.save_doctor(hours, NOON)
+    assert [await store.list_changed_doctors(10), await store.find_doctor(DOCTOR)] == [[], hours], "only the hours have changed"
+
+
+async def test_the_active_appointments_of_a_doctor_are_listed_in_pages(backend: Backend) -> None:
+    ahead = [an_appointment(starts_at=NINE + number * HALF) for number in (1, 0, 0)]
+    colleague = an_appointment(doctor=a_doctor_snapshot(id=COLLEAGUE))
+    await backend.add(*ahead, colleague, an_appointment(AppointmentStatus.CANCELLED), an_appointment(starts_at=NOON - HOUR))
+    expected = sorted(ahead, key=lambda appointment: (appointment.starts_at, str(appointment.id)))
+    assert await backend.store.list_ahead_with_doctor(DOCTOR, NOON, 2, None) == expected[:2]
+    assert await backend.store.list_ahead_with_doctor(DOCTOR, NOON, 2, expected[1]) == expected[2:]
 
 
 # The places of a patient

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from icalendar import Calendar
 
-from shared.contracts.events import AppointmentRescheduled
+from shared.contracts.events import AppointmentAmended, AppointmentRescheduled, DoctorChanged
 from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, TEN, a_patient, a_service
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, TEN, a_doctor, a_patient, a_service
 
 ACTIONS = ("reschedule", "cancel", "approve", "decline", "check-in", "start", "complete", "no-show", "restore", "reassign")
 BODIES = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id": str(COLLEAGUE)}}
@@ -151,6 +151,22 @@ async def test_a_mistaken_check_in_is_undone(clinic: Clinic) -> None:
     restored = await clinic.do(appointment, "restore")
     assert (restored.status_code, restored.json()["status"]) == (200, "booked")
     assert (await clinic.do(appointment, "cancel", ANNA)).status_code == 200
+
+
+async def test_a_doctors_new_place_reaches_the_appointment_and_its_calendar_file(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    rules = a_doctor(location="New Street 1", version=2)
+    event = DoctorChanged(id=STRANGER, occurred_at=NINE, doctor_id=DOCTOR, version=2, rules=rules)
+    await clinic.service.publish_event(event)
+    assert await clinic.published() == ["booked", "amended"]
+    amended = clinic.service.published[-1]
+    assert isinstance(amended, AppointmentAmended)
+    assert (amended.changed, amended.version, amended.sequence) == (["place"], 3, 1)
+    path = f"/appointments/{appointment['id']}"
+    shown, calendar = (await clinic.get(path)).json(), (await clinic.get(f"{path}/calendar.ics")).text
+    assert (shown["doctor"]["location"], shown["version"]) == ("New Street 1", 3)
+    assert "LOCATION:New Street 1" in calendar
+    assert "SEQUENCE:1" in calendar
 
 
 async def test_a_reassigned_appointment_keeps_its_time(clinic: Clinic) -> None:
