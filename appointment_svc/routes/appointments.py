@@ -21,6 +21,7 @@ from appointment_svc.routes.dependencies import Filter, UseActions, UseBooking, 
 from appointment_svc.routes.icalendar_file import to_icalendar
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
+from shared.contracts.ranges import RangeReversed
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import (
     HoldExpired,
@@ -58,7 +59,9 @@ async def book_appointment(
     return with_location(response, appointment, f"/appointments/{appointment.id}")
 
 
-@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor), summary="List the appointments that one may see")
+@router.get(
+    "", response_model=Page[AppointmentOut], responses=refusals(BadCursor, RangeReversed), summary="List the appointments that one may see"
+)
 async def list_appointments(
     caller: Account, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:

@@ -14,6 +14,7 @@ from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
 from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller, Service
+from shared.contracts.ranges import RangeReversed
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.idempotency import OperationId
@@ -25,7 +26,7 @@ router = routes.service_router(prefix="/internal/appointments", internal=True)
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor))
+@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor, RangeReversed))
 async def list_for_admin(
     _caller: AdminService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
