@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.agenda import AgendaEntry
 from scheduling_svc.domain.claims import Claim
+from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.leaves import Closure, Leave
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.repository import agenda, blocks, claims, rules
@@ -96,10 +97,10 @@ class SqlCalendarStore:
         async with self.read() as calendar:
             return await calendar.list_entries(account_id, within, limit, after)
 
-    async def find_feed_owner(self, token_hash: str) -> UUID | None:
-        """Return the account whose agenda a link opens."""
+    async def find_feed(self, token_hash: str) -> CalendarFeed | None:
+        """Return the link with this hash."""
         async with self.database.read() as connection:
-            return await agenda.find_feed_owner(connection, token_hash)
+            return await agenda.find_feed(connection, token_hash)
 
     async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
         """Return all doctors whose rules are stored, in the order of their ids."""

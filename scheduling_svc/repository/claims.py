@@ -29,6 +29,7 @@ UPDATE_UNCHANGED = update(CLAIMS).where(
     CLAIMS.c.revision == bindparam("seen_revision"),
     CLAIMS.c.live == bindparam("seen_live"),
     CLAIMS.c.begun == bindparam("seen_begun"),
+    CLAIMS.c.requested == bindparam("seen_requested"),
     CLAIMS.c.appointment_version == bindparam("seen_version"),
 )
 
@@ -85,6 +86,7 @@ class ClaimWriter(ClaimReader):
             "seen_revision": previous.revision,
             "seen_live": previous.live,
             "seen_begun": previous.begun,
+            "seen_requested": previous.requested,
             "seen_version": previous.appointment_version,
         }
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
@@ -125,6 +127,7 @@ def to_row(claim: Claim) -> dict[str, Any]:
         "live": claim.live,
         "over": claim.may_overlap,
         "begun": claim.begun,
+        "requested": claim.requested,
         "appointment_version": claim.appointment_version,
         "service_id": slot and slot.service_id,
         "doctor_id": slot and slot.doctor_id,
@@ -144,4 +147,4 @@ def from_row(row: Any) -> Claim:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
         slot = BookedSlot(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version)
+    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version, row.requested)

@@ -26,7 +26,8 @@ class ClaimKind(StrEnum):
 # The id of a reservation is that of its appointment. Times are grain numbers (five minutes from the Unix epoch), half open: the visit,
 # and the span that it takes of the doctor, buffers included. The visit is null in a reservation that was released before it was made. The
 # span is null in a reservation with a seat in a session, because the session takes the time of the doctor. `over`: the claim may lie over
-# others, in lanes of its own. `begun`: the visit takes place, and a leave does not affect it any more. An owner has one hold per service.
+# others, in lanes of its own. `requested`: the clinic has not approved the visit yet. `begun`: the visit takes place, and a leave does not
+# affect it any more. `appointment_version` is the newest version of the appointment that is known. An owner has one hold per service.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -43,6 +44,7 @@ CLAIMS = Table(
     Column("span_to", Integer),
     Column("over", Boolean, nullable=False),
     Column("begun", Boolean, nullable=False, server_default=false()),
+    Column("requested", Boolean, nullable=False, server_default=false()),
     Column("appointment_version", Integer, nullable=False, server_default="0"),
     Column("session_id", Id),
     Column("owner_id", Id),
@@ -114,6 +116,8 @@ FEEDS = Table(
     Column("account_id", Id, primary_key=True),
     Column("token_hash", binary_string(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("content_tag", binary_string(32)),
+    Column("changed_at", UtcDateTime),
 )
 
 DOCTORS = Table(

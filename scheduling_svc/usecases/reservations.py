@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, requested_slot
+from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, granted_claim, requested_slot
 from scheduling_svc.domain.evaluation import SlotEvaluation
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
@@ -54,7 +54,7 @@ class Reservations:
                 claim = begun_claim(appointment_id, request, offer.service)
             else:
                 slot = await self._grant(tx, offer, request, previous)
-                claim = Claim(appointment_id, request.revision, slot, appointment_version=request.appointment_version)
+                claim = granted_claim(appointment_id, request, slot, previous)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
         return claim.reservation()
 
@@ -94,12 +94,15 @@ class Reservations:
             await tx.save_claim(released, previous)
 
     @retry_on_abort
-    async def mark_begun(self, event: AppointmentEvent) -> None:
-        """Record that the visit has begun, so that a leave does not affect it any more."""
+    async def follow_appointment(self, event: AppointmentEvent) -> None:
+        """Record whether the visit has begun, so that a leave does not affect it any more, and whether the clinic has yet to approve it.
+
+        The version of the appointment decides what is new, so that events may come twice and in any order.
+        """
         async with self.store.begin() as tx:
             previous = await tx.find_claim(event.appointment_id)
-            if await tx.mark_handled(event.id) and previous is not None:
-                await tx.save_claim(previous.begin(event.version), previous)
+            if previous is not None:
+                await tx.save_claim(previous.follow(event), previous)
 
     @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:

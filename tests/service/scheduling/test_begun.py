@@ -131,7 +131,7 @@ async def test_an_event_that_comes_twice_counts_once(clinic: RunningService) -> 
 
 
 async def test_an_event_about_an_appointment_that_is_not_known_is_harmless(clinic: RunningService) -> None:
-    await clinic.app.state.use_cases[Reservations].mark_begun(begins(AppointmentCheckedIn, 9))
+    await clinic.app.state.use_cases[Reservations].follow_appointment(begins(AppointmentCheckedIn, 9))
     assert await affected(clinic) == [1, 2]
     assert code(await book(clinic, 9, NINE + 2 * HALF)) is None
 
