@@ -43,7 +43,7 @@ async def get_for_admin(appointment_id: UUID, _caller: AdminService, queries: Us
 async def edit_for_admin(
     appointment_id: UUID, body: EditAppointment, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    context = ActionContext(body.by.caller, appointment_id, body.expected_version, operation.id)
+    context = ActionContext(body.by.caller, appointment_id, body.expected_version, body.operation_id or operation.id)
     edited = await actions.edit(context, starts_at=body.starts_at, doctor_id=body.doctor_id, status=body.new_status, reason=body.reason)
     return with_etag(response, edited)
 
@@ -52,5 +52,5 @@ async def edit_for_admin(
 async def cancel_for_admin(
     appointment_id: UUID, body: CancelForAdmin, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    context = ActionContext(body.by.caller, appointment_id, None, operation.id)
+    context = ActionContext(body.by.caller, appointment_id, None, body.operation_id or operation.id)
     return with_etag(response, await actions.cancel(context, body.reason))

@@ -9,7 +9,8 @@ import pytest
 from icalendar import Calendar
 
 from shared.contracts.events import AppointmentAmended, AppointmentRescheduled, DoctorChanged
-from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
+from shared.kit.ids import new_id
+from tests.service.appointment.clinic import ADMIN, ADMIN_SERVICE, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, TEN, a_doctor, a_patient, a_service
 
 ACTIONS = ("reschedule", "cancel", "approve", "decline", "check-in", "start", "complete", "no-show", "restore", "reassign")
@@ -234,3 +235,33 @@ async def test_the_calendar_file_is_visible_to_those_who_see_the_appointment(cli
     assert (str(event["UID"]), event["DTSTART"].dt) == (f"{appointment['id']}@careslot", NINE)
     assert (await clinic.get(path, BO)).status_code == 404
     assert (await clinic.get(f"/appointments/{appointment['id']}/history", BO)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "cancelled"},
+        {"starts_at": TEN.isoformat()},
+        {"starts_at": TEN.isoformat(), "doctor_id": str(COLLEAGUE), "status": "cancelled"},
+    ],
+)
+async def test_a_change_for_an_admin_that_is_tried_again_after_a_lost_answer_is_made_once(clinic: Clinic, change: dict[str, str]) -> None:
+    appointment = await clinic.booked()
+    body = {"by": {"id": str(STRANGER), "role": "admin"}, "reason": "ill", "expected_version": 2, "operation_id": str(new_id())} | change
+    path, put = f"/internal/appointments/{appointment['id']}", clinic.service.http.put
+    first = await put(path, json=body, headers=ADMIN_SERVICE)
+    events = await clinic.published()
+    again = await put(path, json=body, headers=ADMIN_SERVICE)
+    assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    assert await clinic.published() == events
+    other = await put(path, json=body | {"operation_id": str(new_id())}, headers=ADMIN_SERVICE)
+    assert (other.status_code, other.json()["code"]) == (412, "stale_version")
+
+
+async def test_a_cancellation_for_an_admin_has_the_id_of_its_operation(clinic: Clinic) -> None:
+    appointment, operation_id = await clinic.booked(), str(new_id())
+    body = {"by": {"id": str(STRANGER), "role": "admin"}, "operation_id": operation_id}
+    path = f"/internal/appointments/{appointment['id']}/cancel"
+    responses = [await clinic.service.http.post(path, json=body, headers=ADMIN_SERVICE) for _ in range(2)]
+    assert [response.json()["status"] for response in responses] == ["cancelled"] * 2
+    assert await clinic.published() == ["booked", "cancelled"]
