@@ -97,6 +97,7 @@ class SlotSearch:
         now = self.now()
         candidates, viewer = query.candidates(now), Viewer.of(by, now, exclude_appointment_id=query.exclude_appointment_id)
         await self.rules.ensure(query.service_id, query.doctor_ids)
+        await self.rules.refresh_for(by, query.doctor_ids or ())
         async with self.store.read() as calendar:
             offer = await load_offer(calendar, query.service_id, query.doctor_ids)
             if query.exclude_appointment_id is not None:
