@@ -17,7 +17,7 @@ Sort = Literal["starts_at", "-starts_at", "created_at", "-created_at"]
 
 
 class RowChanged(Exception):
-    """Raised when an appointment was saved by someone else after it was read."""
+    """Raised when another request or job has saved the appointment since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class AppointmentStore(Protocol):
         """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one."""
 
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
-        """Return a page of the appointments that match a filter, from behind a cursor key."""
+        """Return a page of the appointments that match a filter, after a cursor."""
 
     async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
         """Return appointments whose intent was stored before an instant, oldest first."""

@@ -74,7 +74,7 @@ class AmendAppointment(RequestModel):
 
 
 class RescheduleAppointment(RequestModel):
-    """Another time, and another doctor if one is named."""
+    """Another time, and optionally another doctor."""
 
     starts_at: Instant
     doctor_id: UUID | None = None

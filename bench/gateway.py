@@ -37,10 +37,10 @@ http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
   keepalive_requests 1000000;
-  upstream there {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
+  upstream fixed_response {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://there; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    location / {{ proxy_pass http://fixed_response; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
 }}
 """
@@ -85,15 +85,17 @@ async def serve_gateway(client: str, port: int) -> None:
     settings = GatewaySettings(env="bench", client_secret="x" * 40)
     app: FastAPI = create_app(settings)
     own_lifespan = app.router.lifespan_context
-    others: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpClient, "httpx-aiohttp": HttpxClient}
+    alternatives: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpClient, "httpx-aiohttp": HttpxClient}
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with own_lifespan(app):
-            if client in others:
+            if client in alternatives:
                 resolver = DnsAddressResolver(settings.urls)
                 services = [service for service in Service if service is not Service.GATEWAY]
-                app.state.use_cases[UpstreamServices] = UpstreamServices(others[client](), resolver, services, max_requests_per_service=256)
+                app.state.use_cases[UpstreamServices] = UpstreamServices(
+                    alternatives[client](), resolver, services, max_requests_per_service=256
+                )
             yield
 
     app.router.lifespan_context = lifespan
@@ -130,7 +132,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time that a process has used so far: utime and stime of proc(5)."""
+    """Return the processor time that a process has used so far: utime and stime of proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -145,7 +147,7 @@ class Run:
 
 
 def load(port: int, pid: int, seconds: int, connections: int, core: str, script: Path | None) -> Run:
-    """Run wrk once; a response other than 200 ends the bench."""
+    """Run wrk once. Raises SystemExit on any response other than 200."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *(["-s", str(script)] if script else [])]
     pinned = ["taskset", "-c", core, *command] if core and shutil.which("taskset") else command
     before = cpu_seconds(pid)

@@ -20,12 +20,12 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds) -> None:
-    """Give every event to one use case."""
+    """Subscribe one use case to each event."""
     await runtime.subscribe(
         {
             DoctorChanged: rules.save_doctor,
             ServiceChanged: rules.save_service,
-            AccountChanged: feeds.note_account,
+            AccountChanged: feeds.revoke_if_disabled,
             AppointmentRequested: reservations.follow_appointment,
             AppointmentBooked: reservations.follow_appointment,
             AppointmentRescheduled: reservations.follow_appointment,

@@ -28,7 +28,7 @@ class SlotOut(ReadModel):
     ends_at: Instant
     local_start: Annotated[str, Field(examples=["2026-03-09T09:00"])]
     time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
-    remaining: Annotated[int, Field(description="How many can still be booked at this start.", examples=[1])]
+    remaining: Annotated[int, Field(description="How many patients can still be booked at this start.", examples=[1])]
     held_by_you: Annotated[bool, Field(description="You hold this start; for everyone else it is not free.")]
 
 
@@ -72,12 +72,12 @@ class HoldTime(RequestModel):
 
     @property
     def hold_request(self) -> HoldRequest:
-        """The request as the use case takes it."""
+        """The request for the use case."""
         return HoldRequest(self.service_id, self.doctor_id, self.starts_at)
 
 
 class HoldOut(ReadModel):
-    """A time that nobody else can book until `expires_at`."""
+    """A time that only its owner can book until `expires_at`."""
 
     id: UUID
     service_id: UUID

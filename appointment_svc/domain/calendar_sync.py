@@ -1,4 +1,4 @@
-"""What an appointment remembers of its synchronisation with the calendar of scheduling-service."""
+"""What an appointment stores about its synchronisation with the calendar of scheduling-service."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Intent:
     def is_fulfilled_by(self, reservation: Reservation) -> bool:
         """Return True if the reservation has the requested time and doctor and no later revision.
 
-        The calendar answers with its current reservation when a later change was faster. It stores whole seconds.
+        When a later change was faster, the calendar answers with its current reservation. The calendar stores whole seconds.
         """
         same_doctor = self.doctor is None or self.doctor.id == reservation.doctor_id
         same_start = format_instant(self.starts_at) == format_instant(reservation.starts_at)

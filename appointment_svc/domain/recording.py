@@ -22,7 +22,7 @@ A = TypeVar("A", bound="Appointment")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes an appointment, when (UTC), and the ids that the change gets.
+    """Who changes an appointment, when (UTC), and the ids of the change and its event.
 
     `operation_id` becomes the id of the history entry; a request that is repeated under its Idempotency-Key has the same one.
     """
@@ -58,7 +58,7 @@ class RecordedChange:
 def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None, changed: Sequence[str] = ()) -> A:
     """Return `after` with a new version, a history entry and, where there is a topic, an event. `changed` is passed on in the event.
 
-    An appointment that never had a doctor publishes no event: other services know nothing of it.
+    An appointment that never had a doctor publishes no event, because other services have not been informed about it.
     """
     entry = HistoryEntry(change.operation_id, change.at, change.actor, action, _summary(before), _summary(after), change.note)
     recorded = replace(

@@ -1,4 +1,4 @@
-"""What an appointment stores of the people as they were when it was booked."""
+"""Snapshots of doctor and patient: what an appointment stores of them when it is booked."""
 
 from __future__ import annotations
 

@@ -146,5 +146,5 @@ def _refusal(step: SyncStep) -> Refusal:
     if step.answer.kind is AnswerKind.REFUSED:
         assert step.answer.refusal is not None
         return step.answer.refusal
-    verb = "moved" if step.answer.kind is AnswerKind.REPLACED else "called off"
+    verb = "moved" if step.answer.kind is AnswerKind.REPLACED else "cancelled"
     return SlotTaken(f"The clinic {verb} this appointment meanwhile.", alternatives=[])

@@ -65,7 +65,7 @@ class DoctorRow:
 
 
 class Documents(Protocol):
-    """Storage of documents. Every method that writes is atomic on one document; nothing more is needed."""
+    """Storage of documents. Each write changes one document atomically; no transaction over several documents is needed."""
 
     async def insert(self, document: Document) -> bool:
         """Insert a document; return False if its id exists."""
@@ -95,7 +95,7 @@ class Documents(Protocol):
         """Write a place instead of the previous one; return False if another request has taken it since that was read."""
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events in the order of writing."""
+        """Return ids of documents after the id `after`, in order, with their pending events in the order of writing."""
 
     async def mark_sent(self, document_id: str, event: str) -> None:
         """Move a pending event of a document to its published events."""
@@ -152,7 +152,7 @@ def from_document(document: Document) -> Appointment:
 
 
 def event_text(event: AppointmentEvent) -> str:
-    """Return an event as it waits inside its document."""
+    """Return an event in the form in which it is stored in its document."""
     return json.dumps(event.to_cloudevent(SOURCE, traceparent.get()))
 
 

@@ -19,8 +19,8 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, Place, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
-from shared.kit.idempotency import LEASE, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
-from shared.kit.leases import TERM
+from shared.kit.idempotency import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.leases import LEASE_DURATION
 
 TIMEOUT_MS = 5000
 INDEXES: dict[str, list[str]] = {
@@ -151,7 +151,7 @@ class MongoDocuments:
         return True
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events."""
+        """Return ids of documents after the id `after`, in order, with their pending events."""
         condition = {"unsent": {"$gt": 0}, "_id": {"$gt": after}}
         async with unavailable_on_failure():
             documents = await self._collection.find(condition, {"pending_events": 1}).sort("_id", ASCENDING).limit(limit).to_list(limit)
@@ -189,7 +189,7 @@ class MongoLeases:
         async with unavailable_on_failure():
             try:
                 await self.database["leases"].update_one(
-                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + TERM)}}, upsert=True
+                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + LEASE_DURATION)}}, upsert=True
                 )
             except DuplicateKeyError:
                 return False
@@ -219,7 +219,7 @@ class MongoIdempotencyStore:
                 await self.database["answers"].insert_one(claim)
                 return None
             except DuplicateKeyError:
-                return await self._stored_response(claim)
+                return await self._find_response_or_take_over(claim)
 
     async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
         """Store the response of a key's request."""
@@ -238,7 +238,7 @@ class MongoIdempotencyStore:
             await self.database["answers"].delete_many({"claimed_us": {"$lt": micros(self.now() - RETENTION)}})
         return 0
 
-    async def _stored_response(self, claim: Document) -> StoredResponse | None:
+    async def _find_response_or_take_over(self, claim: Document) -> StoredResponse | None:
         """Return the stored response, or None after taking over the key of a request that stopped without a response."""
         stored = await self.database["answers"].find_one({"_id": claim["_id"]})
         if stored is None:
@@ -247,7 +247,7 @@ class MongoIdempotencyStore:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
         if stored["status"] is not None:
             return StoredResponse(stored["status"], stored["headers"], bytes(stored["body"]))
-        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
+        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - CLAIM_TIMEOUT)}}
         result = await self.database["answers"].update_one(abandoned, {"$set": {"claimed_us": claim["claimed_us"]}})
         if not result.matched_count:
             raise RequestInProgress

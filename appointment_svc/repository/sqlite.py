@@ -88,7 +88,7 @@ class SqliteDocuments:
             return bool((await connection.execute(update(PLACES).where(unchanged).values(asdict(place)))).rowcount)
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events."""
+        """Return ids of documents after the id `after`, in order, with their pending events."""
         unsent = select(COLUMNS.id, COLUMNS.document).where(COLUMNS.unsent > 0, COLUMNS.id > after).order_by(COLUMNS.id).limit(limit)
         async with self.database.read() as connection:
             return [(row.id, row.document["pending_events"]) for row in await connection.execute(unsent)]

@@ -1,4 +1,4 @@
-"""The store of appointments over documents, in any database."""
+"""The store of appointments, on top of the port `Documents`."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class DocumentStore:
         return replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
 
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
-        """Return a page of the appointments that match a filter, from behind a cursor key."""
+        """Return a page of the appointments that match a filter, after a cursor."""
         among: dict[str, list[Any] | None] = {
             "status": [status.value for status in wanted.statuses] or LISTED_BY_DEFAULT,
             "doctor_id": _allowed_ids(wanted.doctor_ids, wanted.owner_doctor_id),

@@ -47,7 +47,7 @@ class Reconciliation:
     count_stopped: Callable[[], None] = _do_not_count
 
     async def retry_pending(self) -> int:
-        """Carry out intents that a stopped process or a silent calendar left behind; return how many were completed."""
+        """Complete intents that were left because a process stopped or the calendar did not answer; return how many."""
         pending = await self.store.list_pending(self.now() - self.retry_after, BATCH)
         return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
 
@@ -61,7 +61,8 @@ class Reconciliation:
 
         A reservation without its appointment is released. For an appointment without its reservation the decision table decides.
         If too many reservations have no appointment, one of the databases is not what it should be, for example an old backup. Then
-        nothing is corrected, because a release cannot be undone, and an error in the log calls for a person.
+        nothing is corrected, because a release cannot be undone, and an error in the log calls for a person. Return 0: the job compares
+        everything in one run and need not be run again at once.
         """
         reservations, orphans = dict[UUID, Reservation](), list[Reservation]()
         async for page in self._reservation_pages():

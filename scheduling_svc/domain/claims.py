@@ -211,7 +211,7 @@ def granted_claim(appointment_id: UUID, request: ReserveTime, slot: BookedSlot, 
 
 
 def begun_claim(appointment_id: UUID, request: ReserveTime, service: ServiceTerms) -> Claim:
-    """Return the claim of a visit that takes place already. It may overlap whatever is there, and takes no seat of a group session."""
+    """Return the claim of a visit that takes place already. It may overlap other claims, and takes no seat of a group session."""
     assert request.doctor_id is not None
     slot = replace(requested_slot(request, service, request.doctor_id), session_id=None)
     return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True, appointment_version=request.appointment_version)

@@ -14,10 +14,10 @@ from scheduling_svc.domain.leaves import grains_touched
 from scheduling_svc.domain.refusals import NoSuchFeed
 from shared.contracts.grains import Span
 
-BACK, AHEAD = timedelta(days=30), timedelta(days=366)
+PAST_RANGE, FUTURE_RANGE = timedelta(days=30), timedelta(days=366)
 MAX_ENTRIES = 10_000
 SECRET_BYTES = 32
-TOKEN = r"[A-Za-z0-9_-]{43}"  # SECRET_BYTES bytes in base64url
+TOKEN_PATTERN = r"[A-Za-z0-9_-]{43}"  # SECRET_BYTES bytes in base64url
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ def token_from(secret: bytes) -> str:
 
 def token_hash(token: str) -> str:
     """Return the SHA-256 of a token in hexadecimal; raise NoSuchFeed for text that cannot be a token."""
-    if not re.fullmatch(TOKEN, token):
+    if not re.fullmatch(TOKEN_PATTERN, token):
         raise NoSuchFeed
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def feed_span(now: datetime) -> Span:
     """Return the time that a feed covers: from 30 days back to 366 days ahead."""
-    return grains_touched(now - BACK, now + AHEAD)
+    return grains_touched(now - PAST_RANGE, now + FUTURE_RANGE)

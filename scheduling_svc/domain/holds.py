@@ -80,7 +80,7 @@ class Hold:
         return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
     def is_active(self, now: datetime) -> bool:
-        """Return True if the hold keeps its time from others."""
+        """Return True if others cannot book the time of the hold."""
         return self.live and now < self.expires_at
 
     def overlaps(self, span: Span) -> bool:

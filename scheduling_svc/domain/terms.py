@@ -119,7 +119,7 @@ class DoctorTerms:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOffer:
-    """A service type and the doctors in question who offer it, or were named for it."""
+    """A service type, and the doctors who offer it or whom the request names."""
 
     service: ServiceTerms
     doctors: Sequence[DoctorTerms]

@@ -1,7 +1,7 @@
 """The store of scheduling-service in SQL.
 
-Every module has the verbs of one kind of row; the classes here put them together. Functions beside the classes read pages in a snapshot of
-their own.
+Every module reads and writes one kind of row; the classes below combine them. The functions of the modules read pages, each in a snapshot
+of its own.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, Rule
 
 
 class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, HoldWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
-    """One transaction of the calendar; `has_events` is True when an event leaves with it."""
+    """One transaction of the calendar; `has_events` is True when it adds an event to the outbox."""
 
     has_events = False
 
     async def add_event(self, event: Event) -> None:
-        """Add an event to the outbox; it leaves when the transaction commits."""
+        """Add an event to the outbox; it is published after the transaction has committed."""
         self.has_events = True
         await super().add_event(event)
 
@@ -93,7 +93,7 @@ class SqlCalendarStore:
             return await blocks.list_closures(connection, limit, after)
 
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
-        """Return what touches a span of an account's time, by start and id."""
+        """Return the entries of an account that touch a span, by start and id."""
         async with self.read() as calendar:
             return await calendar.list_entries(account_id, within, limit, after)
 

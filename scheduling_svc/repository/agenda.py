@@ -1,4 +1,4 @@
-"""Agendas and the links to them, in SQL."""
+"""Agendas and their subscription links, in SQL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AgendaReader(RuleReader):
     """Reads the busy time of an account, as doctor and as patient."""
 
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
-        """Return what touches a span of the account's time, each claim once, by start and id, in two queries."""
+        """Return the entries of an account that touch a span, each claim once, by start and id, in two queries."""
         busy = _busy_claims(account_id, within)
         page = select(busy).order_by(busy.c.visit_from, busy.c.id).limit(limit)
         if after is not None:
@@ -53,7 +53,7 @@ class AgendaReader(RuleReader):
 
 
 class FeedWriter:
-    """Writes the links to agendas."""
+    """Writes subscription links."""
 
     connection: AsyncConnection
 

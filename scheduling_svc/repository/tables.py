@@ -66,10 +66,10 @@ SEATS = Table(
     Column("claim_id", Id, nullable=False, unique=True),
 )
 
-# Locks: a transaction that must count something alone updates the row of its lock first.
+# Locks: before a transaction counts rows, it updates the row of its lock, so that others wait.
 LOCKS = Table("turns", METADATA, Column("id", Id, primary_key=True), Column("taken", Integer, nullable=False))
 
-# No two ordinary claims share a grain of a person: the primary key makes it impossible, because all of them use lane 0.
+# The primary key forbids that two ordinary claims share a grain of a person, because all ordinary claims use lane 0.
 CLAIM_GRAINS = Table(
     "claim_grains",
     METADATA,
@@ -94,7 +94,7 @@ LEAVES = Table(
     Index("leaves_of_doctor", "doctor_id", "starts_at"),
 )
 
-# A closure blocks the time of every doctor it applies to by a claim of its own; `settled` when no such claim is missing or left over.
+# A closure has one claim for every doctor to whom it applies; `settled` is true when no such claim is missing or left over.
 CLOSURES = Table(
     "closures",
     METADATA,
@@ -120,6 +120,7 @@ FEEDS = Table(
     Column("changed_at", UtcDateTime),
 )
 
+# The rules of doctors and services, as JSON of the models in shared.contracts.http; `offers` tells which doctor offers which service.
 DOCTORS = Table(
     "doctors",
     METADATA,
@@ -144,6 +145,7 @@ SERVICES = Table(
     Column("rules", MediumText, nullable=False),
 )
 
+# One row, which is written when all rules were fetched for the first time.
 LEARNED = Table(
     "learned",
     METADATA,

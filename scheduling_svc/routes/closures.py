@@ -32,7 +32,7 @@ UseCases = Annotated[Closures, use_case(Closures)]
     summary="Close the clinic",
 )
 async def close_clinic(response: Response, body: CloseClinic, caller: Admin, operation: OperationId, closures: UseCases) -> ClosureResult:
-    """Blocks the time of every doctor concerned, also of doctors who come later, for at most 31 days.
+    """Blocks the time of every doctor concerned, also of doctors who are added later, for at most 31 days.
 
     Appointments in this time stay; the response lists them.
     """
@@ -41,13 +41,13 @@ async def close_clinic(response: Response, body: CloseClinic, caller: Admin, ope
     return closure
 
 
-@router.get("", response_model=Page[ClosureOut], responses=refusals(BadCursor), summary="Closures, the latest first")
+@router.get("", response_model=Page[ClosureOut], responses=refusals(BadCursor), summary="List the closures, the latest first")
 async def list_closures(request: Request, response: Response, _caller: Admin, paging: Paged, closures: UseCases) -> Page[Closure]:
     rows = await closures.list_closures(paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda closure: (closure.starts_at.isoformat(), closure.id)))
 
 
-@router.get("/{closure_id}", response_model=ClosureOut, responses=refusals(NoSuchClosure), summary="A closure")
+@router.get("/{closure_id}", response_model=ClosureOut, responses=refusals(NoSuchClosure), summary="Get a closure")
 async def show_closure(closure_id: UUID, _caller: Admin, closures: UseCases) -> Closure:
     """A closure that was lifted does not exist any more."""
     return await closures.get(closure_id)

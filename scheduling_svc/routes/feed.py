@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from scheduling_svc.domain.feeds import TOKEN
+from scheduling_svc.domain.feeds import TOKEN_PATTERN
 from scheduling_svc.domain.refusals import NoSuchFeed
 from scheduling_svc.usecases.feeds import FeedContent, Feeds
 from shared.kit.problems import refusals
@@ -26,7 +26,7 @@ ICALENDAR_RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "Not modified"},
 }
 
-Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN}$"})]
+Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
 UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
 
@@ -34,7 +34,7 @@ UseFeeds = Annotated[Feeds, use_case(Feeds)]
     "/feed/{token}.ics",
     response_class=Response,
     responses=ICALENDAR_RESPONSES | refusals(NoSuchFeed),
-    summary="The calendar behind a link",
+    summary="Get the calendar of a link as an iCalendar file",
 )
 async def read_calendar(request: Request, token: Token, feeds: UseFeeds) -> Response:
     """Busy times from 30 days back to 366 days ahead, without names or reasons."""

@@ -31,7 +31,7 @@ async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, 
     return hold
 
 
-@router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="One's own active hold")
+@router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="Get your own active hold")
 async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
     return await holds.get(hold_id, caller)
 
@@ -40,12 +40,12 @@ async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Ho
     "/{hold_id}/extend",
     response_model=HoldOut,
     responses=refusals(NoSuchHold, HoldExpired, HoldExtended),
-    summary="Five minutes more, once",
+    summary="Extend a hold by five minutes, once",
 )
 async def extend_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
     return await holds.extend(hold_id, caller)
 
 
-@router.delete("/{hold_id}", status_code=204, responses=refusals(NoSuchHold), summary="Give a held time back")
+@router.delete("/{hold_id}", status_code=204, responses=refusals(NoSuchHold), summary="Delete a hold")
 async def drop_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> None:
     return await holds.drop(hold_id, caller)

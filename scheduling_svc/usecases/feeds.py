@@ -1,4 +1,4 @@
-"""Subscribing to one's own agenda by a secret link."""
+"""Subscribing to the agenda of an account by a secret link."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Feeds:
         return FeedContent(content, f'"{feed.content_tag}"', feed.changed_at)
 
     @retry_on_abort
-    async def note_account(self, event: AccountChanged) -> None:
+    async def revoke_if_disabled(self, event: AccountChanged) -> None:
         """End the link of an account that was disabled."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id) and event.status == "disabled":

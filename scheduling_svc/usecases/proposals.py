@@ -128,7 +128,7 @@ class ProposalPlanner:
 
     def _with_plan(self, person_id: UUID, service: ServiceTerms, loaded: Mapping[UUID, BusyTimes]) -> BusyTimes:
         """Return the busy times of a person with all proposals so far taken and, for the doctor on leave, with the leave."""
-        busy_times = self._planned.added_to(loaded.get(person_id, NOT_BUSY), person_id, service)
+        busy_times = self._planned.apply_to(loaded.get(person_id, NOT_BUSY), person_id, service)
         return busy_times.with_absence(self._leave.span) if person_id == self._leave.doctor_id else busy_times
 
     async def _find_doctors(self, service_id: UUID) -> _Doctors | None:

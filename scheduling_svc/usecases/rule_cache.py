@@ -32,7 +32,7 @@ class RuleCache:
     """The rules that this service stores of those that doctor-service owns.
 
     `on_doctor_changed` is called in the transaction that stores new rules of a doctor. `stored_versions` are versions known to be stored,
-    by id: a stored version is never replaced by an older one, so that a rule found here once needs no further query.
+    by id. A stored version is never replaced by an older one, so rules with an entry need no further query.
     """
 
     store: CalendarStore
@@ -107,7 +107,7 @@ class RuleCache:
 
     @retry_on_abort
     async def fetch_all(self) -> int:
-        """Fetch all rules, once in the life of the store, and return how many; newer rules that events brought meanwhile stay."""
+        """Fetch all rules once for this database, and return how many. Newer rules that have arrived by event are kept."""
         if await self.store.has_all_rules():
             return 0
         count = 0

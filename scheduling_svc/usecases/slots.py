@@ -57,7 +57,9 @@ class SlotQuery:
 
 @dataclass(frozen=True, slots=True)
 class EarliestQuery:
-    """Which starts of a service come first from `begins` (default: now) on, among the doctors that match. Words are compared folded."""
+    """Which starts of a service come first from `begins` (default: now) on, among the doctors that match.
+
+    Texts are compared without case and accents."""
 
     service_id: UUID
     begins: datetime | None = None
@@ -93,7 +95,7 @@ class SlotSearch:
 
     @retry_on_abort
     async def list_free(self, query: SlotQuery, by: Caller | None) -> SlotList:
-        """Return free slots in the order of start and doctor. Patients see what they can book; staff also see what only staff can book."""
+        """Return free slots in the order of start and doctor: those that the caller can book. Staff can book some that patients cannot."""
         now = self.now()
         candidates, viewer = query.candidates(now), Viewer.of(by, now, exclude_appointment_id=query.exclude_appointment_id)
         await self.rules.ensure(query.service_id, query.doctor_ids)

@@ -109,6 +109,6 @@ FAMILIES: tuple[type[Refusal], ...] = (
 
 
 def require_version(current: int, expected: int | None) -> None:
-    """Raise Stale when the caller read another version than `current`; `expected` is None when the caller did not say."""
+    """Raise Stale unless `expected`, the version that the caller read, is `current`. None stands for any version."""
     if expected is not None and expected != current:
         raise Stale(version=current)

@@ -27,7 +27,7 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # within them no zone conversion can overflow
-ZONES = available_timezones() - {"localtime", "Factory"}  # those two are not places: the machine's own zone, and a placeholder
+ZONES = available_timezones() - {"localtime", "Factory"}  # "localtime" is the machine's own zone, "Factory" a placeholder
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # intranets and tests use reserved domains such as clinic.example
 
 

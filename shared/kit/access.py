@@ -55,9 +55,9 @@ class OptionalCaller(RequestDependency, SecurityBase):
 
 
 class RequireRole(RequestDependency, SecurityBase):
-    """A dependency that returns the caller if their role, or the service that calls, is among those named.
+    """A dependency that returns the caller if they have one of `roles`, or are one of `services`.
 
-    Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for others.
+    Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for other callers.
     """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
@@ -75,9 +75,9 @@ class RequireRole(RequestDependency, SecurityBase):
 
 
 class RequireOwner(RequireRole):
-    """As RequireRole, for a resource of the person whose id is the path parameter `parameter`: that person in `role`, and admins.
+    """A dependency like RequireRole, for a resource whose owner's id is the path parameter `parameter`.
 
-    Raises NotYours for another person.
+    It admits the owner, who must have `role`, and admins. Raises NotYours for another person.
     """
 
     def __init__(self, role: Role, parameter: str) -> None:

@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 def add_examples(document: Schema) -> Schema:
-    """Give every JSON body of the document an example, unless it has one, and return the document."""
+    """Add an example to every JSON body of the document that has none, and return the document."""
     schemas = document.get("components", {}).get("schemas", {})
     for path in document.get("paths", {}).values():
         for operation in path.values():

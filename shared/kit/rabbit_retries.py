@@ -1,4 +1,4 @@
-"""Delayed retries and dead letters on RabbitMQ, made of queues with an expiry."""
+"""Delayed retries and dead letters on RabbitMQ, by queues whose messages expire."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.kit.bus import InvalidMessage
 TIMEOUT_SECONDS = 5
 QUORUM = {"x-queue-type": "quorum"}
 ATTEMPT_HEADER, ERROR_HEADER = "x-careslot-attempt", "x-careslot-why"
-LONGEST_ERROR = 500
+MAX_ERROR_LENGTH = 500
 
 
 async def declare_with_retries(channel: Any, queue: str, delays: Sequence[float]) -> Any:
@@ -31,9 +31,9 @@ async def declare_with_retries(channel: Any, queue: str, delays: Sequence[float]
 def next_queue(queue: str, message: AbstractIncomingMessage, error: Exception, delays: Sequence[float]) -> tuple[str, dict[str, Any]]:
     """Return the queue in which a message waits after its handler failed, and its new headers.
 
-    That is the retry queue with the next delay; or the dead letters, after the last delay or when the message is invalid.
+    This is the retry queue with the next delay, or the queue of dead letters after the last delay or when the message is invalid.
     """
     attempt = int(str(message.headers.get(ATTEMPT_HEADER, 0)))
     is_dead = isinstance(error, InvalidMessage) or attempt >= len(delays)
     target = f"{queue}.dead" if is_dead else f"{queue}.retry.{delays[attempt]}s"
-    return target, {ATTEMPT_HEADER: attempt + 1, ERROR_HEADER: repr(error)[:LONGEST_ERROR]}
+    return target, {ATTEMPT_HEADER: attempt + 1, ERROR_HEADER: repr(error)[:MAX_ERROR_LENGTH]}

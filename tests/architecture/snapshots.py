@@ -37,8 +37,8 @@ def refusal_classes() -> list[type[Refusal]]:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if ".migrations" not in module.name and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    found = {refusal for refusal in _subclasses(Refusal) if refusal.__module__.split(".")[0] in PRODUCT}
-    return sorted(found, key=lambda refusal: (refusal.__module__, refusal.__qualname__))
+    classes = {refusal for refusal in _subclasses(Refusal) if refusal.__module__.split(".")[0] in PRODUCT}
+    return sorted(classes, key=lambda refusal: (refusal.__module__, refusal.__qualname__))
 
 
 def _subclasses(base: type[Refusal]) -> Iterator[type[Refusal]]:
@@ -48,7 +48,7 @@ def _subclasses(base: type[Refusal]) -> Iterator[type[Refusal]]:
 
 
 def refusal_codes() -> dict[str, Any]:
-    """Return the public codes: of refusal classes with status and family, and those that are given to an instance, a reason or a field."""
+    """Return the public codes: those of refusal classes with status and family, and those of single instances, of reasons and of fields."""
     by_code: dict[str, set[str]] = {}
     for refusal in refusal_classes():
         if refusal is not HttpRefusal:

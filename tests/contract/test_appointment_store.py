@@ -30,10 +30,10 @@ from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
-from shared.kit.leases import TERM, Leases
+from shared.kit.leases import LEASE_DURATION, Leases
 from shared.kit.outbox import RETENTION, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
@@ -180,8 +180,8 @@ async def test_a_save_writes_appointment_history_entry_and_event_together(backen
         1,
         1,
     )
-    (waiting,) = (await stored_document(backend, appointment))["pending_events"]
-    assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
+    (pending_event,) = (await stored_document(backend, appointment))["pending_events"]
+    assert json.loads(pending_event)["type"] == "appointment.cancelled.v1"
 
 
 async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(backend: Backend) -> None:
@@ -288,7 +288,7 @@ async def test_of_ten_inserts_of_one_id_one_succeeds(backend: Backend) -> None:
 # Lists
 
 
-async def walked(backend: Backend, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
+async def list_all_pages(backend: Backend, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
     seen: list[Appointment] = []
     after: tuple[str, ...] | None = None
     while page := await backend.store.list_matching(wanted, limit, after):
@@ -311,7 +311,7 @@ async def test_pages_are_in_order_without_gaps_or_repeats(backend: Backend, sort
     def key(appointment: Appointment) -> tuple[datetime, str]:
         return getattr(appointment, name), str(appointment.id)
 
-    assert await walked(backend, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
+    assert await list_all_pages(backend, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
 
 
 async def test_a_cursor_is_stable_while_rows_are_added(backend: Backend) -> None:
@@ -332,7 +332,7 @@ async def test_a_hostile_cursor_is_refused(backend: Backend, after: tuple[str, .
         await backend.store.list_matching(AppointmentFilter(), 3, after)
 
 
-async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(backend: Backend) -> None:
+async def test_filters_narrow_the_list_and_refused_appointments_are_listed_only_on_request(backend: Backend) -> None:
     booked = an_appointment()
     missed = an_appointment(AppointmentStatus.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
     refused = an_appointment(AppointmentStatus.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
@@ -521,7 +521,7 @@ async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(backend:
     leases = backend.leases
     assert [await leases.acquire("settle", appointment) for appointment in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
-    backend.clock.advance(TERM + SECOND)
+    backend.clock.advance(LEASE_DURATION + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
     await leases.release_all("b")
     assert await leases.acquire("settle", "a")
@@ -531,7 +531,7 @@ async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(backend: Backend)
     for _ in range(2):
         together = await asyncio.gather(*(backend.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        backend.clock.advance(TERM + SECOND)
+        backend.clock.advance(LEASE_DURATION + SECOND)
 
 
 async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None:
@@ -553,7 +553,7 @@ async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Ba
     await backend.idempotency.claim(key, "f")
     await backend.idempotency.release(key)
     assert await backend.idempotency.claim(key, "f") is None
-    backend.clock.advance(LEASE - SECOND)
+    backend.clock.advance(CLAIM_TIMEOUT - SECOND)
     with pytest.raises(RequestInProgress):
         await backend.idempotency.claim(key, "f")
     backend.clock.advance(SECOND)

@@ -1,4 +1,4 @@
-"""What patients, doctors and admins do most, through the gateway, in each way of running the platform."""
+"""The most important operations of patients, doctors and admins, through the gateway, in each way of running the platform."""
 
 from __future__ import annotations
 
@@ -89,19 +89,19 @@ def test_a_repeated_request_returns_the_same_appointment(platform: Platform) -> 
     assert len(patient.request("GET", "/appointments")["items"]) == 1
 
 
-def test_a_doctor_runs_the_day(platform: Platform) -> None:
+def test_a_doctor_approves_and_completes_an_appointment(platform: Platform) -> None:
     admin = sign_in_admin(platform)
     service = create_service_type(admin, requires_approval=True)
     now = datetime.now(UTC)
     noon_zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon now, so that the next slot is today
-    doctor, patient, stranger = create_doctor(admin, service, time_zone=noon_zone), register_patient(platform), create_doctor(admin)
+    doctor, patient, other_doctor = create_doctor(admin, service, time_zone=noon_zone), register_patient(platform), create_doctor(admin)
     soon: dict[str, Any] = {"from": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"}
     today = list_slots(patient, service, doctor.id, **soon)[0]["starts_at"]
     appointment = book(patient, service, doctor, today)
     path = f"/appointments/{appointment['id']}"
     assert appointment["status"] == "requested"
     assert [item["id"] for item in doctor.request("GET", "/appointments")["items"]] == [appointment["id"]]
-    stranger.request("GET", path, status=404)
+    other_doctor.request("GET", path, status=404)
     patient.request("POST", f"{path}/approve", status=403)
     assert doctor.request("POST", f"{path}/approve")["status"] == "booked"
     assert doctor.request("POST", f"{path}/no-show", status=409)
@@ -179,7 +179,7 @@ def test_internal_routes_are_not_reachable_from_outside(platform: Platform) -> N
         assert admin.http.get(path).status_code == 404, path
 
 
-def test_the_joined_document_names_every_operation_once(platform: Platform) -> None:
+def test_the_merged_openapi_document_names_every_operation_once(platform: Platform) -> None:
     document = User(platform).request("GET", "/openapi.json")
     names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))

@@ -1,5 +1,7 @@
-"""The rules of availability once more, by brute force: plain datetimes, minute by minute, sharing nothing with the engine but the rules
-of doctor-service."""
+"""An oracle: the rules of availability implemented by brute force, on datetimes in steps of five minutes.
+
+It shares only the rules of doctor-service with the code under test.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Booked:
+class BookedVisit:
     """A visit of the doctor, with the buffers of its own service; `counts` if it is of the service in question."""
 
     starts_at: datetime
@@ -27,7 +29,7 @@ class Booked:
 
 
 @dataclass(frozen=True)
-class Kept(Booked):
+class HeldTime(BookedVisit):
     """A time that someone holds until an instant."""
 
     own: bool = False
@@ -35,7 +37,7 @@ class Kept(Booked):
 
 
 @dataclass(frozen=True)
-class Shared(Booked):
+class GroupVisit(BookedVisit):
     """A group session of the service in question; `usual` if it has the length and the buffers that the service has now."""
 
     booked: int = 1
@@ -48,12 +50,12 @@ class Oracle:
     doctor: DoctorRules
     service: ServiceTypeRules
     now: datetime
-    booked: list[Booked] = field(default_factory=list)
+    booked: list[BookedVisit] = field(default_factory=list)
     patient: list[tuple[datetime, datetime]] = field(default_factory=list)
     is_staff: bool = False
     away: list[tuple[datetime, datetime]] = field(default_factory=list)
-    holds: list[Kept] = field(default_factory=list)
-    groups: list[Shared] = field(default_factory=list)
+    holds: list[HeldTime] = field(default_factory=list)
+    groups: list[GroupVisit] = field(default_factory=list)
 
     @property
     def visit(self) -> timedelta:
@@ -83,11 +85,11 @@ class Oracle:
         mine = next((group for group in self.groups if group.usual and group.starts_at == start), None)
         if mine is not None and mine.booked + mine.held < self.service.capacity:
             return set()
-        visits: list[Booked] = [*self.booked, *(group for group in self.groups if group.booked)]
+        visits: list[BookedVisit] = [*self.booked, *(group for group in self.groups if group.booked)]
         apart = [other for other in visits if not (start < other.ends_at and other.starts_at < end)]
         taken = len(apart) < len(visits)
         close = any(first < other.ends_at + other.after and other.starts_at - other.before < last for other in apart)
-        others: list[Booked] = [hold for hold in self.holds if not hold.own and self.now < hold.until]
+        others: list[BookedVisit] = [hold for hold in self.holds if not hold.own and self.now < hold.until]
         others += [group for group in self.groups if not group.booked]
         held = any(first < hold.ends_at + hold.after and hold.starts_at - hold.before < last for hold in others)
         last_seats_are_held = mine is not None and mine.booked < self.service.capacity

@@ -72,8 +72,12 @@ class Upstreams:
     """
 
     service: ServiceTypeRules = field(default_factory=a_service)
-    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {each: a_doctor(id=each) for each in (DOCTOR, COLLEAGUE)})
-    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {each: a_patient(id=each) for each in (PATIENT, STRANGER)})
+    doctors: dict[UUID, DoctorRules] = field(
+        default_factory=lambda: {doctor_id: a_doctor(id=doctor_id) for doctor_id in (DOCTOR, COLLEAGUE)}
+    )
+    patients: dict[UUID, PatientSummary] = field(
+        default_factory=lambda: {patient_id: a_patient(id=patient_id) for patient_id in (PATIENT, STRANGER)}
+    )
     calendar: FakeCalendar = field(default_factory=FakeCalendar)
     down: set[str] = field(default_factory=set)
     calendar_response: httpx.Response | None = None

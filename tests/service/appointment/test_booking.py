@@ -157,7 +157,7 @@ async def test_the_number_of_active_appointments_is_limited(tmp_path: Path) -> N
         assert (response.status_code, response.json()["code"]) == (409, "too_many_active")
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"starts_at": "2026-03-09T08:00:00"}, "offset_required"),
     ({"starts_at": "tomorrow"}, "not_an_instant"),
     ({"starts_at": 5}, "not_an_instant"),
@@ -178,7 +178,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 async def test_a_wrong_field_is_refused_with_its_pointer(clinic: Clinic) -> None:
-    for change, code in WRONG:
+    for change, code in INVALID_BODIES:
         response = await clinic.book(**change)
         assert (response.status_code, response.json()["code"]) == (422, code), response.text
         assert response.json()["errors"][0]["pointer"].startswith(f"/{next(iter(change))}")

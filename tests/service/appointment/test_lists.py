@@ -45,7 +45,7 @@ async def test_callers_see_their_own_appointments(clinic: Clinic) -> None:
     assert (await clinic.service.http.get("/appointments")).status_code == 401
 
 
-FOUND = {
+STARTS_BY_QUERY = {
     "sort=-starts_at": ["10T08:00", "09T09:00", "09T08:00"],
     "sort=created_at": ["09T09:00", "09T08:00", "10T08:00"],
     "sort=-created_at": ["10T08:00", "09T08:00", "09T09:00"],
@@ -59,7 +59,7 @@ FOUND = {
 
 async def test_filters_and_orders(clinic: Clinic) -> None:
     await a_week(clinic)
-    assert {query: await starts(clinic, f"/appointments?{query}", DESK) for query in FOUND} == FOUND
+    assert {query: await starts(clinic, f"/appointments?{query}", DESK) for query in STARTS_BY_QUERY} == STARTS_BY_QUERY
 
 
 @pytest.mark.parametrize("sort", ["starts_at", "-starts_at", "created_at", "-created_at"])
@@ -82,23 +82,23 @@ def cursor(*key: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
 
 
-ONE = str(UUID(int=1))
-NO_CURSORS = [
+AN_ID = str(UUID(int=1))
+INVALID_CURSOR_KEYS = [
     (),
     ("1",),
     ("1", "2"),
-    ("1", ONE, "3"),
-    ("9" * 300, ONE),
+    ("1", AN_ID, "3"),
+    ("9" * 300, AN_ID),
     (1, 2),
-    ("1e3", ONE),
-    ("nan", ONE),
-    (str(2**63), ONE),
+    ("1e3", AN_ID),
+    ("nan", AN_ID),
+    (str(2**63), AN_ID),
     (None, None),
 ]
 
 
 async def test_a_hostile_cursor_is_refused(clinic: Clinic) -> None:
-    for after in ("x", "!!", *(cursor(*key) for key in NO_CURSORS)):
+    for after in ("x", "!!", *(cursor(*key) for key in INVALID_CURSOR_KEYS)):
         response = await clinic.get(f"/appointments?after={after}")
         assert (response.status_code, response.json()["code"]) == (422, "bad_cursor"), after
 

@@ -22,7 +22,7 @@ async def clinic(tmp_path: Path, mongo_url: str) -> AsyncIterator[Clinic]:
         yield clinic
 
 
-async def test_it_is_ready(clinic: Clinic) -> None:
+async def test_the_service_is_ready(clinic: Clinic) -> None:
     assert (await clinic.service.http.get("/readyz")).status_code == 200
 
 
@@ -50,8 +50,8 @@ async def test_any_doctor_is_null_until_the_calendar_has_chosen(clinic: Clinic) 
     clinic.upstreams.down.clear()
     clinic.service.clock.advance(timedelta(minutes=1))
     assert await clinic.published() == ["booked"]
-    (found,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
-    assert (found["id"], found["doctor"]["id"]) == (appointment["id"], str(DOCTOR))
+    (booked,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
+    assert (booked["id"], booked["doctor"]["id"]) == (appointment["id"], str(DOCTOR))
 
 
 async def test_appointments_follow_a_leave(clinic: Clinic) -> None:

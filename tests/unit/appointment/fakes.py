@@ -245,9 +245,13 @@ class Clinic:
     clock: MovableClock = field(default_factory=lambda: MovableClock(NOON, running=False))
     max_active: int = 20
     service: ServiceTypeRules = field(default_factory=a_service)
-    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {each: a_doctor(id=each) for each in (DOCTOR, COLLEAGUE)})
+    doctors: dict[UUID, DoctorRules] = field(
+        default_factory=lambda: {doctor_id: a_doctor(id=doctor_id) for doctor_id in (DOCTOR, COLLEAGUE)}
+    )
     doctor_service_down: bool = False
-    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {each: a_patient(id=each) for each in (PATIENT, STRANGER)})
+    patients: dict[UUID, PatientSummary] = field(
+        default_factory=lambda: {patient_id: a_patient(id=patient_id) for patient_id in (PATIENT, STRANGER)}
+    )
 
     def __post_init__(self) -> None:
         self.store, self.calendar = InMemoryStore(self.stop_points), FakeCalendar(self.stop_points)

@@ -77,7 +77,7 @@ async def test_a_move_after_a_leave_is_refused_and_the_event_moves_the_appointme
 async def test_a_move_after_a_leave_has_cancelled_the_reservation_is_refused_as_slot_taken(clinic: Clinic) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment)
-    with pytest.raises(Refusal, match="The clinic called off this appointment meanwhile") as refusal:
+    with pytest.raises(Refusal, match="The clinic cancelled this appointment meanwhile") as refusal:
         await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
     assert (refusal.value.code, clinic.calendar.reservations) == ("slot_taken", {})
     await clinic.leaves.follow_leave(event)
@@ -88,7 +88,7 @@ async def test_a_pending_booking_whose_reservation_a_leave_cancelled_is_refused(
     appointment = clinic.add(an_appointment(S.PENDING))
     clinic.calendar.decide(appointment.id, request_of(appointment))
     event = clinic.take_leave(appointment)
-    with pytest.raises(Refusal, match="The clinic called off"):
+    with pytest.raises(Refusal, match="The clinic cancelled"):
         await clinic.booking.book(a_booking_request(), ANNA, appointment.id)
     await clinic.leaves.follow_leave(event)
     assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (S.REFUSED, [], [])

@@ -27,7 +27,7 @@ Seat = Claim | Hold
 
 @dataclass
 class InMemoryCalendar:
-    """Store, reader and transaction in one. `concurrent_claims` are what another transaction writes before this one writes next."""
+    """Store, reader and transaction in one. `concurrent_claims` are written by another transaction before the next write of this one."""
 
     known: dict[UUID, Any] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)

@@ -65,21 +65,21 @@ def an_entry(number: int = 1, kind: EntryKind = EntryKind.APPOINTMENT, starts_at
     return AgendaEntry(UUID(int=number), kind, starts_at, starts_at + timedelta(minutes=30), "Europe/Berlin", NOON)
 
 
-def the_feeds(store: InMemoryAgendas, *secrets: bytes) -> Feeds:
+def feeds_over(store: InMemoryAgendas, *secrets: bytes) -> Feeds:
     return Feeds(store, "https://clinic.example", iter(secrets).__next__, lambda: NOON)
 
 
 async def test_a_link_is_the_secret_in_base64url() -> None:
     store = InMemoryAgendas()
-    link = await the_feeds(store, b"\xff" * 32).subscribe(ME)
+    link = await feeds_over(store, b"\xff" * 32).subscribe(ME)
     token = "_" * 42 + "8"
     assert link.url == f"https://clinic.example/calendar/feed/{token}.ics"
     assert store.links == {ME: CalendarFeed(ME, token_hash(token), NOON)}
     assert token not in repr(store)
 
 
-async def test_the_last_link_counts_until_it_is_revoked() -> None:
-    feeds = the_feeds(InMemoryAgendas({ME: [an_entry()]}), b"a" * 32, b"b" * 32)
+async def test_only_the_newest_link_works_until_it_is_revoked() -> None:
+    feeds = feeds_over(InMemoryAgendas({ME: [an_entry()]}), b"a" * 32, b"b" * 32)
     await feeds.subscribe(ME)
     await feeds.subscribe(ME)
     with pytest.raises(NoSuchFeed):
@@ -90,9 +90,9 @@ async def test_the_last_link_counts_until_it_is_revoked() -> None:
         await feeds.read(token_from(b"b" * 32))
 
 
-async def test_a_feed_tells_of_a_month_back_and_a_year_ahead() -> None:
+async def test_a_feed_covers_the_last_month_and_the_next_year() -> None:
     store = InMemoryAgendas()
-    feeds = the_feeds(store, b"a" * 32)
+    feeds = feeds_over(store, b"a" * 32)
     await feeds.subscribe(ME)
     await feeds.read(token_from(b"a" * 32))
     assert store.requested_span == feed_span(NOON)
@@ -100,26 +100,26 @@ async def test_a_feed_tells_of_a_month_back_and_a_year_ahead() -> None:
     assert instant_of(store.requested_span.stop) == NOON + timedelta(days=366)
 
 
-@pytest.mark.parametrize(("status", "stands"), [("active", True), ("invited", True), ("disabled", False)])
-async def test_a_link_ends_with_its_account_and_an_event_counts_once(status: str, stands: bool) -> None:
+@pytest.mark.parametrize(("status", "is_kept"), [("active", True), ("invited", True), ("disabled", False)])
+async def test_a_link_ends_with_its_account_and_an_event_counts_once(status: str, is_kept: bool) -> None:
     store = InMemoryAgendas()
-    feeds = the_feeds(store, b"a" * 32, b"b" * 32)
+    feeds = feeds_over(store, b"a" * 32, b"b" * 32)
     changed = AccountChanged(id=uuid4(), occurred_at=NOON, account_id=ME, role=Role.PATIENT, status=status, version=2)
     await feeds.subscribe(ME)
-    await feeds.note_account(changed)
-    assert (ME in store.links) is stands
+    await feeds.revoke_if_disabled(changed)
+    assert (ME in store.links) is is_kept
     await feeds.subscribe(ME)
-    await feeds.note_account(changed)
+    await feeds.revoke_if_disabled(changed)
     assert ME in store.links
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_every_secret_makes_a_token_of_the_one_form(secret: bytes) -> None:
+def test_every_secret_makes_a_valid_token(secret: bytes) -> None:
     assert len(token_hash(token_from(secret))) == 64
 
 
 @pytest.mark.parametrize("token", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "/", "é" * 43, "A" * 43 + "\n"])
-def test_what_cannot_be_a_token_is_no_link(token: str) -> None:
+def test_text_that_cannot_be_a_token_is_not_a_link(token: str) -> None:
     with pytest.raises(NoSuchFeed):
         token_hash(token)
 
@@ -135,15 +135,15 @@ def test_what_cannot_be_a_token_is_no_link(token: str) -> None:
         unique_by=lambda entry: entry.id,
     )
 )
-def test_the_calendar_says_of_each_entry_when_and_what_kind(entries: list[AgendaEntry]) -> None:
+def test_the_calendar_has_time_and_kind_of_each_entry(entries: list[AgendaEntry]) -> None:
     calendar = Calendar.from_ical(to_icalendar(entries))
-    words = {EntryKind.APPOINTMENT: "Appointment", EntryKind.LEAVE: "Leave", EntryKind.CLOSURE: "Clinic closed"}
+    summaries = {EntryKind.APPOINTMENT: "Appointment", EntryKind.LEAVE: "Leave", EntryKind.CLOSURE: "Clinic closed"}
     assert [(event["UID"], event["SUMMARY"], event["DTSTART"].dt, event["DTEND"].dt) for event in calendar.walk("VEVENT")] == [
-        (f"{entry.id}@careslot", words[entry.kind], entry.starts_at, entry.ends_at) for entry in entries
+        (f"{entry.id}@careslot", summaries[entry.kind], entry.starts_at, entry.ends_at) for entry in entries
     ]
 
 
-def test_a_calendar_in_which_nobody_is_busy_is_valid_and_asks_for_nothing() -> None:
+def test_an_empty_calendar_is_valid_and_has_no_method() -> None:
     calendar = Calendar.from_ical(to_icalendar([]))
     assert [part.name for part in calendar.subcomponents] == ["VTIMEZONE"]
     assert not [problem for part in calendar.walk() for problem in part.errors]
@@ -151,13 +151,13 @@ def test_a_calendar_in_which_nobody_is_busy_is_valid_and_asks_for_nothing() -> N
     assert "METHOD" not in Calendar.from_ical(to_icalendar([an_entry()]))
 
 
-def test_only_an_appointment_has_its_id() -> None:
+def test_only_entries_of_appointments_have_an_appointment_id() -> None:
     assert an_entry(7).appointment_id == UUID(int=7)
     assert [an_entry(7, kind).appointment_id for kind in (EntryKind.LEAVE, EntryKind.CLOSURE)] == [None, None]
     assert an_entry().local_start == "2026-03-09T09:00"
 
 
-def test_a_range_is_two_weeks_from_now_unless_told_and_at_most_sixty_two_days() -> None:
+def test_a_range_is_by_default_two_weeks_from_now_and_at_most_sixty_two_days() -> None:
     assert (instant_of(requested_span(None, None, NOON).start), instant_of(requested_span(None, None, NOON).stop)) == (
         NOON,
         NOON + timedelta(days=14),
