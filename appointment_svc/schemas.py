@@ -112,6 +112,7 @@ class EditAppointment(RequestModel):
     doctor_id: UUID | None = None
     status: Literal["booked", "declined", "cancelled", "checked_in", "in_progress", "completed", "missed"] | None = None
     expected_version: int | None = Field(default=None, ge=1)
+    operation_id: UUID | None = Field(default=None, description="The same for every try of one change, so that it is made once.")
 
     @model_validator(mode="after")
     def _require_change(self) -> EditAppointment:
@@ -130,6 +131,7 @@ class CancelForAdmin(RequestModel):
 
     by: Actor
     reason: Note | None = None
+    operation_id: UUID | None = Field(default=None, description="The same for every try of one cancellation.")
 
 
 class AppointmentServiceOut(ReadModel):

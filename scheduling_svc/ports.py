@@ -131,8 +131,8 @@ class CalendarStore(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[CalendarTransaction]: ...
 
-    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-        """Return claims that hold time, in the order of their ids."""
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Claim]:
+        """Return claims that hold time, and end after an instant if one is given, in the order of their ends and ids."""
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""
@@ -153,6 +153,9 @@ class FeedTransaction(Protocol):
     async def save_feed(self, feed: CalendarFeed) -> None:
         """Store a link in place of the account's last one."""
 
+    async def update_feed_content(self, feed: CalendarFeed) -> None:
+        """Store content tag and time of change of a link that still exists."""
+
     async def delete_feed(self, account_id: UUID) -> None:
         """Delete the link of an account. Harmless to repeat."""
 
@@ -167,8 +170,8 @@ class AgendaStore(Protocol):
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
         """Return the entries of an account that touch a span, by start and id, in two queries; raise BadCursor for a bad `after`."""
 
-    async def find_feed_owner(self, token_hash: str) -> UUID | None:
-        """Return the account to which the link with this token belongs."""
+    async def find_feed(self, token_hash: str) -> CalendarFeed | None:
+        """Return the link with this hash."""
 
 
 class RuleOwner(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, TooEarly, TooLate
+from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, PatientInactive, TooEarly, TooLate
 from appointment_svc.routes.dependencies import Context, UseActions
 from appointment_svc.schemas import AppointmentOut, CancelAppointment, EmptyBody, ReassignAppointment, RescheduleAppointment
 from shared.contracts.refusals import Stale, Unavailable
@@ -80,13 +80,13 @@ async def decline_appointment(
     "/check-in",
     operation_id="check_in_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS),
+    responses=refusals(*STATUS_REFUSALS, TooEarly),
     summary="Record the patient's arrival",
 )
 async def check_in_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
-    """A booked appointment becomes checked in."""
+    """Possible from the doctor's local midnight before the start on."""
     return with_etag(response, await actions.check_in(context))
 
 
@@ -136,13 +136,13 @@ async def miss_appointment(
     "/restore",
     operation_id="restore_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*TIME_REFUSALS),
-    summary="Book a cancelled, declined or missed appointment again",
+    responses=refusals(*TIME_REFUSALS, DoctorInactive, PatientInactive),
+    summary="Book a cancelled, declined or missed appointment again, or undo a check-in",
 )
 async def restore_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
-    """The time must still be free."""
+    """The time must still be free, and patient and doctor must be active."""
     return with_etag(response, await actions.restore(context))
 
 

@@ -22,6 +22,7 @@ from appointment_svc.routes.dependencies import Filter, UseActions, UseBooking, 
 from appointment_svc.routes.icalendar_file import to_icalendar
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
+from shared.contracts.ranges import RangeReversed
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import (
     HoldExpired,
@@ -76,7 +77,7 @@ async def book_appointment(
     "",
     operation_id="list_appointments",
     response_model=Page[AppointmentOut],
-    responses=refusals(BadCursor),
+    responses=refusals(BadCursor, RangeReversed),
     summary="List the appointments that one may see",
 )
 async def list_appointments(

@@ -104,6 +104,9 @@ class CalendarSynchronizer:
             intent = step.appointment.sync.intent
             known = intent.doctor if intent else step.appointment.doctor
             doctor = await self._get_doctor(step.answer.reservation, known)
+            newest = await self.store.find_doctor(doctor.id)
+            if newest is not None and newest.version > doctor.version and action is not SyncAction.CONFIRM_RECLAIM:
+                doctor = newest  # a reclaim publishes no event that could tell what has changed
         return apply_action(action, replace(step, doctor=doctor))
 
     async def _get_doctor(self, reservation: Reservation, known: DoctorSnapshot | None) -> DoctorSnapshot:

@@ -53,8 +53,8 @@ def starts_in_the_past(grid: AvailabilityGrid) -> Bitmap:
 
 
 def starts_within_notice(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts from now up to the end of the notice of the service."""
-    return grid.starts_before(grid.service.bookable_starts(grid.viewer.now).start) - starts_in_the_past(grid)
+    """Refuse the starts from now up to the end of the notice of the service, except those that the viewer holds: they were held in time."""
+    return grid.starts_before(grid.service.bookable_starts(grid.viewer.now).start) - starts_in_the_past(grid) - grid.own_holds
 
 
 def starts_beyond_horizon(grid: AvailabilityGrid) -> Bitmap:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 from scheduling_svc.domain.leaves import grains_touched
@@ -21,11 +22,25 @@ TOKEN_PATTERN = r"[A-Za-z0-9_-]{43}"  # SECRET_BYTES bytes in base64url
 
 @dataclass(frozen=True, slots=True)
 class CalendarFeed:
-    """The subscription link of an account. Its token alone grants access, so only the hash of the token is stored."""
+    """The subscription link of an account. Its token alone grants access, so only the hash of the token is stored.
+
+    `content_tag` and `changed_at` are the hash of what was read last and when it was read first, to the second; None before it is read.
+    """
 
     account_id: UUID
     token_hash: str
     created_at: datetime
+    content_tag: str | None = None
+    changed_at: datetime | None = None
+
+    def with_content(self, content: bytes, now: datetime) -> Self:
+        """Return the feed with this content; self if it has not changed. `changed_at` grows, so that a client can compare it."""
+        tag = hashlib.sha256(content).hexdigest()[:32]
+        if tag == self.content_tag:
+            return self
+        second = now.replace(microsecond=0)
+        changed_at = max(second, self.changed_at + timedelta(seconds=1)) if self.changed_at else second
+        return replace(self, content_tag=tag, changed_at=changed_at)
 
 
 def token_from(secret: bytes) -> str:

@@ -26,7 +26,8 @@ class ClaimKind(StrEnum):
 # The id of a reservation is that of its appointment. Times are grain numbers (five minutes from the Unix epoch), half open: the visit,
 # and the span that it takes of the doctor, buffers included. The visit is null in a reservation that was released before it was made. The
 # span is null in a reservation with a seat in a session, because the session takes the time of the doctor. `over`: the claim may lie over
-# others, in lanes of its own. `begun`: the visit takes place, and a leave does not affect it any more. An owner has one hold per service.
+# others, in lanes of its own. `requested`: the clinic has not approved the visit yet. `begun`: the visit takes place, and a leave does not
+# affect it any more. `appointment_version` is the newest version of the appointment that is known. An owner has one hold per service.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -43,12 +44,15 @@ CLAIMS = Table(
     Column("span_to", Integer),
     Column("over", Boolean, nullable=False),
     Column("begun", Boolean, nullable=False, server_default=false()),
+    Column("requested", Boolean, nullable=False, server_default=false()),
+    Column("appointment_version", Integer, nullable=False, server_default="0"),
     Column("session_id", Id),
     Column("owner_id", Id),
     Column("expires_at", UtcDateTime),
     Column("extended", Boolean),
     Column("changed_at", UtcDateTime, nullable=False),
     Index("claims_by_doctor", "doctor_id", "live", "kind", "span_to", "span_from", "visit_from", "visit_to", "id"),
+    Index("claims_by_end", "kind", "live", "visit_to", "id"),
     Index("claims_of_patient", "patient_id", "live", "visit_to"),
     Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )
@@ -112,6 +116,8 @@ FEEDS = Table(
     Column("account_id", Id, primary_key=True),
     Column("token_hash", binary_string(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("content_tag", binary_string(32)),
+    Column("changed_at", UtcDateTime),
 )
 
 # The rules of doctors and services, as JSON of the models in shared.contracts.http; `offers` tells which doctor offers which service.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from scheduling_svc.domain.agenda import AgendaEntry
-from scheduling_svc.domain.feeds import TOKEN_PATTERN
-from scheduling_svc.domain.refusals import NoSuchFeed
 from scheduling_svc.schemas import AgendaEntryOut, FeedOut
 from scheduling_svc.usecases.agenda import Agenda
 from scheduling_svc.usecases.feeds import FeedLink, Feeds
@@ -22,12 +20,6 @@ from shared.kit.response_headers import with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/calendar", tags=["Calendar"])
-ICALENDAR_TYPE = "text/calendar; charset=utf-8"
-ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}}
-}
-
-Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
 UseAgenda = Annotated[Agenda, use_case(Agenda)]
 UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
@@ -66,15 +58,3 @@ async def subscribe_calendar(response: Response, caller: Account, feeds: UseFeed
 async def revoke_calendar(caller: Account, feeds: UseFeeds) -> None:
     """The link that was given out shows nothing any more."""
     return await feeds.revoke(caller.id)
-
-
-@router.get(
-    "/feed/{token}.ics",
-    operation_id="read_calendar",
-    response_class=Response,
-    responses=ICALENDAR_RESPONSE | refusals(NoSuchFeed),
-    summary="Get the calendar of a link as an iCalendar file",
-)
-async def read_calendar(token: Token, feeds: UseFeeds) -> Response:
-    """Busy times from 30 days back to 366 days ahead, without names or reasons."""
-    return Response(await feeds.read(token), media_type=ICALENDAR_TYPE, headers={"Cache-Control": "private, max-age=300"})

@@ -21,6 +21,7 @@ from shared.contracts.relayed_refusals import (
     SlotTaken,
     UnknownService,
 )
+from shared.contracts.values import Instant
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
@@ -62,7 +63,12 @@ async def get_reservation(appointment_id: UUID, _caller: AppointmentService, res
 
 @router.get("/reservations", response_model=Page[Reservation], summary="List the live reservations")
 async def list_reservations(
-    request: Request, response: Response, _caller: AppointmentService, paging: Paged, reservations: UseCases
+    request: Request,
+    response: Response,
+    _caller: AppointmentService,
+    paging: Paged,
+    reservations: UseCases,
+    ends_after: Annotated[Instant | None, Query()] = None,
 ) -> Page[Reservation]:
-    rows = await reservations.list_live(paging.limit, paging.after)
-    return with_next_link(request, response, paging.page(rows, lambda reservation: (reservation.appointment_id,)))
+    rows = await reservations.list_live(paging.limit, paging.after, ends_after)
+    return with_next_link(request, response, paging.page(rows, lambda row: (row.ends_at.isoformat(), row.appointment_id)))

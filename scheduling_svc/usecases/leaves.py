@@ -162,6 +162,7 @@ class Leaves:
         service, doctors = await tx.find_service(slot.service_id), await tx.list_doctors([doctor_id])
         if service is None or not doctors:
             raise UnknownDoctor(pointer="/affected")
+        service = service.with_duration(slot.duration)
         await tx.lock(*cap_lock_keys(service, doctors))
         viewer = Viewer.of(by, self.now(), patient_id=slot.patient_id)
         evaluation = await load_evaluation(tx, ServiceOffer(service, doctors), decision.starts_at, viewer)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,8 +13,14 @@ from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction, RuleOwner
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import UnknownService
+from shared.kit.deadlines import remaining_seconds
 from shared.kit.retry import retry_on_abort
+
+PATIENCE_SECONDS = 1
+MOST_REFRESHED = 3
 
 
 async def do_nothing(_tx: CalendarTransaction, _doctor: DoctorTerms) -> None:
@@ -62,6 +70,26 @@ class RuleCache:
             doctors = await calendar.list_doctors([doctor_id])
         if not doctors:
             await self._fetch_doctor(doctor_id)
+
+    async def refresh_for(self, caller: Caller | None, doctor_ids: Sequence[UUID]) -> None:
+        """Fetch the rules of doctors whom the caller may have changed a moment ago: their event may still be on its way.
+
+        That is the caller's own rules, or those of a few named doctors for an admin. If doctor-service does not answer within a second,
+        the stored rules are used.
+        """
+        if caller is None or not (caller.role is Role.ADMIN or caller.id in doctor_ids):
+            return
+        changeable = doctor_ids if caller.role is Role.ADMIN else [caller.id]
+        with suppress(Refusal, TimeoutError):
+            async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
+                for doctor_id in changeable[:MOST_REFRESHED]:
+                    await self._refresh_doctor(doctor_id)
+
+    async def _refresh_doctor(self, doctor_id: UUID) -> None:
+        rules = await self.owner.find_doctor(doctor_id)
+        if rules is not None and rules.version > self.stored_versions.get(doctor_id, -1):
+            await self._save(doctors=[rules])
+            self._remember({doctor_id: rules.version})
 
     @retry_on_abort
     async def save_doctor(self, event: DoctorChanged) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -66,6 +66,13 @@ def format_instant(instant: datetime) -> str:
 def local_start(instant: datetime, time_zone: str) -> str:
     """Return the wall-clock time of an instant in an IANA zone, to the minute: `2026-03-09T09:00`."""
     return instant.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%dT%H:%M")
+
+
+def last_midnight_before(instant: datetime, time_zone: str) -> datetime:
+    """Return the last local midnight before an instant, as UTC. For an instant at midnight that is the midnight of the day before."""
+    zone = ZoneInfo(time_zone)
+    local_date = (instant - timedelta(microseconds=1)).astimezone(zone).date()
+    return datetime.combine(local_date, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def _validate_time_zone(value: str) -> str:

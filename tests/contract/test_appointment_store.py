@@ -18,7 +18,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.migrations import migrate
-from appointment_svc.ports import AppointmentFilter, RowChanged
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
 from appointment_svc.repository.documents import Documents
 from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
 from appointment_svc.repository.relay import BATCH, DocumentRelay
@@ -270,7 +270,7 @@ async def test_only_the_row_version_that_was_read_can_be_saved(backend: Backend)
 async def test_of_fifty_saves_of_one_row_version_one_succeeds(backend: Backend) -> None:
     appointment = an_appointment()
     await backend.add(appointment)
-    tries = [replace(appointment.check_in(a_change()), reason=str(number)) for number in range(50)]
+    tries = [replace(appointment.check_in(a_change(at=NINE)), reason=str(number)) for number in range(50)]
     together = await asyncio.gather(*(backend.store.save(attempt) for attempt in tries), return_exceptions=True)
     winners = [saved for saved in together if isinstance(saved, Appointment)]
     assert len(winners) == 1
@@ -367,15 +367,70 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> N
     assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
     assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
     assert await store.list_upcoming(NINE, 10, None) == [requested]
-    assert await store.list_upcoming(NINE, 10, requested.id) == []
-    assert [await store.count_active(PATIENT, NINE), await store.count_active(PATIENT, NOON), await store.count_active(STRANGER, NOON)] == [
-        2,
-        3,
-        0,
-    ]
+    assert await store.list_upcoming(NINE, 10, requested) == []
     await store.save(cancelled(requested))
     assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
     assert await store.list_unanswered(NINE, 10) == []
+
+
+# Changed doctors
+
+
+async def test_the_newest_version_of_a_doctor_is_stored_and_followed_once(backend: Backend) -> None:
+    store = backend.store
+    first, second, hours = (a_doctor_snapshot(location=place, version=version) for version, place in ((1, "A"), (2, "B"), (3, "B")))
+    await asyncio.gather(*(store.save_doctor(doctor, NOON) for doctor in (second, first, second)))
+    assert [await store.find_doctor(DOCTOR), await store.find_doctor(COLLEAGUE)] == [second, None]
+    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)]
+    await store.mark_followed(first)
+    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)], "a newer version is still to be followed"
+    await store.mark_followed(second)
+    await store.save_doctor(hours, NOON)
+    assert [await store.list_changed_doctors(10), await store.find_doctor(DOCTOR)] == [[], hours], "only the hours have changed"
+
+
+async def test_the_active_appointments_of_a_doctor_are_listed_in_pages(backend: Backend) -> None:
+    ahead = [an_appointment(starts_at=NINE + number * HALF) for number in (1, 0, 0)]
+    colleague = an_appointment(doctor=a_doctor_snapshot(id=COLLEAGUE))
+    await backend.add(*ahead, colleague, an_appointment(AppointmentStatus.CANCELLED), an_appointment(starts_at=NOON - HOUR))
+    expected = sorted(ahead, key=lambda appointment: (appointment.starts_at, str(appointment.id)))
+    assert await backend.store.list_ahead_with_doctor(DOCTOR, NOON, 2, None) == expected[:2]
+    assert await backend.store.list_ahead_with_doctor(DOCTOR, NOON, 2, expected[1]) == expected[2:]
+
+
+# The places of a patient
+
+
+async def test_of_twenty_bookings_at_once_as_many_succeed_as_there_are_places(backend: Backend) -> None:
+    await backend.add(an_appointment(), an_appointment(AppointmentStatus.CANCELLED), an_appointment(starts_at=NOON - HOUR))
+    requested = [an_appointment(AppointmentStatus.PENDING, starts_at=NINE + number * HALF) for number in range(20)]
+
+    async def book(appointment: Appointment) -> bool:
+        admitted = await backend.store.take_place(PATIENT, appointment.id, 5, NOON)
+        return admitted and await backend.store.insert(appointment)
+
+    results = await asyncio.gather(*map(book, requested))
+    assert sum(results) == 4, "one of five places belongs to the appointment that was booked before"
+    assert not await backend.store.take_place(PATIENT, new_id(), 5, NOON)
+    assert await backend.store.take_place(STRANGER, new_id(), 5, NOON)
+
+
+async def test_a_place_is_free_again_when_its_appointment_has_ended_or_begun(backend: Backend) -> None:
+    first, second = an_appointment(), an_appointment(starts_at=TEN)
+    for appointment in (first, second):
+        assert await backend.store.take_place(PATIENT, appointment.id, 2, NOON)
+        assert await backend.store.take_place(PATIENT, appointment.id, 2, NOON), "a repeated request has its place already"
+        await backend.add(appointment)
+    assert not await backend.store.take_place(PATIENT, new_id(), 2, NOON)
+    assert await backend.store.take_place(PATIENT, new_id(), 2, NINE + SECOND), "the first one has begun"
+    await backend.store.save(cancelled(second))
+    assert await backend.store.take_place(PATIENT, new_id(), 2, NINE + SECOND)
+
+
+async def test_a_place_that_was_taken_without_an_appointment_is_free_a_minute_later(backend: Backend) -> None:
+    assert await backend.store.take_place(PATIENT, new_id(), 1, NOON)
+    assert not await backend.store.take_place(PATIENT, new_id(), 1, NOON + 59 * SECOND)
+    assert await backend.store.take_place(PATIENT, new_id(), 1, NOON + 60 * SECOND)
 
 
 # Events inside documents
@@ -403,7 +458,7 @@ async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) 
 async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(backend: Backend) -> None:
     appointment = an_appointment()
     await backend.add(appointment)
-    checked_in = await backend.store.save(appointment.check_in(a_change()))
+    checked_in = await backend.store.save(appointment.check_in(a_change(at=NINE)))
 
     class ChangingBus(RecordingBus):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:

@@ -16,6 +16,7 @@ from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import SqlCalendarStore
+from shared.contracts.grains import instant_of
 from shared.kit.paging import BadCursor
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import a_claim, list_claimed_grains, list_lanes, open_store
@@ -202,8 +203,12 @@ async def test_live_claims_are_listed_in_pages(store: SqlCalendarStore) -> None:
         await save(store, a_claim(number, doctor=8, patient=9, start=100 * number))
     await save(store, a_claim(3, doctor=8, patient=9, start=300).release(2))
     first = await store.list_live_claims(2, None)
-    rest = await store.list_live_claims(10, (str(first[-1].appointment_id),))
+    assert first[-1].slot is not None
+    ends_at = instant_of(first[-1].slot.visit.stop)
+    rest = await store.list_live_claims(10, (ends_at.isoformat(), str(first[-1].appointment_id)))
     assert [claim.appointment_id.int for claim in first + rest] == [1, 2, 4, 5]
+    ahead = await store.list_live_claims(10, None, ends_after=ends_at)
+    assert [claim.appointment_id.int for claim in ahead] == [4, 5], "a claim that ends at the instant is over"
     with pytest.raises(BadCursor):
         await store.list_live_claims(2, ("nonsense",))
 

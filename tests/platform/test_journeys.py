@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -91,8 +92,12 @@ def test_a_repeated_request_returns_the_same_appointment(platform: Platform) -> 
 def test_a_doctor_approves_and_completes_an_appointment(platform: Platform) -> None:
     admin = sign_in_admin(platform)
     service = create_service_type(admin, requires_approval=True)
-    doctor, patient, other_doctor = create_doctor(admin, service), register_patient(platform), create_doctor(admin)
-    appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
+    now = datetime.now(UTC)
+    noon_zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon now, so that the next slot is today
+    doctor, patient, other_doctor = create_doctor(admin, service, time_zone=noon_zone), register_patient(platform), create_doctor(admin)
+    soon: dict[str, Any] = {"from": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"}
+    today = list_slots(patient, service, doctor.id, **soon)[0]["starts_at"]
+    appointment = book(patient, service, doctor, today)
     path = f"/appointments/{appointment['id']}"
     assert appointment["status"] == "requested"
     assert [item["id"] for item in doctor.request("GET", "/appointments")["items"]] == [appointment["id"]]
@@ -103,6 +108,9 @@ def test_a_doctor_approves_and_completes_an_appointment(platform: Platform) -> N
     for action, status in (("check-in", "checked_in"), ("start", "in_progress"), ("complete", "completed")):
         assert doctor.request("POST", f"{path}/{action}")["status"] == status
     assert doctor.request("POST", f"{path}/cancel", status=409)["code"] == "illegal_move"
+    later = f"/appointments/{book(patient, service, doctor, list_slots(patient, service, doctor.id)[-1]['starts_at'])['id']}"
+    doctor.request("POST", f"{later}/approve")
+    assert doctor.request("POST", f"{later}/check-in", status=409)["code"] == "too_early"
 
 
 def test_a_doctor_changes_the_hours_and_the_slots_follow(platform: Platform) -> None:

@@ -71,7 +71,7 @@ class Oracle:
             "doctor_inactive": not self.doctor.active,
             "doctor_not_accepting": not self.doctor.accepting_patients and not self.is_staff,
             "in_the_past": start < self.now,
-            "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes),
+            "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes) and not self._is_held(start),
             "beyond_horizon": start > self.now + timedelta(days=self.service.horizon_days),
             "outside_hours": not all(self._in_a_window(minute) for minute in _steps(start, end)),
             "off_grid": bool((start - EPOCH) % FIVE) or (self._in_a_window(start) and not self._on_a_grid(start)),
@@ -101,6 +101,11 @@ class Oracle:
             "weekly_cap_reached": self._full(start, self.service.weekly_cap, "%G-%V"),
         }
         return {code for code, applies in against.items() if applies}
+
+    def _is_held(self, start: datetime) -> bool:
+        """Return True if the viewer holds the five minutes of a start for this service."""
+        own = [hold for hold in self.holds if hold.own and hold.counts and self.now < hold.until]
+        return any(hold.starts_at <= start < hold.starts_at + FIVE for hold in own)
 
     def _full(self, start: datetime, cap: int | None, period: str) -> bool:
         """Return True if the doctor has the maximum of visits of the service in the local date or the ISO week of a start."""

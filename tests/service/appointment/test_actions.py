@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from icalendar import Calendar
 
-from shared.contracts.events import AppointmentRescheduled
-from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, STRANGER, TEN, a_service
+from shared.contracts.events import AppointmentAmended, AppointmentRescheduled, DoctorChanged
+from shared.kit.ids import new_id
+from tests.service.appointment.clinic import ADMIN, ADMIN_SERVICE, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, PATIENT, STRANGER, TEN, a_doctor, a_patient, a_service
 
 ACTIONS = ("reschedule", "cancel", "approve", "decline", "check-in", "start", "complete", "no-show", "restore", "reassign")
 BODIES = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id": str(COLLEAGUE)}}
@@ -32,6 +33,7 @@ async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic
     clinic.upstreams.service = a_service(requires_approval=action in ("approve", "decline"))
     appointment, body = await clinic.booked(), BODIES.get(action, {})
     if action in ("start", "complete"):
+        clinic.service.clock.set(NINE)
         appointment = (await clinic.do(appointment, "check-in")).json()
     if action == "restore":
         appointment = (await clinic.do(appointment, "cancel")).json()
@@ -51,6 +53,9 @@ async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic
 
 async def test_a_visit_from_check_in_to_completion(clinic: Clinic) -> None:
     appointment = await clinic.booked()
+    early = await clinic.do(appointment, "check-in", DR_WEISS)
+    assert (early.status_code, early.json()["code"], early.json()["starts_at"]) == (409, "too_early", "2026-03-09T08:00:00Z")
+    clinic.service.clock.set(NINE)
     for action, status in (("check-in", "checked_in"), ("start", "in_progress"), ("complete", "completed")):
         response = await clinic.do(appointment, action, DR_WEISS)
         assert (response.status_code, response.json()["status"]) == (200, status)
@@ -132,6 +137,39 @@ async def test_a_restored_appointment_gets_its_time_back_unless_it_is_taken(clin
     assert await clinic.published() == ["booked", "cancelled", "booked", "cancelled", "booked"]
 
 
+async def test_the_appointment_of_a_disabled_patient_is_not_restored(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    await clinic.do(appointment, "cancel", ANNA)
+    clinic.upstreams.patients[PATIENT] = a_patient(active=False)
+    response = await clinic.do(appointment, "restore", DESK)
+    assert (response.status_code, response.json()["code"]) == (409, "patient_inactive")
+
+
+async def test_a_mistaken_check_in_is_undone(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    clinic.service.clock.set(NINE)
+    await clinic.do(appointment, "check-in")
+    restored = await clinic.do(appointment, "restore")
+    assert (restored.status_code, restored.json()["status"]) == (200, "booked")
+    assert (await clinic.do(appointment, "cancel", ANNA)).status_code == 200
+
+
+async def test_a_doctors_new_place_reaches_the_appointment_and_its_calendar_file(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    rules = a_doctor(location="New Street 1", version=2)
+    event = DoctorChanged(id=STRANGER, occurred_at=NINE, doctor_id=DOCTOR, version=2, rules=rules)
+    await clinic.service.publish_event(event)
+    assert await clinic.published() == ["booked", "amended"]
+    amended = clinic.service.published[-1]
+    assert isinstance(amended, AppointmentAmended)
+    assert (amended.changed, amended.version, amended.sequence) == (["place"], 3, 1)
+    path = f"/appointments/{appointment['id']}"
+    shown, calendar = (await clinic.get(path)).json(), (await clinic.get(f"{path}/calendar.ics")).text
+    assert (shown["doctor"]["location"], shown["version"]) == ("New Street 1", 3)
+    assert "LOCATION:New Street 1" in calendar
+    assert "SEQUENCE:1" in calendar
+
+
 async def test_a_reassigned_appointment_keeps_its_time(clinic: Clinic) -> None:
     appointment = await clinic.booked()
     moved = (await clinic.do(appointment, "reassign", ADMIN, doctor_id=str(COLLEAGUE))).json()
@@ -159,6 +197,7 @@ async def test_an_action_without_parameters_rejects_unknown_fields(clinic: Clini
 
 async def test_an_empty_object_is_accepted_instead_of_a_body(clinic: Clinic) -> None:
     appointment = await clinic.booked()
+    clinic.service.clock.set(NINE)
     response = await clinic.service.http.post(f"/appointments/{appointment['id']}/check-in", json={}, headers=DESK)
     assert response.status_code == 200
 
@@ -196,3 +235,33 @@ async def test_the_calendar_file_is_visible_to_those_who_see_the_appointment(cli
     assert (str(event["UID"]), event["DTSTART"].dt) == (f"{appointment['id']}@careslot", NINE)
     assert (await clinic.get(path, BO)).status_code == 404
     assert (await clinic.get(f"/appointments/{appointment['id']}/history", BO)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "cancelled"},
+        {"starts_at": TEN.isoformat()},
+        {"starts_at": TEN.isoformat(), "doctor_id": str(COLLEAGUE), "status": "cancelled"},
+    ],
+)
+async def test_a_change_for_an_admin_that_is_tried_again_after_a_lost_answer_is_made_once(clinic: Clinic, change: dict[str, str]) -> None:
+    appointment = await clinic.booked()
+    body = {"by": {"id": str(STRANGER), "role": "admin"}, "reason": "ill", "expected_version": 2, "operation_id": str(new_id())} | change
+    path, put = f"/internal/appointments/{appointment['id']}", clinic.service.http.put
+    first = await put(path, json=body, headers=ADMIN_SERVICE)
+    events = await clinic.published()
+    again = await put(path, json=body, headers=ADMIN_SERVICE)
+    assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    assert await clinic.published() == events
+    other = await put(path, json=body | {"operation_id": str(new_id())}, headers=ADMIN_SERVICE)
+    assert (other.status_code, other.json()["code"]) == (412, "stale_version")
+
+
+async def test_a_cancellation_for_an_admin_has_the_id_of_its_operation(clinic: Clinic) -> None:
+    appointment, operation_id = await clinic.booked(), str(new_id())
+    body = {"by": {"id": str(STRANGER), "role": "admin"}, "operation_id": operation_id}
+    path = f"/internal/appointments/{appointment['id']}/cancel"
+    responses = [await clinic.service.http.post(path, json=body, headers=ADMIN_SERVICE) for _ in range(2)]
+    assert [response.json()["status"] for response in responses] == ["cancelled"] * 2
+    assert await clinic.published() == ["booked", "cancelled"]

@@ -169,3 +169,14 @@ async def test_a_service_cannot_use_the_public_routes(clinic: Clinic) -> None:
     appointment = await clinic.booked()
     assert (await clinic.get("/appointments", ADMIN_SERVICE)).status_code == 403
     assert (await clinic.get(f"/appointments/{appointment['id']}", ADMIN_SERVICE)).status_code == 403
+
+
+@pytest.mark.parametrize(("begins", "ends"), [("2026-03-09T09:00:00Z", "2026-03-09T08:00:00Z"), ("2026-03-09T08:00:00Z",) * 2])
+async def test_a_range_that_ends_before_it_begins_is_refused(clinic: Clinic, begins: str, ends: str) -> None:
+    response = await clinic.get(f"/appointments?from={begins}&to={ends}")
+    assert (response.status_code, response.json()["code"]) == (422, "range_reversed")
+
+
+async def test_an_instant_may_have_any_number_of_fraction_digits(clinic: Clinic) -> None:
+    appointment = await clinic.booked(starts_at="2026-03-09T08:00:00.123456789012Z")
+    assert appointment["starts_at"] == "2026-03-09T08:00:00Z"

@@ -104,6 +104,23 @@ async def test_a_begun_visit_stays_begun_when_its_request_is_repeated_with_a_hig
     assert await affected(clinic) == [2]
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_an_undone_check_in_also_undoes_that_the_visit_has_begun_even_if_its_event_comes_late(
+    clinic: RunningService, is_late: bool
+) -> None:
+    checked_in = begun_event(AppointmentCheckedIn, 1)
+    if not is_late:
+        await clinic.publish_event(checked_in)
+        assert await affected(clinic) == [2]
+    assert (await book(clinic, 1, revision=2, appointment_version=checked_in.version)).status_code == 200
+    if is_late:
+        await clinic.publish_event(checked_in)
+    assert await affected(clinic) == [1, 2]
+    again = begun_event(AppointmentStarted, 1).model_copy(update={"id": UUID(int=0xEE), "version": checked_in.version + 2})
+    await clinic.publish_event(again)
+    assert await affected(clinic) == [2]
+
+
 async def test_an_event_that_is_delivered_twice_takes_effect_once(clinic: RunningService) -> None:
     for _ in range(2):
         await clinic.publish_event(begun_event(AppointmentCheckedIn, 1))
@@ -112,7 +129,7 @@ async def test_an_event_that_is_delivered_twice_takes_effect_once(clinic: Runnin
 
 
 async def test_an_event_about_an_unknown_appointment_changes_nothing(clinic: RunningService) -> None:
-    await clinic.app.state.use_cases[Reservations].mark_begun(begun_event(AppointmentCheckedIn, 9))
+    await clinic.app.state.use_cases[Reservations].follow_appointment(begun_event(AppointmentCheckedIn, 9))
     assert await affected(clinic) == [1, 2]
     assert code(await book(clinic, 9, NINE + 2 * HALF)) is None
 

@@ -20,12 +20,13 @@ from sqlalchemy import select
 
 from scheduling_svc.repository.tables import FEEDS, INFRASTRUCTURE
 from scheduling_svc.usecases.feeds import Feeds
-from shared.contracts.events import AccountChanged
+from shared.contracts.events import AccountChanged, AppointmentBooked, AppointmentRequested, AppointmentRescheduled
 from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, release, reserve
+from tests.service.scheduling.test_begun import begun_event
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
 
@@ -358,3 +359,48 @@ async def test_the_openapi_document_describes_the_feed(tmp_path: Path) -> None:
     feed = paths["/calendar/feed/{token}.ics"]["get"]
     assert set(feed["responses"]["200"]["content"]) == {"text/calendar"}
     assert feed["security"] == []
+
+
+async def test_a_calendar_program_may_add_parameters_and_credentials_of_its_own(clinic: RunningService) -> None:
+    url = await subscribe(clinic)
+    for headers in ({}, {"Authorization": "Basic bWU6c2VjcmV0"}, {"Authorization": "Bearer expired"}):
+        response = await clinic.http.get(f"{url}?nocache=17&utm_source=x", headers=headers)
+        assert (response.status_code, response.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+
+
+async def test_a_calendar_program_fetches_only_what_has_changed(clinic: RunningService) -> None:
+    url = await subscribe(clinic)
+    first = await clinic.http.get(url)
+    head = await clinic.http.head(url)
+    names = ("etag", "last-modified", "content-length", "content-type")
+    assert (head.status_code, head.content) == (200, b"")
+    assert [head.headers[name] for name in names] == [first.headers[name] for name in names]
+    conditions = [
+        {"If-None-Match": first.headers["etag"]},
+        {"If-None-Match": f'"x", W/{first.headers["etag"]}'},
+        {"If-None-Match": "*"},
+        {"If-Modified-Since": first.headers["last-modified"]},
+    ]
+    for condition in conditions:
+        response = await clinic.http.get(url, headers=condition)
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", first.headers["etag"])
+    await reserve(clinic, 1)
+    for condition in [*conditions[:2], conditions[3], {"If-Modified-Since": "yesterday"}]:
+        response = await clinic.http.get(url, headers=condition)
+        assert (response.status_code, response.headers["etag"] == first.headers["etag"]) == (200, False)
+
+
+async def test_a_visit_is_tentative_until_it_is_approved_and_a_late_event_changes_nothing(clinic: RunningService) -> None:
+    url, statuses = await subscribe(clinic), []
+    await reserve(clinic, 1)
+    for topic, version, status in (
+        (AppointmentRequested, 2, "requested"),
+        (AppointmentBooked, 3, "booked"),
+        (AppointmentRescheduled, 4, "requested"),
+        (AppointmentBooked, 3, "booked"),
+    ):
+        event = begun_event(topic, 1).model_copy(update={"id": UUID(int=version), "version": version, "status": status})
+        await clinic.publish_event(event)
+        (shown,) = Calendar.from_ical((await clinic.http.get(url)).content).walk("VEVENT")
+        statuses.append(shown["STATUS"])
+    assert statuses == ["TENTATIVE", "CONFIRMED", "TENTATIVE", "TENTATIVE"]

@@ -10,8 +10,10 @@ import pytest
 
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.identity import Role
 from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
+from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 
 DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:00:00Z"
@@ -123,3 +125,26 @@ async def test_a_booked_instant_stays_when_the_doctor_changes_the_zone(tmp_path:
         await clinic.publish_event(rules_changed(a_doctor(version=2, time_zone="UTC"), 1))
         assert (await reserve(clinic, 1)).json() == granted
         assert (await clinic.http.get(DAY)).json()["items"][0]["starts_at"] == "2026-03-09T09:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("caller", "sees_change"),
+    [
+        (bearer(Role.DOCTOR, DOCTOR), True),
+        (bearer(Role.ADMIN), True),
+        (bearer(Role.DOCTOR, COLLEAGUE), False),
+        (bearer(Role.PATIENT), False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("path", [f"{DAY}&doctor_id={DOCTOR}", DAY.replace("/slots", f"/doctors/{DOCTOR}/slots")])
+async def test_who_has_changed_the_hours_sees_them_before_the_event_arrives(
+    tmp_path: Path, caller: dict[str, str], sees_change: bool, path: str
+) -> None:
+    doctor_service = DoctorService([a_doctor()], [a_service()])
+    async with a_clinic(tmp_path, doctor_service) as clinic:
+        doctor_service.doctors = [a_doctor(version=2, weekly=[])]
+        items = (await clinic.http.get(path, headers=caller)).json()["items"]
+        assert (items == []) is sees_change
+        doctor_service.down = True
+        assert (await clinic.http.get(path, headers=caller)).status_code == 200, "the stored rules are used"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
+from shared.contracts.http import Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DESK, HALF, NINE, NOON, STRANGER, TEN, an_appointment, with_sync
-from tests.unit.appointment.fakes import Clinic, ProcessStopped
+from tests.unit.appointment.fakes import Clinic, FakeCalendar, ProcessStopped
 
 SECOND = timedelta(seconds=1)
 
@@ -241,3 +243,40 @@ async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_retry_
     reconciliation = replace(clinic.reconciliation, synchronizer=FailingSynchronizer())  # type: ignore[arg-type]
     assert await reconciliation.retry_pending() == 1
     assert clinic.store.appointments[pending.id].status is AppointmentStatus.BOOKED
+
+
+async def test_what_is_over_is_neither_listed_nor_released(clinic: Clinic) -> None:
+    clinic.reserve_for(an_appointment())
+    clinic.clock.set(NINE + timedelta(days=1))
+    await clinic.reconciliation.reconcile()
+    assert len(clinic.calendar.reservations) == 1
+
+
+@pytest.mark.parametrize(("orphans", "others", "stops"), [(20, 0, False), (21, 0, True), (30, 2970, False), (30, 2969, True)])
+async def test_too_many_releases_stop_the_job_before_the_first_one(clinic: Clinic, orphans: int, others: int, stops: bool) -> None:
+    """An appointment without its reservation is not corrected either: a person must look first."""
+    stopped: list[None] = []
+    reconciliation = replace(clinic.reconciliation, count_stopped=lambda: stopped.append(None))
+    pages = [reservation_of(an_appointment()) for _ in range(orphans)]
+    known = [an_appointment() for _ in range(others)]
+    clinic.store.appointments |= {appointment.id: appointment for appointment in known}
+    clinic.calendar.reservations = {reservation.appointment_id: reservation for reservation in [*pages, *map(reservation_of, known)]}
+    without_reservation = an_appointment(starts_at=TEN)
+    clinic.store.appointments[without_reservation.id] = without_reservation
+    one_page = replace(clinic.calendar)
+    one_page.list_live = all_in_one_page(one_page)  # type: ignore[method-assign]
+    await replace(reconciliation, calendar=one_page, synchronizer=replace(clinic.synchronizer, calendar=one_page)).reconcile()
+    assert (len(stopped), len(one_page.reservations)) == ((1, orphans + others) if stops else (0, others + 1))
+
+
+def reservation_of(appointment: Appointment) -> Reservation:
+    clinic = Clinic()
+    clinic.reserve_for(appointment)
+    return clinic.calendar.reservations[appointment.id]
+
+
+def all_in_one_page(calendar: FakeCalendar) -> Any:
+    async def list_live(_ends_after: datetime, _after: str | None) -> tuple[list[Reservation], str | None]:
+        return list(calendar.reservations.values()), None
+
+    return list_live

@@ -22,7 +22,7 @@ LATER = NINE + timedelta(hours=2)
 BECOMES = {
     S.PENDING: {S.BOOKED, S.REQUESTED, S.REFUSED},
     S.REQUESTED: {S.BOOKED, S.DECLINED, S.CANCELLED, S.EXPIRED},
-    S.BOOKED: {S.CHECKED_IN, S.CANCELLED, S.MISSED},
+    S.BOOKED: {S.CHECKED_IN, S.CANCELLED, S.MISSED, S.REQUESTED},
     S.CHECKED_IN: {S.IN_PROGRESS, S.COMPLETED},
     S.IN_PROGRESS: {S.COMPLETED},
 }
@@ -37,9 +37,12 @@ LEADS_TO = {
     "miss": {S.BOOKED: S.MISSED},
     "reschedule": {S.REQUESTED: S.REQUESTED, S.BOOKED: S.BOOKED},
     "reassign": {S.REQUESTED: S.REQUESTED, S.BOOKED: S.BOOKED},
-    "restore": {S.CANCELLED: S.BOOKED, S.DECLINED: S.BOOKED, S.MISSED: S.BOOKED},
+    "restore": {S.CANCELLED: S.BOOKED, S.DECLINED: S.BOOKED, S.MISSED: S.BOOKED, S.CHECKED_IN: S.BOOKED},
 }
-ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {status: [S.BOOKED] for status in (S.CANCELLED, S.DECLINED, S.MISSED)}
+ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {
+    **{status: [S.BOOKED] for status in (S.CANCELLED, S.DECLINED, S.MISSED)},
+    S.CHECKED_IN: [S.BOOKED, S.COMPLETED, S.IN_PROGRESS],
+}
 
 
 async def act(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
@@ -85,7 +88,7 @@ def test_every_status_from_every_other(status: AppointmentStatus, wanted: Appoin
     def step() -> Appointment:
         return appointment.transition_to(wanted, a_change(DESK_ACTOR, LATER, note="because"))
 
-    restores = wanted is S.BOOKED and status in (S.CANCELLED, S.DECLINED, S.MISSED)
+    restores = wanted is S.BOOKED and status in (S.CANCELLED, S.DECLINED, S.MISSED, S.CHECKED_IN)
     if wanted is status:
         assert step() == appointment
     elif restores or (wanted in BECOMES.get(status, ()) and status is not S.PENDING):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -54,8 +54,11 @@ class InMemoryAgendas:
         self.requested_span = within
         return self.entries_of.get(account_id, [])[:limit]
 
-    async def find_feed_owner(self, token_hash: str) -> UUID | None:
-        return next((feed.account_id for feed in self.links.values() if feed.token_hash == token_hash), None)
+    async def find_feed(self, token_hash: str) -> CalendarFeed | None:
+        return next((feed for feed in self.links.values() if feed.token_hash == token_hash), None)
+
+    async def update_feed_content(self, feed: CalendarFeed) -> None:
+        self.links[feed.account_id] = feed
 
 
 def an_entry(number: int = 1, kind: EntryKind = EntryKind.APPOINTMENT, starts_at: datetime = NINE) -> AgendaEntry:
@@ -81,7 +84,7 @@ async def test_only_the_newest_link_works_until_it_is_revoked() -> None:
     await feeds.subscribe(ME)
     with pytest.raises(NoSuchFeed):
         await feeds.read(token_from(b"a" * 32))
-    assert b"SUMMARY:Appointment\r\n" in await feeds.read(token_from(b"b" * 32))
+    assert b"SUMMARY:Appointment\r\n" in (await feeds.read(token_from(b"b" * 32))).body
     await feeds.revoke(ME)
     with pytest.raises(NoSuchFeed):
         await feeds.read(token_from(b"b" * 32))
@@ -128,7 +131,8 @@ def test_text_that_cannot_be_a_token_is_not_a_link(token: str) -> None:
             st.integers(1, 10**9),
             st.sampled_from(EntryKind),
             st.integers(0, 10**5).map(lambda hours: NINE + timedelta(hours=hours)),
-        )
+        ),
+        unique_by=lambda entry: entry.id,
     )
 )
 def test_the_calendar_has_time_and_kind_of_each_entry(entries: list[AgendaEntry]) -> None:
@@ -163,3 +167,29 @@ def test_a_range_is_by_default_two_weeks_from_now_and_at_most_sixty_two_days() -
         requested_span(NOON, NOON + timedelta(days=62, seconds=1), NOON)
     with pytest.raises(RangeReversed):
         requested_span(None, NOON, NOON)
+
+
+def test_a_requested_visit_is_tentative_and_a_group_session_is_told_once() -> None:
+    session = UUID(int=0x61)
+    requested = replace(an_entry(1), is_requested=True)
+    group = [replace(an_entry(number, starts_at=NINE + timedelta(hours=1)), session_id=session) for number in (2, 3)]
+    events = Calendar.from_ical(to_icalendar([requested, group[0], replace(group[1], is_requested=True)])).walk("VEVENT")
+    assert [(event["UID"], event["STATUS"]) for event in events] == [
+        (f"{UUID(int=1)}@careslot", "TENTATIVE"),
+        (f"{session}@careslot", "CONFIRMED"),
+    ]
+
+
+async def test_the_tag_stays_with_the_content_and_the_time_of_change_grows() -> None:
+    store, now = InMemoryAgendas({ME: [an_entry()]}), [NOON]
+    feeds = Feeds(store, "https://clinic.example", lambda: b"a" * 32, lambda: now[0])
+    await feeds.subscribe(ME)
+    first = await feeds.read(token_from(b"a" * 32))
+    now[0] = NOON + timedelta(hours=1)
+    assert await feeds.read(token_from(b"a" * 32)) == first
+    changes = []
+    for number in range(2, 4):
+        store.entries_of[ME] = [an_entry(number)]
+        changes.append(await feeds.read(token_from(b"a" * 32)))
+    assert [change.changed_at - now[0] for change in changes] == [timedelta(0), timedelta(seconds=1)]
+    assert len({first.tag, *(change.tag for change in changes)}) == 3
