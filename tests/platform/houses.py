@@ -26,6 +26,7 @@ from sqlalchemy.engine import make_url
 from careslot.services import PACKAGES, migrate
 from shared.contracts.identity import Service
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE
+from shared.kit.rabbit_retries import queue_names
 from tests.conftest import mysql_cursor
 from tests.servers import server
 
@@ -268,8 +269,8 @@ def swept(amqp_url: str, namespace: str) -> None:
         async with await aio_pika.connect(amqp_url) as connection:
             for service in PACKAGES:
                 channel = await connection.channel()
-                for suffix in ("", ".dead", *(f".retry.{seconds}s" for seconds in DELAYS_SECONDS)):
-                    await channel.queue_delete(f"{namespace}{service}{suffix}")
+                for name in queue_names(f"{namespace}{service}", DELAYS_SECONDS):
+                    await channel.queue_delete(name)
             await channel.exchange_delete(f"{namespace}{EXCHANGE}")
 
     asyncio.run(sweep())
