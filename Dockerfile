@@ -1,4 +1,4 @@
-# One image for all eight services; which one a container is, its command says.
+# One image for all eight services; the command of a container selects the service.
 ARG PYTHON_IMAGE=python:3.11-slim
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src

@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix servers bench env docs
+.PHONY: help serve test check fix servers bench coverage env docs snapshots
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/
 export UV_SYSTEM_CERTS := true
 
-help:  ## what there is
+help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .venv/.ready: pyproject.toml uv.lock
@@ -14,34 +14,42 @@ help:  ## what there is
 	@VIRTUAL_ENV=$(CURDIR)/.venv .venv/bin/uv sync -q --frozen --inexact --active
 	@touch $@
 
-serve: .venv/.ready  ## the whole product, embedded, at http://localhost:8000
+serve: .venv/.ready  ## run the whole product in one process, at http://localhost:8000
 	@$(RUN)careslot serve --demo --dev
 
-test: .venv/.ready  ## all tests; those that need real servers want `make servers` first
+test: .venv/.ready  ## run all tests; `make servers` first for those that need real servers
 	@$(RUN)pytest -n 2 --dist loadgroup $(ARGS)
 
-check: .venv/.ready  ## lint, types, import contracts
+check: .venv/.ready  ## check lint, format, types and import contracts
 	@$(RUN)ruff check
 	@$(RUN)ruff format --check
 	@$(RUN)mypy
 	@$(RUN)lint-imports
 
-fix: .venv/.ready  ## format, and mend what ruff can
+fix: .venv/.ready  ## format the code and fix what ruff can fix
 	@$(RUN)ruff check --fix
 	@$(RUN)ruff format
 
 servers:  ## install and start MariaDB, RabbitMQ and a MongoDB-protocol server for the tests
 	@$(PYTHON) deploy/servers/servers.py up
 
-bench: .venv/.ready  ## the measurements, as ratios
+bench: .venv/.ready  ## run the measurements; figures are ratios
 	@$(RUN)python -m bench.slots
 	@$(RUN)python -m bench.claims
 	@$(RUN)python -m bench.race
 	@$(RUN)python -m bench.gateway
 	@$(RUN)python -m bench.request
 
+coverage: .venv/.ready  ## all tests with branch coverage of the product; a report per file in htmlcov/
+	@$(RUN)pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-report=html $(ARGS)
+
 env:  ## write .env with random passwords for compose.yaml
 	@$(PYTHON) deploy/make_env.py
 
-docs: .venv/.ready  ## write docs/events.md from the contracts
+docs: .venv/.ready  ## write docs/events.md and docs/configuration.md from the code
 	@$(RUN)python docs/make_events.py
+	@$(RUN)python docs/make_configuration.py
+
+snapshots: .venv/.ready  ## write the snapshots of the public API and of the events, after an intended change
+	@$(RUN)python -m tests.architecture.snapshots
+	@$(RUN)python -m tests.contract.test_events

@@ -1,4 +1,4 @@
-"""HTTP out: the owners of accounts, profiles and appointments."""
+"""Clients of the services that own accounts, profiles and appointments, over HTTP."""
 
 from __future__ import annotations
 
@@ -7,61 +7,74 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from admin_svc.ports import Appointment, Listed
+from admin_svc.ports import AdminAppointment
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
+from shared.contracts.pages import Page
 from shared.kit.client import ServiceClient
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAccounts:
-    auth: ServiceClient
+class HttpUserAccountClient:
+    """Implements UserAccountClient."""
 
-    async def make(self, account_id: UUID, account: CreateAccount) -> AccountSummary:
-        return AccountSummary.model_validate(await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account))
+    service: ServiceClient
+
+    async def create(self, account_id: UUID, request: CreateAccount) -> AccountSummary:
+        return AccountSummary.model_validate(await self.service.call("PUT", f"/internal/accounts/{account_id}", body=request))
 
     async def get(self, account_id: UUID) -> AccountSummary:
-        return await self.auth.get(f"/internal/accounts/{account_id}", AccountSummary)
+        return await self.service.get(f"/internal/accounts/{account_id}", AccountSummary)
 
-    async def listed(self, **filters: Any) -> Listed[AccountSummary]:
-        return await self.auth.get("/internal/accounts", Listed[AccountSummary], **filters)
+    async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
+        return await self.service.get("/internal/accounts", Page[AccountSummary], **query)
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountSummary:
-        body = dict(changes) if expected is None else {**changes, "expected_version": expected}
-        return AccountSummary.model_validate(await self.auth.call("PATCH", f"/internal/accounts/{account_id}", body=body))
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+        body = _with_expected_version(changes, expected_version)
+        return AccountSummary.model_validate(await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body))
 
 
 @dataclass(frozen=True, slots=True)
-class HttpDoctors:
-    doctor: ServiceClient
+class HttpDoctorProfileClient:
+    """Implements DoctorProfileClient."""
 
-    async def make(self, doctor_id: UUID, profile: Mapping[str, Any]) -> None:
-        await self.doctor.call("PUT", f"/internal/doctors/{doctor_id}", body=dict(profile))
+    service: ServiceClient
+
+    async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
+        await self.service.call("PUT", f"/internal/doctors/{doctor_id}", body=dict(request))
 
     async def rename(self, doctor_id: UUID, full_name: str) -> None:
-        await self.doctor.call("PATCH", f"/internal/doctors/{doctor_id}", body={"full_name": full_name})
+        await self.service.call("PATCH", f"/internal/doctors/{doctor_id}", body={"full_name": full_name})
 
 
 @dataclass(frozen=True, slots=True)
-class HttpPatients:
-    patient: ServiceClient
+class HttpPatientNameClient:
+    """Implements PatientNameClient."""
+
+    service: ServiceClient
 
     async def rename(self, patient_id: UUID, full_name: str) -> None:
-        await self.patient.call("PATCH", f"/internal/patients/{patient_id}", body={"full_name": full_name})
+        await self.service.call("PATCH", f"/internal/patients/{patient_id}", body={"full_name": full_name})
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAppointments:
-    appointment: ServiceClient
+class HttpAppointmentClient:
+    """Implements AppointmentClient."""
 
-    async def get(self, appointment_id: UUID) -> Appointment:
-        return await self.appointment.get(f"/internal/appointments/{appointment_id}", Appointment)
+    service: ServiceClient
 
-    async def listed(self, **filters: Any) -> Listed[Appointment]:
-        return await self.appointment.get("/internal/appointments", Listed[Appointment], **filters)
+    async def get(self, appointment_id: UUID) -> AdminAppointment:
+        return await self.service.get(f"/internal/appointments/{appointment_id}", AdminAppointment)
 
-    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected: int | None) -> Appointment:
-        body = {**changes, "by": by.model_dump(mode="json")} | ({} if expected is None else {"expected_version": expected})
-        return Appointment.model_validate(await self.appointment.call("PUT", f"/internal/appointments/{appointment_id}", body=body))
+    async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
+        return await self.service.get("/internal/appointments", Page[AdminAppointment], **query)
+
+    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected_version: int | None) -> AdminAppointment:
+        body = _with_expected_version({**changes, "by": by.model_dump(mode="json")}, expected_version)
+        return AdminAppointment.model_validate(await self.service.call("PUT", f"/internal/appointments/{appointment_id}", body=body))
 
     async def cancel(self, appointment_id: UUID, by: Actor) -> None:
-        await self.appointment.call("POST", f"/internal/appointments/{appointment_id}/cancel", body={"by": by.model_dump(mode="json")})
+        await self.service.call("POST", f"/internal/appointments/{appointment_id}/cancel", body={"by": by.model_dump(mode="json")})
+
+
+def _with_expected_version(body: Mapping[str, Any], expected_version: int | None) -> dict[str, Any]:
+    return dict(body) if expected_version is None else {**body, "expected_version": expected_version}

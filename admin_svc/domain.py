@@ -1,4 +1,4 @@
-"""A user whom an admin asked for, and when a wish is taken up again or given up."""
+"""A user whom an admin wants to create, and how long an interrupted creation is retried."""
 
 from __future__ import annotations
 
@@ -10,31 +10,17 @@ from uuid import UUID
 
 from shared.contracts.http import CreateAccount
 from shared.contracts.identity import Role
-from shared.contracts.refusals import Conflict
 
-TAKEN_UP_AFTER = timedelta(minutes=1)  # longer than any request runs, so that request and job do not meet
-GIVEN_UP_AFTER = timedelta(days=1)
-
-
-class EmailTaken(Conflict):
-    """Another account has this e-mail address."""
-
-    code = "email_taken"
-    detail = "Another account has this e-mail address."
-
-
-class LastAdmin(Conflict):
-    """The clinic would be left without an admin."""
-
-    code = "last_admin"
-    detail = "The clinic would be left without an admin."
+RETRY_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
+GIVE_UP_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """The wish without its password, which is never written down: whoever takes it up later invites by mail.
+    """A user to create. The password is not a part of it, because it is never stored: a creation that is retried invites the user by mail.
 
-    `doctor` are fields of the profile."""
+    `doctor` has the fields of a doctor's profile besides the name and the time zone.
+    """
 
     id: UUID
     email: str
@@ -45,11 +31,8 @@ class NewUser:
     phone: str | None = None
     doctor: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def is_doctor(self) -> bool:
-        return self.role is Role.DOCTOR
-
-    def account(self, password: str | None) -> CreateAccount:
+    def account_request(self, password: str | None) -> CreateAccount:
+        """Return what auth-service needs to create the account."""
         return CreateAccount(
             email=self.email,
             role=self.role,
@@ -60,18 +43,19 @@ class NewUser:
             time_zone=self.time_zone,
         )
 
-    def doctor_profile(self, password: str | None) -> dict[str, Any]:
-        own = {"email": self.email, "full_name": self.full_name, "time_zone": self.time_zone, "password": password}
-        return {name: value for name, value in {**self.doctor, **own}.items() if value is not None}
+    def doctor_request(self, password: str | None) -> dict[str, Any]:
+        """Return what doctor-service needs to create the profile and the account."""
+        identity = {"email": self.email, "full_name": self.full_name, "time_zone": self.time_zone, "password": password}
+        return {name: value for name, value in {**self.doctor, **identity}.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A new user on paper, until both halves of the person count."""
+class PendingUser:
+    """A user whose creation has begun and is not known to be finished."""
 
     user: NewUser
-    asked_at: datetime
+    requested_at: datetime
 
-    def is_given_up(self, now: datetime) -> bool:
-        """A neighbour that was silent for so long never heard of it, or finished it alone."""
-        return now - self.asked_at >= GIVEN_UP_AFTER
+    def has_expired(self, now: datetime) -> bool:
+        """True when the creation is not retried any more."""
+        return now - self.requested_at >= GIVE_UP_AFTER

@@ -1,23 +1,23 @@
-"""What the use cases of admin-service need from outside."""
+"""What the use cases of admin-service need from outside: its database, and clients of the services that own users and appointments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import ConfigDict
 
-from admin_svc.domain import NewUser, Wish
+from admin_svc.domain import NewUser, PendingUser
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
+from shared.contracts.pages import Page
 from shared.contracts.values import Instant, ReadModel
 
-T = TypeVar("T")
 
-
-class Appointment(ReadModel):
-    """An appointment in the words of appointment-service: what has no name here passes through."""
+class AdminAppointment(ReadModel):
+    """An appointment as appointment-service shows it to admins. Fields that are not declared are passed through."""
 
     model_config = ConfigDict(extra="allow")
     id: UUID
@@ -26,64 +26,70 @@ class Appointment(ReadModel):
     version: int
 
 
-class Dismissed(AccountSummary):
-    """A disabled account, and what was still to come."""
+class AdminTransaction(Protocol):
+    """One transaction: it commits on leaving and rolls back on any exception."""
 
-    future_appointments: list[Appointment]
+    async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
+        """Store a user whose creation begins; nothing changes when the id is stored already."""
 
+    async def delete_pending_user(self, user_id: UUID) -> None:
+        """Delete a pending user, if there is one with this id."""
 
-class Listed(ReadModel, Generic[T]):
-    """A page as its owner cut it."""
-
-    items: list[T]
-    next: str | None = None
-
-
-class Wishes(Protocol):
-    """New users on paper. Each verb is one transaction."""
-
-    async def note(self, user: NewUser, at: datetime) -> None:
-        """A second time changes nothing."""
-
-    async def forget(self, user_id: UUID) -> None: ...
-
-    async def take_up(self, before: datetime, now: datetime) -> list[Wish]:
-        """Some of those last tried before an instant; they count as tried now."""
+    async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
+        """Return some of the users that were last tried before an instant, and record that they are tried now."""
 
 
-class Accounts(Protocol):
-    """auth-service."""
+class AdminStore(Protocol):
+    """The database of admin-service."""
 
-    async def make(self, account_id: UUID, account: CreateAccount) -> AccountSummary: ...
-
-    async def get(self, account_id: UUID) -> AccountSummary: ...
-
-    async def listed(self, **filters: Any) -> Listed[AccountSummary]: ...
-
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected: int | None = None) -> AccountSummary: ...
+    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
+        """Begin a transaction."""
 
 
-class Doctors(Protocol):
-    """doctor-service; it makes the account too."""
+class UserAccountClient(Protocol):
+    """auth-service, which owns the accounts."""
 
-    async def make(self, doctor_id: UUID, profile: Mapping[str, Any]) -> None: ...
+    async def create(self, account_id: UUID, request: CreateAccount) -> AccountSummary:
+        """Create an account and, for a patient, the profile. Repeating the call returns the existing account."""
 
-    async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
+    async def get(self, account_id: UUID) -> AccountSummary:
+        """Return an account. Raises NotFound."""
+
+    async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
+        """Return one page of accounts; `query` has the filters, `limit` and `after` of auth-service."""
+
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+        """Change fields of an account. Raises NotFound, Stale, EmailTaken or LastAdmin."""
 
 
-class Patients(Protocol):
-    """patient-service."""
+class DoctorProfileClient(Protocol):
+    """doctor-service, which owns the doctors' profiles."""
 
-    async def rename(self, patient_id: UUID, full_name: str) -> None: ...
+    async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
+        """Create a profile and its account. Repeating the call changes nothing."""
+
+    async def rename(self, doctor_id: UUID, full_name: str) -> None:
+        """Change the name in a profile."""
 
 
-class Appointments(Protocol):
-    """appointment-service."""
+class PatientNameClient(Protocol):
+    """patient-service, which owns the patients' names."""
 
-    async def get(self, appointment_id: UUID) -> Appointment: ...
+    async def rename(self, patient_id: UUID, full_name: str) -> None:
+        """Change the name in a profile."""
 
-    async def listed(self, **filters: Any) -> Listed[Appointment]: ...
 
-    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected: int | None) -> Appointment: ...
+class AppointmentClient(Protocol):
+    """appointment-service, which owns the appointments and their rules."""
 
-    async def cancel(self, appointment_id: UUID, by: Actor) -> None: ...
+    async def get(self, appointment_id: UUID) -> AdminAppointment:
+        """Return an appointment. Raises NotFound."""
+
+    async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
+        """Return one page of appointments; `query` has the filters, `limit` and `after` of appointment-service."""
+
+    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected_version: int | None) -> AdminAppointment:
+        """Change an appointment for an admin. Raises NotFound, Stale, or what the rules of appointments and calendar refuse."""
+
+    async def cancel(self, appointment_id: UUID, by: Actor) -> None:
+        """Cancel an appointment. Raises NotFound, or Conflict when its status does not allow it."""

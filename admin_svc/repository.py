@@ -1,8 +1,10 @@
-"""The store of admin-service in SQL: new users on paper."""
+"""The database of admin-service in SQL: the users whose creation is not known to be finished."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,51 +12,64 @@ from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, delete, insert, select, update
 
-from admin_svc.domain import NewUser, Wish
-from shared.contracts.identity import Role
+from admin_svc.domain import NewUser, PendingUser
+from shared.contracts.identity import Role, Service
+from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database, Id, MediumText, UtcDateTime, insert_if_absent
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
-BATCH = 20
+DUE_BATCH = 20
 
-NEW_USERS = Table(
-    "new_users",
+PENDING_USERS = Table(
+    "pending_users",
     METADATA,
     Column("id", Id, primary_key=True),
-    Column("wish", MediumText, nullable=False),
-    Column("asked_at", UtcDateTime, nullable=False),
-    Column("tried_at", UtcDateTime, nullable=False, index=True),
+    Column("fields", MediumText, nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("last_tried_at", UtcDateTime, nullable=False, index=True),
 )
 
 
+class SqlAdminTransaction(SqlTransaction):
+    """Implements AdminTransaction."""
+
+    async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
+        row = {"id": user.id, "fields": _fields_to_json(user), "requested_at": requested_at, "last_tried_at": requested_at}
+        await insert_if_absent(self.connection, insert(PENDING_USERS).values(row))
+
+    async def delete_pending_user(self, user_id: UUID) -> None:
+        await self.connection.execute(delete(PENDING_USERS).where(PENDING_USERS.c.id == user_id))
+
+    async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
+        due = select(PENDING_USERS).where(PENDING_USERS.c.last_tried_at <= tried_before)
+        due = due.order_by(PENDING_USERS.c.last_tried_at).limit(DUE_BATCH).with_for_update()
+        rows = (await self.connection.execute(due)).all()
+        if rows:
+            is_taken = PENDING_USERS.c.id.in_([row.id for row in rows])
+            await self.connection.execute(update(PENDING_USERS).where(is_taken).values(last_tried_at=now))
+        return [PendingUser(_user_from_json(row.id, row.fields), row.requested_at) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
-class SqlWishes:
+class SqlAdminStore:
+    """Implements AdminStore."""
+
     database: Database
+    now: Clock
 
-    async def note(self, user: NewUser, at: datetime) -> None:
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SqlAdminTransaction]:
         async with self.database.write() as connection:
-            await insert_if_absent(connection, insert(NEW_USERS).values(id=user.id, wish=to_text(user), asked_at=at, tried_at=at))
-
-    async def forget(self, user_id: UUID) -> None:
-        async with self.database.write() as connection:
-            await connection.execute(delete(NEW_USERS).where(NEW_USERS.c.id == user_id))
-
-    async def take_up(self, before: datetime, now: datetime) -> list[Wish]:
-        overdue = select(NEW_USERS).where(NEW_USERS.c.tried_at <= before).order_by(NEW_USERS.c.tried_at).limit(BATCH)
-        async with self.database.write() as connection:
-            rows = (await connection.execute(overdue.with_for_update())).all()
-            if rows:
-                ids = [row.id for row in rows]
-                await connection.execute(update(NEW_USERS).where(NEW_USERS.c.id.in_(ids)).values(tried_at=now))
-        return [Wish(from_text(row.id, row.wish), row.asked_at) for row in rows]
+            yield SqlAdminTransaction(connection, INFRASTRUCTURE, Service.ADMIN, self.now)
 
 
-def to_text(user: NewUser) -> str:
+def _fields_to_json(user: NewUser) -> str:
     return json.dumps({name: value for name, value in asdict(user).items() if name != "id"}, default=str)
 
 
-def from_text(user_id: UUID, text: str) -> NewUser:
+def _user_from_json(user_id: UUID, text: str) -> NewUser:
     fields: dict[str, Any] = json.loads(text)
     return NewUser(**fields | {"id": user_id, "role": Role(fields["role"])})

@@ -13,13 +13,13 @@ from shared.contracts.identity import Role
 from shared.contracts.values import Email, Instant, Locale, LongText, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
 UserRole = Literal["patient", "doctor", "reception", "admin"]
-Status = Literal["invited", "active", "disabled"]
-Lines = Annotated[list[ShortText], Field(max_length=50)]
-OF_DOCTORS = {"title", "specialties", "languages", "bio", "location", "services", "accepting_patients"}
+UserStatus = Literal["invited", "active", "disabled"]
+ShortTexts = Annotated[list[ShortText], Field(max_length=50)]
+DOCTOR_FIELDS = {"title", "specialties", "languages", "bio", "location", "services", "accepting_patients"}
 
 
-class EnrolUser(RequestModel):
-    """A new user. Without a password an invitation is mailed; the fields from `title` on are a doctor's."""
+class CreateUser(RequestModel):
+    """A new user. Without a password an invitation is mailed. The fields from `title` on are for doctors only."""
 
     email: Email
     role: UserRole
@@ -29,7 +29,7 @@ class EnrolUser(RequestModel):
     time_zone: TimeZone = "UTC"
     locale: Locale = "en"
     title: ShortText | None = None
-    specialties: Lines | None = None
+    specialties: ShortTexts | None = None
     languages: Annotated[list[Locale], Field(max_length=50)] | None = None
     bio: LongText | None = None
     location: ShortText | None = None
@@ -37,23 +37,32 @@ class EnrolUser(RequestModel):
     accepting_patients: bool | None = Field(default=None, strict=True)
 
     @model_validator(mode="after")
-    def _only_doctors_have_a_doctors_fields(self) -> Self:
-        if Role(self.role) is not Role.DOCTOR and self._of_doctor:
-            raise PydanticCustomError("not_a_doctor", "only a doctor has {names}", {"names": ", ".join(sorted(self._of_doctor))})
+    def _refuse_doctor_fields_of_others(self) -> Self:
+        names = sorted(self._doctor_fields)
+        if names and Role(self.role) is not Role.DOCTOR:
+            raise PydanticCustomError("not_a_doctor", "only a doctor has {names}", {"names": ", ".join(names)})
         return self
 
     @property
-    def _of_doctor(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", include=OF_DOCTORS, exclude_none=True)
+    def _doctor_fields(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", include=DOCTOR_FIELDS, exclude_none=True)
 
-    def user(self, user_id: UUID) -> NewUser:
+    def to_new_user(self, user_id: UUID) -> NewUser:
+        """Return the user to create under an id, without the password."""
         return NewUser(
-            user_id, self.email, Role(self.role), self.full_name, self.time_zone, self.locale, self.phone, doctor=self._of_doctor
+            id=user_id,
+            email=self.email,
+            role=Role(self.role),
+            full_name=self.full_name,
+            time_zone=self.time_zone,
+            locale=self.locale,
+            phone=self.phone,
+            doctor=self._doctor_fields,
         )
 
 
-class AmendUser(PatchModel):
-    """What is left out stays."""
+class ChangeUser(PatchModel):
+    """The fields of a user to change; those that are left out stay."""
 
     email: Email | None = None
     full_name: ShortText | None = None
@@ -66,7 +75,7 @@ class AmendUser(PatchModel):
 
 
 class UserOut(ReadModel):
-    """An account as an admin sees it; `pending`: its profile is still being made."""
+    """A user. `pending`: the profile is still being created. `invited`: the user has not chosen a password yet."""
 
     id: UUID
     email: str
@@ -76,19 +85,21 @@ class UserOut(ReadModel):
     version: int
 
 
-class FutureAppointment(ReadModel):
+class FutureAppointmentOut(ReadModel):
+    """An appointment that was requested or booked when its doctor or patient was disabled."""
+
     id: UUID
     starts_at: Instant
 
 
-class DismissedOut(UserOut):
-    """The disabled user. The appointments were cancelled if you asked for it, and stand otherwise."""
+class DisabledUserOut(UserOut):
+    """The disabled user with their future appointments, which are cancelled if the request asked for it and stay otherwise."""
 
-    future_appointments: list[FutureAppointment]
+    future_appointments: list[FutureAppointmentOut]
 
 
 class ChangeAppointment(RequestModel):
-    """Another time, doctor or status, and why; what is left out stays."""
+    """Another time, doctor or status of an appointment, and the reason for the change; fields that are left out stay."""
 
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
@@ -97,4 +108,5 @@ class ChangeAppointment(RequestModel):
 
     @property
     def changes(self) -> dict[str, Any]:
+        """Return the fields that were sent, as JSON."""
         return self.model_dump(mode="json", exclude_none=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.identity import Service
@@ -11,7 +12,9 @@ from shared.kit.settings import CommonSettings
 
 
 class AdminSettings(CommonSettings):
+    """`database_url` is the service's own database."""
+
     model_config = SettingsConfigDict(env_prefix="ADMIN_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.ADMIN
 
-    database_url: str
+    database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from admin_svc.clients import HttpAccounts, HttpAppointments, HttpDoctors, HttpPatients
-from admin_svc.repository import INFRASTRUCTURE, SqlWishes
+from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
+from admin_svc.jobs import schedule_jobs
+from admin_svc.repository import INFRASTRUCTURE, SqlAdminStore
 from admin_svc.settings import AdminSettings
-from admin_svc.usecases.appointments import Appointments
-from admin_svc.usecases.dismissal import Dismissal
-from admin_svc.usecases.enrolment import Enrolment
+from admin_svc.usecases.appointments import AdminAppointments
+from admin_svc.usecases.create_user import UserCreation
+from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.users import Users
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
@@ -21,15 +22,19 @@ from shared.kit.service_runtime import open_service_runtime
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> AsyncIterator[None]:
+    """Run the service until the context is left."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)
-        accounts, doctors = HttpAccounts(runtime.client(Service.AUTH)), HttpDoctors(runtime.client(Service.DOCTOR))
-        patients = HttpPatients(runtime.client(Service.PATIENT))
-        appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
-        enrolment = Enrolment(SqlWishes(database), accounts, doctors, runtime.clock)
-        users, dismissal = Users(accounts, doctors, patients), Dismissal(accounts, appointments, runtime.clock)
-        runtime.provide(enrolment, users, dismissal, Appointments(appointments))
-        runtime.jobs.add("new users", enrolment.finish, every_seconds=10, holder=runtime.lease_holder(database, INFRASTRUCTURE))
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # no events so far, but its jobs also delete old idempotency keys
+        accounts = HttpUserAccountClient(runtime.client(Service.AUTH))
+        doctors = HttpDoctorProfileClient(runtime.client(Service.DOCTOR))
+        patients = HttpPatientNameClient(runtime.client(Service.PATIENT))
+        appointments = HttpAppointmentClient(runtime.client(Service.APPOINTMENT))
+
+        creation = UserCreation(SqlAdminStore(database, runtime.clock), accounts, doctors, runtime.clock)
+        disabling = UserDisabling(accounts, appointments, runtime.clock)
+        runtime.provide(creation, disabling, Users(accounts, doctors, patients), AdminAppointments(appointments))
+
+        schedule_jobs(runtime.jobs, creation, holder=runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

@@ -1,1 +1,1 @@
-"""appointment-service owns the appointment, from asked-for to its end."""
+"""appointment-service owns the appointment, from the booking to its end."""

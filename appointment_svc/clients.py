@@ -1,4 +1,4 @@
-"""The neighbours of appointment-service."""
+"""HTTP clients of the services that appointment-service calls."""
 
 from __future__ import annotations
 
@@ -14,50 +14,61 @@ from shared.kit.paging import Page
 
 
 @dataclass(frozen=True, slots=True)
-class HttpSlots:
-    """What is neither granted nor refused for a reason of the calendar's is as if it had not answered."""
+class HttpCalendar:
+    """The calendar of scheduling-service. Any refusal of a change but Conflict and Invalid becomes Unavailable."""
 
-    neighbour: ServiceClient
+    client: ServiceClient
 
-    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation:
+    async def reserve(self, appointment_id: UUID, request: ReserveTime) -> Reservation:
+        """Reserve time and return the reservation that stands now."""
         try:
-            return Reservation.model_validate(await self.neighbour.call("PUT", f"/internal/reservations/{appointment_id}", body=wish))
+            return Reservation.model_validate(await self.client.call("PUT", f"/internal/reservations/{appointment_id}", body=request))
         except (Conflict, Invalid):
             raise
-        except (Refusal, ValidationError) as why:
-            raise Unavailable("The calendar does not answer.", retry_after=2) from why
+        except (Refusal, ValidationError) as error:
+            raise Unavailable("The calendar does not answer.", retry_after=2) from error
 
     async def release(self, appointment_id: UUID, revision: int) -> None:
+        """Release the reservation unless it is newer than `revision`."""
         try:
-            await self.neighbour.call("DELETE", f"/internal/reservations/{appointment_id}", params={"revision": revision})
-        except Refusal as why:
-            raise Unavailable("The calendar does not answer.", retry_after=2) from why
+            await self.client.call("DELETE", f"/internal/reservations/{appointment_id}", params={"revision": revision})
+        except Refusal as error:
+            raise Unavailable("The calendar does not answer.", retry_after=2) from error
 
     async def find(self, appointment_id: UUID) -> Reservation | None:
+        """Return the reservation, also a released one; None if there never was one."""
         try:
-            return await self.neighbour.get(f"/internal/reservations/{appointment_id}", Reservation)
+            return await self.client.get(f"/internal/reservations/{appointment_id}", Reservation)
         except NotFound:
             return None
 
-    async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
-        page = await self.neighbour.get("/internal/reservations", Page[Reservation], limit=100, after=after)
+    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
+        """Return a page of live reservations and the cursor of the next page."""
+        page = await self.client.get("/internal/reservations", Page[Reservation], limit=100, after=after)
         return page.items, page.next
 
 
 @dataclass(frozen=True, slots=True)
-class HttpDoctors:
-    neighbour: ServiceClient
+class HttpDoctorLookup:
+    """Doctors and service types of doctor-service."""
 
-    async def doctor(self, doctor_id: UUID) -> DoctorRules:
-        return await self.neighbour.get(f"/internal/doctors/{doctor_id}", DoctorRules)
+    client: ServiceClient
 
-    async def service(self, service_id: UUID) -> ServiceTypeRules:
-        return await self.neighbour.get(f"/internal/services/{service_id}", ServiceTypeRules)
+    async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
+        """Return a doctor; raise NotFound if there is none."""
+        return await self.client.get(f"/internal/doctors/{doctor_id}", DoctorRules)
+
+    async def get_service_type(self, service_id: UUID) -> ServiceTypeRules:
+        """Return a service type; raise NotFound if there is none."""
+        return await self.client.get(f"/internal/services/{service_id}", ServiceTypeRules)
 
 
 @dataclass(frozen=True, slots=True)
-class HttpPatients:
-    neighbour: ServiceClient
+class HttpPatientLookup:
+    """Patients of patient-service."""
 
-    async def card(self, patient_id: UUID) -> PatientSummary:
-        return await self.neighbour.get(f"/internal/patients/{patient_id}", PatientSummary)
+    client: ServiceClient
+
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        """Return the summary of a patient; raise NotFound if there is none."""
+        return await self.client.get(f"/internal/patients/{patient_id}", PatientSummary)

@@ -1,11 +1,12 @@
-"""What appointment-service hears: a doctor's leave moved or called off appointments in the calendar."""
+"""The events that appointment-service consumes."""
 
 from __future__ import annotations
 
-from appointment_svc.usecases.follow import Displacements
+from appointment_svc.usecases.leaves import LeaveFollower
 from shared.contracts.events import LeaveTaken
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, displacements: Displacements) -> None:
-    await runtime.subscribe({LeaveTaken: displacements.follow})
+async def subscribe(runtime: ServiceRuntime, leaves: LeaveFollower) -> None:
+    """Follow every leave that scheduling-service announces."""
+    await runtime.subscribe({LeaveTaken: leaves.follow_leave})

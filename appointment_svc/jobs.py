@@ -1,13 +1,23 @@
-"""The clock ticks: what was begun is finished, what nobody answered expires, both sides are compared."""
+"""The periodic jobs of appointment-service; each runs on one instance at a time, under a lease."""
 
 from __future__ import annotations
 
-from appointment_svc.usecases.keep import Keeping
-from shared.kit.jobs import Jobs
+from collections.abc import Callable
+
+from appointment_svc.usecases.reconcile import Reconciliation
+from shared.kit.jobs import Jobs, Work
 from shared.kit.leases import LeaseHolder
 
 
-def schedule(jobs: Jobs, keeping: Keeping, holder: LeaseHolder, reconcile_every_seconds: int) -> None:
-    jobs.add("settle", keeping.settle_stragglers, every_seconds=5, holder=holder)
-    jobs.add("expire", keeping.expire_requests, every_seconds=30, holder=holder)
-    jobs.add("reconcile", keeping.reconcile, every_seconds=reconcile_every_seconds, holder=holder)
+def schedule_outbox_jobs(jobs: Jobs, holder: LeaseHolder, *, publish: Work, prune_events: Work, prune_keys: Work) -> Callable[[], None]:
+    """Schedule the publishing of events and the pruning of events and idempotency keys; return the function that wakes the publishing."""
+    jobs.add("prune", prune_events, every_seconds=3600, holder=holder)
+    jobs.add("prune_keys", prune_keys, every_seconds=3600, holder=holder)
+    return jobs.add("relay", publish, every_seconds=1, holder=holder)
+
+
+def schedule_jobs(jobs: Jobs, holder: LeaseHolder, reconciliation: Reconciliation, *, reconcile_every_seconds: int) -> None:
+    """Schedule what finishes and checks the work of requests."""
+    jobs.add("retry_pending", reconciliation.retry_pending, every_seconds=5, holder=holder)
+    jobs.add("expire_requests", reconciliation.expire_requests, every_seconds=30, holder=holder)
+    jobs.add("reconcile", reconciliation.reconcile, every_seconds=reconcile_every_seconds, holder=holder)

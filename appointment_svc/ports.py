@@ -8,22 +8,25 @@ from typing import Literal, Protocol, Self
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 
 Sort = Literal["starts_at", "-starts_at", "created_at", "-created_at"]
 
 
-class Overtaken(Exception):
-    """The appointment was changed by another since it was read."""
+class RowChanged(Exception):
+    """Raised when an appointment was saved by someone else after it was read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which appointments, in which order. `owner_...` are the caller's own bounds beside what was asked for."""
+class AppointmentFilter:
+    """Which appointments to list, and in which order.
 
-    statuses: tuple[Status, ...] = ()
+    `begins` and `ends` bound the start, `ends` excluded. `owner_...` restrict a caller to their own appointments.
+    """
+
+    statuses: tuple[AppointmentStatus, ...] = ()
     doctor_ids: tuple[UUID, ...] = ()
     patient_ids: tuple[UUID, ...] = ()
     service_ids: tuple[UUID, ...] = ()
@@ -33,60 +36,80 @@ class Filter:
     owner_doctor_id: UUID | None = None
     owner_patient_id: UUID | None = None
 
-    def seen_by(self, by: Caller) -> Self:
-        """What this caller may see of it."""
-        if by.role is Role.PATIENT:
-            return replace(self, owner_patient_id=by.id)
-        return replace(self, owner_doctor_id=by.id) if by.role is Role.DOCTOR else self
+    def restricted_to(self, caller: Caller) -> Self:
+        """Return the filter for what this caller may see."""
+        if caller.role is Role.PATIENT:
+            return replace(self, owner_patient_id=caller.id)
+        return replace(self, owner_doctor_id=caller.id) if caller.role is Role.DOCTOR else self
+
+    def sort_key(self, appointment: Appointment) -> tuple[datetime, UUID]:
+        """Return what the list is sorted by; it becomes the cursor of the next page."""
+        instant = appointment.starts_at if self.sort.endswith("starts_at") else appointment.created_at
+        return instant, appointment.id
 
 
-class Store(Protocol):
-    """A save is one atomic write of the appointment, its new history line and its event; only of the edition that was read."""
+class AppointmentStore(Protocol):
+    """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update."""
 
-    async def add(self, appointment: Appointment) -> bool:
-        """False when one with this id is there."""
+    async def insert(self, appointment: Appointment) -> bool:
+        """Insert an appointment; return False if its id exists."""
 
-    async def find(self, appointment_id: UUID) -> Appointment | None: ...
+    async def get(self, appointment_id: UUID) -> Appointment:
+        """Return the appointment; raise NoSuchAppointment if there is none."""
 
-    async def find_all(self, ids: list[UUID]) -> dict[UUID, Appointment]: ...
+    async def find(self, appointment_id: UUID) -> Appointment | None:
+        """Return the appointment, or None."""
+
+    async def find_many(self, ids: list[UUID]) -> dict[UUID, Appointment]:
+        """Return the appointments that exist, by id."""
 
     async def save(self, appointment: Appointment) -> Appointment:
-        """As it stands afterwards; Overtaken when its edition is no longer the newest."""
+        """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one."""
 
-    async def listed(self, wanted: Filter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]: ...
+    async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
+        """Return a page of the appointments that match a filter, from behind a cursor key."""
 
-    async def unsettled(self, before: datetime, limit: int) -> list[Appointment]:
-        """Those with an intent since before an instant, oldest first."""
+    async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
+        """Return appointments whose intent was stored before an instant, oldest first."""
 
-    async def unanswered(self, before: datetime, limit: int) -> list[Appointment]:
-        """Requested ones that start before an instant."""
+    async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
+        """Return requested appointments that start before an instant."""
 
-    async def open_of(self, patient_id: UUID, now: datetime) -> int:
-        """How many open ones of a patient lie ahead."""
+    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
+        """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
 
-    async def upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Those that hold time and end after now, in the order of their ids."""
+    async def count_active(self, patient_id: UUID, now: datetime) -> int:
+        """Return how many active appointments of a patient start after `now`."""
 
 
-class Slots(Protocol):
-    """The calendar. It refuses with Conflict or Invalid; anything else is Unavailable."""
+class Calendar(Protocol):
+    """The calendar of scheduling-service. Each method raises Unavailable when it does not answer."""
 
-    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation: ...
+    async def reserve(self, appointment_id: UUID, request: ReserveTime) -> Reservation:
+        """Reserve time and return the reservation that stands now; raise Conflict or Invalid if it is refused."""
 
-    async def release(self, appointment_id: UUID, revision: int) -> None: ...
+    async def release(self, appointment_id: UUID, revision: int) -> None:
+        """Release the reservation unless it is newer than `revision`."""
 
     async def find(self, appointment_id: UUID) -> Reservation | None:
-        """As it stands, also one that was released; None where there never was one."""
+        """Return the reservation, also a released one; None if there never was one."""
 
-    async def live(self, after: str | None) -> tuple[list[Reservation], str | None]:
-        """A page of live reservations, and where the next one begins."""
-
-
-class Doctors(Protocol):
-    async def doctor(self, doctor_id: UUID) -> DoctorRules: ...
-
-    async def service(self, service_id: UUID) -> ServiceTypeRules: ...
+    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
+        """Return a page of live reservations and the cursor of the next page."""
 
 
-class Patients(Protocol):
-    async def card(self, patient_id: UUID) -> PatientSummary: ...
+class DoctorLookup(Protocol):
+    """Doctors and service types of doctor-service."""
+
+    async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
+        """Return a doctor; raise NotFound if there is none."""
+
+    async def get_service_type(self, service_id: UUID) -> ServiceTypeRules:
+        """Return a service type; raise NotFound if there is none."""
+
+
+class PatientLookup(Protocol):
+    """Patients of patient-service."""
+
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        """Return the summary of a patient; raise NotFound if there is none."""

@@ -16,15 +16,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-from appointment_svc.domain.moves import Status
-from appointment_svc.domain.wishes import Wish
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import Actor, Money
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 
 
-def _doctor_or_any(value: Any, as_id: ValidatorFunctionWrapHandler) -> Any:
-    """One field, one fault: a union would name its branches in the pointer."""
-    return value if value == ANY else as_id(value)
+def _doctor_or_any(value: Any, validate_id: ValidatorFunctionWrapHandler) -> Any:
+    """Validate without a union, so that an error points at the field and not at a branch of the union."""
+    return value if value == ANY else validate_id(value)
 
 
 Note = Annotated[LongText, Field(max_length=500)]
@@ -39,59 +38,66 @@ Intake = Annotated[dict[IntakeKey, LongText], Field(max_length=20)]
 
 
 class BookAppointment(RequestModel):
-    """A wish for a time, with a doctor or with `any` who is free then. Staff say for which patient; patients book for themselves."""
+    """A request for a time with a doctor, or with `any` doctor who is free. Staff name the patient; patients book for themselves."""
 
     service_id: UUID
     doctor_id: DoctorOrAny
     starts_at: Instant
     patient_id: UUID | None = None
-    hold_id: UUID | None = Field(default=None, description="The hold that this booking uses up.")
+    hold_id: UUID | None = Field(default=None, description="The hold that this booking uses.")
     reason: Note | None = None
     intake: Intake | None = Field(default=None, description="Answers to the clinic's questions: up to 20 texts.")
 
     @field_validator("hold_id")
     @classmethod
-    def _of_one_doctor(cls, hold_id: UUID | None, info: ValidationInfo) -> UUID | None:
+    def _require_doctor_for_hold(cls, hold_id: UUID | None, info: ValidationInfo) -> UUID | None:
         if hold_id is not None and info.data.get("doctor_id") == ANY:
-            raise PydanticCustomError("doctor_required", "a hold is for one doctor: name them")
+            raise PydanticCustomError("doctor_required", "a hold is for one doctor: name the doctor")
         return hold_id
 
     @property
-    def wish(self) -> Wish:
-        named = None if self.doctor_id == ANY else self.doctor_id
-        return Wish(**{name: getattr(self, name) for name in type(self).model_fields} | {"doctor_id": named})
+    def chosen_doctor_id(self) -> UUID | None:
+        """The id of the doctor, None for any doctor."""
+        return self.doctor_id if isinstance(self.doctor_id, UUID) else None
 
 
 class AmendAppointment(RequestModel):
-    """What is left out stays; null takes it away."""
+    """Fields that are left out stay as they are; null deletes them."""
 
     reason: Note | None = None
     intake: Intake | None = None
 
     @property
-    def changes(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
+        """The fields that were sent, with their values."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class RescheduleAppointment(RequestModel):
+    """Another time, and another doctor if one is named."""
+
     starts_at: Instant
     doctor_id: UUID | None = None
 
 
 class ReassignAppointment(RequestModel):
+    """Another doctor at the same time."""
+
     doctor_id: UUID
 
 
 class CancelAppointment(RequestModel):
+    """Why the appointment is cancelled or declined."""
+
     reason: Note | None = None
 
 
-class Nothing(RequestModel):
-    """An action without a body; `{}` will do as well."""
+class EmptyBody(RequestModel):
+    """An action without parameters; the body may also be left out."""
 
 
-class SetAppointment(RequestModel):
-    """`PUT /internal/appointments/{id}`: an admin's hand, for whom admin-service asks."""
+class EditAppointment(RequestModel):
+    """`PUT /internal/appointments/{id}`: an admin's change, requested by admin-service."""
 
     by: Actor
     reason: ShortText
@@ -101,25 +107,26 @@ class SetAppointment(RequestModel):
     expected_version: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
-    def _something_changes(self) -> SetAppointment:
+    def _require_change(self) -> EditAppointment:
         if self.starts_at is None and self.doctor_id is None and self.status is None:
-            raise PydanticCustomError("nothing_changes", "say what changes: starts_at, doctor_id or status")
+            raise PydanticCustomError("nothing_changes", "name what changes: starts_at, doctor_id or status")
         return self
 
     @property
-    def target(self) -> Status | None:
-        return Status(self.status) if self.status else None
+    def new_status(self) -> AppointmentStatus | None:
+        """The status as the domain names it."""
+        return AppointmentStatus(self.status) if self.status else None
 
 
-class CancelFor(RequestModel):
-    """`POST /internal/appointments/{id}/cancel`."""
+class CancelForAdmin(RequestModel):
+    """`POST /internal/appointments/{id}/cancel`: requested by admin-service for an admin."""
 
     by: Actor
     reason: Note | None = None
 
 
-class ServiceOut(ReadModel):
-    """The service as booked."""
+class AppointmentServiceOut(ReadModel):
+    """The service as it was when booked."""
 
     id: UUID
     name: str
@@ -130,29 +137,33 @@ class ServiceOut(ReadModel):
     reschedule_cutoff_minutes: int
 
 
-class DoctorOut(ReadModel):
+class AppointmentDoctorOut(ReadModel):
+    """The doctor as they were when booked."""
+
     id: UUID
     full_name: str
     title: str | None
     location: str | None
 
 
-class PatientOut(ReadModel):
+class AppointmentPatientOut(ReadModel):
+    """The patient as they were when booked."""
+
     id: UUID
     full_name: str
 
 
 class AppointmentOut(ReadModel):
-    """`time_zone` and `local_start` are the doctor's, where the visit is; service, doctor, patient and price as they were when booked.
+    """`local_start` is the start in `time_zone`, the zone of the doctor. Service, doctor, patient and price are as they were when booked.
 
-    `doctor` is null, and the zone UTC, while `any` doctor was asked for and none is found.
+    While `any` doctor was requested and none is chosen, `doctor` is null and the zone is UTC.
     """
 
     id: UUID
-    status: Status
-    service: ServiceOut
-    doctor: DoctorOut | None
-    patient: PatientOut
+    status: AppointmentStatus
+    service: AppointmentServiceOut
+    doctor: AppointmentDoctorOut | None
+    patient: AppointmentPatientOut
     patient_id: UUID
     starts_at: Instant
     ends_at: Instant
@@ -167,8 +178,8 @@ class AppointmentOut(ReadModel):
     updated_at: Instant
 
 
-class LineOut(ReadModel):
-    """Who did what and when, and what it was before and after."""
+class HistoryEntryOut(ReadModel):
+    """Who did what and when, and status, start and doctor before and after."""
 
     at: Instant
     actor: Actor
@@ -179,4 +190,6 @@ class LineOut(ReadModel):
 
 
 class HistoryOut(ReadModel):
-    items: list[LineOut]
+    """All changes of an appointment, oldest first."""
+
+    items: list[HistoryEntryOut]

@@ -12,15 +12,18 @@ from shared.kit.settings import CommonSettings
 
 
 class AppointmentSettings(CommonSettings):
-    """`database_url`: `mongodb://...` or `sqlite+aiosqlite:///...`.
-
-    `settle_after_seconds`: no request is under way any more, and with the job's round it is still settled within the promised minute.
-    """
+    """Settings of appointment-service, from variables that begin with `APPOINTMENT_`, and the common ones."""
 
     model_config = SettingsConfigDict(env_prefix="APPOINTMENT_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.APPOINTMENT
 
-    database_url: str
-    settle_after_seconds: int = Field(45, ge=1, le=3600)
-    reconcile_every_seconds: int = Field(300, ge=1, le=86_400)
-    most_active: int = Field(20, ge=1, le=1000)
+    database_url: str = Field(description="The database: `mongodb://...` or `sqlite+aiosqlite:///...`.")
+    retry_pending_after_seconds: int = Field(
+        45,
+        ge=1,
+        le=3600,
+        description="When the retry job takes over a pending appointment. By then no request works on it any more, and with the job's "
+        "interval it is still completed within the promised minute.",
+    )
+    reconcile_every_seconds: int = Field(300, ge=1, le=86_400, description="How often appointments and the calendar are compared.")
+    max_active_appointments: int = Field(20, ge=1, le=1000, description="How many active appointments one patient may have ahead.")

@@ -9,38 +9,50 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from appointment_svc import consumers, jobs
-from appointment_svc.clients import HttpDoctors, HttpPatients, HttpSlots
-from appointment_svc.repository import kept
+from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientLookup
+from appointment_svc.repository import open_storage
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.settings import AppointmentSettings
+from appointment_svc.usecases.actions import AppointmentActions
 from appointment_svc.usecases.book import Booking
-from appointment_svc.usecases.change import Changes
-from appointment_svc.usecases.find import Records
-from appointment_svc.usecases.follow import Displacements
-from appointment_svc.usecases.keep import Keeping
-from appointment_svc.usecases.settle import Settling
+from appointment_svc.usecases.leaves import LeaveFollower
+from appointment_svc.usecases.queries import AppointmentQueries
+from appointment_svc.usecases.reconcile import Reconciliation
+from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.identity import Service
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides) -> AsyncIterator[None]:
+    """Open everything the service needs, in order, and close it in reverse."""
     async with open_service_runtime(app, settings, overrides) as runtime:
-        place = await kept(runtime, settings.database_url)
-        relay = DocumentRelay(place.documents, runtime.bus, runtime.clock)
-        announced = runtime.jobs.add("relay", relay.publish, every_seconds=1, holder=place.holder)
-        runtime.jobs.add("prune", relay.prune, every_seconds=3600, holder=place.holder)
-        store = DocumentStore(place.documents, announced)
-        slots = HttpSlots(runtime.client(Service.SCHEDULING))
-        doctors, patients = HttpDoctors(runtime.client(Service.DOCTOR)), HttpPatients(runtime.client(Service.PATIENT))
-        settling = Settling(store, slots, doctors, runtime.clock)
-        displacements = Displacements(store, slots, settling, doctors, runtime.clock)
-        keeping = Keeping(store, slots, settling, displacements, runtime.clock, timedelta(seconds=settings.settle_after_seconds))
-        booking = Booking(store, settling, doctors, patients, runtime.clock, settings.most_active)
-        runtime.provide(booking, Changes(store, settling, doctors, runtime.clock), Records(store))
-        await consumers.subscribe(runtime, displacements)
-        jobs.schedule(runtime.jobs, keeping, place.holder, settings.reconcile_every_seconds)
+        storage = await runtime.stack.enter_async_context(open_storage(settings.database_url, runtime.bus, runtime.clock))
+        app.state.idempotency = storage.idempotency
+        app.state.checks.append(storage.check)
+
+        holder = LeaseHolder(storage.leases, overrides.instance_name, runtime.clock)
+        relay = DocumentRelay(storage.documents, runtime.bus, runtime.clock)
+        wake_relay = jobs.schedule_outbox_jobs(
+            runtime.jobs, holder, publish=relay.publish, prune_events=relay.prune, prune_keys=storage.prune_keys
+        )
+        store = DocumentStore(storage.documents, wake_relay)
+
+        calendar = HttpCalendar(runtime.client(Service.SCHEDULING))
+        doctors, patients = HttpDoctorLookup(runtime.client(Service.DOCTOR)), HttpPatientLookup(runtime.client(Service.PATIENT))
+        synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
+        runtime.provide(
+            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments),
+            AppointmentActions(store, synchronizer, doctors, runtime.clock),
+            AppointmentQueries(store),
+        )
+        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))
+
+        retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
+        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after)
+        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, reconcile_every_seconds=settings.reconcile_every_seconds)
         async with runtime.jobs:
             yield

@@ -1,1 +1,1 @@
-"""auth-service owns who someone is: accounts, credentials, sessions, roles and the keys that sign tokens."""
+"""auth-service owns accounts, credentials, sessions, roles and the keys that sign access tokens."""

@@ -1,4 +1,4 @@
-"""What auth-service hears: names, from those who own them."""
+"""Events that auth-service consumes: changed profiles, whose names it copies."""
 
 from __future__ import annotations
 
@@ -8,10 +8,5 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, accounts: Accounts) -> None:
-    async def patient_changed(event: PatientChanged) -> None:
-        await accounts.note_patient(event.patient_id, event.version, event.id)
-
-    async def doctor_changed(event: DoctorChanged) -> None:
-        await accounts.note_doctor(event.doctor_id, event.rules.full_name, event.version, event.id)
-
-    await runtime.subscribe({PatientChanged: patient_changed, DoctorChanged: doctor_changed})
+    """Consume the events of patient-service and doctor-service."""
+    await runtime.subscribe({PatientChanged: accounts.update_patient_name, DoctorChanged: accounts.update_doctor_name})

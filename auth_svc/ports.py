@@ -1,108 +1,143 @@
-"""What the use cases of auth-service need from outside."""
+"""What the use cases of auth-service need from outside: storage, password hashing, token signing and patient-service."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from auth_svc.domain.accounts import Account
-from auth_svc.domain.sessions import Reset, Session
+from auth_svc.domain.password_resets import PasswordReset
+from auth_svc.domain.sessions import Session
 from shared.contracts.events import Event
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
 
 
-class Transaction(Protocol):
-    """Commits on leaving, rolls back on any exception. `get_` locks the row."""
+class AuthTransaction(Protocol):
+    """One transaction: it commits on leaving and rolls back on any exception. Rows that it reads stay locked until then."""
 
-    async def get_account(self, account_id: UUID) -> Account: ...
+    async def get_account(self, account_id: UUID) -> Account:
+        """Raises NoSuchAccount."""
 
-    async def find_account(self, account_id: UUID) -> Account | None: ...
+    async def find_account(self, account_id: UUID) -> Account | None:
+        """Return the account, or None when it does not exist."""
 
-    async def add_account(self, account: Account) -> None:
-        """Refuses with EmailTaken."""
+    async def insert_account(self, account: Account) -> None:
+        """Raises EmailTaken when the id or the email address exists already."""
 
     async def save_account(self, account: Account) -> None:
-        """Refuses with EmailTaken."""
+        """Raises EmailTaken."""
 
-    async def drop_account(self, account_id: UUID) -> None: ...
+    async def delete_pending_account(self, account_id: UUID) -> None:
+        """Delete the account if it is still pending."""
 
-    async def other_active_admins(self, account_id: UUID) -> int:
-        """Locks them, so that two admins cannot demote each other at once."""
+    async def count_other_active_admins(self, account_id: UUID) -> int:
+        """Return the number of active admins besides this account. It locks them all, so that two admins cannot disable each other."""
 
-    async def add_session(self, session: Session, refresh_hash: str) -> None: ...
+    async def insert_session(self, session: Session, token_hash: str) -> None:
+        """Store a session with the hash of its first refresh token."""
 
-    async def session_of_token(self, refresh_hash: str) -> tuple[Session, bool] | None:
-        """Locks the session; the flag says whether this token was used before."""
+    async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
+        """Return the session of a refresh token and whether that token was used before, or None when the token is unknown."""
 
-    async def rotate(self, session: Session, old_hash: str, new_hash: str) -> None: ...
+    async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
+        """Mark one refresh token as used, add the next one, and save the session's times."""
 
-    async def live_sessions(self, account_id: UUID) -> list[Session]: ...
+    async def list_live_sessions(self, account_id: UUID) -> list[Session]:
+        """Return the sessions of an account that have not been ended; some of them may have expired."""
 
-    async def end_session(self, session_id: UUID, at: datetime) -> None: ...
+    async def end_session(self, session_id: UUID, ended_at: datetime) -> None:
+        """Record when a session was ended."""
 
-    async def add_reset(self, reset: Reset) -> None: ...
+    async def insert_password_reset(self, reset: PasswordReset) -> None:
+        """Store a reset."""
 
-    async def get_reset(self, reset_id: UUID) -> Reset | None: ...
+    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
+        """Return a reset, expired or not, or None when it was used or replaced."""
 
-    async def drop_resets(self, account_id: UUID) -> None: ...
+    async def delete_password_resets(self, account_id: UUID) -> None:
+        """Delete all resets of an account."""
 
-    async def mark_handled(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Return False when the event was handled before."""
 
-    async def add_event(self, event: Event) -> None: ...
+    async def add_event(self, event: Event) -> None:
+        """Publish an event after the commit."""
 
 
-class Store(Protocol):
-    """Ends of sessions that were announced are known to this very process right after the commit."""
+class AuthStore(Protocol):
+    """The database of auth-service. Once a transaction with SessionEnded events has committed, this process refuses those sessions."""
 
-    def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
+    def begin(self) -> AbstractAsyncContextManager[AuthTransaction]:
+        """Begin a transaction."""
 
-    async def account(self, account_id: UUID) -> Account: ...
+    async def get_account(self, account_id: UUID) -> Account:
+        """Raises NoSuchAccount."""
 
-    async def account_by_email(self, email: str) -> Account | None: ...
+    async def find_account(self, account_id: UUID) -> Account | None:
+        """Return the account, or None when it does not exist."""
 
-    async def accounts(
+    async def find_account_by_email(self, email: str) -> Account | None:
+        """Return the account with a normalized email address, or None."""
+
+    async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
     ) -> list[Account]:
-        """Up to `limit` in the order of their addresses; pending ones are not there."""
+        """Return accounts in the order of their email addresses, without pending ones. `text` is a part of the address or the name.
 
-    async def pending_accounts(self, before: datetime, limit: int) -> list[Account]: ...
+        `after` is the sort key of the last account of the previous page: its email address.
+        """
 
-    async def has_admin(self) -> bool: ...
+    async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]:
+        """Return accounts that are still pending, the oldest first."""
 
-    async def ended_sessions(self, since: datetime) -> list[Session]: ...
+    async def has_admin(self) -> bool:
+        """True when there is an admin, whatever the status of the account."""
 
-    async def reset(self, reset_id: UUID) -> Reset | None: ...
+    async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
+        """Return the sessions that were ended at an instant or later; expired ones are not among them."""
 
-    async def forget(self, before: datetime) -> int:
-        """Removes sessions, tokens and resets that ended before; returns how many."""
+    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
+        """Return a reset, expired or not, or None when it was used or replaced."""
 
-
-class Hashing(Protocol):
-    """argon2id in threads of its own; Unavailable when too many wait."""
-
-    async def hash(self, password: str) -> str: ...
-
-    async def fits(self, password: str, password_hash: str | None) -> bool:
-        """Takes as long without a hash."""
-
-    def is_outdated(self, password_hash: str) -> bool: ...
+    async def delete_expired(self, before: datetime) -> int:
+        """Delete some sessions, refresh tokens and resets that ended or expired before an instant; return the number of sessions."""
 
 
-class Signing(Protocol):
-    """Makes access tokens."""
+class PasswordHasher(Protocol):
+    """Hashes passwords outside of the event loop. Raises Unavailable when too many are waiting."""
 
-    def access_token(self, account_id: UUID, role: Role, session_id: UUID, now: datetime) -> str: ...
+    async def hash(self, password: str) -> str:
+        """Return a salted hash that `verify` accepts."""
 
-    def service_token(self, name: str, now: datetime) -> str: ...
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        """Return whether the password has this hash. Without a hash it takes the same time and returns False."""
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """True when the hash was made with other parameters than those in use."""
 
 
-class Patients(Protocol):
-    """The owner of the patients' half."""
+class TokenSigner(Protocol):
+    """Signs access tokens."""
 
-    async def open(self, patient_id: UUID, profile: CreatePatient) -> None:
-        """Harmless to repeat."""
+    @property
+    def public_key(self) -> dict[str, str]:
+        """The key that verifies the tokens, as a JSON Web Key (RFC 7517)."""
 
-    async def full_name(self, patient_id: UUID) -> str | None: ...
+    def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
+        """Return a token for a person in a session."""
+
+    def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str:
+        """Return a token for a service."""
+
+
+class PatientProfileClient(Protocol):
+    """The patients' profiles, which patient-service owns."""
+
+    async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
+        """Create the profile; repeating the call changes nothing."""
+
+    async def find_full_name(self, patient_id: UUID) -> str | None:
+        """Return the name in a profile, or None when there is no such profile."""

@@ -7,24 +7,25 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from auth_svc.domain.accounts import Status
+from auth_svc.domain.accounts import AccountStatus
 from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
-Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
-Token = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
-
-
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
 
-def address(given: str) -> str:
-    """A sign-in name as accounts have it; what is no address stays as it is, and is nobody's."""
+def normalize_email(text: str) -> str:
+    """Return an email address in the form in which accounts have it, or any other text unchanged, which no account has."""
     try:
-        return EMAIL.validate_python(given)
+        return EMAIL.validate_python(text)
     except ValidationError:
-        return given
+        return text
+
+
+Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
+OpaqueToken = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
+LoginEmail = Annotated[str, Field(max_length=254, examples=["sam@example.com"]), AfterValidator(normalize_email)]
 
 
 class Register(RequestModel):
@@ -37,37 +38,47 @@ class Register(RequestModel):
     time_zone: TimeZone = "UTC"
     locale: Locale = "en"
 
-    @property
-    def wish(self) -> CreateAccount:
+    def to_create_account(self) -> CreateAccount:
+        """Return the request for a patient's account. Its fields have been validated, and its password may be longer than there."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
         return CreateAccount.model_construct(**fields, role=Role.PATIENT)
 
 
 class Login(RequestModel):
-    email: Annotated[str, Field(max_length=254, examples=["sam@example.com"]), AfterValidator(address)]
+    """An email address and a password. A text that is no email address is treated as one without an account."""
+
+    email: LoginEmail
     password: Password
 
 
-class Refresh(RequestModel):
-    refresh_token: Token
+class RefreshToken(RequestModel):
+    """The refresh token of a session."""
+
+    refresh_token: OpaqueToken
 
 
 class ChangePassword(RequestModel):
+    """The current and the new password of the caller."""
+
     current_password: Password
     new_password: Password = Field(examples=["another long pass phrase"])
 
 
 class ForgotPassword(RequestModel):
+    """The email address to which the link is sent, if it has an account."""
+
     email: Email = Field(examples=["sam@example.com"])
 
 
 class ResetPassword(RequestModel):
-    token: Token
+    """The token of a mailed link, and the new password."""
+
+    token: OpaqueToken
     new_password: Password
 
 
 class SignedInOut(ReadModel):
-    """Answer of register, login and refresh; `expires_in` in seconds."""
+    """The tokens of a session and the account. `expires_in` is the access token's lifetime in seconds."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"
@@ -77,7 +88,7 @@ class SignedInOut(ReadModel):
 
 
 class TokenOut(ReadModel):
-    """RFC 6749 section 5.1."""
+    """The response of RFC 6749 section 5.1. `expires_in` is in seconds; services get no refresh token."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"
@@ -85,21 +96,21 @@ class TokenOut(ReadModel):
     refresh_token: str | None = None
 
 
-class TokenRefusal(ReadModel):
-    """RFC 6749 section 5.2."""
+class TokenErrorOut(ReadModel):
+    """The error response of RFC 6749 section 5.2."""
 
     error: str
 
 
-class AmendAccount(PatchModel):
-    """`PATCH /internal/accounts/{id}`."""
+class ChangeAccount(PatchModel):
+    """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read."""
 
-    may_be_absent: ClassVar = frozenset({"expected_version"})
+    nullable_fields: ClassVar = frozenset({"expected_version"})
 
     email: Email | None = None
     full_name: ShortText | None = None
     role: Literal[Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN] | None = None
-    status: Literal[Status.ACTIVE, Status.DISABLED] | None = None
+    status: Literal[AccountStatus.ACTIVE, AccountStatus.DISABLED] | None = None
     expected_version: int | None = Field(default=None, ge=1)
 
     @property
@@ -108,20 +119,26 @@ class AmendAccount(PatchModel):
 
 
 class ResetTokenOut(ReadModel):
+    """The token of a reset link."""
+
     token: str
     expires_at: Instant
 
 
-class EndedSessionOut(ReadModel):
+class RevokedSessionOut(ReadModel):
+    """An ended session; its access tokens are refused until `expires_at`, when all of them have expired."""
+
     session_id: UUID
     expires_at: Instant
 
 
-class EndedSessionsOut(ReadModel):
-    items: list[EndedSessionOut]
+class RevokedSessionsOut(ReadModel):
+    """All sessions whose access tokens must be refused now."""
+
+    items: list[RevokedSessionOut]
 
 
-class KeySet(ReadModel):
-    """RFC 7517."""
+class JsonWebKeySet(ReadModel):
+    """The public keys that verify access tokens (RFC 7517)."""
 
     keys: list[dict[str, str]]

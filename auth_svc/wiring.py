@@ -6,62 +6,64 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 from fastapi import FastAPI
 
 from auth_svc import consumers
-from auth_svc.clients.hashing import Argon2
-from auth_svc.clients.patients import HttpPatients
-from auth_svc.clients.signing import OwnToken, Signer
-from auth_svc.repository import SqlStore
-from auth_svc.repository.keys import signing_key
+from auth_svc.clients.password_hashing import Argon2Hasher
+from auth_svc.clients.patient_profiles import HttpPatientProfileClient
+from auth_svc.clients.token_signing import JwtSigner, OwnTokenSource
+from auth_svc.jobs import revoke_ended_sessions, schedule_jobs
+from auth_svc.repository import SqlAuthStore
+from auth_svc.repository.signing_keys import load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
-from auth_svc.usecases.endings import Endings
+from auth_svc.usecases.create_account import AccountCreation
+from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.passwords import Passwords
-from auth_svc.usecases.resets import Resets
+from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.sessions import Sessions
+from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import ENDED_SESSIONS_POLL_SECONDS, open_service_runtime
+from shared.kit.service_runtime import open_service_runtime
 
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> AsyncIterator[None]:
-    token = OwnToken(overrides.clock)
-
-    async def own_keys() -> list[dict[str, Any]]:
-        return [app.state.signer.public]
-
-    async with open_service_runtime(app, settings, overrides, fetch_keys=own_keys, token=token) as runtime:
+    """Run the service until the context is left."""
+    clock, own_tokens = overrides.clock, OwnTokenSource(overrides.clock)
+    async with open_service_runtime(app, settings, overrides, fetch_keys=own_tokens.fetch_keys, token=own_tokens) as runtime:
+        verifier = app.state.verifier
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        kid, pem = await signing_key(database, settings.key_secret)
-        app.state.settings = settings
-        app.state.signer = token.signer = Signer(kid, pem, settings.issuer, settings.audience, settings.access_minutes * 60)
-        store = SqlStore(database, runtime.clock, runtime.start_outbox_relay(database, INFRASTRUCTURE), _end_in(app))
-        hashing = await runtime.stack.enter_async_context(Argon2(settings.hashing_threads, settings.hashing_queue))
-        patients = HttpPatients(runtime.client(Service.PATIENT))
-        resets = Resets(store, hashlib.sha256(b"resets" + settings.key_secret.encode()).digest(), runtime.clock)
-        endings = Endings(runtime.clock, timedelta(minutes=settings.access_minutes))
-        accounts = Accounts(store, hashing, patients, resets, endings, runtime.clock)
-        lasts = timedelta(days=settings.session_days)
-        sessions = Sessions(store, hashing, app.state.signer, accounts, endings, settings.secret_of, runtime.clock, lasts)
-        runtime.provide(accounts, resets, sessions, Passwords(store, hashing, resets, endings, runtime.clock))
+        key_id, private_key_pem = await load_or_create_signing_key(database, settings.key_secret)
+        signer = own_tokens.signer = JwtSigner(key_id, private_key_pem, settings.issuer, settings.audience)
+        store = SqlAuthStore(database, clock, runtime.start_outbox_relay(database, INFRASTRUCTURE), verifier.revoke_session)
+        hasher = await runtime.stack.enter_async_context(Argon2Hasher(settings.hashing_threads, settings.hashing_queue))
+        profiles = HttpPatientProfileClient(runtime.client(Service.PATIENT))
+
+        access_token_lifetime = timedelta(minutes=settings.access_minutes)
+        tokens = TokenIssuer(signer, settings.secret_of, clock, access_token_lifetime)
+        revocation = SessionRevocation(clock, access_token_lifetime)
+        resets = PasswordResets(store, _reset_key(settings.key_secret), clock)
+        creation = AccountCreation(store, hasher, profiles, resets, clock)
+        sessions = Sessions(store, hasher, tokens, creation, revocation, clock, timedelta(days=settings.session_days))
+        accounts = Accounts(store, profiles, creation, resets, revocation, clock)
+        passwords = Passwords(store, hasher, resets, revocation, clock)
+        configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
+        runtime.provide(accounts, creation, passwords, resets, sessions, tokens, configuration)
+
         await consumers.subscribe(runtime, accounts)
-        await sessions.watch(app.state.verifier.revoke_session)
-        runtime.jobs.add(
-            "ended sessions", lambda: sessions.watch(app.state.verifier.revoke_session), every_seconds=ENDED_SESSIONS_POLL_SECONDS
-        )
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        runtime.jobs.add("finish accounts", accounts.finish_stragglers, every_seconds=15, holder=holder)
-        runtime.jobs.add("forget sessions", sessions.forget, every_seconds=3600, holder=holder)
+        schedule_jobs(runtime.jobs, creation, sessions, revoke_session=verifier.revoke_session, holder=holder)
+        await revoke_ended_sessions(sessions, verifier.revoke_session)  # before the first request
         if settings.bootstrap_admin_email and settings.bootstrap_admin_password:
-            await accounts.bootstrap(settings.bootstrap_admin_email, settings.bootstrap_admin_password)
+            await creation.create_first_admin(settings.bootstrap_admin_email, settings.bootstrap_admin_password)
         async with runtime.jobs:
             yield
 
 
-def _end_in(app: FastAPI) -> Any:
-    return lambda event: app.state.verifier.revoke_session(event.session_id, event.expires_at.timestamp())
+def _reset_key(key_secret: str) -> bytes:
+    """Return the key that signs reset links; it differs from the one that encrypts the signing key."""
+    return hashlib.sha256(b"resets" + key_secret.encode()).digest()

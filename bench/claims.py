@@ -1,9 +1,9 @@
-"""How many claims a second MariaDB grants, against the same grains by one raw multi-row INSERT each: `.venv/bin/python -m bench.claims`.
+"""Compares claims a second on MariaDB with raw multi-row INSERTs of the same grains: `.venv/bin/python -m bench.claims`.
 
-All write 8 grains of a doctor and 6 of a patient, commit, and are done by 32 tasks over 24 connections, spread over 200 doctors; the raw
-ones go straight to the driver, one with the grains alone and one with the row of the claim before them, which a claim writes as well.
-They take turns, round after round; the medians are compared: of a server that flushes its log at each commit, as in production, and of
-one that does it once a second, as in the tests.
+All of them write 8 grains of a doctor and 6 of a patient and commit, in 32 tasks over 24 connections, spread over 200 doctors. The raw ones
+go straight to the driver: once with the grains alone, and once with the row of the claim before them, which a claim writes as well. They
+take turns, round after round, and the medians are compared: for a server that flushes its log at each commit, as in production, and for one
+that does it once a second, as in the tests.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import aiomysql
 from sqlalchemy.engine import make_url
 
 from bench.databases import on_mysql
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.claims import to_row
 from shared.kit.migrations import migrate
 from shared.kit.retry import retry_transaction
@@ -38,25 +38,25 @@ TASKS = 32
 RAW = "INSERT INTO raw_grains (resource_id, grain, lane, claim_id) VALUES " + ",".join(["(%s,%s,%s,%s)"] * (2 * LENGTH + BEFORE + AFTER))
 COLUMNS = [*to_row(Claim(SERVICE, 1, None)), "changed_at"]
 RAW_CLAIM = f"INSERT INTO raw_claims ({', '.join(f'`{name}`' for name in COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
-Write = Callable[[Place], Awaitable[None]]
+Write = Callable[[BookedSlot], Awaitable[None]]
 
 
-def places() -> Iterator[Place]:
-    """No two in each other's way, neighbours in time with different doctors."""
+def places() -> Iterator[BookedSlot]:
+    """Yield slots that do not overlap; consecutive ones are with different doctors."""
     for number in count():
         start = 6_000_000 + number // len(DOCTORS) * (LENGTH + BEFORE + AFTER)
         visit, span = range(start, start + LENGTH), range(start - BEFORE, start + LENGTH + AFTER)
-        yield Place(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
+        yield BookedSlot(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
 
 
-async def rate(write: Write, wanted: Iterator[Place], seconds: float) -> float:
-    """Writes per second."""
+async def rate(write: Write, requested: Iterator[BookedSlot], seconds: float) -> float:
+    """Return the writes per second."""
     until, done = time.perf_counter() + seconds, 0
 
     async def some() -> None:
         nonlocal done
         while time.perf_counter() < until:
-            await write(next(wanted))
+            await write(next(requested))
             done += 1
 
     began = time.perf_counter()
@@ -64,12 +64,12 @@ async def rate(write: Write, wanted: Iterator[Place], seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-def claiming(store: SqlStore) -> Write:
+def claiming(store: SqlCalendarStore) -> Write:
     async def once(claim: Claim) -> None:
         async with store.begin() as tx:
-            await tx.put(claim, None)
+            await tx.save_claim(claim, None)
 
-    async def write(place: Place) -> None:
+    async def write(place: BookedSlot) -> None:
         claim = Claim(uuid4(), 1, place)
         await retry_transaction(lambda: once(claim))
 
@@ -77,9 +77,9 @@ def claiming(store: SqlStore) -> Write:
 
 
 def raw(pool: Any, *, whole: bool = False) -> Write:
-    """`whole`: with the row of the claim."""
+    """Return a write of grains by raw INSERT; with `whole`, the row of the claim is inserted, too."""
 
-    async def write(place: Place) -> None:
+    async def write(place: BookedSlot) -> None:
         claim = uuid4()
         rows: list[Any] = []
         for who, grain in place.grains():
@@ -99,22 +99,22 @@ def _bound(row: dict[str, Any]) -> list[Any]:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    """The driver's own connections, to a database with tables for the raw rows."""
+    """Open connections of the driver itself, to a database with tables for the raw rows."""
     migrate("scheduling_svc", url)
     where = make_url(url)
     pool = await aiomysql.create_pool(
         host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=24, maxsize=24
     )
-    await told(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
+    await execute_all(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
     try:
         yield pool
     finally:
-        await told(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+        await execute_all(pool, "SET GLOBAL innodb_flush_log_at_trx_commit = 2")
         pool.close()
         await pool.wait_closed()
 
 
-async def told(pool: Any, *statements: str) -> None:
+async def execute_all(pool: Any, *statements: str) -> None:
     async with pool.acquire() as connection, connection.cursor() as cursor:
         for statement in statements:
             await cursor.execute(statement)
@@ -122,17 +122,17 @@ async def told(pool: Any, *statements: str) -> None:
 
 async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
     async with connected(url) as pool, Database(url) as database:
-        await told(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
+        await execute_all(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
         rows = places()
         writers = {
             "raw grains": (raw(pool), rows),
             "raw claim and grains": (raw(pool, whole=True), rows),
-            "claim": (claiming(SqlStore(database, lambda: NOW)), places()),
+            "claim": (claiming(SqlCalendarStore(database, lambda: NOW)), places()),
         }
         found: dict[str, list[float]] = {name: [] for name in writers}
         for number in range(rounds + 1):
-            for name, (write, wanted) in writers.items():
-                measured = await rate(write, wanted, seconds)
+            for name, (write, requested) in writers.items():
+                measured = await rate(write, requested, seconds)
                 if number:
                     found[name].append(measured)
     medians = {name: statistics.median(rates) for name, rates in found.items()}

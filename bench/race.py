@@ -1,8 +1,8 @@
 """100,000 claims race for 1,000 overlapping, unequal intervals; then the table is read: `.venv/bin/python -m bench.race`.
 
-On SQLite and, where `make servers` started one, on MariaDB; two processes with 32 tasks each. Claims of one neighbourhood come together,
-so that there is a race from the first to the last. Afterwards: no grain is held twice, every winner holds all its grains and nobody else
-any, and there are as many winners as were told that they won.
+It runs on SQLite and, where `make servers` started one, on MariaDB, in two processes with 32 tasks each. Claims of intervals that are near
+each other come together, so that all of them race. Afterwards no grain may be taken twice, every winner must have all its grains and no
+loser any, and the table must have as many winners as were told so.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bench.databases import mysql_server, on_mysql, on_sqlite
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.ports import Overtaken
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.ports import LostRace
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, CLAIMS
 from shared.kit.migrations import migrate
 from shared.kit.retry import TransactionAborted
@@ -30,62 +30,63 @@ from shared.kit.sql import Database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = UUID(int=1)
-TASKS, PROCESSES, NEIGHBOURS = 32, 2, 10
+TASKS, PROCESSES, INTERVALS_PER_GROUP = 32, 2, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Which claims are made; the same seed makes the same ones. Their numbers are their ids."""
+    """The claims that are made. The same seed makes the same claims; their numbers are their ids."""
 
     seed: int
     claims: int
     intervals: int
 
-    def wishes(self) -> list[Claim]:
+    def requests(self) -> list[Claim]:
+        """Return all claims, in the order in which they are made."""
         chance = random.Random(self.seed)
-        wanted = [self._interval(number, chance) for number in range(self.intervals)]
-        each = self.claims // self.intervals
+        intervals = [self._interval(number, chance) for number in range(self.intervals)]
+        claims_per_interval = self.claims // self.intervals
         numbers = iter(range(1, self.claims + 1))
         return [
-            Claim(UUID(int=number), 1, self._place(span, UUID(int=10**12 + number)))
-            for near in _groups(wanted, NEIGHBOURS)
-            for span in chance.sample(near * each, len(near) * each)
+            Claim(UUID(int=number), 1, self._slot(span, UUID(int=10**12 + number)))
+            for near in _groups(intervals, INTERVALS_PER_GROUP)
+            for span in chance.sample(near * claims_per_interval, len(near) * claims_per_interval)
             for number in [next(numbers)]
         ]
 
     def _interval(self, number: int, chance: random.Random) -> range:
-        """Ten to an hour and a half, the next one begins within it or soon after."""
+        """Return an interval of ten minutes to an hour and a half; the next one begins within it or soon after."""
         start = 6_000_000 + number * 4 + chance.randrange(6)
         return range(start, start + chance.randrange(2, 19))
 
-    def _place(self, span: range, patient_id: UUID) -> Place:
-        return Place(SERVICE, UUID(int=2), patient_id, span, span)
+    def _slot(self, span: range, patient_id: UUID) -> BookedSlot:
+        return BookedSlot(SERVICE, UUID(int=2), patient_id, span, span)
 
 
 def _groups(spans: Sequence[range], size: int) -> Iterator[list[range]]:
-    return (list(spans[at : at + size]) for at in range(0, len(spans), size))
+    return (list(spans[index : index + size]) for index in range(0, len(spans), size))
 
 
-async def run(store: SqlStore, wishes: Sequence[Claim]) -> list[UUID]:
-    """Who won."""
-    waiting, won = iter(wishes), list[UUID]()
+async def run(store: SqlCalendarStore, requests: Sequence[Claim]) -> list[UUID]:
+    """Return the claims that won."""
+    waiting, won = iter(requests), list[UUID]()
 
-    async def some() -> None:
+    async def run_task() -> None:
         for claim in waiting:
             if await _wins(store, claim):
                 won.append(claim.id)
 
-    await asyncio.gather(*(some() for _ in range(TASKS)))
+    await asyncio.gather(*(run_task() for _ in range(TASKS)))
     return won
 
 
-async def _wins(store: SqlStore, claim: Claim) -> bool:
-    """Overtaken is to lose; what the database undid for its own reasons is done again."""
+async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
+    """Return True if the claim wins. A lost race is a loss; a transaction that the database aborted for its own reasons is run again."""
     while True:
         try:
             async with store.begin() as tx:
-                await tx.put(claim, None)
-        except Overtaken:
+                await tx.save_claim(claim, None)
+        except LostRace:
             return False
         except TransactionAborted:
             await asyncio.sleep(random.uniform(0, 0.01))
@@ -93,42 +94,46 @@ async def _wins(store: SqlStore, claim: Claim) -> bool:
             return True
 
 
-async def verified(store: SqlStore, race: Race, won: Sequence[UUID]) -> str:
-    """The final table against what everybody was told; AssertionError where they differ."""
-    wishes = {claim.id: claim for claim in race.wishes()}
+async def verify(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> str:
+    """Compare the final table with what every claim was told; raise AssertionError where they differ."""
+    requests = {claim.id: claim for claim in race.requests()}
     async with store.database.read() as connection:
         held = (await connection.execute(select(CLAIM_GRAINS))).all()
         live = list(await connection.scalars(select(CLAIMS.c.id).where(CLAIMS.c.live)))
     twice = [grain for grain, holders in Counter((row.resource_id, row.grain) for row in held).items() if holders > 1]
     owned = {(row.resource_id, row.grain): row.claim_id for row in held}
-    due = {grain: claim_id for claim_id in won for grain in wishes[claim_id].place.grains()}  # type: ignore[union-attr]
+    due = {grain: claim_id for claim_id in won for grain in requests[claim_id].slot.grains()}  # type: ignore[union-attr]
     assert twice == [], f"{len(twice)} grains are held twice"
-    assert sorted(live) == sorted(won), "who was told to have won, and who stands in the table, are not the same"
+    assert sorted(live) == sorted(won), "the winners in the table are not those that were told so"
     assert owned == due, "a winner lacks a grain, or a loser has one"
-    assert all(any((UUID(int=2), grain) in owned for grain in wish.place.span) for wish in wishes.values() if wish.place), "a free one lost"
-    return f"{len(wishes):,} claims, {len(won):,} winners, {len(held):,} grains, none twice"
+    assert all(any((UUID(int=2), grain) in owned for grain in request.slot.span) for request in requests.values() if request.slot), (
+        "a claim of free time lost"
+    )
+    return f"{len(requests):,} claims, {len(won):,} winners, {len(held):,} grains, none twice"
 
 
-async def part(url: str, race: Race, number: int) -> list[UUID]:
+async def run_part(url: str, race: Race, number: int) -> list[UUID]:
     async with Database(url) as database:
-        return await run(SqlStore(database, lambda: NOW), race.wishes()[number::PROCESSES])
+        return await run(SqlCalendarStore(database, lambda: NOW), race.requests()[number::PROCESSES])
 
 
 async def measure(name: str, url: str, race: Race) -> None:
     migrate("scheduling_svc", url)
-    told = await asyncio.gather(*(_process(url, race, number) for number in range(PROCESSES)))
+    parts = await asyncio.gather(*(_run_process(url, race, number) for number in range(PROCESSES)))
+    winners = [claim_id for part in parts for claim_id in part]
     async with Database(url) as database:
-        outcome = await verified(SqlStore(database, lambda: NOW), race, [one for some in told for one in some])
+        outcome = await verify(SqlCalendarStore(database, lambda: NOW), race, winners)
     print(f"{name}: {outcome} (seed {race.seed})")
 
 
-async def _process(url: str, race: Race, number: int) -> list[UUID]:
-    given = [str(each) for each in (race.seed, race.claims, race.intervals, number)]
-    ran = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.race", "--part", url, *given, stdout=asyncio.subprocess.PIPE)
-    said, _ = await ran.communicate()
-    if ran.returncode:
-        raise SystemExit(ran.returncode)
-    return [UUID(line) for line in said.decode().split()]
+async def _run_process(url: str, race: Race, number: int) -> list[UUID]:
+    arguments = list(map(str, (race.seed, race.claims, race.intervals, number)))
+    command = [sys.executable, "-m", "bench.race", "--part", url, *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return [UUID(line) for line in output.decode().split()]
 
 
 async def main() -> None:
@@ -141,7 +146,7 @@ async def main() -> None:
     if chosen.part:
         url, *numbers = chosen.part
         seed, claims, intervals, number = map(int, numbers)
-        print(*await part(url, Race(seed, claims, intervals), number), sep="\n")
+        print(*await run_part(url, Race(seed, claims, intervals), number), sep="\n")
         return
     race = Race(chosen.seed, chosen.claims, chosen.intervals)
     print(f"seed {race.seed}")

@@ -1,9 +1,9 @@
-"""What a list of slots costs beside the bit-mask work in it, and `earliest` beside one doctor's list: `.venv/bin/python -m bench.slots`.
+"""Compares a list of slots with the bit-mask work in it, and `earliest` with one doctor's list: `.venv/bin/python -m bench.slots`.
 
-200 doctors with a month of hours and 120 bookings each, in SQLite and, where `make servers` started one, MariaDB; one process of
-scheduling-service behind uvicorn, asked over a real socket. All kinds take turns in one run; the medians are compared.
-The bit-mask work: for the same doctors and bookings, from tuples in memory, the hours expanded, bookings painted, all rules applied and
-every free start counted out.
+There are 200 doctors with a month of hours and 120 bookings each, in SQLite and, where `make servers` started one, in MariaDB, and one
+process of scheduling-service behind uvicorn that is called over a real socket. All measurements take turns; their medians are compared.
+The bit-mask work is, for the same doctors and bookings in memory: expand the hours, set the bits of bookings, apply all rules, and yield
+every free start.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ import uvicorn
 
 from bench.databases import mysql_server, on_mysql, on_sqlite
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.domain.diary import Diary, Engagement, View
-from scheduling_svc.domain.sheet import Sheet
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.busy_times import BookedTime, BusyTimes
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.domain.grid import AvailabilityGrid
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.main import create_app
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.settings import SchedulingSettings
 from shared.contracts.grains import DAY, grain_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules, WeeklyWindow
@@ -55,30 +56,32 @@ MONTH = range(grain_of(NOW), grain_of(NOW) + DAYS * DAY)
 Asking = Callable[[], Awaitable[Any]]
 
 
-def bookings(seed: int) -> dict[UUID, list[Place]]:
-    """For every doctor as many as there are, at random times that do not meet."""
-    chance, service, found = random.Random(seed), Service.of(SERVICE), dict[UUID, list[Place]]()
+def bookings(seed: int) -> dict[UUID, list[BookedSlot]]:
+    """Return random bookings of every doctor that do not overlap."""
+    chance, service, found = random.Random(seed), ServiceTerms.from_rules(SERVICE), dict[UUID, list[BookedSlot]]()
     for number, doctor in enumerate(CLINIC):
         grid = range(MONTH.start, MONTH.stop - 8, 8)
         starts = sorted(chance.sample(grid, BOOKINGS))
         patient = UUID(int=10**6 + number)
-        found[doctor.id] = [Place(SERVICE.id, doctor.id, patient, service.visit(start), service.span(start)) for start in starts]
+        found[doctor.id] = [
+            BookedSlot(SERVICE.id, doctor.id, patient, service.visit_span(start), service.doctor_span(start)) for start in starts
+        ]
     return found
 
 
-async def fill(url: str, booked: dict[UUID, list[Place]]) -> None:
+async def fill(url: str, booked: dict[UUID, list[BookedSlot]]) -> None:
     migrate("scheduling_svc", url)
     async with Database(url) as database:
-        store = SqlStore(database, lambda: NOW)
+        store = SqlCalendarStore(database, lambda: NOW)
         async with store.begin() as tx:
-            await tx.learn_service(SERVICE)
+            await tx.save_service_rules(SERVICE)
             for doctor in CLINIC:
-                await tx.learn_doctor(doctor)
-            await tx.note_all_learned()
+                await tx.save_doctor_rules(doctor)
+            await tx.mark_all_rules_saved()
         for doctor_id, places in booked.items():
             async with store.begin() as tx:
                 for number, place in enumerate(places):
-                    await tx.put(Claim(UUID(int=doctor_id.int * 10**6 + number), 1, place), None)
+                    await tx.save_claim(Claim(UUID(int=doctor_id.int * 10**6 + number), 1, place), None)
 
 
 @asynccontextmanager
@@ -100,20 +103,20 @@ async def served(url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def _nobody(_request: httpx.Request) -> httpx.Response:
-    """Answers as auth-service where nothing ever happens."""
+    """Answer as an auth-service in which nothing ever happens."""
     return httpx.Response(200, json={"items": [], "keys": [], "access_token": "x", "expires_in": 600})
 
 
-def bit_masks(booked: dict[UUID, list[Place]]) -> Asking:
-    service, doctors = Service.of(SERVICE), [Doctor.of(rules) for rules in CLINIC]
+def bit_masks(booked: dict[UUID, list[BookedSlot]]) -> Asking:
+    service, doctors = ServiceTerms.from_rules(SERVICE), [DoctorTerms.from_rules(rules) for rules in CLINIC]
     times = {
-        doctor_id: [Engagement(place.visit.start, place.visit.stop, place.span.start, place.span.stop) for place in places]
+        doctor_id: [BookedTime(place.visit.start, place.visit.stop, place.span.start, place.span.stop) for place in places]
         for doctor_id, places in booked.items()
     }
 
     async def work() -> int:
-        sheets = (Sheet.of(service, doctor, MONTH, View(NOW), Diary(times[doctor.id])) for doctor in doctors)
-        return sum(len(list(availability.starts(sheet))) for sheet in sheets)
+        grids = (AvailabilityGrid.of(service, doctor, MONTH, Viewer(NOW), BusyTimes(times[doctor.id])) for doctor in doctors)
+        return sum(len(list(availability.free_starts(availability_grid))) for availability_grid in grids)
 
     return work
 
@@ -128,7 +131,7 @@ def asking(http: httpx.AsyncClient, path: str) -> Asking:
 
 
 async def medians(kinds: dict[str, Asking], rounds: int) -> dict[str, float]:
-    """Milliseconds."""
+    """Return the median of every measurement in milliseconds."""
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(rounds + 2):
         for name, ask in kinds.items():

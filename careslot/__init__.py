@@ -1,1 +1,1 @@
-"""The front door for people: the command line, and all eight services in one process."""
+"""The command line, and the launcher that runs all eight services in one process."""

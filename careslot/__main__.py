@@ -1,4 +1,4 @@
-"""`python -m careslot`."""
+"""Runs the command line: `python -m careslot`."""
 
 from careslot.cli import app
 

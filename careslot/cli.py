@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line `careslot`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     data: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("careslot-data"),
     demo: Annotated[bool, typer.Option("--demo", help="Load a small clinic and print its accounts.")] = False,
-    dev: Annotated[bool, typer.Option("--dev", help="Add the development aids under /dev.")] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Add the development routes under /dev.")] = False,
     clock: Annotated[str | None, typer.Option(help="With --dev: start the clock at this RFC 3339 instant.")] = None,
 ) -> None:
-    """All eight services in one process, with nothing else to install."""
-    from careslot.serve import Serving
+    """Run all eight services in one process, with nothing else to install."""
+    from careslot.serve import ServeOptions
     from careslot.serve import serve as run
 
     if clock and not dev:
         raise typer.BadParameter("--clock needs --dev")
-    run(Serving(host, port, data, demo, dev, _instant(clock)))
+    run(ServeOptions(host, port, data, demo, dev, _parse_instant(clock)))
 
 
 @app.command()
 def migrate(service: Annotated[str | None, typer.Option(help="Only this service, such as auth-service.")] = None) -> None:
-    """Bring the databases of the environment up to date."""
+    """Bring the databases that the environment names up to date."""
     from careslot.operations import migrate_all
 
     migrate_all(service)
@@ -46,23 +46,23 @@ def migrate(service: Annotated[str | None, typer.Option(help="Only this service,
 
 @app.command()
 def check() -> None:
-    """Check configuration and connections; one line per fault, exit 1 when there is one."""
-    from careslot.operations import faults
+    """Check configuration and connections. Prints a line per fault; exits with 1 if there is one."""
+    from careslot.operations import list_faults
 
-    found = faults()
-    for line in found:
-        typer.echo(line, err=True)
-    if found:
+    faults = list_faults()
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
         raise typer.Exit(1)
     typer.echo("all is well")
 
 
-def _instant(text: str | None) -> datetime | None:
+def _parse_instant(text: str | None) -> datetime | None:
     from pydantic import TypeAdapter, ValidationError
 
     from shared.contracts.values import Instant
 
     try:
         return TypeAdapter(Instant).validate_python(text) if text else None
-    except ValidationError as wrong:
-        raise typer.BadParameter(wrong.errors()[0]["msg"]) from None
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"]) from None

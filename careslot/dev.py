@@ -1,4 +1,4 @@
-"""Development aids in front of the gateway: the mailbox, the clock, and waiting until all is quiet. Only with `serve --dev`."""
+"""Development routes in front of the gateway: the mailbox, the clock, and running all background work. Only with `serve --dev`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from careslot.house import House
+from careslot.embedded_platform import EmbeddedPlatform
 from notify_svc.clients.files import FileMailbox
 from shared.contracts.identity import Service
 from shared.contracts.values import Instant, RequestModel, format_instant
@@ -16,46 +16,48 @@ from shared.kit.clock import MovableClock
 
 
 class PutClock(RequestModel):
+    """The body of `PUT /dev/clock`."""
+
     now: Instant
 
 
-def with_aids(house: House, clock: MovableClock) -> ASGIApp:
-    """The gateway, with `/dev/...` beside it."""
-    aids, door = _aids(house, clock), house.door
+def add_development_routes(platform: EmbeddedPlatform, clock: MovableClock) -> ASGIApp:
+    """Return an app that answers `/dev/...` itself and passes everything else to the gateway."""
+    development_app, gateway_app = _development_app(platform, clock), platform.gateway_app
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        inside = scope["type"] == "http" and scope["path"].startswith("/dev/")
-        await (aids if inside else door)(scope, receive, send)
+        is_development = scope["type"] == "http" and scope["path"].startswith("/dev/")
+        await (development_app if is_development else gateway_app)(scope, receive, send)
 
     return app
 
 
-def _aids(house: House, clock: MovableClock) -> FastAPI:
+def _development_app(platform: EmbeddedPlatform, clock: MovableClock) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.verifier = house.apps[Service.AUTH].state.verifier
-    router, mailbox = routes.service_router(prefix="/dev"), FileMailbox(house.folder.mail)
+    app.state.verifier = platform.apps[Service.AUTH].state.verifier
+    router, mailbox = routes.service_router(prefix="/dev"), FileMailbox(platform.folder.mail)
 
     @router.get("/mailbox")
-    async def read_mailbox() -> list[dict[str, Any]]:
+    async def get_mailbox() -> list[dict[str, Any]]:
         return mailbox.messages()
 
     @router.delete("/mailbox", status_code=204)
-    async def empty_mailbox() -> None:
+    async def delete_mailbox() -> None:
         mailbox.clear()
 
     @router.get("/clock")
-    async def read_clock() -> dict[str, str]:
+    async def get_clock() -> dict[str, str]:
         return {"now": format_instant(clock())}
 
     @router.put("/clock")
     async def put_clock(body: PutClock) -> dict[str, str]:
         clock.set(body.now)
-        await house.settle()
+        await platform.run_until_idle()
         return {"now": format_instant(clock())}
 
     @router.post("/settle", status_code=204)
-    async def settle() -> None:
-        await house.settle()
+    async def run_until_idle() -> None:
+        await platform.run_until_idle()
 
     app.include_router(router)
     exception_handlers.install_exception_handlers(app)

@@ -1,4 +1,4 @@
-"""The data folder of an embedded clinic: databases, mailbox, the bus, and secrets that were generated once."""
+"""The data folder of an embedded installation: databases, mails, the event bus, and the secrets generated at the first start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from typing import Any
 from shared.contracts.identity import Service
 
 
-class InUse(SystemExit):
-    """Another process runs this clinic."""
+class FolderInUse(SystemExit):
+    """Raised when another process uses the same data folder; ends this one."""
 
 
 class Folder:
-    """One clinic's data. Readable by its owner only."""
+    """The data of one installation. Only its owner can read it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -28,30 +28,31 @@ class Folder:
         self.mail.mkdir(exist_ok=True)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process at a time."""
+    def lock(self) -> Iterator[None]:
+        """Hold the folder's lock. Raises FolderInUse when another process holds it."""
         with (self.path / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InUse(f"{self.path} is in use by another careslot") from None
+                raise FolderInUse(f"{self.path} is in use by another careslot") from None
             yield
 
-    def database(self, service: Service) -> str:
+    def database_url(self, service: Service) -> str:
+        """Return the URL of a service's SQLite file."""
         return f"sqlite+aiosqlite:///{self.path / service.prefix.lower()}.db"
 
     def secret(self, name: str) -> str:
-        """The same random value at every start."""
-        return str(self.kept("secrets", lambda known: {name: secrets.token_urlsafe(48)} | known)[name])
+        """Return a random value that is the same at every start."""
+        return str(self.update_document("secrets", lambda stored: {name: secrets.token_urlsafe(48)} | stored)[name])
 
-    def kept(self, name: str, change: Any) -> dict[str, Any]:
-        """A small JSON document, changed and written whole."""
+    def update_document(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        """Replace the JSON document `name` atomically by what `change` returns for it (an empty dict at first), and return that."""
         path = self.path / f"{name}.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        wanted: dict[str, Any] = change(known)
-        if wanted != known:
+        stored = json.loads(path.read_text()) if path.exists() else {}
+        changed = change(stored)
+        if changed != stored:
             draft = path.with_suffix(".draft")
             draft.touch(mode=0o600)
-            draft.write_text(json.dumps(wanted, indent=1))
+            draft.write_text(json.dumps(changed, indent=1))
             os.replace(draft, path)
-        return wanted
+        return changed

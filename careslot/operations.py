@@ -1,4 +1,4 @@
-"""`careslot migrate` and `careslot check` over the services that the environment configures."""
+"""The commands `careslot migrate` and `careslot check`, for the services that the environment configures."""
 
 from __future__ import annotations
 
@@ -17,94 +17,96 @@ from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings, InvalidSettings
 from shared.kit.sql import Database
 
-DEADLINE_SECONDS = 5
-
-
-def configured() -> list[Service]:
-    """The services whose database the environment names; the gateway has none and always counts."""
-    return [service for service in PACKAGES if service is Service.GATEWAY or _url(service)]
+CONNECT_TIMEOUT_SECONDS = 5
 
 
 def migrate_all(name: str | None) -> None:
-    """Every store that the environment names, or the one of `name`."""
-    wanted = [service for service in PACKAGES if service is not Service.GATEWAY and name in (None, service.value)]
-    if not wanted:
-        raise typer.BadParameter(f"there is no service {name!r} with a store")
-    known = [service for service in wanted if _url(service)]
-    if not known:
-        raise typer.BadParameter(f"{wanted[0].prefix}_DATABASE_URL is not set")
-    for service in known:
-        migrate(service, _url(service))
+    """Migrate every database that the environment names, or only that of the service `name`.
+
+    Raises typer.BadParameter when there is nothing to migrate.
+    """
+    chosen = [service for service in PACKAGES if service is not Service.GATEWAY and name in (None, service.value)]
+    if not chosen:
+        raise typer.BadParameter(f"there is no service {name!r} with a database")
+    configured = [service for service in chosen if _database_url(service)]
+    if not configured:
+        raise typer.BadParameter(f"{chosen[0].prefix}_DATABASE_URL is not set")
+    for service in configured:
+        migrate(service, _database_url(service))
         typer.echo(f"{service} is up to date")
 
 
-def faults() -> list[str]:
-    """One line per fault of configuration or connection."""
-    return [line for service in configured() for line in _faults(service)]
+def list_faults() -> list[str]:
+    """Check the gateway and every service whose database the environment names. Returns a line per fault of settings or connections."""
+    configured = [service for service in PACKAGES if service is Service.GATEWAY or _database_url(service)]
+    return [f"{service}: {fault}" for service in configured for fault in _faults_of(service)]
 
 
-def _faults(service: Service) -> list[str]:
+def _faults_of(service: Service) -> list[str]:
     try:
         settings = settings_of(service).read()
-    except InvalidSettings as bad:
-        return [f"{service}: {line}" for line in str(bad.code).splitlines()]
-    return [f"{service}: {line}" for line in settings.faults() + asyncio.run(_unreachable(settings))]
+    except InvalidSettings as error:
+        return str(error.code).splitlines()
+    return settings.faults() + asyncio.run(_check_connections(settings))
 
 
-async def _unreachable(settings: CommonSettings) -> list[str]:
+async def _check_connections(settings: CommonSettings) -> list[str]:
     urls = {name: str(getattr(settings, name)) for name in ("database_url", "bus_url", "mail_url") if hasattr(settings, name)}
-    return [f"{name} {why}" for name, url in urls.items() if (why := await _why_not(url))]
+    return [f"{name} {fault}" for name, url in urls.items() if (fault := await _check_connection(url))]
 
 
-async def _why_not(url: str) -> str | None:
+async def _check_connection(url: str) -> str | None:
+    """Connect to what `url` names. Returns what is wrong, or None; schemes without a check, such as `memory:`, are never wrong."""
     parts = urlsplit(url)
-    look = next((look for scheme, look in LOOKS.items() if parts.scheme.startswith(scheme)), None)
+    check = next((check for scheme, check in CHECKS.items() if parts.scheme.startswith(scheme)), None)
+    if check is None:
+        return None
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await (look(url) if look else asyncio.sleep(0))
-    except Exception as why:
-        return f"cannot be used at {parts.hostname or parts.path}: {type(why).__name__}"
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            await check(url)
+    except Exception as error:
+        return f"cannot be used at {parts.hostname or parts.path}: {type(error).__name__}"
     return None
 
 
-async def _sql(url: str) -> None:
+async def _check_sql(url: str) -> None:
     async with Database(url) as database:
         await database.check()
 
 
-async def _file(url: str) -> None:
-    def opened() -> None:
-        with closing(sqlite3.connect(url.partition(":///")[2], timeout=DEADLINE_SECONDS)) as connection:
+async def _check_sqlite(url: str) -> None:
+    def select() -> None:
+        with closing(sqlite3.connect(url.partition(":///")[2], timeout=CONNECT_TIMEOUT_SECONDS)) as connection:
             connection.execute("SELECT 1")
 
-    await asyncio.to_thread(opened)
+    await asyncio.to_thread(select)
 
 
-async def _documents(url: str) -> None:
+async def _check_mongodb(url: str) -> None:
     from motor.motor_asyncio import AsyncIOMotorClient
 
-    client: Any = AsyncIOMotorClient(url, timeoutMS=DEADLINE_SECONDS * 900)
+    client: Any = AsyncIOMotorClient(url, timeoutMS=CONNECT_TIMEOUT_SECONDS * 900)
     await client.get_default_database("admin").command("ping")
     client.close()
 
 
-async def _broker(url: str) -> None:
+async def _check_broker(url: str) -> None:
     import aio_pika
 
-    connection = await aio_pika.connect(url, timeout=DEADLINE_SECONDS)
+    connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT_SECONDS)
     await connection.close()
 
 
-async def _mail(url: str) -> None:
+async def _check_smtp(url: str) -> None:
     parts = urlsplit(url)
     async with SMTP(
-        hostname=parts.hostname, port=parts.port, use_tls=parts.scheme == "smtps", start_tls=False, timeout=DEADLINE_SECONDS
+        hostname=parts.hostname, port=parts.port, use_tls=parts.scheme == "smtps", start_tls=False, timeout=CONNECT_TIMEOUT_SECONDS
     ) as smtp:
         await smtp.noop()
 
 
-LOOKS = {"mysql": _sql, "sqlite": _file, "mongodb": _documents, "amqp": _broker, "smtp": _mail}
+CHECKS = {"mysql": _check_sql, "sqlite": _check_sqlite, "mongodb": _check_mongodb, "amqp": _check_broker, "smtp": _check_smtp}
 
 
-def _url(service: Service) -> str:
+def _database_url(service: Service) -> str:
     return os.environ.get(f"{service.prefix}_DATABASE_URL", "")

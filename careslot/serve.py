@@ -1,9 +1,8 @@
-"""`careslot serve`: the whole product behind one socket."""
+"""`careslot serve`: all eight services in one process, behind one port."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,30 +15,33 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from careslot.demo import Demo
-from careslot.dev import with_aids
+from careslot.dev import add_development_routes
+from careslot.embedded_platform import EmbeddedPlatform, open_embedded_platform
 from careslot.folder import Folder
-from careslot.house import House, open_house
 from gateway_svc.routes.listener import Listener
 from shared.kit.clock import Clock, MovableClock, system_clock
-from shared.kit.logs import JsonFormatter, log
+from shared.kit.logs import JsonLineHandler, log
 
-GRACE_SECONDS = 20
+SHUTDOWN_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
-    """What was asked for on the command line."""
+class ServeOptions:
+    """The options of the command line. `clock_start` is the instant at which a movable clock starts; None is the real time."""
 
     host: str
     port: int
     data: Path
     demo: bool
     dev: bool
-    starts_at: datetime | None
+    clock_start: datetime | None
 
 
 class _Server(uvicorn.Server):
-    """Ends when asked to and lets the house close after it; uvicorn's own would raise the signal again, in the middle of that."""
+    """A server that returns from `serve()` on SIGINT or SIGTERM, so that the platform is closed after it.
+
+    uvicorn's own would then raise the signal again, which would interrupt the closing.
+    """
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,46 +60,46 @@ class _Server(uvicorn.Server):
             print(f"careslot ready http://{self.config.host}:{self.config.port}", flush=True)
 
 
-def serve(asked: Serving) -> None:
-    """Runs until Ctrl-C; then drains and ends cleanly."""
-    folder = Folder(asked.data)
-    with folder.locked():
-        _log_to(folder.path / "careslot.log")
-        with asyncio.Runner(loop_factory=_loop) as runner:
-            runner.run(_serve(asked, folder))
+def serve(options: ServeOptions) -> None:
+    """Run the platform until SIGINT or SIGTERM; then finish the open requests and close it."""
+    folder = Folder(options.data)
+    with folder.lock(), _log_to(folder.path / "careslot.log"), asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        runner.run(_serve(options, folder))
 
 
-async def _serve(asked: Serving, folder: Folder) -> None:
-    clock = MovableClock(asked.starts_at) if asked.dev else system_clock
-    demo = Demo(folder) if asked.demo else None
-    address = f"http://localhost:{asked.port}" if asked.host == "127.0.0.1" else f"http://{asked.host}:{asked.port}"
-    async with open_house(folder, clock, public_url=address, **(demo.admin if demo else {})) as house:
+async def _serve(options: ServeOptions, folder: Folder) -> None:
+    clock = MovableClock(options.clock_start) if options.dev else system_clock
+    demo = Demo(folder) if options.demo else None
+    host = "localhost" if options.host == "127.0.0.1" else options.host
+    address = f"http://{host}:{options.port}"
+    async with open_embedded_platform(folder, clock, public_url=address, **(demo.admin if demo else {})) as platform:
         if demo:
-            await demo.load(house)
+            await demo.load(platform)
         print(f"careslot serves {address}  (docs: {address}/docs, data: {folder.path})", flush=True)
-        await _Server(_config(_door(asked, house, clock), asked)).serve()
+        await _Server(_server_config(_public_app(platform, clock), options)).serve()
 
 
-def _door(asked: Serving, house: House, clock: Clock) -> ASGIApp:
-    return with_aids(house, clock) if asked.dev and isinstance(clock, MovableClock) else house.door
+def _public_app(platform: EmbeddedPlatform, clock: Clock) -> ASGIApp:
+    """Return the gateway; with `--dev`, which gives the platform a movable clock, the development routes beside it."""
+    return add_development_routes(platform, clock) if isinstance(clock, MovableClock) else platform.gateway_app
 
 
-def _config(app: ASGIApp, asked: Serving) -> uvicorn.Config:
+def _server_config(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=asked.host,
-        port=asked.port,
+        host=options.host,
+        port=options.port,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         http=Listener,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def _new_event_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:
@@ -106,8 +108,13 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _log_to(path: Path) -> None:
-    handler = logging.FileHandler(path)
-    handler.setFormatter(JsonFormatter())
-    log.handlers, log.propagate = [handler], False
-    log.setLevel("INFO")
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Append the log lines of all services to a file."""
+    with path.open("a", buffering=1, encoding="utf-8") as file:
+        log.handlers, log.propagate = [JsonLineHandler(file)], False
+        log.setLevel("INFO")
+        try:
+            yield
+        finally:
+            log.handlers = []

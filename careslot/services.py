@@ -1,4 +1,4 @@
-"""The eight services by name: the only place that knows their packages."""
+"""The eight services by name. No other module knows their packages."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ SETTINGS = {
 
 
 def settings_of(service: Service) -> type[CommonSettings]:
-    """A service's settings, without importing the service itself."""
+    """Return a service's settings class, without importing the rest of the service."""
     module = importlib.import_module(f"{PACKAGES[service]}.settings")
     settings: type[CommonSettings] = getattr(module, SETTINGS[service])
     return settings
 
 
 def create_app(service: Service, settings: CommonSettings, overrides: Any) -> Any:
+    """Return the ASGI app of a service."""
     return importlib.import_module(f"{PACKAGES[service]}.main").create_app(settings, overrides=overrides)
 
 
 def migrate(service: Service, url: str) -> None:
-    """Brings the store of a service up to date; cheap when it is."""
+    """Bring the database of a service up to date. This is cheap when it is."""
     if service is Service.APPOINTMENT:
         importlib.import_module("appointment_svc.migrations").migrate(url)
         return

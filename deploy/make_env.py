@@ -1,4 +1,4 @@
-"""Writes `.env` for compose.yaml: a random password for everything that needs one; never over an existing file."""
+"""Writes `.env` for compose.yaml, with a random password for everything that needs one. It never overwrites an existing file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(path: Path) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        sys.exit(f"{path.name} is there already; it holds the passwords of your databases. Move it away first.")
+        sys.exit(f"{path.name} exists and holds the passwords of your databases. Move it away first.")
     with os.fdopen(handle, "w") as file:
         file.writelines(f"{name}={secrets.token_hex(24)}\n" for name in names)
     print(f"{path.name} written; next: docker compose up -d --build --wait")

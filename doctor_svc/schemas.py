@@ -10,7 +10,7 @@ from pydantic import Field
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.services import ServiceType
-from shared.contracts.http import DateOverride, Money, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, Money, WeeklyWindow
 from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
@@ -55,7 +55,7 @@ class AmendService(PatchModel):
     Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
     """
 
-    may_be_absent: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
+    nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
     name: ShortText | None = None
     specialty: ShortText | None = None
@@ -115,7 +115,7 @@ class AmendDoctor(PatchModel):
     Doctors may change title, bio, languages, location and accepting_patients themselves.
     """
 
-    may_be_absent: ClassVar = frozenset({"title", "bio", "location"})
+    nullable_fields: ClassVar = frozenset({"title", "bio", "location"})
 
     full_name: ShortText | None = None
     time_zone: TimeZone | None = None
@@ -163,7 +163,7 @@ class PutSchedule(RequestModel):
 class PutOverride(RequestModel):
     """The hours of one date; none: a day off."""
 
-    windows: Annotated[list[WallWindow], Field(max_length=20)]
+    windows: Annotated[list[DayWindow], Field(max_length=20)]
 
 
 class WorkingWindowOut(ReadModel):
@@ -188,7 +188,7 @@ class OverrideOut(ReadModel):
 
     id: UUID
     date: date
-    windows: list[WallWindow]
+    windows: list[DayWindow]
     version: int
 
 

@@ -35,7 +35,7 @@ class EmergencyContact(RequestModel):
 class AmendPatient(PatchModel):
     """What is left out stays; null takes away what may be absent."""
 
-    may_be_absent: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
+    nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
 
     full_name: ShortText | None = None
     phone: Phone | None = None

@@ -1,4 +1,4 @@
-"""What scheduling-service asks its neighbours."""
+"""The HTTP clients of scheduling-service."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
 
-PAGE = 100
+PAGE_SIZE = 100
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class HttpRules:
-    """doctor-service, the owner of the rules."""
+class HttpRuleOwner:
+    """Fetches rules from doctor-service, their owner."""
 
     doctor_service: ServiceClient
 
-    async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
+    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
+        """Return the rules of a doctor, None if there is no such doctor."""
         return await self.doctor_service.get_or_none(f"/internal/doctors/{doctor_id}", DoctorRules)
 
-    async def service(self, service_id: UUID) -> ServiceTypeRules | None:
+    async def find_service(self, service_id: UUID) -> ServiceTypeRules | None:
+        """Return the rules of a service, None if there is no such service."""
         return await self.doctor_service.get_or_none(f"/internal/services/{service_id}", ServiceTypeRules)
 
-    def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
-        return self._pages("/internal/doctors", Page[DoctorRules])
+    def iterate_doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
+        """Yield the rules of all doctors, page by page."""
+        return self._iterate_pages("/internal/doctors", Page[DoctorRules])
 
-    def services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
-        return self._pages("/internal/services", Page[ServiceTypeRules])
+    def iterate_services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
+        """Yield the rules of all services, page by page."""
+        return self._iterate_pages("/internal/services", Page[ServiceTypeRules])
 
-    async def _pages(self, path: str, kind: type[Page[T]]) -> AsyncIterator[Sequence[T]]:
-        after: str | None = None
+    async def _iterate_pages(self, path: str, page_type: type[Page[T]]) -> AsyncIterator[Sequence[T]]:
+        cursor: str | None = None
         while True:
-            page = await self.doctor_service.get(path, kind, limit=PAGE, after=after)
+            page = await self.doctor_service.get(path, page_type, limit=PAGE_SIZE, after=cursor)
             yield page.items
-            if (after := page.next) is None:
+            if (cursor := page.next) is None:
                 return

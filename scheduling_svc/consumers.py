@@ -1,10 +1,10 @@
-"""The events that scheduling-service hears."""
+"""The events that scheduling-service consumes."""
 
 from __future__ import annotations
 
 from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import (
     AccountChanged,
     AppointmentCheckedIn,
@@ -16,14 +16,15 @@ from shared.contracts.events import (
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, rulebook: Rulebook, reservations: Reservations, feeds: Feeds) -> None:
+async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds) -> None:
+    """Give every event to one use case."""
     await runtime.subscribe(
         {
-            DoctorChanged: rulebook.doctor_changed,
-            ServiceChanged: rulebook.service_changed,
+            DoctorChanged: rules.save_doctor,
+            ServiceChanged: rules.save_service,
             AccountChanged: feeds.note_account,
-            AppointmentCheckedIn: reservations.note_begun,
-            AppointmentStarted: reservations.note_begun,
-            AppointmentCompleted: reservations.note_begun,
+            AppointmentCheckedIn: reservations.mark_begun,
+            AppointmentStarted: reservations.mark_begun,
+            AppointmentCompleted: reservations.mark_begun,
         }
     )

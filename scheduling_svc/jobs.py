@@ -1,13 +1,14 @@
-"""What scheduling-service does when the clock ticks."""
+"""The periodic jobs of scheduling-service."""
 
 from __future__ import annotations
 
 from scheduling_svc.usecases.closures import Closures
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
 
-def plan(jobs: Jobs, rulebook: Rulebook, closures: Closures, holder: LeaseHolder) -> None:
-    jobs.add("learn rules", rulebook.learn_all, every_seconds=3, holder=holder)
-    jobs.add("closures", closures.settle, every_seconds=5, holder=holder)
+def schedule_jobs(jobs: Jobs, rules: RuleCache, closures: Closures, holder: LeaseHolder) -> None:
+    """Run each job on one instance at a time: the holder of its lease."""
+    jobs.add("fetch_rules", rules.fetch_all, every_seconds=3, holder=holder)
+    jobs.add("settle_closures", closures.settle_pending, every_seconds=5, holder=holder)

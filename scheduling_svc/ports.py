@@ -8,156 +8,178 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from scheduling_svc.domain.agenda import Entry
+from scheduling_svc.domain.agenda import AgendaEntry
+from scheduling_svc.domain.busy_times import BusyTimes
 from scheduling_svc.domain.claims import Claim
-from scheduling_svc.domain.diary import Diary, View
-from scheduling_svc.domain.feeds import Feed
+from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.leaves import Block, Closure, Leave
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.leaves import Closure, Leave, TimeBlock
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.kit.retry import TransactionAborted
 
 
-class Overtaken(TransactionAborted):
-    """Someone else took a grain, a seat or the same claim after the calendar was looked at: it must be looked at again."""
+class LostRace(TransactionAborted):
+    """Raised when another transaction took a grain or a seat, or changed the same row, after this one had read it.
+
+    The transaction was rolled back as a whole and must be run again from its first read.
+    """
 
 
-class Look(Protocol):
-    """A look into the calendar."""
+class CalendarReader(Protocol):
+    """Reads the calendar."""
 
-    async def claim(self, appointment_id: UUID) -> Claim | None: ...
+    async def find_claim(self, appointment_id: UUID) -> Claim | None:
+        """Return the claim of an appointment, also a released one."""
 
-    async def hold(self, hold_id: UUID) -> Hold | None: ...
+    async def find_hold(self, hold_id: UUID) -> Hold | None:
+        """Return a hold, also one that has ended, while its row is still there."""
 
-    async def diaries(self, service: Service, doctor_ids: Collection[UUID], within: Span, view: View) -> Mapping[UUID, Diary]:
-        """What touches a span of the doctors' time, and of the patient's of the view; a person without any may be missing.
+    async def list_busy_times(
+        self, service: ServiceTerms, doctor_ids: Collection[UUID], within: Span, viewer: Viewer
+    ) -> Mapping[UUID, BusyTimes]:
+        """Return what touches a span, by person, for the doctors and the patient of the viewer; a person without any may be missing.
 
-        The number of queries depends neither on the span nor on the number of doctors.
+        `service` is the service in question: visits are counted against its caps. The number of queries depends neither on the length of
+        the span nor on the number of doctors.
         """
 
-    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
-        """The doctors' appointments whose visit touches a span and has not begun, in the order of time."""
+    async def list_affected_claims(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        """Return the claims of these doctors whose visit touches a span and has not begun, in the order of time."""
 
-    async def leave(self, leave_id: UUID) -> Leave | None: ...
+    async def find_leave(self, leave_id: UUID) -> Leave | None: ...
 
-    async def closure(self, closure_id: UUID) -> Closure | None: ...
+    async def find_closure(self, closure_id: UUID) -> Closure | None: ...
 
-    async def service(self, service_id: UUID) -> Service | None: ...
+    async def find_service(self, service_id: UUID) -> ServiceTerms | None: ...
 
-    async def doctors(self, ids: Collection[UUID]) -> list[Doctor]:
-        """Those that are known."""
+    async def list_doctors(self, ids: Collection[UUID]) -> list[DoctorTerms]:
+        """Return those of the doctors whose rules are stored."""
 
-    async def doctors_of(self, service_id: UUID) -> list[Doctor]: ...
+    async def list_doctors_offering(self, service_id: UUID) -> list[DoctorTerms]: ...
 
 
-class Transaction(Look, Protocol):
-    """Commits on leaving, rolls back on any exception; it sees what others committed up to each question."""
+class CalendarTransaction(CalendarReader, Protocol):
+    """Commits on leaving and rolls back on any exception. Every read sees what others had committed by then."""
 
-    async def alone(self, *keys: UUID) -> None:
-        """Waits until no other transaction is alone with one of the keys; from here on what they count stays true."""
+    async def lock(self, *keys: UUID) -> None:
+        """Wait until no other transaction holds one of these locks, and hold them until the end; what they protect can then be counted."""
 
-    async def put(self, claim: Claim, standing: Claim | None, *, seats: int = 1) -> None:
-        """Writes a claim in place of the standing one, with its grains, or its seat among so many; Overtaken when that stands no more, or
-        a grain or the last seat is not free."""
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+        """Write a claim in place of the previous one, with its grains or its seat in a session of that capacity.
 
-    async def keep(self, hold: Hold, *, seats: int = 1) -> None:
-        """Writes a new hold with its grains or its seat; Overtaken as with `put`."""
+        Raise LostRace if the previous claim has changed, or if a grain or the last seat is taken.
+        """
 
-    async def extend(self, hold: Hold) -> None: ...
+    async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
+        """Write a new hold with its grains or its seat; raise LostRace if one of them is taken."""
 
-    async def drop(self, hold: Hold) -> None:
-        """Frees what a hold took; its row stays until the owner's next, so that it can be told from one that never was."""
+    async def extend_hold(self, hold: Hold) -> None:
+        """Write the new end of a hold; raise LostRace if it has changed since it was read."""
 
-    async def holds_of(self, owner_id: UUID) -> list[Hold]:
-        """Those that were not dropped, standing or over."""
+    async def drop_hold(self, hold: Hold) -> None:
+        """Free the time of a hold. Its row stays until the owner's next hold, so that the id is still known. Harmless to repeat.
 
-    async def block(self, block: Block) -> None:
-        """Takes the lowest free lane of every grain."""
+        Raise LostRace if the hold was extended since it was read.
+        """
 
-    async def unblock(self, block: Block) -> None:
-        """Frees a block's grains; what lies in the lanes above moves down. Harmless to repeat."""
+    async def list_holds_of_owner(self, owner_id: UUID) -> list[Hold]:
+        """Return the holds that were not dropped, active or expired."""
 
-    async def holds_in(self, doctor_id: UUID, span: Span) -> list[Hold]: ...
+    async def list_holds_overlapping(self, doctor_id: UUID, span: Span) -> list[Hold]:
+        """Return the holds of a doctor's time that were not dropped, active or expired."""
 
-    async def add_leave(self, leave: Leave) -> None: ...
+    async def insert_block(self, block: TimeBlock) -> None:
+        """Block time, in the lowest free lane of every grain; do nothing if the block exists."""
 
-    async def drop_leave(self, leave: Leave) -> None: ...
+    async def delete_block(self, block: TimeBlock) -> None:
+        """Free the grains of a block; claims in higher lanes move down. Harmless to repeat."""
+
+    async def insert_leave(self, leave: Leave) -> None: ...
+
+    async def delete_leave(self, leave: Leave) -> None:
+        """Delete a leave; raise LostRace if another transaction has deleted it."""
 
     async def save_closure(self, closure: Closure) -> None: ...
 
-    async def closures(self) -> list[Closure]:
-        """Those that are not over or not settled."""
+    async def list_open_closures(self) -> list[Closure]:
+        """Return the closures that are not over, and those whose blocks are not yet settled."""
 
     async def add_event(self, event: Event) -> None: ...
 
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Record that this transaction is the effect of an event; return False if it was handled before."""
+
+    async def save_doctor_rules(self, rules: DoctorRules) -> bool:
+        """Store the rules of a doctor if they are newer than the stored ones; return True if they were."""
+
+    async def save_service_rules(self, rules: ServiceTypeRules) -> bool:
+        """Store the rules of a service if they are newer than the stored ones; return True if they were."""
+
+    async def mark_all_rules_saved(self) -> None:
+        """Record that all rules were fetched once."""
+
+
+class CalendarStore(Protocol):
+    """Opens reads and transactions of the calendar, and lists pages of it."""
+
+    def read(self) -> AbstractAsyncContextManager[CalendarReader]:
+        """Open a snapshot: everything that is read in it stood in the calendar at one moment."""
+
+    def begin(self) -> AbstractAsyncContextManager[CalendarTransaction]: ...
+
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
+        """Return claims that hold time, in the order of their ids."""
+
+    async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+        """Return the leaves of a doctor, the latest first."""
+
+    async def list_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+        """Return the closures that were not lifted, the latest first."""
+
+    async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
+        """Return all doctors whose rules are stored, in the order of their ids."""
+
+    async def has_all_rules(self) -> bool:
+        """Return True if all rules were fetched once."""
+
+
+class FeedTransaction(Protocol):
+    """Changes the links to people's agendas; commits on leaving."""
+
+    async def save_feed(self, feed: CalendarFeed) -> None:
+        """Store a link in place of the account's last one."""
+
+    async def delete_feed(self, account_id: UUID) -> None:
+        """Delete the link of an account. Harmless to repeat."""
+
     async def mark_handled(self, event_id: UUID) -> bool: ...
 
-    async def learn_doctor(self, rules: DoctorRules) -> bool:
-        """Keeps the newest version; whether this was it."""
 
-    async def learn_service(self, rules: ServiceTypeRules) -> bool:
-        """Keeps the newest version; whether this was it."""
+class AgendaStore(Protocol):
+    """Reads people's agendas and opens transactions about their links."""
 
-    async def note_all_learned(self) -> None: ...
+    def begin(self) -> AbstractAsyncContextManager[FeedTransaction]: ...
 
+    async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
+        """Return what touches a span of an account's time, by start and id, in two queries; raise BadCursor for a bad `after`."""
 
-class Store(Protocol):
-    def look(self) -> AbstractAsyncContextManager[Look]: ...
-
-    def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
-
-    async def reservations(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-        """Live ones in the order of their ids."""
-
-    async def leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
-        """The latest first."""
-
-    async def all_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
-        """Those that were not lifted, the latest first."""
-
-    async def doctors_after(self, limit: int, after: UUID | None) -> list[Doctor]:
-        """All that are known, in the order of their ids."""
-
-    async def all_learned(self) -> bool:
-        """Whether every rule was fetched once."""
+    async def find_feed_owner(self, token_hash: str) -> UUID | None:
+        """Return the account whose agenda a link opens."""
 
 
-class Linking(Protocol):
-    """A transaction about the links to people's calendars."""
+class RuleOwner(Protocol):
+    """doctor-service, the owner of the rules of doctors and services."""
 
-    async def link(self, feed: Feed) -> None:
-        """In place of the account's last one."""
+    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None: ...
 
-    async def unlink(self, account_id: UUID) -> None:
-        """Harmless to repeat."""
+    async def find_service(self, service_id: UUID) -> ServiceTypeRules | None: ...
 
-    async def mark_handled(self, event_id: UUID) -> bool: ...
+    def iterate_doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
+        """Yield the rules of all doctors, page by page."""
 
-
-class Calendars(Protocol):
-    """People's own calendars."""
-
-    def begin(self) -> AbstractAsyncContextManager[Linking]: ...
-
-    async def entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[Entry]:
-        """What touches a span of one's time, by start and id; BadCursor. The number of queries is constant."""
-
-    async def reader(self, token_hash: str) -> UUID | None:
-        """Whose calendar a link opens."""
-
-
-class Rules(Protocol):
-    """The owner of the rules of doctors and services."""
-
-    async def doctor(self, doctor_id: UUID) -> DoctorRules | None: ...
-
-    async def service(self, service_id: UUID) -> ServiceTypeRules | None: ...
-
-    def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
-        """All, page by page."""
-
-    def services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
-        """All, page by page."""
+    def iterate_services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
+        """Yield the rules of all services, page by page."""

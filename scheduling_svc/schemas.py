@@ -9,11 +9,12 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from scheduling_svc.domain.agenda import EntryKind
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.domain.leaves import MOST_AFFECTED, Action, Closure, Decision, Leave
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.domain.leaves import MAX_AFFECTED, Closure, Leave, LeaveAction, LeaveDecision
+from scheduling_svc.domain.slots import Cursor
 from shared.contracts.http import Alternative, Reservation
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
-from shared.kit.paging import BadCursor, decode_cursor, encode_cursor
+from shared.kit.paging import decode_cursor, encode_cursor, parse_sort_key
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
@@ -28,55 +29,55 @@ class SlotOut(ReadModel):
     local_start: Annotated[str, Field(examples=["2026-03-09T09:00"])]
     time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
     remaining: Annotated[int, Field(description="How many can still be booked at this start.", examples=[1])]
-    held_by_you: Annotated[bool, Field(description="Your own hold; to nobody else this start is free.")]
+    held_by_you: Annotated[bool, Field(description="You hold this start; for everyone else it is not free.")]
 
 
 class SlotListOut(ReadModel):
-    """In the order of start and doctor; not `complete` when `limit` cut it: it goes on `after` its `next`."""
+    """Free times in the order of start and doctor. When `limit` cut the list, `complete` is false and `next` is the cursor for `after`."""
 
     items: list[SlotOut]
     complete: bool
     generated_at: Instant
-    next: Annotated[str | None, BeforeValidator(lambda place: encode_cursor(place) if place else None)] = None
+    next: Annotated[str | None, BeforeValidator(lambda cursor: encode_cursor(cursor) if cursor else None)] = None
 
 
-def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
-    """The place in a list of slots with which another ended; BadCursor."""
-    if cursor is None:
+def slot_cursor(text: str | None) -> Cursor | None:
+    """Return the position in a list of slots that a cursor stands for; raise BadCursor."""
+    if text is None:
         return None
-    try:
-        at, doctor_id = decode_cursor(cursor)
-        return INSTANT.validate_python(at), UUID(doctor_id)
-    except ValueError:
-        raise BadCursor(pointer="/after") from None
+    starts_at, doctor_id = parse_sort_key(decode_cursor(text), INSTANT.validate_python, UUID)
+    return starts_at, doctor_id
 
 
 class ReasonOut(ReadModel):
+    """Why a start cannot be booked."""
+
     code: Annotated[str, Field(examples=["taken"])]
     detail: str
 
 
 class ExplanationOut(ReadModel):
-    """All that stands against a start; nothing when it can be booked."""
+    """Every reason against a start; an empty list when it can be booked."""
 
     bookable: bool
     reasons: list[ReasonOut]
 
 
 class HoldTime(RequestModel):
-    """A time to be kept while one makes up one's mind."""
+    """A time to hold for five minutes."""
 
     service_id: UUID
     doctor_id: UUID
     starts_at: Instant
 
     @property
-    def wish(self) -> HoldWish:
-        return HoldWish(self.service_id, self.doctor_id, self.starts_at)
+    def hold_request(self) -> HoldRequest:
+        """The request as the use case takes it."""
+        return HoldRequest(self.service_id, self.doctor_id, self.starts_at)
 
 
 class HoldOut(ReadModel):
-    """Yours until `expires_at`."""
+    """A time that nobody else can book until `expires_at`."""
 
     id: UUID
     service_id: UUID
@@ -88,67 +89,72 @@ class HoldOut(ReadModel):
 
 
 class PreviewLeave(RequestModel):
-    """A time away, half open."""
+    """The time of a leave; `ends_at` is not included."""
 
     starts_at: Instant
     ends_at: Instant
 
 
-class AffectedOut(ReadModel):
-    """An appointment in the time of a leave, and where it could go."""
+class AffectedAppointmentOut(ReadModel):
+    """An appointment in the time of a leave, and the starts to which it could be moved."""
 
     appointment_id: UUID
     starts_at: Instant
     proposals: list[Alternative]
 
 
-class PreviewOut(ReadModel):
-    affected: list[AffectedOut]
+class LeavePreviewOut(ReadModel):
+    """The appointments that a leave would affect."""
+
+    affected: list[AffectedAppointmentOut]
 
 
 class DecideAppointment(RequestModel):
-    """What becomes of one appointment; a moved one needs `starts_at`, and `doctor_id` where it goes to a colleague."""
+    """The decision about one appointment; `move` needs `starts_at`, and `doctor_id` when it goes to a colleague."""
 
     appointment_id: UUID
-    action: Action
+    action: LeaveAction
     doctor_id: UUID | None = None
     starts_at: Instant | None = None
 
 
 class TakeLeave(RequestModel):
-    """A time away, and a decision about each appointment in it."""
+    """The time of a leave, and a decision about each appointment in it."""
 
     starts_at: Instant
     ends_at: Instant
     reason: Annotated[LongText, Field(min_length=1, max_length=500)]
-    affected: Annotated[list[DecideAppointment], Field(max_length=MOST_AFFECTED)] = Field(default_factory=list)
+    affected: Annotated[list[DecideAppointment], Field(max_length=MAX_AFFECTED)] = Field(default_factory=list)
 
     def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
-        outcomes = tuple(Decision(each.appointment_id, each.action, each.doctor_id, each.starts_at) for each in self.affected)
+        """Return the leave that is requested, with the id of the operation."""
+        outcomes = tuple(LeaveDecision(item.appointment_id, item.action, item.doctor_id, item.starts_at) for item in self.affected)
         return Leave(leave_id, doctor_id, self.starts_at, self.ends_at, self.reason, by_id, at, outcomes)
 
 
-class OutcomeOut(ReadModel):
-    """What was decided about an appointment."""
+class LeaveDecisionOut(ReadModel):
+    """The decision about one appointment."""
 
     appointment_id: UUID
-    action: Action
+    action: LeaveAction
     doctor_id: UUID | None
     starts_at: Instant | None
 
 
 class LeaveOut(ReadModel):
+    """A leave of a doctor."""
+
     id: UUID
     doctor_id: UUID
     starts_at: Instant
     ends_at: Instant
     reason: str
     created_at: Instant
-    affected: Annotated[list[OutcomeOut], Field(validation_alias="outcomes")]
+    affected: Annotated[list[LeaveDecisionOut], Field(validation_alias="outcomes")]
 
 
 class CloseClinic(RequestModel):
-    """A time in which the clinic sees nobody; with a location only the doctors who work there."""
+    """The time in which the clinic is closed; with a `location`, only for the doctors who work there. `to` is not included."""
 
     begins: Annotated[Instant, Field(alias="from")]
     ends: Annotated[Instant, Field(alias="to")]
@@ -156,11 +162,12 @@ class CloseClinic(RequestModel):
     location: ShortText | None = None
 
     def closure(self, closure_id: UUID, by_id: UUID, at: datetime) -> Closure:
+        """Return the closure that is requested, with the id of the operation."""
         return Closure(closure_id, self.begins, self.ends, self.reason, self.location, by_id, at)
 
 
 class ClosureOut(ReadModel):
-    """`settled` when every doctor concerned is blocked."""
+    """A closure; `settled` is true when the time of every doctor concerned is blocked."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -173,15 +180,15 @@ class ClosureOut(ReadModel):
     created_at: Instant
 
 
-class ClosedOut(ClosureOut):
-    """`affected` are appointments in its time: they stay until someone decides about them; `complete` when none was left out."""
+class ClosureResultOut(ClosureOut):
+    """A closure with the appointments in its time. They stay until someone decides about them; `complete` is true if none was left out."""
 
     affected: list[Reservation]
     complete: bool
 
 
-class EntryOut(ReadModel):
-    """A time in which one is busy. `local_start` is the wall clock in `time_zone`, which is the doctor's."""
+class AgendaEntryOut(ReadModel):
+    """A busy time. `local_start` is the wall clock in `time_zone`, which is that of the doctor."""
 
     kind: EntryKind
     appointment_id: Annotated[UUID | None, Field(description="Null for a leave and a closure.")]
@@ -192,6 +199,6 @@ class EntryOut(ReadModel):
 
 
 class FeedOut(ReadModel):
-    """Keep the link to yourself; it is told once."""
+    """The link of an agenda subscription. Keep it secret; it is shown only once."""
 
     url: Annotated[str, Field(examples=["https://careslot.example/calendar/feed/Zm9vYmFy.ics"])]

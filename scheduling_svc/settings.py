@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.identity import Service
@@ -14,4 +15,4 @@ class SchedulingSettings(CommonSettings):
     model_config = SettingsConfigDict(env_prefix="SCHEDULING_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.SCHEDULING
 
-    database_url: str
+    database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")

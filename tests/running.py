@@ -1,8 +1,9 @@
-"""One real service over ASGI on SQLite, its neighbours played by `httpx.MockTransport`, its bus embedded."""
+"""Runs one real service over ASGI on SQLite, with the embedded bus; `httpx.MockTransport` plays the other services."""
 
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,29 +30,28 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 
 @dataclass
-class Running:
-    """A service that runs: `http` calls it, `settle()` lets its jobs and the bus come to rest, `heard` are the events it announced."""
+class RunningService:
+    """A running service. `http` calls it; `published` holds the events it published, of the types named in `record_events`."""
 
     app: FastAPI
     http: httpx.AsyncClient
     clock: MovableClock
     bus: EmbeddedBus
     background_work: BackgroundWork
-    heard: list[Event] = field(default_factory=list)
+    published: list[Event] = field(default_factory=list)
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
+        """Run all due jobs and deliver all events until nothing is left to do."""
         await self.background_work.run_until_idle()
 
-    async def tell(self, event: Event) -> None:
-        """Something happened elsewhere."""
-        import json
-
+    async def publish_event(self, event: Event) -> None:
+        """Publish an event as another service would, and wait until it has been handled."""
         await self.bus.publish(event.topic, str(event.id), json.dumps(event.to_cloudevent("test")).encode())
-        await self.settle()
+        await self.run_until_idle()
 
 
-def neighbours(answer: Handler | None = None) -> Handler:
-    """auth-service's keys and tokens, then `answer` for the rest (404 problem by default)."""
+def upstream_handler(upstream: Handler | None = None) -> Handler:
+    """Return a handler that plays auth-service's keys and tokens, and passes all else to `upstream` (a 404 problem by default)."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/.well-known/jwks.json":
@@ -60,31 +60,32 @@ def neighbours(answer: Handler | None = None) -> Handler:
             return httpx.Response(200, json={"access_token": "service-token", "expires_in": 600, "token_type": "Bearer"})
         if request.url.path == "/internal/ended-sessions":
             return httpx.Response(200, json={"items": []})
-        return answer(request) if answer else not_found()
+        return upstream(request) if upstream else not_found_response()
 
     return handle
 
 
-def not_found() -> httpx.Response:
+def not_found_response() -> httpx.Response:
+    """Return a 404 problem document, as another service answers for an unknown id."""
     body = {"status": 404, "code": "not_found", "title": "Not found", "detail": "nothing here"}
     return httpx.Response(404, json=body, headers={"content-type": "application/problem+json"})
 
 
 @asynccontextmanager
-async def running(
+async def run_service(
     package: str,
     folder: Path,
-    answer: Handler | None = None,
+    upstream: Handler | None = None,
     *,
     now: datetime = NOON,
-    hears: tuple[type[Event], ...] = (),
+    record_events: tuple[type[Event], ...] = (),
     migrated: bool = True,
     mailbox: Any = None,
     **settings: Any,
-) -> AsyncIterator[Running]:
-    """The service of a package (`doctor_svc`) with a fresh database in `folder`, at a clock that stands at `now`."""
+) -> AsyncIterator[RunningService]:
+    """Run the service of a package (`doctor_svc`) with a fresh database in `folder`, at a clock that stands still at `now`."""
     main = importlib.import_module(f"{package}.main")
-    service = next(service for service, name in PACKAGES.items() if name == package)
+    name = next(service for service, service_package in PACKAGES.items() if service_package == package)
     url = settings.pop("database_url", f"sqlite+aiosqlite:///{folder / package}.db")
     if migrated:
         migrate(package, url)
@@ -92,20 +93,20 @@ async def running(
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(EmbeddedBus(str(folder / "bus.db"), clock))
         background_work.add(bus.deliver_due)
-        transport = httpx.MockTransport(neighbours(answer))
+        transport = httpx.MockTransport(upstream_handler(upstream))
         overrides = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, background_work=background_work, mailbox=mailbox)
-        app = main.create_app(settings_of(service)(database_url=url, client_secret="x" * 40, env="test", **settings), overrides=overrides)
+        app = main.create_app(settings_of(name)(database_url=url, client_secret="x" * 40, env="test", **settings), overrides=overrides)
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
-        here = Running(app, http, clock, bus, background_work)
+        service = RunningService(app, http, clock, bus, background_work)
 
-        async def hear(event: Event) -> None:
-            here.heard.append(event)
+        async def record(event: Event) -> None:
+            service.published.append(event)
 
-        if hears:
-            await bus.subscribe("test", dict.fromkeys(hears, hear))
+        if record_events:
+            await bus.subscribe("test", dict.fromkeys(record_events, record))
         await stack.enter_async_context(app.router.lifespan_context(app))
         await stack.enter_async_context(http)
-        yield here
+        yield service
 
 
-__all__ = ["NOON", "Running", "Service", "neighbours", "not_found", "running"]
+__all__ = ["NOON", "RunningService", "Service", "not_found_response", "run_service", "upstream_handler"]

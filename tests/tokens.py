@@ -1,4 +1,4 @@
-"""An issuer for tests: real RS256 tokens, made with a key of the test's own."""
+"""Issues RS256 access tokens for tests, signed with a key of the tests."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _key() -> tuple[Key, dict[str, Any]]:
 
 
 def jwks() -> dict[str, Any]:
-    """The public half."""
+    """Return the key set that verifies the tokens."""
     return {"keys": [_key()[1]]}
 
 
 def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> str:
-    """A sound access token; `changes` make it unsound (None removes a claim)."""
+    """Return a valid access token; `changes` replace claims (None removes one), `headers` those of the token, `now` the time of issue."""
     now = int(changes.pop("now", ISSUED_AT))
     headers = changes.pop("headers", {})
     claims = {
@@ -50,9 +50,10 @@ def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -
 
 
 def bearer(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> dict[str, str]:
+    """Return the Authorization header of a person."""
     return {"Authorization": f"Bearer {token(role, subject, **changes)}"}
 
 
 def service_bearer(name: str, **changes: Any) -> dict[str, str]:
-    """The header of a neighbour."""
+    """Return the Authorization header of a service."""
     return bearer(Role.SERVICE, name, **changes)

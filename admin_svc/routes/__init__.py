@@ -1,4 +1,4 @@
-"""The routes of admin-service: all for admins."""
+"""The routes of admin-service; all are for admins only."""
 
 from admin_svc.routes import appointments, users
 

@@ -2,74 +2,92 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query, Request, Response
 
-from admin_svc.domain import EmailTaken, LastAdmin
-from admin_svc.ports import Dismissed
-from admin_svc.routes.pages import After, Limit, as_page
-from admin_svc.schemas import AmendUser, DismissedOut, EnrolUser, Status, UserOut, UserRole
-from admin_svc.usecases.dismissal import Dismissal
-from admin_svc.usecases.enrolment import Enrolment
+from admin_svc.routes.relayed_pages import DEFAULT_LIMIT, After, Limit
+from admin_svc.schemas import ChangeUser, CreateUser, DisabledUserOut, UserOut, UserRole, UserStatus
+from admin_svc.usecases.create_user import UserCreation
+from admin_svc.usecases.disable_user import DisabledUser, UserDisabling
 from admin_svc.usecases.users import Users
 from shared.contracts.http import AccountSummary
+from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale, Unavailable
+from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
 from shared.kit import routes
 from shared.kit.access import Admin
 from shared.kit.idempotency import OperationId
-from shared.kit.paging import Page
 from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag, with_location, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/users", tags=["Administration"])
+UseUsers = Annotated[Users, use_case(Users)]
+UseCreation = Annotated[UserCreation, use_case(UserCreation)]
+UseDisabling = Annotated[UserDisabling, use_case(UserDisabling)]
 
 
-UseCases = Annotated[Users, use_case(Users)]
-Enrolling = Annotated[Enrolment, use_case(Enrolment)]
-Dismissing = Annotated[Dismissal, use_case(Dismissal)]
-Search = Annotated[str | None, Query(max_length=200, description="Part of the e-mail address or of the name.")]
+async def _user_filter(
+    role: UserRole | None = None,
+    status: UserStatus | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="Part of the email address or of the name.")] = None,
+) -> dict[str, Any]:
+    """Return the filters of the list of users."""
+    return {"role": role, "status": status, "q": q}
 
 
-@router.post(
-    "", response_model=UserOut, status_code=201, responses=refusals(EmailTaken, Unavailable), summary="Make a user and their profile"
-)
-async def enrol_user(body: EnrolUser, _caller: Admin, once: OperationId, enrolment: Enrolling) -> AccountSummary:
-    """The account and its doctor's or patient's profile, or neither.
-
-    After a 503 the user may still be made, and invited by mail; a repeat with the same Idempotency-Key tells."""
-    return await enrolment.enrol(body.user(once.id), body.password)
+UserFilter = Annotated[dict[str, Any], Depends(_user_filter)]
 
 
-@router.get("", response_model=Page[UserOut], summary="Users")
+@router.post("", response_model=UserOut, status_code=201, responses=refusals(EmailTaken, Unavailable), summary="Create a user")
+async def create_user(
+    body: CreateUser, _caller: Admin, operation: OperationId, creation: UseCreation, response: Response
+) -> AccountSummary:
+    """Creates the account and the doctor's or patient's profile, or neither.
+
+    After a 503 the user may still be created later, and is then invited by mail. Repeat the request with the same Idempotency-Key to
+    find out."""
+    user = await creation.create(body.to_new_user(operation.id), body.password)
+    return with_location(response, user, f"/admin/users/{user.id}")
+
+
+@router.get("", response_model=Page[UserOut], summary="List users")
 async def list_users(
     _caller: Admin,
-    users: UseCases,
-    role: UserRole | None = None,
-    status: Status | None = None,
-    q: Search = None,
-    limit: Limit = 25,
+    users: UseUsers,
+    query: UserFilter,
+    request: Request,
+    response: Response,
+    limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Page[AccountSummary]:
-    return as_page(await users.browse(role=role, status=status, q=q, limit=limit, after=after))
+    return with_next_link(request, response, await users.list_users(**query, limit=limit, after=after))
 
 
-@router.get("/{user_id}", response_model=UserOut, responses=refusals(NotFound), summary="One user")
-async def get_user(user_id: UUID, _caller: Admin, users: UseCases) -> AccountSummary:
-    return await users.find(user_id)
+@router.get("/{user_id}", response_model=UserOut, responses=refusals(NotFound), summary="Get a user")
+async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Response) -> AccountSummary:
+    return with_etag(response, await users.get(user_id))
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=refusals(NotFound, Stale, EmailTaken, LastAdmin), summary="Change a user")
-async def amend_user(user_id: UUID, body: AmendUser, _caller: Admin, expected: RequireIfMatch, users: UseCases) -> AccountSummary:
-    """A new role makes sure of its profile. Sessions end with a new role, and when the user is disabled."""
-    return await users.amend(user_id, body.changes, expected)
+async def change_user(
+    user_id: UUID, body: ChangeUser, _caller: Admin, version: RequireIfMatch, users: UseUsers, response: Response
+) -> AccountSummary:
+    """A user who becomes a doctor or patient gets the profile. Sessions end with a new role, and when the user is disabled."""
+    return with_etag(response, await users.change(user_id, body.changes, version))
 
 
-@router.delete("/{user_id}", response_model=DismissedOut, responses=refusals(NotFound, Stale, LastAdmin), summary="Disable a user")
-async def dismiss_user(
-    user_id: UUID, caller: Admin, expected: IfMatch, dismissal: Dismissing, appointments: Literal["cancel"] | None = None
-) -> Dismissed:
-    """Ends their sessions and tells what was still to come; `appointments=cancel` calls it off, otherwise it stands."""
-    return await dismissal.dismiss(user_id, expected, cancelling=appointments == "cancel", by=caller)
+@router.delete("/{user_id}", response_model=DisabledUserOut, responses=refusals(NotFound, Stale, LastAdmin), summary="Disable a user")
+async def disable_user(
+    user_id: UUID,
+    caller: Admin,
+    version: IfMatch,
+    disabling: UseDisabling,
+    response: Response,
+    appointments: Literal["cancel"] | None = None,
+) -> DisabledUser:
+    """Ends the user's sessions and lists their future appointments, which are cancelled with `appointments=cancel` and stay otherwise."""
+    return with_etag(response, await disabling.disable(user_id, version, cancel_appointments=appointments == "cancel", by=caller))

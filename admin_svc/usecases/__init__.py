@@ -1,1 +1,1 @@
-"""What an admin can do."""
+"""The use cases of admin-service."""

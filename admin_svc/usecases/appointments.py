@@ -1,4 +1,4 @@
-"""Seeing and changing every appointment."""
+"""Reading and changing any appointment."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from admin_svc import ports
+from admin_svc.ports import AdminAppointment, AppointmentClient
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
+from shared.contracts.pages import Page
 
 
 @dataclass(frozen=True, slots=True)
-class Appointments:
-    """appointment-service keeps the rules; it learns who asked."""
+class AdminAppointments:
+    """Passes requests on to appointment-service, which applies its rules and records which admin asked."""
 
-    owner: ports.Appointments
+    client: AppointmentClient
 
-    async def find(self, appointment_id: UUID) -> ports.Appointment:
-        return await self.owner.get(appointment_id)
+    async def get(self, appointment_id: UUID) -> AdminAppointment:
+        """Return one appointment."""
+        return await self.client.get(appointment_id)
 
-    async def browse(self, **filters: Any) -> ports.Listed[ports.Appointment]:
-        return await self.owner.listed(**filters)
+    async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
+        """Return one page of the appointments that a query of appointment-service selects."""
+        return await self.client.list_appointments(**query)
 
-    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Caller, expected: int | None) -> ports.Appointment:
-        return await self.owner.change(appointment_id, changes, Actor.of(by), expected)
+    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Caller, expected_version: int | None) -> AdminAppointment:
+        """Change time, doctor or status. Raises what appointment-service refuses."""
+        return await self.client.change(appointment_id, changes, Actor.from_caller(by), expected_version)

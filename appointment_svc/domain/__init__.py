@@ -1,1 +1,1 @@
-"""The appointment: pure, synchronous, `now` is passed in."""
+"""The rules of appointments: pure and synchronous; times and ids are arguments."""

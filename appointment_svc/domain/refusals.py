@@ -1,140 +1,75 @@
-"""Why appointment-service refuses."""
+"""The refusals of appointment-service. Those that it relays from other services are in `shared/contracts/relayed_refusals.py`."""
 
 from __future__ import annotations
 
 from shared.contracts.refusals import Conflict, Invalid, NotFound
 
-# What the calendar and doctor-service refuse reaches the client as it was said; these are its names in our pages.
-
-
-class SlotTaken(Conflict):
-    """The time is taken; `alternatives` were free when this was written."""
-
-    code = "slot_taken"
-    detail = "The time is taken; `alternatives` were free when this was written."
-
-
-class SlotHeld(Conflict):
-    """Someone else holds the time; `available_again_at` tells until when, and `alternatives` were free when this was written."""
-
-    code = "slot_held"
-    detail = "Someone else holds the time; `available_again_at` tells until when, and `alternatives` were free when this was written."
-
-
-class HoldMismatch(Conflict):
-    """This hold is not yours, or for another time, doctor or service."""
-
-    code = "hold_mismatch"
-    detail = "This hold is not yours, or for another time, doctor or service."
-
-
-class HoldExpired(Conflict):
-    """The hold is over; the time may still be free."""
-
-    code = "hold_expired"
-    detail = "The hold is over; the time may still be free."
-
-
-class PatientBusy(Conflict):
-    """The patient has another appointment then; `alternatives` were free when this was written."""
-
-    code = "patient_busy"
-    detail = "The patient has another appointment then; `alternatives` were free when this was written."
-
-
-class NotBookable(Invalid):
-    """This time cannot be booked; `reasons` say why."""
-
-    code = "not_bookable"
-    detail = "This time cannot be booked; `reasons` say why."
-
-
-class NoSuchDoctor(NotFound):
-    """There is no such doctor."""
-
-    code = "no_such_doctor"
-    detail = "There is no such doctor."
-
-
-class NoSuchService(NotFound):
-    """There is no such service."""
-
-    code = "no_such_service"
-    detail = "There is no such service."
-
 
 class NoSuchAppointment(NotFound):
-    """There is no such appointment, or it is not yours."""
+    """Raised when an appointment does not exist, or the caller may not see it."""
 
     code = "no_such_appointment"
     detail = "There is no such appointment, or it is not yours."
 
 
-class NoSuchPatient(NotFound):
-    """There is no such patient, or it is not for you to book for them."""
-
-    code = "no_such_patient"
-    detail = "There is no such patient, or it is not for you to book for them."
-
-
 class PatientRequired(Invalid):
-    """Say for which patient."""
+    """Raised when staff book without naming a patient."""
 
     code = "patient_required"
-    detail = "Say for which patient."
+    detail = "Name the patient to book for."
 
 
 class IllegalMove(Conflict):
-    """An appointment in this status cannot do that."""
+    """Raised when the status of an appointment does not allow an action. The fact `allowed` lists the statuses that can follow."""
 
     code = "illegal_move"
-    detail = "An appointment in this status cannot do that."
+    detail = "The status of this appointment does not allow this action."
 
 
 class TooLate(Conflict):
-    """It is too late for that; please call the clinic."""
+    """Raised when a patient or doctor acts inside the cut-off. The fact `cutoff_minutes` is its length before the start."""
 
     code = "too_late"
-    detail = "It is too late for that; please call the clinic."
+    detail = "It is too late to do this online; please call the clinic."
 
 
 class TooEarly(Conflict):
-    """The appointment has not begun yet."""
+    """Raised when an appointment is marked as missed before its start. The fact `starts_at` is the start."""
 
     code = "too_early"
     detail = "The appointment has not begun yet."
 
 
 class TooManyActive(Conflict):
-    """The patient has as many open appointments as this clinic allows."""
+    """Raised when a patient has too many active appointments. The fact `limit` is how many are allowed."""
 
     code = "too_many_active"
-    detail = "The patient has as many open appointments as this clinic allows."
+    detail = "The patient has as many active appointments as this clinic allows."
 
 
 class DoctorNotAccepting(Conflict):
-    """The doctor takes no new patients; the front desk can still book."""
+    """Raised when a patient books with a doctor who accepts no patients; reception and admin still can."""
 
     code = "doctor_not_accepting"
-    detail = "The doctor takes no new patients; the front desk can still book."
+    detail = "The doctor accepts no new patients; the reception can still book."
 
 
 class DoctorInactive(Conflict):
-    """The doctor does not work here now."""
+    """Raised when a named doctor is not active."""
 
     code = "doctor_inactive"
-    detail = "The doctor does not work here now."
+    detail = "The doctor does not work here at present."
 
 
 class ServiceInactive(Conflict):
-    """The service is not on offer now."""
+    """Raised when the service type is not active."""
 
     code = "service_inactive"
-    detail = "The service is not on offer now."
+    detail = "The service is not offered at present."
 
 
 class PatientInactive(Conflict):
-    """The patient's account is closed."""
+    """Raised when the patient's account is closed."""
 
     code = "patient_inactive"
     detail = "The patient's account is closed."

@@ -1,52 +1,58 @@
-"""Who may book for whom, and see what."""
+"""Who may book for whom, what can be booked, and who may see an appointment."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.booking import BookingParties
 from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
     NoSuchAppointment,
-    NoSuchPatient,
     PatientInactive,
     PatientRequired,
     ServiceInactive,
     TooManyActive,
 )
-from appointment_svc.domain.snapshots import Cards
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NoSuchPatient
 
 
-def patient_of(by: Caller, patient_id: UUID | None) -> UUID:
-    """Patients book for themselves, staff for anyone they name."""
-    if by.is_staff:
+def patient_to_book(caller: Caller, patient_id: UUID | None) -> UUID:
+    """Return the patient to book for: staff must name one, patients book for themselves.
+
+    Raise PatientRequired or NoSuchPatient otherwise.
+    """
+    if caller.is_staff:
         if patient_id is None:
             raise PatientRequired(pointer="/patient_id")
         return patient_id
-    if patient_id not in (None, by.id):
+    if patient_id not in (None, caller.id):
         raise NoSuchPatient
-    return by.id
+    return caller.id
 
 
-def may_be_booked(by: Caller, cards: Cards, open_ones: int, most: int) -> None:
-    """All that the calendar does not decide."""
-    if not cards.service.active:
+def require_bookable(caller: Caller, parties: BookingParties, active_appointments: int, max_active: int) -> None:
+    """Raise a refusal if service, doctor or patient cannot be booked. The calendar decides about the time."""
+    if not parties.service.active:
         raise ServiceInactive
-    if cards.doctor and not cards.doctor.active:
+    if parties.doctor and not parties.doctor.active:
         raise DoctorInactive
-    if cards.doctor and not cards.doctor.accepting_patients and not by.is_staff:
+    if parties.doctor and not parties.doctor.accepting_patients and not caller.is_staff:
         raise DoctorNotAccepting
-    if not cards.patient.active:
+    if not parties.patient.active:
         raise PatientInactive
-    if open_ones >= most:
-        raise TooManyActive(limit=most)
+    if active_appointments >= max_active:
+        raise TooManyActive(limit=max_active)
 
 
-def seen_by(by: Caller, appointment: Appointment) -> Appointment:
-    """Patients see their own, doctors their patients' with them, staff all; for others it does not exist."""
-    own = {Role.PATIENT: appointment.patient.id, Role.DOCTOR: appointment.doctor_id}.get(by.role)
-    if not by.is_staff and own != by.id:
+def require_visible(caller: Caller, appointment: Appointment) -> Appointment:
+    """Return the appointment if the caller may see it; raise NoSuchAppointment otherwise.
+
+    Patients and doctors see their own appointments, staff see all.
+    """
+    participant_id = {Role.PATIENT: appointment.patient_id, Role.DOCTOR: appointment.doctor_id}.get(caller.role)
+    if not caller.is_staff and participant_id != caller.id:
         raise NoSuchAppointment
     return appointment

@@ -1,4 +1,4 @@
-"""What an appointment remembers of the people as they were when it was booked."""
+"""What an appointment stores of the people as they were when it was booked."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorSnapshot:
-    """The doctor as booked; `version` is that of the card."""
+    """The doctor as booked; `version` is that of the doctor's rules which were read."""
 
     id: UUID
     full_name: str
@@ -22,23 +22,18 @@ class DoctorSnapshot:
 
     @classmethod
     def of(cls, doctor: DoctorRules) -> Self:
+        """Return the snapshot of a doctor."""
         return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone, doctor.version)
 
 
 @dataclass(frozen=True, slots=True)
 class PatientSnapshot:
+    """The patient as booked."""
+
     id: UUID
     full_name: str
 
     @classmethod
     def of(cls, patient: PatientSummary) -> Self:
+        """Return the snapshot of a patient."""
         return cls(patient.id, patient.full_name)
-
-
-@dataclass(frozen=True, slots=True)
-class Cards:
-    """What the neighbours say of those concerned; no doctor where nobody was named."""
-
-    service: ServiceTypeRules
-    doctor: DoctorRules | None
-    patient: PatientSummary

@@ -1,10 +1,10 @@
-"""Brings the store up to date: indexes in MongoDB, Alembic's history in SQLite."""
+"""Migrations: indexes in MongoDB, Alembic revisions in SQLite."""
 
 from __future__ import annotations
 
 
 def migrate(url: str) -> None:
-    """Harmless to repeat."""
+    """Create or update the schema; may be repeated."""
     if url.startswith("mongodb"):
         from appointment_svc.repository import mongo
 

@@ -1,43 +1,47 @@
-"""The store of appointment-service: documents in MongoDB or in SQLite, as the URL's scheme says."""
+"""Storage of appointment-service: documents in MongoDB or in SQLite, depending on the scheme of the database URL."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents
-from shared.kit.leases import LeaseHolder
-from shared.kit.outbox import Relay
-from shared.kit.service_runtime import ServiceRuntime
+from shared.kit.bus import Bus
+from shared.kit.clock import Clock
+from shared.kit.idempotency import IdempotencyStore
+from shared.kit.leases import Leases
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What a scheme brings: documents, and the holder of this instance's leases."""
+class Storage:
+    """What one database keeps for the service. `check` raises when it does not answer; `prune_keys` deletes old idempotency keys."""
 
     documents: Documents
-    holder: LeaseHolder
+    idempotency: IdempotencyStore
+    leases: Leases
+    check: Callable[[], Awaitable[None]]
+    prune_keys: Callable[[], Awaitable[int]]
 
 
-async def kept(runtime: ServiceRuntime, url: str) -> Kept:
-    """Opens what the URL names; also keeps answers, and takes part in readiness."""
+@asynccontextmanager
+async def open_storage(url: str, bus: Bus, clock: Clock) -> AsyncIterator[Storage]:
+    """Open the storage that the URL names. Drivers are imported only when they are needed."""
     if url.startswith("mongodb"):
-        return await _in_mongo(runtime, url)
+        from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
+
+        async with open_database(url) as mongo:
+            documents, mongo_keys = MongoDocuments(mongo), MongoIdempotencyStore(mongo, clock)
+            yield Storage(documents, mongo_keys, MongoLeases(mongo, clock), documents.check, mongo_keys.prune)
+        return
     from appointment_svc.repository.sqlite import SqliteDocuments
     from appointment_svc.repository.tables import INFRASTRUCTURE
+    from shared.kit.outbox import Relay
+    from shared.kit.sql import Database
+    from shared.kit.sql_idempotency import SqlIdempotencyStore
+    from shared.kit.sql_leases import SqlLeases
 
-    database = await runtime.open_database(url, INFRASTRUCTURE)
-    relay, holder = Relay(database, INFRASTRUCTURE, runtime.bus, runtime.clock), runtime.lease_holder(database, INFRASTRUCTURE)
-    runtime.jobs.add("prune answers", relay.prune, every_seconds=3600, holder=holder)
-    return Kept(SqliteDocuments(database), holder)
-
-
-async def _in_mongo(runtime: ServiceRuntime, url: str) -> Kept:
-    from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
-
-    database = await runtime.stack.enter_async_context(opened(url))
-    documents, answers = MongoDocuments(database), MongoAnswers(database, runtime.clock)
-    holder = LeaseHolder(MongoLeases(database, runtime.clock), runtime.overrides.instance_name, runtime.clock)
-    runtime.app.state.idempotency = answers
-    runtime.app.state.checks.append(documents.check)
-    runtime.jobs.add("prune answers", answers.prune, every_seconds=3600, holder=holder)
-    return Kept(documents, holder)
+    async with Database(url) as database:
+        keys, leases = SqlIdempotencyStore(database, INFRASTRUCTURE, clock), SqlLeases(database, INFRASTRUCTURE, clock)
+        prune_keys = Relay(database, INFRASTRUCTURE, bus, clock).prune
+        yield Storage(SqliteDocuments(database), keys, leases, database.check, prune_keys)

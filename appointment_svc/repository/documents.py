@@ -1,4 +1,7 @@
-"""The appointment as a document: two mappers, and what an adapter must do with documents."""
+"""The appointment as a document: the mapping in both directions, and what an adapter does with documents.
+
+Stored names stay as the first release wrote them; the tables `STORED_...` map the names of the domain to them.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,19 @@ ADAPTER = TypeAdapter(Appointment)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SOURCE = "appointment-service"
 KEYS = ("status", "doctor_id", "patient_id", "service_id", "starts_us", "ends_us", "created_us", "changed_us", "unsettled_us")
+STORED_NAMES = {"row_version": "edition"}
+STORED_SYNC_NAMES = {"stored_refusal": "denial"}
+STORED_INTENT_NAMES = {"actor": "by"}
+STORED_REFUSAL_NAMES = {"operation_id": "wish"}
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """Documents whose `fields` have one of some values and lie in some half-open ranges, in the order of a key and the id."""
+class DocumentQuery:
+    """Documents whose fields have one of some values and lie in half-open ranges, ordered by `order` and then by id.
+
+    `after` is the value of `order` and the id of the last document of the previous page.
+    """
 
     among: dict[str, list[Any]] = field(default_factory=dict)
     ranges: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
@@ -34,61 +44,88 @@ class Query:
 
 
 class Documents(Protocol):
-    """Atomic on one document, nothing more is needed."""
+    """Storage of documents. Every method that writes is atomic on one document; nothing more is needed."""
 
     async def insert(self, document: Document) -> bool:
-        """False when its id is there."""
+        """Insert a document; return False if its id exists."""
 
-    async def update(self, document_id: str, edition: int, changes: Document, line: Document | None, event: str | None) -> bool:
-        """Sets fields of that edition, with one more line of history and one more waiting event; False when the edition is another."""
+    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
+        """Set fields, and append a history entry and a pending event, if the document has this row version; return False otherwise."""
 
-    async def get(self, ids: list[str]) -> list[Document]: ...
+    async def get_many(self, ids: list[str]) -> list[Document]:
+        """Return the documents that exist."""
 
-    async def find(self, query: Query) -> list[Document]: ...
+    async def list_matching(self, query: DocumentQuery) -> list[Document]:
+        """Return the documents of a query, in its order."""
 
-    async def count(self, query: Query) -> int: ...
+    async def count(self, query: DocumentQuery) -> int:
+        """Return how many documents match."""
 
-    async def unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Ids beyond one, in their order, and the events that wait there, in the order of writing."""
+    async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
+        """Return ids of documents behind `after`, in order, with their pending events in the order of writing."""
 
-    async def sent(self, document_id: str, event: str) -> None: ...
+    async def mark_sent(self, document_id: str, event: str) -> None:
+        """Move a pending event of a document to its published events."""
 
-    async def forget_sent(self, before_us: int) -> int:
-        """Drops sent events of documents that have not changed since."""
+    async def delete_sent(self, before_us: int) -> int:
+        """Delete published events of documents that have not changed since `before_us`; return how many documents had some."""
 
 
 def micros(instant: datetime) -> int:
+    """Return the microseconds since 1970 (UTC)."""
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def to_document(appointment: Appointment) -> Document:
-    """Without its event; with the keys that queries use beside the whole. What patients wrote is no name of a field: `intake` is a list."""
-    document: Document = ADAPTER.dump_python(appointment, mode="json", exclude={"news", "noted"})
-    return document | {
-        "intake": [{"asked": asked, "said": said} for asked, said in appointment.intake.items()]
-        if appointment.intake is not None
-        else None,
+    """Return the document without its pending events, with the keys that queries use.
+
+    `intake` becomes a list, because what patients write may not be a valid field name.
+    """
+    document: Document = ADAPTER.dump_python(appointment, mode="json", exclude={"unsaved_change"})
+    sync = _renamed(document.pop("sync"), STORED_SYNC_NAMES)
+    sync["intent"] = _renamed(sync["intent"], STORED_INTENT_NAMES)
+    sync["denial"] = _renamed(sync["denial"], STORED_REFUSAL_NAMES)
+    intake = [{"asked": question, "said": answer} for question, answer in (appointment.intake or {}).items()]
+    intent = appointment.sync.intent
+    keys: Document = {
         "status": appointment.status.value,
-        "doctor_id": str(appointment.doctor.id) if appointment.doctor else None,
-        "patient_id": str(appointment.patient.id),
+        "doctor_id": str(appointment.doctor_id) if appointment.doctor_id else None,
+        "patient_id": str(appointment.patient_id),
         "service_id": str(appointment.service.id),
         "starts_us": micros(appointment.starts_at),
         "ends_us": micros(appointment.ends_at),
         "created_us": micros(appointment.created_at),
         "changed_us": micros(appointment.updated_at),
-        "unsettled_us": micros(appointment.intent.since) if appointment.intent else 0,
+        "unsettled_us": micros(intent.since) if intent else 0,
     }
+    return {**keys, **_renamed(document, STORED_NAMES), **sync, "intake": intake if appointment.intake is not None else None}
 
 
 def from_document(document: Document) -> Appointment:
+    """Return the appointment that a document holds."""
+    sync = {
+        "intent": _renamed(document["intent"], _inverse(STORED_INTENT_NAMES)),
+        "revision": document["revision"],
+        "stored_refusal": _renamed(document["denial"], _inverse(STORED_REFUSAL_NAMES)),
+    }
     intake = document["intake"]
-    return ADAPTER.validate_python(document | {"intake": {one["asked"]: one["said"] for one in intake} if intake is not None else None})
+    answers = {answer["asked"]: answer["said"] for answer in intake} if intake is not None else None
+    return ADAPTER.validate_python(_renamed(document, _inverse(STORED_NAMES)) | {"sync": sync, "intake": answers})
 
 
-def letter(event: AppointmentEvent | None) -> str | None:
-    """The event as it waits inside of its document."""
-    return json.dumps(event.to_cloudevent(SOURCE, traceparent.get())) if event else None
+def event_text(event: AppointmentEvent) -> str:
+    """Return an event as it waits inside its document."""
+    return json.dumps(event.to_cloudevent(SOURCE, traceparent.get()))
 
 
-def as_ids(ids: tuple[UUID, ...]) -> list[str]:
-    return [str(one) for one in ids]
+def id_texts(ids: tuple[UUID, ...]) -> list[str]:
+    """Return ids as they are stored."""
+    return list(map(str, ids))
+
+
+def _renamed(fields: Any, names: dict[str, str]) -> Any:
+    return {names.get(name, name): value for name, value in fields.items()} if fields is not None else None
+
+
+def _inverse(names: dict[str, str]) -> dict[str, str]:
+    return {stored: name for name, stored in names.items()}

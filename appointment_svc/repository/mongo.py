@@ -1,7 +1,7 @@
-"""Documents, leases and kept answers in MongoDB: the one module that knows motor.
+"""Documents, leases and idempotency keys in MongoDB. Only this module imports motor.
 
-Plain operators on single documents only, so that it runs on every server that speaks the protocol. motor is at its end of life; its
-successor, PyMongo's AsyncMongoClient, has almost the same calls (docs/adr/0011).
+It uses only plain operators on single documents, so that it runs on every server that speaks the protocol. motor is at its end of life;
+its successor, PyMongo's AsyncMongoClient, has almost the same calls (docs/adr/0011).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
-from appointment_svc.repository.documents import Document, Query, micros
+from appointment_svc.repository.documents import Document, DocumentQuery, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
 from shared.kit.idempotency import LEASE, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
@@ -35,8 +35,8 @@ INDEXES: dict[str, list[str]] = {
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Any]:
-    """The database that the URL names, with a deadline for every call and writes that a majority has."""
+async def open_database(url: str) -> AsyncIterator[Any]:
+    """Open the database that the URL names. Every call has a deadline, and every write is confirmed by a majority."""
     client: Any = AsyncIOMotorClient(url, timeoutMS=TIMEOUT_MS, tz_aware=True, appname="careslot")
     try:
         yield client.get_default_database("appointment").with_options(write_concern=WriteConcern("majority"))
@@ -45,8 +45,8 @@ async def opened(url: str) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[None]:
-    """A server that does not answer is Unavailable, not a fault of ours."""
+async def unavailable_on_failure() -> AsyncIterator[None]:
+    """Raise Unavailable if the server does not answer."""
     try:
         yield
     except (ConnectionFailure, TimeoutError):
@@ -58,7 +58,7 @@ async def answering() -> AsyncIterator[None]:
 
 
 def migrate(url: str) -> None:
-    """Makes the indexes; harmless to repeat."""
+    """Create the indexes that are missing."""
     client: MongoClient[Document] = MongoClient(url, timeoutMS=30_000)
     with client:
         appointments = client.get_default_database("appointment")["appointments"]
@@ -68,140 +68,163 @@ def migrate(url: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class MongoDocuments:
+    """The port `Documents` over a collection."""
+
     database: Any
 
     @property
-    def _all(self) -> Any:
+    def _collection(self) -> Any:
         return self.database["appointments"]
 
     async def insert(self, document: Document) -> bool:
-        async with answering():
+        """Insert a document; return False if its id exists."""
+        async with unavailable_on_failure():
             try:
-                await self._all.insert_one(document | {"_id": document["id"]})
+                await self._collection.insert_one(document | {"_id": document["id"]})
             except DuplicateKeyError:
                 return False
         return True
 
-    async def update(self, document_id: str, edition: int, changes: Document, line: Document | None, event: str | None) -> bool:
-        pushed = ({"history": line} if line else {}) | ({"pending_events": event} if event else {})
-        operators = {"$set": changes} | ({"$push": pushed} if pushed else {}) | ({"$inc": {"unsent": 1}} if event else {})
-        async with answering():
-            done = await self._all.update_one({"_id": document_id, "edition": edition}, operators)
-        return bool(done.matched_count)
+    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
+        """Set fields and append entry and event, if the document has this row version; return False otherwise."""
+        appended = ({"history": entry} if entry else {}) | ({"pending_events": event} if event else {})
+        operators = {"$set": changes} | ({"$push": appended} if appended else {}) | ({"$inc": {"unsent": 1}} if event else {})
+        async with unavailable_on_failure():
+            result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
+        return bool(result.matched_count)
 
-    async def get(self, ids: list[str]) -> list[Document]:
-        async with answering():
-            return list(await self._all.find({"_id": {"$in": ids}}).to_list(len(ids)))
+    async def get_many(self, ids: list[str]) -> list[Document]:
+        """Return the documents that exist."""
+        async with unavailable_on_failure():
+            return list(await self._collection.find({"_id": {"$in": ids}}).to_list(len(ids)))
 
-    async def find(self, query: Query) -> list[Document]:
+    async def list_matching(self, query: DocumentQuery) -> list[Document]:
+        """Return the documents of a query, in its order."""
         direction = DESCENDING if query.descending else ASCENDING
         order = [("_id", direction)] if query.order == "id" else [(query.order, direction), ("_id", direction)]
-        async with answering():
-            return list(await self._all.find(_bounds(query)).sort(order).limit(query.limit).to_list(query.limit))
+        async with unavailable_on_failure():
+            return list(await self._collection.find(_conditions(query)).sort(order).limit(query.limit).to_list(query.limit))
 
-    async def count(self, query: Query) -> int:
-        async with answering():
-            return int(await self._all.count_documents(_bounds(query)))
+    async def count(self, query: DocumentQuery) -> int:
+        """Return how many documents match."""
+        async with unavailable_on_failure():
+            return int(await self._collection.count_documents(_conditions(query)))
 
-    async def unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        there = {"unsent": {"$gt": 0}, "_id": {"$gt": after}}
-        async with answering():
-            waiting = await self._all.find(there, {"pending_events": 1}).sort("_id", ASCENDING).limit(limit).to_list(limit)
-        return [(document["_id"], document["pending_events"]) for document in waiting]
+    async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
+        """Return ids of documents behind `after`, in order, with their pending events."""
+        condition = {"unsent": {"$gt": 0}, "_id": {"$gt": after}}
+        async with unavailable_on_failure():
+            documents = await self._collection.find(condition, {"pending_events": 1}).sort("_id", ASCENDING).limit(limit).to_list(limit)
+        return [(document["_id"], document["pending_events"]) for document in documents]
 
-    async def sent(self, document_id: str, event: str) -> None:
+    async def mark_sent(self, document_id: str, event: str) -> None:
+        """Move a pending event of a document to its published events."""
         moved = {"$pull": {"pending_events": event}, "$push": {"published_events": event}, "$inc": {"unsent": -1}}
-        async with answering():
-            await self._all.update_one({"_id": document_id, "pending_events": event}, moved)
+        async with unavailable_on_failure():
+            await self._collection.update_one({"_id": document_id, "pending_events": event}, moved)
 
-    async def forget_sent(self, before_us: int) -> int:
-        old = {"changed_us": {"$lt": before_us}, "published_events.0": {"$exists": True}}
-        async with answering():
-            return int((await self._all.update_many(old, {"$set": {"published_events": []}})).modified_count)
+    async def delete_sent(self, before_us: int) -> int:
+        """Delete published events of documents that have not changed since `before_us`."""
+        unchanged = {"changed_us": {"$lt": before_us}, "published_events.0": {"$exists": True}}
+        async with unavailable_on_failure():
+            return int((await self._collection.update_many(unchanged, {"$set": {"published_events": []}})).modified_count)
 
     async def check(self) -> None:
-        """For readiness."""
-        async with answering():
+        """Raise Unavailable if the server does not answer; used by the readiness probe."""
+        async with unavailable_on_failure():
             await self.database.command("ping")
 
 
 @dataclass(frozen=True, slots=True)
 class MongoLeases:
+    """Leases of jobs in a collection."""
+
     database: Any
     now: Clock
 
     async def acquire(self, name: str, holder: str) -> bool:
+        """Acquire or extend a lease; return False if another instance holds it."""
         now = self.now()
-        mine = {"_id": name, "$or": [{"holder": holder}, {"until_us": {"$lt": micros(now)}}]}
-        async with answering():
+        own_or_expired = {"_id": name, "$or": [{"holder": holder}, {"until_us": {"$lt": micros(now)}}]}
+        async with unavailable_on_failure():
             try:
-                await self.database["leases"].update_one(mine, {"$set": {"holder": holder, "until_us": micros(now + TERM)}}, upsert=True)
+                await self.database["leases"].update_one(
+                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + TERM)}}, upsert=True
+                )
             except DuplicateKeyError:
                 return False
         return True
 
     async def release_all(self, holder: str) -> None:
-        async with answering():
+        """Delete the leases of an instance."""
+        async with unavailable_on_failure():
             await self.database["leases"].delete_many({"holder": holder})
 
 
 @dataclass(frozen=True, slots=True)
-class MongoAnswers:
-    """Keys and answers of keyed POSTs."""
+class MongoIdempotencyStore:
+    """Idempotency keys and the stored responses of their requests."""
 
     database: Any
     now: Clock
 
     async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
+        """Claim a key for a request. Return the stored response of an earlier request, None if this request is the first.
+
+        Raise RequestInProgress while the first is running, IdempotencyKeyReused if it was a different request.
+        """
         claim = {"_id": str(key_id), "fingerprint": fingerprint, "claimed_us": micros(self.now()), "status": None}
-        async with answering():
+        async with unavailable_on_failure():
             try:
                 await self.database["answers"].insert_one(claim)
                 return None
             except DuplicateKeyError:
-                return await self._known(claim)
+                return await self._stored_response(claim)
 
-    async def save_response(self, key_id: UUID, answer: StoredResponse) -> None:
-        kept = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-        async with answering():
-            await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": kept})
+    async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
+        """Store the response of a key's request."""
+        stored = {"status": response.status, "headers": response.headers, "body": response.body}
+        async with unavailable_on_failure():
+            await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": stored})
 
     async def release(self, key_id: UUID) -> None:
-        async with answering():
+        """Give up a key whose request has no response to store."""
+        async with unavailable_on_failure():
             await self.database["answers"].delete_one({"_id": str(key_id), "status": None})
 
     async def prune(self) -> int:
-        async with answering():
+        """Delete keys that are older than the retention time."""
+        async with unavailable_on_failure():
             await self.database["answers"].delete_many({"claimed_us": {"$lt": micros(self.now() - RETENTION)}})
         return 0
 
-    async def _known(self, claim: Document) -> StoredResponse | None:
-        """The first answer; or the claim of a request that died, taken over by one of those who come."""
-        known = await self.database["answers"].find_one({"_id": claim["_id"]})
-        if known is None:
+    async def _stored_response(self, claim: Document) -> StoredResponse | None:
+        """Return the stored response, or None after taking over the key of a request that stopped without a response."""
+        stored = await self.database["answers"].find_one({"_id": claim["_id"]})
+        if stored is None:
             raise RequestInProgress
-        if known["fingerprint"] != claim["fingerprint"]:
+        if stored["fingerprint"] != claim["fingerprint"]:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
-        if known["status"] is not None:
-            return StoredResponse(known["status"], known["headers"], bytes(known["body"]))
-        dead = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
-        taken = await self.database["answers"].update_one(dead, {"$set": {"claimed_us": claim["claimed_us"]}})
-        if not taken.matched_count:
+        if stored["status"] is not None:
+            return StoredResponse(stored["status"], stored["headers"], bytes(stored["body"]))
+        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
+        result = await self.database["answers"].update_one(abandoned, {"$set": {"claimed_us": claim["claimed_us"]}})
+        if not result.matched_count:
             raise RequestInProgress
         return None
 
 
-def _bounds(query: Query) -> Document:
-    bounds: Document = {name: {"$in": values} for name, values in query.among.items()}
+def _conditions(query: DocumentQuery) -> Document:
+    conditions: Document = {name: {"$in": values} for name, values in query.among.items()}
     for name, (low, high) in query.ranges.items():
         limits = {operator: limit for operator, limit in (("$gte", low), ("$lt", high)) if limit is not None}
         if limits:
-            bounds[name] = limits
+            conditions[name] = limits
     if query.after is None:
-        return bounds
-    value, last = query.after
+        return conditions
+    value, last_id = query.after
     beyond = "$lt" if query.descending else "$gt"
-    later = {"_id": {beyond: last}}
+    later = {"_id": {beyond: last_id}}
     if query.order == "id":
-        return bounds | later
-    return bounds | {"$or": [{query.order: {beyond: value}}, {query.order: value, **later}]}
+        return conditions | later
+    return conditions | {"$or": [{query.order: {beyond: value}}, {query.order: value, **later}]}

@@ -1,4 +1,4 @@
-"""Carries the events that wait inside of documents to the bus."""
+"""Publishes the events that wait inside documents."""
 
 from __future__ import annotations
 
@@ -16,34 +16,38 @@ BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class DocumentRelay:
+    """The outbox of documents: publishes pending events with the bus's confirmation, and deletes them a week later."""
+
     documents: Documents
     bus: Bus
     now: Clock
 
     async def publish(self) -> int:
-        """Publishes some of what waits, of one document in order. What no queue wants yet stays, and holds up nothing; a silent bus
-        ends the round."""
-        done, after = 0, ""
+        """Publish some of the pending events and return how many; the events of one document are published in order.
+
+        An event that no queue takes yet stays pending and does not hold up the others. If the bus does not answer, the run ends.
+        """
+        published, after = 0, ""
         try:
-            while not done and (waiting := await self.documents.unsent(BATCH, after)):
-                for one, events in waiting:
-                    done += sum([await self._left(one, event) for event in events])
-                    after = one
-        except PublishFailed as why:
-            log_event("events wait", why=str(why))
-        return done
+            while not published and (unsent := await self.documents.list_unsent(BATCH, after)):
+                for document_id, events in unsent:
+                    published += sum([await self._publish_event(document_id, event) for event in events])
+                    after = document_id
+        except PublishFailed as error:
+            log_event("events_still_pending", reason=str(error))
+        return published
 
     async def prune(self) -> int:
-        """Forgets what left and lies still for a week."""
-        await self.documents.forget_sent(micros(self.now() - RETENTION))
+        """Delete published events of documents that have not changed for a week."""
+        await self.documents.delete_sent(micros(self.now() - RETENTION))
         return 0
 
-    async def _left(self, document_id: str, event: str) -> int:
+    async def _publish_event(self, document_id: str, event: str) -> int:
         envelope = json.loads(event)
         try:
             await self.bus.publish(envelope["type"], envelope["id"], event.encode())
-        except Unroutable as why:
-            log_event("event waits", topic=envelope["type"], event=envelope["id"], why=str(why))
+        except Unroutable as error:
+            log_event("event_still_pending", topic=envelope["type"], event=envelope["id"], reason=str(error))
             return 0
-        await self.documents.sent(document_id, event)
+        await self.documents.mark_sent(document_id, event)
         return 1

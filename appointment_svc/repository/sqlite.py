@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 
-from appointment_svc.repository.documents import KEYS, Document, Query
+from appointment_svc.repository.documents import KEYS, Document, DocumentQuery
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
 from shared.kit.sql import Database, insert_if_absent
 
@@ -17,76 +17,84 @@ COLUMNS = TABLE.c
 
 @dataclass(frozen=True, slots=True)
 class SqliteDocuments:
+    """The port `Documents` over a table with the JSON document and its query keys."""
+
     database: Database
 
     async def insert(self, document: Document) -> bool:
+        """Insert a document; return False if its id exists."""
         row = {name: document[name] for name in ("id", "edition", "unsent", *KEYS)} | {"document": document}
         async with self.database.write() as connection:
             return await insert_if_absent(connection, insert(TABLE).values(row))
 
-    async def update(self, document_id: str, edition: int, changes: Document, line: Document | None, event: str | None) -> bool:
-        same = and_(COLUMNS.id == document_id, COLUMNS.edition == edition)
+    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
+        """Set fields and append entry and event, if the document has this row version; return False otherwise."""
+        same_row = and_(COLUMNS.id == document_id, COLUMNS.edition == row_version)
         async with self.database.write() as connection:
-            standing = await connection.scalar(select(COLUMNS.document).where(same))
-            if standing is None:
+            stored = await connection.scalar(select(COLUMNS.document).where(same_row))
+            if stored is None:
                 return False
-            document = standing | changes
-            document["history"] = standing["history"] + ([line] if line else [])
-            document["pending_events"] = standing["pending_events"] + ([event] if event else [])
+            document = stored | changes
+            document["history"] = stored["history"] + ([entry] if entry else [])
+            document["pending_events"] = stored["pending_events"] + ([event] if event else [])
             row = {name: document[name] for name in ("edition", *KEYS)}
-            await connection.execute(
-                update(TABLE).where(same).values(row | {"unsent": len(document["pending_events"]), "document": document})
-            )
+            row |= {"unsent": len(document["pending_events"]), "document": document}
+            await connection.execute(update(TABLE).where(same_row).values(row))
         return True
 
-    async def get(self, ids: list[str]) -> list[Document]:
+    async def get_many(self, ids: list[str]) -> list[Document]:
+        """Return the documents that exist."""
         async with self.database.read() as connection:
             return list(await connection.scalars(select(COLUMNS.document).where(COLUMNS.id.in_(ids))))
 
-    async def find(self, query: Query) -> list[Document]:
+    async def list_matching(self, query: DocumentQuery) -> list[Document]:
+        """Return the documents of a query, in its order."""
         async with self.database.read() as connection:
-            return list(await connection.scalars(_ordered(select(COLUMNS.document).where(*_bounds(query)), query)))
+            return list(await connection.scalars(_ordered(select(COLUMNS.document).where(*_conditions(query)), query)))
 
-    async def count(self, query: Query) -> int:
+    async def count(self, query: DocumentQuery) -> int:
+        """Return how many documents match."""
         async with self.database.read() as connection:
-            return await connection.scalar(select(func.count()).select_from(TABLE).where(*_bounds(query))) or 0
+            return await connection.scalar(select(func.count()).select_from(TABLE).where(*_conditions(query))) or 0
 
-    async def unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        there = and_(COLUMNS.unsent > 0, COLUMNS.id > after)
-        waiting = select(COLUMNS.id, COLUMNS.document).where(there).order_by(COLUMNS.id).limit(limit)
+    async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
+        """Return ids of documents behind `after`, in order, with their pending events."""
+        unsent = select(COLUMNS.id, COLUMNS.document).where(COLUMNS.unsent > 0, COLUMNS.id > after).order_by(COLUMNS.id).limit(limit)
         async with self.database.read() as connection:
-            return [(row.id, row.document["pending_events"]) for row in await connection.execute(waiting)]
+            return [(row.id, row.document["pending_events"]) for row in await connection.execute(unsent)]
 
-    async def sent(self, document_id: str, event: str) -> None:
+    async def mark_sent(self, document_id: str, event: str) -> None:
+        """Move a pending event of a document to its published events."""
         async with self.database.write() as connection:
             document = await connection.scalar(select(COLUMNS.document).where(COLUMNS.id == document_id))
             if document is None or event not in document["pending_events"]:
                 return
             document["pending_events"].remove(event)
             document["published_events"].append(event)
-            left = {"unsent": len(document["pending_events"]), "document": document}
-            await connection.execute(update(TABLE).where(COLUMNS.id == document_id).values(left))
+            row = {"unsent": len(document["pending_events"]), "document": document}
+            await connection.execute(update(TABLE).where(COLUMNS.id == document_id).values(row))
 
-    async def forget_sent(self, before_us: int) -> int:
-        emptied = func.json_set(COLUMNS.document, "$.published_events", func.json("[]"))
-        old = and_(COLUMNS.changed_us < before_us, func.json_array_length(COLUMNS.document, "$.published_events") > 0)
+    async def delete_sent(self, before_us: int) -> int:
+        """Delete published events of documents that have not changed since `before_us`."""
+        without_events = func.json_set(COLUMNS.document, "$.published_events", func.json("[]"))
+        unchanged = and_(COLUMNS.changed_us < before_us, func.json_array_length(COLUMNS.document, "$.published_events") > 0)
         async with self.database.write() as connection:
-            return (await connection.execute(update(TABLE).where(old).values(document=emptied))).rowcount
+            return (await connection.execute(update(TABLE).where(unchanged).values(document=without_events))).rowcount
 
 
-def _bounds(query: Query) -> list[ColumnElement[bool]]:
+def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
     among = [COLUMNS[name].in_(values) for name, values in query.among.items()]
     lower = [COLUMNS[name] >= low for name, (low, _) in query.ranges.items() if low is not None]
     upper = [COLUMNS[name] < high for name, (_, high) in query.ranges.items() if high is not None]
     return [*among, *lower, *upper]
 
 
-def _ordered(statement: Select[Any], query: Query) -> Select[Any]:
-    key, one = COLUMNS[query.order], COLUMNS.id
+def _ordered(statement: Select[Any], query: DocumentQuery) -> Select[Any]:
+    key, row_id = COLUMNS[query.order], COLUMNS.id
     if query.after is not None:
-        value, last = query.after
+        value, last_id = query.after
         beyond = operator.lt if query.descending else operator.gt
-        later = beyond(one, last) if query.order == "id" else or_(beyond(key, value), and_(key == value, beyond(one, last)))
-        statement = statement.where(later)
-    order = (key.desc(), one.desc()) if query.descending else (key, one)
+        later = beyond(row_id, last_id)
+        statement = statement.where(later if query.order == "id" else or_(beyond(key, value), and_(key == value, later)))
+    order = (key.desc(), row_id.desc()) if query.descending else (key, row_id)
     return statement.order_by(*order).limit(query.limit)

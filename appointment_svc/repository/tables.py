@@ -1,4 +1,7 @@
-"""Documents in SQLite: the JSON as it is, and beside it the keys that queries use."""
+"""The table of documents in SQLite: the JSON document, and the keys that queries use.
+
+`edition` is the row version, `unsettled_us` the time of the intent (0 without one), `unsent` the number of pending events.
+"""
 
 from __future__ import annotations
 

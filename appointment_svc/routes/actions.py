@@ -1,84 +1,105 @@
-"""What can be done with an appointment, one route per action; bodies may be empty."""
+"""What can be done with an appointment, one route per action. Bodies without required fields may be left out."""
 
 from __future__ import annotations
 
+from fastapi import Response
+
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.refusals import (
-    DoctorInactive,
-    IllegalMove,
-    NoSuchAppointment,
-    NoSuchDoctor,
-    NotBookable,
-    PatientBusy,
-    SlotHeld,
-    SlotTaken,
-    TooEarly,
-    TooLate,
-)
-from appointment_svc.routes.appointments import Acting, UseChanges
-from appointment_svc.schemas import AppointmentOut, CancelAppointment, Nothing, ReassignAppointment, RescheduleAppointment
+from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, TooEarly, TooLate
+from appointment_svc.routes.dependencies import Context, UseActions
+from appointment_svc.schemas import AppointmentOut, CancelAppointment, EmptyBody, ReassignAppointment, RescheduleAppointment
 from shared.contracts.refusals import Stale, Unavailable
+from shared.contracts.relayed_refusals import NoSuchDoctor, NotBookable, PatientBusy, SlotHeld, SlotTaken
 from shared.kit import routes
 from shared.kit.access import DoctorOrStaff, Staff
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag
 
 router = routes.service_router(prefix="/appointments/{appointment_id}", tags=["Appointments"])
-STEP = (NoSuchAppointment, Stale, IllegalMove, Unavailable)
-RETIMED = (*STEP, NotBookable, SlotTaken, SlotHeld, PatientBusy)
-MOVED = (*RETIMED, NoSuchDoctor, DoctorInactive)
-Empty = Nothing | None
-
-
-@router.post("/reschedule", response_model=AppointmentOut, responses=refusals(*MOVED, TooLate), summary="Move it to another time")
-async def reschedule_appointment(body: RescheduleAppointment, act: Acting, changes: UseChanges) -> Appointment:
-    """The same id; the old time is freed in the transaction that takes the new one. The same time again changes nothing."""
-    return await changes.reschedule(act, body.starts_at, body.doctor_id)
-
-
-@router.post("/cancel", response_model=AppointmentOut, responses=refusals(*STEP, TooLate), summary="Cancel it")
-async def cancel_appointment(act: Acting, changes: UseChanges, body: CancelAppointment | None = None) -> Appointment:
-    """The row stays. A second cancel answers 200 and sends nothing."""
-    return await changes.cancel(act, body.reason if body else None)
-
-
-@router.post("/approve", response_model=AppointmentOut, responses=refusals(*STEP), summary="Approve a request")
-async def approve_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, _body: Empty = None) -> Appointment:
-    return await changes.approve(act)
-
-
-@router.post("/decline", response_model=AppointmentOut, responses=refusals(*STEP), summary="Decline a request")
-async def decline_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, body: CancelAppointment | None = None) -> Appointment:
-    return await changes.decline(act, body.reason if body else None)
-
-
-@router.post("/check-in", response_model=AppointmentOut, responses=refusals(*STEP), summary="The patient is here")
-async def check_in_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, _body: Empty = None) -> Appointment:
-    return await changes.check_in(act)
-
-
-@router.post("/start", response_model=AppointmentOut, responses=refusals(*STEP), summary="The visit begins")
-async def start_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, _body: Empty = None) -> Appointment:
-    return await changes.start(act)
-
-
-@router.post("/complete", response_model=AppointmentOut, responses=refusals(*STEP), summary="The visit is over")
-async def complete_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, _body: Empty = None) -> Appointment:
-    return await changes.complete(act)
-
-
-@router.post("/no-show", response_model=AppointmentOut, responses=refusals(*STEP, TooEarly), summary="The patient did not come")
-async def miss_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, _body: Empty = None) -> Appointment:
-    return await changes.miss(act)
+STATUS_REFUSALS = (NoSuchAppointment, Stale, IllegalMove, Unavailable)
+TIME_REFUSALS = (*STATUS_REFUSALS, NotBookable, SlotTaken, SlotHeld, PatientBusy)
+MOVE_REFUSALS = (*TIME_REFUSALS, NoSuchDoctor, DoctorInactive)
+NoBody = EmptyBody | None
 
 
 @router.post(
-    "/restore", response_model=AppointmentOut, responses=refusals(*RETIMED), summary="Take a cancelled, declined or missed one back"
+    "/reschedule", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, TooLate), summary="Move to another time or doctor"
 )
-async def restore_appointment(_by: DoctorOrStaff, act: Acting, changes: UseChanges, _body: Empty = None) -> Appointment:
-    """The time is checked again."""
-    return await changes.restore(act)
+async def reschedule_appointment(body: RescheduleAppointment, context: Context, actions: UseActions, response: Response) -> Appointment:
+    """The id stays. The old time is freed in the transaction that reserves the new one. The same time again changes nothing."""
+    return with_etag(response, await actions.reschedule(context, starts_at=body.starts_at, doctor_id=body.doctor_id))
 
 
-@router.post("/reassign", response_model=AppointmentOut, responses=refusals(*MOVED), summary="Give it to another doctor at the same time")
-async def reassign_appointment(_by: Staff, body: ReassignAppointment, act: Acting, changes: UseChanges) -> Appointment:
-    return await changes.reschedule(act, None, body.doctor_id)
+@router.post("/cancel", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS, TooLate), summary="Cancel")
+async def cancel_appointment(
+    context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
+) -> Appointment:
+    """The appointment stays in the history. A second cancel answers 200 and sends nothing."""
+    return with_etag(response, await actions.cancel(context, body.reason if body else None))
+
+
+@router.post("/approve", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Approve a request")
+async def approve_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+) -> Appointment:
+    return with_etag(response, await actions.approve(context))
+
+
+@router.post("/decline", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Decline a request")
+async def decline_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
+) -> Appointment:
+    return with_etag(response, await actions.decline(context, body.reason if body else None))
+
+
+@router.post("/check-in", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Record the patient's arrival")
+async def check_in_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+) -> Appointment:
+    return with_etag(response, await actions.check_in(context))
+
+
+@router.post("/start", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Start the visit")
+async def start_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+) -> Appointment:
+    return with_etag(response, await actions.start(context))
+
+
+@router.post("/complete", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Complete the visit")
+async def complete_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+) -> Appointment:
+    return with_etag(response, await actions.complete(context))
+
+
+@router.post(
+    "/no-show",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS, TooEarly),
+    summary="Record that the patient did not come",
+)
+async def miss_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+) -> Appointment:
+    return with_etag(response, await actions.miss(context))
+
+
+@router.post(
+    "/restore",
+    response_model=AppointmentOut,
+    responses=refusals(*TIME_REFUSALS),
+    summary="Book a cancelled, declined or missed appointment again",
+)
+async def restore_appointment(
+    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+) -> Appointment:
+    """The time must still be free."""
+    return with_etag(response, await actions.restore(context))
+
+
+@router.post("/reassign", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS), summary="Give to another doctor, same time")
+async def reassign_appointment(
+    _caller: Staff, body: ReassignAppointment, context: Context, actions: UseActions, response: Response
+) -> Appointment:
+    return with_etag(response, await actions.reschedule(context, doctor_id=body.doctor_id))

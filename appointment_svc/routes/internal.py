@@ -1,49 +1,55 @@
-"""What neighbours ask appointment-service."""
+"""Routes for admin-service."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment, TooEarly
-from appointment_svc.routes.actions import MOVED, STEP
-from appointment_svc.routes.appointments import Filtered, UseChanges, UseRecords, place
-from appointment_svc.schemas import AppointmentOut, CancelFor, SetAppointment
-from appointment_svc.usecases.change import Act
+from appointment_svc.routes.actions import MOVE_REFUSALS, STATUS_REFUSALS
+from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
+from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
+from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag, with_next_link
 
 router = routes.service_router(prefix="/internal/appointments", internal=True)
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 @router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor))
-async def list_for_admin(_caller: AdminService, paging: Paged, wanted: Filtered, records: UseRecords) -> Page[Appointment]:
-    return paging.page(await records.listed(None, wanted, paging.limit, paging.after), lambda one: place(wanted.sort, one))
+async def list_for_admin(
+    _caller: AdminService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
+) -> Page[Appointment]:
+    appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
 
 
 @router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment))
-async def get_for_admin(appointment_id: UUID, _caller: AdminService, records: UseRecords) -> Appointment:
-    return await records.one(None, appointment_id)
+async def get_for_admin(appointment_id: UUID, _caller: AdminService, queries: UseQueries, response: Response) -> Appointment:
+    return with_etag(response, await queries.get(None, appointment_id))
 
 
-@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVED, TooEarly))
-async def set_for_admin(
-    appointment_id: UUID, body: SetAppointment, _caller: AdminService, once: OperationId, changes: UseChanges
+@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, TooEarly))
+async def edit_for_admin(
+    appointment_id: UUID, body: EditAppointment, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    act = Act(body.by.caller, appointment_id, body.expected_version, once.id)
-    return await changes.set(act, body.starts_at, body.doctor_id, body.target, body.reason)
+    context = ActionContext(body.by.caller, appointment_id, body.expected_version, operation.id)
+    edited = await actions.edit(context, starts_at=body.starts_at, doctor_id=body.doctor_id, status=body.new_status, reason=body.reason)
+    return with_etag(response, edited)
 
 
-@router.post("/{appointment_id}/cancel", response_model=AppointmentOut, responses=refusals(*STEP))
+@router.post("/{appointment_id}/cancel", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS))
 async def cancel_for_admin(
-    appointment_id: UUID, body: CancelFor, _caller: AdminService, once: OperationId, changes: UseChanges
+    appointment_id: UUID, body: CancelForAdmin, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    return await changes.cancel(Act(body.by.caller, appointment_id, None, once.id), body.reason)
+    context = ActionContext(body.by.caller, appointment_id, None, operation.id)
+    return with_etag(response, await actions.cancel(context, body.reason))

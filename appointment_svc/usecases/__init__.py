@@ -1,1 +1,1 @@
-"""What one can do at appointment-service."""
+"""The use cases of appointment-service."""

@@ -1,4 +1,4 @@
-"""Booking: the wish on paper first, then the calendar, then the outcome. Two writes, because a process may die between them."""
+"""Booking: store the request, ask the calendar, store the outcome. Two writes, because the process may stop between them."""
 
 from __future__ import annotations
 
@@ -8,52 +8,56 @@ from uuid import UUID
 
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.snapshots import Cards
-from appointment_svc.domain.wishes import Wish
-from appointment_svc.ports import Doctors, Patients, Store
-from appointment_svc.usecases.settle import Settling
+from appointment_svc.domain.booking import BookingParties, BookingRequest
+from appointment_svc.domain.recording import Change
+from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup
+from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, DoctorRules
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    store: Store
-    settling: Settling
-    doctors: Doctors
-    patients: Patients
+    """`max_active` is the number of active appointments that one patient may have ahead."""
+
+    store: AppointmentStore
+    synchronizer: CalendarSynchronizer
+    doctors: DoctorLookup
+    patients: PatientLookup
     now: Clock
-    most_active: int
+    max_active: int
 
-    async def book(self, wish: Wish, by: Caller, appointment_id: UUID) -> Appointment:
-        """The appointment booked or requested, or still pending when the calendar did not answer in time.
+    @retry_on_abort
+    async def book(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
+        """Return the appointment as booked or requested, or still pending if the calendar did not answer in time.
 
-        A repeated wish (same id) meets its own appointment, and a refused one its refusal.
+        A repeated request has the same id: it finds its own appointment, and raises the same refusal again.
         """
-        appointment = await self.store.find(appointment_id) or await self._asked(wish, by, appointment_id)
+        appointment = await self.store.find(appointment_id) or await self._insert_pending(request, caller, appointment_id)
         try:
-            appointment = await self.settling.settled(appointment)
+            appointment = await self.synchronizer.complete_pending(appointment)
         except Unavailable:
-            appointment = await self.settling.again(appointment)
-        appointment.did(appointment_id)
+            appointment = await self.store.get(appointment_id)
+        appointment.already_applied(appointment_id)
         return appointment
 
-    async def _asked(self, wish: Wish, by: Caller, appointment_id: UUID) -> Appointment:
-        patient_id = rules.patient_of(by, wish.patient_id)
-        doctor, service, patient, open_ones = await asyncio.gather(
-            self._doctor(wish.doctor_id),
-            self.doctors.service(wish.service_id),
-            self.patients.card(patient_id),
-            self.store.open_of(patient_id, self.now()),
+    async def _insert_pending(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
+        patient_id = rules.patient_to_book(caller, request.patient_id)
+        doctor, service, patient, active_appointments = await asyncio.gather(
+            self._get_doctor(request.chosen_doctor_id),
+            self.doctors.get_service_type(request.service_id),
+            self.patients.get_summary(patient_id),
+            self.store.count_active(patient_id, self.now()),
         )
-        cards = Cards(service, doctor, patient)
-        rules.may_be_booked(by, cards, open_ones, self.most_active)
-        asked = Appointment.asked(appointment_id, cards, wish, Actor.of(by), self.now())
-        added = await self.store.add(asked)
-        return asked if added else await self.settling.again(asked)
+        parties = BookingParties(service, doctor, patient)
+        rules.require_bookable(caller, parties, active_appointments, self.max_active)
+        change = Change(Actor.from_caller(caller), self.now(), operation_id=appointment_id, event_id=new_id())
+        appointment = Appointment.requested(appointment_id, parties, request, change)
+        return appointment if await self.store.insert(appointment) else await self.store.get(appointment_id)
 
-    async def _doctor(self, doctor_id: UUID | None) -> DoctorRules | None:
-        """Where nobody was named the calendar says who is free."""
-        return await self.doctors.doctor(doctor_id) if doctor_id else None
+    async def _get_doctor(self, doctor_id: UUID | None) -> DoctorRules | None:
+        return await self.doctors.get_doctor(doctor_id) if doctor_id else None

@@ -1,1 +1,1 @@
-"""What auth-service uses outside of its own store: a neighbour, argon2id, and the signer of tokens."""
+"""Adapters for everything but the database: patient-service, password hashing and token signing."""

@@ -1,1 +1,1 @@
-"""Accounts, sessions and passwords: pure, synchronous, `now` is passed in."""
+"""The rules of accounts, passwords, sessions and reset links: no input or output, and the current time is an argument."""

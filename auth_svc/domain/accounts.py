@@ -1,4 +1,4 @@
-"""An account: one person's identity, role and standing."""
+"""An account: who a person is, what their role is, and whether they may sign in."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from shared.contracts.identity import Role
 from shared.contracts.refusals import require_version
 
 
-class Status(StrEnum):
-    """`pending`: the profile is not there yet; `invited`: no password yet."""
+class AccountStatus(StrEnum):
+    """`pending`: the patient's profile may not exist yet. `invited`: the account has no password yet."""
 
     PENDING = "pending"
     INVITED = "invited"
@@ -24,13 +24,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`name_version` is the version of the role's profile that the name was copied from."""
+    """One person's account. `email` is normalized and unique.
+
+    `full_name` is a copy of the name in the profile that belongs to `role`; `name_version` is the version of that profile, 0 when the name
+    did not come from it. `version` grows with every change that others can see.
+    """
 
     id: UUID
     email: str
     full_name: str
     role: Role
-    status: Status
+    status: AccountStatus
     locale: str
     created_at: datetime
     password_hash: str | None = field(default=None, repr=False)
@@ -41,46 +45,56 @@ class Account:
 
     @property
     def is_active_admin(self) -> bool:
-        return self.role is Role.ADMIN and self.status is Status.ACTIVE
+        """True when the account counts as one of the clinic's active admins."""
+        return self.role is Role.ADMIN and self.status is AccountStatus.ACTIVE
 
     @property
     def may_sign_in(self) -> bool:
-        return self.status is Status.ACTIVE and self.password_hash is not None
+        """True when the account is active and has a password."""
+        return self.status is AccountStatus.ACTIVE and self.password_hash is not None
 
-    def completed(self) -> Self:
-        """Both halves are there: active, or invited where it has no password."""
-        return self._changed(status=Status.ACTIVE if self.password_hash else Status.INVITED)
+    @property
+    def can_reset_password(self) -> bool:
+        """True when a link to choose a password may be mailed to the owner."""
+        return self.status in (AccountStatus.ACTIVE, AccountStatus.INVITED)
+
+    def complete(self) -> Self:
+        """Return the pending account as active, or as invited when it has no password."""
+        return self._next_version(status=AccountStatus.ACTIVE if self.password_hash else AccountStatus.INVITED)
 
     def with_password(self, password_hash: str) -> Self:
-        """The owner chose one: an invitation is thereby accepted."""
-        status = Status.ACTIVE if self.status is Status.INVITED else self.status
-        return self._changed(password_hash=password_hash, status=status)
+        """Return the account with a password that its owner chose, which also accepts an invitation."""
+        status = AccountStatus.ACTIVE if self.status is AccountStatus.INVITED else self.status
+        return self._next_version(password_hash=password_hash, status=status)
 
-    def rehashed(self, password_hash: str) -> Self:
-        """The same password under newer parameters: nothing that anyone could see has changed."""
+    def with_rehashed_password(self, password_hash: str) -> Self:
+        """Return the account with the same password hashed anew. The version stays, because nothing changes for others."""
         return replace(self, password_hash=password_hash)
 
-    def amended(self, expected: int | None, **changes: Any) -> Self:
-        """With some fields changed; the same when nothing is new. A reactivated account without a password is invited again."""
-        require_version(self.version, expected)
-        if changes.get("status") is Status.ACTIVE and self.password_hash is None:
-            changes["status"] = Status.INVITED
+    def with_changes(self, expected_version: int | None, **changes: Any) -> Self:
+        """Return the account with some fields changed, or itself when they have these values already.
+
+        An account that is enabled again without a password becomes invited. Raises Stale when `expected_version` is not the current one.
+        """
+        require_version(self.version, expected_version)
+        if changes.get("status") is AccountStatus.ACTIVE and self.password_hash is None:
+            changes["status"] = AccountStatus.INVITED
         if changes.get("role", self.role) is not self.role:
             changes["name_version"] = 0
-        changed = replace(self, **changes)
-        return self if changed == self else self._changed(**changes)
+        return self if replace(self, **changes) == self else self._next_version(**changes)
 
-    def named(self, full_name: str, source: Role, source_version: int) -> Self:
-        """The name as its owner has it, unless a newer one is known. Only the profile of one's own role counts."""
-        if source is not self.role or source_version <= self.name_version:
+    def with_profile_name(self, full_name: str, profile_role: Role, profile_version: int) -> Self:
+        """Return the account with the name of a profile, or itself when the profile is of another role or not newer than the copy."""
+        if profile_role is not self.role or profile_version <= self.name_version:
             return self
-        changed = replace(self, name_version=source_version)
-        return changed if full_name == self.full_name else changed._changed(full_name=full_name)
+        updated = replace(self, name_version=profile_version)
+        return updated if full_name == self.full_name else updated._next_version(full_name=full_name)
 
-    def changed_event(self, event_id: UUID, at: datetime) -> AccountChanged:
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> AccountChanged:
+        """Return the event that announces the account as it is now."""
         return AccountChanged(
-            id=event_id, occurred_at=at, account_id=self.id, role=self.role, status=self.status.value, version=self.version
+            id=event_id, occurred_at=occurred_at, account_id=self.id, role=self.role, status=self.status.value, version=self.version
         )
 
-    def _changed(self, **changes: Any) -> Self:
+    def _next_version(self, **changes: Any) -> Self:
         return replace(self, version=self.version + 1, **changes)

@@ -1,4 +1,4 @@
-"""What a password must be (NIST SP 800-63B section 3.1.1: length, and no known or guessable value; no composition rules)."""
+"""The password rules (NIST SP 800-63B section 3.1.1): a minimum length and no guessable values, but no composition rules."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import unicodedata
 
 from auth_svc.domain.refusals import PasswordTooWeak
 
-SHORTEST, LONGEST = 12, 128
-RUNS = (
+MIN_LENGTH, MAX_LENGTH = 12, 128
+SEQUENCES = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
     "qwertyuiopasdfghjklzxcvbnm",
     "qwertzuiopasdfghjklyxcvbnm",
     "azertyuiopqsdfghjklmwxcvbn",
 )
-COMMON = frozenset(
+COMMON_PASSWORDS = frozenset(
     re.findall(
         r"\S+",
         """
@@ -31,25 +31,26 @@ COMMON = frozenset(
     )
 )
 
-
 WORD_AND_DIGITS = re.compile(r"(?:admin|hello|iloveyou|letmein|login|passw[o0]rd|p@ssw[o0]rd|qwerty|secret|test|user|welcome)(\d+)")
+MAX_REPEATED_PIECE = 4
 
 
-def check(password: str, email: str, pointer: str = "/password") -> None:
-    """Refuses with `password_too_weak`; `pointer` names the field."""
+def check_password(password: str, email: str, pointer: str = "/password") -> None:
+    """Raise PasswordTooWeak unless the password may be used by the owner of `email`; `pointer` names the request's field."""
     plain, address = password.casefold(), email.casefold()
-    guessable = plain in {address, address.partition("@")[0]} or plain in COMMON or _is_pattern(plain)
-    if guessable or not SHORTEST <= len(password) <= LONGEST:
+    is_guessable = plain in {address, address.partition("@")[0]} or plain in COMMON_PASSWORDS or _is_pattern(plain)
+    if is_guessable or not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise PasswordTooWeak(pointer=pointer)
 
 
-def canonical(password: str) -> str:
-    """One form for what looks the same, whichever keyboard it was typed on (NIST SP 800-63B section 3.1.1.2)."""
+def normalize_password(password: str) -> str:
+    """Return the NFKC form, so that keyboards that encode a character differently give the same password (section 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def _is_pattern(plain: str) -> bool:
-    """One short piece again and again, a run of the alphabet, the digits or the keyboard, or a common word before a run of digits."""
-    repeats = any(plain == (plain[:size] * len(plain))[: len(plain)] for size in range(1, 5))
-    counted = WORD_AND_DIGITS.fullmatch(plain)
-    return repeats or any(piece in run or piece in run[::-1] for run in RUNS for piece in (plain, counted[1] if counted else plain))
+    """Return True for a short piece that repeats, a part of one of SEQUENCES, or a common word followed by consecutive digits."""
+    is_repetition = any(plain == (plain[:size] * len(plain))[: len(plain)] for size in range(1, MAX_REPEATED_PIECE + 1))
+    word_and_digits = WORD_AND_DIGITS.fullmatch(plain)
+    candidates = (plain, word_and_digits[1] if word_and_digits else plain)
+    return is_repetition or any(part in text or part in text[::-1] for text in SEQUENCES for part in candidates)

@@ -1,61 +1,47 @@
-"""Why auth-service refuses."""
+"""Refusals of auth-service. EmailTaken and LastAdmin are in shared.contracts, because admin-service passes them on."""
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound, Unauthenticated
+from shared.contracts.refusals import Invalid, NotFound, Unauthenticated
 
 
 class NoSuchAccount(NotFound):
-    """There is no such account."""
+    """Raised when an account does not exist."""
 
     code = "no_such_account"
     detail = "There is no such account."
 
 
-class EmailTaken(Conflict):
-    """There is an account with this e-mail address."""
-
-    code = "email_taken"
-    detail = "There is an account with this e-mail address."
-
-
-class LastAdmin(Conflict):
-    """The last active admin must stay one."""
-
-    code = "last_admin"
-    detail = "The last active admin must stay one."
-
-
 class InvalidCredentials(Unauthenticated):
-    """E-mail address or password is wrong."""
+    """Raised when an email address and a password do not belong to an account that may sign in, or a service sent a wrong secret."""
 
     code = "invalid_credentials"
-    detail = "E-mail address or password is wrong."
+    detail = "The email address or the password is wrong."
 
 
 class InvalidRefreshToken(Unauthenticated):
-    """The refresh token is not valid."""
+    """Raised when a refresh token is unknown, or its session has ended or expired."""
 
     code = "invalid_refresh_token"
     detail = "The refresh token is not valid."
 
 
 class TokenReused(Unauthenticated):
-    """This refresh token was used before: its session has ended."""
+    """Raised when a refresh token is used for the second time. Its session has been ended."""
 
     code = "token_reused"
-    detail = "This refresh token was used before: its session has ended."
+    detail = "This refresh token was used before. Its session has been ended."
 
 
 class PasswordTooWeak(Invalid):
-    """A password has 12 to 128 characters, is not a common one, and is not the e-mail address."""
+    """Raised when a new password is too short, too long or easy to guess. The fact `pointer` names the field."""
 
     code = "password_too_weak"
-    detail = "A password has 12 to 128 characters, is not a common one, and is not the e-mail address."
+    detail = "A password has 12 to 128 characters and must not be a common one or the email address."
 
 
 class TokenInvalid(Invalid):
-    """This link was used, replaced by a newer one, or is too old."""
+    """Raised when a reset link is forged, expired, used, or replaced by a newer one."""
 
     code = "token_invalid"
-    detail = "This link was used, replaced by a newer one, or is too old."
+    detail = "This link was used, has expired, or was replaced by a newer one."

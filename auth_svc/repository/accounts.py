@@ -7,88 +7,110 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth_svc.domain.accounts import Account, Status
-from auth_svc.domain.refusals import EmailTaken, NoSuchAccount
+from auth_svc.domain.accounts import Account, AccountStatus
+from auth_svc.domain.refusals import NoSuchAccount
 from auth_svc.repository.tables import ACCOUNTS
 from shared.contracts.identity import Role
+from shared.contracts.relayed_refusals import EmailTaken
+from shared.kit.keyset_pagination import rows_after
+from shared.kit.outbox import SqlTransaction
+from shared.kit.paging import parse_sort_key
+from shared.kit.sql import Database
 
 
-def from_row(row: Any) -> Account:
-    fields = dict(row._mapping)
-    return Account(**fields | {"role": Role(fields["role"]), "status": Status(fields["status"])})
+class AccountReads:
+    """The part of SqlAuthStore that reads accounts."""
+
+    database: Database
+
+    async def get_account(self, account_id: UUID) -> Account:
+        return _require(await self.find_account(account_id))
+
+    async def find_account(self, account_id: UUID) -> Account | None:
+        async with self.database.read() as connection:
+            return await _fetch_one(connection, select(ACCOUNTS).where(ACCOUNTS.c.id == account_id))
+
+    async def find_account_by_email(self, email: str) -> Account | None:
+        async with self.database.read() as connection:
+            return await _fetch_one(connection, select(ACCOUNTS).where(ACCOUNTS.c.email == email))
+
+    async def list_accounts(
+        self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
+    ) -> list[Account]:
+        query = select(ACCOUNTS).where(ACCOUNTS.c.status != AccountStatus.PENDING).order_by(ACCOUNTS.c.email).limit(limit)
+        if role is not None:
+            query = query.where(ACCOUNTS.c.role == role)
+        if status is not None:
+            query = query.where(ACCOUNTS.c.status == status)
+        if text:
+            searched = (ACCOUNTS.c.email, ACCOUNTS.c.full_name)
+            query = query.where(or_(*(func.lower(column).contains(text.lower(), autoescape=True) for column in searched)))
+        if after is not None:
+            query = query.where(rows_after([ACCOUNTS.c.email], parse_sort_key(after, str)))
+        async with self.database.read() as connection:
+            return await _fetch_all(connection, query)
+
+    async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]:
+        is_due = (ACCOUNTS.c.status == AccountStatus.PENDING) & (ACCOUNTS.c.created_at < created_before)
+        async with self.database.read() as connection:
+            return await _fetch_all(connection, select(ACCOUNTS).where(is_due).order_by(ACCOUNTS.c.created_at).limit(limit))
+
+    async def has_admin(self) -> bool:
+        admins = select(func.count()).select_from(ACCOUNTS).where(ACCOUNTS.c.role == Role.ADMIN)
+        async with self.database.read() as connection:
+            return bool(await connection.scalar(admins))
 
 
-async def one(connection: AsyncConnection, query: Select[Any]) -> Account | None:
-    row = (await connection.execute(query)).one_or_none()
-    return from_row(row) if row else None
+class AccountWrites(SqlTransaction):
+    """The part of SqlAuthTransaction that writes accounts."""
+
+    async def get_account(self, account_id: UUID) -> Account:
+        return _require(await self.find_account(account_id))
+
+    async def find_account(self, account_id: UUID) -> Account | None:
+        return await _fetch_one(self.connection, select(ACCOUNTS).where(ACCOUNTS.c.id == account_id).with_for_update())
+
+    async def insert_account(self, account: Account) -> None:
+        await self._write_account(insert(ACCOUNTS).values(asdict(account)))
+
+    async def save_account(self, account: Account) -> None:
+        await self._write_account(update(ACCOUNTS).where(ACCOUNTS.c.id == account.id).values(asdict(account)))
+
+    async def delete_pending_account(self, account_id: UUID) -> None:
+        is_pending = (ACCOUNTS.c.id == account_id) & (ACCOUNTS.c.status == AccountStatus.PENDING)
+        await self.connection.execute(delete(ACCOUNTS).where(is_pending))
+
+    async def count_other_active_admins(self, account_id: UUID) -> int:
+        is_active_admin = (ACCOUNTS.c.role == Role.ADMIN) & (ACCOUNTS.c.status == AccountStatus.ACTIVE)
+        admin_ids = await self.connection.scalars(select(ACCOUNTS.c.id).where(is_active_admin).with_for_update())
+        return sum(admin_id != account_id for admin_id in admin_ids)
+
+    async def _write_account(self, statement: Executable) -> None:
+        try:
+            await self.connection.execute(statement)
+        except IntegrityError:
+            raise EmailTaken(pointer="/email") from None
 
 
-async def by_id(connection: AsyncConnection, account_id: UUID, *, lock: bool = False) -> Account | None:
-    query = select(ACCOUNTS).where(ACCOUNTS.c.id == account_id)
-    return await one(connection, query.with_for_update() if lock else query)
-
-
-async def known(connection: AsyncConnection, account_id: UUID, *, lock: bool = False) -> Account:
-    account = await by_id(connection, account_id, lock=lock)
+def _require(account: Account | None) -> Account:
     if account is None:
         raise NoSuchAccount
     return account
 
 
-async def by_email(connection: AsyncConnection, email: str) -> Account | None:
-    return await one(connection, select(ACCOUNTS).where(ACCOUNTS.c.email == email))
+async def _fetch_one(connection: AsyncConnection, query: Executable) -> Account | None:
+    row = (await connection.execute(query)).one_or_none()
+    return _account_from_row(row) if row else None
 
 
-async def add(connection: AsyncConnection, account: Account) -> None:
-    try:
-        await connection.execute(insert(ACCOUNTS).values(asdict(account)))
-    except IntegrityError:
-        raise EmailTaken(pointer="/email") from None
+async def _fetch_all(connection: AsyncConnection, query: Executable) -> list[Account]:
+    return [_account_from_row(row) for row in await connection.execute(query)]
 
 
-async def save(connection: AsyncConnection, account: Account) -> None:
-    try:
-        await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == account.id).values(asdict(account)))
-    except IntegrityError:
-        raise EmailTaken(pointer="/email") from None
-
-
-async def drop(connection: AsyncConnection, account_id: UUID) -> None:
-    await connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.id == account_id, ACCOUNTS.c.status == Status.PENDING))
-
-
-async def other_active_admins(connection: AsyncConnection, account_id: UUID) -> int:
-    others = select(ACCOUNTS.c.id).where(ACCOUNTS.c.role == Role.ADMIN, ACCOUNTS.c.status == Status.ACTIVE).with_for_update()
-    return sum(found != account_id for found in await connection.scalars(others))
-
-
-async def has_admin(connection: AsyncConnection) -> bool:
-    return bool(await connection.scalar(select(func.count()).select_from(ACCOUNTS).where(ACCOUNTS.c.role == Role.ADMIN)))
-
-
-async def pending(connection: AsyncConnection, before: datetime, limit: int) -> list[Account]:
-    query = select(ACCOUNTS).where(ACCOUNTS.c.status == Status.PENDING, ACCOUNTS.c.created_at < before)
-    query = query.order_by(ACCOUNTS.c.created_at).limit(limit)
-    return [from_row(row) for row in await connection.execute(query)]
-
-
-async def listed(
-    connection: AsyncConnection, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
-) -> list[Account]:
-    query = select(ACCOUNTS).where(ACCOUNTS.c.status != Status.PENDING).order_by(ACCOUNTS.c.email).limit(limit)
-    if role is not None:
-        query = query.where(ACCOUNTS.c.role == role)
-    if status is not None:
-        query = query.where(ACCOUNTS.c.status == status)
-    if text:
-        wanted = text.lower()
-        query = query.where(
-            or_(*(func.lower(column).contains(wanted, autoescape=True) for column in (ACCOUNTS.c.email, ACCOUNTS.c.full_name)))
-        )
-    if after is not None:
-        query = query.where(ACCOUNTS.c.email > after[0])
-    return [from_row(row) for row in await connection.execute(query)]
+def _account_from_row(row: Row[Any]) -> Account:
+    columns = dict(row._mapping)
+    return Account(**columns | {"role": Role(columns["role"]), "status": AccountStatus(columns["status"])})

@@ -1,85 +1,96 @@
-"""Sessions, refresh tokens and resets in SQL."""
+"""Sessions, refresh tokens and password resets in SQL."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth_svc.domain.sessions import Reset, Session
-from auth_svc.repository.tables import REFRESH_TOKENS, RESETS, SESSIONS
+from auth_svc.domain.password_resets import PasswordReset
+from auth_svc.domain.sessions import Session
+from auth_svc.repository.tables import PASSWORD_RESETS, REFRESH_TOKENS, SESSIONS
+from shared.kit.outbox import SqlTransaction
+from shared.kit.sql import Database
+
+DELETE_BATCH = 500
 
 
-def session_from(row: Any) -> Session:
-    return Session(**row._mapping)
+class SessionReads:
+    """The part of SqlAuthStore that reads sessions and password resets."""
+
+    database: Database
+
+    async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(SESSIONS).where(SESSIONS.c.ended_at >= since))
+            return [Session(**row._mapping) for row in rows]
+
+    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
+        async with self.database.read() as connection:
+            row = (await connection.execute(select(PASSWORD_RESETS).where(PASSWORD_RESETS.c.id == reset_id))).one_or_none()
+        return PasswordReset(**row._mapping) if row else None
 
 
-async def add(connection: AsyncConnection, session: Session, refresh_hash: str) -> None:
-    await connection.execute(insert(SESSIONS).values(asdict(session)))
-    await add_token(connection, session, refresh_hash)
+class SessionWrites(SqlTransaction):
+    """The part of SqlAuthTransaction that writes sessions and password resets."""
+
+    async def insert_session(self, session: Session, token_hash: str) -> None:
+        await self.connection.execute(insert(SESSIONS).values(asdict(session)))
+        await self._insert_refresh_token(session, token_hash)
+
+    async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
+        """The token is read again once its session is locked, so that of two requests with the same token one sees that it was used."""
+        token_query = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == token_hash)
+        token = (await self.connection.execute(token_query)).one_or_none()
+        if token is None:
+            return None
+        session_query = select(SESSIONS).where(SESSIONS.c.id == token.session_id).with_for_update()
+        session = (await self.connection.execute(session_query)).one_or_none()
+        current_token = (await self.connection.execute(token_query.with_for_update())).one_or_none()
+        return (Session(**session._mapping), current_token.used) if session and current_token else None
+
+    async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
+        await self.connection.execute(update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == used_hash).values(used=True))
+        await self._insert_refresh_token(session, new_hash)
+        times = {"last_used_at": session.last_used_at, "expires_at": session.expires_at}
+        await self.connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(times))
+
+    async def list_live_sessions(self, account_id: UUID) -> list[Session]:
+        is_live = (SESSIONS.c.account_id == account_id) & SESSIONS.c.ended_at.is_(None)
+        rows = await self.connection.execute(select(SESSIONS).where(is_live).with_for_update())
+        return [Session(**row._mapping) for row in rows]
+
+    async def end_session(self, session_id: UUID, ended_at: datetime) -> None:
+        await self.connection.execute(update(SESSIONS).where(SESSIONS.c.id == session_id).values(ended_at=ended_at))
+
+    async def insert_password_reset(self, reset: PasswordReset) -> None:
+        await self.connection.execute(insert(PASSWORD_RESETS).values(asdict(reset)))
+
+    async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
+        query = select(PASSWORD_RESETS).where(PASSWORD_RESETS.c.id == reset_id).with_for_update()
+        row = (await self.connection.execute(query)).one_or_none()
+        return PasswordReset(**row._mapping) if row else None
+
+    async def delete_password_resets(self, account_id: UUID) -> None:
+        await self.connection.execute(delete(PASSWORD_RESETS).where(PASSWORD_RESETS.c.account_id == account_id))
+
+    async def _insert_refresh_token(self, session: Session, token_hash: str) -> None:
+        row = {"token_hash": token_hash, "session_id": session.id, "used": False, "expires_at": session.expires_at}
+        await self.connection.execute(insert(REFRESH_TOKENS).values(row))
 
 
-async def add_token(connection: AsyncConnection, session: Session, refresh_hash: str) -> None:
-    row = {"token_hash": refresh_hash, "session_id": session.id, "used": False, "expires_at": session.expires_at}
-    await connection.execute(insert(REFRESH_TOKENS).values(row))
+async def delete_expired(connection: AsyncConnection, before: datetime) -> int:
+    """Delete up to DELETE_BATCH sessions that ended or expired before an instant; return how many.
 
-
-async def of_token(connection: AsyncConnection, refresh_hash: str) -> tuple[Session, bool] | None:
-    """The session's row is locked first, so that of two who bring the same token one sees that it was used."""
-    token = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == refresh_hash)
-    found = (await connection.execute(token)).one_or_none()
-    if found is None:
-        return None
-    query = select(SESSIONS).where(SESSIONS.c.id == found.session_id).with_for_update()
-    row = (await connection.execute(query)).one_or_none()
-    now = (await connection.execute(token.with_for_update())).one_or_none()
-    return (session_from(row), now.used) if row and now else None
-
-
-async def rotate(connection: AsyncConnection, session: Session, old_hash: str, new_hash: str) -> None:
-    used = update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == old_hash).values(used=True)
-    touched = {"last_used_at": session.last_used_at, "expires_at": session.expires_at}
-    await connection.execute(used)
-    await add_token(connection, session, new_hash)
-    await connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(touched))
-
-
-async def live(connection: AsyncConnection, account_id: UUID) -> list[Session]:
-    query = select(SESSIONS).where(SESSIONS.c.account_id == account_id, SESSIONS.c.ended_at.is_(None)).with_for_update()
-    return [session_from(row) for row in await connection.execute(query)]
-
-
-async def end(connection: AsyncConnection, session_id: UUID, at: datetime) -> None:
-    await connection.execute(update(SESSIONS).where(SESSIONS.c.id == session_id).values(ended_at=at))
-
-
-async def ended(connection: AsyncConnection, since: datetime) -> list[Session]:
-    return [session_from(row) for row in await connection.execute(select(SESSIONS).where(SESSIONS.c.ended_at >= since))]
-
-
-async def add_reset(connection: AsyncConnection, reset: Reset) -> None:
-    await connection.execute(insert(RESETS).values(asdict(reset)))
-
-
-async def reset(connection: AsyncConnection, reset_id: UUID, *, lock: bool = False) -> Reset | None:
-    query = select(RESETS).where(RESETS.c.id == reset_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
-    return Reset(**row._mapping) if row else None
-
-
-async def drop_resets(connection: AsyncConnection, account_id: UUID) -> None:
-    await connection.execute(delete(RESETS).where(RESETS.c.account_id == account_id))
-
-
-async def forget(connection: AsyncConnection, before: datetime, limit: int = 500) -> int:
-    """In portions, so that a transaction stays short. A used token is remembered for as long as a thief could have shown it."""
-    over = select(SESSIONS.c.id).where(or_(SESSIONS.c.ended_at < before, SESSIONS.c.expires_at < before)).limit(limit)
-    gone = list(await connection.scalars(over))
-    await connection.execute(delete(REFRESH_TOKENS).where(or_(REFRESH_TOKENS.c.session_id.in_(gone), REFRESH_TOKENS.c.expires_at < before)))
-    await connection.execute(delete(SESSIONS).where(SESSIONS.c.id.in_(gone)))
-    await connection.execute(delete(RESETS).where(RESETS.c.expires_at < before))
-    return len(gone)
+    A used refresh token stays until it would have expired, so that its reuse is noticed.
+    """
+    is_over = or_(SESSIONS.c.ended_at < before, SESSIONS.c.expires_at < before)
+    session_ids = list(await connection.scalars(select(SESSIONS.c.id).where(is_over).limit(DELETE_BATCH)))
+    is_useless = or_(REFRESH_TOKENS.c.session_id.in_(session_ids), REFRESH_TOKENS.c.expires_at < before)
+    await connection.execute(delete(REFRESH_TOKENS).where(is_useless))
+    await connection.execute(delete(SESSIONS).where(SESSIONS.c.id.in_(session_ids)))
+    await connection.execute(delete(PASSWORD_RESETS).where(PASSWORD_RESETS.c.expires_at < before))
+    return len(session_ids)

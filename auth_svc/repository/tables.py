@@ -49,7 +49,7 @@ REFRESH_TOKENS = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
-RESETS = Table(
+PASSWORD_RESETS = Table(
     "resets",
     METADATA,
     Column("id", Id, primary_key=True),

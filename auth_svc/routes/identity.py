@@ -1,4 +1,4 @@
-"""Registering, signing in and out, and passwords over HTTP."""
+"""Registration, signing in and out, and passwords over HTTP."""
 
 from __future__ import annotations
 
@@ -6,40 +6,35 @@ from typing import Annotated
 
 from fastapi import Depends, Response
 
-from auth_svc.domain.accounts import Account as AccountState
-from auth_svc.domain.refusals import (
-    EmailTaken,
-    InvalidCredentials,
-    InvalidRefreshToken,
-    NoSuchAccount,
-    PasswordTooWeak,
-    TokenInvalid,
-    TokenReused,
-)
-from auth_svc.schemas import ChangePassword, ForgotPassword, Login, Refresh, Register, ResetPassword, SignedInOut
+from auth_svc.domain import accounts as domain
+from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, NoSuchAccount, PasswordTooWeak, TokenInvalid, TokenReused
+from auth_svc.schemas import ChangePassword, ForgotPassword, Login, RefreshToken, Register, ResetPassword, SignedInOut
 from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.sessions import Sessions, SignedIn
 from shared.contracts.http import AccountSummary
 from shared.contracts.refusals import Unavailable
+from shared.contracts.relayed_refusals import EmailTaken
 from shared.kit import routes
 from shared.kit.access import Account
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag
 from shared.kit.use_cases import use_case
 
+UseAccounts = Annotated[Accounts, use_case(Accounts)]
+UseCreation = Annotated[AccountCreation, use_case(AccountCreation)]
+UsePasswords = Annotated[Passwords, use_case(Passwords)]
+UseSessions = Annotated[Sessions, use_case(Sessions)]
 
-def _never_stored(response: Response) -> None:
-    """Answers with tokens in them (RFC 6749 section 5.1)."""
+
+def _forbid_storing(response: Response) -> None:
+    """Mark a response that carries tokens (RFC 6749 section 5.1)."""
     response.headers["Cache-Control"] = "no-store"
 
 
 router = routes.service_router(prefix="/auth", tags=["Identity"])
-HoldsTokens = Depends(_never_stored)
-
-
-UseAccounts = Annotated[Accounts, use_case(Accounts)]
-UseSessions = Annotated[Sessions, use_case(Sessions)]
-UsePasswords = Annotated[Passwords, use_case(Passwords)]
+CarriesTokens = Depends(_forbid_storing)
 
 
 @router.post(
@@ -48,15 +43,19 @@ UsePasswords = Annotated[Passwords, use_case(Passwords)]
     status_code=201,
     responses=refusals(EmailTaken, PasswordTooWeak, Unavailable),
     summary="Register as a patient",
-    dependencies=[HoldsTokens],
+    dependencies=[CarriesTokens],
 )
-async def register(body: Register, accounts: UseAccounts, sessions: UseSessions) -> SignedIn:
-    """The account and its profile are there when the answer comes."""
-    return await sessions.start(await accounts.register(body.wish))
+async def register(body: Register, creation: UseCreation, sessions: UseSessions) -> SignedIn:
+    """The account and the patient's profile exist when the response arrives."""
+    return await sessions.start(await creation.register(body.to_create_account()))
 
 
 @router.post(
-    "/login", response_model=SignedInOut, responses=refusals(InvalidCredentials, Unavailable), summary="Sign in", dependencies=[HoldsTokens]
+    "/login",
+    response_model=SignedInOut,
+    responses=refusals(InvalidCredentials, Unavailable),
+    summary="Sign in",
+    dependencies=[CarriesTokens],
 )
 async def login(body: Login, sessions: UseSessions) -> SignedIn:
     return await sessions.login(body.email, body.password)
@@ -66,42 +65,44 @@ async def login(body: Login, sessions: UseSessions) -> SignedIn:
     "/refresh",
     response_model=SignedInOut,
     responses=refusals(InvalidRefreshToken, TokenReused),
-    summary="A new pair of tokens",
-    dependencies=[HoldsTokens],
+    summary="Get new tokens",
+    dependencies=[CarriesTokens],
 )
-async def refresh(body: Refresh, sessions: UseSessions) -> SignedIn:
-    """The old refresh token dies; one that is used twice ends its session."""
+async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
+    """The given refresh token works no more; using it a second time ends the session."""
     return await sessions.refresh(body.refresh_token)
 
 
 @router.post("/logout", status_code=204, summary="Sign out of one device")
-async def logout(body: Refresh, sessions: UseSessions) -> None:
+async def logout(body: RefreshToken, sessions: UseSessions) -> None:
     await sessions.logout(body.refresh_token)
 
 
-@router.post("/logout-all", status_code=204, summary="Sign out everywhere")
+@router.post("/logout-all", status_code=204, summary="Sign out of all devices")
 async def logout_all(caller: Account, sessions: UseSessions) -> None:
     await sessions.logout_all(caller)
 
 
-@router.get("/me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="One's own account")
-async def get_me(caller: Account, accounts: UseAccounts) -> AccountState:
-    return await accounts.store.account(caller.id)
+@router.get("/me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
+async def get_me(caller: Account, accounts: UseAccounts, response: Response) -> domain.Account:
+    return with_etag(response, await accounts.get(caller.id))
 
 
-@router.post("/password", status_code=204, responses=refusals(InvalidCredentials, PasswordTooWeak), summary="Change one's password")
+@router.post("/password", status_code=204, responses=refusals(InvalidCredentials, PasswordTooWeak), summary="Change your password")
 async def change_password(body: ChangePassword, caller: Account, passwords: UsePasswords) -> None:
-    """All other sessions end."""
+    """All your other sessions end."""
     await passwords.change(caller, body.current_password, body.new_password)
 
 
-@router.post("/password/forgot", status_code=202, summary="Ask for a link to a new password")
+@router.post("/password/forgot", status_code=202, summary="Request a link to choose a new password")
 async def forgot_password(body: ForgotPassword, passwords: UsePasswords) -> None:
-    """The answer is the same whether or not there is such an account."""
-    await passwords.forgot(body.email)
+    """The response is the same whether or not the address has an account."""
+    await passwords.request_reset(body.email)
 
 
-@router.post("/password/reset", status_code=204, responses=refusals(TokenInvalid, PasswordTooWeak), summary="Choose a password by a link")
+@router.post(
+    "/password/reset", status_code=204, responses=refusals(TokenInvalid, PasswordTooWeak), summary="Choose a password with a mailed link"
+)
 async def reset_password(body: ResetPassword, passwords: UsePasswords) -> None:
-    """For forgotten passwords and for invitations; all sessions end."""
+    """Works for forgotten passwords and for invitations. All sessions end."""
     await passwords.reset(body.token, body.new_password)

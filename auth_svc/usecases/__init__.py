@@ -1,1 +1,1 @@
-"""What one can do at auth-service."""
+"""The use cases of auth-service."""

@@ -1,76 +1,84 @@
-"""Changing, forgetting and resetting a password."""
+"""Changing a password, and choosing a new one by a mailed link."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from auth_svc.domain import passwords
-from auth_svc.domain.accounts import Account, Status
-from auth_svc.domain.refusals import InvalidCredentials, TokenInvalid
-from auth_svc.domain.sessions import INVITED_FOR, RESET_FOR, reset_id_of
-from auth_svc.ports import Hashing, Store, Transaction
-from auth_svc.usecases.endings import Endings
-from auth_svc.usecases.resets import Resets
-from shared.contracts.events import PasswordChanged, PasswordResetRequested
+from auth_svc.domain.accounts import Account
+from auth_svc.domain.passwords import check_password
+from auth_svc.domain.refusals import InvalidCredentials
+from auth_svc.ports import AuthStore, AuthTransaction, PasswordHasher
+from auth_svc.usecases.password_resets import PasswordResets
+from auth_svc.usecases.session_revocation import SessionRevocation
+from shared.contracts.events import PasswordChanged
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
-
-NOBODY = UUID(int=0)
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort, retry_transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    store: Store
-    hashing: Hashing
-    resets: Resets
-    endings: Endings
+    """Passwords are verified and hashed before the transaction begins, because that takes longer than the transaction may."""
+
+    store: AuthStore
+    hasher: PasswordHasher
+    resets: PasswordResets
+    revocation: SessionRevocation
     now: Clock
 
-    async def change(self, by: Caller, current: str, new: str) -> None:
-        """All other sessions end, and links to a new password work no more."""
-        account = await self.store.account(by.id)
-        if not await self.hashing.fits(current, account.password_hash):
+    async def change(self, by: Caller, current_password: str, new_password: str) -> None:
+        """Change the caller's own password, end their other sessions and cancel open reset links.
+
+        Raises InvalidCredentials when the current password is wrong, PasswordTooWeak for the new one.
+        """
+        account = await retry_transaction(lambda: self.store.get_account(by.id))
+        if not await self.hasher.verify(current_password, account.password_hash):
             raise InvalidCredentials
-        passwords.check(new, account.email, "/new_password")
-        hashed = await self.hashing.hash(new)
+        check_password(new_password, account.email, "/new_password")
+        await self._save_change(account, await self.hasher.hash(new_password), by.session_id)
+
+    @retry_on_abort
+    async def request_reset(self, email: str) -> None:
+        """Have a link mailed if the address belongs to an account. The database work is the same if it does not."""
+        account = await self.store.find_account_by_email(email)
         async with self.store.begin() as tx:
-            standing = await tx.get_account(by.id)
-            if standing.password_hash != account.password_hash:
+            if account is not None and account.can_reset_password:
+                await self.resets.request(tx, account)
+            else:
+                await self.resets.imitate_request(tx, email)
+
+    async def reset(self, token: str, new_password: str) -> None:
+        """Set the password by a link, end all sessions and accept an open invitation. Raises TokenInvalid or PasswordTooWeak."""
+        reset = await self.resets.get_by_token(token)
+        account = await retry_transaction(lambda: self.store.get_account(reset.account_id))
+        check_password(new_password, account.email, "/new_password")
+        await self._save_reset(reset.id, account.id, await self.hasher.hash(new_password))
+
+    @retry_on_abort
+    async def _save_change(self, verified: Account, password_hash: str, session_id: UUID | None) -> None:
+        """Raises InvalidCredentials when the password is no longer the one that was verified."""
+        async with self.store.begin() as tx:
+            account = await tx.get_account(verified.id)
+            if account.password_hash != verified.password_hash:
                 raise InvalidCredentials
-            await tx.drop_resets(by.id)
-            await self._set(tx, standing, hashed, spared=by.session_id)
+            await tx.delete_password_resets(account.id)
+            await self._set_password(tx, account, password_hash, except_session_id=session_id)
 
-    async def forgot(self, email: str) -> None:
-        """Mails a link, if there is such an account. As much is written if there is none, so that the time does not tell either."""
-        account = await self.store.account_by_email(email)
+    @retry_on_abort
+    async def _save_reset(self, reset_id: UUID, account_id: UUID, password_hash: str) -> None:
         async with self.store.begin() as tx:
-            if account is None or account.status not in (Status.ACTIVE, Status.INVITED):
-                await self.resets.granted(tx, derive_id(NOBODY, email), RESET_FOR)
-                return
-            reset = await self.resets.granted(tx, account.id, INVITED_FOR if account.status is Status.INVITED else RESET_FOR)
-            asked = PasswordResetRequested(
-                id=new_id(), occurred_at=self.now(), account_id=account.id, reset_id=reset.id, expires_at=reset.expires_at
-            )
-            await tx.add_event(asked)
+            await self.resets.use(tx, reset_id)
+            await self._set_password(tx, await tx.get_account(account_id), password_hash)
 
-    async def reset(self, token: str, new: str) -> None:
-        """Uses the token; all sessions end; an invitation is thereby accepted."""
-        reset_id = reset_id_of(self.resets.key, token)
-        known = await self.store.reset(reset_id) if reset_id else None
-        if known is None or not known.works(self.now()):
-            raise TokenInvalid(pointer="/token")
-        passwords.check(new, (await self.store.account(known.account_id)).email, "/new_password")
-        hashed = await self.hashing.hash(new)
-        async with self.store.begin() as tx:
-            reset = await self.resets.used(tx, token)
-            await self._set(tx, await tx.get_account(reset.account_id), hashed)
-
-    async def _set(self, tx: Transaction, account: Account, hashed: str, spared: UUID | None = None) -> None:
-        changed = account.with_password(hashed)
+    async def _set_password(
+        self, tx: AuthTransaction, account: Account, password_hash: str, *, except_session_id: UUID | None = None
+    ) -> None:
+        """Save the password and end sessions. The event tells of an accepted invitation, or else of the new password."""
+        changed = account.with_password(password_hash)
         await tx.save_account(changed)
-        await self.endings.all_of(tx, account.id, but=spared)
+        await self.revocation.revoke_all(tx, account.id, except_session_id=except_session_id)
         if changed.status is not account.status:
             await tx.add_event(changed.changed_event(new_id(), self.now()))
         else:

@@ -1,28 +1,30 @@
-"""Signing in, staying signed in, signing out."""
+"""Signing in, renewing tokens and signing out."""
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from auth_svc.domain.accounts import Account, Status
+from auth_svc.domain.accounts import Account, AccountStatus
 from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, TokenReused
-from auth_svc.domain.sessions import Session, digest
-from auth_svc.ports import Hashing, Signing, Store
-from auth_svc.usecases.accounts import Accounts
-from auth_svc.usecases.endings import Endings
+from auth_svc.domain.sessions import CLOCK_TOLERANCE, Session, last_access_token_expiry, refresh_token_hash
+from auth_svc.ports import AuthStore, PasswordHasher
+from auth_svc.usecases.create_account import AccountCreation
+from auth_svc.usecases.session_revocation import SessionRevocation
+from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort, retry_transaction
+
+KEEP_ENDED_SESSIONS_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What a client holds afterwards; `expires_in` are the seconds of the access token."""
+    """The tokens of a session and the account; the access token is valid for `expires_in` seconds."""
 
     access_token: str = field(repr=False)
     expires_in: int
@@ -32,105 +34,121 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokedSession:
+    """A session that has ended; its access tokens are refused until the last of them expires at `expires_at`."""
+
+    session_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sessions:
-    store: Store
-    hashing: Hashing
-    signing: Signing
-    accounts: Accounts
-    endings: Endings
-    secret_of: Callable[[str], str]
+    """A session expires `lifetime` after its last use."""
+
+    store: AuthStore
+    hasher: PasswordHasher
+    tokens: TokenIssuer
+    creation: AccountCreation
+    revocation: SessionRevocation
     now: Clock
-    lasts: timedelta
+    lifetime: timedelta
 
     async def login(self, email: str, password: str) -> SignedIn:
-        """The same answer in the same time, whether or not there is such an account."""
-        account = await self.store.account_by_email(email)
-        fits = await self.hashing.fits(password, account.password_hash if account else None)
-        if account is None or not fits:
+        """Sign in by password, which also completes a pending account.
+
+        Raises InvalidCredentials, after the same time and with the same text whether or not the account exists.
+        """
+        account = await retry_transaction(lambda: self.store.find_account_by_email(email))
+        is_correct = await self.hasher.verify(password, account.password_hash if account else None)
+        if account is None or not is_correct:
             raise InvalidCredentials
-        if account.status is Status.PENDING:
-            account = await self.accounts.finish(account)
+        if account.status is AccountStatus.PENDING:
+            account = await self.creation.complete(account)
         if not account.may_sign_in:
             raise InvalidCredentials
-        return await self.start(await self._rehashed(account, password))
+        return await self.start(await self._rehash_if_outdated(account, password))
 
-    async def start(self, account: Account) -> SignedIn:
-        """A new session of an account that has proved itself, unless its password or its standing has changed since."""
-        now, refresh = self.now(), secrets.token_urlsafe(32)
-        session = Session(new_id(), account.id, now, now, now + self.lasts)
+    @retry_on_abort
+    async def start(self, authenticated: Account) -> SignedIn:
+        """Start a session of an account whose password was verified.
+
+        Raises InvalidCredentials when its password has changed since, or it may no longer sign in.
+        """
+        now, refresh_token = self.now(), secrets.token_urlsafe(32)
+        session = Session(new_id(), authenticated.id, now, now, now + self.lifetime)
         async with self.store.begin() as tx:
-            standing = await tx.get_account(account.id)
-            if not standing.may_sign_in or standing.password_hash != account.password_hash:
+            account = await tx.get_account(authenticated.id)
+            if not account.may_sign_in or account.password_hash != authenticated.password_hash:
                 raise InvalidCredentials
-            await tx.add_session(session, digest(refresh))
-        return self._signed(standing, session, refresh)
+            await tx.insert_session(session, refresh_token_hash(refresh_token))
+        return self._signed_in(account, session, refresh_token)
 
+    @retry_on_abort
     async def refresh(self, token: str) -> SignedIn:
-        """A new pair; the old refresh token dies. One that comes twice ends its session, for one of the two is a thief."""
-        fresh, now = secrets.token_urlsafe(32), self.now()
+        """Return new tokens; the given refresh token works no more.
+
+        Raises InvalidRefreshToken, or TokenReused for a token that was used before. The latter ends the session, since the token was
+        copied and either of the two users may be the thief.
+        """
+        new_token, now = secrets.token_urlsafe(32), self.now()
         async with self.store.begin() as tx:
-            found = await tx.session_of_token(digest(token))
-            if found is None or not found[0].lives(now):
+            stored = await tx.lock_session_of_token(refresh_token_hash(token))
+            if stored is None or not stored[0].is_live(now):
                 raise InvalidRefreshToken
-            session, used = found
+            session, was_used = stored
             account = await tx.get_account(session.account_id)
-            sound = account.may_sign_in and not used
-            if sound:
-                await tx.rotate(replace(session, last_used_at=now, expires_at=now + self.lasts), digest(token), digest(fresh))
+            is_accepted = account.may_sign_in and not was_used
+            if is_accepted:
+                extended = replace(session, last_used_at=now, expires_at=now + self.lifetime)
+                await tx.replace_refresh_token(extended, refresh_token_hash(token), refresh_token_hash(new_token))
             else:
-                await self.endings.one(tx, session)
-        if not sound:
-            raise TokenReused if used else InvalidRefreshToken
-        return self._signed(account, session, fresh)
+                await self.revocation.revoke(tx, session)
+        if not is_accepted:  # raised after the commit, which ends the session
+            raise TokenReused if was_used else InvalidRefreshToken
+        return self._signed_in(account, session, new_token)
 
+    @retry_on_abort
     async def logout(self, token: str) -> None:
-        """Ends the session of a refresh token; one that is unknown has ended already."""
+        """End the session of a refresh token. Nothing happens when the token is unknown or its session has ended."""
         async with self.store.begin() as tx:
-            found = await tx.session_of_token(digest(token))
-            if found is not None and found[0].ended_at is None:
-                await self.endings.one(tx, found[0])
+            stored = await tx.lock_session_of_token(refresh_token_hash(token))
+            if stored is not None and stored[0].ended_at is None:
+                await self.revocation.revoke(tx, stored[0])
 
+    @retry_on_abort
     async def logout_all(self, by: Caller) -> None:
+        """End all sessions of the caller."""
         async with self.store.begin() as tx:
-            await self.endings.all_of(tx, by.id)
+            await self.revocation.revoke_all(tx, by.id)
 
-    async def ended(self) -> list[Session]:
-        """Those whose last access token may still be alive."""
-        return await self.store.ended_sessions(self.now() - self.endings.access_for - timedelta(minutes=1))
+    @retry_on_abort
+    async def list_revoked(self) -> list[RevokedSession]:
+        """Return the ended sessions whose access tokens may not have expired yet."""
+        lifetime = self.revocation.access_token_lifetime
+        ended = await self.store.list_sessions_ended_since(self.now() - lifetime - CLOCK_TOLERANCE)
+        return [RevokedSession(session.id, last_access_token_expiry(session.ended_at or self.now(), lifetime)) for session in ended]
 
-    async def watch(self, end: Callable[[UUID, float], None]) -> int:
-        """Tells this very process what other instances ended, or it itself before it was started again."""
-        for session in await self.ended():
-            end(session.id, self.expires_at(session).timestamp())
-        return 0
+    @retry_on_abort
+    async def delete_expired(self) -> int:
+        """Delete sessions that ended or expired more than a day ago; return how many."""
+        return await self.store.delete_expired(self.now() - KEEP_ENDED_SESSIONS_FOR)
 
-    def service_token(self, client_id: str, client_secret: str) -> str:
-        """For a service that proves itself; refuses with InvalidCredentials."""
-        known = self.secret_of(client_id)
-        same = hmac.compare_digest(known.encode(), client_secret.encode("utf-8", "replace"))
-        if not (known and same):
-            raise InvalidCredentials
-        return self.signing.service_token(client_id, self.now())
-
-    def expires_at(self, session: Session) -> datetime:
-        """When the last access token of an ended session is worth nothing any more."""
-        return (session.ended_at or self.now()) + self.endings.access_for + timedelta(minutes=1)
-
-    async def forget(self) -> int:
-        """Removes what ended more than a day ago."""
-        return await self.store.forget(self.now() - timedelta(days=1))
-
-    async def _rehashed(self, account: Account, password: str) -> Account:
-        if not (account.password_hash and self.hashing.is_outdated(account.password_hash)):
+    async def _rehash_if_outdated(self, account: Account, password: str) -> Account:
+        """Hash the password again when the parameters of hashing have changed since."""
+        if not (account.password_hash and self.hasher.is_outdated(account.password_hash)):
             return account
-        hashed = await self.hashing.hash(password)
-        async with self.store.begin() as tx:
-            standing = await tx.get_account(account.id)
-            if standing.password_hash != account.password_hash:
-                return account
-            await tx.save_account(standing.rehashed(hashed))
-        return standing.rehashed(hashed)
+        return await self._save_rehashed(account, await self.hasher.hash(password))
 
-    def _signed(self, account: Account, session: Session, refresh: str) -> SignedIn:
-        access = self.signing.access_token(account.id, account.role, session.id, self.now())
-        return SignedIn(access, int(self.endings.access_for.total_seconds()), refresh, account)
+    @retry_on_abort
+    async def _save_rehashed(self, verified: Account, password_hash: str) -> Account:
+        async with self.store.begin() as tx:
+            account = await tx.get_account(verified.id)
+            if account.password_hash != verified.password_hash:
+                return verified
+            rehashed = account.with_rehashed_password(password_hash)
+            await tx.save_account(rehashed)
+        return rehashed
+
+    def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:
+        access = self.tokens.issue(account, session.id)
+        return SignedIn(access.token, access.expires_in, refresh_token, account)

@@ -19,7 +19,7 @@ from doctor_svc.domain.refusals import (
 )
 from shared.contracts.grains import GRAIN, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.hours import Hours
-from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
 from shared.contracts.refusals import require_version
 from shared.contracts.values import LATEST
 
@@ -43,7 +43,7 @@ class Schedule:
         require_version(self.version, expected)
         return replace(self, weekly=tuple(weekly), version=self.version + 1)
 
-    def with_override(self, one: UUID, on: date, windows: Sequence[WallWindow], expected: int | None) -> Self:
+    def with_override(self, one: UUID, on: date, windows: Sequence[DayWindow], expected: int | None) -> Self:
         """The hours of one date, in place of what stood there; no windows: a day off."""
         require_version(self.version, expected)
         others = [override for override in self.overrides if override.date != on]
@@ -102,7 +102,7 @@ def sound_week(weekly: Sequence[WeeklyWindow]) -> None:
     _apart(weekly, _overlap, "/weekly")
 
 
-def sound_date(windows: Sequence[WallWindow]) -> None:
+def sound_date(windows: Sequence[DayWindow]) -> None:
     """Refuses windows of one date that share a minute."""
     _apart(windows, lambda one, other: _meet(_minutes(one), _minutes(other)), "/windows")
 
@@ -120,7 +120,7 @@ def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tu
 
 def _concrete(rules: DoctorRules, begins: datetime, ends: datetime) -> Iterator[WorkingWindow]:
     zone, frame = ZoneInfo(rules.time_zone), range(first_grain_at_or_after(begins), grain_of(ends))
-    working, _ = Hours.of(rules).expand(frame, 1)
+    working = Hours.from_rules(rules).expand(frame, 1)[0].bits
     at = frame.start
     while working:
         skipped = (working & -working).bit_length() - 1
@@ -132,7 +132,7 @@ def _concrete(rules: DoctorRules, begins: datetime, ends: datetime) -> Iterator[
         at += skipped + length
 
 
-def _minutes(window: WallWindow | WeeklyWindow) -> tuple[int, int]:
+def _minutes(window: DayWindow | WeeklyWindow) -> tuple[int, int]:
     start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in (window.start, window.end))
     return start, end if end > start else end + DAY
 

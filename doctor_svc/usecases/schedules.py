@@ -10,7 +10,7 @@ from uuid import UUID
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.schedules import Schedule, ScheduleView, bounded, sound_date, sound_week
 from doctor_svc.ports import Store
-from shared.contracts.http import WallWindow, WeeklyWindow
+from shared.contracts.http import DayWindow, WeeklyWindow
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -32,7 +32,7 @@ class Schedules:
         doctor = await self._changed(doctor_id, lambda schedule: schedule.with_weekly(weekly, expected))
         return ScheduleView.of(doctor.rules(), doctor.schedule, *bounded(None, None, self.now()))
 
-    async def override(self, doctor_id: UUID, on: date, windows: Sequence[WallWindow], expected: int | None) -> Schedule:
+    async def override(self, doctor_id: UUID, on: date, windows: Sequence[DayWindow], expected: int | None) -> Schedule:
         """The hours of one date; none: a day off."""
         sound_date(windows)
         one = new_id()

@@ -1,4 +1,4 @@
-"""One's own agenda: when one is busy, and with what kind of thing."""
+"""The agenda of one account: when its owner is busy, and with which kind of entry."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from scheduling_svc.domain.leaves import whole_grains
-from scheduling_svc.domain.refusals import RangeReversed, RangeTooLong
+from scheduling_svc.domain.leaves import grains_touched
 from shared.contracts.grains import Span
+from shared.contracts.ranges import check_range
+from shared.contracts.values import local_start
 
-LONGEST = timedelta(days=62)
-USUAL = timedelta(days=14)
+MAX_RANGE = timedelta(days=62)
+DEFAULT_RANGE = timedelta(days=14)
 
 
 class EntryKind(StrEnum):
@@ -25,8 +25,8 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A busy time, [starts_at, ends_at), under the id of its claim; `time_zone` is the doctor's."""
+class AgendaEntry:
+    """A busy time from `starts_at` up to `ends_at`, with the id of its claim; `time_zone` is that of the doctor."""
 
     id: UUID
     kind: EntryKind
@@ -37,19 +37,18 @@ class Entry:
 
     @property
     def appointment_id(self) -> UUID | None:
+        """The id of the appointment; None for a leave and a closure."""
         return self.id if self.kind is EntryKind.APPOINTMENT else None
 
     @property
     def local_start(self) -> str:
-        return f"{self.starts_at.astimezone(ZoneInfo(self.time_zone)):%Y-%m-%dT%H:%M}"
+        """The start on the wall clock of `time_zone`, such as 2026-03-09T09:00."""
+        return local_start(self.starts_at, self.time_zone)
 
 
-def asked_for(begins: datetime | None, ends: datetime | None, now: datetime) -> Span:
-    """Every grain of a range, by default from now and two weeks long; refuses one that is reversed or too long."""
+def requested_span(begins: datetime | None, ends: datetime | None, now: datetime) -> Span:
+    """Return every grain of a range, by default 14 days from now. Raise RangeReversed, or RangeTooLong beyond 62 days."""
     start = begins or now
-    end = ends or start + USUAL
-    if start >= end:
-        raise RangeReversed(pointer="/from")
-    if end - start > LONGEST:
-        raise RangeTooLong(pointer="/to", longest_days=LONGEST.days)
-    return whole_grains(start, end)
+    end = ends or start + DEFAULT_RANGE
+    check_range(start, end, MAX_RANGE)
+    return grains_touched(start, end)

@@ -1,183 +1,193 @@
-"""The one decision: which starts are possible, and why the others are not.
+"""The rules of availability: which starts can be booked, and why the others cannot.
 
-A rule is a function from a sheet to the starts that it refuses, as a bitmap; its name is the reason's code and its docstring the
-reason's detail. Possible is what no rule refuses. The list, the reservation and every explanation read this same table, so they
-cannot disagree; a new rule is a function here and its line in RULES.
+Every rule is a function that returns the starts it refuses, as a bitmap. RULES pairs each rule with its public code and its sentence. A
+start is free when no rule refuses it. Lists, holds, reservations, moves, leaves and explanations all read this table, so that they cannot
+disagree. To add a rule, write its function and its line in RULES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
-from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
-from scheduling_svc.domain.sheet import Sheet
-from shared.contracts.grains import ALL_BITS, first_grain_at_or_after, grain_of, instant_of, ones, run_starts, set_bits, widen
+from scheduling_svc.domain.grid import AvailabilityGrid
+from shared.contracts.grains import Bitmap, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.refusals import Conflict
+from shared.contracts.relayed_refusals import PatientBusy, SlotHeld, SlotTaken
+
+Rule = Callable[[AvailabilityGrid], Bitmap]
 
 
-class Reason(NamedTuple):
-    """Why a start is not possible: a stable code and a sentence."""
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a start cannot be booked: a stable public code, a sentence for people, and the rule that decides it."""
 
     code: str
     detail: str
+    rule: Rule
+
+    def as_fact(self) -> dict[str, str]:
+        """Return the public part, for a refusal."""
+        return {"code": self.code, "detail": self.detail}
 
 
-Rule = Callable[[Sheet], int]
+def service_not_offered(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse every start if the service is inactive or the doctor does not offer it."""
+    return grid.no_start if grid.service.active and grid.service.id in grid.doctor.services else grid.every_start
 
 
-def service_inactive(sheet: Sheet) -> int:
-    """The doctor does not offer this service now."""
-    return 0 if sheet.service.active and sheet.service.id in sheet.doctor.services else ALL_BITS
+def doctor_is_inactive(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse every start if the doctor does not work here now."""
+    return grid.no_start if grid.doctor.active else grid.every_start
 
 
-def doctor_inactive(sheet: Sheet) -> int:
-    """The doctor does not work here now."""
-    return 0 if sheet.doctor.active else ALL_BITS
+def doctor_takes_no_new_patients(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse every start, except to staff, if the doctor takes no new patients."""
+    return grid.no_start if grid.doctor.accepting_patients or grid.viewer.is_staff else grid.every_start
 
 
-def doctor_not_accepting(sheet: Sheet) -> int:
-    """The doctor takes no new patients; the front desk can still book."""
-    return 0 if sheet.doctor.accepting or sheet.view.by_staff else ALL_BITS
+def starts_in_the_past(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts before now."""
+    return grid.starts_before(first_grain_at_or_after(grid.viewer.now))
 
 
-def in_the_past(sheet: Sheet) -> int:
-    """This time is over."""
-    return sheet.until(first_grain_at_or_after(sheet.view.now))
+def starts_within_notice(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts from now up to the end of the notice of the service."""
+    return grid.starts_before(grid.service.bookable_starts(grid.viewer.now).start) - starts_in_the_past(grid)
 
 
-def too_soon(sheet: Sheet) -> int:
-    """This service is booked longer ahead."""
-    return sheet.until(sheet.service.open_to(sheet.view.now).start) & ~in_the_past(sheet)
+def starts_beyond_horizon(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts after the horizon of the service."""
+    return grid.every_start - grid.starts_before(grid.service.bookable_starts(grid.viewer.now).stop)
 
 
-def beyond_horizon(sheet: Sheet) -> int:
-    """This service is not booked so far ahead."""
-    return ~sheet.until(sheet.service.open_to(sheet.view.now).stop)
+def starts_outside_hours(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of visits, without buffers, that do not lie within the working time as a whole."""
+    return grid.every_start - grid.working.run_starts(grid.service.duration)
 
 
-def outside_hours(sheet: Sheet) -> int:
-    """The visit does not lie within the doctor's hours."""
-    return ~run_starts(sheet.working, sheet.service.duration)
+def starts_between_steps(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts in working time that do not lie on the grid of their window."""
+    return grid.working - grid.step_starts
 
 
-def off_grid(sheet: Sheet) -> int:
-    """Visits start at other times than this."""
-    return sheet.working & ~sheet.grid
+def starts_during_absence(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of visits that, buffers included, touch a leave or a closure."""
+    return grid.spans_touching(grid.absences) if grid.absences else grid.no_start
 
 
-def on_leave(sheet: Sheet) -> int:
-    """The doctor is away, or the clinic is closed; no buffer may reach into that either."""
-    return sheet.touching(sheet.away) if sheet.away else 0
+def starts_during_visit(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of visits that touch another visit, except where a group session can be joined or its last seats are only held."""
+    return grid.visits_touching(grid.visits) - grid.seats.joinable - grid.seats.last_seats_held
 
 
-def taken(sheet: Sheet) -> int:
-    """The doctor has another patient then, or the group is full."""
-    return widen(sheet.visits, sheet.service.duration) & ~sheet.seats_left & ~sheet.seats_held
+def starts_during_hold(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of visits that touch what others hold, and of group sessions whose last seats are held."""
+    if not grid.held:
+        return grid.seats.last_seats_held
+    return grid.spans_touching(grid.held) - grid.seats.joinable | grid.seats.last_seats_held
 
 
-def held(sheet: Sheet) -> int:
-    """Someone else holds this time for a few minutes."""
-    return sheet.touching(sheet.held) & ~sheet.seats_left | sheet.seats_held if sheet.held or sheet.seats_held else 0
+def starts_in_buffer(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts that leave too little room for the buffers of a neighbouring visit or of this one."""
+    return grid.buffer_conflicts - grid.seats.joinable - grid.seats.last_seats_held
 
 
-def buffer(sheet: Sheet) -> int:
-    """The doctor needs the time before or after another visit."""
-    return sheet.beside & ~sheet.seats_left & ~sheet.seats_held
+def starts_on_full_day(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts on days that have reached the daily cap, except in group sessions that can be joined."""
+    return grid.full_days - grid.seats.joinable
 
 
-def daily_cap_reached(sheet: Sheet) -> int:
-    """The doctor has as many such visits on that day as the clinic allows."""
-    return sheet.full_days & ~sheet.seats_left
+def starts_in_full_week(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts in weeks that have reached the weekly cap, except in group sessions that can be joined."""
+    return grid.full_weeks - grid.seats.joinable
 
 
-def weekly_cap_reached(sheet: Sheet) -> int:
-    """The doctor has as many such visits in that week as the clinic allows."""
-    return sheet.full_weeks & ~sheet.seats_left
+def starts_while_patient_is_busy(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of visits that touch another appointment of the patient."""
+    return grid.visits_touching(grid.patient_busy) if grid.patient_busy else grid.no_start
 
 
-def patient_busy(sheet: Sheet) -> int:
-    """The patient has another appointment then."""
-    return widen(sheet.patient, sheet.service.duration) if sheet.patient else 0
+SERVICE_INACTIVE = Reason("service_inactive", "The doctor does not offer this service now.", service_not_offered)
+DOCTOR_INACTIVE = Reason("doctor_inactive", "The doctor does not work here now.", doctor_is_inactive)
+DOCTOR_NOT_ACCEPTING = Reason(
+    "doctor_not_accepting", "The doctor takes no new patients; the front desk can still book.", doctor_takes_no_new_patients
+)
+IN_THE_PAST = Reason("in_the_past", "This time is in the past.", starts_in_the_past)
+TOO_SOON = Reason("too_soon", "This service must be booked further in advance.", starts_within_notice)
+BEYOND_HORIZON = Reason("beyond_horizon", "This service cannot be booked that far in advance.", starts_beyond_horizon)
+OUTSIDE_HOURS = Reason("outside_hours", "The visit does not lie within the doctor's working hours.", starts_outside_hours)
+OFF_GRID = Reason("off_grid", "Visits do not start at this time of the working hours.", starts_between_steps)
+ON_LEAVE = Reason("on_leave", "The doctor is away or the clinic is closed at this time, buffers included.", starts_during_absence)
+TAKEN = Reason("taken", "The doctor has another patient at this time, or the group is full.", starts_during_visit)
+HELD = Reason("held", "Someone else holds this time for a few minutes.", starts_during_hold)
+BUFFER = Reason("buffer", "The doctor needs the time before or after another visit.", starts_in_buffer)
+DAILY_CAP_REACHED = Reason("daily_cap_reached", "The doctor has reached the limit of such visits on this day.", starts_on_full_day)
+WEEKLY_CAP_REACHED = Reason("weekly_cap_reached", "The doctor has reached the limit of such visits in this week.", starts_in_full_week)
+PATIENT_BUSY = Reason("patient_busy", "The patient has another appointment at this time.", starts_while_patient_is_busy)
 
-
-RULES: tuple[Rule, ...] = (
-    service_inactive,
-    doctor_inactive,
-    doctor_not_accepting,
-    in_the_past,
-    too_soon,
-    beyond_horizon,
-    outside_hours,
-    off_grid,
-    on_leave,
-    taken,
-    held,
-    buffer,
-    daily_cap_reached,
-    weekly_cap_reached,
-    patient_busy,
+# The order in which reasons are given.
+RULES: tuple[Reason, ...] = (
+    SERVICE_INACTIVE,
+    DOCTOR_INACTIVE,
+    DOCTOR_NOT_ACCEPTING,
+    IN_THE_PAST,
+    TOO_SOON,
+    BEYOND_HORIZON,
+    OUTSIDE_HOURS,
+    OFF_GRID,
+    ON_LEAVE,
+    TAKEN,
+    HELD,
+    BUFFER,
+    DAILY_CAP_REACHED,
+    WEEKLY_CAP_REACHED,
+    PATIENT_BUSY,
 )
 
+# The reasons that are claims of other people, with the refusal for each; the first one that applies is given.
+CONFLICTS: dict[Reason, type[Conflict]] = {TAKEN: SlotTaken, BUFFER: SlotTaken, HELD: SlotHeld, PATIENT_BUSY: PatientBusy}
+CAPS = {DAILY_CAP_REACHED, WEEKLY_CAP_REACHED}
+SEES_NO_ONE = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
 
-def free(sheet: Sheet) -> int:
-    """The starts among those asked for at which a visit can start, as bits of the sheet's frame."""
+
+def free_starts(grid: AvailabilityGrid) -> Bitmap:
+    """Return the candidates at which the service can be booked: those that no rule refuses."""
     refused = 0
-    for rule in RULES:
-        refused |= rule(sheet)
-    return ones(len(sheet.asked)) << sheet.asked.start - sheet.frame.start & ~refused
+    for reason in RULES:
+        refused |= reason.rule(grid).bits
+    return Bitmap.of_spans([(grid.candidates.start, grid.candidates.stop)], grid.frame) - Bitmap(grid.frame, refused)
 
 
-def starts(sheet: Sheet) -> Iterator[int]:
-    """The grains among those asked for at which a visit can start, in order."""
-    return set_bits(free(sheet), sheet.frame.start)
-
-
-def reasons(sheet: Sheet, starts_at: datetime) -> list[Reason]:
-    """All that stands against a visit at an instant in one of the grains asked for; nothing when it can be booked."""
+def reasons_against(grid: AvailabilityGrid, starts_at: datetime) -> list[Reason]:
+    """Return every reason why a visit cannot start at an instant within one of the candidates; an empty list if it can be booked."""
     grain = grain_of(starts_at)
-    bit = 1 << grain - sheet.frame.start
-    between = instant_of(grain) != starts_at
-    found = [rule for rule in RULES if rule(sheet) & bit or (rule is off_grid and between)]
-    return [_reason(rule) for rule in found]
+    is_between_grains = instant_of(grain) != starts_at
+    return [reason for reason in RULES if grain in reason.rule(grid) or (reason is OFF_GRID and is_between_grains)]
 
 
-def _reason(rule: Rule) -> Reason:
-    return Reason(rule.__name__, " ".join((rule.__doc__ or "").split()))
+def conflict_of(reasons: Sequence[Reason]) -> type[Conflict] | None:
+    """Return the conflict to raise if only other people's claims stand against a start, or None.
 
-
-NOBODY_OFFERS_IT = [_reason(service_inactive)]
-
-
-CONFLICTS: dict[str, type[Conflict]] = {
-    taken.__name__: SlotTaken,
-    buffer.__name__: SlotTaken,
-    held.__name__: SlotHeld,
-    patient_busy.__name__: PatientBusy,
-}
-
-
-ALONGSIDE = {daily_cap_reached.__name__, weekly_cap_reached.__name__}
-AWAY_ALTOGETHER = {doctor_inactive.__name__, doctor_not_accepting.__name__}
-
-
-def conflict(against: Sequence[Reason]) -> type[Conflict] | None:
-    """The conflict, where nothing but other people's claims stands against a start: what is booked before what is held, the doctor's
-    before the patient's. A cap that is reached alongside changes nothing of that; alone it is no conflict."""
-    codes = {reason.code for reason in against}
-    if codes - CONFLICTS.keys() - ALONGSIDE:
+    A booking comes before a hold, and the doctor before the patient. A cap that is reached besides changes nothing; a cap alone is no
+    conflict.
+    """
+    if set(reasons) - CONFLICTS.keys() - CAPS:
         return None
-    return next((kind for code, kind in CONFLICTS.items() if code in codes), None)
+    return next((refusal for reason, refusal in CONFLICTS.items() if reason in reasons), None)
 
 
-def mildest(conflicts: Iterable[type[Conflict]]) -> type[Conflict] | None:
-    """Of several doctors' conflicts, that of the one who comes nearest to being free."""
+def mildest_conflict(conflicts: Iterable[type[Conflict]]) -> type[Conflict] | None:
+    """Return the conflict of the doctor who comes nearest to being free; None without conflicts."""
     return max(conflicts, key=list(CONFLICTS.values()).index, default=None)
 
 
-def together(against: Sequence[Sequence[Reason]]) -> list[Reason]:
-    """The reasons of several doctors, each once and in the order of the rules; who does not see anyone counts where nobody does."""
-    seeing = [reasons for reasons in against if not {reason.code for reason in reasons} & AWAY_ALTOGETHER]
-    told = {reason for reasons in seeing or against for reason in reasons}
-    return [reason for reason in map(_reason, RULES) if reason in told]
+def merged_reasons(reasons_by_doctor: Sequence[Sequence[Reason]]) -> list[Reason]:
+    """Return the reasons of several doctors, each once and in the order of the rules.
+
+    Doctors who see no patients are left out, unless that is true of all. Without any doctor the service is not offered.
+    """
+    seeing_patients = [reasons for reasons in reasons_by_doctor if not SEES_NO_ONE & set(reasons)]
+    given = {reason for reasons in seeing_patients or reasons_by_doctor for reason in reasons}
+    return [reason for reason in RULES if reason in given] or [SERVICE_INACTIVE]

@@ -1,4 +1,4 @@
-"""Claims: who has taken which time, and which wish for it counts."""
+"""Claims: which appointment has taken which time."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from scheduling_svc.domain.refusals import NoSuchReservation, ReservationReleased
-from scheduling_svc.domain.terms import Service
+from scheduling_svc.domain.refusals import NoSuchReservation
+from scheduling_svc.domain.terms import ServiceTerms
 from shared.contracts.grains import Span, grain_of, instant_of
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.identity import Caller
+from shared.contracts.relayed_refusals import ReservationReleased
 from shared.kit.ids import derive_id
 
 
-class Take(NamedTuple):
-    """Time of one resource: a doctor's, a patient's, one day a room's."""
+class ResourceSpan(NamedTuple):
+    """A span of the time of one resource: a doctor or a patient."""
 
     resource_id: UUID
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """The visit that a group shares: it takes the doctor's time once, and has a seat for each of its patients."""
+class GroupSession:
+    """A visit that several patients share. It takes the time of the doctor once and has one seat per patient."""
 
     id: UUID
     service_id: UUID
@@ -32,19 +33,24 @@ class Session:
     span: Span
 
     @classmethod
-    def at(cls, service: Service, doctor_id: UUID, start: int) -> Self:
-        """Everybody who wants this time makes the same id."""
-        one = derive_id(doctor_id, service.id, start)
-        return cls(one, service.id, doctor_id, service.visit(start), service.span(start))
+    def at(cls, service: ServiceTerms, doctor_id: UUID, start: int) -> Self:
+        """Return the session that starts at a grain. Its id is derived from doctor, service and start, so that every request finds the
+        same."""
+        session_id = derive_id(doctor_id, service.id, start)
+        return cls(session_id, service.id, doctor_id, service.visit_span(start), service.doctor_span(start))
 
     @property
-    def takes(self) -> list[Take]:
-        return [Take(self.doctor_id, self.span)]
+    def resource_spans(self) -> list[ResourceSpan]:
+        """The time that the session takes: that of the doctor, buffers included."""
+        return [ResourceSpan(self.doctor_id, self.span)]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A time with a doctor: the visit, the span that it takes of the doctor, and the session that it is a seat in, if any."""
+class BookedSlot:
+    """The time of an appointment with a doctor, in grains: the `visit`, and the `span` it takes of the doctor, buffers included.
+
+    `session_id` names the group session in which the appointment has a seat, if it has one.
+    """
 
     service_id: UUID
     doctor_id: UUID
@@ -54,119 +60,123 @@ class Place:
     session_id: UUID | None = None
 
     @classmethod
-    def of(cls, patient_id: UUID, service: Service, doctor_id: UUID, start: int) -> Self:
-        """Where a visit from a grain on would be; it must be one that `availability` allows."""
-        session_id = Session.at(service, doctor_id, start).id if service.is_shared else None
-        return cls(service.id, doctor_id, patient_id, service.visit(start), service.span(start), session_id)
+    def of(cls, patient_id: UUID, service: ServiceTerms, doctor_id: UUID, start: int) -> Self:
+        """Return the slot of a visit that starts at a grain. Whether it can be booked is decided in `availability`."""
+        session_id = GroupSession.at(service, doctor_id, start).id if service.is_group else None
+        return cls(service.id, doctor_id, patient_id, service.visit_span(start), service.doctor_span(start), session_id)
 
     @property
-    def session(self) -> Session | None:
-        return Session(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
+    def session(self) -> GroupSession | None:
+        """The group session in which this is a seat."""
+        return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
-    def meets(self, wish: ReserveTime) -> bool:
-        mine = (self.service_id, self.patient_id, instant_of(self.visit.start))
-        return mine == (wish.service_id, wish.patient_id, wish.starts_at) and wish.doctor_id in (None, self.doctor_id)
+    def satisfies(self, request: ReserveTime) -> bool:
+        """Return True if a request asks for just this slot; a request without a doctor accepts any."""
+        slot = (self.service_id, self.patient_id, instant_of(self.visit.start))
+        return slot == (request.service_id, request.patient_id, request.starts_at) and request.doctor_id in (None, self.doctor_id)
 
     @property
-    def takes(self) -> list[Take]:
-        """What it takes of whom: of the doctor with buffers, of the patient without. A seat takes nothing of the doctor: its session does.
+    def resource_spans(self) -> list[ResourceSpan]:
+        """The time that the slot takes: of the doctor with buffers, of the patient without.
 
-        A doctor who is their own patient is one person, whose time is taken once.
+        A seat takes no time of the doctor, because its session does. The time of a doctor who is the patient too is taken once.
         """
-        doctor = [] if self.session_id else [Take(self.doctor_id, self.span)]
-        patient = [] if self.doctor_id == self.patient_id else [Take(self.patient_id, self.visit)]
+        doctor = [] if self.session_id else [ResourceSpan(self.doctor_id, self.span)]
+        patient = [] if self.doctor_id == self.patient_id else [ResourceSpan(self.patient_id, self.visit)]
         return doctor + patient
 
     def grains(self) -> list[tuple[UUID, int]]:
-        """Grain by grain, in the order of the key."""
-        return sorted((who, grain) for who, span in self.takes for grain in span)
+        """Return (resource id, grain) for every grain that is taken, in the order of the primary key."""
+        return sorted((resource_id, grain) for resource_id, span in self.resource_spans for grain in span)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An appointment's claim. A released one stays, so that a wish that was on its way meanwhile comes too late.
+    """The claim of an appointment to its time. A released claim stays, so that a request that arrives after the release is refused.
 
-    Without a place it was released before it was ever made. `over`: it may lie over others, in a lane of its own. `begun`: the visit takes
-    place; a leave leaves it alone.
+    `slot` is None if the claim was released before it was ever made. `may_overlap` is True if it lies over other claims, in a lane of its
+    own. `begun` is True once the visit takes place; a leave does not affect it any more.
     """
 
     appointment_id: UUID
     revision: int
-    place: Place | None
+    slot: BookedSlot | None
     live: bool = True
-    over: bool = False
+    may_overlap: bool = False
     begun: bool = False
 
     @property
     def id(self) -> UUID:
+        """The id of the claim, which is that of its appointment."""
         return self.appointment_id
 
     @property
-    def takes(self) -> list[Take]:
-        return self.place.takes if self.live and self.place is not None else []
+    def resource_spans(self) -> list[ResourceSpan]:
+        """The time that the claim takes now."""
+        return self.slot.resource_spans if self.live and self.slot is not None else []
 
     @property
-    def session(self) -> Session | None:
-        """That in which it has a seat now."""
-        return self.place.session if self.live and self.place is not None else None
+    def session(self) -> GroupSession | None:
+        """The group session in which the claim has a seat now."""
+        return self.slot.session if self.live and self.slot is not None else None
 
-    def answers(self, wish: ReserveTime) -> bool:
-        """Whether this is what came of the wish, or of a later one; refuses a wish that comes after the release."""
-        if wish.revision > self.revision:
+    def has_answered(self, request: ReserveTime) -> bool:
+        """Return True if the claim is the result of this request or of a later one; refuse a request that was overtaken by a release."""
+        if request.revision > self.revision:
             return False
         if not self.live:
             raise ReservationReleased
         return True
 
-    def concerns(self, caller: Caller) -> bool:
-        """Whether the caller is its patient, its doctor or the front desk."""
-        return caller.is_staff or (self.place is not None and caller.id in (self.place.patient_id, self.place.doctor_id))
+    def is_visible_to(self, caller: Caller) -> bool:
+        """Return True if the caller is the patient, the doctor or staff."""
+        return caller.is_staff or (self.slot is not None and caller.id in (self.slot.patient_id, self.slot.doctor_id))
 
-    def can_move_within(self, service: Service) -> bool:
-        """Whether there is something to move, and of this service."""
-        return self.live and self.place is not None and self.place.service_id == service.id
+    def can_move_within(self, service: ServiceTerms) -> bool:
+        """Return True if the claim holds time and is for this service; a move keeps the service."""
+        return self.live and self.slot is not None and self.slot.service_id == service.id
 
-    def holds(self, wish: ReserveTime) -> bool:
-        """Whether it has the time already that a new wish wants: nothing is to be decided again."""
-        return self.live and self.place is not None and self.place.meets(wish)
+    def already_holds(self, request: ReserveTime) -> bool:
+        """Return True if the claim holds just the time that a new request asks for, so that nothing is decided again."""
+        return self.live and self.slot is not None and self.slot.satisfies(request)
 
-    def released(self, revision: int) -> Self:
-        """Given back; a release that a later wish has overtaken changes nothing."""
+    def release(self, revision: int) -> Self:
+        """Return the released claim, or self if a later request has overtaken this release."""
         if revision < self.revision:
             return self
         return replace(self, revision=revision, live=False)
 
-    def called_off(self) -> Self:
-        """Given back by the clinic: later than every wish that was made, so that none is taken for newer."""
+    def cancel_by_clinic(self) -> Self:
+        """Return the released claim with a revision later than that of every request so far, so that no request counts as newer."""
         return replace(self, revision=self.revision + 1, live=False)
 
-    def brought_to(self, place: Place) -> Self:
-        """From where it was called off to where the clinic moved it."""
-        return replace(self, place=place, live=True, over=False)
+    def move_to(self, slot: BookedSlot) -> Self:
+        """Return the claim in the slot to which the clinic moves it."""
+        return replace(self, slot=slot, live=True, may_overlap=False)
 
     def reservation(self) -> Reservation:
-        """As neighbours see it; a claim that was never made cannot be seen."""
-        if self.place is None:
+        """Return the claim as other services see it; raise NoSuchReservation if it was never made."""
+        if self.slot is None:
             raise NoSuchReservation
         return Reservation(
             appointment_id=self.appointment_id,
-            service_id=self.place.service_id,
-            doctor_id=self.place.doctor_id,
-            patient_id=self.place.patient_id,
-            starts_at=instant_of(self.place.visit.start),
-            ends_at=instant_of(self.place.visit.stop),
+            service_id=self.slot.service_id,
+            doctor_id=self.slot.doctor_id,
+            patient_id=self.slot.patient_id,
+            starts_at=instant_of(self.slot.visit.start),
+            ends_at=instant_of(self.slot.visit.stop),
             revision=self.revision,
             live=self.live,
         )
 
 
-def place_for(wish: ReserveTime, service: Service, doctor_id: UUID) -> Place:
-    """Where a wish would be with a doctor."""
-    return Place.of(wish.patient_id, service, doctor_id, grain_of(wish.starts_at))
+def requested_slot(request: ReserveTime, service: ServiceTerms, doctor_id: UUID) -> BookedSlot:
+    """Return the slot that a request asks for, with one doctor."""
+    return BookedSlot.of(request.patient_id, service, doctor_id, grain_of(request.starts_at))
 
 
-def taking_place(appointment_id: UUID, wish: ReserveTime, service: Service) -> Claim:
-    """Of a visit that takes place already, over whatever stands there; if it shares a session, then beside it."""
-    assert wish.doctor_id is not None
-    there = replace(place_for(wish, service, wish.doctor_id), session_id=None)
-    return Claim(appointment_id, wish.revision, there, over=True, begun=True)
+def begun_claim(appointment_id: UUID, request: ReserveTime, service: ServiceTerms) -> Claim:
+    """Return the claim of a visit that takes place already. It may overlap whatever is there, and takes no seat of a group session."""
+    assert request.doctor_id is not None
+    slot = replace(requested_slot(request, service, request.doctor_id), session_id=None)
+    return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True)

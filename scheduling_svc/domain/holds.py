@@ -1,4 +1,4 @@
-"""Holds: time that is kept for someone while they make up their mind."""
+"""Holds: time that is kept for a person for a few minutes while they decide."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Session, Take
-from scheduling_svc.domain.refusals import HoldExpired, HoldExtended, HoldMismatch, NoSuchHold
-from scheduling_svc.domain.terms import Service
+from scheduling_svc.domain.claims import GroupSession, ResourceSpan
+from scheduling_svc.domain.refusals import HoldExtended, NoSuchHold
+from scheduling_svc.domain.terms import ServiceTerms
 from shared.contracts.grains import Span, instant_of
 from shared.contracts.http import ReserveTime
+from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 
-LASTS = timedelta(minutes=5)
-MOST = 3
+HOLD_DURATION = timedelta(minutes=5)
+MAX_HOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class HoldWish:
-    """A time with a doctor that someone wants to think about."""
+class HoldRequest:
+    """The time that someone wants to hold."""
 
     service_id: UUID
     doctor_id: UUID
@@ -28,7 +29,10 @@ class HoldWish:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Takes the doctor's time (or a seat of a session), never the patient's. It is over when the clock says so, whoever notices."""
+    """A hold of the time of a doctor, or of a seat of a group session; it takes no time of the patient.
+
+    It ends when the clock reaches `expires_at`, whether or not its row has been removed. `live` is False once it was given back or used.
+    """
 
     id: UUID
     owner_id: UUID
@@ -42,52 +46,65 @@ class Hold:
     live: bool = True
 
     @classmethod
-    def of(cls, one: UUID, owner_id: UUID, service: Service, doctor_id: UUID, start: int, now: datetime) -> Self:
-        """It ends with a whole second, as it is told."""
-        session_id = Session.at(service, doctor_id, start).id if service.is_shared else None
-        until = (now + LASTS).replace(microsecond=0)
-        return cls(one, owner_id, service.id, doctor_id, service.visit(start), service.span(start), until, session_id)
+    def of(cls, hold_id: UUID, owner_id: UUID, service: ServiceTerms, doctor_id: UUID, start: int, now: datetime) -> Self:
+        """Return a new hold. It expires at a whole second, because that is how its end is shown."""
+        return cls(
+            id=hold_id,
+            owner_id=owner_id,
+            service_id=service.id,
+            doctor_id=doctor_id,
+            visit=service.visit_span(start),
+            span=service.doctor_span(start),
+            expires_at=(now + HOLD_DURATION).replace(microsecond=0),
+            session_id=GroupSession.at(service, doctor_id, start).id if service.is_group else None,
+        )
 
     @property
     def starts_at(self) -> datetime:
+        """The start of the visit, in UTC."""
         return instant_of(self.visit.start)
 
     @property
     def ends_at(self) -> datetime:
+        """The end of the visit, in UTC."""
         return instant_of(self.visit.stop)
 
     @property
-    def takes(self) -> list[Take]:
-        return [] if self.session_id else [Take(self.doctor_id, self.span)]
+    def resource_spans(self) -> list[ResourceSpan]:
+        """The time that the hold takes; a seat takes none, because its session does."""
+        return [] if self.session_id else [ResourceSpan(self.doctor_id, self.span)]
 
     @property
-    def session(self) -> Session | None:
-        return Session(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
+    def session(self) -> GroupSession | None:
+        """The group session in which this is a seat."""
+        return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
-    def stands(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
+        """Return True if the hold keeps its time from others."""
         return self.live and now < self.expires_at
 
-    def touches(self, span: Span) -> bool:
+    def overlaps(self, span: Span) -> bool:
+        """Return True if the hold, buffers included, shares a grain with a span."""
         return self.span.start < span.stop and span.start < self.span.stop
 
-    def of_owner(self, owner_id: UUID) -> Self:
-        """Itself; for others it does not exist."""
+    def require_owner(self, owner_id: UUID) -> Self:
+        """Return self; raise NoSuchHold for anyone but the owner."""
         if owner_id != self.owner_id:
             raise NoSuchHold
         return self
 
     def extend(self, now: datetime) -> Self:
-        """Once, and not when it is over."""
-        if not self.stands(now):
+        """Return the hold with five minutes more. Raise HoldExpired when it has ended, HoldExtended the second time."""
+        if not self.is_active(now):
             raise HoldExpired
         if self.extended:
             raise HoldExtended
-        return replace(self, expires_at=self.expires_at + LASTS, extended=True)
+        return replace(self, expires_at=self.expires_at + HOLD_DURATION, extended=True)
 
-    def admit(self, wish: ReserveTime, now: datetime) -> None:
-        """Refuses a booking that this hold is not for."""
-        mine = (self.owner_id, self.service_id, self.doctor_id, self.starts_at)
-        if mine != (wish.by.id, wish.service_id, wish.doctor_id, wish.starts_at):
+    def require_match(self, request: ReserveTime, now: datetime) -> None:
+        """Raise HoldMismatch if the hold is not for this request, HoldExpired if it has ended."""
+        held = (self.owner_id, self.service_id, self.doctor_id, self.starts_at)
+        if held != (request.by.id, request.service_id, request.doctor_id, request.starts_at):
             raise HoldMismatch
-        if not self.stands(now):
+        if not self.is_active(now):
             raise HoldExpired

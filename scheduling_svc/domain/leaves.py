@@ -1,4 +1,4 @@
-"""Leaves and closures: time that nobody is seen in, and what becomes of the appointments that stand there."""
+"""Leaves and closures: time in which a doctor or the clinic sees no one, and what becomes of the appointments in it."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Claim, Take
-from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, RangeReversed, RangeTooLong, TargetRequired
-from scheduling_svc.domain.terms import Doctor
+from scheduling_svc.domain.claims import Claim, ResourceSpan
+from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, TargetRequired
+from scheduling_svc.domain.terms import DoctorTerms
 from shared.contracts.grains import Span, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.http import Alternative, LeaveOutcome
+from shared.contracts.ranges import check_range
 from shared.contracts.text_search import fold_text
 from shared.kit.ids import derive_id
 
-LONGEST_LEAVE = timedelta(days=366)
-LONGEST_CLOSURE = timedelta(days=31)
-MOST_AFFECTED = 200
+MAX_LEAVE = timedelta(days=366)
+MAX_CLOSURE = timedelta(days=31)
+MAX_AFFECTED = 200
 
 
-class Kind(StrEnum):
-    """What blocks a doctor's time."""
+class BlockKind(StrEnum):
+    """What blocks the time of a doctor."""
 
     LEAVE = "leave"
     CLOSURE = "closure"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A doctor's time that is blocked. It lies over what was there before, so that what is kept stays and what ends does not reopen."""
+class TimeBlock:
+    """Blocked time of a doctor. It lies over the claims in its time, so that kept visits stay and cancelled ones do not reopen it."""
 
     id: UUID
-    kind: Kind
+    kind: BlockKind
     doctor_id: UUID
     span: Span
 
     @property
-    def takes(self) -> list[Take]:
-        return [Take(self.doctor_id, self.span)]
+    def resource_spans(self) -> list[ResourceSpan]:
+        """The time that the block takes."""
+        return [ResourceSpan(self.doctor_id, self.span)]
 
 
-class Action(StrEnum):
-    """What becomes of an appointment in a leave."""
+class LeaveAction(StrEnum):
+    """What becomes of an appointment in the time of a leave."""
 
     KEEP = "keep"
     CANCEL = "cancel"
@@ -52,18 +54,18 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What is to become of one appointment; a moved one goes to `starts_at`, with the same doctor unless another is named."""
+class LeaveDecision:
+    """The decision about one appointment; a moved one goes to `starts_at`, with the same doctor unless `doctor_id` names another."""
 
     appointment_id: UUID
-    action: Action
+    action: LeaveAction
     doctor_id: UUID | None = None
     starts_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Affected:
-    """An appointment in a leave, and where it could go."""
+class AffectedAppointment:
+    """An appointment in the time of a leave, and the starts to which it could be moved."""
 
     appointment_id: UUID
     starts_at: datetime
@@ -72,7 +74,7 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """A time that a doctor is away, [starts_at, ends_at); `outcomes` is what was decided about the appointments in it."""
+    """A time from `starts_at` up to `ends_at` in which a doctor is away; `outcomes` are the decisions about the appointments in it."""
 
     id: UUID
     doctor_id: UUID
@@ -81,20 +83,23 @@ class Leave:
     reason: str
     by_id: UUID
     created_at: datetime
-    outcomes: tuple[Decision, ...] = ()
+    outcomes: tuple[LeaveDecision, ...] = ()
 
     @property
     def span(self) -> Span:
-        return whole_grains(self.starts_at, self.ends_at)
+        """The grains that the leave touches."""
+        return grains_touched(self.starts_at, self.ends_at)
 
     @property
-    def block(self) -> Block:
-        return Block(self.id, Kind.LEAVE, self.doctor_id, self.span)
+    def block(self) -> TimeBlock:
+        """The block by which the leave takes the time of the doctor."""
+        return TimeBlock(self.id, BlockKind.LEAVE, self.doctor_id, self.span)
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """A time that the clinic is closed, or one of its locations; `settled` when no doctor's block is missing or left over."""
+    """A time in which the clinic, or one of its locations, is closed. `settled` is True when no block of a doctor is missing or left
+    over."""
 
     id: UUID
     starts_at: datetime
@@ -108,55 +113,55 @@ class Closure:
 
     @property
     def span(self) -> Span:
-        return whole_grains(self.starts_at, self.ends_at)
+        """The grains that the closure touches."""
+        return grains_touched(self.starts_at, self.ends_at)
 
-    def concerns(self, doctor: Doctor) -> bool:
-        here = self.location is None or fold_text(self.location) == doctor.location
-        return here and not self.lifted
+    def applies_to(self, doctor: DoctorTerms) -> bool:
+        """Return True if the doctor works where the clinic is closed; a lifted closure applies to no one."""
+        is_at_location = self.location is None or fold_text(self.location) == doctor.location
+        return is_at_location and not self.lifted
 
-    def block_of(self, doctor_id: UUID) -> Block:
-        return Block(derive_id(self.id, doctor_id), Kind.CLOSURE, doctor_id, self.span)
+    def block_of(self, doctor_id: UUID) -> TimeBlock:
+        """Return the block of one doctor. Its id is derived from closure and doctor, so that repeating it is harmless."""
+        return TimeBlock(derive_id(self.id, doctor_id), BlockKind.CLOSURE, doctor_id, self.span)
 
     def lift(self) -> Self:
+        """Return the lifted closure, whose blocks are still to be removed."""
         return replace(self, lifted=True, settled=False)
 
 
-def whole_grains(starts_at: datetime, ends_at: datetime) -> Span:
-    """Every grain that the time touches."""
+def grains_touched(starts_at: datetime, ends_at: datetime) -> Span:
+    """Return every grain that a time touches."""
     return range(grain_of(starts_at), first_grain_at_or_after(ends_at))
 
 
-def bounded(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta, names: tuple[str, str]) -> None:
-    """Refuses a time that is reversed, over, or longer than can be decided at once; `names` are those that the caller gave it by."""
-    first, last = names
-    if starts_at >= ends_at:
-        raise RangeReversed(pointer=f"/{first}")
-    if ends_at <= now:
-        raise AlreadyOver(pointer=f"/{last}")
-    if ends_at - starts_at > longest:
-        raise RangeTooLong(pointer=f"/{last}", longest_days=longest.days)
+def require_valid_range(starts_at: datetime, ends_at: datetime, now: datetime, longest: timedelta, *, fields: tuple[str, str]) -> None:
+    """Raise RangeReversed, AlreadyOver or RangeTooLong; `fields` are the names of start and end in the request body."""
+    if starts_at < ends_at <= now:
+        raise AlreadyOver(pointer=f"/{fields[1]}")
+    check_range(starts_at, ends_at, longest, fields)
 
 
-def sound(decisions: Sequence[Decision]) -> None:
-    """Refuses decisions that contradict each other or go nowhere."""
+def require_consistent(decisions: Sequence[LeaveDecision]) -> None:
+    """Raise DecidedTwice for two decisions about one appointment, TargetRequired for a move without a start or a start without a move."""
     if len({decision.appointment_id for decision in decisions}) < len(decisions):
         raise DecidedTwice(pointer="/affected")
     for index, decision in enumerate(decisions):
-        if (decision.action is Action.MOVE) != (decision.starts_at is not None) or (decision.doctor_id and not decision.starts_at):
+        if (decision.action is LeaveAction.MOVE) != (decision.starts_at is not None) or (decision.doctor_id and not decision.starts_at):
             raise TargetRequired(pointer=f"/affected/{index}/starts_at")
 
 
-def displaced(before: Claim, after: Claim) -> LeaveOutcome:
-    """What a leave did to a claim, for the appointment's owner."""
-    assert before.place is not None
-    told = LeaveOutcome(
+def leave_outcome(before: Claim, after: Claim) -> LeaveOutcome:
+    """Return what a leave did to a claim, for the event that appointment-service receives."""
+    assert before.slot is not None
+    outcome = LeaveOutcome(
         appointment_id=before.id,
         action="moved" if after.live else "cancelled",
-        previous_doctor_id=before.place.doctor_id,
-        previous_starts_at=instant_of(before.place.visit.start),
+        previous_doctor_id=before.slot.doctor_id,
+        previous_starts_at=instant_of(before.slot.visit.start),
         revision=after.revision,
     )
-    if not after.live or after.place is None:
-        return told
-    times = {"starts_at": instant_of(after.place.visit.start), "ends_at": instant_of(after.place.visit.stop)}
-    return told.model_copy(update={"doctor_id": after.place.doctor_id, **times})
+    if not after.live or after.slot is None:
+        return outcome
+    times = {"starts_at": instant_of(after.slot.visit.start), "ends_at": instant_of(after.slot.visit.stop)}
+    return outcome.model_copy(update={"doctor_id": after.slot.doctor_id, **times})

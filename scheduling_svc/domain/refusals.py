@@ -1,173 +1,96 @@
-"""Why scheduling-service refuses."""
+"""The refusals that only scheduling-service raises; those that appointment-service passes on are in shared.contracts.relayed_refusals."""
 
 from __future__ import annotations
 
 from shared.contracts.refusals import Conflict, Invalid, NotFound
 
 
-class SlotTaken(Conflict):
-    """The time is taken; `alternatives` were free when this was written."""
-
-    code = "slot_taken"
-    detail = "The time is taken; `alternatives` were free when this was written."
-
-
-class SlotHeld(Conflict):
-    """Someone else holds the time; `available_again_at` tells until when."""
-
-    code = "slot_held"
-    detail = "Someone else holds the time; `available_again_at` tells until when."
-
-
-class PatientBusy(Conflict):
-    """The patient has another appointment then; `alternatives` were free when this was written."""
-
-    code = "patient_busy"
-    detail = "The patient has another appointment then; `alternatives` were free when this was written."
-
-
-class NotBookable(Invalid):
-    """This time cannot be booked; `reasons` say why."""
-
-    code = "not_bookable"
-    detail = "This time cannot be booked; `reasons` say why."
-
-
-class ReservationReleased(Conflict):
-    """The reservation was released after this was asked for."""
-
-    code = "reservation_released"
-    detail = "The reservation was released after this was asked for."
-
-
-class HoldMismatch(Conflict):
-    """This hold is not yours, or for another service, doctor or time."""
-
-    code = "hold_mismatch"
-    detail = "This hold is not yours, or for another service, doctor or time."
-
-
-class HoldExpired(Conflict):
-    """The hold is over; the time may still be free."""
-
-    code = "hold_expired"
-    detail = "The hold is over; the time may still be free."
-
-
 class HoldExtended(Conflict):
-    """A hold can be extended once."""
+    """Raised when a hold is extended a second time."""
 
     code = "hold_extended"
-    detail = "A hold can be extended once."
+    detail = "A hold can be extended only once."
 
 
 class TooManyHolds(Conflict):
-    """You hold as many times as one may at once."""
+    """Raised when the caller already has the maximum number of holds. The fact `limit` is that number."""
 
     code = "too_many_holds"
-    detail = "You hold as many times as one may at once."
+    detail = "You already hold as many times as you may."
 
 
 class NoSuchHold(NotFound):
-    """There is no such hold, or it is not yours."""
+    """Raised when a hold does not exist or belongs to another caller."""
 
     code = "no_such_hold"
     detail = "There is no such hold, or it is not yours."
 
 
 class AffectedChanged(Conflict):
-    """The appointments in this time are not the ones that you decided about; `affected` are those that stand there now."""
+    """Raised when other appointments are in the time of a leave than those decided about. The fact `affected` lists those in it now."""
 
     code = "affected_changed"
-    detail = "The appointments in this time are not the ones that you decided about; `affected` are those that stand there now."
+    detail = "The appointments in this time are not those that you decided about; `affected` lists those in it now."
 
 
 class TooManyAffected(Invalid):
-    """More appointments stand in this time than can be decided about at once: take it in parts."""
+    """Raised when too many appointments are in the time of a leave. The fact `most` is the maximum."""
 
     code = "too_many_affected"
-    detail = "More appointments stand in this time than can be decided about at once: take it in parts."
+    detail = "More appointments are in this time than can be decided about at once; take the leave in parts."
 
 
 class TargetRequired(Invalid):
-    """Say where a moved appointment goes: `starts_at`, and `doctor_id` where it is another doctor; the others go nowhere."""
+    """Raised when a decision to move has no start, or another decision has one."""
 
     code = "target_required"
-    detail = "Say where a moved appointment goes: `starts_at`, and `doctor_id` where it is another doctor; the others go nowhere."
+    detail = "An appointment that moves needs `starts_at`, and `doctor_id` for another doctor; the others must have neither."
 
 
 class DecidedTwice(Invalid):
-    """Decide about each appointment once."""
+    """Raised when there are two decisions about one appointment."""
 
     code = "decided_twice"
-    detail = "Decide about each appointment once."
+    detail = "There must be one decision per appointment."
 
 
 class AlreadyOver(Invalid):
-    """This time is over."""
+    """Raised when a leave or a closure would end in the past."""
 
     code = "already_over"
-    detail = "This time is over."
+    detail = "This time is already over."
 
 
 class NoSuchLeave(NotFound):
-    """There is no such leave, or it is not yours."""
+    """Raised when a leave does not exist or belongs to another doctor."""
 
     code = "no_such_leave"
     detail = "There is no such leave, or it is not yours."
 
 
 class NoSuchFeed(NotFound):
-    """There is no such calendar, or its link has ended."""
+    """Raised when the link of an agenda subscription does not exist or has ended."""
 
     code = "no_such_feed"
     detail = "There is no such calendar, or its link has ended."
 
 
 class NoSuchClosure(NotFound):
-    """There is no such closure."""
+    """Raised when a closure does not exist or was lifted."""
 
     code = "no_such_closure"
     detail = "There is no such closure."
 
 
-class UnknownService(Invalid):
-    """There is no such service."""
-
-    code = "unknown_service"
-    detail = "There is no such service."
-
-
 class UnknownDoctor(Invalid):
-    """There is no such doctor."""
+    """Raised when a field of the request names a doctor who does not exist."""
 
     code = "unknown_doctor"
     detail = "There is no such doctor."
 
 
-class RangeReversed(Invalid):
-    """`from` must be before `to`."""
-
-    code = "range_reversed"
-    detail = "`from` must be before `to`."
-
-
-class RangeTooLong(Invalid):
-    """The range is longer than can be answered at once."""
-
-    code = "range_too_long"
-    detail = "The range is longer than can be answered at once."
-
-
-class NoSuchDoctor(NotFound):
-    """There is no such doctor, or it is not for you to act for them."""
-
-    code = "no_such_doctor"
-    detail = "There is no such doctor, or it is not for you to act for them."
-
-
 class NoSuchReservation(NotFound):
-    """There is no such reservation, or it is not yours."""
+    """Raised when an appointment has no reservation, or the caller may not see it."""
 
     code = "no_such_reservation"
     detail = "There is no such reservation, or it is not yours."

@@ -1,7 +1,8 @@
-"""Who works here and what they offer, as far as the calendar must know."""
+"""The terms of doctors and service types, as far as the calendar needs them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -14,16 +15,16 @@ from shared.contracts.text_search import fold_text
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A service type's terms; `duration`, `before`, `after` and `step` in grains.
+class ServiceTerms:
+    """The terms of a service type; `duration`, `buffer_before`, `buffer_after` and `step` are in grains.
 
-    `daily_cap` and `weekly_cap` are visits of one doctor by local date and ISO week; `capacity` patients share a visit.
+    `daily_cap` and `weekly_cap` limit the visits of one doctor per local date and per ISO week. `capacity` patients share one visit.
     """
 
     id: UUID
     duration: int
-    before: int
-    after: int
+    buffer_before: int
+    buffer_after: int
     step: int
     notice: timedelta
     horizon: timedelta
@@ -34,12 +35,13 @@ class Service:
     version: int = 0
 
     @classmethod
-    def of(cls, rules: ServiceTypeRules) -> Self:
+    def from_rules(cls, rules: ServiceTypeRules) -> Self:
+        """Convert the rules of doctor-service."""
         return cls(
             id=rules.id,
             duration=rules.duration_minutes // GRAIN_MINUTES,
-            before=rules.buffer_before_minutes // GRAIN_MINUTES,
-            after=rules.buffer_after_minutes // GRAIN_MINUTES,
+            buffer_before=rules.buffer_before_minutes // GRAIN_MINUTES,
+            buffer_after=rules.buffer_after_minutes // GRAIN_MINUTES,
             step=rules.slot_step_minutes // GRAIN_MINUTES,
             notice=timedelta(minutes=rules.min_notice_minutes),
             horizon=timedelta(days=rules.horizon_days),
@@ -52,53 +54,64 @@ class Service:
 
     @property
     def is_capped(self) -> bool:
+        """True if the number of visits per day or week is limited."""
         return self.daily_cap is not None or self.weekly_cap is not None
 
     @property
-    def is_shared(self) -> bool:
+    def is_group(self) -> bool:
+        """True if several patients share one visit."""
         return self.capacity > 1
 
-    def visit(self, start: int) -> Span:
-        """What the patient is here for."""
+    def visit_span(self, start: int) -> Span:
+        """Return the time of the patient, for a visit that starts at a grain."""
         return range(start, start + self.duration)
 
-    def span(self, start: int) -> Span:
-        """What it takes of the doctor: the visit and both buffers."""
-        return range(start - self.before, start + self.duration + self.after)
+    def doctor_span(self, start: int) -> Span:
+        """Return the time of the doctor, for a visit that starts at a grain: the visit and both buffers."""
+        return range(start - self.buffer_before, start + self.duration + self.buffer_after)
 
     def frame(self, starts: Span) -> Span:
-        """All grains that visits with these starts can touch."""
-        return range(starts.start - self.before, starts.stop + self.duration + self.after)
+        """Return all grains that visits with these starts can touch, buffers included."""
+        return range(starts.start - self.buffer_before, starts.stop + self.duration + self.buffer_after)
 
-    def open_to(self, now: datetime) -> Span:
-        """The starts that are neither too soon nor too far away; both are elapsed time, the last instant of the horizon included."""
+    def bookable_starts(self, now: datetime) -> Span:
+        """Return the starts between notice and horizon. Both are elapsed time, and the last instant of the horizon is included."""
         return range(first_grain_at_or_after(now + self.notice), grain_of(now + self.horizon) + 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Doctor:
-    """`specialties`, `languages` and `location` are folded, as they are compared."""
+class DoctorTerms:
+    """The terms of a doctor. `specialties`, `languages` and `location` are folded (no case, no accents), as they are compared."""
 
     id: UUID
     hours: Hours
     services: frozenset[UUID]
     active: bool
-    accepting: bool
+    accepting_patients: bool
     specialties: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
     location: str = ""
     version: int = 0
 
     @classmethod
-    def of(cls, rules: DoctorRules) -> Self:
+    def from_rules(cls, rules: DoctorRules) -> Self:
+        """Convert the rules of doctor-service."""
         return cls(
-            rules.id,
-            Hours.of(rules),
-            frozenset(rules.services),
-            rules.active,
-            rules.accepting_patients,
-            frozenset(map(fold_text, rules.specialties)),
-            frozenset(map(fold_text, rules.languages)),
-            fold_text(rules.location or ""),
-            rules.version,
+            id=rules.id,
+            hours=Hours.from_rules(rules),
+            services=frozenset(rules.services),
+            active=rules.active,
+            accepting_patients=rules.accepting_patients,
+            specialties=frozenset(map(fold_text, rules.specialties)),
+            languages=frozenset(map(fold_text, rules.languages)),
+            location=fold_text(rules.location or ""),
+            version=rules.version,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOffer:
+    """A service type and the doctors in question who offer it, or were named for it."""
+
+    service: ServiceTerms
+    doctors: Sequence[DoctorTerms]

@@ -1,176 +1,111 @@
-"""The store of scheduling-service in SQL."""
+"""The store of scheduling-service in SQL.
+
+Every module has the verbs of one kind of row; the classes here put them together. Functions beside the classes read pages in a snapshot of
+their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduling_svc.domain.agenda import Entry
+from scheduling_svc.domain.agenda import AgendaEntry
 from scheduling_svc.domain.claims import Claim
-from scheduling_svc.domain.diary import Diary, View
-from scheduling_svc.domain.feeds import Feed
-from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.leaves import Block, Closure, Leave
-from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.repository import agenda, blocks, claims, diaries, holds, rules, turns
+from scheduling_svc.domain.leaves import Closure, Leave
+from scheduling_svc.domain.terms import DoctorTerms
+from scheduling_svc.repository import agenda, blocks, claims, rules
+from scheduling_svc.repository.agenda import AgendaReader, FeedWriter
+from scheduling_svc.repository.blocks import BlockReader, BlockWriter
+from scheduling_svc.repository.busy_times import BusyTimesReader
+from scheduling_svc.repository.claims import ClaimReader, ClaimWriter
+from scheduling_svc.repository.holds import HoldReader, HoldWriter
+from scheduling_svc.repository.locks import LockWriter
+from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
-from shared.contracts.http import DoctorRules, ServiceTypeRules
-from shared.contracts.identity import Service as Name
+from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
 
 @dataclass
-class SqlLook:
-    """What can be read, in a transaction or without one."""
+class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, RuleReader, BusyTimesReader):
+    """Reads the calendar on one connection."""
 
     connection: AsyncConnection
 
-    async def claim(self, appointment_id: UUID) -> Claim | None:
-        return await claims.one(self.connection, appointment_id)
 
-    async def hold(self, hold_id: UUID) -> Hold | None:
-        return await holds.one(self.connection, hold_id)
+class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, HoldWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
+    """One transaction of the calendar; `has_events` is True when an event leaves with it."""
 
-    async def diaries(self, service: Service, doctor_ids: Collection[UUID], within: Span, view: View) -> Mapping[UUID, Diary]:
-        return await diaries.diaries(self.connection, service, doctor_ids, within, view)
-
-    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
-        return await claims.affected(self.connection, doctor_ids, span, now, limit)
-
-    async def leave(self, leave_id: UUID) -> Leave | None:
-        return await blocks.leave(self.connection, leave_id)
-
-    async def closure(self, closure_id: UUID) -> Closure | None:
-        return await blocks.closure(self.connection, closure_id)
-
-    async def service(self, service_id: UUID) -> Service | None:
-        return await rules.service(self.connection, service_id)
-
-    async def doctors(self, ids: Collection[UUID]) -> list[Doctor]:
-        return await rules.doctors(self.connection, ids)
-
-    async def doctors_of(self, service_id: UUID) -> list[Doctor]:
-        return await rules.doctors_of(self.connection, service_id)
-
-
-class Transaction(SqlTransaction, SqlLook):
-    """One transaction of scheduling-service; `told` when an event leaves with it."""
-
-    told = False
+    has_events = False
 
     async def add_event(self, event: Event) -> None:
-        self.told = True
+        """Add an event to the outbox; it leaves when the transaction commits."""
+        self.has_events = True
         await super().add_event(event)
-
-    async def alone(self, *keys: UUID) -> None:
-        await turns.alone(self.connection, keys)
-
-    async def put(self, claim: Claim, standing: Claim | None, *, seats: int = 1) -> None:
-        await claims.put(self.connection, claim, standing, seats, self.now())
-
-    async def keep(self, hold: Hold, *, seats: int = 1) -> None:
-        await holds.keep(self.connection, hold, seats, self.now())
-
-    async def extend(self, hold: Hold) -> None:
-        await holds.extend(self.connection, hold, self.now())
-
-    async def drop(self, hold: Hold) -> None:
-        await holds.drop(self.connection, hold, self.now())
-
-    async def holds_of(self, owner_id: UUID) -> list[Hold]:
-        return await holds.of_owner(self.connection, owner_id)
-
-    async def holds_in(self, doctor_id: UUID, span: Span) -> list[Hold]:
-        return await holds.within(self.connection, doctor_id, span)
-
-    async def block(self, block: Block) -> None:
-        await blocks.block(self.connection, block, self.now())
-
-    async def unblock(self, block: Block) -> None:
-        await blocks.unblock(self.connection, block)
-
-    async def add_leave(self, leave: Leave) -> None:
-        await blocks.add_leave(self.connection, leave)
-
-    async def drop_leave(self, leave: Leave) -> None:
-        await blocks.drop_leave(self.connection, leave)
-
-    async def save_closure(self, closure: Closure) -> None:
-        await blocks.save_closure(self.connection, closure)
-
-    async def closures(self) -> list[Closure]:
-        return await blocks.closures(self.connection, self.now())
-
-    async def link(self, feed: Feed) -> None:
-        await agenda.link(self.connection, feed)
-
-    async def unlink(self, account_id: UUID) -> None:
-        await agenda.unlink(self.connection, account_id)
-
-    async def learn_doctor(self, doctor: DoctorRules) -> bool:
-        return await rules.learn_doctor(self.connection, doctor)
-
-    async def learn_service(self, service: ServiceTypeRules) -> bool:
-        return await rules.learn_service(self.connection, service)
-
-    async def note_all_learned(self) -> None:
-        await rules.note_all_learned(self.connection, self.now())
 
 
 @dataclass(frozen=True, slots=True)
-class SqlStore:
-    """`announced` wakes the relay after a commit that told something."""
+class SqlCalendarStore:
+    """The store of the calendar and of the agendas; `wake_relay` is called after a commit that added an event."""
 
     database: Database
     now: Clock
-    announced: Callable[[], None] = lambda: None
+    wake_relay: Callable[[], None] = lambda: None
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[SqlLook]:
+    async def read(self) -> AsyncIterator[SqlCalendarReader]:
+        """Open a snapshot."""
         async with self.database.read() as connection:
-            yield SqlLook(connection)
+            yield SqlCalendarReader(connection)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
+        """Begin a transaction; it commits on leaving."""
         async with self.database.write() as connection:
-            tx = Transaction(connection, INFRASTRUCTURE, Name.SCHEDULING, self.now)
+            tx = SqlCalendarTransaction(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             yield tx
-        if tx.told:
-            self.announced()
+        if tx.has_events:
+            self.wake_relay()
 
-    async def reservations(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
+        """Return claims that hold time, in the order of their ids."""
         async with self.database.read() as connection:
-            return await claims.live(connection, limit, after)
+            return await claims.list_live(connection, limit, after)
 
-    async def leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+    async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+        """Return the leaves of a doctor, the latest first."""
         async with self.database.read() as connection:
-            return await blocks.leaves(connection, doctor_id, limit, after)
+            return await blocks.list_leaves(connection, doctor_id, limit, after)
 
-    async def all_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+    async def list_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+        """Return the closures that were not lifted, the latest first."""
         async with self.database.read() as connection:
-            return await blocks.all_closures(connection, limit, after)
+            return await blocks.list_closures(connection, limit, after)
 
-    async def entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[Entry]:
-        async with self.database.read() as connection:
-            return await agenda.entries(connection, account_id, within, limit, after)
+    async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
+        """Return what touches a span of an account's time, by start and id."""
+        async with self.read() as calendar:
+            return await calendar.list_entries(account_id, within, limit, after)
 
-    async def reader(self, token_hash: str) -> UUID | None:
+    async def find_feed_owner(self, token_hash: str) -> UUID | None:
+        """Return the account whose agenda a link opens."""
         async with self.database.read() as connection:
-            return await agenda.reader(connection, token_hash)
+            return await agenda.find_feed_owner(connection, token_hash)
 
-    async def doctors_after(self, limit: int, after: UUID | None) -> list[Doctor]:
+    async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
+        """Return all doctors whose rules are stored, in the order of their ids."""
         async with self.database.read() as connection:
-            return await rules.doctors_after(connection, limit, after)
+            return await rules.list_all_doctors(connection, limit, after)
 
-    async def all_learned(self) -> bool:
+    async def has_all_rules(self) -> bool:
+        """Return True if all rules were fetched once."""
         async with self.database.read() as connection:
-            return await rules.all_learned(connection)
+            return await rules.has_all_rules(connection)

@@ -1,78 +1,88 @@
-"""One's own calendar and the links to it, in SQL."""
+"""Agendas and the links to them, in SQL."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, insert, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, Subquery, delete, insert, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduling_svc.domain.agenda import Entry, EntryKind
-from scheduling_svc.domain.feeds import Feed
-from scheduling_svc.domain.leaves import Kind
-from scheduling_svc.repository import rules
-from scheduling_svc.repository.claims import RESERVATION, as_id
-from scheduling_svc.repository.tables import CLAIMS, FEEDS
+from scheduling_svc.domain.agenda import AgendaEntry, EntryKind
+from scheduling_svc.domain.feeds import CalendarFeed
+from scheduling_svc.repository.rules import RuleReader
+from scheduling_svc.repository.tables import CLAIMS, FEEDS, ClaimKind
 from shared.contracts.grains import Span, grain_of, instant_of
-from shared.kit.paging import BadCursor
+from shared.kit.keyset_pagination import rows_after
+from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import insert_if_absent
 
-KINDS = {RESERVATION: EntryKind.APPOINTMENT, Kind.LEAVE: EntryKind.LEAVE, Kind.CLOSURE: EntryKind.CLOSURE}
+ENTRY_KINDS = {
+    ClaimKind.RESERVATION: EntryKind.APPOINTMENT,
+    ClaimKind.LEAVE: EntryKind.LEAVE,
+    ClaimKind.CLOSURE: EntryKind.CLOSURE,
+}
 COLUMNS = (CLAIMS.c.id, CLAIMS.c.kind, CLAIMS.c.doctor_id, CLAIMS.c.visit_from, CLAIMS.c.visit_to, CLAIMS.c.changed_at)
 UNKNOWN_ZONE = "UTC"
 
 
-async def entries(connection: AsyncConnection, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[Entry]:
-    """What touches a span of the account's time as doctor or as patient, each once; two queries."""
-    busy = _busy(account_id, within)
-    those = select(busy).order_by(busy.c.visit_from, busy.c.id).limit(limit)
-    rows = (await connection.execute(those if after is None else those.where(_beyond(busy, after)))).all()
-    doctors = await rules.doctors(connection, {row.doctor_id for row in rows})
-    zones = {doctor.id: doctor.hours.time_zone for doctor in doctors}
-    return [_entry(row, zones.get(row.doctor_id, UNKNOWN_ZONE)) for row in rows]
+class AgendaReader(RuleReader):
+    """Reads the busy time of an account, as doctor and as patient."""
+
+    async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
+        """Return what touches a span of the account's time, each claim once, by start and id, in two queries."""
+        busy = _busy_claims(account_id, within)
+        page = select(busy).order_by(busy.c.visit_from, busy.c.id).limit(limit)
+        if after is not None:
+            page = page.where(_is_after_cursor(busy, after))
+        rows = (await self.connection.execute(page)).all()
+        doctors = await self.list_doctors({row.doctor_id for row in rows})
+        zones = {doctor.id: doctor.hours.time_zone for doctor in doctors}
+        return [_entry_from_row(row, zones.get(row.doctor_id, UNKNOWN_ZONE)) for row in rows]
 
 
-async def link(connection: AsyncConnection, feed: Feed) -> None:
-    """In place of the account's last one."""
-    row = {"account_id": feed.account_id, "token_hash": feed.token_hash, "created_at": feed.created_at}
-    replaced = await connection.execute(update(FEEDS).where(FEEDS.c.account_id == feed.account_id).values(row))
-    if not replaced.rowcount and not await insert_if_absent(connection, insert(FEEDS).values(row)):
-        raise TransactionAborted
+class FeedWriter:
+    """Writes the links to agendas."""
+
+    connection: AsyncConnection
+
+    async def save_feed(self, feed: CalendarFeed) -> None:
+        """Store a link in place of the account's last one; raise TransactionAborted if another transaction stores the first one."""
+        row = {"account_id": feed.account_id, "token_hash": feed.token_hash, "created_at": feed.created_at}
+        replaced = await self.connection.execute(update(FEEDS).where(FEEDS.c.account_id == feed.account_id).values(row))
+        if not replaced.rowcount and not await insert_if_absent(self.connection, insert(FEEDS).values(row)):
+            raise TransactionAborted
+
+    async def delete_feed(self, account_id: UUID) -> None:
+        """Delete the link of an account. Harmless to repeat."""
+        await self.connection.execute(delete(FEEDS).where(FEEDS.c.account_id == account_id))
 
 
-async def unlink(connection: AsyncConnection, account_id: UUID) -> None:
-    await connection.execute(delete(FEEDS).where(FEEDS.c.account_id == account_id))
-
-
-async def reader(connection: AsyncConnection, token_hash: str) -> UUID | None:
+async def find_feed_owner(connection: AsyncConnection, token_hash: str) -> UUID | None:
+    """Return the account whose agenda a link opens."""
     account_id: UUID | None = await connection.scalar(select(FEEDS.c.account_id).where(FEEDS.c.token_hash == token_hash))
     return account_id
 
 
-def _busy(account_id: UUID, within: Span) -> Subquery:
-    # A seat has no span of its own; what has one is found by it, as the index has it.
-    late_enough = or_(CLAIMS.c.span_to > within.start, CLAIMS.c.span_to.is_(None))
-    as_doctor = _live(within).where(CLAIMS.c.doctor_id == account_id, CLAIMS.c.kind.in_(list(KINDS)), late_enough)
-    as_patient = _live(within).where(CLAIMS.c.patient_id == account_id, CLAIMS.c.kind == RESERVATION)
+def _busy_claims(account_id: UUID, within: Span) -> Subquery:
+    # A seat has no span of its own. Every other claim is found by its span, because the index contains it.
+    ends_late_enough = or_(CLAIMS.c.span_to > within.start, CLAIMS.c.span_to.is_(None))
+    as_doctor = _live_claims(within).where(CLAIMS.c.doctor_id == account_id, CLAIMS.c.kind.in_(list(ENTRY_KINDS)), ends_late_enough)
+    as_patient = _live_claims(within).where(CLAIMS.c.patient_id == account_id, CLAIMS.c.kind == ClaimKind.RESERVATION)
     return union(as_doctor, as_patient).subquery()
 
 
-def _live(within: Span) -> Select[Any]:
+def _live_claims(within: Span) -> Select[Any]:
     return select(*COLUMNS).where(CLAIMS.c.live, CLAIMS.c.visit_to > within.start, CLAIMS.c.visit_from < within.stop)
 
 
-def _entry(row: Any, time_zone: str) -> Entry:
-    return Entry(row.id, KINDS[row.kind], instant_of(row.visit_from), instant_of(row.visit_to), time_zone, row.changed_at)
+def _entry_from_row(row: Any, time_zone: str) -> AgendaEntry:
+    kind = ENTRY_KINDS[ClaimKind(row.kind)]
+    return AgendaEntry(row.id, kind, instant_of(row.visit_from), instant_of(row.visit_to), time_zone, row.changed_at)
 
 
-def _beyond(busy: Subquery, after: tuple[str, ...]) -> ColumnElement[bool]:
-    """What comes after a place in the list."""
-    try:
-        at, one = after
-        start, last = grain_of(datetime.fromisoformat(at).astimezone(UTC)), as_id(one)
-    except (ValueError, OverflowError):
-        raise BadCursor(pointer="/after") from None
-    return or_(busy.c.visit_from > start, and_(busy.c.visit_from == start, busy.c.id > last))
+def _is_after_cursor(busy: Subquery, after: tuple[str, ...]) -> ColumnElement[bool]:
+    """Return the condition for entries after a cursor; raise BadCursor."""
+    key = parse_sort_key(after, lambda text: grain_of(parse_instant(text)), UUID)
+    return rows_after((busy.c.visit_from, busy.c.id), key)

@@ -1,4 +1,4 @@
-"""Reservations in SQL: two mappers and the verbs of storage."""
+"""The claims of appointments in SQL."""
 
 from __future__ import annotations
 
@@ -11,110 +11,123 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.ports import Overtaken
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
-from scheduling_svc.repository.tables import CLAIMS
+from scheduling_svc.repository.tables import CLAIMS, ClaimKind
 from shared.contracts.grains import Span, first_grain_at_or_after
-from shared.kit.paging import BadCursor
+from shared.kit.clock import Clock
+from shared.kit.keyset_pagination import rows_after
+from shared.kit.paging import parse_sort_key
 from shared.kit.raw_insert import insert_statement
 
-RESERVATION = "reservation"
-
-ONE = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"), CLAIMS.c.kind == RESERVATION)
-REWRITE = update(CLAIMS).where(
+SELECT_CLAIM = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"), CLAIMS.c.kind == ClaimKind.RESERVATION)
+SELECT_LIVE = select(CLAIMS).where(CLAIMS.c.live, CLAIMS.c.kind == ClaimKind.RESERVATION)
+# Revision and liveness together never return to an earlier pair, so that they tell whether the row has changed.
+UPDATE_UNCHANGED = update(CLAIMS).where(
     CLAIMS.c.id == bindparam("claim"), CLAIMS.c.revision == bindparam("seen_revision"), CLAIMS.c.live == bindparam("seen_live")
 )
-LIVE = select(CLAIMS).where(CLAIMS.c.live, CLAIMS.c.kind == RESERVATION)
+
+
+class ClaimReader:
+    """Reads the claims of appointments."""
+
+    connection: AsyncConnection
+
+    async def find_claim(self, appointment_id: UUID) -> Claim | None:
+        """Return the claim of an appointment, also a released one."""
+        row = (await self.connection.execute(SELECT_CLAIM, {"claim": appointment_id})).one_or_none()
+        return from_row(row) if row else None
+
+    async def list_affected_claims(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        """Return the claims of these doctors whose visit touches a span and has not begun, in the order of time."""
+        claims = SELECT_LIVE.where(
+            CLAIMS.c.doctor_id.in_(doctor_ids),
+            CLAIMS.c.visit_to > span.start,
+            CLAIMS.c.visit_from < span.stop,
+            CLAIMS.c.visit_from >= first_grain_at_or_after(now),
+            CLAIMS.c.begun.is_(False),
+        )
+        return [from_row(row) for row in await self.connection.execute(claims.order_by(CLAIMS.c.visit_from, CLAIMS.c.id).limit(limit))]
+
+
+class ClaimWriter(ClaimReader):
+    """Writes the claims of appointments, with their grains and seats."""
+
+    now: Clock
+
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+        """Free what the previous claim took, and take what the new one needs; raise LostRace if the row has changed or time is taken.
+
+        Both happen in one transaction, so that a claim may move over its own time.
+        """
+        if claim == previous:
+            return
+        row = to_row(claim) | {"changed_at": self.now()}
+        try:
+            if previous is None:
+                await self._take(claim, capacity, first_statements=[insert_statement(CLAIMS, row)])
+            else:
+                await self._update_unchanged(row, previous)
+                if (claim.resource_spans, claim.session) != (previous.resource_spans, previous.session):
+                    await self._free(previous)
+                    await self._take(claim, capacity)
+        except IntegrityError:
+            raise LostRace from None
+
+    async def _update_unchanged(self, row: dict[str, Any], previous: Claim) -> None:
+        seen = {"claim": previous.id, "seen_revision": previous.revision, "seen_live": previous.live}
+        if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
+            raise LostRace
+
+    async def _take(self, claim: Claim, capacity: int, *, first_statements: Sequence[str] = ()) -> None:
+        await grains.take_grains(
+            self.connection, claim.id, claim.resource_spans, may_overlap=claim.may_overlap, first_statements=first_statements
+        )
+        if claim.session:
+            await seats.take_seat(self.connection, claim.session, claim.id, capacity=capacity, now=self.now())
+
+    async def _free(self, claim: Claim) -> None:
+        await grains.free_grains(self.connection, claim.id, claim.resource_spans)
+        if claim.session:
+            await seats.release_seat(self.connection, claim.session.id, claim.id, now=self.now())
+
+
+async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
+    """Return claims that hold time, in the order of their ids."""
+    claims = SELECT_LIVE.order_by(CLAIMS.c.id).limit(limit)
+    if after is not None:
+        claims = claims.where(rows_after((CLAIMS.c.id,), parse_sort_key(after, UUID)))
+    return [from_row(row) for row in await connection.execute(claims)]
 
 
 def to_row(claim: Claim) -> dict[str, Any]:
-    place = claim.place
-    spans = place is not None and not place.session_id
+    """Return the row of a claim, without `changed_at`; a seat has no span of its own."""
+    slot = claim.slot
+    span = slot.span if slot is not None and not slot.session_id else None
     return {
         "id": claim.id,
-        "kind": RESERVATION,
+        "kind": ClaimKind.RESERVATION,
         "revision": claim.revision,
         "live": claim.live,
-        "over": claim.over,
+        "over": claim.may_overlap,
         "begun": claim.begun,
-        "service_id": place and place.service_id,
-        "doctor_id": place and place.doctor_id,
-        "patient_id": place and place.patient_id,
-        "visit_from": place and place.visit.start,
-        "visit_to": place and place.visit.stop,
-        "span_from": place.span.start if spans and place else None,
-        "span_to": place.span.stop if spans and place else None,
-        "session_id": place and place.session_id,
+        "service_id": slot and slot.service_id,
+        "doctor_id": slot and slot.doctor_id,
+        "patient_id": slot and slot.patient_id,
+        "visit_from": slot and slot.visit.start,
+        "visit_to": slot and slot.visit.stop,
+        "span_from": span.start if span is not None else None,
+        "span_to": span.stop if span is not None else None,
+        "session_id": slot and slot.session_id,
     }
 
 
 def from_row(row: Any) -> Claim:
-    """The span of a seat is its session's business."""
-    place = None
+    """Return the claim of a row; for a seat the visit stands for the span, which is that of its session."""
+    slot = None
     if row.doctor_id is not None:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
-        place = Place(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, place, row.live, row.over, row.begun)
-
-
-async def one(connection: AsyncConnection, appointment_id: UUID) -> Claim | None:
-    row = (await connection.execute(ONE, {"claim": appointment_id})).one_or_none()
-    return from_row(row) if row else None
-
-
-async def live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-    query = LIVE.order_by(CLAIMS.c.id).limit(limit)
-    if after is not None:
-        query = query.where(CLAIMS.c.id > as_id(after[-1]))
-    return [from_row(row) for row in await connection.execute(query)]
-
-
-async def affected(connection: AsyncConnection, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
-    ahead = CLAIMS.c.visit_from >= first_grain_at_or_after(now), CLAIMS.c.begun.is_(False)
-    those = LIVE.where(CLAIMS.c.doctor_id.in_(doctor_ids), CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop, *ahead)
-    return [from_row(row) for row in await connection.execute(those.order_by(CLAIMS.c.visit_from, CLAIMS.c.id).limit(limit))]
-
-
-def as_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadCursor(pointer="/after") from None
-
-
-async def put(connection: AsyncConnection, claim: Claim, standing: Claim | None, room: int, at: datetime) -> None:
-    """Frees what the standing claim took and takes what the new one needs: in one transaction, so that a claim may move over itself."""
-    if claim == standing:
-        return
-    row = to_row(claim) | {"changed_at": at}
-    try:
-        if standing is None:
-            await _take(connection, claim, room, at, first=[insert_statement(CLAIMS, row)])
-        else:
-            await _rewrite(connection, row, standing)
-            if (claim.takes, claim.session) != (standing.takes, standing.session):
-                await _free(connection, standing, at)
-                await _take(connection, claim, room, at)
-    except IntegrityError:
-        raise Overtaken from None
-
-
-async def _rewrite(connection: AsyncConnection, row: dict[str, Any], standing: Claim) -> None:
-    """Compare and set: revision and liveness together never come back."""
-    seen = {"claim": standing.id, "seen_revision": standing.revision, "seen_live": standing.live}
-    if not (await connection.execute(REWRITE, row | seen)).rowcount:
-        raise Overtaken
-
-
-async def _take(connection: AsyncConnection, claim: Claim, room: int, at: datetime, *, first: Sequence[str] = ()) -> None:
-    await grains.take(connection, claim.id, claim.takes, over=claim.over, first=first)
-    if claim.session:
-        await seats.sit(connection, claim.session, claim.id, room, at)
-
-
-async def _free(connection: AsyncConnection, standing: Claim, at: datetime) -> None:
-    await grains.free(connection, standing.id, standing.takes)
-    if standing.session:
-        await seats.stand(connection, standing.session.id, standing.id, at)
+        slot = BookedSlot(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
+    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun)

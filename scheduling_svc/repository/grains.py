@@ -1,7 +1,8 @@
-"""The grain table: taking and freeing time. Its key keeps the promise; lane 0 is everybody's.
+"""The grain table: taking and freeing time. Its primary key keeps the promise that no two ordinary claims share a grain.
 
-Where any lane of a grain is taken, lane 0 is taken: whoever lies over others takes the lowest free lane, and whoever leaves lane 0 lets
-the next lane down, both on locked rows. So nobody can slip under one who lies over others.
+Ordinary claims use lane 0. A claim that may overlap others takes the lowest free lane of each grain, and the transaction that leaves lane
+0 of a grain moves the next lane down to it, both on locked rows. So where any lane of a grain is taken, lane 0 is taken, and an ordinary
+claim can never come in under an overlapping one.
 """
 
 from __future__ import annotations
@@ -15,100 +16,109 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduling_svc.domain.claims import Take
-from scheduling_svc.ports import Overtaken
+from scheduling_svc.domain.claims import ResourceSpan
+from scheduling_svc.ports import LostRace
 from scheduling_svc.repository.tables import CLAIM_GRAINS
 from shared.contracts.grains import Span
 from shared.kit.raw_insert import execute_statements
 
-LANE = 0
-AT_ONCE = 2000
-TABLE = CLAIM_GRAINS.c
-WITHIN = and_(TABLE.resource_id == bindparam("who"), TABLE.grain >= bindparam("first"), TABLE.grain < bindparam("last"))
+ORDINARY_LANE = 0
+BATCH_SIZE = 2000
+COLUMNS = CLAIM_GRAINS.c
+IN_SPAN = and_(COLUMNS.resource_id == bindparam("resource"), COLUMNS.grain >= bindparam("first"), COLUMNS.grain < bindparam("stop"))
 
-# Built once: putting a statement together costs more than many a database takes to run it.
-FREE = delete(CLAIM_GRAINS).where(WITHIN, TABLE.claim_id == bindparam("claim"))
-LANES = select(TABLE.grain, TABLE.lane).where(WITHIN).order_by(TABLE.grain, TABLE.lane)
-LOCKED = LANES.with_for_update()
-ABOVE = LANES.where(TABLE.lane > LANE).with_for_update()
+# Statements are built once, because building one costs more than many take to run.
+DELETE_GRAINS = delete(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim"))
+SELECT_LANES = select(COLUMNS.grain, COLUMNS.lane).where(IN_SPAN).order_by(COLUMNS.grain, COLUMNS.lane)
+LOCK_LANES = SELECT_LANES.with_for_update()
+LOCK_UPPER_LANES = SELECT_LANES.where(COLUMNS.lane > ORDINARY_LANE).with_for_update()
 INSERT = "INSERT INTO claim_grains (resource_id, grain, lane, claim_id) VALUES "
 
 Lanes = dict[int, list[int]]
+"""The lanes that are taken, by grain."""
 
 
-async def take(
-    connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take], *, over: bool = False, first: Sequence[str] = ()
+async def take_grains(
+    connection: AsyncConnection,
+    claim_id: UUID,
+    resource_spans: Sequence[ResourceSpan],
+    *,
+    may_overlap: bool = False,
+    first_statements: Sequence[str] = (),
 ) -> None:
-    """All grains in the order of the key, so that racing writers meet at the first that they share; IntegrityError when one is taken.
+    """Insert all grains in the order of the key, so that racing transactions meet at the first grain they share.
 
-    `first` are statements that go with it to the driver, before it.
+    Raise IntegrityError when an ordinary claim meets a grain that is taken. `first_statements` are sent to the driver in the same round
+    trip, before the grains.
     """
-    ordered = sorted(takes, key=lambda take: take.resource_id)
-    lanes = [await _lanes(connection, *take) if over else {} for take in ordered]
-    rows = (row for take, taken in zip(ordered, lanes, strict=True) for row in _rows(claim_id, take, taken))
-    await execute_statements(connection, chain(first, _inserts(rows)))
+    ordered = sorted(resource_spans, key=lambda resource_span: resource_span.resource_id)
+    lanes = [await _lock_lanes(connection, *resource_span) if may_overlap else {} for resource_span in ordered]
+    rows = (row for resource_span, taken in zip(ordered, lanes, strict=True) for row in _rows(claim_id, resource_span, taken))
+    await execute_statements(connection, chain(first_statements, _insert_statements(rows)))
 
 
-async def free(connection: AsyncConnection, claim_id: UUID, takes: Sequence[Take]) -> None:
-    """By ranges of the key, which need no second index."""
-    for who, span in sorted(takes, key=lambda take: take.resource_id):
-        await _delete(connection, claim_id, who, span)
-        await _let_down(connection, who, span)
+async def free_grains(connection: AsyncConnection, claim_id: UUID, resource_spans: Sequence[ResourceSpan]) -> None:
+    """Delete the grains of a claim by ranges of the key, which need no second index, and move upper lanes down."""
+    for resource_id, span in sorted(resource_spans, key=lambda resource_span: resource_span.resource_id):
+        await _delete_grains(connection, claim_id, resource_id, span)
+        await _move_lanes_down(connection, resource_id, span)
 
 
-def _rows(claim_id: UUID, take: Take, lanes: Lanes) -> Iterator[str]:
-    before, after = f"('{take.resource_id.hex}',", f",'{claim_id.hex}')"
-    return (f"{before}{grain},{_lowest_free(lanes[grain]) if grain in lanes else LANE}{after}" for grain in take.span)
+def _rows(claim_id: UUID, resource_span: ResourceSpan, lanes: Lanes) -> Iterator[str]:
+    before, after = f"('{resource_span.resource_id.hex}',", f",'{claim_id.hex}')"
+    for grain in resource_span.span:
+        lane = _lowest_free_lane(lanes[grain]) if grain in lanes else ORDINARY_LANE
+        yield f"{before}{grain},{lane}{after}"
 
 
-def _inserts(rows: Iterator[str]) -> Iterator[str]:
-    while batch := ",".join(islice(rows, AT_ONCE)):
+def _insert_statements(rows: Iterator[str]) -> Iterator[str]:
+    while batch := ",".join(islice(rows, BATCH_SIZE)):
         yield INSERT + batch
 
 
-async def _delete(connection: AsyncConnection, claim_id: UUID, who: UUID, span: Span) -> None:
-    """A row that was let down while this waited for it has another key now, and is met by the second look."""
-    named = {"claim": claim_id, **_within(who, span)}
-    missing = len(span) - (await connection.execute(FREE, named)).rowcount
-    if missing and (await connection.execute(FREE, named)).rowcount < missing:
-        raise Overtaken
+async def _delete_grains(connection: AsyncConnection, claim_id: UUID, resource_id: UUID, span: Span) -> None:
+    """Delete the grains of a claim; raise LostRace if some are missing.
+
+    A row that was moved down while this transaction waited for it has another key by then; the second DELETE finds it.
+    """
+    parameters = {"claim": claim_id, **_span_parameters(resource_id, span)}
+    missing = len(span) - (await connection.execute(DELETE_GRAINS, parameters)).rowcount
+    if missing and (await connection.execute(DELETE_GRAINS, parameters)).rowcount < missing:
+        raise LostRace
 
 
-async def _let_down(connection: AsyncConnection, who: UUID, span: Span) -> None:
-    """The lowest lane above goes where lane 0 was left."""
-    above = _by_grain(await connection.execute(ABOVE, _within(who, span)))
-    if not above:
+async def _move_lanes_down(connection: AsyncConnection, resource_id: UUID, span: Span) -> None:
+    """Move the lowest upper lane of each grain to lane 0 where that is free now."""
+    upper = _lanes_by_grain(await connection.execute(LOCK_UPPER_LANES, _span_parameters(resource_id, span)))
+    if not upper:
         return
-    lanes = await _lanes(connection, who, range(min(above), max(above) + 1))
-    falling: dict[int, list[int]] = defaultdict(list)
+    lanes = await _lock_lanes(connection, resource_id, range(min(upper), max(upper) + 1))
+    grains_by_lane: dict[int, list[int]] = defaultdict(list)
     for grain, taken in lanes.items():
-        if taken[0] != LANE:
-            falling[taken[0]].append(grain)
-    for lane, grains in falling.items():
-        for some in _some(grains):
-            falls = update(CLAIM_GRAINS).where(TABLE.resource_id == who, TABLE.lane == lane, TABLE.grain.in_(some))
-            await connection.execute(falls.values(lane=LANE))
+        if taken[0] != ORDINARY_LANE:
+            grains_by_lane[taken[0]].append(grain)
+    for lane, grains in grains_by_lane.items():
+        for index in range(0, len(grains), BATCH_SIZE):
+            batch = grains[index : index + BATCH_SIZE]
+            moved = update(CLAIM_GRAINS).where(COLUMNS.resource_id == resource_id, COLUMNS.lane == lane, COLUMNS.grain.in_(batch))
+            await connection.execute(moved.values(lane=ORDINARY_LANE))
 
 
-async def _lanes(connection: AsyncConnection, who: UUID, span: Span) -> Lanes:
-    """The lanes that are taken, grain by grain; they stay so until the end of the transaction."""
-    return _by_grain(await connection.execute(LOCKED, _within(who, span)))
+async def _lock_lanes(connection: AsyncConnection, resource_id: UUID, span: Span) -> Lanes:
+    """Return the lanes that are taken, and lock them until the end of the transaction."""
+    return _lanes_by_grain(await connection.execute(LOCK_LANES, _span_parameters(resource_id, span)))
 
 
-def _by_grain(rows: Iterable[Any]) -> Lanes:
-    found: Lanes = defaultdict(list)
+def _lanes_by_grain(rows: Iterable[Any]) -> Lanes:
+    lanes: Lanes = defaultdict(list)
     for grain, lane in rows:
-        found[grain].append(lane)
-    return dict(found)
+        lanes[grain].append(lane)
+    return dict(lanes)
 
 
-def _lowest_free(lanes: Sequence[int]) -> int:
+def _lowest_free_lane(lanes: Sequence[int]) -> int:
     return next(lane for lane in range(len(lanes) + 1) if lane not in lanes)
 
 
-def _some(grains: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (grains[at : at + AT_ONCE] for at in range(0, len(grains), AT_ONCE))
-
-
-def _within(who: UUID, span: Span) -> dict[str, object]:
-    return {"who": who, "first": span.start, "last": span.stop}
+def _span_parameters(resource_id: UUID, span: Span) -> dict[str, object]:
+    return {"resource": resource_id, "first": span.start, "stop": span.stop}

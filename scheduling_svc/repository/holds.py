@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,19 +10,80 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.ports import Overtaken
+from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
-from scheduling_svc.repository.tables import CLAIMS
+from scheduling_svc.repository.tables import CLAIMS, ClaimKind
 from shared.contracts.grains import Span
+from shared.kit.clock import Clock
 
-HOLD = "hold"
-HOLDS = select(CLAIMS).where(CLAIMS.c.kind == HOLD)
+SELECT_HOLDS = select(CLAIMS).where(CLAIMS.c.kind == ClaimKind.HOLD)
+
+
+class HoldReader:
+    """Reads holds."""
+
+    connection: AsyncConnection
+
+    async def find_hold(self, hold_id: UUID) -> Hold | None:
+        """Return a hold, also one that has ended, while its row is still there."""
+        row = (await self.connection.execute(SELECT_HOLDS.where(CLAIMS.c.id == hold_id))).one_or_none()
+        return from_row(row) if row else None
+
+
+class HoldWriter(HoldReader):
+    """Writes holds, with their grains and seats."""
+
+    now: Clock
+
+    async def list_holds_of_owner(self, owner_id: UUID) -> list[Hold]:
+        """Return the holds that were not dropped, active or expired."""
+        return await self._list_live(CLAIMS.c.owner_id == owner_id)
+
+    async def list_holds_overlapping(self, doctor_id: UUID, span: Span) -> list[Hold]:
+        """Return the holds of a doctor's time that were not dropped, active or expired."""
+        return await self._list_live(CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.span_to > span.start, CLAIMS.c.span_from < span.stop)
+
+    async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
+        """Insert a hold; the row of the owner's last one for this service, which was dropped before, is deleted. Raise LostRace."""
+        dropped = CLAIMS.c.owner_id == hold.owner_id, CLAIMS.c.service_id == hold.service_id, CLAIMS.c.live.is_(False)
+        await self.connection.execute(delete(CLAIMS).where(*dropped))
+        try:
+            await self.connection.execute(insert(CLAIMS), to_row(hold) | {"changed_at": self.now()})
+            await grains.take_grains(self.connection, hold.id, hold.resource_spans)
+            if hold.session:
+                await seats.take_seat(self.connection, hold.session, hold.id, capacity=capacity, now=self.now())
+        except IntegrityError:
+            raise LostRace from None
+
+    async def extend_hold(self, hold: Hold) -> None:
+        """Write the new end of a hold; raise LostRace if it was dropped or extended since it was read."""
+        values = {"expires_at": hold.expires_at, "extended": hold.extended, "changed_at": self.now()}
+        unchanged = CLAIMS.c.id == hold.id, CLAIMS.c.live, CLAIMS.c.extended.is_(False)
+        if not (await self.connection.execute(update(CLAIMS).where(*unchanged).values(values))).rowcount:
+            raise LostRace
+
+    async def drop_hold(self, hold: Hold) -> None:
+        """Free the time of a hold. Do nothing if it was dropped before; raise LostRace if it was extended since it was read."""
+        live = CLAIMS.c.id == hold.id, CLAIMS.c.live
+        dropped = update(CLAIMS).where(*live, CLAIMS.c.expires_at == hold.expires_at).values(live=False, changed_at=self.now())
+        if not (await self.connection.execute(dropped)).rowcount:
+            if (await self.connection.execute(select(CLAIMS.c.id).where(*live))).one_or_none():
+                raise LostRace
+            return
+        await grains.free_grains(self.connection, hold.id, hold.resource_spans)
+        if hold.session:
+            await seats.release_seat(self.connection, hold.session.id, hold.id, now=self.now())
+
+    async def _list_live(self, *conditions: ColumnElement[bool]) -> list[Hold]:
+        holds = SELECT_HOLDS.where(CLAIMS.c.live, *conditions).order_by(CLAIMS.c.id)
+        return [from_row(row) for row in await self.connection.execute(holds)]
 
 
 def to_row(hold: Hold) -> dict[str, Any]:
+    """Return the row of a hold, without `changed_at`."""
     return {
         "id": hold.id,
-        "kind": HOLD,
+        "kind": ClaimKind.HOLD,
         "revision": 1,
         "live": hold.live,
         "over": False,
@@ -41,55 +101,16 @@ def to_row(hold: Hold) -> dict[str, Any]:
 
 
 def from_row(row: Any) -> Hold:
-    visit, span = range(row.visit_from, row.visit_to), range(row.span_from, row.span_to)
-    return Hold(row.id, row.owner_id, row.service_id, row.doctor_id, visit, span, row.expires_at, row.session_id, row.extended, row.live)
-
-
-async def one(connection: AsyncConnection, hold_id: UUID) -> Hold | None:
-    row = (await connection.execute(HOLDS.where(CLAIMS.c.id == hold_id))).one_or_none()
-    return from_row(row) if row else None
-
-
-async def of_owner(connection: AsyncConnection, owner_id: UUID) -> list[Hold]:
-    return await _those(connection, CLAIMS.c.owner_id == owner_id)
-
-
-async def within(connection: AsyncConnection, doctor_id: UUID, span: Span) -> list[Hold]:
-    return await _those(connection, CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.span_to > span.start, CLAIMS.c.span_from < span.stop)
-
-
-async def _those(connection: AsyncConnection, *which: ColumnElement[bool]) -> list[Hold]:
-    return [from_row(row) for row in await connection.execute(HOLDS.where(CLAIMS.c.live, *which).order_by(CLAIMS.c.id))]
-
-
-async def keep(connection: AsyncConnection, hold: Hold, room: int, at: datetime) -> None:
-    """In place of the owner's last one for this service, which was dropped before."""
-    last = delete(CLAIMS).where(CLAIMS.c.owner_id == hold.owner_id, CLAIMS.c.service_id == hold.service_id, CLAIMS.c.live.is_(False))
-    await connection.execute(last)
-    try:
-        await connection.execute(insert(CLAIMS), to_row(hold) | {"changed_at": at})
-        await grains.take(connection, hold.id, hold.takes)
-        if hold.session:
-            await seats.sit(connection, hold.session, hold.id, room, at)
-    except IntegrityError:
-        raise Overtaken from None
-
-
-async def extend(connection: AsyncConnection, hold: Hold, at: datetime) -> None:
-    longer = {"expires_at": hold.expires_at, "extended": hold.extended, "changed_at": at}
-    mine = update(CLAIMS).where(CLAIMS.c.id == hold.id, CLAIMS.c.live, CLAIMS.c.extended.is_(False))
-    if not (await connection.execute(mine.values(longer))).rowcount:
-        raise Overtaken
-
-
-async def drop(connection: AsyncConnection, hold: Hold, at: datetime) -> None:
-    """Whoever comes second finds it done; Overtaken when it was extended after it was looked at."""
-    standing = CLAIMS.c.id == hold.id, CLAIMS.c.live
-    over = update(CLAIMS).where(*standing, CLAIMS.c.expires_at == hold.expires_at).values(live=False, changed_at=at)
-    if not (await connection.execute(over)).rowcount:
-        if (await connection.execute(select(CLAIMS.c.id).where(*standing))).one_or_none():
-            raise Overtaken
-        return
-    await grains.free(connection, hold.id, hold.takes)
-    if hold.session:
-        await seats.stand(connection, hold.session.id, hold.id, at)
+    """Return the hold of a row."""
+    return Hold(
+        id=row.id,
+        owner_id=row.owner_id,
+        service_id=row.service_id,
+        doctor_id=row.doctor_id,
+        visit=range(row.visit_from, row.visit_to),
+        span=range(row.span_from, row.span_to),
+        expires_at=row.expires_at,
+        session_id=row.session_id,
+        extended=row.extended,
+        live=row.live,
+    )

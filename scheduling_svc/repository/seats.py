@@ -1,4 +1,4 @@
-"""Seats in the sessions of groups, taken and given back under the lock of the session's row; the last one given back releases it."""
+"""Seats of group sessions, taken and released under the lock of the session's row; the release of the last seat frees the doctor."""
 
 from __future__ import annotations
 
@@ -6,77 +6,87 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduling_svc.domain.claims import Session, Take
-from scheduling_svc.domain.leaves import Kind
-from scheduling_svc.ports import Overtaken
+from scheduling_svc.domain.claims import GroupSession, ResourceSpan
+from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains
-from scheduling_svc.repository.tables import CLAIMS, SEATS
+from scheduling_svc.repository.tables import CLAIMS, SEATS, ClaimKind
 from shared.contracts.grains import Span
 
-SESSION = "session"
-BLOCKS = [kind.value for kind in Kind]
+BLOCK_KINDS = [ClaimKind.LEAVE, ClaimKind.CLOSURE]
 
 
-async def sit(connection: AsyncConnection, session: Session, claim_id: UUID, room: int, at: datetime) -> None:
-    """The lowest free seat among so many; Overtaken when there is none any more. The first one brings the session into being."""
-    standing = await _locked(connection, session.id)
-    row = _row(session, at)
-    if standing is None:
+async def take_seat(connection: AsyncConnection, session: GroupSession, claim_id: UUID, *, capacity: int, now: datetime) -> None:
+    """Take the lowest free seat; raise LostRace if none is free, or if the session has other times now or is blocked.
+
+    The first seat creates the session and takes the time of the doctor.
+    """
+    stored = await _lock_session(connection, session.id)
+    row = _session_row(session, now)
+    if stored is None:
         await connection.execute(insert(CLAIMS), row | {"revision": 1})
-    elif not standing.live:
-        await connection.execute(update(CLAIMS).where(CLAIMS.c.id == session.id).values(row | {"revision": standing.revision + 1}))
-    elif _span(standing) != session.span or await _is_blocked(connection, session):
-        raise Overtaken
-    if standing is None or not standing.live:
-        await grains.take(connection, session.id, session.takes)
+    elif not stored.live:
+        await connection.execute(update(CLAIMS).where(CLAIMS.c.id == session.id).values(row | {"revision": stored.revision + 1}))
+    elif _span_of(stored) != session.span or await _is_blocked(connection, session):
+        raise LostRace
+    if stored is None or not stored.live:
+        await grains.take_grains(connection, session.id, session.resource_spans)
     taken = set(await connection.scalars(select(SEATS.c.seat).where(SEATS.c.session_id == session.id)))
-    if len(taken) >= room:
-        raise Overtaken
-    seat = next(seat for seat in range(room) if seat not in taken)
+    if len(taken) >= capacity:
+        raise LostRace
+    seat = next(seat for seat in range(capacity) if seat not in taken)
     await connection.execute(insert(SEATS), {"session_id": session.id, "seat": seat, "claim_id": claim_id})
 
 
-async def stand(connection: AsyncConnection, session_id: UUID, claim_id: UUID, at: datetime) -> None:
-    """Gives a seat back; harmless to repeat."""
-    session = await _locked(connection, session_id)
-    given = delete(SEATS).where(SEATS.c.session_id == session_id, SEATS.c.claim_id == claim_id)
-    if not (await connection.execute(given)).rowcount or session is None:
+async def release_seat(connection: AsyncConnection, session_id: UUID, claim_id: UUID, *, now: datetime) -> None:
+    """Release a seat; the last one ends the session and frees the time of the doctor. Harmless to repeat."""
+    session = await _lock_session(connection, session_id)
+    deleted = await connection.execute(delete(SEATS).where(SEATS.c.session_id == session_id, SEATS.c.claim_id == claim_id))
+    if not deleted.rowcount or session is None:
         return
     if (await connection.scalars(select(SEATS.c.seat).where(SEATS.c.session_id == session_id).limit(1))).first() is None:
-        over = update(CLAIMS).where(CLAIMS.c.id == session_id).values(live=False, revision=session.revision + 1, changed_at=at)
-        await connection.execute(over)
-        await grains.free(connection, session_id, [Take(session.doctor_id, _span(session))])
+        ended = update(CLAIMS).where(CLAIMS.c.id == session_id).values(live=False, revision=session.revision + 1, changed_at=now)
+        await connection.execute(ended)
+        await grains.free_grains(connection, session_id, [ResourceSpan(session.doctor_id, _span_of(session))])
 
 
-async def closed_in(connection: AsyncConnection, doctor_id: UUID, span: Span) -> None:
-    """From here on whoever wants a seat in a session of this time waits, and then meets what blocks it; a seat has no grain that would."""
-    within = CLAIMS.c.span_to > span.start, CLAIMS.c.span_from < span.stop
-    sessions = select(CLAIMS.c.id).where(CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.live, CLAIMS.c.kind == SESSION, *within)
+async def lock_sessions(connection: AsyncConnection, doctor_id: UUID, span: Span) -> None:
+    """Lock the sessions in a span that has just been blocked.
+
+    Seats have no grains that would meet the block. A transaction that takes a seat waits for this lock instead, and then finds the block.
+    """
+    sessions = select(CLAIMS.c.id).where(
+        CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.live, CLAIMS.c.kind == ClaimKind.SESSION, *_overlapping(span)
+    )
     await connection.execute(sessions.order_by(CLAIMS.c.id).with_for_update())
 
 
-async def _is_blocked(connection: AsyncConnection, session: Session) -> bool:
-    """Since it was decided to sit there."""
-    within = CLAIMS.c.span_to > session.span.start, CLAIMS.c.span_from < session.span.stop
-    blocks = select(CLAIMS.c.id).where(CLAIMS.c.doctor_id == session.doctor_id, CLAIMS.c.live, CLAIMS.c.kind.in_(BLOCKS), *within)
+async def _is_blocked(connection: AsyncConnection, session: GroupSession) -> bool:
+    """Return True if a leave or closure has come into the time of the session since the decision to take a seat."""
+    blocks = select(CLAIMS.c.id).where(
+        CLAIMS.c.doctor_id == session.doctor_id, CLAIMS.c.live, CLAIMS.c.kind.in_(BLOCK_KINDS), *_overlapping(session.span)
+    )
     return (await connection.execute(blocks.limit(1))).first() is not None
 
 
-async def _locked(connection: AsyncConnection, session_id: UUID) -> Any:
+async def _lock_session(connection: AsyncConnection, session_id: UUID) -> Any:
     return (await connection.execute(select(CLAIMS).where(CLAIMS.c.id == session_id).with_for_update())).one_or_none()
 
 
-def _span(row: Any) -> range:
+def _overlapping(span: Span) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return CLAIMS.c.span_to > span.start, CLAIMS.c.span_from < span.stop
+
+
+def _span_of(row: Any) -> Span:
     return range(row.span_from, row.span_to)
 
 
-def _row(session: Session, at: datetime) -> dict[str, Any]:
+def _session_row(session: GroupSession, now: datetime) -> dict[str, Any]:
     return {
         "id": session.id,
-        "kind": SESSION,
+        "kind": ClaimKind.SESSION,
         "live": True,
         "over": False,
         "service_id": session.service_id,
@@ -85,5 +95,5 @@ def _row(session: Session, at: datetime) -> dict[str, Any]:
         "visit_to": session.visit.stop,
         "span_from": session.span.start,
         "span_to": session.span.stop,
-        "changed_at": at,
+        "changed_at": now,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, Table, false
 
 from shared.kit.infrastructure_tables import infrastructure_tables
@@ -10,11 +12,21 @@ from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
 
-# A claim is a reservation (its id is the appointment's), a hold, the session of a group, a leave or a closure. Times are grain numbers
-# (five minutes from the Unix epoch), half open: the visit, and the span that it takes of the doctor. The visit is null in a reservation
-# that was released before it was made, the span in one that has a seat in a session, which takes the doctor's time for all.
-# `over`: it may lie over others, in lanes of its own. `begun`: the visit takes place, nobody moves it any more. An owner has one hold
-# per service.
+
+class ClaimKind(StrEnum):
+    """What a row of `claims` is. A session is the visit of a group, in which reservations and holds have seats."""
+
+    RESERVATION = "reservation"
+    HOLD = "hold"
+    SESSION = "session"
+    LEAVE = "leave"
+    CLOSURE = "closure"
+
+
+# The id of a reservation is that of its appointment. Times are grain numbers (five minutes from the Unix epoch), half open: the visit,
+# and the span that it takes of the doctor, buffers included. The visit is null in a reservation that was released before it was made. The
+# span is null in a reservation with a seat in a session, because the session takes the time of the doctor. `over`: the claim may lie over
+# others, in lanes of its own. `begun`: the visit takes place, and a leave does not affect it any more. An owner has one hold per service.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -41,7 +53,7 @@ CLAIMS = Table(
     Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )
 
-# The places in a session of a group.
+# The seats of group sessions.
 SEATS = Table(
     "seats",
     METADATA,
@@ -50,10 +62,10 @@ SEATS = Table(
     Column("claim_id", Id, nullable=False, unique=True),
 )
 
-# Whoever must be alone with something, so that a count stays true, writes its row first.
-TURNS = Table("turns", METADATA, Column("id", Id, primary_key=True), Column("taken", Integer, nullable=False))
+# Locks: a transaction that must count something alone updates the row of its lock first.
+LOCKS = Table("turns", METADATA, Column("id", Id, primary_key=True), Column("taken", Integer, nullable=False))
 
-# The promise: no two claims share a grain of a person. The key keeps it; lane 0 is everybody's.
+# No two ordinary claims share a grain of a person: the primary key makes it impossible, because all of them use lane 0.
 CLAIM_GRAINS = Table(
     "claim_grains",
     METADATA,
@@ -78,7 +90,7 @@ LEAVES = Table(
     Index("leaves_of_doctor", "doctor_id", "starts_at"),
 )
 
-# A closure blocks every doctor concerned by a claim of their own; `settled` when none of them is missing.
+# A closure blocks the time of every doctor it applies to by a claim of its own; `settled` when no such claim is missing or left over.
 CLOSURES = Table(
     "closures",
     METADATA,
@@ -93,7 +105,7 @@ CLOSURES = Table(
     Column("settled", Boolean, nullable=False, index=True),
 )
 
-# The link of a calendar subscription; the token itself is not kept.
+# The links of agenda subscriptions; only the hash of the token is stored.
 FEEDS = Table(
     "feeds",
     METADATA,

@@ -5,21 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Response
+
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.refusals import (
-    HoldExpired,
-    HoldExtended,
-    NoSuchHold,
-    NotBookable,
-    PatientBusy,
-    SlotHeld,
-    SlotTaken,
-    TooManyHolds,
-    UnknownDoctor,
-    UnknownService,
-)
+from scheduling_svc.domain.refusals import HoldExtended, NoSuchHold, TooManyHolds, UnknownDoctor
 from scheduling_svc.schemas import HoldOut, HoldTime
 from scheduling_svc.usecases.holds import Holds
+from shared.contracts.relayed_refusals import HoldExpired, NotBookable, PatientBusy, SlotHeld, SlotTaken, UnknownService
 from shared.kit import routes
 from shared.kit.access import PatientOrStaff
 from shared.kit.idempotency import OperationId
@@ -27,21 +19,21 @@ from shared.kit.problems import refusals
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/holds", tags=["Calendar"])
-HOLDING = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds)
-
-
 UseCases = Annotated[Holds, use_case(Holds)]
+HOLD_REFUSALS = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds)
 
 
-@router.post("", response_model=HoldOut, status_code=201, responses=refusals(*HOLDING), summary="Hold a time for five minutes")
-async def hold_time(body: HoldTime, caller: PatientOrStaff, once: OperationId, holds: UseCases) -> Hold:
-    """In place of your last hold for this service. A booking of yours at this time uses it up."""
-    return await holds.hold(once.id, body.wish, caller)
+@router.post("", response_model=HoldOut, status_code=201, responses=refusals(*HOLD_REFUSALS), summary="Hold a time for five minutes")
+async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, operation: OperationId, holds: UseCases) -> Hold:
+    """Replaces your last hold for this service. Booking this time uses the hold up."""
+    hold = await holds.hold(operation.id, body.hold_request, caller)
+    response.headers["Location"] = f"/holds/{hold.id}"
+    return hold
 
 
-@router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="One's own hold that stands")
+@router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="One's own active hold")
 async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
-    return await holds.find(hold_id, caller)
+    return await holds.get(hold_id, caller)
 
 
 @router.post(

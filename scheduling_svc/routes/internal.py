@@ -1,61 +1,61 @@
-"""What neighbours ask scheduling-service."""
+"""What other services ask of scheduling-service."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request, Response
 
-from scheduling_svc.domain.refusals import (
+from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
+from scheduling_svc.usecases.reservations import Reservations
+from shared.contracts.http import Reservation, ReserveTime
+from shared.contracts.identity import Caller, Service
+from shared.contracts.relayed_refusals import (
     HoldExpired,
     HoldMismatch,
-    NoSuchReservation,
     NotBookable,
     PatientBusy,
     ReservationReleased,
     SlotHeld,
     SlotTaken,
-    UnknownDoctor,
     UnknownService,
 )
-from scheduling_svc.usecases.reservations import Reservations
-from shared.contracts.http import Reservation, ReserveTime
-from shared.contracts.identity import Caller, Service
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/internal", internal=True)
-
-
 UseCases = Annotated[Reservations, use_case(Reservations)]
-Appointments = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
-WISHES = (
+AppointmentService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
+RESERVE_REFUSALS = (
     UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,
 )  # fmt: skip
 
 
-@router.put("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(*WISHES), summary="Reserve or move")
-async def reserve(appointment_id: UUID, body: ReserveTime, _caller: Appointments, reservations: UseCases) -> Reservation:
+@router.put("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(*RESERVE_REFUSALS), summary="Reserve or move")
+async def reserve(appointment_id: UUID, body: ReserveTime, _caller: AppointmentService, reservations: UseCases) -> Reservation:
     return await reservations.reserve(appointment_id, body)
 
 
 @router.delete("/reservations/{appointment_id}", status_code=204, summary="Give time back")
 async def release(
-    appointment_id: UUID, revision: Annotated[int, Query(ge=1, lt=2**31)], _caller: Appointments, reservations: UseCases
+    appointment_id: UUID, revision: Annotated[int, Query(ge=1, lt=2**31)], _caller: AppointmentService, reservations: UseCases
 ) -> None:
     return await reservations.release(appointment_id, revision)
 
 
 @router.get("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(NoSuchReservation), summary="One reservation")
-async def get_reservation(appointment_id: UUID, _caller: Appointments, reservations: UseCases) -> Reservation:
-    return await reservations.find(appointment_id)
+async def get_reservation(appointment_id: UUID, _caller: AppointmentService, reservations: UseCases) -> Reservation:
+    return await reservations.get(appointment_id)
 
 
 @router.get("/reservations", response_model=Page[Reservation], summary="Live reservations")
-async def list_reservations(_caller: Appointments, paging: Paged, reservations: UseCases) -> Page[Reservation]:
-    rows = await reservations.live(paging.limit, paging.after)
-    return paging.page(rows, lambda reservation: (reservation.appointment_id,))
+async def list_reservations(
+    request: Request, response: Response, _caller: AppointmentService, paging: Paged, reservations: UseCases
+) -> Page[Reservation]:
+    rows = await reservations.list_live(paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(rows, lambda reservation: (reservation.appointment_id,)))

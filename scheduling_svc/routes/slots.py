@@ -6,59 +6,89 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request, Response
 
-from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor, UnknownService
-from scheduling_svc.domain.slots import Explanation, SlotList
-from scheduling_svc.schemas import ExplanationOut, SlotListOut, place_of
-from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
+from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
+from scheduling_svc.domain.slots import Explanation
+from scheduling_svc.schemas import ExplanationOut, SlotListOut, slot_cursor
+from scheduling_svc.usecases.slots import EarliestQuery, SlotQuery, SlotSearch
+from shared.contracts.ranges import RangeReversed, RangeTooLong
+from shared.contracts.relayed_refusals import NoSuchDoctor, UnknownService
 from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
 from shared.kit.access import Account, Public
 from shared.kit.paging import BadCursor
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Calendar"])
+UseCases = Annotated[SlotSearch, use_case(SlotSearch)]
+SLOT_REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation, BadCursor)
+
+From = Annotated[Instant | None, Query(alias="from", description="Default: now.")]
+To = Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")]
+Zone = Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=200, description="The `next` of the list before.")]
+Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
+SearchText = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
-def _question(
+def _slot_query(
     service_id: Annotated[UUID, Query()],
-    begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
-    ends: Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")] = None,
-    time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
-    but: Annotated[UUID | None, Query(alias="exclude_appointment", description="One's own, that may move over its own time.")] = None,
+    begins: From = None,
+    ends: To = None,
+    time_zone: Zone = None,
+    excluded: Annotated[
+        UUID | None, Query(alias="exclude_appointment", description="An appointment of yours whose own time counts as free.")
+    ] = None,
     limit: Limit = 100,
     after: After = None,
-) -> SlotQuestion:
-    return SlotQuestion(service_id, None, begins=begins, ends=ends, time_zone=time_zone, but=but, limit=limit, after=place_of(after))
+) -> SlotQuery:
+    return SlotQuery(
+        service_id,
+        begins=begins,
+        ends=ends,
+        time_zone=time_zone,
+        exclude_appointment_id=excluded,
+        limit=limit,
+        after=slot_cursor(after),
+    )
 
 
-UseCases = Annotated[Slots, use_case(Slots)]
-Question = Annotated[SlotQuestion, Depends(_question)]
-Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
-Word = Annotated[str | None, Query(min_length=1, max_length=200)]
-REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation, BadCursor)
-
-
-@router.get("/slots", response_model=SlotListOut, responses=refusals(*REFUSALS, UnknownDoctor), summary="Free times of a service")
-async def list_slots(caller: Public, slots: UseCases, question: Question, doctors: Doctors = None) -> SlotList:
-    return await slots.free(replace(question, doctor_ids=tuple(doctors) if doctors else None), caller)
-
-
-def _earliest(
+def _earliest_query(
     service_id: Annotated[UUID, Query()],
-    specialty: Word = None,
-    location: Word = None,
-    language: Annotated[Locale | None, Query(description="BCP 47; `en` takes in `en-GB`.")] = None,
-    begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
-    time_zone: Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")] = None,
+    specialty: SearchText = None,
+    location: SearchText = None,
+    language: Annotated[Locale | None, Query(description="BCP 47; `en` includes `en-GB`.")] = None,
+    begins: From = None,
+    time_zone: Zone = None,
     limit: Limit = 10,
     after: After = None,
-) -> EarliestQuestion:
-    return EarliestQuestion(service_id, begins, specialty, location, language, time_zone, limit, place_of(after))
+) -> EarliestQuery:
+    return EarliestQuery(
+        service_id,
+        begins=begins,
+        specialty=specialty,
+        location=location,
+        language=language,
+        time_zone=time_zone,
+        limit=limit,
+        after=slot_cursor(after),
+    )
+
+
+SlotQueryParameters = Annotated[SlotQuery, Depends(_slot_query)]
+EarliestQueryParameters = Annotated[EarliestQuery, Depends(_earliest_query)]
+
+
+@router.get("/slots", response_model=SlotListOut, responses=refusals(*SLOT_REFUSALS, UnknownDoctor), summary="Free times of a service")
+async def list_slots(
+    request: Request, response: Response, caller: Public, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
+) -> SlotListOut:
+    slot_list = await slots.list_free(replace(query, doctor_ids=tuple(doctors) if doctors else None), caller)
+    return with_next_link(request, response, SlotListOut.model_validate(slot_list))
 
 
 @router.get(
@@ -67,9 +97,11 @@ def _earliest(
     responses=refusals(UnknownService, BadCursor),
     summary="The first free times of all doctors",
 )
-async def list_earliest_slots(caller: Public, slots: UseCases, question: Annotated[EarliestQuestion, Depends(_earliest)]) -> SlotList:
-    """By start and then doctor, up to the service's horizon; not `complete` when there are more."""
-    return await slots.earliest(question, caller)
+async def list_earliest_slots(
+    request: Request, response: Response, caller: Public, slots: UseCases, query: EarliestQueryParameters
+) -> SlotListOut:
+    """In the order of start and doctor, up to the horizon of the service; `complete` is false when there are more."""
+    return with_next_link(request, response, SlotListOut.model_validate(await slots.list_earliest(query, caller)))
 
 
 @router.get(
@@ -89,8 +121,11 @@ async def explain_slot(
 @router.get(
     "/doctors/{doctor_id}/slots",
     response_model=SlotListOut,
-    responses=refusals(*REFUSALS, NoSuchDoctor),
+    responses=refusals(*SLOT_REFUSALS, NoSuchDoctor),
     summary="Free times of a doctor",
 )
-async def list_slots_of_doctor(doctor_id: UUID, caller: Public, slots: UseCases, question: Question) -> SlotList:
-    return await slots.free_of(replace(question, doctor_ids=(doctor_id,)), caller)
+async def list_slots_of_doctor(
+    request: Request, response: Response, doctor_id: UUID, caller: Public, slots: UseCases, query: SlotQueryParameters
+) -> SlotListOut:
+    slot_list = await slots.list_free_of_doctor(replace(query, doctor_ids=(doctor_id,)), caller)
+    return with_next_link(request, response, SlotListOut.model_validate(slot_list))

@@ -1,4 +1,4 @@
-"""Looking into one's own calendar."""
+"""Reading one's own agenda."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from scheduling_svc.domain.agenda import Entry, asked_for
-from scheduling_svc.ports import Calendars
+from scheduling_svc.domain.agenda import AgendaEntry, requested_span
+from scheduling_svc.ports import AgendaStore
 from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
-class Agendas:
-    calendars: Calendars
+class Agenda:
+    """The agendas of all accounts."""
+
+    store: AgendaStore
     now: Clock
 
-    async def of(
-        self, account_id: UUID, begins: datetime | None, ends: datetime | None, limit: int, after: tuple[str, ...] | None
-    ) -> list[Entry]:
-        """What overlaps the range, by start; one more than `limit`, if there is."""
-        return await self.calendars.entries(account_id, asked_for(begins, ends, self.now()), limit + 1, after)
+    @retry_on_abort
+    async def list_entries(
+        self, account_id: UUID, begins: datetime | None, ends: datetime | None, *, limit: int, after: tuple[str, ...] | None
+    ) -> list[AgendaEntry]:
+        """Return what overlaps the range (default: 14 days from now), by start: one more than `limit`, if there is one."""
+        return await self.store.list_entries(account_id, requested_span(begins, ends, self.now()), limit + 1, after)

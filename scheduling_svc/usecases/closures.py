@@ -1,38 +1,40 @@
-"""Closing the clinic, or one of its locations: a block for every doctor concerned, also for one who comes later."""
+"""Closing the clinic, or one of its locations: a block for every doctor who works there, also for one who comes later."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Self
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Claim
-from scheduling_svc.domain.leaves import LONGEST_CLOSURE, Closure, bounded
+from scheduling_svc.domain.leaves import MAX_CLOSURE, Closure, require_valid_range
 from scheduling_svc.domain.refusals import NoSuchClosure
-from scheduling_svc.domain.terms import Doctor
-from scheduling_svc.ports import Look, Store, Transaction
-from scheduling_svc.usecases.leaves import shut
+from scheduling_svc.domain.terms import DoctorTerms
+from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
+from scheduling_svc.usecases.leaves import block_time
+from shared.contracts.grains import Span
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds
 from shared.kit.ids import derive_id
-from shared.kit.retry import retry_transaction
+from shared.kit.retry import retry_on_abort
 
 PATIENCE_SECONDS = 4
-MOST_TOLD = 1000
-ALL = derive_id(UUID(int=0), "closures")
-PAGE = 100
+MAX_LISTED = 1000
+CLOSURES_LOCK = derive_id(UUID(int=0), "closures")
+PAGE_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    """A closure and the first thousand appointments that stand in its time and have not begun: they are kept until someone decides about
-    them. `complete` when that is all of them."""
+class ClosureResult:
+    """A closure and the appointments in its time that have not begun, a thousand at most. They stay until someone decides about them.
+
+    `complete` is True if these are all of them.
+    """
 
     id: UUID
     starts_at: datetime
@@ -45,114 +47,165 @@ class Closed:
     complete: bool
 
     @classmethod
-    def of(cls, closure: Closure, found: Sequence[Claim]) -> Self:
-        told = sorted((claim.reservation() for claim in found), key=lambda each: (each.starts_at, each.appointment_id))
-        known = {each.name: getattr(closure, each.name) for each in fields(closure) if each.name in cls.__slots__}
-        return cls(**known, affected=told[:MOST_TOLD], complete=len(told) <= MOST_TOLD)
+    def of(cls, closure: Closure, claims: Sequence[Claim]) -> Self:
+        """Sort the claims by start and appointment id, and keep the first thousand."""
+        affected = sorted(
+            (claim.reservation() for claim in claims), key=lambda reservation: (reservation.starts_at, reservation.appointment_id)
+        )
+        return cls(
+            id=closure.id,
+            starts_at=closure.starts_at,
+            ends_at=closure.ends_at,
+            reason=closure.reason,
+            location=closure.location,
+            created_at=closure.created_at,
+            settled=closure.settled,
+            affected=affected[:MAX_LISTED],
+            complete=len(affected) <= MAX_LISTED,
+        )
 
 
-async def concern(tx: Transaction, doctor: Doctor) -> None:
-    """Brings the blocks of one doctor into line with all closures; whoever learns of a doctor, or closes, is alone with that."""
-    await tx.alone(ALL)
-    for closure in await tx.closures():
-        await _blocked(tx, closure, doctor)
+async def apply_closures(tx: CalendarTransaction, doctor: DoctorTerms) -> None:
+    """Bring the blocks of one doctor into line with all closures.
+
+    The lock keeps a closure that is made at the same time from missing this doctor, and this doctor from missing the closure.
+    """
+    await tx.lock(CLOSURES_LOCK)
+    for closure in await tx.list_open_closures():
+        await _apply_closure(tx, closure, doctor)
 
 
-async def _blocked(tx: Transaction, closure: Closure, doctor: Doctor) -> None:
+async def _apply_closure(tx: CalendarTransaction, closure: Closure, doctor: DoctorTerms) -> None:
     block = closure.block_of(doctor.id)
-    await (shut(tx, block) if closure.concerns(doctor) else tx.unblock(block))
+    await (block_time(tx, block) if closure.applies_to(doctor) else tx.delete_block(block))
 
 
 @dataclass(frozen=True, slots=True)
 class Closures:
-    store: Store
+    """The closures of the clinic."""
+
+    store: CalendarStore
     now: Clock
 
-    async def close(self, closure: Closure) -> Closed:
-        """Blocks doctor by doctor; what is not done when a process dies is done by the job."""
-        bounded(closure.starts_at, closure.ends_at, self.now(), LONGEST_CLOSURE, ("from", "to"))
-        async with self.store.begin() as tx:
-            await tx.alone(ALL)
-            known = await tx.closure(closure.id)
-            if known is None:
-                await tx.save_closure(closure)
-        standing = await self._settled_soon(known or closure)
-        return Closed.of(standing, await self._affected(standing))
+    async def close(self, closure: Closure) -> ClosureResult:
+        """Block doctor by doctor and return what is affected; a job blocks the doctors that are left out when a process dies."""
+        require_valid_range(closure.starts_at, closure.ends_at, self.now(), MAX_CLOSURE, fields=("from", "to"))
+        saved = await self._settle_within_patience(await self._insert_or_find(closure))
+        return ClosureResult.of(saved, await self._list_affected(saved))
 
     async def lift(self, closure_id: UUID) -> None:
-        """The time reopens."""
+        """Reopen the time of a closure; raise NoSuchClosure if it was lifted before."""
+        await self._settle_within_patience(await self._mark_lifted(closure_id))
+
+    @retry_on_abort
+    async def get(self, closure_id: UUID) -> Closure:
+        """Return a closure that was not lifted; raise NoSuchClosure."""
+        async with self.store.read() as calendar:
+            return await _get_closure(calendar, closure_id)
+
+    @retry_on_abort
+    async def list_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+        """Return the closures that were not lifted, the latest first: one more than `limit`, if there is one."""
+        return await self.store.list_closures(limit + 1, after)
+
+    async def settle_pending(self) -> int:
+        """Finish the closures whose blocks are not settled, and return their number.
+
+        A closure that fails does not keep the others from being settled; the first error is raised after all were tried.
+        """
+        pending, errors = await self._list_pending(), list[Exception]()
+        for closure in pending:
+            try:
+                await self._settle(closure)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return len(pending)
+
+    @retry_on_abort
+    async def _insert_or_find(self, closure: Closure) -> Closure:
+        """Return the stored closure with this id; a repeated request finds the first one."""
         async with self.store.begin() as tx:
-            await tx.alone(ALL)
-            closure = await _standing(tx, closure_id)
-            await tx.save_closure(closure.lift())
-        await self._settled_soon(closure.lift())
+            await tx.lock(CLOSURES_LOCK)
+            existing = await tx.find_closure(closure.id)
+            if existing is None:
+                await tx.save_closure(closure)
+        return existing or closure
 
-    async def find(self, closure_id: UUID) -> Closure:
-        async with self.store.look() as look:
-            return await _standing(look, closure_id)
-
-    async def listed(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
-        """The latest first; one more than `limit`, if there is."""
-        return await self.store.all_closures(limit + 1, after)
-
-    async def settle(self) -> int:
-        """Finishes what was begun."""
+    @retry_on_abort
+    async def _mark_lifted(self, closure_id: UUID) -> Closure:
         async with self.store.begin() as tx:
-            begun = [closure for closure in await tx.closures() if not closure.settled]
-        for closure in begun:
-            await self._settled(closure)
-        return len(begun)
+            await tx.lock(CLOSURES_LOCK)
+            lifted = (await _get_closure(tx, closure_id)).lift()
+            await tx.save_closure(lifted)
+        return lifted
 
-    async def _settled_soon(self, closure: Closure) -> Closure:
-        """As far as a caller can wait; the job does the rest."""
+    @retry_on_abort
+    async def _list_pending(self) -> list[Closure]:
+        async with self.store.begin() as tx:
+            return [closure for closure in await tx.list_open_closures() if not closure.settled]
+
+    async def _settle_within_patience(self, closure: Closure) -> Closure:
+        """Settle a closure as far as a caller can wait, and return it as it is then; the job does the rest."""
         with suppress(TimeoutError):
             async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
-                return await self._settled(closure)
+                return await self._settle(closure)
         return closure
 
-    async def _settled(self, closure: Closure) -> Closure:
-        async for doctor in self._doctors():
-            await retry_transaction(partial(self._settle_one, closure.id, doctor.id))
-        return await self._noted(closure)
+    async def _settle(self, closure: Closure) -> Closure:
+        async for doctor in self._iterate_doctors():
+            await self._settle_doctor(closure.id, doctor.id)
+        return await self._mark_settled(closure)
 
-    async def _settle_one(self, closure_id: UUID, doctor_id: UUID) -> None:
-        """As doctor and closure are now, and stay meanwhile."""
+    @retry_on_abort
+    async def _settle_doctor(self, closure_id: UUID, doctor_id: UUID) -> None:
+        """Apply a closure to one doctor. Both are read again under the lock, because they may have changed meanwhile."""
         async with self.store.begin() as tx:
-            await tx.alone(ALL)
-            closure, doctors = await tx.closure(closure_id), await tx.doctors([doctor_id])
+            await tx.lock(CLOSURES_LOCK)
+            closure, doctors = await tx.find_closure(closure_id), await tx.list_doctors([doctor_id])
             if closure is not None and doctors:
-                await _blocked(tx, closure, doctors[0])
+                await _apply_closure(tx, closure, doctors[0])
 
-    async def _affected(self, closure: Closure) -> list[Claim]:
-        """One more than can be told, if there is, and not in order; asked for some doctors at a time."""
-        concerned = [doctor.id async for doctor in self._doctors() if closure.concerns(doctor)]
-        found: list[Claim] = []
-        for at in range(0, len(concerned), PAGE):
-            async with self.store.look() as look:
-                found += await look.affected(concerned[at : at + PAGE], closure.span, self.now(), MOST_TOLD + 1)
-        return found
-
-    async def _doctors(self) -> AsyncIterator[Doctor]:
-        last: UUID | None = None
-        while doctors := await self.store.doctors_after(PAGE, last):
-            for doctor in doctors:
-                yield doctor
-            last = doctors[-1].id
-
-    async def _noted(self, closure: Closure) -> Closure:
-        """Unless it was lifted meanwhile, and is to be done again."""
+    @retry_on_abort
+    async def _mark_settled(self, closure: Closure) -> Closure:
+        """Mark a closure as settled, unless it was lifted meanwhile and must be settled again."""
         async with self.store.begin() as tx:
-            await tx.alone(ALL)
-            standing = await tx.closure(closure.id)
-            if standing is None or standing.lifted != closure.lifted:
-                return standing or closure
-            settled = replace(standing, settled=True)
+            await tx.lock(CLOSURES_LOCK)
+            stored = await tx.find_closure(closure.id)
+            if stored is None or stored.lifted != closure.lifted:
+                return stored or closure
+            settled = replace(stored, settled=True)
             await tx.save_closure(settled)
         return settled
 
+    async def _list_affected(self, closure: Closure) -> list[Claim]:
+        """Return the claims in the time of a closure, unordered, and per page of doctors at most one more than can be listed."""
+        doctor_ids = [doctor.id async for doctor in self._iterate_doctors() if closure.applies_to(doctor)]
+        claims: list[Claim] = []
+        for index in range(0, len(doctor_ids), PAGE_SIZE):
+            claims += await self._list_affected_of(doctor_ids[index : index + PAGE_SIZE], closure.span)
+        return claims
 
-async def _standing(look: Look, closure_id: UUID) -> Closure:
-    closure = await look.closure(closure_id)
+    @retry_on_abort
+    async def _list_affected_of(self, doctor_ids: list[UUID], span: Span) -> list[Claim]:
+        async with self.store.read() as calendar:
+            return await calendar.list_affected_claims(doctor_ids, span, self.now(), MAX_LISTED + 1)
+
+    async def _iterate_doctors(self) -> AsyncIterator[DoctorTerms]:
+        last_id: UUID | None = None
+        while doctors := await self._list_doctors_after(last_id):
+            for doctor in doctors:
+                yield doctor
+            last_id = doctors[-1].id
+
+    @retry_on_abort
+    async def _list_doctors_after(self, doctor_id: UUID | None) -> list[DoctorTerms]:
+        return await self.store.list_all_doctors(PAGE_SIZE, doctor_id)
+
+
+async def _get_closure(calendar: CalendarReader, closure_id: UUID) -> Closure:
+    closure = await calendar.find_closure(closure_id)
     if closure is None or closure.lifted:
         raise NoSuchClosure
     return closure

@@ -1,53 +1,81 @@
-"""Subscribing to one's own calendar by a link that is its own key."""
+"""Subscribing to one's own agenda by a secret link."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from scheduling_svc.domain.feeds import MOST_ENTRIES, Feed, as_calendar, hash_of, token_of, told_in
+from scheduling_svc.domain.agenda import AgendaEntry, EntryKind
+from scheduling_svc.domain.feeds import MAX_ENTRIES, CalendarFeed, feed_span, token_from, token_hash
 from scheduling_svc.domain.refusals import NoSuchFeed
-from scheduling_svc.ports import Calendars
+from scheduling_svc.ports import AgendaStore
 from shared.contracts.events import AccountChanged
 from shared.kit.clock import Clock
+from shared.kit.icalendar import CalendarEvent, calendar_file
+from shared.kit.retry import retry_on_abort
+
+CALENDAR_NAME = "Careslot"
+REFRESH_MINUTES = 15
+SUMMARIES = {EntryKind.APPOINTMENT: "Appointment", EntryKind.LEAVE: "Leave", EntryKind.CLOSURE: "Clinic closed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class FeedLink:
+    """The link that a calendar program subscribes to."""
+
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """`secret` gives fresh random bytes."""
+    """The subscription links of accounts; `secret` returns fresh random bytes."""
 
-    calendars: Calendars
+    store: AgendaStore
     public_url: str
     secret: Callable[[], bytes]
     now: Clock
 
-    async def subscribe(self, account_id: UUID) -> Link:
-        """A new link; the old one ends. It cannot be told again."""
-        token = token_of(self.secret())
-        async with self.calendars.begin() as tx:
-            await tx.link(Feed(account_id, hash_of(token), self.now()))
-        return Link(f"{self.public_url}/calendar/feed/{token}.ics")
+    @retry_on_abort
+    async def subscribe(self, account_id: UUID) -> FeedLink:
+        """Return a new link and end the previous one. Only the hash of its token is stored, so the link cannot be shown again."""
+        token = token_from(self.secret())
+        async with self.store.begin() as tx:
+            await tx.save_feed(CalendarFeed(account_id, token_hash(token), self.now()))
+        return FeedLink(f"{self.public_url}/calendar/feed/{token}.ics")
 
+    @retry_on_abort
     async def revoke(self, account_id: UUID) -> None:
-        """The link ends, if there is one."""
-        async with self.calendars.begin() as tx:
-            await tx.unlink(account_id)
+        """End the link of an account, if there is one."""
+        async with self.store.begin() as tx:
+            await tx.delete_feed(account_id)
 
+    @retry_on_abort
     async def read(self, token: str) -> bytes:
-        """The agenda of the link's owner, from a month back to a year ahead."""
-        account_id = await self.calendars.reader(hash_of(token))
+        """Return the agenda of the link's owner as iCalendar; raise NoSuchFeed if the link has ended."""
+        account_id = await self.store.find_feed_owner(token_hash(token))
         if account_id is None:
             raise NoSuchFeed
-        return as_calendar(await self.calendars.entries(account_id, told_in(self.now()), MOST_ENTRIES, None))
+        return to_icalendar(await self.store.list_entries(account_id, feed_span(self.now()), MAX_ENTRIES, None))
 
+    @retry_on_abort
     async def note_account(self, event: AccountChanged) -> None:
-        """The link of a disabled account ends."""
-        async with self.calendars.begin() as tx:
+        """End the link of an account that was disabled."""
+        async with self.store.begin() as tx:
             if await tx.mark_handled(event.id) and event.status == "disabled":
-                await tx.unlink(event.account_id)
+                await tx.delete_feed(event.account_id)
+
+
+def to_icalendar(entries: Iterable[AgendaEntry]) -> bytes:
+    """Return an agenda as an iCalendar file: times and kinds of entries, without names or reasons."""
+    events = (
+        CalendarEvent(
+            uid=f"{entry.id}@careslot",
+            stamped_at=entry.changed_at,
+            starts_at=entry.starts_at,
+            ends_at=entry.ends_at,
+            summary=SUMMARIES[entry.kind],
+        )
+        for entry in entries
+    )
+    return calendar_file(events, name=CALENDAR_NAME, refresh_minutes=REFRESH_MINUTES)

@@ -5,74 +5,87 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from scheduling_svc.domain.diary import View
-from scheduling_svc.domain.holds import MOST, Hold, HoldWish
+from scheduling_svc.domain.holds import MAX_HOLDS, Hold, HoldRequest
 from scheduling_svc.domain.refusals import NoSuchHold, TooManyHolds
-from scheduling_svc.ports import Store, Transaction
-from scheduling_svc.usecases.reservations import counts
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.sheets import Case
+from scheduling_svc.domain.viewer import Viewer
+from scheduling_svc.ports import CalendarStore, CalendarTransaction
+from scheduling_svc.usecases.evaluation import load_evaluation, require_bookable
+from scheduling_svc.usecases.reservations import cap_lock_keys
+from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    store: Store
-    rulebook: Rulebook
+    """The holds of the people who book."""
+
+    store: CalendarStore
+    rules: RuleCache
     now: Clock
 
-    async def hold(self, one: UUID, wish: HoldWish, by: Caller) -> Hold:
-        """Keeps a time that could be booked, in place of the owner's last hold for this service; a repeated wish gets what came of it."""
-        async with self.rulebook.begun(wish.service_id, [wish.doctor_id]) as opened:
-            service, tx = opened.service, opened.look
-            await tx.alone(by.id, *counts(service, [wish.doctor_id]))
-            if (known := await tx.hold(one)) is not None:
-                return known.of_owner(by.id)
+    @retry_on_abort
+    async def hold(self, hold_id: UUID, request: HoldRequest, by: Caller) -> Hold:
+        """Hold a time that can be booked, in place of the owner's last hold for this service; a repeated request gets the same hold.
+
+        Raise the refusal if the time cannot be booked, TooManyHolds if the owner has the maximum for other services.
+        """
+        await self.rules.ensure(request.service_id, [request.doctor_id])
+        async with self.store.begin() as tx:
+            offer = await load_offer(tx, request.service_id, [request.doctor_id])
+            service = offer.service
+            await tx.lock(by.id, *cap_lock_keys(service, offer.doctors))
+            if (existing := await tx.find_hold(hold_id)) is not None:
+                return existing.require_owner(by.id)
             now = self.now()
-            case = await Case.of(tx, service, opened.doctors, wish.starts_at, View.of(by, now))
-            await case.granted()
-            hold = Hold.of(one, by.id, service, wish.doctor_id, grain_of(wish.starts_at), now)
-            await self._make_room(tx, hold, case.giving_way(wish.doctor_id))
-            await tx.keep(hold, seats=service.capacity)
+            evaluation = await load_evaluation(tx, offer, request.starts_at, Viewer.of(by, now))
+            await require_bookable(tx, evaluation)
+            hold = Hold.of(hold_id, by.id, service, request.doctor_id, grain_of(request.starts_at), now)
+            await self._drop_replaced(tx, hold, evaluation.removable_holds(request.doctor_id))
+            await tx.insert_hold(hold, capacity=service.capacity)
         return hold
 
-    async def _make_room(self, tx: Transaction, hold: Hold, in_the_way: list[Hold]) -> None:
-        own = await tx.holds_of(hold.owner_id)
+    async def _drop_replaced(self, tx: CalendarTransaction, hold: Hold, in_the_way: list[Hold]) -> None:
+        """Drop the holds that a new one replaces; raise TooManyHolds if too many others remain."""
+        own = await tx.list_holds_of_owner(hold.owner_id)
         now = self.now()
-        going = {each.id: each for each in in_the_way}
-        going |= {each.id: each for each in own if each.service_id == hold.service_id or not each.stands(now)}
-        if len([each for each in own if each.id not in going]) >= MOST:
-            raise TooManyHolds(limit=MOST)
-        for each in going.values():
-            await tx.drop(each)
+        replaced = {other.id: other for other in in_the_way}
+        replaced |= {other.id: other for other in own if other.service_id == hold.service_id or not other.is_active(now)}
+        if len([other for other in own if other.id not in replaced]) >= MAX_HOLDS:
+            raise TooManyHolds(limit=MAX_HOLDS)
+        for other in replaced.values():
+            await tx.drop_hold(other)
 
+    @retry_on_abort
     async def extend(self, hold_id: UUID, by: Caller) -> Hold:
-        """Once, and not after it is over."""
+        """Extend a hold by five minutes, once and before it ends."""
         async with self.store.begin() as tx:
-            await tx.alone(by.id)
-            longer = (await _own(tx, hold_id, by)).extend(self.now())
-            await tx.extend(longer)
-        return longer
+            await tx.lock(by.id)
+            extended = (await _get_own(tx, hold_id, by)).extend(self.now())
+            await tx.extend_hold(extended)
+        return extended
 
+    @retry_on_abort
     async def drop(self, hold_id: UUID, by: Caller) -> None:
-        """Gives it back; harmless to repeat."""
+        """Give a held time back. Harmless to repeat."""
         async with self.store.begin() as tx:
-            await tx.alone(by.id)
-            await tx.drop(await _own(tx, hold_id, by))
+            await tx.lock(by.id)
+            await tx.drop_hold(await _get_own(tx, hold_id, by))
 
-    async def find(self, hold_id: UUID, by: Caller) -> Hold:
-        """One's own that stands."""
-        async with self.store.look() as look:
-            hold = await look.hold(hold_id)
-        if hold is None or not hold.of_owner(by.id).stands(self.now()):
+    @retry_on_abort
+    async def get(self, hold_id: UUID, by: Caller) -> Hold:
+        """Return an active hold of the caller; raise NoSuchHold."""
+        async with self.store.read() as calendar:
+            hold = await calendar.find_hold(hold_id)
+        if hold is None or not hold.require_owner(by.id).is_active(self.now()):
             raise NoSuchHold
         return hold
 
 
-async def _own(tx: Transaction, hold_id: UUID, by: Caller) -> Hold:
-    hold = await tx.hold(hold_id)
+async def _get_own(tx: CalendarTransaction, hold_id: UUID, by: Caller) -> Hold:
+    hold = await tx.find_hold(hold_id)
     if hold is None:
         raise NoSuchHold
-    return hold.of_owner(by.id)
+    return hold.require_owner(by.id)

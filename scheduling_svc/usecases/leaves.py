@@ -1,4 +1,4 @@
-"""A doctor's leave, decided in one transaction with what becomes of the appointments in it."""
+"""The leaves of a doctor, each decided in one transaction with what becomes of the appointments in it."""
 
 from __future__ import annotations
 
@@ -8,97 +8,120 @@ from datetime import datetime
 from uuid import UUID
 
 from scheduling_svc.domain import leaves
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.domain.diary import View
-from scheduling_svc.domain.leaves import LONGEST_LEAVE, MOST_AFFECTED, Action, Affected, Block, Decision, Kind, Leave
-from scheduling_svc.domain.refusals import AffectedChanged, NoSuchDoctor, NoSuchLeave, TooManyAffected, UnknownDoctor
-from scheduling_svc.ports import Look, Store, Transaction
-from scheduling_svc.usecases.proposals import Proposals
-from scheduling_svc.usecases.reservations import counts, make_way
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.sheets import Case
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.domain.leaves import (
+    MAX_AFFECTED,
+    MAX_LEAVE,
+    AffectedAppointment,
+    BlockKind,
+    Leave,
+    LeaveAction,
+    LeaveDecision,
+    TimeBlock,
+)
+from scheduling_svc.domain.refusals import AffectedChanged, NoSuchLeave, TooManyAffected, UnknownDoctor
+from scheduling_svc.domain.terms import ServiceOffer
+from scheduling_svc.domain.viewer import Viewer
+from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
+from scheduling_svc.usecases.evaluation import load_evaluation, require_bookable
+from scheduling_svc.usecases.proposals import ProposalPlanner
+from scheduling_svc.usecases.reservations import cap_lock_keys, drop_holds
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import LeaveTaken
 from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor, LeaveOutcome
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
+from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
 
 
-class _Changed(Exception):
-    """The appointments are not those that were decided about."""
+class _AffectedChanged(Exception):
+    """Raised within the transaction when other appointments are in the time than those that were decided about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    store: Store
-    rulebook: Rulebook
+    """The leaves of doctors."""
+
+    store: CalendarStore
+    rules: RuleCache
     now: Clock
 
-    async def preview(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime, by: Caller) -> list[Affected]:
-        """The appointments that a leave would hit, in the order of time, and where each could go: all can be taken at once.
+    @retry_on_abort
+    async def preview(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime, by: Caller) -> list[AffectedAppointment]:
+        """Return the appointments in the time of a leave, in the order of time, with starts to which each could be moved.
 
-        A visit that has begun stays as it is.
+        All proposals can be taken at once. Visits that have begun are not affected. Raise TooManyAffected for more than 200 appointments.
         """
-        await self._allow(doctor_id, starts_at, ends_at)
-        block, now = Block(new_id(), Kind.LEAVE, doctor_id, leaves.whole_grains(starts_at, ends_at)), self.now()
-        async with self.store.look() as look:
-            claims = _decidable(await look.affected([doctor_id], block.span, now, MOST_AFFECTED + 1))
-            proposals = Proposals(look, by, now, block)
-            return [await proposals.for_one(claim) for claim in claims]
+        await self._require_valid(doctor_id, starts_at, ends_at)
+        block = TimeBlock(new_id(), BlockKind.LEAVE, doctor_id, leaves.grains_touched(starts_at, ends_at))
+        return await self._propose(block, by)
 
+    @retry_on_abort
     async def take(self, leave: Leave, by: Caller) -> Leave:
-        """Blocks the time, and does to each appointment in it what `outcomes` say; all of it or nothing.
+        """Block the time and carry out the decision about each appointment in it, all or nothing, and publish one event about them.
 
-        Refuses with `affected_changed` when other appointments stand there than those decided about. One event tells what was displaced.
+        Raise AffectedChanged, with the appointments that are in the time now, if they are not those that were decided about.
         """
-        await self._allow(leave.doctor_id, leave.starts_at, leave.ends_at)
-        leaves.sound(leave.outcomes)
+        await self._require_valid(leave.doctor_id, leave.starts_at, leave.ends_at)
+        leaves.require_consistent(leave.outcomes)
         try:
             async with self.store.begin() as tx:
-                if (known := await tx.leave(leave.id)) is not None:
-                    return known
-                await self._taken(tx, leave, by)
-        except _Changed:
-            affected = await self.preview(leave.doctor_id, leave.starts_at, leave.ends_at, by)
-            raise AffectedChanged(affected=affected) from None
+                if (existing := await tx.find_leave(leave.id)) is not None:
+                    return existing
+                await self._carry_out(tx, leave, by)
+        except _AffectedChanged:
+            raise AffectedChanged(affected=await self._propose(leave.block, by)) from None
         return leave
 
+    @retry_on_abort
     async def withdraw(self, doctor_id: UUID, leave_id: UUID) -> None:
-        """The time reopens; what was decided about appointments stays."""
+        """Reopen the time of a leave; what was decided about appointments stays."""
         async with self.store.begin() as tx:
-            leave = await _of(tx, doctor_id, leave_id)
-            await tx.unblock(leave.block)
-            await tx.drop_leave(leave)
+            leave = await _get_leave(tx, doctor_id, leave_id)
+            await tx.delete_block(leave.block)
+            await tx.delete_leave(leave)
 
-    async def find(self, doctor_id: UUID, leave_id: UUID) -> Leave:
-        async with self.store.look() as look:
-            return await _of(look, doctor_id, leave_id)
+    @retry_on_abort
+    async def get(self, doctor_id: UUID, leave_id: UUID) -> Leave:
+        """Return a leave of a doctor; raise NoSuchLeave."""
+        async with self.store.read() as calendar:
+            return await _get_leave(calendar, doctor_id, leave_id)
 
-    async def listed(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
-        """The latest first; one more than `limit`, if there is."""
-        await self._known(doctor_id)
-        return await self.store.leaves(doctor_id, limit + 1, after)
+    @retry_on_abort
+    async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+        """Return the leaves of a doctor, the latest first: one more than `limit`, if there is one."""
+        await self._require_doctor(doctor_id)
+        return await self.store.list_leaves(doctor_id, limit + 1, after)
 
-    async def _allow(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime) -> None:
-        leaves.bounded(starts_at, ends_at, self.now(), LONGEST_LEAVE, ("starts_at", "ends_at"))
-        await self._known(doctor_id)
+    async def _require_valid(self, doctor_id: UUID, starts_at: datetime, ends_at: datetime) -> None:
+        leaves.require_valid_range(starts_at, ends_at, self.now(), MAX_LEAVE, fields=("starts_at", "ends_at"))
+        await self._require_doctor(doctor_id)
 
-    async def _known(self, doctor_id: UUID) -> None:
+    async def _require_doctor(self, doctor_id: UUID) -> None:
         try:
-            await self.rulebook.doctor(doctor_id)
+            await self.rules.ensure_doctor(doctor_id)
         except UnknownDoctor:
             raise NoSuchDoctor from None
 
-    async def _taken(self, tx: Transaction, leave: Leave, by: Caller) -> None:
-        """The block first: from then on nothing new can come into its time, so that what stands there is what is decided about."""
-        await shut(tx, leave.block)
-        affected = _decidable(await tx.affected([leave.doctor_id], leave.span, self.now(), MOST_AFFECTED + 1))
+    async def _propose(self, block: TimeBlock, by: Caller) -> list[AffectedAppointment]:
+        now = self.now()
+        async with self.store.read() as calendar:
+            claims = await _list_affected(calendar, block, now)
+            planner = ProposalPlanner(calendar, by, now, block)
+            return [await planner.propose(claim) for claim in claims]
+
+    async def _carry_out(self, tx: CalendarTransaction, leave: Leave, by: Caller) -> None:
+        """Block the time first: from then on no appointment can come into it, so that those which are read next stay the same."""
+        await block_time(tx, leave.block)
+        affected = await _list_affected(tx, leave.block, self.now())
         if {claim.id for claim in affected} != {decision.appointment_id for decision in leave.outcomes}:
-            raise _Changed
-        displaced = await self._displaced(tx, {claim.id: claim for claim in affected}, leave.outcomes, by)
-        await tx.add_leave(leave)
+            raise _AffectedChanged
+        displaced = await self._displace(tx, {claim.id: claim for claim in affected}, leave.outcomes, by)
+        await tx.insert_leave(leave)
         await tx.add_event(
             LeaveTaken(
                 id=new_id(),
@@ -108,62 +131,64 @@ class Leaves:
                 starts_at=leave.starts_at,
                 ends_at=leave.ends_at,
                 displaced=displaced,
-                actor=Actor.of(by),
+                actor=Actor.from_caller(by),
             )
         )
 
-    async def _displaced(
-        self, tx: Transaction, claims: Mapping[UUID, Claim], outcomes: Sequence[Decision], by: Caller
+    async def _displace(
+        self, tx: CalendarTransaction, claims: Mapping[UUID, Claim], outcomes: Sequence[LeaveDecision], by: Caller
     ) -> list[LeaveOutcome]:
-        """All who go make room first, so that one may have another's place, or two change theirs."""
-        going = [(claims[outcome.appointment_id], outcome) for outcome in outcomes if outcome.action is not Action.KEEP]
-        for claim, _ in going:
-            await tx.put(claim.called_off(), claim)
-        return [leaves.displaced(claim, await self._after(tx, claim, outcome, by)) for claim, outcome in going]
+        """Release all claims that are cancelled or moved before any of them is moved, so that two appointments can change places."""
+        displaced = [(claims[outcome.appointment_id], outcome) for outcome in outcomes if outcome.action is not LeaveAction.KEEP]
+        for claim, _ in displaced:
+            await tx.save_claim(claim.cancel_by_clinic(), claim)
+        return [leaves.leave_outcome(claim, await self._apply_decision(tx, claim, outcome, by)) for claim, outcome in displaced]
 
-    async def _after(self, tx: Transaction, claim: Claim, outcome: Decision, by: Caller) -> Claim:
-        """A claim as it stands afterwards."""
-        if outcome.action is Action.CANCEL:
-            return claim.called_off()
+    async def _apply_decision(self, tx: CalendarTransaction, claim: Claim, decision: LeaveDecision, by: Caller) -> Claim:
+        """Return the claim after the decision about it; a refusal of a move names the appointment."""
+        if decision.action is LeaveAction.CANCEL:
+            return claim.cancel_by_clinic()
         try:
-            return await self._moved(tx, claim.called_off(), outcome, by)
+            return await self._move(tx, claim.cancel_by_clinic(), decision, by)
         except (Conflict, Invalid) as refusal:
             refusal.facts["appointment_id"] = claim.id
             raise
 
-    async def _moved(self, tx: Transaction, claim: Claim, decision: Decision, by: Caller) -> Claim:
-        """By the same decision as every booking."""
-        assert claim.place is not None
+    async def _move(self, tx: CalendarTransaction, claim: Claim, decision: LeaveDecision, by: Caller) -> Claim:
+        """Move a released claim to its new time, by the same rules as every booking."""
+        assert claim.slot is not None
         assert decision.starts_at is not None
-        place, doctor_id = claim.place, decision.doctor_id or claim.place.doctor_id
-        service, doctors = await tx.service(place.service_id), await tx.doctors([doctor_id])
+        slot, doctor_id = claim.slot, decision.doctor_id or claim.slot.doctor_id
+        service, doctors = await tx.find_service(slot.service_id), await tx.list_doctors([doctor_id])
         if service is None or not doctors:
             raise UnknownDoctor(pointer="/affected")
-        await tx.alone(*counts(service, [doctor_id]))
-        view = View.of(by, self.now(), patient_id=place.patient_id)
-        case = await Case.of(tx, service, doctors, decision.starts_at, view)
-        await case.granted()
-        await make_way(tx, case, doctor_id)
-        moved = claim.brought_to(Place.of(place.patient_id, service, doctor_id, grain_of(decision.starts_at)))
-        await tx.put(moved, claim, seats=service.capacity)
+        await tx.lock(*cap_lock_keys(service, doctors))
+        viewer = Viewer.of(by, self.now(), patient_id=slot.patient_id)
+        evaluation = await load_evaluation(tx, ServiceOffer(service, doctors), decision.starts_at, viewer)
+        await require_bookable(tx, evaluation)
+        await drop_holds(tx, evaluation, doctor_id)
+        moved = claim.move_to(BookedSlot.of(slot.patient_id, service, doctor_id, grain_of(decision.starts_at)))
+        await tx.save_claim(moved, claim, capacity=service.capacity)
         return moved
 
 
-async def shut(tx: Transaction, block: Block) -> None:
-    """Blocks a time of the doctor's; what is held in it cannot be booked any more."""
-    await tx.block(block)
-    for hold in await tx.holds_in(block.doctor_id, block.span):
-        await tx.drop(hold)
+async def block_time(tx: CalendarTransaction, block: TimeBlock) -> None:
+    """Block time of a doctor and drop the holds in it, because they can no longer be booked."""
+    await tx.insert_block(block)
+    for hold in await tx.list_holds_overlapping(block.doctor_id, block.span):
+        await tx.drop_hold(hold)
 
 
-async def _of(look: Look, doctor_id: UUID, leave_id: UUID) -> Leave:
-    leave = await look.leave(leave_id)
+async def _get_leave(calendar: CalendarReader, doctor_id: UUID, leave_id: UUID) -> Leave:
+    leave = await calendar.find_leave(leave_id)
     if leave is None or leave.doctor_id != doctor_id:
         raise NoSuchLeave
     return leave
 
 
-def _decidable(claims: Sequence[Claim]) -> Sequence[Claim]:
-    if len(claims) > MOST_AFFECTED:
-        raise TooManyAffected(pointer="/ends_at", most=MOST_AFFECTED)
+async def _list_affected(calendar: CalendarReader, block: TimeBlock, now: datetime) -> Sequence[Claim]:
+    """Return the claims in a block whose visits have not begun; raise TooManyAffected if they are too many to decide about at once."""
+    claims = await calendar.list_affected_claims([block.doctor_id], block.span, now, MAX_AFFECTED + 1)
+    if len(claims) > MAX_AFFECTED:
+        raise TooManyAffected(pointer="/ends_at", most=MAX_AFFECTED)
     return claims

@@ -1,112 +1,132 @@
-"""Granting time, moving it and giving it back."""
+"""Reserving time for appointments, moving it and releasing it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Claim, place_for, taking_place
-from scheduling_svc.domain.diary import View
-from scheduling_svc.domain.refusals import HoldExpired, HoldMismatch, NoSuchReservation
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.ports import Store, Transaction
-from scheduling_svc.usecases.rulebook import Opened, Rulebook
-from scheduling_svc.usecases.sheets import Case
+from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, requested_slot
+from scheduling_svc.domain.evaluation import SlotEvaluation
+from scheduling_svc.domain.refusals import NoSuchReservation
+from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
+from scheduling_svc.ports import CalendarStore, CalendarTransaction
+from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
+from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Reservation, ReserveTime
+from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
 from shared.kit.ids import derive_id
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
 class Reservations:
-    store: Store
-    rulebook: Rulebook
+    """The reservations of appointments."""
+
+    store: CalendarStore
+    rules: RuleCache
     now: Clock
 
-    async def reserve(self, appointment_id: UUID, wish: ReserveTime) -> Reservation:
-        """Grants the time, or moves the appointment's claim to it; a wish that was answered before gets what stands.
+    @retry_on_abort
+    async def reserve(self, appointment_id: UUID, request: ReserveTime) -> Reservation:
+        """Grant the requested time, or move the claim of the appointment to it; a request that was answered before gets the present claim.
 
-        One transaction looks, decides and writes; the grains' key has the last word: whoever was overtaken in between is undone whole and
-        looks again (Overtaken).
+        One transaction reads, decides and writes. The primary key of the grain table has the last word: a transaction that lost a race is
+        rolled back whole and run again.
         """
-        doctor_ids = None if wish.doctor_id is None else [wish.doctor_id]
-        async with self.rulebook.begun(wish.service_id, doctor_ids, seen=seen_by(wish)) as opened:
-            standing = await opened.look.claim(appointment_id)
-            if standing is not None and standing.answers(wish):
-                return standing.reservation()
-            if standing is not None and standing.holds(wish):
-                claim = replace(standing, revision=wish.revision)
-            elif wish.begun:
-                claim = taking_place(appointment_id, wish, opened.service)
+        doctor_ids = None if request.doctor_id is None else [request.doctor_id]
+        await self.rules.ensure(request.service_id, doctor_ids, minimum_versions=_seen_versions(request))
+        async with self.store.begin() as tx:
+            offer = await load_offer(tx, request.service_id, doctor_ids)
+            previous = await tx.find_claim(appointment_id)
+            if previous is not None and previous.has_answered(request):
+                return previous.reservation()
+            if previous is not None and previous.already_holds(request):
+                claim = replace(previous, revision=request.revision)
+            elif request.begun:
+                claim = begun_claim(appointment_id, request, offer.service)
             else:
-                claim = await self._decided(opened, appointment_id, wish, standing)
-            await opened.look.put(claim, standing, seats=opened.service.capacity)
+                claim = Claim(appointment_id, request.revision, await self._grant(tx, offer, request, previous))
+            await tx.save_claim(claim, previous, capacity=offer.service.capacity)
         return claim.reservation()
 
-    async def _decided(self, opened: Opened[Transaction], appointment_id: UUID, wish: ReserveTime, standing: Claim | None) -> Claim:
-        service, tx = opened.service, opened.look
-        await tx.alone(*counts(service, [doctor.id for doctor in opened.doctors]))
-        by = wish.by.caller
-        view = View.of(by, self.now(), patient_id=wish.patient_id, but=standing.id if standing else None)
-        case = await Case.of(tx, service, opened.doctors, wish.starts_at, view)
-        await self._admitted(case, wish)
-        doctor = await case.granted()
-        await make_way(tx, case, doctor.id)
-        return Claim(appointment_id, wish.revision, place_for(wish, service, doctor.id))
+    async def _grant(self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, previous: Claim | None) -> BookedSlot:
+        """Return the slot that is granted; raise the refusal if the requested time cannot be booked."""
+        await tx.lock(*cap_lock_keys(offer.service, offer.doctors))
+        viewer = Viewer.of(
+            request.by.caller,
+            self.now(),
+            patient_id=request.patient_id,
+            exclude_appointment_id=previous.id if previous else None,
+        )
+        evaluation = await load_evaluation(tx, offer, request.starts_at, viewer)
+        await self._require_own_hold(tx, evaluation, request)
+        doctor = await require_bookable(tx, evaluation)
+        await drop_holds(tx, evaluation, doctor.id)
+        return requested_slot(request, offer.service, doctor.id)
 
-    async def _admitted(self, case: Case, wish: ReserveTime) -> None:
-        """A hold that is named must be for just this."""
-        if wish.hold_id is None:
+    async def _require_own_hold(self, tx: CalendarTransaction, evaluation: SlotEvaluation, request: ReserveTime) -> None:
+        """Raise HoldMismatch or HoldExpired if the request names a hold that is not for it."""
+        if request.hold_id is None:
             return
-        hold = await case.look.hold(wish.hold_id)
+        hold = await tx.find_hold(request.hold_id)
         if hold is None:
             raise HoldMismatch
         try:
-            hold.admit(wish, case.view.now)
+            hold.require_match(request, evaluation.request.viewer.now)
         except HoldExpired:
-            raise HoldExpired(alternatives=await case.alternatives()) from None
+            raise HoldExpired(alternatives=await load_alternatives(tx, evaluation.request)) from None
 
+    @retry_on_abort
     async def release(self, appointment_id: UUID, revision: int) -> None:
-        """Gives the time back, and leaves word for a wish that is still on its way."""
+        """Release the time of an appointment. The claim stays as released, so that a request which is still on its way is refused."""
         async with self.store.begin() as tx:
-            standing = await tx.claim(appointment_id)
-            none_yet = Claim(appointment_id, revision, None, live=False)
-            await tx.put(standing.released(revision) if standing else none_yet, standing)
+            previous = await tx.find_claim(appointment_id)
+            released = previous.release(revision) if previous else Claim(appointment_id, revision, None, live=False)
+            await tx.save_claim(released, previous)
 
-    async def note_begun(self, event: AppointmentEvent) -> None:
-        """The patient is here: from now on a leave leaves this visit alone."""
+    @retry_on_abort
+    async def mark_begun(self, event: AppointmentEvent) -> None:
+        """Record that the visit has begun, so that a leave does not affect it any more."""
         async with self.store.begin() as tx:
-            standing = await tx.claim(event.appointment_id)
-            if await tx.mark_handled(event.id) and standing is not None:
-                await tx.put(replace(standing, begun=True), standing)
+            previous = await tx.find_claim(event.appointment_id)
+            if await tx.mark_handled(event.id) and previous is not None:
+                await tx.save_claim(replace(previous, begun=True), previous)
 
-    async def find(self, appointment_id: UUID) -> Reservation:
-        async with self.store.look() as look:
-            claim = await look.claim(appointment_id)
+    @retry_on_abort
+    async def get(self, appointment_id: UUID) -> Reservation:
+        """Return the reservation of an appointment, also a released one; raise NoSuchReservation."""
+        async with self.store.read() as calendar:
+            claim = await calendar.find_claim(appointment_id)
         if claim is None:
             raise NoSuchReservation
         return claim.reservation()
 
-    async def live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
-        """In the order of appointment ids; one more than `limit`, if there is."""
-        return [claim.reservation() for claim in await self.store.reservations(limit + 1, after)]
+    @retry_on_abort
+    async def list_live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
+        """Return the live reservations in the order of appointment ids: one more than `limit`, if there is one."""
+        return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after)]
 
 
-async def make_way(tx: Transaction, case: Case, doctor_id: UUID) -> None:
-    """Drops the holds that a booking does away with."""
-    viewer_id = case.view.viewer_id
-    own = await tx.holds_of(viewer_id) if case.service.is_capped and viewer_id else []
-    for hold in case.giving_way(doctor_id, own):
-        await tx.drop(hold)
+async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> None:
+    """Drop the holds that a booking with this doctor removes."""
+    viewer_id, is_capped = evaluation.request.viewer.id, evaluation.request.service.is_capped
+    own_holds = await tx.list_holds_of_owner(viewer_id) if is_capped and viewer_id else []
+    for hold in evaluation.removable_holds(doctor_id, own_holds):
+        await tx.drop_hold(hold)
 
 
-def seen_by(wish: ReserveTime) -> dict[UUID, int]:
-    """The versions of the rules as the one who asks knows them."""
-    named = {wish.doctor_id: wish.doctor_version} if wish.doctor_id else {}
-    return {wish.service_id: wish.service_version, **named}
+def cap_lock_keys(service: ServiceTerms, doctors: Sequence[DoctorTerms]) -> list[UUID]:
+    """Return the locks under which the visits of these doctors for a service are counted; none for a service without caps."""
+    return [derive_id(doctor.id, service.id, "caps") for doctor in doctors] if service.is_capped else []
 
 
-def counts(service: Service, doctor_ids: list[UUID]) -> list[UUID]:
-    """What must be counted by one at a time: the visits of a doctor for a service that has caps."""
-    return [derive_id(doctor_id, service.id, "caps") for doctor_id in doctor_ids] if service.is_capped else []
+def _seen_versions(request: ReserveTime) -> dict[UUID, int]:
+    """Return the versions of the rules that the requester has seen, by id; the decision must not be made by older ones."""
+    versions = {request.service_id: request.service_version}
+    if request.doctor_id:
+        versions[request.doctor_id] = request.doctor_version
+    return versions

@@ -1,40 +1,40 @@
-"""Listing the starts that can be booked, finding the earliest, and explaining why one cannot be."""
+"""Listing the starts that can be booked, finding the earliest ones, and explaining why a start cannot be booked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scheduling_svc.domain import availability
-from scheduling_svc.domain.diary import View
-from scheduling_svc.domain.refusals import NoSuchDoctor, NoSuchReservation, RangeReversed, RangeTooLong, UnknownDoctor
-from scheduling_svc.domain.sheet import Sheet
-from scheduling_svc.domain.slots import Explanation, Slot, SlotList
-from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.ports import Look
-from scheduling_svc.usecases.rulebook import Opened, Rulebook
-from scheduling_svc.usecases.sheets import Case, first_starts, sheets_of
+from scheduling_svc.domain.availability import free_starts
+from scheduling_svc.domain.grid import AvailabilityGrid
+from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
+from scheduling_svc.domain.slots import Cursor, Explanation, SlotList
+from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
+from scheduling_svc.ports import CalendarReader, CalendarStore
+from scheduling_svc.usecases.evaluation import load_evaluation, load_grids
+from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.grains import DAY, Span, first_grain_at_or_after, grain_of, overlap
 from shared.contracts.identity import Caller
+from shared.contracts.ranges import check_range
+from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.contracts.text_search import fold_text
 from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
 
-Place = tuple[datetime, UUID]  # in a list of slots: a start, and a doctor
-
-LONGEST = timedelta(days=62)
-USUAL = timedelta(days=14)
-FARTHEST = 62 * DAY
+MAX_RANGE = timedelta(days=62)
+DEFAULT_RANGE = timedelta(days=14)
+MAX_WINDOW = 62 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class SlotQuestion:
-    """Which starts of a service are free from `begins` (default: now) up to, not including, `ends` (default: 14 days on).
+class SlotQuery:
+    """Which starts of a service are free from `begins` (default: now) up to, not including, `ends` (default: 14 days later).
 
-    `doctor_ids` None: all who offer the service. `but` is an appointment whose own time counts as free. `time_zone` is for showing only.
-    `after` is the start and doctor with which the last list ended.
+    Without `doctor_ids` all doctors who offer the service are searched. `time_zone` is only for showing the slots. `after` is the start and
+    doctor with which the last list ended.
     """
 
     service_id: UUID
@@ -42,23 +42,21 @@ class SlotQuestion:
     begins: datetime | None = None
     ends: datetime | None = None
     time_zone: str | None = None
-    but: UUID | None = None
+    exclude_appointment_id: UUID | None = None
     limit: int = 100
-    after: Place | None = None
+    after: Cursor | None = None
 
-    def starts(self, now: datetime) -> Span:
+    def candidates(self, now: datetime) -> Span:
+        """Return the starts in the range; raise RangeReversed, or RangeTooLong beyond 62 days."""
         begins = self.begins or now
-        ends = self.ends or begins + USUAL
-        if begins >= ends:
-            raise RangeReversed(pointer="/from")
-        if ends - begins > LONGEST:
-            raise RangeTooLong(pointer="/to", longest_days=LONGEST.days)
+        ends = self.ends or begins + DEFAULT_RANGE
+        check_range(begins, ends, MAX_RANGE)
         return range(first_grain_at_or_after(begins), first_grain_at_or_after(ends))
 
 
 @dataclass(frozen=True, slots=True)
-class EarliestQuestion:
-    """Which starts of a service come first from `begins` (default: now) on, among the doctors that fit; words are compared folded."""
+class EarliestQuery:
+    """Which starts of a service come first from `begins` (default: now) on, among the doctors that match. Words are compared folded."""
 
     service_id: UUID
     begins: datetime | None = None
@@ -67,101 +65,116 @@ class EarliestQuestion:
     language: str | None = None
     time_zone: str | None = None
     limit: int = 10
-    after: Place | None = None
+    after: Cursor | None = None
 
-    def fits(self, doctor: Doctor) -> bool:
+    def matches(self, doctor: DoctorTerms) -> bool:
+        """Return True if a doctor has the specialty, the location (as a part of it) and the language."""
         return (
             (self.specialty is None or fold_text(self.specialty) in doctor.specialties)
             and (self.location is None or fold_text(self.location) in doctor.location)
             and (self.language is None or _speaks(doctor, fold_text(self.language)))
         )
 
+    def candidates(self, now: datetime, service: ServiceTerms) -> Span:
+        """Return the starts from `begins` up to the horizon of the service."""
+        bookable = service.bookable_starts(now)
+        start = max(first_grain_at_or_after(self.begins or now), bookable.start)
+        return range(start, max(start, bookable.stop))
+
 
 @dataclass(frozen=True, slots=True)
-class Slots:
-    rulebook: Rulebook
+class SlotSearch:
+    """Searches free slots and explains why a start is not free."""
+
+    store: CalendarStore
+    rules: RuleCache
     now: Clock
 
-    async def free(self, question: SlotQuestion, by: Caller | None) -> SlotList:
-        """Ordered by start, then doctor. A patient who asks sees what they could book, staff also what only they may."""
+    @retry_on_abort
+    async def list_free(self, query: SlotQuery, by: Caller | None) -> SlotList:
+        """Return free slots in the order of start and doctor. Patients see what they can book; staff also see what only staff can book."""
         now = self.now()
-        asked, view = question.starts(now), View.of(by, now, but=question.but)
-        async with self.rulebook.opened(question.service_id, question.doctor_ids) as opened:
-            if question.but is not None:
-                view = await _for_a_move(opened.look, question.but, opened.service, by, view)
-            starts = _onwards(overlap(asked, opened.service.open_to(now)), question.after)
-            sheets = await sheets_of(opened.look, opened.service, opened.doctors, starts, view)
-        return _listed(sheets, question, now)
+        candidates, viewer = query.candidates(now), Viewer.of(by, now, exclude_appointment_id=query.exclude_appointment_id)
+        await self.rules.ensure(query.service_id, query.doctor_ids)
+        async with self.store.read() as calendar:
+            offer = await load_offer(calendar, query.service_id, query.doctor_ids)
+            if query.exclude_appointment_id is not None:
+                viewer = await _viewer_of_move(calendar, query.exclude_appointment_id, offer.service, by, viewer)
+            candidates = _from_cursor(overlap(candidates, offer.service.bookable_starts(now)), query.after)
+            grids = await load_grids(calendar, offer, candidates, viewer)
+        return SlotList.of(grids, query.limit, query.after, time_zone=query.time_zone, now=now)
 
-    async def free_of(self, question: SlotQuestion, by: Caller | None) -> SlotList:
-        """As `free`, for the page of a doctor: when nobody knows the doctor, there is no such page."""
+    async def list_free_of_doctor(self, query: SlotQuery, by: Caller | None) -> SlotList:
+        """Return the same as `list_free` for the page of one doctor; raise NoSuchDoctor instead of UnknownDoctor."""
         try:
-            return await self.free(question, by)
+            return await self.list_free(query, by)
         except UnknownDoctor:
             raise NoSuchDoctor from None
 
-    async def earliest(self, question: EarliestQuestion, by: Caller | None) -> SlotList:
-        """By start, then doctor, up to the service's horizon; `complete` when there are no more."""
+    @retry_on_abort
+    async def list_earliest(self, query: EarliestQuery, by: Caller | None) -> SlotList:
+        """Return the first free slots of all matching doctors up to the horizon of the service, in the order of start and doctor."""
         now = self.now()
-        view = View.of(by, now)
-        async with self.rulebook.opened(question.service_id) as opened:
-            opened = replace(opened, doctors=list(filter(question.fits, opened.doctors)))
-            asked = _onwards(_from(question.begins or now, opened.service.open_to(now)), question.after)
-            passed_over = len(opened.doctors) if question.after else 0
-            sheets = await _enough(opened, asked, view, question.limit + 1 + passed_over)
-        return _listed(sheets, question, now)
+        viewer = Viewer.of(by, now)
+        await self.rules.ensure(query.service_id)
+        async with self.store.read() as calendar:
+            offer = await load_offer(calendar, query.service_id)
+            offer = replace(offer, doctors=list(filter(query.matches, offer.doctors)))
+            candidates = _from_cursor(query.candidates(now, offer.service), query.after)
+            already_seen = len(offer.doctors) if query.after else 0
+            grids = await _load_until_enough(calendar, offer, candidates, viewer, wanted=query.limit + 1 + already_seen)
+        return SlotList.of(grids, query.limit, query.after, time_zone=query.time_zone, now=now)
 
+    @retry_on_abort
     async def explain(self, service_id: UUID, doctor_id: UUID, starts_at: datetime, by: Caller) -> Explanation:
-        """Every reason that applies to the caller, in the order of the rules."""
-        async with self.rulebook.opened(service_id, [doctor_id]) as opened:
-            case = await Case.of(opened.look, opened.service, opened.doctors, starts_at, View.of(by, self.now()))
-        reasons = availability.reasons(case.sheets[0], starts_at)
+        """Return every reason for which the caller cannot book a start, in the order of the rules."""
+        await self.rules.ensure(service_id, [doctor_id])
+        async with self.store.read() as calendar:
+            offer = await load_offer(calendar, service_id, [doctor_id])
+            evaluation = await load_evaluation(calendar, offer, starts_at, Viewer.of(by, self.now()))
+        reasons = list(evaluation.reasons[0])
         return Explanation(bookable=not reasons, reasons=reasons)
 
 
-async def _enough(opened: Opened[Look], asked: Span, view: View, wanted: int) -> list[Sheet]:
-    """Looks at a day, then at twice as many, until enough is found: the earliest start is mostly near, and the horizon may be far."""
-    found: list[Sheet] = []
-    days, start = 1, asked.start
-    while start < asked.stop and wanted > 0:
-        window = range(start, min(asked.stop, start + min(days * DAY, FARTHEST)))
-        more = await sheets_of(opened.look, opened.service, opened.doctors, window, view)
-        counts = [availability.free(sheet).bit_count() for sheet in more]
-        found += [sheet for sheet, count in zip(more, counts, strict=True) if count]
+async def _load_until_enough(
+    calendar: CalendarReader, offer: ServiceOffer, candidates: Span, viewer: Viewer, *, wanted: int
+) -> list[AvailabilityGrid]:
+    """Load grids of one day, then of two, of four and so on, until `wanted` free starts are found.
+
+    The earliest start is usually near, and the horizon may be far.
+    """
+    grids: list[AvailabilityGrid] = []
+    days, start = 1, candidates.start
+    while start < candidates.stop and wanted > 0:
+        window = range(start, min(candidates.stop, start + min(days * DAY, MAX_WINDOW)))
+        loaded = await load_grids(calendar, offer, window, viewer)
+        counts = [len(free_starts(grid)) for grid in loaded]
+        grids += [grid for grid, count in zip(loaded, counts, strict=True) if count]
         wanted -= sum(counts)
         days, start = days * 2, window.stop
         await asyncio.sleep(0)
-    return found
+    return grids
 
 
-def _from(begins: datetime, open_to: Span) -> Span:
-    start = max(first_grain_at_or_after(begins), open_to.start)
-    return range(start, max(start, open_to.stop))
+def _from_cursor(candidates: Span, after: Cursor | None) -> Span:
+    """Leave out the starts before a cursor; its own start stays, because other doctors may follow at the same start."""
+    return overlap(candidates, range(grain_of(after[0]), candidates.stop)) if after else candidates
 
 
-def _onwards(starts: Span, after: Place | None) -> Span:
-    return overlap(starts, range(grain_of(after[0]), starts.stop)) if after else starts
-
-
-def _speaks(doctor: Doctor, language: str) -> bool:
-    """A language range takes in its variants (RFC 4647 section 3.3.1)."""
+def _speaks(doctor: DoctorTerms, language: str) -> bool:
+    """Return True if a doctor speaks a language or a variant of it (RFC 4647, section 3.3.1)."""
     return any(spoken == language or spoken.startswith(f"{language}-") for spoken in doctor.languages)
 
 
-def _listed(sheets: Sequence[Sheet], question: SlotQuestion | EarliestQuestion, now: datetime) -> SlotList:
-    """A doctor may come with several sheets, of one stretch of time after the other."""
-    limit, after = question.limit, (grain_of(question.after[0]), question.after[1].int) if question.after else None
-    found = first_starts(sheets, limit + 1, after)
-    items = [Slot.of(sheet, grain, question.time_zone) for grain, _, sheet in found[:limit]]
-    return SlotList(items, complete=len(found) <= limit, generated_at=now)
+async def _viewer_of_move(
+    calendar: CalendarReader, appointment_id: UUID, service: ServiceTerms, by: Caller | None, viewer: Viewer
+) -> Viewer:
+    """Return the viewer for the patient of an appointment that is to be moved.
 
-
-async def _for_a_move(look: Look, appointment_id: UUID, service: Service, by: Caller | None, view: View) -> View:
-    """Whose time may be seen as free: one's own, as its patient or doctor; staff may see every one so. It is seen for its patient.
-
-    A move keeps the service, and what was released can only be restored.
+    Only its patient, its doctor and staff may exclude an appointment. Raise NoSuchReservation for anyone else, for a released appointment
+    and for one of another service.
     """
-    claim = await look.claim(appointment_id)
-    if by is None or claim is None or not claim.concerns(by) or not claim.can_move_within(service):
+    claim = await calendar.find_claim(appointment_id)
+    if by is None or claim is None or not claim.is_visible_to(by) or not claim.can_move_within(service):
         raise NoSuchReservation
-    return replace(view, patient_id=claim.place.patient_id if claim.place else None)
+    return replace(viewer, patient_id=claim.slot.patient_id if claim.slot else None)

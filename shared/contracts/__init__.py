@@ -1,1 +1,1 @@
-"""What two services must agree on to talk: refusals, identity, events and bodies that cross a border."""
+"""What services agree on in order to communicate: refusals, identities, events, and the request and response bodies between them."""

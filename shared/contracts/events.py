@@ -1,4 +1,4 @@
-"""What the services tell each other: CloudEvents 1.0 in JSON, with ids, times and versions and nothing that names a person."""
+"""The events that services publish: CloudEvents 1.0 in JSON. They carry ids, times and versions, and no personal data of patients."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeR
 from shared.contracts.identity import Role
 from shared.contracts.values import Instant
 
-TOPICS: dict[str, type[Event]] = {}
+TOPICS: dict[str, type[Event]] = {}  # the event class of every topic
 
 
 class Event(BaseModel):
-    """One thing that happened. `id` is its identity for every consumer; `topic` its type and routing key."""
+    """Something that happened at `occurred_at`.
+
+    Consumers recognise an event that is delivered twice by its `id`. `topic` is both its CloudEvents type and its routing key; `subject`
+    names the field that identifies what the event is about. A subclass that declares `topic` is registered in TOPICS.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     topic: ClassVar[str]
@@ -29,7 +33,7 @@ class Event(BaseModel):
             TOPICS[cls.topic] = cls
 
     def to_cloudevent(self, source: str, traceparent: str | None = None) -> dict[str, Any]:
-        """The CloudEvents envelope (CNCF CloudEvents 1.0.2, JSON format)."""
+        """Return the event as a CloudEvents envelope (CNCF CloudEvents 1.0.2, JSON format) sent by the service `source`."""
         data = self.model_dump(mode="json", exclude={"id", "occurred_at"})
         envelope = {
             "specversion": "1.0",
@@ -45,15 +49,15 @@ class Event(BaseModel):
 
     @classmethod
     def from_cloudevent(cls, envelope: dict[str, Any]) -> Event:
-        """The event in an envelope; an unknown type or a missing field raises ValueError."""
-        kind = TOPICS.get(envelope.get("type", ""))
-        if kind is None:
+        """Return the event in an envelope. Raises ValueError for an unknown type, KeyError or ValidationError for a missing field."""
+        event_class = TOPICS.get(envelope.get("type", ""))
+        if event_class is None:
             raise ValueError(f"unknown event type {envelope.get('type')!r}")
-        return kind.model_validate({**envelope["data"], "id": envelope["id"], "occurred_at": envelope["time"]})
+        return event_class.model_validate({**envelope["data"], "id": envelope["id"], "occurred_at": envelope["time"]})
 
 
 class SessionEnded(Event):
-    """Tokens of this session are refused from now on; after `expires_at` none of them can be valid anyway."""
+    """A session ended: its tokens are refused from now on. The last of them expires at `expires_at`."""
 
     topic = "session.ended.v1"
     subject = "session_id"
@@ -63,7 +67,7 @@ class SessionEnded(Event):
 
 
 class AccountChanged(Event):
-    """An account was made, or its role or status changed."""
+    """An account was created, or its role or status changed."""
 
     topic = "account.changed.v1"
     subject = "account_id"
@@ -74,7 +78,7 @@ class AccountChanged(Event):
 
 
 class AccountInvited(Event):
-    """A member of staff was invited: the mail carries a password reset token, which auth-service hands out for `reset_id`."""
+    """A user was invited by mail. auth-service returns the password reset token for `reset_id`; the token expires at `expires_at`."""
 
     topic = "account.invited.v1"
     subject = "account_id"
@@ -84,7 +88,7 @@ class AccountInvited(Event):
 
 
 class PasswordResetRequested(Event):
-    """Someone asked for a new password: as with an invitation, the token is fetched when the mail is written."""
+    """A password reset was requested. auth-service returns the token for `reset_id`; the token expires at `expires_at`."""
 
     topic = "password.reset_asked.v1"
     subject = "account_id"
@@ -94,7 +98,7 @@ class PasswordResetRequested(Event):
 
 
 class PasswordChanged(Event):
-    """The password is a new one; the owner is told."""
+    """The password of an account was changed; its owner is notified."""
 
     topic = "password.changed.v1"
     subject = "account_id"
@@ -102,7 +106,7 @@ class PasswordChanged(Event):
 
 
 class PatientChanged(Event):
-    """A patient's profile was made or changed."""
+    """A patient's profile was created or changed."""
 
     topic = "patient.changed.v1"
     subject = "patient_id"
@@ -111,7 +115,7 @@ class PatientChanged(Event):
 
 
 class DoctorChanged(Event):
-    """A doctor's profile or hours changed; the rules are whole, so that an older version can be thrown away."""
+    """A doctor's profile or working hours changed. `rules` is complete, so that consumers can ignore older versions."""
 
     topic = "doctor.changed.v1"
     subject = "doctor_id"
@@ -121,7 +125,7 @@ class DoctorChanged(Event):
 
 
 class ServiceChanged(Event):
-    """A service type was made or changed."""
+    """A service type was created or changed. `rules` is complete, so that consumers can ignore older versions."""
 
     topic = "service.changed.v1"
     subject = "service_id"
@@ -131,7 +135,7 @@ class ServiceChanged(Event):
 
 
 class LeaveTaken(Event):
-    """A doctor's leave was decided, and with it what becomes of the appointments in its time; those that are kept are not named."""
+    """A doctor's leave was created. `displaced` lists the appointments that were moved or cancelled for it, not those that were kept."""
 
     topic = "leave.taken.v1"
     subject = "leave_id"
@@ -144,7 +148,11 @@ class LeaveTaken(Event):
 
 
 class AppointmentEvent(Event):
-    """What all events of an appointment say. `sequence` is iCalendar's (RFC 5545 section 3.8.7.4): it grows when the time changes."""
+    """The fields that all events of an appointment share.
+
+    `version` grows with every change. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when the time changes.
+    `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor.
+    """
 
     subject = "appointment_id"
     appointment_id: UUID
@@ -163,71 +171,71 @@ class AppointmentEvent(Event):
 
     @classmethod
     def for_topic(cls, topic: str, **fields: Any) -> Self:
-        """The event of that topic, `appointment.booked.v1` say."""
+        """Return the event of a topic such as `appointment.booked.v1`."""
         return TOPICS[topic](**fields)  # type: ignore[return-value]
 
 
 class AppointmentRequested(AppointmentEvent):
-    """A patient asked for a time that the clinic must approve; it is theirs meanwhile."""
+    """A patient requested an appointment that the clinic must approve; the time is reserved until then."""
 
     topic = "appointment.requested.v1"
 
 
 class AppointmentBooked(AppointmentEvent):
-    """The time is granted: booked at once, approved, or restored."""
+    """An appointment was booked: at once, by approval, or by restoring a cancelled one."""
 
     topic = "appointment.booked.v1"
 
 
 class AppointmentDeclined(AppointmentEvent):
-    """The clinic declined a request."""
+    """The clinic declined a requested appointment."""
 
     topic = "appointment.declined.v1"
 
 
 class AppointmentExpired(AppointmentEvent):
-    """Nobody approved a request before its time came."""
+    """A requested appointment was not approved before its start."""
 
     topic = "appointment.expired.v1"
 
 
 class AppointmentRescheduled(AppointmentEvent):
-    """Same appointment, another time or doctor; `previous_...` tell the old."""
+    """An appointment was moved to another time or doctor; the `previous_...` fields are the time and doctor before."""
 
     topic = "appointment.rescheduled.v1"
 
 
 class AppointmentCancelled(AppointmentEvent):
-    """Called off by patient or clinic."""
+    """An appointment was cancelled by the patient or the clinic."""
 
     topic = "appointment.cancelled.v1"
 
 
 class AppointmentCheckedIn(AppointmentEvent):
-    """The patient is here."""
+    """The patient arrived and was checked in."""
 
     topic = "appointment.checked_in.v1"
 
 
 class AppointmentStarted(AppointmentEvent):
-    """The visit has begun."""
+    """The visit started."""
 
     topic = "appointment.started.v1"
 
 
 class AppointmentCompleted(AppointmentEvent):
-    """The visit is over."""
+    """The visit was completed."""
 
     topic = "appointment.completed.v1"
 
 
 class AppointmentMissed(AppointmentEvent):
-    """The patient did not come."""
+    """The patient did not come to the appointment."""
 
     topic = "appointment.missed.v1"
 
 
 class AppointmentAmended(AppointmentEvent):
-    """Reason or intake changed; neither travels."""
+    """The reason or intake form of an appointment changed; the event carries neither."""
 
     topic = "appointment.amended.v1"

@@ -1,4 +1,4 @@
-"""Bodies that cross a border between services."""
+"""Request and response bodies of the calls between services, and the value objects that they share with the public API."""
 
 from __future__ import annotations
 
@@ -26,29 +26,34 @@ from shared.contracts.values import (
 
 
 class Actor(ReadModel):
-    """The person for whom a service acts; it stands in bodies between services, never in a header."""
+    """The person for whom a service acts. Services pass it to each other in request bodies, never in a header."""
 
     id: UUID
     role: Role
 
     @classmethod
-    def of(cls, caller: Caller) -> Self:
+    def from_caller(cls, caller: Caller) -> Self:
+        """Return the actor that stands for a verified caller."""
         return cls(id=caller.id, role=caller.role)
 
     @property
     def caller(self) -> Caller:
+        """The actor as a caller without a session."""
         return Caller(self.id, self.role)
 
 
 class Money(RequestModel):
-    """Integer minor units of an ISO 4217 currency."""
+    """An amount in integer minor units (cents) of an ISO 4217 currency."""
 
     amount: int = Field(strict=True, ge=0, le=10**9)
     currency: Currency
 
 
 class ServiceTypeRules(ReadModel):
-    """A service type as everyone but its owner sees it. Durations in minutes; caps count bookings of one doctor in the doctor's zone."""
+    """The booking rules of a service type, as doctor-service passes them to other services.
+
+    Durations are in minutes. The caps limit the bookings that one doctor has on a day or in an ISO week of the doctor's time zone.
+    """
 
     id: UUID
     name: str
@@ -72,7 +77,10 @@ class ServiceTypeRules(ReadModel):
 
 
 class WeeklyWindow(RequestModel):
-    """Working time that repeats every week on a wall clock: `weekday` 1 is Monday (ISO 8601); an end up to the start is on the next day."""
+    """Working hours that repeat every week, in the doctor's local time.
+
+    `weekday` 1 is Monday (ISO 8601). An `end` that is not after `start` is on the next day. `valid_from` and `valid_to` are inclusive.
+    """
 
     weekday: int = Field(strict=True, ge=1, le=7)
     start: WindowStart
@@ -81,23 +89,23 @@ class WeeklyWindow(RequestModel):
     valid_to: CalendarDate | None = None
 
 
-class WallWindow(RequestModel):
-    """Working time of one date on a wall clock; an end not after the start is on the next day."""
+class DayWindow(RequestModel):
+    """Working hours on one date, in the doctor's local time. An `end` that is not after `start` is on the next day."""
 
     start: WindowStart
     end: WindowEnd
 
 
 class DateOverride(RequestModel):
-    """All working time of one date, in place of the weekly rules; no windows: a day off."""
+    """The working hours of one date, which replace the weekly ones. Without windows it is a day off."""
 
     id: UUID
     date: CalendarDate
-    windows: list[WallWindow]
+    windows: list[DayWindow]
 
 
 class DoctorRules(ReadModel):
-    """All that the calendar must know of a doctor. `version` grows with every change of profile or schedule."""
+    """What scheduling-service must know about a doctor. `version` grows with every change of the profile or the working hours."""
 
     id: UUID
     full_name: str
@@ -115,7 +123,7 @@ class DoctorRules(ReadModel):
 
 
 class PatientSummary(ReadModel):
-    """A patient as appointment- and notification-service need them."""
+    """The part of a patient profile that appointment-service and notification-service need."""
 
     id: UUID
     full_name: str
@@ -126,7 +134,7 @@ class PatientSummary(ReadModel):
 
 
 class AccountSummary(ReadModel):
-    """An account as neighbours may see it."""
+    """The part of an account that other services may see."""
 
     id: UUID
     email: str
@@ -139,7 +147,7 @@ class AccountSummary(ReadModel):
 
 
 class CreateAccount(RequestModel):
-    """`PUT /internal/accounts/{id}`: the account half of a person; without a password it is invited by mail."""
+    """The body of `PUT /internal/accounts/{id}`. Without a password, the account is invited by mail."""
 
     email: Email
     role: Role
@@ -151,14 +159,14 @@ class CreateAccount(RequestModel):
 
     @field_validator("role")
     @classmethod
-    def _of_a_person(cls, role: Role) -> Role:
+    def _require_role_of_person(cls, role: Role) -> Role:
         if role in (Role.SERVICE, Role.SYSTEM):
-            raise PydanticCustomError("not_a_person", "people are patients, doctors, reception or admins")
+            raise PydanticCustomError("not_a_person", "The role must be patient, doctor, reception or admin.")
         return role
 
 
 class CreatePatient(RequestModel):
-    """`PUT /internal/patients/{id}`: the profile half of a patient; repeating it is harmless."""
+    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect."""
 
     full_name: ShortText
     phone: Phone | None = None
@@ -167,11 +175,12 @@ class CreatePatient(RequestModel):
 
 
 class ReserveTime(RequestModel):
-    """`PUT /internal/reservations/{appointment_id}`: the wish for a time. `revision` grows with every wish of the same appointment.
+    """The body of `PUT /internal/reservations/{appointment_id}`: a request to reserve a time.
 
-    Without `doctor_id`: with whoever is free then, the least busy that day first. `hold_id`: a hold of the one who asks, to be used up.
-    `begun`: the visit takes place already, with the doctor named, whatever else stands in its time. `..._version`: that of the rules which
-    the one who asks has seen; the calendar decides by no older ones.
+    `revision` grows with every request for the same appointment. Without `doctor_id`, the calendar chooses among the free doctors the one
+    with the fewest appointments on that day. `hold_id` names a hold of the caller, which is converted into the reservation. With `begun`,
+    the visit is already taking place with the named doctor, and its time is reserved even if it is not free. `service_version` and
+    `doctor_version` are those of the rules that the caller has seen; the calendar uses no older ones.
     """
 
     service_id: UUID
@@ -187,7 +196,7 @@ class ReserveTime(RequestModel):
 
 
 class Reservation(ReadModel):
-    """A granted time: half open, UTC."""
+    """A reserved time: the half-open range from `starts_at` to `ends_at`, in UTC. `live` is False once it was released."""
 
     appointment_id: UUID
     service_id: UUID
@@ -200,16 +209,17 @@ class Reservation(ReadModel):
 
 
 class Alternative(ReadModel):
-    """A start that was free when the answer was written."""
+    """A start that was free when the response was written."""
 
     doctor_id: UUID
     starts_at: Instant
 
 
 class LeaveOutcome(ReadModel):
-    """What a doctor's leave did to an appointment that stood at `previous_...`: a moved one has the time and doctor given here.
+    """What a doctor's leave did to one appointment.
 
-    `revision` is that of its claim in the calendar from now on; a cancelled one has no claim any more.
+    `previous_doctor_id` and `previous_starts_at` are from before the leave; a moved appointment has the new doctor and time beside them.
+    `revision` is that of the appointment's reservation in the calendar from now on. A cancelled appointment has no reservation.
     """
 
     appointment_id: UUID

@@ -1,4 +1,4 @@
-"""Who is asking: roles, callers and the names of the services."""
+"""Roles, callers and the names of the services."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-SERVICE_IDS = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")
+SERVICE_ID_NAMESPACE = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")  # uuid5 of it and a service's name is that service's caller id
 
 
 class Role(StrEnum):
+    """What a caller is. `service` is another service with a token of its own; `system` is a service that acts by itself, as a job does."""
+
     PATIENT = "patient"
     DOCTOR = "doctor"
     RECEPTION = "reception"
@@ -19,7 +21,7 @@ class Role(StrEnum):
 
 
 class Service(StrEnum):
-    """The services by the name that callers resolve."""
+    """The services by their names. Callers resolve these names to addresses, and tokens of services carry them."""
 
     GATEWAY = "api-gateway"
     AUTH = "auth-service"
@@ -32,11 +34,12 @@ class Service(StrEnum):
 
     @property
     def prefix(self) -> str:
-        """The prefix of its settings: `AUTH`, `NOTIFY`."""
+        """The prefix of the service's environment variables: `AUTH`, `NOTIFY`."""
         return {"api-gateway": "GATEWAY", "notification-service": "NOTIFY"}.get(self, self.split("-")[0].upper())
 
     @property
     def port(self) -> int:
+        """The port on which the service listens: 8000 for the gateway, then one more for each service."""
         return 8000 + list(Service).index(self)
 
 
@@ -45,7 +48,7 @@ STAFF = frozenset({Role.RECEPTION, Role.ADMIN})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person or a service behind a verified token. `client` names the service when the role is `service`."""
+    """The person or service that a verified token identifies. `client` names the service when the role is `service`."""
 
     id: UUID
     role: Role
@@ -55,13 +58,15 @@ class Caller:
 
     @property
     def is_staff(self) -> bool:
+        """True for reception and admins; doctors are not staff in this sense."""
         return self.role in STAFF
 
     @property
     def is_admin(self) -> bool:
+        """True for admins."""
         return self.role is Role.ADMIN
 
 
 def system_caller(service: Service) -> Caller:
-    """The caller that stands in the history when a service acts on its own."""
-    return Caller(uuid5(SERVICE_IDS, service), Role.SYSTEM, client=service)
+    """Return the caller that the history shows when a service acts by itself."""
+    return Caller(uuid5(SERVICE_ID_NAMESPACE, service), Role.SYSTEM, client=service)

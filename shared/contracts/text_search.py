@@ -1,4 +1,4 @@
-"""How words are compared that people search by: a rule of every service that filters by them."""
+"""How search words are compared. Every service that filters by words uses this rule."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from unicodedata import combining, normalize
 
 
 def fold_text(text: str) -> str:
-    """Without case and accents."""
-    return "".join(sign for sign in normalize("NFKD", text).casefold() if not combining(sign)).strip()
+    """Return the text in lower case, without accents and without spaces around it."""
+    return "".join(character for character in normalize("NFKD", text).casefold() if not combining(character)).strip()

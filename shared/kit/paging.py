@@ -8,14 +8,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict
 
+from shared.contracts.pages import Page as Page
 from shared.contracts.refusals import Invalid
 
-T = TypeVar("T")
 Row = TypeVar("Row")
 DEFAULT_LIMIT, MAX_LIMIT, MAX_CURSOR_LENGTH = 25, 100, 1536
 
@@ -25,14 +24,6 @@ class BadCursor(Invalid):
 
     code = "bad_cursor"
     detail = "`after` is not a cursor of this list."
-
-
-class Page(BaseModel, Generic[T]):
-    """One page of a list. `next` is the cursor of the following page, null on the last one."""
-
-    model_config = ConfigDict(from_attributes=True, arbitrary_types_allowed=True)
-    items: list[T]
-    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from cachetools import TLRUCache
 from jose import jwt
 
-from shared.contracts.identity import SERVICE_IDS, Caller, Role
+from shared.contracts.identity import SERVICE_ID_NAMESPACE, Caller, Role
 from shared.contracts.refusals import Unauthenticated
 from shared.kit.clock import Clock
 from shared.kit.signing_keys import KeySet
@@ -117,5 +117,5 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
     role = Role(claims["role"])
     scope = frozenset(str(claims.get("scope", "")).split())
     if role is Role.SERVICE:
-        return Caller(uuid5(SERVICE_IDS, claims["sub"]), role, client=claims["sub"], scope=scope)
+        return Caller(uuid5(SERVICE_ID_NAMESPACE, claims["sub"]), role, client=claims["sub"], scope=scope)
     return Caller(UUID(claims["sub"]), role, UUID(claims["sid"]), scope=scope)

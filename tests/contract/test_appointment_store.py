@@ -1,4 +1,4 @@
-"""The store of appointments on every back end: SQLite's JSON, and a server that speaks MongoDB's protocol."""
+"""The store of appointments on every back end: JSON in SQLite, and a server that speaks MongoDB's protocol."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.migrations import migrate
-from appointment_svc.ports import Filter, Overtaken
+from appointment_svc.ports import AppointmentFilter, RowChanged
 from appointment_svc.repository.documents import Documents
-from appointment_svc.repository.mongo import MongoAnswers, MongoDocuments, MongoLeases, opened
+from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
 from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
+from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
@@ -39,8 +40,8 @@ from shared.kit.sql import Database
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from shared.kit.sql_leases import SqlLeases
 from tests.unit.appointment.builders import (
-    BY,
     COLLEAGUE,
+    DESK_ACTOR,
     DOCTOR,
     HALF,
     NINE,
@@ -48,43 +49,47 @@ from tests.unit.appointment.builders import (
     PATIENT,
     STRANGER,
     TEN,
+    a_change,
+    a_doctor_snapshot,
+    after_release,
+    after_reply,
     an_appointment,
-    remembered,
-    with_anyone,
+    pending_with_any_doctor,
+    with_sync,
 )
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
 @dataclass
-class Place:
-    """What a back end keeps."""
+class Backend:
+    """One database with its adapters. `wake_count` counts how often the relay was woken."""
 
     documents: Documents
-    answers: IdempotencyStore
+    idempotency: IdempotencyStore
     leases: Leases
     clock: MovableClock
-    prune_answers: Work
-    nudged: int = 0
+    prune_keys: Work
+    wake_count: int = 0
 
     def __post_init__(self) -> None:
-        self.store = DocumentStore(self.documents, self._nudge)
+        self.store = DocumentStore(self.documents, self._wake_relay)
 
-    def _nudge(self) -> None:
-        self.nudged += 1
+    def _wake_relay(self) -> None:
+        self.wake_count += 1
 
-    async def has(self, *appointments: Appointment) -> None:
-        for one in appointments:
-            assert await self.store.add(one)
+    async def add(self, *appointments: Appointment) -> None:
+        for appointment in appointments:
+            assert await self.store.insert(appointment)
 
 
 @asynccontextmanager
-async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
+async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Backend]:
     url = f"sqlite+aiosqlite:///{folder / 'appointments.db'}"
     migrate(url)
     async with Database(url) as database:
-        prune = Relay(database, INFRASTRUCTURE, Told(), clock).prune
-        yield Place(
+        prune = Relay(database, INFRASTRUCTURE, RecordingBus(), clock).prune
+        yield Backend(
             SqliteDocuments(database),
             SqlIdempotencyStore(database, INFRASTRUCTURE, clock),
             SqlLeases(database, INFRASTRUCTURE, clock),
@@ -94,38 +99,38 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Place]:
 
 
 @asynccontextmanager
-async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Place]:
+async def mongo(url: str, clock: MovableClock) -> AsyncIterator[Backend]:
     migrate(url)
     migrate(url)
-    async with opened(url) as database:
-        answers = MongoAnswers(database, clock)
-        yield Place(MongoDocuments(database), answers, MongoLeases(database, clock), clock, answers.prune)
+    async with open_database(url) as database:
+        keys = MongoIdempotencyStore(database, clock)
+        yield Backend(MongoDocuments(database), keys, MongoLeases(database, clock), clock, keys.prune)
         await database.client.drop_database(database.name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.needs_servers("MONGO"))])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
     clock = MovableClock(NOON, running=False)
-    there = sqlite(tmp_path, clock) if request.param == "sqlite" else mongo(request.getfixturevalue("mongo_url"), clock)
-    async with there as found:
-        yield found
+    opened = sqlite(tmp_path, clock) if request.param == "sqlite" else mongo(request.getfixturevalue("mongo_url"), clock)
+    async with opened as backend:
+        yield backend
 
 
-class Told:
-    """A bus that writes down what it is told, and fails as it is told."""
+class RecordingBus:
+    """A bus that records what is published. Topics in `without_queue` have no queue, and while it is `down` every call fails."""
 
-    def __init__(self, unwanted: tuple[str, ...] = (), *, gone: bool = False) -> None:
-        self.unwanted, self.gone = unwanted, gone
-        self.tried: list[str] = []
-        self.taken: list[dict[str, Any]] = []
+    def __init__(self, without_queue: tuple[str, ...] = (), *, down: bool = False) -> None:
+        self.without_queue, self.down = without_queue, down
+        self.attempted: list[str] = []
+        self.published: list[dict[str, Any]] = []
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        self.tried.append(message_id)
-        if self.gone:
+        self.attempted.append(message_id)
+        if self.down:
             raise PublishFailed
-        if topic in self.unwanted:
+        if topic in self.without_queue:
             raise Unroutable
-        self.taken.append(json.loads(body))
+        self.published.append(json.loads(body))
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
 
@@ -134,375 +139,387 @@ class Told:
     async def check(self) -> None: ...
 
 
-def cancelled(one: Appointment) -> Appointment:
-    return one.cancel(BY, NOON, once=new_id(), reason=None)
+def cancelled(appointment: Appointment) -> Appointment:
+    return appointment.cancel(a_change())
 
 
-async def raw(place: Place, one: Appointment) -> dict[str, Any]:
-    return (await place.documents.get([str(one.id)]))[0]
+async def stored_document(backend: Backend, appointment: Appointment) -> dict[str, Any]:
+    return (await backend.documents.get_many([str(appointment.id)]))[0]
 
 
 # The appointment
 
 
-async def test_what_was_written_is_read_back_whole(place: Place) -> None:
+async def test_a_saved_appointment_is_read_back_unchanged(backend: Backend) -> None:
     strange = {"a.b": "1", "$where": "2", "": "3", "é ü 中": "4", "0": "5"}
-    one = an_appointment(
+    appointment = an_appointment(
         service={"price": Money(amount=12_50, currency="EUR")}, reason="it 'hurts' $now.here", intake=strange, cancel_reason="",
     )  # fmt: skip
-    asked = one.reschedule(TEN, one.doctor, BY, NOON + timedelta(microseconds=1), once=new_id(), note="n")
-    await place.has(asked)
-    assert await place.store.find(one.id) == asked
-    assert await place.store.find(new_id()) is None
-    assert await place.store.find_all([one.id, new_id()]) == {one.id: asked}
+    pending = appointment.reschedule(a_change(DESK_ACTOR, NOON + timedelta(microseconds=1), note="n"), starts_at=TEN)
+    await backend.add(pending)
+    assert await backend.store.find(appointment.id) == pending
+    assert await backend.store.find(new_id()) is None
+    assert await backend.store.find_many([appointment.id, new_id()]) == {appointment.id: pending}
 
 
-async def test_an_id_is_there_once(place: Place) -> None:
-    one = an_appointment()
-    assert [await place.store.add(one), await place.store.add(replace(one, reason="other"))] == [True, False]
-    assert await place.store.find(one.id) == one
+async def test_an_id_is_inserted_once(backend: Backend) -> None:
+    appointment = an_appointment()
+    assert [await backend.store.insert(appointment), await backend.store.insert(replace(appointment, reason="other"))] == [True, False]
+    assert await backend.store.find(appointment.id) == appointment
 
 
-async def test_a_save_writes_the_change_its_line_and_its_event_at_once(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    saved = await place.store.save(cancelled(one))
-    assert saved == await place.store.find(one.id)
-    assert (saved.edition, saved.status, saved.news, len(saved.history), place.nudged) == (2, Status.CANCELLED, None, 1, 1)
-    (waiting,) = (await raw(place, one))["pending_events"]
+async def test_a_save_writes_appointment_history_entry_and_event_together(backend: Backend) -> None:
+    appointment = an_appointment()
+    await backend.add(appointment)
+    saved = await backend.store.save(cancelled(appointment))
+    assert saved == await backend.store.find(appointment.id)
+    assert (saved.row_version, saved.status, saved.unsaved_change, len(saved.history), backend.wake_count) == (
+        2,
+        AppointmentStatus.CANCELLED,
+        None,
+        1,
+        1,
+    )
+    (waiting,) = (await stored_document(backend, appointment))["pending_events"]
     assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
 
 
-async def test_a_save_without_news_adds_no_line_and_nudges_nobody(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    saved = await place.store.save(await place.store.save(cancelled(one)))
-    released = await place.store.save(saved.released())
-    assert (len(released.history), released.intent, place.nudged) == (1, None, 1)
-    assert (await place.store.find(one.id)) == released
+async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(backend: Backend) -> None:
+    appointment = an_appointment()
+    await backend.add(appointment)
+    saved = await backend.store.save(await backend.store.save(cancelled(appointment)))
+    released = await backend.store.save(after_release(saved))
+    assert (len(released.history), released.sync.intent, backend.wake_count) == (1, None, 1)
+    assert (await backend.store.find(appointment.id)) == released
 
 
-async def test_a_refused_booking_keeps_its_refusal_and_its_line(place: Place) -> None:
-    one = an_appointment(Status.PENDING)
-    await place.has(one)
-    kind = type("SlotTaken", (Conflict,), {})
-    refused = await place.store.save(one.denied(kind("taken", alternatives=[{"doctor_id": str(DOCTOR)}]), NOON))
-    found = await place.store.find(one.id)
+async def test_a_refused_booking_keeps_its_refusal_and_its_history_entry(backend: Backend) -> None:
+    appointment = an_appointment(AppointmentStatus.PENDING)
+    await backend.add(appointment)
+    taken = SlotTaken("taken", alternatives=[{"doctor_id": str(DOCTOR)}])
+    refused = await backend.store.save(after_reply(appointment, taken))
+    found = await backend.store.find(appointment.id)
     assert found == refused
     assert len(refused.history) == 1
     with pytest.raises(Conflict) as refusal:
-        refused.did(one.id)
+        refused.already_applied(appointment.id)
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": [{"doctor_id": str(DOCTOR)}]})
 
 
-async def test_a_line_is_written_once_however_often_its_appointment_is_saved(place: Place) -> None:
-    """A refused booking gives back what stands for it: two writes after the line, and none brings it again."""
-    one = an_appointment(Status.PENDING)
-    await place.has(one)
+async def test_a_history_entry_is_written_once_however_often_its_appointment_is_saved(backend: Backend) -> None:
+    """A refused booking may release a reservation: neither of the two writes adds the entry again."""
+    appointment = an_appointment(AppointmentStatus.PENDING)
+    await backend.add(appointment)
     elsewhere = Reservation(
-        appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
+        appointment_id=appointment.id, service_id=appointment.service.id,
+        doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=TEN, ends_at=TEN + HALF,
         revision=2,
     )  # fmt: skip
-    refused = await place.store.save(one.overtaken(elsewhere, NOON))
-    await place.store.save(refused.released())
-    found = await place.store.find(one.id)
+    refused = await backend.store.save(after_reply(appointment, elsewhere))
+    await backend.store.save(after_release(refused))
+    found = await backend.store.find(appointment.id)
     assert found is not None
-    assert ([line.action for line in found.history], found.status, found.intent) == (["refused"], Status.REFUSED, None)
+    assert ([entry.action for entry in found.history], found.status, found.sync.intent) == (["refused"], AppointmentStatus.REFUSED, None)
 
 
-async def test_one_that_waits_for_whoever_is_free_is_nobodys_until_then(place: Place) -> None:
-    one = with_anyone()
-    assert one.intent is not None
-    held = replace(one, intent=replace(one.intent, hold_id=STRANGER))
-    await place.has(held)
-    assert await place.store.find(one.id) == held
-    assert (await raw(place, one))["doctor_id"] is None
+async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chosen(backend: Backend) -> None:
+    appointment = pending_with_any_doctor()
+    assert appointment.sync.intent is not None
+    held = with_sync(appointment, intent=replace(appointment.sync.intent, hold_id=STRANGER))
+    await backend.add(held)
+    assert await backend.store.find(appointment.id) == held
+    assert (await stored_document(backend, appointment))["doctor_id"] is None
     for wanted, expected in {
-        Filter(): [held],
-        Filter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
-        Filter(owner_doctor_id=DOCTOR): [],
-        Filter(owner_patient_id=PATIENT): [held],
+        AppointmentFilter(): [held],
+        AppointmentFilter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
+        AppointmentFilter(owner_doctor_id=DOCTOR): [],
+        AppointmentFilter(owner_patient_id=PATIENT): [held],
     }.items():
-        assert await place.store.listed(wanted, 10, None) == expected, wanted
+        assert await backend.store.list_matching(wanted, 10, None) == expected, wanted
     found = Reservation(
-        appointment_id=one.id, service_id=one.service.id, doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
+        appointment_id=appointment.id, service_id=appointment.service.id,
+        doctor_id=COLLEAGUE, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
         revision=1,
     )  # fmt: skip
-    booked = await place.store.save(held.granted(found, remembered(id=COLLEAGUE), NOON))
-    assert await place.store.listed(Filter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
+    booked = await backend.store.save(after_reply(held, found, a_doctor_snapshot(id=COLLEAGUE)))
+    assert await backend.store.list_matching(AppointmentFilter(doctor_ids=(COLLEAGUE,)), 10, None) == [booked]
 
 
-async def test_what_was_written_before_holds_and_free_choice_is_read_as_ever(place: Place) -> None:
-    one = an_appointment(Status.PENDING)
-    await place.has(one)
-    intent = {name: value for name, value in (await raw(place, one))["intent"].items() if name != "hold_id"}
-    assert await place.documents.update(str(one.id), one.edition, {"intent": intent, "edition": 2}, None, None)
-    assert await place.store.find(one.id) == replace(one, edition=2)
+async def test_an_intent_that_was_stored_before_holds_existed_is_read(backend: Backend) -> None:
+    appointment = an_appointment(AppointmentStatus.PENDING)
+    await backend.add(appointment)
+    intent = {name: value for name, value in (await stored_document(backend, appointment))["intent"].items() if name != "hold_id"}
+    assert await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, None)
+    assert await backend.store.find(appointment.id) == replace(appointment, row_version=2)
 
 
-async def test_only_the_edition_that_was_read_can_be_saved(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    await place.store.save(replace(one, reason="first"))
-    with pytest.raises(Overtaken):
-        await place.store.save(cancelled(one))
-    with pytest.raises(Overtaken):
-        await place.store.save(cancelled(an_appointment()))
-    found = await place.store.find(one.id)
+async def test_only_the_row_version_that_was_read_can_be_saved(backend: Backend) -> None:
+    appointment = an_appointment()
+    await backend.add(appointment)
+    await backend.store.save(replace(appointment, reason="first"))
+    with pytest.raises(RowChanged):
+        await backend.store.save(cancelled(appointment))
+    with pytest.raises(RowChanged):
+        await backend.store.save(cancelled(an_appointment()))
+    found = await backend.store.find(appointment.id)
     assert found is not None
-    assert (found.reason, found.status, found.history) == ("first", Status.BOOKED, ())
-    assert (await raw(place, one))["pending_events"] == []
+    assert (found.reason, found.status, found.history) == ("first", AppointmentStatus.BOOKED, ())
+    assert (await stored_document(backend, appointment))["pending_events"] == []
 
 
-async def test_of_fifty_who_save_one_edition_at_once_one_does(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    tries = [replace(one.become(Status.CHECKED_IN, BY, NOON, once=new_id()), reason=str(number)) for number in range(50)]
-    together = await asyncio.gather(*(place.store.save(attempt) for attempt in tries), return_exceptions=True)
+async def test_of_fifty_saves_of_one_row_version_one_succeeds(backend: Backend) -> None:
+    appointment = an_appointment()
+    await backend.add(appointment)
+    tries = [replace(appointment.check_in(a_change()), reason=str(number)) for number in range(50)]
+    together = await asyncio.gather(*(backend.store.save(attempt) for attempt in tries), return_exceptions=True)
     winners = [saved for saved in together if isinstance(saved, Appointment)]
     assert len(winners) == 1
-    assert all(isinstance(other, Overtaken | Appointment) for other in together), together
-    assert await place.store.find(one.id) == winners[0]
-    assert len((await raw(place, one))["pending_events"]) == 1
+    assert all(isinstance(other, RowChanged | Appointment) for other in together), together
+    assert await backend.store.find(appointment.id) == winners[0]
+    assert len((await stored_document(backend, appointment))["pending_events"]) == 1
 
 
-async def test_of_ten_who_add_one_id_at_once_one_does(place: Place) -> None:
-    one = an_appointment()
-    together = await asyncio.gather(*(place.store.add(one) for _ in range(10)))
+async def test_of_ten_inserts_of_one_id_one_succeeds(backend: Backend) -> None:
+    appointment = an_appointment()
+    together = await asyncio.gather(*(backend.store.insert(appointment) for _ in range(10)))
     assert together.count(True) == 1
 
 
 # Lists
 
 
-async def walked(place: Place, wanted: Filter, limit: int = 3) -> list[Appointment]:
+async def walked(backend: Backend, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
     seen: list[Appointment] = []
     after: tuple[str, ...] | None = None
-    while page := await place.store.listed(wanted, limit, after):
+    while page := await backend.store.list_matching(wanted, limit, after):
         seen += page
-        last = page[-1].created_at if wanted.sort.endswith("created_at") else page[-1].starts_at
-        after = (str(int(last.timestamp()) * 10**6 + last.microsecond), str(page[-1].id))
+        instant, appointment_id = wanted.sort_key(page[-1])
+        after = (str(instant), str(appointment_id))
     return seen
 
 
 @pytest.mark.parametrize("sort", ["starts_at", "-starts_at", "created_at", "-created_at"])
-async def test_pages_are_in_order_without_gaps_or_repeats(place: Place, sort: Any) -> None:
+async def test_pages_are_in_order_without_gaps_or_repeats(backend: Backend, sort: Any) -> None:
     hours = (3, 1, 2, 2, 2, 1, 3)
-    all_of_them = [
+    appointments = [
         an_appointment(starts_at=NINE + hour * HOUR, created_at=NOON + number // 3 * SECOND + timedelta(microseconds=7))
         for number, hour in enumerate(hours)
     ]
-    await place.has(*all_of_them)
+    await backend.add(*appointments)
     name, descending = sort.removeprefix("-"), sort.startswith("-")
 
-    def key(one: Appointment) -> tuple[datetime, str]:
-        return getattr(one, name), str(one.id)
+    def key(appointment: Appointment) -> tuple[datetime, str]:
+        return getattr(appointment, name), str(appointment.id)
 
-    assert await walked(place, Filter(sort=sort)) == sorted(all_of_them, key=key, reverse=descending)
+    assert await walked(backend, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
 
 
-async def test_a_cursor_is_stable_while_rows_are_added(place: Place) -> None:
-    await place.has(*(an_appointment(starts_at=NINE + number * HOUR) for number in range(6)))
-    first = await place.store.listed(Filter(), 3, None)
-    after = (str(int(first[-1].starts_at.timestamp()) * 10**6), str(first[-1].id))
-    await place.has(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
-    rest = await place.store.listed(Filter(), 10, after)
-    assert [one.starts_at for one in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
+async def test_a_cursor_is_stable_while_rows_are_added(backend: Backend) -> None:
+    await backend.add(*(an_appointment(starts_at=NINE + number * HOUR) for number in range(6)))
+    first = await backend.store.list_matching(AppointmentFilter(), 3, None)
+    after = (str(first[-1].starts_at), str(first[-1].id))
+    await backend.add(an_appointment(starts_at=NINE - HOUR), an_appointment(starts_at=NINE + 10 * HOUR))
+    rest = await backend.store.list_matching(AppointmentFilter(), 10, after)
+    assert [appointment.starts_at for appointment in rest] == [NINE + hours * HOUR for hours in (3, 4, 5, 10)]
 
 
 @pytest.mark.parametrize(
     "after",
     [("1",), ("x", str(new_id())), ("1", "x"), ("1", str(new_id()), "2"), (str(2**63), str(new_id())), ("-" + "9" * 300, str(new_id()))],
 )
-async def test_a_hostile_cursor_is_refused(place: Place, after: tuple[str, ...]) -> None:
+async def test_a_hostile_cursor_is_refused(backend: Backend, after: tuple[str, ...]) -> None:
     with pytest.raises(BadCursor):
-        await place.store.listed(Filter(), 3, after)
+        await backend.store.list_matching(AppointmentFilter(), 3, after)
 
 
-async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(place: Place) -> None:
+async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(backend: Backend) -> None:
     booked = an_appointment()
-    missed = an_appointment(Status.MISSED, starts_at=TEN, doctor=remembered(id=COLLEAGUE))
-    refused = an_appointment(Status.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
-    await place.has(booked, missed, refused)
+    missed = an_appointment(AppointmentStatus.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
+    refused = an_appointment(AppointmentStatus.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
+    await backend.add(booked, missed, refused)
     for wanted, expected in {
-        Filter(): [booked, missed],
-        Filter(statuses=(Status.REFUSED,)): [refused],
-        Filter(statuses=(Status.REFUSED, Status.MISSED)): [refused, missed],
-        Filter(doctor_ids=(COLLEAGUE,)): [missed],
-        Filter(doctor_ids=(COLLEAGUE, DOCTOR)): [booked, missed],
-        Filter(service_ids=(UUID(int=9),)): [],
-        Filter(begins=TEN): [missed],
-        Filter(ends=TEN): [booked],
-        Filter(begins=NINE, ends=NINE): [],
-        Filter(owner_patient_id=PATIENT): [booked, missed],
-        Filter(owner_patient_id=STRANGER, patient_ids=(PATIENT,)): [],
-        Filter(owner_doctor_id=DOCTOR, patient_ids=(PATIENT,)): [booked],
-        Filter(owner_doctor_id=DOCTOR, doctor_ids=(DOCTOR, COLLEAGUE)): [booked],
+        AppointmentFilter(): [booked, missed],
+        AppointmentFilter(statuses=(AppointmentStatus.REFUSED,)): [refused],
+        AppointmentFilter(statuses=(AppointmentStatus.REFUSED, AppointmentStatus.MISSED)): [refused, missed],
+        AppointmentFilter(doctor_ids=(COLLEAGUE,)): [missed],
+        AppointmentFilter(doctor_ids=(COLLEAGUE, DOCTOR)): [booked, missed],
+        AppointmentFilter(service_ids=(UUID(int=9),)): [],
+        AppointmentFilter(begins=TEN): [missed],
+        AppointmentFilter(ends=TEN): [booked],
+        AppointmentFilter(begins=NINE, ends=NINE): [],
+        AppointmentFilter(owner_patient_id=PATIENT): [booked, missed],
+        AppointmentFilter(owner_patient_id=STRANGER, patient_ids=(PATIENT,)): [],
+        AppointmentFilter(owner_doctor_id=DOCTOR, patient_ids=(PATIENT,)): [booked],
+        AppointmentFilter(owner_doctor_id=DOCTOR, doctor_ids=(DOCTOR, COLLEAGUE)): [booked],
     }.items():
-        assert await place.store.listed(wanted, 10, None) == expected, wanted
+        assert await backend.store.list_matching(wanted, 10, None) == expected, wanted
 
 
 # What the jobs look for
 
 
-async def test_the_jobs_find_what_is_theirs(place: Place) -> None:
-    pending = an_appointment(Status.PENDING)
-    requested = an_appointment(Status.REQUESTED)
+async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> None:
+    pending = an_appointment(AppointmentStatus.PENDING)
+    requested = an_appointment(AppointmentStatus.REQUESTED)
     over = an_appointment(starts_at=NINE - 10 * HOUR)
-    await place.has(pending, requested, over)
-    store = place.store
-    assert [await store.unsettled(NOON - SECOND, 10), await store.unsettled(NOON, 10)] == [[], [pending]]
-    assert [await store.unanswered(NINE - SECOND, 10), await store.unanswered(NINE, 10)] == [[], [requested]]
-    assert await store.upcoming(NINE, 10, None) == [requested]
-    assert await store.upcoming(NINE, 10, requested.id) == []
-    assert [await store.open_of(PATIENT, NINE), await store.open_of(PATIENT, NOON), await store.open_of(STRANGER, NOON)] == [2, 3, 0]
+    await backend.add(pending, requested, over)
+    store = backend.store
+    assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
+    assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
+    assert await store.list_upcoming(NINE, 10, None) == [requested]
+    assert await store.list_upcoming(NINE, 10, requested.id) == []
+    assert [await store.count_active(PATIENT, NINE), await store.count_active(PATIENT, NOON), await store.count_active(STRANGER, NOON)] == [
+        2,
+        3,
+        0,
+    ]
     await store.save(cancelled(requested))
-    assert [one.id for one in await store.unsettled(NOON, 10)] == sorted([pending.id, requested.id])
-    assert await store.unanswered(NINE, 10) == []
+    assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
+    assert await store.list_unanswered(NINE, 10) == []
 
 
-# Events inside of documents
+# Events inside documents
 
 
-async def test_an_event_leaves_once_and_is_kept_for_a_week(place: Place) -> None:
-    bus, one = Told(), an_appointment()
-    relay = DocumentRelay(place.documents, bus, place.clock)
-    await place.has(one)
-    await place.store.save(cancelled(one))
+async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) -> None:
+    bus, appointment = RecordingBus(), an_appointment()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
+    await backend.add(appointment)
+    await backend.store.save(cancelled(appointment))
     assert [await relay.publish(), await relay.publish()] == [1, 0]
-    (event,) = bus.taken
-    assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(one.id), 3)
-    document = await raw(place, one)
+    (event,) = bus.published
+    assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(appointment.id), 3)
+    document = await stored_document(backend, appointment)
     assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
-    place.clock.advance(RETENTION)
+    backend.clock.advance(RETENTION)
     await relay.prune()
-    assert len((await raw(place, one))["published_events"]) == 1
-    place.clock.advance(SECOND)
+    assert len((await stored_document(backend, appointment))["published_events"]) == 1
+    backend.clock.advance(SECOND)
     await relay.prune()
-    assert (await raw(place, one))["published_events"] == []
-    assert (await place.store.find(one.id)) is not None
+    assert (await stored_document(backend, appointment))["published_events"] == []
+    assert (await backend.store.find(appointment.id)) is not None
 
 
-async def test_the_events_of_one_document_leave_in_order_and_survive_a_change_meanwhile(place: Place) -> None:
-    one = an_appointment()
-    await place.has(one)
-    checked_in = await place.store.save(one.become(Status.CHECKED_IN, BY, NOON, once=new_id()))
+async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(backend: Backend) -> None:
+    appointment = an_appointment()
+    await backend.add(appointment)
+    checked_in = await backend.store.save(appointment.check_in(a_change()))
 
-    class Changing(Told):
+    class ChangingBus(RecordingBus):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
             await super().publish(topic, message_id, body)
-            if len(self.taken) == 1:
-                await place.store.save(checked_in.become(Status.IN_PROGRESS, BY, NOON, once=new_id()))
+            if len(self.published) == 1:
+                await backend.store.save(checked_in.start(a_change()))
 
-    bus = Changing()
-    relay = DocumentRelay(place.documents, bus, place.clock)
+    bus = ChangingBus()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     assert [await relay.publish(), await relay.publish(), await relay.publish()] == [1, 1, 0]
-    assert [event["type"] for event in bus.taken] == ["appointment.checked_in.v1", "appointment.started.v1"]
+    assert [event["type"] for event in bus.published] == ["appointment.checked_in.v1", "appointment.started.v1"]
 
 
-async def test_a_silent_bus_ends_the_round_and_loses_nothing(place: Place) -> None:
-    bus = Told(gone=True)
-    relay = DocumentRelay(place.documents, bus, place.clock)
+async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) -> None:
+    bus = RecordingBus(down=True)
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     for number in range(3):
-        one = an_appointment(starts_at=NINE + number * HOUR)
-        await place.has(one)
-        await place.store.save(cancelled(one))
-    assert (await relay.publish(), len(bus.tried)) == (0, 1)
-    bus.gone = False
+        appointment = an_appointment(starts_at=NINE + number * HOUR)
+        await backend.add(appointment)
+        await backend.store.save(cancelled(appointment))
+    assert (await relay.publish(), len(bus.attempted)) == (0, 1)
+    bus.down = False
     assert await relay.publish() == 3
 
 
-async def test_what_no_queue_wants_yet_holds_up_nothing(place: Place) -> None:
-    bus = Told(("appointment.amended.v1",))
-    relay = DocumentRelay(place.documents, bus, place.clock)
-    amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, BY, NOON, once=new_id()) for number in range(BATCH + 5)]
-    await place.has(*amended)
+async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:
+    bus = RecordingBus(("appointment.amended.v1",))
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
+    amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
+    await backend.add(*amended)
     last = an_appointment(id=UUID(int=2**127))
-    await place.has(last)
-    await place.store.save(cancelled(last))
-    first = await place.store.find(amended[0].id)
+    await backend.add(last)
+    await backend.store.save(cancelled(last))
+    first = await backend.store.find(amended[0].id)
     assert first is not None
-    await place.store.save(cancelled(first))
+    await backend.store.save(cancelled(first))
     assert await relay.publish() == 1
     assert await relay.publish() == 1
-    assert {event["subject"] for event in bus.taken} == {str(first.id), str(last.id)}
-    bus.unwanted = ()
+    assert {event["subject"] for event in bus.published} == {str(first.id), str(last.id)}
+    bus.without_queue = ()
     assert sum([await relay.publish() for _ in range(3)]) == BATCH + 5
 
 
-async def test_two_relays_at_once_lose_nothing_and_come_to_rest(place: Place) -> None:
+async def test_several_relays_at_once_lose_nothing(backend: Backend) -> None:
     gone = [an_appointment() for _ in range(5)]
-    await place.has(*gone)
-    for one in gone:
-        await place.store.save(cancelled(one))
-    bus = Told()
-    relay = DocumentRelay(place.documents, bus, place.clock)
+    await backend.add(*gone)
+    for appointment in gone:
+        await backend.store.save(cancelled(appointment))
+    bus = RecordingBus()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
     await asyncio.gather(*(relay.publish() for _ in range(4)))
-    assert {event["subject"] for event in bus.taken} == {str(one.id) for one in gone}
-    assert (await place.documents.unsent(10, ""), await relay.publish()) == ([], 0)
+    assert {event["subject"] for event in bus.published} == {str(appointment.id) for appointment in gone}
+    assert (await backend.documents.list_unsent(10, ""), await relay.publish()) == ([], 0)
 
 
-# Leases and kept answers
+# Leases and idempotency keys
 
 
-async def test_a_lease_has_one_holder_until_it_ends_or_is_given_back(place: Place) -> None:
-    leases = place.leases
-    assert [await leases.acquire("settle", one) for one in "aba"] == [True, False, True]
+async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(backend: Backend) -> None:
+    leases = backend.leases
+    assert [await leases.acquire("settle", appointment) for appointment in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
-    place.clock.advance(TERM + SECOND)
+    backend.clock.advance(TERM + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
     await leases.release_all("b")
     assert await leases.acquire("settle", "a")
 
 
-async def test_of_twenty_who_take_a_lease_at_once_one_has_it(place: Place) -> None:
+async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(backend: Backend) -> None:
     for _ in range(2):
-        together = await asyncio.gather(*(place.leases.acquire("settle", str(name)) for name in range(20)))
+        together = await asyncio.gather(*(backend.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        place.clock.advance(TERM + SECOND)
+        backend.clock.advance(TERM + SECOND)
 
 
-async def test_an_answer_is_kept_and_given_again(place: Place) -> None:
+async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None:
     key, answer = new_id(), StoredResponse(201, {"etag": '"1"', "content-type": "a/b"}, bytes(range(256)) * 100)
-    assert await place.answers.claim(key, "f") is None
+    assert await backend.idempotency.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
-        await place.answers.claim(key, "f")
+        await backend.idempotency.claim(key, "f")
     with pytest.raises(IdempotencyKeyReused):
-        await place.answers.claim(key, "other")
-    await place.answers.save_response(key, answer)
-    await place.answers.release(key)
-    assert await place.answers.claim(key, "f") == answer
+        await backend.idempotency.claim(key, "other")
+    await backend.idempotency.save_response(key, answer)
+    await backend.idempotency.release(key)
+    assert await backend.idempotency.claim(key, "f") == answer
     with pytest.raises(IdempotencyKeyReused):
-        await place.answers.claim(key, "other")
+        await backend.idempotency.claim(key, "other")
 
 
-async def test_a_claim_that_was_given_up_or_outlived_its_lease_is_free(place: Place) -> None:
+async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Backend) -> None:
     key = new_id()
-    await place.answers.claim(key, "f")
-    await place.answers.release(key)
-    assert await place.answers.claim(key, "f") is None
-    place.clock.advance(LEASE - SECOND)
+    await backend.idempotency.claim(key, "f")
+    await backend.idempotency.release(key)
+    assert await backend.idempotency.claim(key, "f") is None
+    backend.clock.advance(LEASE - SECOND)
     with pytest.raises(RequestInProgress):
-        await place.answers.claim(key, "f")
-    place.clock.advance(SECOND)
-    together = await asyncio.gather(*(place.answers.claim(key, "f") for _ in range(20)), return_exceptions=True)
+        await backend.idempotency.claim(key, "f")
+    backend.clock.advance(SECOND)
+    together = await asyncio.gather(*(backend.idempotency.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 
 
-async def test_answers_are_kept_for_more_than_a_day_and_forgotten_in_the_end(place: Place) -> None:
+async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(backend: Backend) -> None:
     key = new_id()
-    await place.answers.claim(key, "f")
-    await place.answers.save_response(key, StoredResponse(200, {}, b"x"))
-    place.clock.advance(timedelta(hours=25))
-    await place.prune_answers()
-    assert await place.answers.claim(key, "f") == StoredResponse(200, {}, b"x")
-    place.clock.advance(RETENTION)
-    await place.prune_answers()
-    assert await place.answers.claim(key, "f") is None
+    await backend.idempotency.claim(key, "f")
+    await backend.idempotency.save_response(key, StoredResponse(200, {}, b"x"))
+    backend.clock.advance(timedelta(hours=25))
+    await backend.prune_keys()
+    assert await backend.idempotency.claim(key, "f") == StoredResponse(200, {}, b"x")
+    backend.clock.advance(RETENTION)
+    await backend.prune_keys()
+    assert await backend.idempotency.claim(key, "f") is None
 
 
-async def test_a_server_that_does_not_answer_is_unavailable() -> None:
+async def test_a_server_that_does_not_answer_raises_unavailable() -> None:
     client = AsyncIOMotorClient[Any]("mongodb://127.0.0.1:1", timeoutMS=100)
     with pytest.raises(Unavailable):
-        await MongoDocuments(client["nowhere"]).get([str(new_id())])
+        await MongoDocuments(client["nowhere"]).get_many([str(new_id())])
     client.close()

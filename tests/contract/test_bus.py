@@ -33,7 +33,7 @@ from tests.contract.buses import (
     wait_until,
     was_published,
 )
-from tests.faults.cable import Cable
+from tests.faults.breakable_proxy import BreakableProxy
 
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
@@ -399,43 +399,43 @@ async def test_an_instance_of_release_0_1_keeps_its_queues_until_it_ends(rabbit:
 
 
 @pytest.fixture
-async def cable(amqp_url: str) -> AsyncIterator[Cable]:
+async def proxy(amqp_url: str) -> AsyncIterator[BreakableProxy]:
     broker_url = urlsplit(amqp_url)
-    cable = await asyncio.to_thread(Cable, str(broker_url.hostname), int(broker_url.port or 5672))
-    yield cable
-    await asyncio.to_thread(cable.close)
+    proxy = await asyncio.to_thread(BreakableProxy, str(broker_url.hostname), int(broker_url.port or 5672))
+    yield proxy
+    await asyncio.to_thread(proxy.close)
 
 
-def bus_over(cable: Cable, rabbit: RabbitBroker, startup_seconds: float = 5) -> RabbitBus:
-    """Return a bus that cannot reach its broker while the cable is cut."""
-    url = rabbit.url.replace(f":{urlsplit(rabbit.url).port}", f":{cable.port}")
+def bus_over(proxy: BreakableProxy, rabbit: RabbitBroker, startup_seconds: float = 5) -> RabbitBus:
+    """Return a bus that cannot reach its broker while the proxy is disconnected."""
+    url = rabbit.url.replace(f":{urlsplit(rabbit.url).port}", f":{proxy.port}")
     return RabbitBus(url, delays=DELAYS, exchange=rabbit.name, startup_seconds=startup_seconds)
 
 
-async def test_a_broker_that_starts_later_gets_the_subscriptions(rabbit: RabbitBroker, cable: Cable) -> None:
-    cable.cut()
+async def test_a_broker_that_starts_later_gets_the_subscriptions(rabbit: RabbitBroker, proxy: BreakableProxy) -> None:
+    proxy.disconnect()
     handler, event = RecordingHandler(), an_event()
-    async with bus_over(cable, rabbit, startup_seconds=0.1) as bus:
+    async with bus_over(proxy, rabbit, startup_seconds=0.1) as bus:
         await bus.subscribe(f"{rabbit.name}.a", {PasswordChanged: handler})
         with pytest.raises(PublishFailed):
             await bus.check()
         assert not await was_published(bus, event)
-        cable.mend()
+        proxy.reconnect()
         await wait_until(lambda: was_published(bus, event))
         await wait_until(lambda: handler.events)
         await bus.check()
 
 
-async def test_a_lost_broker_makes_publishing_fail_until_it_is_back(rabbit: RabbitBroker, cable: Cable) -> None:
+async def test_a_lost_broker_makes_publishing_fail_until_it_is_back(rabbit: RabbitBroker, proxy: BreakableProxy) -> None:
     queued, listening = RecordingHandler(), RecordingHandler()
-    async with bus_over(cable, rabbit) as bus:
+    async with bus_over(proxy, rabbit) as bus:
         await bus.subscribe(f"{rabbit.name}.a", {PasswordChanged: queued})
         await bus.subscribe_broadcast({PasswordChanged: listening})
         await publish(bus, an_event())
         await wait_until(lambda: queued.events and listening.events)
-        cable.cut()
+        proxy.disconnect()
         assert not await was_published(bus, an_event())
-        cable.mend()
+        proxy.reconnect()
         taken: list[Event] = []
 
         async def heard_again() -> bool:

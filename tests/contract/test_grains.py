@@ -1,4 +1,4 @@
-"""One suite for the store of claims, on every SQL back end: the key keeps the promise, whatever the code before it thought."""
+"""One suite for the store of claims, on every SQL back end: the primary key forbids overlaps, whatever was decided before."""
 
 from __future__ import annotations
 
@@ -10,168 +10,169 @@ from uuid import UUID
 
 import pytest
 
+from scheduling_svc.domain.busy_times import BookedTime
 from scheduling_svc.domain.claims import Claim
-from scheduling_svc.domain.diary import Engagement, View
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.ports import Overtaken
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.terms import ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
+from scheduling_svc.ports import LostRace
+from scheduling_svc.repository import SqlCalendarStore
 from shared.kit.paging import BadCursor
 from shared.kit.retry import retry_transaction
-from tests.contract.grains import a_claim, held, lanes, opened
+from tests.contract.grain_table import a_claim, list_claimed_grains, list_lanes, open_store
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 
 DAY = range(0, 288)
 
 
 @pytest.fixture
-async def store(sql_url: str) -> AsyncIterator[SqlStore]:
-    async with opened(sql_url) as store:
+async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
+    async with open_store(sql_url) as store:
         yield store
 
 
-async def put(store: SqlStore, claim: Claim) -> None:
-    async with store.look() as look:
-        standing = await look.claim(claim.appointment_id)
+async def put(store: SqlCalendarStore, claim: Claim) -> None:
+    async with store.read() as calendar:
+        standing = await calendar.find_claim(claim.appointment_id)
     async with store.begin() as tx:
-        await tx.put(claim, standing)
+        await tx.save_claim(claim, standing)
 
 
-async def test_a_claim_takes_the_doctor_with_buffers_and_the_patient_without(store: SqlStore) -> None:
+async def test_a_claim_takes_the_doctor_with_buffers_and_the_patient_without(store: SqlCalendarStore) -> None:
     claim = a_claim(1, doctor=8, patient=9, start=100, length=3, buffer=2)
     await put(store, claim)
     doctor, patient = UUID(int=8), UUID(int=9)
     taken = {(doctor, grain) for grain in range(98, 105)} | {(patient, grain) for grain in range(100, 103)}
-    assert await held(store) == dict.fromkeys(taken, claim.appointment_id)
-    async with store.look() as look:
-        assert await look.claim(claim.appointment_id) == claim
+    assert await list_claimed_grains(store) == dict.fromkeys(taken, claim.appointment_id)
+    async with store.read() as calendar:
+        assert await calendar.find_claim(claim.appointment_id) == claim
 
 
 @pytest.mark.parametrize("start", [95, 100, 105])
-async def test_a_second_claim_on_any_grain_of_the_doctor_changes_nothing(store: SqlStore, start: int) -> None:
+async def test_a_second_claim_on_any_grain_of_the_doctor_changes_nothing(store: SqlCalendarStore, start: int) -> None:
     await put(store, a_claim(1, doctor=8, patient=9, start=100))
-    before = await held(store)
-    with pytest.raises(Overtaken):
+    before = await list_claimed_grains(store)
+    with pytest.raises(LostRace):
         await put(store, a_claim(2, doctor=8, patient=7, start=start))
-    assert await held(store) == before
-    async with store.look() as look:
-        assert await look.claim(UUID(int=2)) is None
+    assert await list_claimed_grains(store) == before
+    async with store.read() as calendar:
+        assert await calendar.find_claim(UUID(int=2)) is None
 
 
-async def test_a_second_claim_on_the_patient_changes_nothing(store: SqlStore) -> None:
+async def test_a_second_claim_on_the_patient_changes_nothing(store: SqlCalendarStore) -> None:
     await put(store, a_claim(1, doctor=8, patient=9, start=100))
-    with pytest.raises(Overtaken):
+    with pytest.raises(LostRace):
         await put(store, a_claim(2, doctor=6, patient=9, start=103))
 
 
-async def test_buffers_of_neighbours_add_up(store: SqlStore) -> None:
+async def test_buffers_of_neighbours_add_up(store: SqlCalendarStore) -> None:
     await put(store, a_claim(1, doctor=8, patient=9, start=100, length=6, buffer=1))
-    with pytest.raises(Overtaken):
+    with pytest.raises(LostRace):
         await put(store, a_claim(2, doctor=8, patient=7, start=107, buffer=1))
     await put(store, a_claim(2, doctor=8, patient=7, start=108, buffer=1))
 
 
-async def test_claims_that_touch_do_not_meet(store: SqlStore) -> None:
+async def test_claims_that_touch_do_not_meet(store: SqlCalendarStore) -> None:
     for number, start in enumerate((100, 106, 94), start=1):
         await put(store, a_claim(number, doctor=8, patient=9, start=start))
 
 
-async def test_a_claim_moves_over_its_own_time(store: SqlStore) -> None:
+async def test_a_claim_moves_over_its_own_time(store: SqlCalendarStore) -> None:
     await put(store, a_claim(1, doctor=8, patient=9, start=100))
     moved = a_claim(1, doctor=8, patient=9, start=103, revision=2)
     await put(store, moved)
-    assert {grain for _, grain in await held(store)} == set(range(103, 109))
+    assert {grain for _, grain in await list_claimed_grains(store)} == set(range(103, 109))
     await put(store, a_claim(2, doctor=8, patient=7, start=97))
 
 
-async def test_a_move_that_finds_no_room_leaves_everything_where_it_was(store: SqlStore) -> None:
+async def test_a_move_that_finds_no_room_leaves_everything_where_it_was(store: SqlCalendarStore) -> None:
     first = a_claim(1, doctor=8, patient=9, start=100)
     await put(store, first)
     await put(store, a_claim(2, doctor=8, patient=7, start=106))
-    before = await held(store)
-    with pytest.raises(Overtaken):
+    before = await list_claimed_grains(store)
+    with pytest.raises(LostRace):
         await put(store, a_claim(1, doctor=8, patient=9, start=103, revision=2))
-    assert await held(store) == before
-    async with store.look() as look:
-        assert await look.claim(first.appointment_id) == first
+    assert await list_claimed_grains(store) == before
+    async with store.read() as calendar:
+        assert await calendar.find_claim(first.appointment_id) == first
 
 
-async def test_a_move_to_a_colleague_frees_the_first_doctor(store: SqlStore) -> None:
+async def test_a_move_to_a_colleague_frees_the_first_doctor(store: SqlCalendarStore) -> None:
     await put(store, a_claim(1, doctor=8, patient=9, start=100))
     await put(store, a_claim(1, doctor=6, patient=9, start=100, revision=2))
-    assert {who for who, _ in await held(store)} == {UUID(int=6), UUID(int=9)}
+    assert {who for who, _ in await list_claimed_grains(store)} == {UUID(int=6), UUID(int=9)}
 
 
-async def test_a_released_claim_leaves_word_and_no_grain(store: SqlStore) -> None:
+async def test_a_released_claim_leaves_word_and_no_grain(store: SqlCalendarStore) -> None:
     claim = a_claim(1, doctor=8, patient=9, start=100)
     await put(store, claim)
-    await put(store, claim.released(2))
-    assert await held(store) == {}
-    async with store.look() as look:
-        assert await look.claim(claim.appointment_id) == replace(claim, revision=2, live=False)
+    await put(store, claim.release(2))
+    assert await list_claimed_grains(store) == {}
+    async with store.read() as calendar:
+        assert await calendar.find_claim(claim.appointment_id) == replace(claim, revision=2, live=False)
     await put(store, a_claim(2, doctor=8, patient=7, start=100))
 
 
-async def test_a_claim_released_before_it_was_made_leaves_word(store: SqlStore) -> None:
+async def test_a_claim_released_before_it_was_made_leaves_word(store: SqlCalendarStore) -> None:
     word = Claim(UUID(int=1), 4, None, live=False)
     await put(store, word)
-    async with store.look() as look:
-        assert await look.claim(word.appointment_id) == word
+    async with store.read() as calendar:
+        assert await calendar.find_claim(word.appointment_id) == word
 
 
-async def test_a_released_claim_can_be_made_again(store: SqlStore) -> None:
+async def test_a_released_claim_can_be_made_again(store: SqlCalendarStore) -> None:
     claim = a_claim(1, doctor=8, patient=9, start=100)
-    for state in (claim, claim.released(2), replace(claim, revision=3)):
+    for state in (claim, claim.release(2), replace(claim, revision=3)):
         await put(store, state)
-    assert len(await held(store)) == 12
+    assert len(await list_claimed_grains(store)) == 12
 
 
-async def test_two_who_make_the_same_claim_meet_at_its_key(store: SqlStore) -> None:
+async def test_two_who_make_the_same_claim_meet_at_its_key(store: SqlCalendarStore) -> None:
     claim = a_claim(1, doctor=8, patient=9, start=100)
     await put(store, claim)
-    with pytest.raises(Overtaken):
+    with pytest.raises(LostRace):
         async with store.begin() as tx:
-            await tx.put(claim, None)
+            await tx.save_claim(claim, None)
 
 
 @pytest.mark.parametrize("change", [{"revision": 2}, {"live": False}])
-async def test_a_claim_that_changed_meanwhile_is_not_written_over(store: SqlStore, change: dict[str, Any]) -> None:
+async def test_a_claim_that_changed_meanwhile_is_not_written_over(store: SqlCalendarStore, change: dict[str, Any]) -> None:
     seen = a_claim(1, doctor=8, patient=9, start=100)
     await put(store, seen)
     await put(store, replace(seen, **change))
-    before = await held(store)
-    with pytest.raises(Overtaken):
+    before = await list_claimed_grains(store)
+    with pytest.raises(LostRace):
         async with store.begin() as tx:
-            await tx.put(a_claim(1, doctor=8, patient=9, start=200, revision=3), seen)
-    assert await held(store) == before
+            await tx.save_claim(a_claim(1, doctor=8, patient=9, start=200, revision=3), seen)
+    assert await list_claimed_grains(store) == before
 
 
 async def test_one_whose_rows_are_let_down_while_it_goes_leaves_none_behind(mysql_url: str) -> None:
-    below, above = a_claim(1, 1, 11, 100), replace(a_claim(2, 1, 12, 100), over=True)
-    async with opened(mysql_url) as store:
+    below, above = a_claim(1, 1, 11, 100), replace(a_claim(2, 1, 12, 100), may_overlap=True)
+    async with open_store(mysql_url) as store:
 
         async def go() -> None:
             async with store.begin() as tx:
-                await tx.put(above.released(2), above)
+                await tx.save_claim(above.release(2), above)
 
         for claim in (below, above):
             await put(store, claim)
         async with store.begin() as tx:
-            await tx.put(below.released(2), below)
+            await tx.save_claim(below.release(2), below)
             going = asyncio.ensure_future(retry_transaction(go))
             await asyncio.wait([going], timeout=0.3)
         await going
-        assert await lanes(store) == {}
+        assert await list_lanes(store) == {}
 
 
-async def test_a_doctor_who_is_the_patient_is_one_person(store: SqlStore) -> None:
+async def test_a_doctor_who_is_the_patient_is_one_person(store: SqlCalendarStore) -> None:
     claim = a_claim(1, doctor=8, patient=8, start=100, buffer=1)
     await put(store, claim)
-    assert len(await held(store)) == 8
-    await put(store, claim.released(2))
-    assert await held(store) == {}
+    assert len(await list_claimed_grains(store)) == 8
+    await put(store, claim.release(2))
+    assert await list_claimed_grains(store) == {}
 
 
-async def test_engagements_are_those_of_a_person_in_both_parts_and_in_the_span(store: SqlStore) -> None:
+async def test_engagements_are_those_of_a_person_in_both_parts_and_in_the_span(store: SqlCalendarStore) -> None:
     doctor, patient = UUID(int=8), UUID(int=9)
     for claim in (
         a_claim(1, doctor=8, patient=9, start=100, buffer=1),
@@ -180,60 +181,60 @@ async def test_engagements_are_those_of_a_person_in_both_parts_and_in_the_span(s
         a_claim(4, doctor=7, patient=6, start=100),
     ):
         await put(store, claim)
-    service = Service.of(a_service())
+    service = ServiceTerms.from_rules(a_service())
 
-    async def engagements(within: range, view: View, *doctors: UUID) -> dict[UUID, list[Engagement]]:
-        async with store.look() as look:
-            found = await look.diaries(service, doctors, within, view)
-        return {person: sorted(diary.engagements) for person, diary in found.items()}
+    async def booked_times(within: range, viewer: Viewer, *doctors: UUID) -> dict[UUID, list[BookedTime]]:
+        async with store.read() as calendar:
+            found = await calendar.list_busy_times(service, doctors, within, viewer)
+        return {person: sorted(busy_times.booked) for person, busy_times in found.items()}
 
-    found = await engagements(DAY, View(NOON, patient_id=patient), doctor)
-    assert found[doctor] == [Engagement(100, 106, 99, 107), Engagement(120, 126, 120, 126)]
-    assert found[patient] == [Engagement(100, 106, 100, 106), Engagement(120, 126, 119, 127)]
-    assert await engagements(DAY, View(NOON, but=UUID(int=1)), doctor) == {doctor: [Engagement(120, 126, 120, 126)]}
-    assert await engagements(range(107, 119), View(NOON), doctor) == {}
-    assert await engagements(range(106, 107), View(NOON), doctor) == {doctor: [Engagement(100, 106, 99, 107)]}
-    assert await engagements(DAY, View(NOON)) == {}
+    found = await booked_times(DAY, Viewer(NOON, patient_id=patient), doctor)
+    assert found[doctor] == [BookedTime(100, 106, 99, 107), BookedTime(120, 126, 120, 126)]
+    assert found[patient] == [BookedTime(100, 106, 100, 106), BookedTime(120, 126, 119, 127)]
+    assert await booked_times(DAY, Viewer(NOON, exclude_appointment_id=UUID(int=1)), doctor) == {doctor: [BookedTime(120, 126, 120, 126)]}
+    assert await booked_times(range(107, 119), Viewer(NOON), doctor) == {}
+    assert await booked_times(range(106, 107), Viewer(NOON), doctor) == {doctor: [BookedTime(100, 106, 99, 107)]}
+    assert await booked_times(DAY, Viewer(NOON)) == {}
 
 
-async def test_live_claims_are_listed_in_pages(store: SqlStore) -> None:
+async def test_live_claims_are_listed_in_pages(store: SqlCalendarStore) -> None:
     for number in range(1, 6):
         await put(store, a_claim(number, doctor=8, patient=9, start=100 * number))
-    await put(store, a_claim(3, doctor=8, patient=9, start=300).released(2))
-    first = await store.reservations(2, None)
-    rest = await store.reservations(10, (str(first[-1].appointment_id),))
+    await put(store, a_claim(3, doctor=8, patient=9, start=300).release(2))
+    first = await store.list_live_claims(2, None)
+    rest = await store.list_live_claims(10, (str(first[-1].appointment_id),))
     assert [claim.appointment_id.int for claim in first + rest] == [1, 2, 4, 5]
     with pytest.raises(BadCursor):
-        await store.reservations(2, ("nonsense",))
+        await store.list_live_claims(2, ("nonsense",))
 
 
-async def test_the_newest_rules_stay_whatever_the_order(store: SqlStore) -> None:
+async def test_the_newest_rules_stay_whatever_the_order(store: SqlCalendarStore) -> None:
     for version, services in ((2, [CHECKUP]), (1, []), (3, []), (2, [CHECKUP])):
         async with store.begin() as tx:
-            await tx.learn_doctor(a_doctor(version=version, services=services))
-            await tx.learn_service(a_service(version=version, duration_minutes=version * 10))
-    async with store.look() as look:
-        (doctor,) = await look.doctors([DOCTOR])
-        service = await look.service(CHECKUP)
+            await tx.save_doctor_rules(a_doctor(version=version, services=services))
+            await tx.save_service_rules(a_service(version=version, duration_minutes=version * 10))
+    async with store.read() as calendar:
+        (doctor,) = await calendar.list_doctors([DOCTOR])
+        service = await calendar.find_service(CHECKUP)
         assert doctor.services == frozenset()
         assert service is not None
         assert service.duration == 6
-        assert await look.doctors_of(CHECKUP) == []
+        assert await calendar.list_doctors_offering(CHECKUP) == []
 
 
-async def test_doctors_are_found_by_what_they_offer(store: SqlStore) -> None:
+async def test_doctors_are_found_by_what_they_offer(store: SqlCalendarStore) -> None:
     async with store.begin() as tx:
-        await tx.learn_doctor(a_doctor())
-        await tx.learn_doctor(a_doctor(id=COLLEAGUE, services=[UUID(int=1), CHECKUP, CHECKUP]))
-    async with store.look() as look:
-        assert {doctor.id for doctor in await look.doctors_of(CHECKUP)} == {DOCTOR, COLLEAGUE}
-        assert {doctor.id for doctor in await look.doctors_of(UUID(int=1))} == {COLLEAGUE}
-        assert await look.service(UUID(int=99)) is None
+        await tx.save_doctor_rules(a_doctor())
+        await tx.save_doctor_rules(a_doctor(id=COLLEAGUE, services=[UUID(int=1), CHECKUP, CHECKUP]))
+    async with store.read() as calendar:
+        assert {doctor.id for doctor in await calendar.list_doctors_offering(CHECKUP)} == {DOCTOR, COLLEAGUE}
+        assert {doctor.id for doctor in await calendar.list_doctors_offering(UUID(int=1))} == {COLLEAGUE}
+        assert await calendar.find_service(UUID(int=99)) is None
 
 
-async def test_that_all_was_learned_is_noted_once(store: SqlStore) -> None:
-    assert not await store.all_learned()
+async def test_that_all_was_learned_is_noted_once(store: SqlCalendarStore) -> None:
+    assert not await store.has_all_rules()
     for _ in range(2):
         async with store.begin() as tx:
-            await tx.note_all_learned()
-    assert await store.all_learned()
+            await tx.mark_all_rules_saved()
+    assert await store.has_all_rules()

@@ -1,4 +1,5 @@
-"""200 patients race for overlapping, unequal times of one doctor: one winner for every grain, and nobody loses without a reason."""
+"""200 patients race for overlapping times of unequal length with one doctor: every grain has one winner, and no one loses without a
+reason."""
 
 from __future__ import annotations
 
@@ -10,16 +11,16 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.refusals import PatientBusy, SlotTaken
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.terms import ServiceTerms
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import Reservation, ReserveTime
-from shared.kit.retry import retry_transaction
-from tests.contract.grains import held, opened
-from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Owner
+from shared.contracts.relayed_refusals import PatientBusy, SlotTaken
+from tests.contract.grain_table import list_claimed_grains, open_store
+from tests.contract.interleaving import repeat_until_decided
+from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner
 
 PATIENTS = 200
 SERVICES = [
@@ -30,72 +31,73 @@ SERVICES = [
 ]
 
 
-async def calendar(store: SqlStore) -> Reservations:
+async def calendar(store: SqlCalendarStore) -> Reservations:
     async with store.begin() as tx:
-        await tx.learn_doctor(a_doctor(services=[service.id for service in SERVICES]))
+        await tx.save_doctor_rules(a_doctor(services=[service.id for service in SERVICES]))
         for service in SERVICES:
-            await tx.learn_service(service)
-    rulebook = Rulebook(store, Owner())
-    return Reservations(store, rulebook, lambda: NOON)
+            await tx.save_service_rules(service)
+    rule_cache = RuleCache(store, FakeRuleOwner())
+    return Reservations(store, rule_cache, lambda: NOON)
 
 
-async def run(reservations: Reservations, wishes: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
-    async def one(appointment_id: UUID, wish: ReserveTime) -> Reservation:
-        return await retry_transaction(lambda: reservations.reserve(appointment_id, wish), attempts=50)
+async def run(reservations: Reservations, requests: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
+    async def one(appointment_id: UUID, request: ReserveTime) -> Reservation:
+        return await repeat_until_decided(lambda: reservations.reserve(appointment_id, request))
 
-    answers = await asyncio.gather(*(one(*wish) for wish in wishes.items()), return_exceptions=True)
-    won = {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Reservation)}
-    return won, {key: answer for key, answer in zip(wishes, answers, strict=True) if isinstance(answer, Exception)}
+    results = await asyncio.gather(*(one(*request) for request in requests.items()), return_exceptions=True)
+    won = {key: result for key, result in zip(requests, results, strict=True) if isinstance(result, Reservation)}
+    return won, {key: result for key, result in zip(requests, results, strict=True) if isinstance(result, Exception)}
 
 
-def span_of(wish: ReserveTime) -> range:
-    service = next(Service.of(rules) for rules in SERVICES if rules.id == wish.service_id)
-    return service.span(int(wish.starts_at.timestamp()) // 300)
+def span_of(request: ReserveTime) -> range:
+    service = next(ServiceTerms.from_rules(rules) for rules in SERVICES if rules.id == request.service_id)
+    return service.doctor_span(int(request.starts_at.timestamp()) // 300)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
     chance = random.Random(seed)
-    wishes = {
-        UUID(int=number): a_wish(
+    requests = {
+        UUID(int=number): a_reservation_request(
             patient_id=UUID(int=10_000 + number),
             service_id=chance.choice(SERVICES).id,
             starts_at=NINE + timedelta(minutes=5 * chance.randrange(80)),
         )
         for number in range(1, PATIENTS + 1)
     }
-    async with opened(sql_url) as store:
-        won, lost = await run(await calendar(store), wishes)
-        assert {type(why) for why in lost.values()} == {SlotTaken}
-        grains = Counter(grain for key in won for grain in span_of(wishes[key]))
+    async with open_store(sql_url) as store:
+        won, refusals = await run(await calendar(store), requests)
+        assert {type(error) for error in refusals.values()} == {SlotTaken}
+        grains = Counter(grain for key in won for grain in span_of(requests[key]))
         assert set(grains.values()) == {1}
-        assert {grain: who for (person, grain), who in (await held(store)).items() if person == DOCTOR} == {
-            grain: key for key in won for grain in span_of(wishes[key])
+        assert {grain: who for (person, grain), who in (await list_claimed_grains(store)).items() if person == DOCTOR} == {
+            grain: key for key in won for grain in span_of(requests[key])
         }
-        assert all(set(span_of(wishes[key])) & set(grains) for key in lost)
-        assert [claim.appointment_id for claim in await store.reservations(PATIENTS, None)] == sorted(won)
+        assert all(set(span_of(requests[key])) & set(grains) for key in refusals)
+        assert [claim.appointment_id for claim in await store.list_live_claims(PATIENTS, None)] == sorted(won)
 
 
 async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -> None:
     doctors = [a_doctor(id=UUID(int=0xD00 + number), services=[SERVICES[0].id]) for number in range(20)]
-    wishes = {UUID(int=number): a_wish(service_id=SERVICES[0].id, doctor_id=doctor.id) for number, doctor in enumerate(doctors, start=1)}
-    async with opened(sql_url) as store:
+    requests = {
+        UUID(int=number): a_reservation_request(service_id=SERVICES[0].id, doctor_id=doctor.id)
+        for number, doctor in enumerate(doctors, start=1)
+    }
+    async with open_store(sql_url) as store:
         reservations = await calendar(store)
         async with store.begin() as tx:
             for doctor in doctors:
-                await tx.learn_doctor(doctor)
-        won, lost = await run(reservations, wishes)
+                await tx.save_doctor_rules(doctor)
+        won, refusals = await run(reservations, requests)
         assert len(won) == 1
-        assert {type(why) for why in lost.values()} == {PatientBusy}
-        assert len(await held(store)) == 6
+        assert {type(error) for error in refusals.values()} == {PatientBusy}
+        assert len(await list_claimed_grains(store)) == 6
 
 
 async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) -> None:
-    async with opened(sql_url) as store:
+    async with open_store(sql_url) as store:
         reservations = await calendar(store)
-        wish = a_wish(service_id=SERVICES[1].id)
-        answers = await asyncio.gather(
-            *(retry_transaction(lambda: reservations.reserve(UUID(int=1), wish), attempts=50) for _ in range(20))
-        )
-        assert len(set(map(str, answers))) == 1
-        assert len(await held(store)) == 9 + 6
+        request = a_reservation_request(service_id=SERVICES[1].id)
+        results = await asyncio.gather(*(repeat_until_decided(lambda: reservations.reserve(UUID(int=1), request)) for _ in range(20)))
+        assert len(set(map(str, results))) == 1
+        assert len(await list_claimed_grains(store)) == 9 + 6

@@ -1,4 +1,4 @@
-"""Holds that race count each other: neither an owner nor a capped day gets one too many, on every SQL back end."""
+"""Racing holds count each other: neither an owner nor a capped day gets one too many, on every SQL back end."""
 
 from __future__ import annotations
 
@@ -7,39 +7,42 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from scheduling_svc.domain.holds import MOST, HoldWish
-from scheduling_svc.domain.refusals import NotBookable, TooManyHolds
+from scheduling_svc.domain.holds import MAX_HOLDS, HoldRequest
+from scheduling_svc.domain.refusals import TooManyHolds
 from shared.contracts.identity import Caller, Role
-from tests.contract.grains import held, opened
-from tests.contract.test_lanes import QUARTER, Deed, a_desk, book, together
-from tests.property.desk import Desk
+from shared.contracts.relayed_refusals import NotBookable
+from tests.contract.grain_table import list_claimed_grains, open_store
+from tests.contract.test_lanes import QUARTER, Action, book, open_use_cases, run_together
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service
 
 HALF = timedelta(minutes=30)
 
 
-def hold(desk: Desk, number: int, *, service: UUID = CHECKUP, after: timedelta, owner: UUID = PATIENT) -> Deed:
-    return partial(desk.holds.hold, UUID(int=number), HoldWish(service, DOCTOR, NINE + after), Caller(owner, Role.PATIENT))
+def hold(use_cases: CalendarUseCases, number: int, *, service: UUID = CHECKUP, after: timedelta, owner: UUID = PATIENT) -> Action:
+    return partial(use_cases.holds.hold, UUID(int=number), HoldRequest(service, DOCTOR, NINE + after), Caller(owner, Role.PATIENT))
 
 
 async def test_of_an_owners_racing_holds_for_many_services_three_stand(sql_url: str) -> None:
     services = [UUID(int=0x500 + number) for number in range(12)]
-    async with opened(sql_url) as store:
-        desk = await Desk.opened(store, NOON, [a_doctor(services=services)], [a_service(id=service) for service in services])
-        lost = await together(hold(desk, number, service=one, after=number * HALF) for number, one in enumerate(services, start=1))
-        assert Counter(map(type, lost)) == {TooManyHolds: len(services) - MOST}
+    async with open_store(sql_url) as store:
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor(services=services)], [a_service(id=service) for service in services])
+        errors = await run_together(
+            hold(use_cases, number, service=one, after=number * HALF) for number, one in enumerate(services, start=1)
+        )
+        assert Counter(map(type, errors)) == {TooManyHolds: len(services) - MAX_HOLDS}
         async with store.begin() as tx:
-            standing = await tx.holds_of(PATIENT)
-        assert len(standing) == MOST
-        assert await held(store) == {(DOCTOR, grain): each.id for each in standing for grain in each.span}
+            standing = await tx.list_holds_of_owner(PATIENT)
+        assert len(standing) == MAX_HOLDS
+        assert await list_claimed_grains(store) == {(DOCTOR, grain): item.id for item in standing for grain in item.span}
 
 
 async def test_holds_and_bookings_that_race_for_different_times_of_a_capped_day_fill_it_and_no_more(sql_url: str) -> None:
-    async with opened(sql_url) as store:
-        desk = await a_desk(store, daily_cap=5)
-        holds = [hold(desk, 1 + number, after=2 * number * QUARTER, owner=UUID(int=500 + number)) for number in range(15)]
-        bookings = [book(desk, 100 + number, quarters=2 * number + 1) for number in range(15)]
-        lost = await together(deed for pair in zip(holds, bookings, strict=True) for deed in pair)
-        told = {reason["code"] for why in lost if isinstance(why, NotBookable) for reason in why.facts["reasons"]}
-        stand = {one for (person, _), one in (await held(store)).items() if person == DOCTOR}
-        assert (len(stand), len(lost), told) == (5, 25, {"daily_cap_reached"})
+    async with open_store(sql_url) as store:
+        use_cases = await open_use_cases(store, daily_cap=5)
+        holds = [hold(use_cases, 1 + number, after=2 * number * QUARTER, owner=UUID(int=500 + number)) for number in range(15)]
+        bookings = [book(use_cases, 100 + number, quarters=2 * number + 1) for number in range(15)]
+        errors = await run_together(action for pair in zip(holds, bookings, strict=True) for action in pair)
+        expected = {reason["code"] for error in errors if isinstance(error, NotBookable) for reason in error.facts["reasons"]}
+        stand = {one for (person, _), one in (await list_claimed_grains(store)).items() if person == DOCTOR}
+        assert (len(stand), len(errors), expected) == (5, 25, {"daily_cap_reached"})

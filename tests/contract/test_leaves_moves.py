@@ -10,13 +10,26 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.domain.refusals import AffectedChanged, SlotHeld, SlotTaken, TooManyAffected
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.domain.refusals import AffectedChanged, TooManyAffected
 from shared.contracts.grains import instant_of
 from shared.contracts.identity import Caller, Role
-from tests.contract.grains import a_claim, opened
-from tests.contract.leaves import HALF, Time, book, cancel, keep, move, one, patient, places, preview, take
-from tests.property.desk import Desk
+from shared.contracts.relayed_refusals import SlotHeld, SlotTaken
+from tests.contract.grain_table import a_claim, open_store
+from tests.contract.leave_scenarios import (
+    HALF,
+    Time,
+    appointment_id,
+    book,
+    cancel,
+    keep,
+    list_slots_by_number,
+    move,
+    patient,
+    preview,
+    take,
+)
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
 GROUP = UUID(int=0x61)
@@ -27,112 +40,112 @@ ANY_ORDER = pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["as they com
 
 
 @pytest.fixture
-async def desk(sql_url: str) -> AsyncIterator[Desk]:
+async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
     """Visits may start every quarter of an hour; those of the group have two patients."""
     services = [a_service(slot_step_minutes=15), a_service(id=GROUP, capacity=2)]
-    doctors = [a_doctor(id=each, services=[CHECKUP, GROUP]) for each in (DOCTOR, COLLEAGUE)]
-    async with opened(sql_url) as store:
-        yield await Desk.opened(store, NOON, doctors, services)
+    doctors = [a_doctor(id=doctor_id, services=[CHECKUP, GROUP]) for doctor_id in (DOCTOR, COLLEAGUE)]
+    async with open_store(sql_url) as store:
+        yield await CalendarUseCases.open(store, NOON, doctors, services)
 
 
-async def starts(desk: Desk) -> dict[int, object]:
-    return {number: (place.doctor_id, instant_of(place.visit.start)) for number, place in (await places(desk)).items()}
+async def starts(use_cases: CalendarUseCases) -> dict[int, object]:
+    return {number: (place.doctor_id, instant_of(place.visit.start)) for number, place in (await list_slots_by_number(use_cases)).items()}
 
 
 @ANY_ORDER
-async def test_two_appointments_of_one_patient_change_their_times(desk: Desk, order: Sequence[int]) -> None:
+async def test_two_appointments_of_one_patient_change_their_times(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, NINE), (2, TEN)):
-        await book(desk, number, start, patient_id=patient(1))
+        await book(use_cases, number, start, patient_id=patient(1))
     moves = [move(1, TEN), move(2, NINE)]
-    await take(desk, *(moves[each] for each in order))
-    assert await starts(desk) == {1: (COLLEAGUE, TEN), 2: (COLLEAGUE, NINE)}
+    await take(use_cases, *(moves[item] for item in order))
+    assert await starts(use_cases) == {1: (COLLEAGUE, TEN), 2: (COLLEAGUE, NINE)}
 
 
 @ANY_ORDER
-async def test_two_patients_pass_each_other_around_a_leave(desk: Desk, order: Sequence[int]) -> None:
+async def test_two_patients_pass_each_other_around_a_leave(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
-        await book(desk, number, start)
+        await book(use_cases, number, start)
     moves = [move(1, TEN + 3 * QUARTER, DOCTOR), move(2, TEN - QUARTER, DOCTOR)]
-    await take(desk, *(moves[each] for each in order), time=MIDDLE)
-    assert await starts(desk) == {1: (DOCTOR, TEN + 3 * QUARTER), 2: (DOCTOR, TEN - QUARTER)}
+    await take(use_cases, *(moves[item] for item in order), time=MIDDLE)
+    assert await starts(use_cases) == {1: (DOCTOR, TEN + 3 * QUARTER), 2: (DOCTOR, TEN - QUARTER)}
 
 
 @ANY_ORDER
-async def test_one_goes_where_another_was_who_goes_elsewhere(desk: Desk, order: Sequence[int]) -> None:
+async def test_one_goes_where_another_was_who_goes_elsewhere(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
-        await book(desk, number, start)
+        await book(use_cases, number, start)
     moves = [move(1, TEN), move(2, TEN - QUARTER, DOCTOR)]
-    await take(desk, *(moves[each] for each in order), time=MIDDLE)
-    assert await starts(desk) == {1: (COLLEAGUE, TEN), 2: (DOCTOR, TEN - QUARTER)}
+    await take(use_cases, *(moves[item] for item in order), time=MIDDLE)
+    assert await starts(use_cases) == {1: (COLLEAGUE, TEN), 2: (DOCTOR, TEN - QUARTER)}
 
 
 @ANY_ORDER
-async def test_one_goes_where_another_was_who_is_cancelled(desk: Desk, order: Sequence[int]) -> None:
+async def test_one_goes_where_another_was_who_is_cancelled(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
-        await book(desk, number, start)
+        await book(use_cases, number, start)
     outcomes = [cancel(1), move(2, TEN - QUARTER, DOCTOR)]
-    await take(desk, *(outcomes[each] for each in order), time=MIDDLE)
-    assert await starts(desk) == {2: (DOCTOR, TEN - QUARTER)}
+    await take(use_cases, *(outcomes[item] for item in order), time=MIDDLE)
+    assert await starts(use_cases) == {2: (DOCTOR, TEN - QUARTER)}
 
 
-async def test_nobody_goes_where_another_stays(desk: Desk) -> None:
+async def test_nobody_goes_where_another_stays(use_cases: CalendarUseCases) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
-        await book(desk, number, start)
+        await book(use_cases, number, start)
     with pytest.raises(SlotTaken) as refused:
-        await take(desk, keep(1), move(2, TEN - QUARTER, DOCTOR), time=MIDDLE)
-    assert refused.value.facts["appointment_id"] == one(2)
-    assert await starts(desk) == {1: (DOCTOR, TEN), 2: (DOCTOR, TEN + HALF)}
+        await take(use_cases, keep(1), move(2, TEN - QUARTER, DOCTOR), time=MIDDLE)
+    assert refused.value.facts["appointment_id"] == appointment_id(2)
+    assert await starts(use_cases) == {1: (DOCTOR, TEN), 2: (DOCTOR, TEN + HALF)}
 
 
-async def test_two_who_go_to_the_same_place_are_one_too_many(desk: Desk) -> None:
+async def test_two_who_go_to_the_same_place_are_one_too_many(use_cases: CalendarUseCases) -> None:
     for number, start in ((1, NINE), (2, TEN)):
-        await book(desk, number, start)
+        await book(use_cases, number, start)
     with pytest.raises(SlotTaken) as refused:
-        await take(desk, move(1, TEN), move(2, TEN))
-    assert refused.value.facts["appointment_id"] == one(2)
-    assert await starts(desk) == {1: (DOCTOR, NINE), 2: (DOCTOR, TEN)}
+        await take(use_cases, move(1, TEN), move(2, TEN))
+    assert refused.value.facts["appointment_id"] == appointment_id(2)
+    assert await starts(use_cases) == {1: (DOCTOR, NINE), 2: (DOCTOR, TEN)}
 
 
-async def test_a_hold_keeps_a_place_from_a_leave_until_it_is_over(desk: Desk) -> None:
-    await book(desk, 1)
-    hold = await desk.holds.hold(one(50), HoldWish(CHECKUP, COLLEAGUE, NINE), Caller(patient(50), Role.PATIENT))
+async def test_a_hold_keeps_a_place_from_a_leave_until_it_is_over(use_cases: CalendarUseCases) -> None:
+    await book(use_cases, 1)
+    hold = await use_cases.holds.hold(appointment_id(50), HoldRequest(CHECKUP, COLLEAGUE, NINE), Caller(patient(50), Role.PATIENT))
     with pytest.raises(SlotHeld):
-        await take(desk, move(1, NINE))
-    desk.now = hold.expires_at
-    await take(desk, move(1, NINE))
-    assert await starts(desk) == {1: (COLLEAGUE, NINE)}
-    async with desk.store.look() as look:
-        assert await look.hold(hold.id) == replace(hold, live=False)
+        await take(use_cases, move(1, NINE))
+    use_cases.now = hold.expires_at
+    await take(use_cases, move(1, NINE))
+    assert await starts(use_cases) == {1: (COLLEAGUE, NINE)}
+    async with use_cases.store.read() as calendar:
+        assert await calendar.find_hold(hold.id) == replace(hold, live=False)
 
 
-async def test_a_leave_moves_one_patient_to_the_last_seat_of_a_group_and_no_second(desk: Desk) -> None:
-    await book(desk, 1, service_id=GROUP)
-    await book(desk, 2, service_id=GROUP)
-    await book(desk, 3, service_id=GROUP, doctor_id=COLLEAGUE)
+async def test_a_leave_moves_one_patient_to_the_last_seat_of_a_group_and_no_second(use_cases: CalendarUseCases) -> None:
+    await book(use_cases, 1, service_id=GROUP)
+    await book(use_cases, 2, service_id=GROUP)
+    await book(use_cases, 3, service_id=GROUP, doctor_id=COLLEAGUE)
     with pytest.raises(SlotTaken) as refused:
-        await take(desk, move(1, NINE), move(2, NINE))
-    assert refused.value.facts["appointment_id"] == one(2)
-    await take(desk, move(1, NINE), cancel(2))
-    assert await starts(desk) == {1: (COLLEAGUE, NINE), 3: (COLLEAGUE, NINE)}
+        await take(use_cases, move(1, NINE), move(2, NINE))
+    assert refused.value.facts["appointment_id"] == appointment_id(2)
+    await take(use_cases, move(1, NINE), cancel(2))
+    assert await starts(use_cases) == {1: (COLLEAGUE, NINE), 3: (COLLEAGUE, NINE)}
     with pytest.raises(SlotTaken):
-        await book(desk, 4, service_id=GROUP, doctor_id=COLLEAGUE)
+        await book(use_cases, 4, service_id=GROUP, doctor_id=COLLEAGUE)
 
 
 async def test_a_leave_decides_about_two_hundred_appointments_and_no_more(tmp_path: Path) -> None:
     time = (NINE, NINE + timedelta(hours=17))
     first = int(NINE.timestamp()) // 300
-    async with opened(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
-        desk = await Desk.opened(store, NOON, [a_doctor()], [])
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor()], [])
         async with store.begin() as tx:
             for number in range(1, 202):
-                await tx.put(a_claim(number, DOCTOR.int, 10_000 + number, first + number, length=1), None)
+                await tx.save_claim(a_claim(number, DOCTOR.int, 10_000 + number, first + number, length=1), None)
         with pytest.raises(TooManyAffected):
-            await preview(desk, time=time)
+            await preview(use_cases, time=time)
         with pytest.raises(TooManyAffected):
-            await take(desk, *map(keep, range(1, 201)), time=time)
-        assert await desk.store.leaves(DOCTOR, 1, None) == []
-        await desk.reservations.release(one(201), 2)
-        assert len(await preview(desk, time=time)) == 200
+            await take(use_cases, *map(keep, range(1, 201)), time=time)
+        assert await use_cases.store.list_leaves(DOCTOR, 1, None) == []
+        await use_cases.reservations.release(appointment_id(201), 2)
+        assert len(await preview(use_cases, time=time)) == 200
         with pytest.raises(AffectedChanged):
-            await take(desk, *map(keep, range(1, 200)), time=time)
-        assert len((await take(desk, *map(keep, range(1, 201)), time=time)).outcomes) == 200
+            await take(use_cases, *map(keep, range(1, 200)), time=time)
+        assert len((await take(use_cases, *map(keep, range(1, 201)), time=time)).outcomes) == 200

@@ -14,7 +14,7 @@ from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.ports import Ambiguous, Deferred, Mailbox, Refused
 from tests.contract.mailservers import a_server_that, stubborn
-from tests.platform.houses import Inbox, free_port
+from tests.platform.houses import SmtpServer, free_port
 
 
 def a_mail(number: int = 1) -> EmailMessage:
@@ -27,8 +27,8 @@ def a_mail(number: int = 1) -> EmailMessage:
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    server = Inbox()
+def inbox() -> Iterator[SmtpServer]:
+    server = SmtpServer()
     server.start()
     yield server
     server.stop()
@@ -98,7 +98,7 @@ async def test_a_wrong_password_is_our_fault_and_not_the_recipients() -> None:
 
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}?tls=starttls", "smtps://127.0.0.1:{}"])
-async def test_where_encryption_was_asked_for_nothing_goes_without(inbox: Inbox, url: str) -> None:
+async def test_where_encryption_was_asked_for_nothing_goes_without(inbox: SmtpServer, url: str) -> None:
     with pytest.raises(Deferred):
         await SmtpMailbox(url.format(inbox.port), timeout_seconds=2).deliver(a_mail())
     assert inbox.messages == []

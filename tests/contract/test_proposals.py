@@ -1,4 +1,4 @@
-"""What a leave's preview proposes: whichever proposals are chosen, all can be taken at once."""
+"""The proposals of a leave's preview: whichever are chosen, all can be taken at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.leaves import Affected, Decision
-from scheduling_svc.repository import SqlStore, Transaction
+from scheduling_svc.domain.leaves import AffectedAppointment, LeaveDecision
+from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Service
-from tests.contract.grains import opened
-from tests.contract.leaves import HALF, MORNING, book, keep, move, patient, preview, take
-from tests.property.desk import Desk
+from tests.contract.grain_table import open_store
+from tests.contract.leave_scenarios import HALF, MORNING, book, keep, move, patient, preview, take
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
 GROUP, CAPPED, EARLY, QUARTERLY, THIRD, FOURTH = (UUID(int=number) for number in (0x61, 0x62, 0x63, 0x64, 0xD3, 0xD4))
@@ -34,17 +34,17 @@ ALL = [service.id for service in SERVICES]
 
 
 class Undone(Exception):
-    """It was only a trial."""
+    """Raised to roll back a trial."""
 
 
 @dataclass(frozen=True)
-class Trial(SqlStore):
-    """What is written in it was never written."""
+class Trial(SqlCalendarStore):
+    """A store whose transactions are rolled back."""
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
+            yield SqlCalendarTransaction(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             raise Undone
 
 
@@ -83,77 +83,77 @@ CLINICS = {
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[Desk, Desk]]:
-    """The desk, and one at which all is a trial."""
-    doctors = [a_doctor(id=each, services=ALL) for each in (DOCTOR, *others)]
+async def a_clinic(folder: Path, *others: UUID, **colleague: Any) -> AsyncIterator[tuple[CalendarUseCases, CalendarUseCases]]:
+    """Return the use cases, and the same over a store in which everything is a trial."""
+    doctors = [a_doctor(id=doctor_id, services=ALL) for doctor_id in (DOCTOR, *others)]
     doctors.append(a_doctor(**{"id": COLLEAGUE, "services": ALL} | colleague))
-    async with opened(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
-        yield await Desk.opened(store, NOON, doctors, SERVICES), Desk(Trial(store.database, store.now), NOON)
+    async with open_store(f"sqlite+aiosqlite:///{folder / 'test.db'}") as store:
+        yield await CalendarUseCases.open(store, NOON, doctors, SERVICES), CalendarUseCases(Trial(store.database, store.now), NOON)
 
 
-def choices(affected: Affected) -> list[Decision]:
-    """Each proposal, or nothing."""
+def choices(affected: AffectedAppointment) -> list[LeaveDecision]:
+    """Return every proposal of an appointment, and none."""
     number = affected.appointment_id.int
-    return [keep(number), *(move(number, each.starts_at, each.doctor_id) for each in affected.proposals)]
+    return [keep(number), *(move(number, item.starts_at, item.doctor_id) for item in affected.proposals)]
 
 
 @pytest.mark.parametrize("booked", CLINICS.values(), ids=CLINICS.keys())
 async def test_whichever_proposals_are_chosen_all_can_be_taken_at_once(tmp_path: Path, booked: Sequence[Booked]) -> None:
-    async with a_clinic(tmp_path, *{each.doctor for each in booked} - {DOCTOR, COLLEAGUE}) as (desk, trial):
-        for number, each in enumerate(booked, start=1):
-            whose = patient(each.patient or number)
-            await book(desk, number, NINE + each.halves * HALF, service_id=each.service, doctor_id=each.doctor, patient_id=whose)
-        affected = await preview(desk)
-        assert all(each.proposals for each in affected)
+    async with a_clinic(tmp_path, *{item.doctor for item in booked} - {DOCTOR, COLLEAGUE}) as (use_cases, trial):
+        for number, item in enumerate(booked, start=1):
+            whose = patient(item.patient or number)
+            await book(use_cases, number, NINE + item.halves * HALF, service_id=item.service, doctor_id=item.doctor, patient_id=whose)
+        affected = await preview(use_cases)
+        assert all(item.proposals for item in affected)
         for chosen in product(*map(choices, affected)):
             with pytest.raises(Undone):
                 await take(trial, *chosen)
 
 
-async def proposed(desk: Desk, nth: int = 0, until: datetime = MORNING[1]) -> list[tuple[UUID, int]]:
-    """For one of the appointments: with whom, and how many half hours after nine."""
-    affected = await preview(desk, time=(NINE, until))
-    return [(each.doctor_id, (each.starts_at - NINE) // HALF) for each in affected[nth].proposals]
+async def proposed(use_cases: CalendarUseCases, nth: int = 0, until: datetime = MORNING[1]) -> list[tuple[UUID, int]]:
+    """Return the proposals for one appointment: the doctor, and the half hours after nine."""
+    affected = await preview(use_cases, time=(NINE, until))
+    return [(item.doctor_id, (item.starts_at - NINE) // HALF) for item in affected[nth].proposals]
 
 
 async def test_two_colleagues_that_day_the_nearest_first_and_then_the_doctors_own_next_time(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, THIRD, FOURTH) as (desk, _):
-        await book(desk, 1, NINE + 2 * HALF)
-        assert await proposed(desk) == [(COLLEAGUE, 2), (THIRD, 2), (DOCTOR, 6)]
-        await book(desk, 2, NINE + 2 * HALF, doctor_id=COLLEAGUE)
-        assert await proposed(desk) == [(THIRD, 2), (FOURTH, 2), (DOCTOR, 6)]
+    async with a_clinic(tmp_path, THIRD, FOURTH) as (use_cases, _):
+        await book(use_cases, 1, NINE + 2 * HALF)
+        assert await proposed(use_cases) == [(COLLEAGUE, 2), (THIRD, 2), (DOCTOR, 6)]
+        await book(use_cases, 2, NINE + 2 * HALF, doctor_id=COLLEAGUE)
+        assert await proposed(use_cases) == [(THIRD, 2), (FOURTH, 2), (DOCTOR, 6)]
         for number, doctor in enumerate((THIRD, FOURTH), start=3):
-            await book(desk, number, NINE + 2 * HALF, doctor_id=doctor)
-        await book(desk, 5, NINE + 6 * HALF)
-        await book(desk, 6, NINE + 1 * HALF, doctor_id=COLLEAGUE)
-        await book(desk, 7, NINE + 3 * HALF, doctor_id=COLLEAGUE)
-        assert await proposed(desk) == [(THIRD, 1), (FOURTH, 1), (DOCTOR, 7)]
+            await book(use_cases, number, NINE + 2 * HALF, doctor_id=doctor)
+        await book(use_cases, 5, NINE + 6 * HALF)
+        await book(use_cases, 6, NINE + 1 * HALF, doctor_id=COLLEAGUE)
+        await book(use_cases, 7, NINE + 3 * HALF, doctor_id=COLLEAGUE)
+        assert await proposed(use_cases) == [(THIRD, 1), (FOURTH, 1), (DOCTOR, 7)]
 
 
 async def test_the_doctors_own_next_time_leaves_room_for_a_buffer_after_the_leave(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path) as (desk, _):
-        await book(desk, 1, NINE + HALF, service_id=EARLY)
-        assert await proposed(desk) == [(COLLEAGUE, 1), (DOCTOR, 7)]
+    async with a_clinic(tmp_path) as (use_cases, _):
+        await book(use_cases, 1, NINE + HALF, service_id=EARLY)
+        assert await proposed(use_cases) == [(COLLEAGUE, 1), (DOCTOR, 7)]
 
 
 async def test_an_appointment_is_not_in_its_own_way(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path) as (desk, _):
-        await book(desk, 1, NINE + HALF, service_id=EARLY)
-        assert await proposed(desk, until=NINE + HALF + timedelta(minutes=5)) == [(COLLEAGUE, 1), (DOCTOR, 2)]
+    async with a_clinic(tmp_path) as (use_cases, _):
+        await book(use_cases, 1, NINE + HALF, service_id=EARLY)
+        assert await proposed(use_cases, until=NINE + HALF + timedelta(minutes=5)) == [(COLLEAGUE, 1), (DOCTOR, 2)]
 
 
 async def test_an_appointment_does_not_count_against_itself(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path) as (desk, _):
+    async with a_clinic(tmp_path) as (use_cases, _):
         for number, halves in enumerate((0, 8), start=1):
-            await book(desk, number, NINE + halves * HALF, service_id=CAPPED)
-        assert await proposed(desk) == [(COLLEAGUE, 0), (DOCTOR, 6)]
+            await book(use_cases, number, NINE + halves * HALF, service_id=CAPPED)
+        assert await proposed(use_cases) == [(COLLEAGUE, 0), (DOCTOR, 6)]
 
 
 async def test_what_is_proposed_for_one_service_does_not_count_against_the_cap_of_another(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path) as (desk, _):
+    async with a_clinic(tmp_path) as (use_cases, _):
         for number, service in enumerate((CHECKUP, CHECKUP, CAPPED), start=1):
-            await book(desk, number, NINE + number * HALF, service_id=service)
-        assert await proposed(desk, 2) == [(COLLEAGUE, 3), (DOCTOR, 8)]
+            await book(use_cases, number, NINE + number * HALF, service_id=service)
+        assert await proposed(use_cases, 2) == [(COLLEAGUE, 3), (DOCTOR, 8)]
 
 
 @pytest.mark.parametrize(
@@ -162,34 +162,34 @@ async def test_what_is_proposed_for_one_service_does_not_count_against_the_cap_o
     ids=["inactive", "of another service", "without hours", "full"],
 )
 async def test_who_could_not_be_booked_is_not_proposed(tmp_path: Path, change: dict[str, Any]) -> None:
-    async with a_clinic(tmp_path, THIRD, **change) as (desk, _):
-        await book(desk, 1)
-        assert await proposed(desk) == [(THIRD, 0), (DOCTOR, 6)]
+    async with a_clinic(tmp_path, THIRD, **change) as (use_cases, _):
+        await book(use_cases, 1)
+        assert await proposed(use_cases) == [(THIRD, 0), (DOCTOR, 6)]
 
 
 async def test_who_is_inactive_takes_nobodys_place_among_those_who_are_asked(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path) as (desk, _):
-        async with desk.store.begin() as tx:
+    async with a_clinic(tmp_path) as (use_cases, _):
+        async with use_cases.store.begin() as tx:
             for number in range(0xE0, 0xF8):
-                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL, active=False))
-            await tx.learn_doctor(a_doctor(id=UUID(int=0xF9), services=ALL))
-        await book(desk, 1)
-        assert await proposed(desk) == [(COLLEAGUE, 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
+                await tx.save_doctor_rules(a_doctor(id=UUID(int=number), services=ALL, active=False))
+            await tx.save_doctor_rules(a_doctor(id=UUID(int=0xF9), services=ALL))
+        await book(use_cases, 1)
+        assert await proposed(use_cases) == [(COLLEAGUE, 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
 
 
 async def test_colleagues_are_asked_until_enough_have_time(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, weekly=[]) as (desk, _):
-        async with desk.store.begin() as tx:
+    async with a_clinic(tmp_path, weekly=[]) as (use_cases, _):
+        async with use_cases.store.begin() as tx:
             for number in range(0xE0, 0xF8):
-                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL, weekly=[]))
+                await tx.save_doctor_rules(a_doctor(id=UUID(int=number), services=ALL, weekly=[]))
             for number in (0xF8, 0xF9):
-                await tx.learn_doctor(a_doctor(id=UUID(int=number), services=ALL))
-        await book(desk, 1)
-        assert await proposed(desk) == [(UUID(int=0xF8), 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
+                await tx.save_doctor_rules(a_doctor(id=UUID(int=number), services=ALL))
+        await book(use_cases, 1)
+        assert await proposed(use_cases) == [(UUID(int=0xF8), 0), (UUID(int=0xF9), 0), (DOCTOR, 6)]
 
 
 async def test_a_doctor_who_is_away_up_to_the_horizon_and_has_no_colleague_has_nothing_to_propose(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, active=False) as (desk, _):
-        await book(desk, 1)
-        (affected,) = await preview(desk, time=(NINE, NOON + timedelta(days=90)))
+    async with a_clinic(tmp_path, active=False) as (use_cases, _):
+        await book(use_cases, 1)
+        (affected,) = await preview(use_cases, time=(NINE, NOON + timedelta(days=90)))
         assert affected.proposals == []

@@ -1,17 +1,17 @@
-"""The race of `bench/race.py`, small: no grain twice, and as many winners as the table says."""
+"""A small run of `bench/race.py`: no grain is taken twice, and the table has as many winners as were told so."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.race import Race, run, verified
-from tests.contract.grains import opened
+from bench.race import Race, run, verify
+from tests.contract.grain_table import open_store
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_as_many_win_as_the_table_says_and_no_grain_is_held_twice(sql_url: str, seed: int) -> None:
     race = Race(seed, claims=1_000, intervals=20)
-    async with opened(sql_url) as store:
-        won = await run(store, race.wishes())
+    async with open_store(sql_url) as store:
+        won = await run(store, race.requests())
         assert 1 < len(won) < 20
-        await verified(store, race, won)
+        await verify(store, race, won)

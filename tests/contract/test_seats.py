@@ -1,4 +1,4 @@
-"""Seats when the service's terms changed after people sat down: what was given stays, and nobody gets what is not there."""
+"""Seats when the terms of the service change after they were taken: granted seats stay, and no seat is granted that is not there."""
 
 from __future__ import annotations
 
@@ -11,137 +11,139 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, Place
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.domain.refusals import SlotTaken
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.ports import Overtaken
-from scheduling_svc.usecases.slots import SlotQuestion
+from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.domain.terms import ServiceTerms
+from scheduling_svc.ports import LostRace
+from scheduling_svc.usecases.slots import SlotQuery
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller, Role
-from shared.kit.retry import retry_transaction
-from tests.contract.grains import opened
-from tests.property.desk import Desk
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
+from shared.contracts.relayed_refusals import SlotTaken
+from tests.contract.grain_table import open_store
+from tests.contract.interleaving import repeat_until_decided
+from tests.property.calendar_use_cases import CalendarUseCases
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
 
 QUARTER = timedelta(minutes=15)
 SOMEONE, STAFF = Caller(UUID(int=0xB), Role.PATIENT), Caller(UUID(int=0xC), Role.ADMIN)
 
 
-SMALLER = Service.of(a_service(capacity=3, slot_step_minutes=15))
+SMALLER = ServiceTerms.from_rules(a_service(capacity=3, slot_step_minutes=15))
 
 
 @pytest.fixture
-async def desk(sql_url: str) -> AsyncIterator[Desk]:
-    """For a group of five who meet for half an hour."""
-    async with opened(sql_url) as store:
-        yield await Desk.opened(store, NOON, [a_doctor()], [a_service(capacity=5, slot_step_minutes=15)])
+async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
+    """A group of five who meet for half an hour."""
+    async with open_store(sql_url) as store:
+        yield await CalendarUseCases.open(store, NOON, [a_doctor()], [a_service(capacity=5, slot_step_minutes=15)])
 
 
 def patient(number: int) -> UUID:
     return UUID(int=10_000 + number)
 
 
-async def sit(desk: Desk, *numbers: int) -> list[BaseException]:
-    """All at once; what became of those who did not get a seat."""
+async def take_seats(use_cases: CalendarUseCases, *numbers: int) -> list[BaseException]:
+    """Request seats all at once and return the errors of those who got none."""
 
     async def one(number: int) -> None:
-        wish = a_wish(patient_id=patient(number))
-        await retry_transaction(lambda: desk.reservations.reserve(UUID(int=number), wish), attempts=50)
+        request = a_reservation_request(patient_id=patient(number))
+        await repeat_until_decided(lambda: use_cases.reservations.reserve(UUID(int=number), request))
 
-    answers = await asyncio.gather(*map(one, numbers), return_exceptions=True)
-    return [answer for answer in answers if isinstance(answer, BaseException)]
-
-
-async def offer(desk: Desk, **terms: Any) -> None:
-    """From now on under other terms."""
-    async with desk.store.begin() as tx:
-        await tx.learn_service(a_service(**{"capacity": 5, "slot_step_minutes": 15, "version": 2} | terms))
+    results = await asyncio.gather(*map(one, numbers), return_exceptions=True)
+    return [result for result in results if isinstance(result, BaseException)]
 
 
-async def listed(desk: Desk, ends: datetime, but: int | None = None) -> dict[datetime, int]:
-    """The starts from nine on with the places left, as the front desk sees them."""
-    question = SlotQuestion(CHECKUP, begins=NINE, ends=ends, but=UUID(int=but) if but else None)
-    return {slot.starts_at: slot.remaining for slot in (await desk.slots.free(question, STAFF)).items}
+async def offer(use_cases: CalendarUseCases, **terms: Any) -> None:
+    """Change the terms of the service."""
+    async with use_cases.store.begin() as tx:
+        await tx.save_service_rules(a_service(**{"capacity": 5, "slot_step_minutes": 15, "version": 2} | terms))
 
 
-async def against(desk: Desk, starts_at: datetime = NINE) -> list[str]:
-    return [reason.code for reason in (await desk.slots.explain(CHECKUP, DOCTOR, starts_at, SOMEONE)).reasons]
+async def listed(use_cases: CalendarUseCases, ends: datetime, exclude: int | None = None) -> dict[datetime, int]:
+    """Return the free starts from nine on with the number of free places, as staff see them."""
+    query = SlotQuery(CHECKUP, begins=NINE, ends=ends, exclude_appointment_id=UUID(int=exclude) if exclude else None)
+    return {slot.starts_at: slot.remaining for slot in (await use_cases.slots.list_free(query, STAFF)).items}
 
 
-async def seated(desk: Desk) -> Sequence[UUID]:
-    return [claim.id for claim in await desk.store.reservations(100, None)]
+async def against(use_cases: CalendarUseCases, starts_at: datetime = NINE) -> list[str]:
+    return [reason.code for reason in (await use_cases.slots.explain(CHECKUP, DOCTOR, starts_at, SOMEONE)).reasons]
+
+
+async def list_seats(use_cases: CalendarUseCases) -> Sequence[UUID]:
+    return [claim.id for claim in await use_cases.store.list_live_claims(100, None)]
 
 
 @pytest.mark.parametrize("terms", [{"duration_minutes": 45}, {"duration_minutes": 15}, {"buffer_after_minutes": 5}], ids=str)
-async def test_a_session_made_under_other_terms_takes_nobody_any_more(desk: Desk, terms: dict[str, int]) -> None:
-    assert await sit(desk, 1, 2) == []
-    await offer(desk, **terms)
-    assert NINE not in await listed(desk, NINE + QUARTER)
-    assert await against(desk) == ["taken"]
-    assert [type(why) for why in await sit(desk, 3)] == [SlotTaken]
-    assert await seated(desk) == [UUID(int=1), UUID(int=2)]
+async def test_a_session_made_under_other_terms_takes_nobody_any_more(use_cases: CalendarUseCases, terms: dict[str, int]) -> None:
+    assert await take_seats(use_cases, 1, 2) == []
+    await offer(use_cases, **terms)
+    assert NINE not in await listed(use_cases, NINE + QUARTER)
+    assert await against(use_cases) == ["taken"]
+    assert [type(error) for error in await take_seats(use_cases, 3)] == [SlotTaken]
+    assert await list_seats(use_cases) == [UUID(int=1), UUID(int=2)]
 
 
-async def test_a_seat_that_was_granted_under_other_terms_than_its_session_has_is_not_written(desk: Desk) -> None:
-    assert await sit(desk, 1) == []
-    other = Service.of(a_service(capacity=5, buffer_before_minutes=10))
-    late = Claim(UUID(int=2), 1, Place.of(patient(2), other, DOCTOR, grain_of(NINE)))
-    with pytest.raises(Overtaken):
-        async with desk.store.begin() as tx:
-            await tx.put(late, None, seats=5)
-    assert await seated(desk) == [UUID(int=1)]
+async def test_a_seat_that_was_granted_under_other_terms_than_its_session_has_is_not_written(use_cases: CalendarUseCases) -> None:
+    assert await take_seats(use_cases, 1) == []
+    other = ServiceTerms.from_rules(a_service(capacity=5, buffer_before_minutes=10))
+    late = Claim(UUID(int=2), 1, BookedSlot.of(patient(2), other, DOCTOR, grain_of(NINE)))
+    with pytest.raises(LostRace):
+        async with use_cases.store.begin() as tx:
+            await tx.save_claim(late, None, capacity=5)
+    assert await list_seats(use_cases) == [UUID(int=1)]
 
 
 @pytest.fixture
-async def lowered(desk: Desk) -> Desk:
-    """From five seats to three; those who sat in the first three are gone."""
+async def lowered(use_cases: CalendarUseCases) -> CalendarUseCases:
+    """A group lowered from five seats to three, whose first three patients have left."""
     for number in range(1, 6):
-        assert await sit(desk, number) == []
-    await offer(desk, capacity=3)
+        assert await take_seats(use_cases, number) == []
+    await offer(use_cases, capacity=3)
     for number in (1, 2, 3):
-        assert await against(desk) == ["taken"]
-        await desk.reservations.release(UUID(int=number), 1)
-    return desk
+        assert await against(use_cases) == ["taken"]
+        await use_cases.reservations.release(UUID(int=number), 1)
+    return use_cases
 
 
-async def test_a_lowered_capacity_counts_who_sits_and_not_where(lowered: Desk) -> None:
-    claims = [Claim(UUID(int=number), 1, Place.of(patient(number), SMALLER, DOCTOR, grain_of(NINE))) for number in (11, 12)]
+async def test_a_lowered_capacity_counts_who_sits_and_not_where(lowered: CalendarUseCases) -> None:
+    claims = [Claim(UUID(int=number), 1, BookedSlot.of(patient(number), SMALLER, DOCTOR, grain_of(NINE))) for number in (11, 12)]
     async with lowered.store.begin() as tx:
-        await tx.put(claims[0], None, seats=3)
-    with pytest.raises(Overtaken):
+        await tx.save_claim(claims[0], None, capacity=3)
+    with pytest.raises(LostRace):
         async with lowered.store.begin() as tx:
-            await tx.put(claims[1], None, seats=3)
-    assert await seated(lowered) == [UUID(int=number) for number in (4, 5, 11)]
+            await tx.save_claim(claims[1], None, capacity=3)
+    assert await list_seats(lowered) == [UUID(int=number) for number in (4, 5, 11)]
 
 
-async def test_for_the_one_place_that_a_lowered_capacity_leaves_many_race_and_one_gets_it(lowered: Desk) -> None:
+async def test_for_the_one_place_that_a_lowered_capacity_leaves_many_race_and_one_gets_it(lowered: CalendarUseCases) -> None:
     assert await listed(lowered, NINE + QUARTER) == {NINE: 1}
-    lost = await sit(lowered, *range(11, 21))
-    assert [type(why) for why in lost] == [SlotTaken] * 9
-    assert len(await seated(lowered)) == 3
+    refusals = await take_seats(lowered, *range(11, 21))
+    assert [type(error) for error in refusals] == [SlotTaken] * 9
+    assert len(await list_seats(lowered)) == 3
 
 
-async def test_who_is_alone_in_a_group_that_is_none_any_more_may_move_over_it_whatever_range_is_asked(desk: Desk) -> None:
-    assert await sit(desk, 1) == []
-    await desk.holds.hold(UUID(int=9), HoldWish(CHECKUP, DOCTOR, NINE + 12 * QUARTER), SOMEONE)
-    await offer(desk, capacity=1)
-    assert NINE not in await listed(desk, NINE + QUARTER)
+async def test_who_is_alone_in_a_group_that_is_none_any_more_may_move_over_it_whatever_range_is_asked(use_cases: CalendarUseCases) -> None:
+    assert await take_seats(use_cases, 1) == []
+    await use_cases.holds.hold(UUID(int=9), HoldRequest(CHECKUP, DOCTOR, NINE + 12 * QUARTER), SOMEONE)
+    await offer(use_cases, capacity=1)
+    assert NINE not in await listed(use_cases, NINE + QUARTER)
     for quarters in (4, 20):
-        assert [NINE + QUARTER * number in await listed(desk, NINE + quarters * QUARTER, but=1) for number in (0, 1, 2)] == [True] * 3
-    await desk.reservations.reserve(UUID(int=1), a_wish(patient_id=patient(1), starts_at=NINE + QUARTER, revision=2))
+        assert [NINE + QUARTER * number in await listed(use_cases, NINE + quarters * QUARTER, exclude=1) for number in (0, 1, 2)] == [
+            True
+        ] * 3
+    await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(patient_id=patient(1), starts_at=NINE + QUARTER, revision=2))
     with pytest.raises(SlotTaken):
-        await desk.reservations.reserve(UUID(int=2), a_wish(patient_id=patient(2), starts_at=NINE + 2 * QUARTER))
-    await desk.reservations.reserve(UUID(int=2), a_wish(patient_id=patient(2), starts_at=NINE + 3 * QUARTER))
+        await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=patient(2), starts_at=NINE + 2 * QUARTER))
+    await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=patient(2), starts_at=NINE + 3 * QUARTER))
 
 
-async def test_a_seat_that_was_taken_in_a_group_is_kept_when_its_time_is_confirmed_under_other_terms(desk: Desk) -> None:
-    assert await sit(desk, 1, 2) == []
-    await offer(desk, capacity=1)
-    async with desk.store.look() as look:
-        before = await look.claim(UUID(int=1))
-    await desk.reservations.reserve(UUID(int=1), a_wish(patient_id=patient(1), revision=2))
-    async with desk.store.look() as look:
-        after = await look.claim(UUID(int=1))
+async def test_a_seat_that_was_taken_in_a_group_is_kept_when_its_time_is_confirmed_under_other_terms(use_cases: CalendarUseCases) -> None:
+    assert await take_seats(use_cases, 1, 2) == []
+    await offer(use_cases, capacity=1)
+    async with use_cases.store.read() as calendar:
+        before = await calendar.find_claim(UUID(int=1))
+    await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(patient_id=patient(1), revision=2))
+    async with use_cases.store.read() as calendar:
+        after = await calendar.find_claim(UUID(int=1))
     assert before is not None
     assert after == replace(before, revision=2)

@@ -1,4 +1,4 @@
-"""A leave is withdrawn by one of those who do it at the same time, and its time is open once."""
+"""Of several who withdraw a leave at the same time one succeeds, and its time reopens once."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import pytest
 
 from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import NoSuchLeave
-from scheduling_svc.ports import Overtaken
-from scheduling_svc.repository import SqlStore, Transaction
+from scheduling_svc.ports import LostRace
+from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Caller, Role, Service
 from shared.kit.retry import retry_transaction
-from tests.contract.grains import lanes, opened
-from tests.contract.meanwhile import Deed, Once, nothing
-from tests.property.desk import Desk
+from tests.contract.grain_table import list_lanes, open_store
+from tests.contract.interleaving import Action, Once, do_nothing
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service
 
 LEAVE = Leave(UUID(int=7), DOCTOR, NINE, NINE.replace(hour=12), "Away", DOCTOR, NOON)
 
 
-class Reading(Transaction):
-    """`then` happens when the leave was read."""
+class Reading(SqlCalendarTransaction):
+    """A transaction that calls `then` when it has read the leave."""
 
-    then: Deed
+    then: Action
 
-    async def leave(self, leave_id: UUID) -> Leave | None:
-        found = await super().leave(leave_id)
+    async def find_leave(self, leave_id: UUID) -> Leave | None:
+        found = await super().find_leave(leave_id)
         await self.then()
         return found
 
 
 @dataclass(frozen=True)
-class Watched(SqlStore):
-    then: Deed = nothing
+class Watched(SqlCalendarStore):
+    then: Action = do_nothing
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
         async with self.database.write() as connection:
             tx = Reading(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
             tx.then = self.then
@@ -49,37 +49,37 @@ class Watched(SqlStore):
 
 
 @pytest.fixture
-async def store(sql_url: str) -> AsyncIterator[SqlStore]:
-    """In which a leave stands."""
-    async with opened(sql_url) as store:
-        desk = await Desk.opened(store, NOON, [a_doctor()], [a_service()])
-        await desk.leaves.take(LEAVE, Caller(DOCTOR, Role.DOCTOR))
+async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
+    """A store with a leave."""
+    async with open_store(sql_url) as store:
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor()], [a_service()])
+        await use_cases.leaves.take(LEAVE, Caller(DOCTOR, Role.DOCTOR))
         yield store
 
 
-def withdraw(store: SqlStore) -> Awaitable[None]:
-    return Desk(store, NOON).leaves.withdraw(DOCTOR, LEAVE.id)
+def withdraw(store: SqlCalendarStore) -> Awaitable[None]:
+    return CalendarUseCases(store, NOON).leaves.withdraw(DOCTOR, LEAVE.id)
 
 
-async def is_done(deed: Awaitable[object]) -> bool:
-    """Whether there was a leave to withdraw."""
+async def is_done(action: Awaitable[object]) -> bool:
+    """Return True if there was a leave to withdraw."""
     try:
-        await deed
+        await action
     except NoSuchLeave:
         return False
     return True
 
 
-async def test_of_two_who_have_both_seen_the_leave_one_withdraws_it(store: SqlStore) -> None:
-    other = Once(partial(withdraw, store), moment=0.3)
+async def test_of_two_who_have_both_seen_the_leave_one_withdraws_it(store: SqlCalendarStore) -> None:
+    other = Once(partial(withdraw, store), seconds=0.3)
     mine = retry_transaction(partial(withdraw, Watched(store.database, store.now, then=other)))
-    assert sorted([await is_done(mine), await is_done(other.done())]) == [False, True]
-    assert await lanes(store) == {}
+    assert sorted([await is_done(mine), await is_done(other.result())]) == [False, True]
+    assert await list_lanes(store) == {}
 
 
-async def test_a_leave_that_is_gone_cannot_be_dropped(store: SqlStore) -> None:
+async def test_a_leave_that_is_gone_cannot_be_dropped(store: SqlCalendarStore) -> None:
     async with store.begin() as tx:
-        await tx.drop_leave(LEAVE)
-    with pytest.raises(Overtaken):
+        await tx.delete_leave(LEAVE)
+    with pytest.raises(LostRace):
         async with store.begin() as tx:
-            await tx.drop_leave(LEAVE)
+            await tx.delete_leave(LEAVE)

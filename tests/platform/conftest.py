@@ -1,4 +1,4 @@
-"""Both ways of running the product, started once for all journeys."""
+"""The ways of running the product. Each is started once for all tests."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.platform.houses import Composed, Distributed, Embedded, House
+from tests.platform.houses import Composed, Distributed, Embedded, Platform
 
 COMPOSED = os.environ.get("CARESLOT_TEST_COMPOSED_URL")
 
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    house = Embedded(tmp_path_factory.mktemp("embedded") / "data")
-    house.start()
-    yield house
-    assert house.process.end() == 0, house.log.read_text()[-2000:]
+    platform = Embedded(tmp_path_factory.mktemp("embedded") / "data")
+    platform.start()
+    yield platform
+    assert platform.process.end() == 0, platform.log.read_text()[-2000:]
 
 
 @pytest.fixture(scope="session")
 def distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distributed]:
-    house = Distributed(tmp_path_factory.mktemp("distributed"))
+    platform = Distributed(tmp_path_factory.mktemp("distributed"))
     try:
-        house.start()
-        yield house
+        platform.start()
+        yield platform
     finally:
-        house.end()
+        platform.end()
 
 
 @pytest.fixture(scope="session")
 def composed() -> Composed:
-    """Only where the address of a running one is given."""
+    """A platform that runs already, at the address in CARESLOT_TEST_COMPOSED_URL."""
     assert COMPOSED is not None
     return Composed(COMPOSED)
 
@@ -44,7 +44,7 @@ def composed() -> Composed:
         *([pytest.param("composed", marks=pytest.mark.xdist_group("composed"))] if COMPOSED else []),
     ]
 )
-def house(request: pytest.FixtureRequest) -> House:
-    """The product behind its gateway."""
-    here: House = request.getfixturevalue(request.param)
-    return here
+def platform(request: pytest.FixtureRequest) -> Platform:
+    """The whole product, once for each way of running it."""
+    running: Platform = request.getfixturevalue(request.param)
+    return running

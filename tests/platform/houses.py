@@ -1,4 +1,4 @@
-"""The whole product as a user gets it, in both ways of running it: real processes, real sockets, real mail."""
+"""The whole product as its users meet it, in each way of running it: real processes, real sockets, real mail."""
 
 from __future__ import annotations
 
@@ -31,36 +31,39 @@ from tests.conftest import mysql_cursor
 from tests.servers import server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
-PATIENCE_SECONDS = 120  # a start takes six seconds here alone, and far longer beside other houses
-PORTS = range(20_000, 32_000)  # below those that outgoing connections are given: a port found is still free when its server is up
+TIMEOUT_SECONDS = 120  # starting takes six seconds on an idle machine, and far longer beside other tests
+PORTS = range(20_000, 32_000)  # below the ports of outgoing connections, so that a free port is still free when its server starts
 
 
-class House(Protocol):
-    """`url` is the gateway; `mails()` all messages sent so far."""
+class Platform(Protocol):
+    """A running product. `url` is that of the gateway."""
 
     url: str
 
-    def mails(self) -> list[dict[str, Any]]: ...
+    def mails(self) -> list[dict[str, Any]]:
+        """Return all mails sent so far, in the form of `GET /dev/mailbox`."""
 
-    def settle(self) -> None: ...
+    def run_until_idle(self) -> None:
+        """Run all background work where that is possible. Distributed platforms return at once; their tests wait for the effect."""
 
 
 def free_port() -> int:
+    """Return a port on which no process listens."""
     while True:
         port = random.choice(PORTS)
-        with socket.socket() as found, suppress(OSError):
-            found.bind(("127.0.0.1", port))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
 
 
-def eventually(fact: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first truthy value of `fact`; an AssertionError when it does not come in time."""
-    until = time.monotonic() + seconds
+def wait_until(condition: Callable[[], Any], seconds: float = TIMEOUT_SECONDS) -> Any:
+    """Call `condition` until it returns a truthy value, and return that. Raises AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
     while True:
         with suppress(httpx.TransportError):
-            if value := fact():
+            if value := condition():
                 return value
-        assert time.monotonic() < until, f"it did not come true within {seconds} s"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
         time.sleep(0.05)
 
 
@@ -71,25 +74,27 @@ class Process:
         self._log, self._file = log, log.open("ab")
         self._child = subprocess.Popen(arguments, env=os.environ | environment, stdout=self._file, stderr=self._file)
 
-    def until(self, fact: Callable[[], Any]) -> None:
-        """Returns when it is so; a process that ended before, or takes too long, is told with the end of its log."""
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        """Wait for `condition`. Raises AssertionError with the end of the log when the process ends before that, or takes too long."""
         try:
-            eventually(lambda: self._child.poll() is not None or fact())
-            assert self._child.poll() is None, f"it ended with {self._child.returncode}"
+            wait_until(lambda: self._child.poll() is not None or condition())
+            assert self._child.poll() is None, f"the process ended with code {self._child.returncode}"
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}\n{self._log.read_text()[-3000:]}") from None
 
-    def until_ready(self, url: str) -> None:
-        self.until(lambda: httpx.get(f"{url}/readyz").is_success)
+    def wait_until_ready(self, url: str) -> None:
+        """Wait until `/readyz` answers with success."""
+        self.wait_until(lambda: httpx.get(f"{url}/readyz").is_success)
 
     def kill(self) -> None:
-        """As a power cut would: SIGKILL."""
+        """Send SIGKILL, as a power failure would end it."""
         self._child.kill()
         self._child.wait()
         self._file.close()
 
     def end(self) -> int:
+        """Send SIGINT and return the exit code."""
         self._child.send_signal(signal.SIGINT)
         try:
             code = self._child.wait(30)
@@ -99,7 +104,7 @@ class Process:
 
 
 class Embedded:
-    """`careslot serve --dev` in a folder."""
+    """`careslot serve --dev` with a data folder."""
 
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_port()
@@ -110,7 +115,7 @@ class Embedded:
         admin = {"CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"], "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"]}
         arguments = ("-m", "careslot", "serve", "--dev", "--port", str(self.port), "--data", str(self.data))
         self.process = Process(sys.executable, *arguments, environment=admin, log=self.log)
-        self.process.until_ready(self.url)
+        self.process.wait_until_ready(self.url)
 
     def __enter__(self) -> Embedded:
         self.start()
@@ -120,10 +125,10 @@ class Embedded:
         self.process.kill()
 
     def mails(self) -> list[dict[str, Any]]:
-        self.settle()
+        self.run_until_idle()
         return list(httpx.get(f"{self.url}/dev/mailbox", timeout=30).json())
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         httpx.post(f"{self.url}/dev/settle", timeout=60).raise_for_status()
 
 
@@ -135,7 +140,7 @@ class Distributed:
         self.mysql, self.mongo, self.broker = server("MYSQL"), server("MONGO"), server("AMQP")
         self.ports = {service: [free_port() for _ in range((instances or {}).get(service, 1))] for service in PACKAGES}
         self.url = f"http://127.0.0.1:{self.ports[Service.GATEWAY][0]}"
-        self.smtp = Inbox()
+        self.smtp = SmtpServer()
         self.environment = self._environment(amqp_url or self.broker)
         self.processes: dict[tuple[Service, int], Process] = {}
 
@@ -145,11 +150,11 @@ class Distributed:
             migrate(service, url)
         for service, ports in self.ports.items():
             for number in range(len(ports)):
-                self.start_one(service, number)
+                self.start_instance(service, number)
         for (service, number), process in self.processes.items():
-            process.until_ready(f"http://127.0.0.1:{self.ports[service][number]}")
+            process.wait_until_ready(f"http://127.0.0.1:{self.ports[service][number]}")
 
-    def start_one(self, service: Service, number: int = 0) -> None:
+    def start_instance(self, service: Service, number: int = 0) -> None:
         arguments = ["-m", "uvicorn", "--factory", f"{PACKAGES[service]}.main:create_app", "--port", str(self.ports[service][number])]
         arguments += ["--no-access-log", "--no-proxy-headers", "--no-server-header"]
         arguments += ["--http", "gateway_svc.routes.listener:Listener"] if service is Service.GATEWAY else []
@@ -164,13 +169,13 @@ class Distributed:
                 process._child.wait(15)
             process.kill()
         self.smtp.stop()
-        self._forget()
+        self._delete_data()
 
     def mails(self) -> list[dict[str, Any]]:
-        return [as_read(message) for message in self.smtp.messages]
+        return [mailbox_entry(message) for message in self.smtp.messages]
 
-    def settle(self) -> None:
-        """Nothing to wait for here: those who expect a mail wait for it."""
+    def run_until_idle(self) -> None:
+        """Return at once: its background work cannot be waited for."""
 
     def _stores(self) -> dict[Service, str]:
         sql, stores = make_url(self.mysql), {}
@@ -181,8 +186,8 @@ class Distributed:
                 stores[service] = sql.set(database=database).render_as_string(hide_password=False)
         return stores | {Service.APPOINTMENT: f"{self.mongo.rstrip('/')}/appointment_{self.name}"}
 
-    def _forget(self) -> None:
-        swept(self.broker, f"{self.name}.")
+    def _delete_data(self) -> None:
+        delete_queues_and_exchange(self.broker, f"{self.name}.")
         with mysql_cursor(self.mysql) as cursor:
             for service in PACKAGES.keys() - {Service.GATEWAY, Service.APPOINTMENT}:
                 cursor.execute(f"DROP DATABASE IF EXISTS {service.prefix.lower()}_{self.name}")
@@ -205,7 +210,7 @@ class Distributed:
 
 
 class Composed:
-    """What `docker compose up` brought up, with Mailpit as its mailbox."""
+    """A platform that `docker compose up` started, with Mailpit as its mailbox."""
 
     def __init__(self, url: str, mailpit: str = "http://127.0.0.1:8025") -> None:
         self.url, self._mailpit = url, f"{mailpit}/api/v1"
@@ -213,20 +218,20 @@ class Composed:
 
     def mails(self) -> list[dict[str, Any]]:
         listed = httpx.get(f"{self._mailpit}/messages", params={"limit": 1000}).json()["messages"]
-        for one in reversed(listed):
-            if one["ID"] not in self._read:
-                raw = httpx.get(f"{self._mailpit}/message/{one['ID']}/raw").content
+        for item in reversed(listed):
+            if item["ID"] not in self._read:
+                raw = httpx.get(f"{self._mailpit}/message/{item['ID']}/raw").content
                 message = message_from_bytes(raw, policy=policy.default)
                 assert isinstance(message, EmailMessage)
-                self._read[one["ID"]] = as_read(message)
+                self._read[item["ID"]] = mailbox_entry(message)
         return list(self._read.values())
 
-    def settle(self) -> None:
-        """Nothing to wait for here: those who expect a mail wait for it."""
+    def run_until_idle(self) -> None:
+        """Return at once: its background work cannot be waited for."""
 
 
-class Inbox:
-    """An SMTP server that keeps what it is given."""
+class SmtpServer:
+    """An SMTP server that keeps the messages it receives."""
 
     def __init__(self) -> None:
         self.port, self.messages = free_port(), list[EmailMessage]()
@@ -242,11 +247,11 @@ class Inbox:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
-        return "250 kept"
+        return "250 OK"
 
 
-def as_read(message: EmailMessage) -> dict[str, Any]:
-    """A message as `/dev/mailbox` shows it."""
+def mailbox_entry(message: EmailMessage) -> dict[str, Any]:
+    """Return a message in the form of `GET /dev/mailbox`."""
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     attachments = [
         {"filename": part.get_filename(), "content_type": part.get_content_type(), "content": part.get_content()}
@@ -262,10 +267,10 @@ def as_read(message: EmailMessage) -> dict[str, Any]:
     }
 
 
-def swept(amqp_url: str, namespace: str) -> None:
-    """Takes a house's queues and exchange from the broker that it shared."""
+def delete_queues_and_exchange(amqp_url: str, namespace: str) -> None:
+    """Delete a platform's queues and exchange from the shared broker."""
 
-    async def sweep() -> None:
+    async def delete() -> None:
         async with await aio_pika.connect(amqp_url) as connection:
             for service in PACKAGES:
                 channel = await connection.channel()
@@ -273,4 +278,4 @@ def swept(amqp_url: str, namespace: str) -> None:
                     await channel.queue_delete(name)
             await channel.exchange_delete(f"{namespace}{EXCHANGE}")
 
-    asyncio.run(sweep())
+    asyncio.run(delete())

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.platform.houses import House
-from tests.platform.people import Person
+from tests.platform.accounts import User
+from tests.platform.houses import Platform
 
 METHODS = {"get", "put", "post", "delete", "patch"}
 PATHS_WITHOUT_PROBLEM_DOCUMENTS = {"/auth/token"}
 
 
 @pytest.fixture
-def document(house: House) -> Any:
-    return Person(house).ask("GET", "/openapi.json")
+def document(platform: Platform) -> Any:
+    return User(platform).request("GET", "/openapi.json")
 
 
 def operations(document: Any) -> list[tuple[str, Any]]:

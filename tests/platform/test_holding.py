@@ -1,41 +1,41 @@
-"""Time that is kept for someone, through the gateway, as its owner and as others see it."""
+"""Holds through the gateway, as their owner and as other patients see them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.platform.houses import House
-from tests.platform.people import Person, admin_of, doctor_of, patient_of, service_of, slots
+from tests.platform.accounts import User, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
+from tests.platform.houses import Platform
 
 
-def marks(person: Person, wish: dict[str, Any]) -> list[bool]:
-    """Whether it is the person's own hold, for a start that is listed to them."""
-    asked = {"service_id": wish["service_id"], "doctor_id": wish["doctor_id"], "from": wish["starts_at"], "limit": 1}
-    items = person.ask("GET", "/slots", **asked)["items"]
-    return [slot["held_by_you"] for slot in items if slot["starts_at"] == wish["starts_at"]]
+def held_by_user(user: User, booking: dict[str, Any]) -> list[bool]:
+    """Return `held_by_you` of the slot at the booking's start; an empty list when the slot is not listed."""
+    query = {"service_id": booking["service_id"], "doctor_id": booking["doctor_id"], "from": booking["starts_at"], "limit": 1}
+    items = user.request("GET", "/slots", **query)["items"]
+    return [slot["held_by_you"] for slot in items if slot["starts_at"] == booking["starts_at"]]
 
 
-def test_a_held_time_is_its_owners_alone_and_a_booking_uses_it_up(house: House) -> None:
-    admin = admin_of(house)
-    service = service_of(admin)
-    doctor, owner, rival = doctor_of(admin, service), patient_of(house), patient_of(house, "Tom Weber")
-    start = slots(admin, service, doctor.id)[0]["starts_at"]
-    wish = {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": start}
-    assert marks(rival, wish) == [False]
+def test_only_its_owner_can_book_a_held_time_and_the_booking_ends_the_hold(platform: Platform) -> None:
+    admin = sign_in_admin(platform)
+    service = create_service_type(admin)
+    doctor, owner, rival = create_doctor(admin, service), register_patient(platform), register_patient(platform, "Tom Weber")
+    start = list_slots(admin, service, doctor.id)[0]["starts_at"]
+    booking = {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": start}
+    assert held_by_user(rival, booking) == [False]
 
-    hold = owner.ask("POST", "/holds", wish, status=201, key="once")
-    assert owner.ask("POST", "/holds", wish, status=201, key="once") == hold
-    assert [marks(person, wish) for person in (owner, rival, Person(house))] == [[True], [], []]
+    hold = owner.request("POST", "/holds", booking, status=201, key="once")
+    assert owner.request("POST", "/holds", booking, status=201, key="once") == hold
+    assert [held_by_user(user, booking) for user in (owner, rival, User(platform))] == [[True], [], []]
     for path in ("/holds", "/appointments"):
-        refused = rival.ask("POST", path, wish, status=409)
+        refused = rival.request("POST", path, booking, status=409)
         assert (refused["code"], refused["available_again_at"]) == ("slot_held", hold["expires_at"])
-    assert rival.ask("POST", "/appointments", wish | {"hold_id": hold["id"]}, status=409)["code"] == "hold_mismatch"
-    rival.ask("DELETE", f"/holds/{hold['id']}", status=404)
-    assert owner.ask("POST", f"/holds/{hold['id']}/extend")["expires_at"] > hold["expires_at"]
+    assert rival.request("POST", "/appointments", booking | {"hold_id": hold["id"]}, status=409)["code"] == "hold_mismatch"
+    rival.request("DELETE", f"/holds/{hold['id']}", status=404)
+    assert owner.request("POST", f"/holds/{hold['id']}/extend")["expires_at"] > hold["expires_at"]
 
-    appointment = owner.ask("POST", "/appointments", wish | {"hold_id": hold["id"]}, status=201)
-    owner.ask("GET", f"/holds/{hold['id']}", status=404)
-    assert [marks(person, wish) for person in (owner, rival)] == [[], []]
-    owner.ask("POST", f"/appointments/{appointment['id']}/cancel")
-    assert [marks(person, wish) for person in (owner, rival)] == [[False], [False]]
-    rival.ask("POST", "/appointments", wish, status=201)
+    appointment = owner.request("POST", "/appointments", booking | {"hold_id": hold["id"]}, status=201)
+    owner.request("GET", f"/holds/{hold['id']}", status=404)
+    assert [held_by_user(user, booking) for user in (owner, rival)] == [[], []]
+    owner.request("POST", f"/appointments/{appointment['id']}/cancel")
+    assert [held_by_user(user, booking) for user in (owner, rival)] == [[False], [False]]
+    rival.request("POST", "/appointments", booking, status=201)

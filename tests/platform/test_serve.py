@@ -1,4 +1,4 @@
-"""`careslot serve` as a person uses it."""
+"""`careslot serve` as a user runs it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.platform.accounts import book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
 from tests.platform.houses import Embedded, Process, free_port
-from tests.platform.people import admin_of, booked, doctor_of, patient_of, service_of, slots
 
 pytestmark = pytest.mark.xdist_group("embedded")
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
-    with Embedded(tmp_path / "data") as house:
-        admin = admin_of(house)
-        service = service_of(admin)
-        doctor, patient = doctor_of(admin, service), patient_of(house)
-        appointment = booked(patient, service, doctor, slots(patient, service, doctor.id)[0]["starts_at"])
-        assert house.process.end() == 0
-        house.start()
-        assert patient.ask("GET", f"/appointments/{appointment['id']}")["status"] == "booked"
-        assert len([mail for mail in house.mails() if patient.account["email"] in mail["to"]]) == 1
-        assert house.process.end() == 0
+    with Embedded(tmp_path / "data") as platform:
+        admin = sign_in_admin(platform)
+        service = create_service_type(admin)
+        doctor, patient = create_doctor(admin, service), register_patient(platform)
+        appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
+        assert platform.process.end() == 0
+        platform.start()
+        assert patient.request("GET", f"/appointments/{appointment['id']}")["status"] == "booked"
+        assert len([mail for mail in platform.mails() if patient.account["email"] in mail["to"]]) == 1
+        assert platform.process.end() == 0
 
 
 def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) ->
     )
     for _ in range(2):
         process = Process(sys.executable, *arguments, environment={}, log=log)
-        process.until(lambda: f"careslot ready {url}" in log.read_text())
+        process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
         doctors = httpx.get(f"{url}/doctors?limit=100").json()["items"]
         assert len(doctors) == 8
         assert len({specialty for doctor in doctors for specialty in doctor["specialties"]}) == 4
@@ -55,7 +55,7 @@ def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) ->
         log.write_text(log.read_text().replace(f"careslot ready {url}", "was ready"))
     email, password = re.findall(r"demo patient\s+(\S+)\s+(\S+)", log.read_text())[0]
     process = Process(sys.executable, *arguments, environment={}, log=log)
-    process.until(lambda: f"careslot ready {url}" in log.read_text())
+    process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
     token = httpx.post(f"{url}/auth/login", json={"email": email, "password": password}).json()["access_token"]
     mine = httpx.get(f"{url}/appointments", headers={"Authorization": f"Bearer {token}"}).json()["items"]
     assert [item["status"] for item in mine] == ["booked"]
@@ -63,29 +63,29 @@ def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) ->
 
 
 def test_moving_the_clock_runs_the_jobs(tmp_path: Path) -> None:
-    with Embedded(tmp_path / "data") as house:
-        admin = admin_of(house)
-        service = service_of(admin, requires_approval=True)
-        doctor, patient = doctor_of(admin, service), patient_of(house)
-        appointment = booked(patient, service, doctor, slots(patient, service, doctor.id)[0]["starts_at"])
+    with Embedded(tmp_path / "data") as platform:
+        admin = sign_in_admin(platform)
+        service = create_service_type(admin, requires_approval=True)
+        doctor, patient = create_doctor(admin, service), register_patient(platform)
+        appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
         assert appointment["status"] == "requested"
-        moved = httpx.put(f"{house.url}/dev/clock", json={"now": appointment["ends_at"]}, timeout=60)
+        moved = httpx.put(f"{platform.url}/dev/clock", json={"now": appointment["ends_at"]}, timeout=60)
         assert moved.json()["now"] >= appointment["ends_at"]
         login = {"email": patient.account["email"], "password": "a long enough pass phrase"}
-        token = httpx.post(f"{house.url}/auth/login", json=login).json()["access_token"]
-        answer = httpx.get(f"{house.url}/appointments/{appointment['id']}", headers={"Authorization": f"Bearer {token}"})
-        assert answer.json()["status"] == "expired"
-        assert len([mail for mail in house.mails() if patient.account["email"] in mail["to"]]) == 2
-        assert house.process.end() == 0
+        token = httpx.post(f"{platform.url}/auth/login", json=login).json()["access_token"]
+        response = httpx.get(f"{platform.url}/appointments/{appointment['id']}", headers={"Authorization": f"Bearer {token}"})
+        assert response.json()["status"] == "expired"
+        assert len([mail for mail in platform.mails() if patient.account["email"] in mail["to"]]) == 2
+        assert platform.process.end() == 0
 
 
-def test_the_development_aids_are_absent_without_their_flag(tmp_path: Path) -> None:
+def test_the_development_routes_are_absent_without_their_flag(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"
     process = Process(
         sys.executable, "-m", "careslot", "serve", "--port", str(port), "--data", str(tmp_path / "data"), environment={}, log=log
     )
-    process.until(lambda: f"careslot ready {url}" in log.read_text())
+    process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
     for path in ("/dev/mailbox", "/dev/clock", "/dev/settle"):
         assert httpx.get(url + path).status_code == 404
     assert process.end() == 0

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from shared.contracts.http import DateOverride, DoctorRules, ServiceTypeRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, ServiceTypeRules, WeeklyWindow
 from tests.property.oracle import Booked, Kept, Shared
 
 DOCTOR, SERVICE, PATIENT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -36,13 +36,13 @@ ends = st.one_of(clocks, st.just("24:00"))
 minutes = st.integers(0, 6).map(lambda fives: fives * 5)
 
 
-def wall_windows() -> st.SearchStrategy[list[WallWindow]]:
-    return st.lists(st.builds(WallWindow, start=clocks, end=ends), max_size=3)
+def wall_windows() -> st.SearchStrategy[list[DayWindow]]:
+    return st.lists(st.builds(DayWindow, start=clocks, end=ends), max_size=3)
 
 
 @st.composite
 def clinics(draw: st.DrawFn) -> tuple[DoctorRules, ServiceTypeRules, date]:
-    """A doctor, a service, and the day around which it gets interesting."""
+    """Draw a doctor, a service, and the day around which something changes."""
     zone, day = draw(st.sampled_from(CLOCK_CHANGES))
     near = st.none() | st.integers(-2, 2).map(lambda days: day + timedelta(days=days))
     weekly = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=ends, valid_from=near, valid_to=near)
@@ -90,7 +90,7 @@ def bookings(draw: st.DrawFn, day: date) -> list[Booked]:
 
 @st.composite
 def visits(draw: st.DrawFn, /, day: date, kind: type[B], **more: Any) -> B:
-    """Somewhere around a day."""
+    """Draw visits around a day."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=5 * draw(st.integers(-288, 576)))
     length, before, after = draw(st.integers(1, 18)) * 5, draw(minutes), draw(minutes)
     times = {"before": timedelta(minutes=before), "after": timedelta(minutes=after)}
@@ -99,7 +99,7 @@ def visits(draw: st.DrawFn, /, day: date, kind: type[B], **more: Any) -> B:
 
 @st.composite
 def held(draw: st.DrawFn, day: date, now: datetime) -> list[Kept]:
-    """Own ones and others', those that are over and those that are not."""
+    """Draw holds of the viewer and of others, active and expired ones."""
     until = st.sampled_from([now - timedelta(seconds=1), now, now + timedelta(seconds=1), now + timedelta(minutes=5)])
     return [
         draw(visits(day, Kept, counts=draw(st.booleans()), own=draw(st.booleans()), until=draw(until)))
@@ -109,7 +109,7 @@ def held(draw: st.DrawFn, day: date, now: datetime) -> list[Kept]:
 
 @st.composite
 def groups(draw: st.DrawFn, day: date, service: ServiceTypeRules) -> list[Shared]:
-    """At most one at a start, some of them made when the service had other terms."""
+    """Draw group sessions, at most one per start, some of them made under other terms of the service."""
     found: dict[datetime, Shared] = {}
     for _ in range(draw(st.integers(0, 3)) if service.capacity > 1 else 0):
         booked, at_hold = draw(st.sampled_from([(1, 0), (0, 1), (1, 1), (service.capacity, 0), (0, service.capacity)]))

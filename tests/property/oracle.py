@@ -1,4 +1,5 @@
-"""The calendar once more, by brute force: plain datetimes, minute by minute, nothing shared with the engine but the rules' own words."""
+"""The rules of availability once more, by brute force: plain datetimes, minute by minute, sharing nothing with the engine but the rules
+of doctor-service."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from shared.contracts.http import DoctorRules, ServiceTypeRules, WallWindow, WeeklyWindow
+from shared.contracts.http import DayWindow, DoctorRules, ServiceTypeRules, WeeklyWindow
 
 FIVE = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,7 +17,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Booked:
-    """A visit of the doctor, with the buffers of its own service; `counts`: it is one of the service that is asked for."""
+    """A visit of the doctor, with the buffers of its own service; `counts` if it is of the service in question."""
 
     starts_at: datetime
     ends_at: datetime
@@ -35,7 +36,7 @@ class Kept(Booked):
 
 @dataclass(frozen=True)
 class Shared(Booked):
-    """A group's visit of the service that is asked for; `usual`: it has the length and the buffers that the service has now."""
+    """A group session of the service in question; `usual` if it has the length and the buffers that the service has now."""
 
     booked: int = 1
     held: int = 0
@@ -49,7 +50,7 @@ class Oracle:
     now: datetime
     booked: list[Booked] = field(default_factory=list)
     patient: list[tuple[datetime, datetime]] = field(default_factory=list)
-    by_staff: bool = False
+    is_staff: bool = False
     away: list[tuple[datetime, datetime]] = field(default_factory=list)
     holds: list[Kept] = field(default_factory=list)
     groups: list[Shared] = field(default_factory=list)
@@ -59,14 +60,14 @@ class Oracle:
         return timedelta(minutes=self.service.duration_minutes)
 
     def reasons(self, start: datetime) -> set[str]:
-        """Every code that stands against a visit at an instant."""
+        """Return every code that stands against a visit at an instant."""
         end = start + self.visit
         first = start - timedelta(minutes=self.service.buffer_before_minutes)
         last = end + timedelta(minutes=self.service.buffer_after_minutes)
         against = {
             "service_inactive": not self.service.active or self.service.id not in self.doctor.services,
             "doctor_inactive": not self.doctor.active,
-            "doctor_not_accepting": not self.doctor.accepting_patients and not self.by_staff,
+            "doctor_not_accepting": not self.doctor.accepting_patients and not self.is_staff,
             "in_the_past": start < self.now,
             "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes),
             "beyond_horizon": start > self.now + timedelta(days=self.service.horizon_days),
@@ -78,7 +79,7 @@ class Oracle:
         return {code for code, applies in against.items() if applies} | self._of_others(start, end, first, last)
 
     def _of_others(self, start: datetime, end: datetime, first: datetime, last: datetime) -> set[str]:
-        """What others have taken; who joins a group with room does not mind any of it."""
+        """Return the codes that come from claims of others; none of them applies to a patient who joins a group with a free seat."""
         mine = next((group for group in self.groups if group.usual and group.starts_at == start), None)
         if mine is not None and mine.booked + mine.held < self.service.capacity:
             return set()
@@ -100,14 +101,14 @@ class Oracle:
         return {code for code, applies in against.items() if applies}
 
     def _full(self, start: datetime, cap: int | None, period: str) -> bool:
-        """Whether the doctor has as many visits of the service in the local date or the ISO week of a start as may be."""
+        """Return True if the doctor has the maximum of visits of the service in the local date or the ISO week of a start."""
         if cap is None:
             return False
         standing = [hold for hold in self.holds if hold.counts and not hold.own and self.now < hold.until]
         counted = [*(visit for visit in self.booked if visit.counts), *self.groups, *standing]
         zone = ZoneInfo(self.doctor.time_zone)
-        wanted = start.astimezone(zone).strftime(period)
-        return sum(visit.starts_at.astimezone(zone).strftime(period) == wanted for visit in counted) >= cap
+        requested = start.astimezone(zone).strftime(period)
+        return sum(visit.starts_at.astimezone(zone).strftime(period) == requested for visit in counted) >= cap
 
     def _in_a_window(self, instant: datetime) -> bool:
         return any(True for _ in self._windows_at(instant))
@@ -117,7 +118,7 @@ class Oracle:
         return any(not (wall - opens) % step for wall, opens in self._windows_at(instant))
 
     def _windows_at(self, instant: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """What the doctor's clock shows, and when each window that contains this opened, by that clock."""
+        """Yield the time on the doctor's wall clock and the opening time of each window that contains it."""
         wall = instant.astimezone(ZoneInfo(self.doctor.time_zone)).replace(tzinfo=None)
         for back in range(3):
             on = wall.date() - timedelta(days=back)
@@ -128,7 +129,7 @@ class Oracle:
                 if opens <= wall < closes:
                     yield wall, opens
 
-    def _windows_on(self, on: date) -> list[WallWindow] | list[WeeklyWindow]:
+    def _windows_on(self, on: date) -> list[DayWindow] | list[WeeklyWindow]:
         for override in self.doctor.overrides:
             if override.date == on:
                 return override.windows
@@ -145,7 +146,7 @@ def _clock(text: str) -> timedelta:
 
 
 def _steps(start: datetime, end: datetime) -> Iterator[datetime]:
-    """Where working time could change: at whole five minutes."""
+    """Yield the instants at which working time could change: every whole five minutes."""
     while start < end:
         yield start
         start += FIVE - (start - EPOCH) % FIVE

@@ -1,4 +1,5 @@
-"""What is listed can be booked, and nothing else, whatever the clinic: list, explanation, hold and reservation say what the oracle says."""
+"""For random clinics, list, explanation, hold and reservation give the answer of the oracle: what is listed can be booked, and nothing
+else."""
 
 from __future__ import annotations
 
@@ -11,18 +12,18 @@ from uuid import UUID, uuid4
 
 from hypothesis import HealthCheck, given, settings
 
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.ports import Store
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.ports import CalendarStore
 from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.slots import SlotQuestion, Slots
+from scheduling_svc.usecases.rule_cache import RuleCache
+from scheduling_svc.usecases.slots import SlotQuery, SlotSearch
 from shared.contracts.http import Actor, ReserveTime
 from shared.contracts.refusals import Refusal
-from tests.contract.grains import opened
+from tests.contract.grain_table import open_store
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE
-from tests.property.filled import Clinic, Filling, clinics_at_work
-from tests.unit.scheduling.fakes import Memory, Owner
+from tests.property.filled_clinic import Clinic, Filling, clinics_at_work
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 WISH = UUID(int=0xABC)
 CONFLICTS = {"taken": "slot_taken", "buffer": "slot_taken", "held": "slot_held", "patient_busy": "patient_busy"}
@@ -30,17 +31,17 @@ ALONGSIDE = {"daily_cap_reached", "weekly_cap_reached"}
 
 
 class Undone(Exception):
-    """What was tried is not to stand."""
+    """Raised to roll back what was only tried."""
 
 
 @dataclass(frozen=True)
 class Trying:
-    """A store whose transactions decide and write, and leave nothing behind."""
+    """A store whose transactions decide and write, and are then rolled back."""
 
-    store: Store
+    store: CalendarStore
 
-    def look(self) -> object:
-        return self.store.look()
+    def read(self) -> object:
+        return self.store.read()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[object]:
@@ -49,10 +50,10 @@ class Trying:
             raise Undone
 
 
-async def refusal_of(asked: Awaitable[object]) -> Refusal | None:
-    """None: it is granted."""
+async def refusal_of(requested: Awaitable[object]) -> Refusal | None:
+    """Return the refusal, or None if the request is granted."""
     try:
-        await asked
+        await requested
     except Undone:
         return None
     except Refusal as refusal:
@@ -64,36 +65,36 @@ async def refusal_of(asked: Awaitable[object]) -> Refusal | None:
 class Enquiry:
     """All ways to ask one calendar, by one caller at one moment."""
 
-    store: Store
+    store: CalendarStore
     clinic: Clinic
 
     @property
-    def rulebook(self) -> Rulebook:
-        return Rulebook(Trying(self.store), Owner())  # type: ignore[arg-type]
+    def rules(self) -> RuleCache:
+        return RuleCache(Trying(self.store), FakeRuleOwner())  # type: ignore[arg-type]
 
     def now(self) -> datetime:
         return self.clinic.now
 
     async def listed(self) -> set[datetime]:
-        question = SlotQuestion(SERVICE, (DOCTOR,), begins=self.clinic.begins, ends=self.clinic.ends, limit=1000)
-        return {slot.starts_at for slot in (await Slots(self.rulebook, self.now).free(question, self.clinic.by)).items}
+        query = SlotQuery(SERVICE, (DOCTOR,), begins=self.clinic.begins, ends=self.clinic.ends, limit=1000)
+        return {slot.starts_at for slot in (await SlotSearch(self.store, self.rules, self.now).list_free(query, self.clinic.by)).items}
 
     async def explained(self, start: datetime) -> set[str]:
-        told = await Slots(self.rulebook, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
-        return {reason.code for reason in told.reasons}
+        expected = await SlotSearch(self.store, self.rules, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
+        return {reason.code for reason in expected.reasons}
 
     async def booked(self, start: datetime) -> Refusal | None:
         by = Actor(id=self.clinic.by.id, role=self.clinic.by.role)
-        wish = ReserveTime(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
-        return await refusal_of(Reservations(Trying(self.store), self.rulebook, self.now).reserve(WISH, wish))  # type: ignore[arg-type]
+        request = ReserveTime(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
+        return await refusal_of(Reservations(Trying(self.store), self.rules, self.now).reserve(WISH, request))  # type: ignore[arg-type]
 
     async def held(self, start: datetime) -> Refusal | None:
-        holds = Holds(Trying(self.store), self.rulebook, self.now)  # type: ignore[arg-type]
-        return await refusal_of(holds.hold(WISH, HoldWish(SERVICE, DOCTOR, start), self.clinic.by))
+        holds = Holds(Trying(self.store), self.rules, self.now)  # type: ignore[arg-type]
+        return await refusal_of(holds.hold(WISH, HoldRequest(SERVICE, DOCTOR, start), self.clinic.by))
 
 
 def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
-    """Whether a refusal gives just these reasons; where others are all that is in the way it is a conflict, and names the first."""
+    """Return True if a refusal gives just these reasons. If only claims of others apply, it must be the conflict for the first of them."""
     if refusal is None or not reasons:
         return refusal is None and not reasons
     if reasons & CONFLICTS.keys() and reasons <= CONFLICTS.keys() | ALONGSIDE:
@@ -101,30 +102,30 @@ def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
     return refusal.code == "not_bookable" and {reason["code"] for reason in refusal.facts["reasons"]} == reasons
 
 
-async def agree(store: Store, clinic: Clinic) -> None:
-    """At the desk a booking knows its patient, who may be busy; nothing else that is asked there does."""
-    oracle, desk = await Filling(store, clinic).filled(), Enquiry(store, clinic)
+async def agree(store: CalendarStore, clinic: Clinic) -> None:
+    """Compare every answer with the oracle. For staff, only the booking names the patient, who may be busy."""
+    oracle, use_cases = await Filling(store, clinic).filled(), Enquiry(store, clinic)
     own = [(visit.starts_at, visit.ends_at) for visit in oracle.booked if visit is clinic.booked[0]]
-    listed = await desk.listed()
+    listed = await use_cases.listed()
     for start in clinic.starts:
         reasons = oracle.reasons(start)
-        assert await desk.explained(start) == reasons
-        assert await desk.explained(start + clinic.late) == oracle.reasons(start + clinic.late)
+        assert await use_cases.explained(start) == reasons
+        assert await use_cases.explained(start + clinic.late) == oracle.reasons(start + clinic.late)
         assert (start in listed) == (not reasons)
-        held = await desk.held(start)
+        held = await use_cases.held(start)
         assert tells(held, reasons) or (held is not None and held.code == "too_many_holds" and not reasons)
         busy = any(start < end and begin < start + oracle.visit for begin, end in own)
-        assert tells(await desk.booked(start), reasons | ({"patient_busy"} if busy else set()))
+        assert tells(await use_cases.booked(start), reasons | ({"patient_busy"} if busy else set()))
 
 
 @given(clinics_at_work())
 @settings(max_examples=60, deadline=None)
 async def test_list_explanation_hold_and_reservation_say_what_the_oracle_says(clinic: Clinic) -> None:
-    await agree(Memory(), clinic)
+    await agree(InMemoryCalendar(), clinic)
 
 
 @given(clinics_at_work())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_they_say_so_on_a_real_store(tmp_path: Path, clinic: Clinic) -> None:
-    async with opened(f"sqlite+aiosqlite:///{tmp_path / str(uuid4())}.db") as store:
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / str(uuid4())}.db") as store:
         await agree(store, clinic)

@@ -1,4 +1,4 @@
-"""The engine agrees with an oracle that counts on its fingers, on random clinics around the days on which clocks change."""
+"""The engine agrees with a brute-force oracle, on random clinics around the days on which clocks change."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.diary import Diary, Engagement, Group, View
+from scheduling_svc.domain.busy_times import BookedTime, BusyTimes, GroupOccupancy
+from scheduling_svc.domain.grid import AvailabilityGrid
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.sheet import Sheet
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.property.clinics import DOCTOR, SERVICE, absences, bookings, clinics, groups, held
@@ -21,40 +22,40 @@ from tests.property.oracle import Booked, Kept, Oracle
 VIEWER, STRANGER = UUID(int=77), UUID(int=78)
 
 
-def engagement(booked: Booked) -> Engagement:
+def a_booked_time(booked: Booked) -> BookedTime:
     first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
-    return Engagement(grain_of(booked.starts_at), grain_of(booked.ends_at), grain_of(first), grain_of(last))
+    return BookedTime(grain_of(booked.starts_at), grain_of(booked.ends_at), grain_of(first), grain_of(last))
 
 
 def hold(number: int, kept: Kept) -> Hold:
-    taken = engagement(kept)
-    visit, span = range(taken.starts, taken.ends), range(taken.first, taken.last)
+    taken = a_booked_time(kept)
+    visit, span = range(taken.visit_start, taken.visit_stop), range(taken.span_start, taken.span_stop)
     owner, service_id = VIEWER if kept.own else STRANGER, SERVICE if kept.counts else STRANGER
     return Hold(UUID(int=number), owner, service_id, DOCTOR, visit, span, kept.until)
 
 
-def diary_of(oracle: Oracle) -> Diary:
-    """As the database gives it: what is over apart, what counts for the caps."""
+def diary_of(oracle: Oracle) -> BusyTimes:
+    """Return the busy times as the database gives them: expired holds apart, and the starts that count against the caps."""
     holds = [hold(number, kept) for number, kept in enumerate(oracle.holds)]
-    standing = [one for one in holds if one.stands(oracle.now)]
-    groups = [Group(UUID(int=1), SERVICE, engagement(group), group.booked, group.held) for group in oracle.groups]
+    standing = [one for one in holds if one.is_active(oracle.now)]
+    groups = [GroupOccupancy(UUID(int=1), SERVICE, a_booked_time(group), group.booked, group.held) for group in oracle.groups]
     counted: list[Booked] = [visit for visit in (*oracle.booked, *oracle.groups) if visit.counts]
     counting = [one for one in standing if one.service_id == SERVICE and one.owner_id != VIEWER]
-    return Diary(
-        engagements=[*map(engagement, oracle.booked), *(group.engagement for group in groups)],
-        away=[(grain_of(begin), grain_of(end)) for begin, end in oracle.away],
+    return BusyTimes(
+        booked=[*map(a_booked_time, oracle.booked), *(group.time for group in groups)],
+        absences=[(grain_of(begin), grain_of(end)) for begin, end in oracle.away],
         holds=standing,
-        lapsed=[one for one in holds if not one.stands(oracle.now)],
-        groups=groups,
-        counted=[*(grain_of(visit.starts_at) for visit in counted), *(one.visit.start for one in counting)],
+        expired_holds=[one for one in holds if not one.is_active(oracle.now)],
+        sessions=groups,
+        counted_starts=[*(grain_of(visit.starts_at) for visit in counted), *(one.visit.start for one in counting)],
     )
 
 
-def sheet_of(oracle: Oracle, asked: range) -> Sheet:
-    service, doctor = Service.of(oracle.service), Doctor.of(oracle.doctor)
-    patient = [Engagement(grain_of(start), grain_of(end), grain_of(start), grain_of(end)) for start, end in oracle.patient]
-    view = View(oracle.now, VIEWER, by_staff=oracle.by_staff)
-    return Sheet.of(service, doctor, asked, view, diary_of(oracle), Diary(patient))
+def sheet_of(oracle: Oracle, requested: range) -> AvailabilityGrid:
+    service, doctor = ServiceTerms.from_rules(oracle.service), DoctorTerms.from_rules(oracle.doctor)
+    patient = [BookedTime(grain_of(start), grain_of(end), grain_of(start), grain_of(end)) for start, end in oracle.patient]
+    view = Viewer(oracle.now, VIEWER, is_staff=oracle.is_staff)
+    return AvailabilityGrid.of(service, doctor, requested, view, diary_of(oracle), BusyTimes(patient))
 
 
 @st.composite
@@ -72,28 +73,30 @@ def situations(draw: st.DrawFn) -> tuple[Oracle, range]:
 @given(situations())
 @settings(max_examples=300, deadline=None)
 def test_every_start_is_judged_as_the_oracle_judges_it(situation: tuple[Oracle, range]) -> None:
-    oracle, asked = situation
-    sheet = sheet_of(oracle, asked)
-    told = {grain: {reason.code for reason in availability.reasons(sheet, instant_of(grain))} for grain in asked}
-    assert told == {grain: oracle.reasons(instant_of(grain)) for grain in asked}
+    oracle, requested = situation
+    availability_grid = sheet_of(oracle, requested)
+    expected = {
+        grain: {reason.code for reason in availability.reasons_against(availability_grid, instant_of(grain))} for grain in requested
+    }
+    assert expected == {grain: oracle.reasons(instant_of(grain)) for grain in requested}
 
 
 @given(situations())
 @settings(max_examples=300, deadline=None)
 def test_what_is_listed_is_what_nothing_stands_against(situation: tuple[Oracle, range]) -> None:
-    oracle, asked = situation
-    sheet = sheet_of(oracle, asked)
-    free = [grain for grain in asked if not availability.reasons(sheet, instant_of(grain))]
-    assert list(availability.starts(sheet)) == free
+    oracle, requested = situation
+    availability_grid = sheet_of(oracle, requested)
+    free = [grain for grain in requested if not availability.reasons_against(availability_grid, instant_of(grain))]
+    assert list(availability.free_starts(availability_grid)) == free
 
 
 @given(situations(), st.integers(0, 199))
 @settings(max_examples=200, deadline=None)
 def test_one_start_is_judged_alike_alone_and_among_others(situation: tuple[Oracle, range], offset: int) -> None:
-    oracle, asked = situation
-    one = instant_of(asked[offset % len(asked)])
+    oracle, requested = situation
+    one = instant_of(requested[offset % len(requested)])
     alone = sheet_of(oracle, range(grain_of(one), grain_of(one) + 1))
-    assert availability.reasons(alone, one) == availability.reasons(sheet_of(oracle, asked), one)
+    assert availability.reasons_against(alone, one) == availability.reasons_against(sheet_of(oracle, requested), one)
 
 
 def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: int = 30) -> tuple[DoctorRules, ServiceTypeRules]:
@@ -114,9 +117,11 @@ def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: in
 
 
 def listed(doctor: DoctorRules, service: ServiceTypeRules, day: datetime) -> list[str]:
-    asked = range(grain_of(day - timedelta(days=1)), grain_of(day + timedelta(days=2)))
-    sheet = Sheet.of(Service.of(service), Doctor.of(doctor), asked, View(day - timedelta(days=2)))
-    return [instant_of(grain).strftime("%d %H:%M") for grain in availability.starts(sheet)]
+    requested = range(grain_of(day - timedelta(days=1)), grain_of(day + timedelta(days=2)))
+    availability_grid = AvailabilityGrid.of(
+        ServiceTerms.from_rules(service), DoctorTerms.from_rules(doctor), requested, Viewer(day - timedelta(days=2))
+    )
+    return [instant_of(grain).strftime("%d %H:%M") for grain in availability.free_starts(availability_grid)]
 
 
 def test_a_local_hour_that_does_not_exist_yields_nothing() -> None:

@@ -1,4 +1,4 @@
-"""A day of two doctors, as it comes: whatever people do, and in whatever order, the calendar answers as the ledger would."""
+"""Random days of two doctors: whatever people do, and in whatever order, the calendar answers as the ledger does."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import delete, select
 
-from scheduling_svc.domain.holds import HoldWish
-from scheduling_svc.domain.leaves import Action, Decision, Leave
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.domain.holds import HoldRequest
+from scheduling_svc.domain.leaves import Leave, LeaveAction, LeaveDecision
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, METADATA, SEATS
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import ServiceTypeRules
@@ -25,9 +25,9 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Refusal
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.property.desk import Desk
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.property.ledger import Ledger, Spot, Terms, count
-from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service, a_wish
+from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
 
 GROUP = Terms(UUID(int=0x52), duration=6, capacity=2)
 CAPPED = Terms(UUID(int=0x53), duration=3, daily_cap=2)
@@ -46,7 +46,7 @@ people, picks = st.sampled_from(PEOPLE), st.integers(0, 99)
 doctors = st.sampled_from([DOCTOR, COLLEAGUE])
 starts = st.integers(0, 11).map(lambda number: grain_of(NINE) + number * QUARTER)
 spots = st.builds(Spot, st.sampled_from([*SERVICES, CAPPED, FEW]), doctors, starts)
-wishes = st.lists(st.tuples(spots, people), max_size=8)
+requests = st.lists(st.tuples(spots, people), max_size=8)
 fates = st.sampled_from(["keep", "cancel", "move"])
 
 
@@ -62,7 +62,7 @@ some_leaves = precondition(lambda machine: bool(machine.ledger.leaves))
 
 
 class Day(RuleBasedStateMachine):
-    """One event loop and one clock; every rule is done by the calendar and by the ledger."""
+    """One event loop and one clock; every step is done by the calendar and by the ledger."""
 
     url: ClassVar[str]
 
@@ -78,7 +78,9 @@ class Day(RuleBasedStateMachine):
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
         known = [a_doctor(id=one, services=[terms.id for terms in SERVICES]) for one in (DOCTOR, COLLEAGUE)]
-        self.desk = await Desk.opened(SqlStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES))
+        self.use_cases = await CalendarUseCases.open(
+            SqlCalendarStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES)
+        )
 
     def teardown(self) -> None:
         self.runner.run(self.open.aclose())
@@ -88,11 +90,11 @@ class Day(RuleBasedStateMachine):
         self.count += 1
         return UUID(int=1_000 + self.count)
 
-    def answer(self, asked: Awaitable[object]) -> str | None:
-        """The refusal's code, and its reasons."""
+    def result(self, requested: Awaitable[object]) -> str | None:
+        """Return the code of the refusal, with its reasons."""
 
         async def waited() -> None:
-            await asked
+            await requested
 
         try:
             self.runner.run(waited())
@@ -103,10 +105,10 @@ class Day(RuleBasedStateMachine):
     def reserve(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> None:
         standing = self.ledger.visits.get(one)
         times = {"starts_at": instant_of(spot.start), "revision": standing.revision + 1 if standing else 1}
-        wish = a_wish(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
-        assert self.answer(self.desk.reservations.reserve(one, wish)) == self.ledger.book(one, spot, patient, held)
+        request = a_reservation_request(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
+        assert self.result(self.use_cases.reservations.reserve(one, request)) == self.ledger.book(one, spot, patient, held)
 
-    @initialize(booked=wishes, held=wishes)
+    @initialize(booked=requests, held=requests)
     def the_day_is_busy_already(self, booked: list[tuple[Spot, UUID]], held: list[tuple[Spot, UUID]]) -> None:
         for spot, patient in booked:
             self.book(spot, patient)
@@ -119,29 +121,29 @@ class Day(RuleBasedStateMachine):
 
     @rule(spot=spots, owner=people)
     def hold(self, spot: Spot, owner: UUID) -> None:
-        one, wish = self.new(), HoldWish(spot.terms.id, spot.doctor, instant_of(spot.start))
-        told = self.answer(self.desk.holds.hold(one, wish, Caller(owner, Role.PATIENT)))
-        assert told == self.ledger.hold(one, spot, owner)
+        one, request = self.new(), HoldRequest(spot.terms.id, spot.doctor, instant_of(spot.start))
+        expected = self.result(self.use_cases.holds.hold(one, request, Caller(owner, Role.PATIENT)))
+        assert expected == self.ledger.hold(one, spot, owner)
 
     @some_holds
     @rule(minutes=st.sampled_from([1, 1, 4, 5]))
     def time_passes(self, minutes: int) -> None:
         self.ledger.now += timedelta(minutes=minutes)
-        self.desk.now = self.ledger.now
+        self.use_cases.now = self.ledger.now
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def extend(self, pick: int, other: UUID, is_owner: bool) -> None:
         one, held = picked(self.ledger.holds, pick)
         by = held.owner if is_owner else other
-        assert self.answer(self.desk.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
+        assert self.result(self.use_cases.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def drop(self, pick: int, other: UUID, is_owner: bool) -> None:
         one, held = picked(self.ledger.holds, pick)
         by = held.owner if is_owner else other
-        assert self.answer(self.desk.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
+        assert self.result(self.use_cases.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
 
     @some_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
@@ -165,7 +167,7 @@ class Day(RuleBasedStateMachine):
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         one, visit = picked(self.ledger.visits, pick)
-        assert self.answer(self.desk.reservations.release(one, visit.revision + 1)) is None
+        assert self.result(self.use_cases.reservations.release(one, visit.revision + 1)) is None
         del self.ledger.visits[one]
 
     @some_visits
@@ -175,20 +177,20 @@ class Day(RuleBasedStateMachine):
         one, doctor = self.new(), visit.spot.doctor
         span = range(visit.spot.start - early, visit.spot.start - early + length)
         outcomes: dict[UUID, Spot | str] = {}
-        for each in self.ledger.affected(doctor, span)[forgets:]:
+        for item in self.ledger.affected(doctor, span)[forgets:]:
             fate = data.draw(fates)
-            there = Spot(self.ledger.visits[each].spot.terms, data.draw(doctors), data.draw(starts))
-            outcomes[each] = there if fate == "move" else fate
+            there = Spot(self.ledger.visits[item].spot.terms, data.draw(doctors), data.draw(starts))
+            outcomes[item] = there if fate == "move" else fate
         decided = tuple(decision(*outcome) for outcome in outcomes.items())
         leave = Leave(one, doctor, instant_of(span.start), instant_of(span.stop), "", doctor, NOON, decided)
-        told = self.answer(self.desk.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
-        assert told == self.ledger.take_leave(one, doctor, span, outcomes)
+        expected = self.result(self.use_cases.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
+        assert expected == self.ledger.take_leave(one, doctor, span, outcomes)
 
     @some_leaves
     @rule(pick=picks)
     def withdraw(self, pick: int) -> None:
         one, (doctor, _) = picked(self.ledger.leaves, pick)
-        assert self.answer(self.desk.leaves.withdraw(doctor, one)) is None
+        assert self.result(self.use_cases.leaves.withdraw(doctor, one)) is None
         del self.ledger.leaves[one]
 
     @invariant()
@@ -203,7 +205,7 @@ class Day(RuleBasedStateMachine):
 
     @invariant()
     def no_day_has_more_than_its_cap(self) -> None:
-        kept = [held.spot for held in self.ledger.holds.values() if held.stands(self.ledger.now)]
+        kept = [held.spot for held in self.ledger.holds.values() if held.is_active(self.ledger.now)]
         spots = [visit.spot for visit in self.ledger.visits.values()] + kept
         for terms, doctor in ((terms, doctor) for terms in (CAPPED, FEW) for doctor in (DOCTOR, COLLEAGUE)):
             assert count(terms, [spot for spot in spots if spot.doctor == doctor]) <= (terms.daily_cap or 0)
@@ -219,10 +221,10 @@ def picked(found: dict[UUID, V], pick: int) -> tuple[UUID, V]:
     return list(found.items())[pick % len(found)]
 
 
-def decision(one: UUID, outcome: Spot | str) -> Decision:
+def decision(one: UUID, outcome: Spot | str) -> LeaveDecision:
     if isinstance(outcome, Spot):
-        return Decision(one, Action.MOVE, outcome.doctor, instant_of(outcome.start))
-    return Decision(one, Action(outcome))
+        return LeaveDecision(one, LeaveAction.MOVE, outcome.doctor, instant_of(outcome.start))
+    return LeaveDecision(one, LeaveAction(outcome))
 
 
 def test_a_day_goes_as_the_ledger_says(sql_url: str) -> None:

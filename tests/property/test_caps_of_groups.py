@@ -1,4 +1,4 @@
-"""A group in which nobody sits who counts does not count against the caps of its whole week, however far from the start in question."""
+"""A group session without a seat that counts does not count against the caps of its week, however far it is from the start in question."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.holds import HoldWish
+from scheduling_svc.domain.holds import HoldRequest
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Caller, Role
-from tests.contract.grains import opened
-from tests.property.desk import Desk
+from tests.contract.grain_table import open_store
+from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service
 
 DAYS = [WeeklyWindow(weekday=weekday, start="09:00", end="17:00") for weekday in range(1, 6)]
@@ -21,9 +21,9 @@ OWNER, OTHER = Caller(PATIENT, Role.PATIENT), Caller(UUID(int=0xB), Role.PATIENT
 
 @pytest.mark.parametrize(("by", "minutes", "against"), [(OWNER, 0, set()), (OTHER, 0, {"weekly_cap_reached"}), (OTHER, 5, set())])
 async def test_a_held_seat_fills_the_week_for_others_until_it_is_over(tmp_path: Path, by: Caller, minutes: int, against: set[str]) -> None:
-    async with opened(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
-        desk = await Desk.opened(store, NOON, [a_doctor(weekly=DAYS)], [a_service(capacity=3, weekly_cap=1)])
-        await desk.holds.hold(UUID(int=1), HoldWish(CHECKUP, DOCTOR, NINE), OWNER)
-        desk.now += timedelta(minutes=minutes)
-        told = await desk.slots.explain(CHECKUP, DOCTOR, NINE + timedelta(days=2), by)
-        assert {reason.code for reason in told.reasons} == against
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
+        use_cases = await CalendarUseCases.open(store, NOON, [a_doctor(weekly=DAYS)], [a_service(capacity=3, weekly_cap=1)])
+        await use_cases.holds.hold(UUID(int=1), HoldRequest(CHECKUP, DOCTOR, NINE), OWNER)
+        use_cases.now += timedelta(minutes=minutes)
+        expected = await use_cases.slots.explain(CHECKUP, DOCTOR, NINE + timedelta(days=2), by)
+        assert {reason.code for reason in expected.reasons} == against

@@ -1,4 +1,5 @@
-"""Random wishes, moves, repeats and releases on a real store: after each, every grain is held by whom a simple ledger says."""
+"""Random reservations, moves, repetitions and releases on a real store: after each, every grain belongs to the claim that a simple ledger
+names."""
 
 from __future__ import annotations
 
@@ -12,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduling_svc.domain.refusals import PatientBusy, ReservationReleased, SlotTaken
-from scheduling_svc.repository import SqlStore
+from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.http import ServiceTypeRules, WeeklyWindow
 from shared.contracts.refusals import Refusal
-from tests.contract.grains import held, opened
-from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Owner
+from shared.contracts.relayed_refusals import PatientBusy, ReservationReleased, SlotTaken
+from tests.contract.grain_table import list_claimed_grains, open_store
+from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner
 
 ALL_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
 SERVICES = [
@@ -41,7 +42,7 @@ Grains = dict[tuple[UUID, int], UUID]
 
 @dataclass
 class Ledger:
-    """What should stand: revisions, who is live, and whose every grain is."""
+    """What should be stored: the revisions, the live claims, and the claim of every grain."""
 
     revisions: dict[UUID, int] = field(default_factory=dict)
     live: set[UUID] = field(default_factory=set)
@@ -78,21 +79,23 @@ def grains_of(who: UUID, start: int, service: ServiceTypeRules, *, buffers: bool
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    async with opened(f"sqlite+aiosqlite:///{tmp_path / 'moves.db'}") as store:
+async def store(tmp_path: Path) -> AsyncIterator[SqlCalendarStore]:
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'moves.db'}") as store:
         yield store
 
 
 @given(st.lists(steps, max_size=25))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_the_grains_are_as_the_ledger_has_them(store: SqlStore, walk: list[tuple[str, int, int, int, int, int, int]]) -> None:
+async def test_the_grains_are_as_the_ledger_has_them(store: SqlCalendarStore, walk: list[tuple[str, int, int, int, int, int, int]]) -> None:
     doctors, patients, appointments = ([uuid4() for _ in range(count)] for count in (2, 3, 5))
-    reservations, ledger = Reservations(store, Rulebook(store, Owner()), lambda: NOON), Ledger()
+    reservations, ledger = Reservations(store, RuleCache(store, FakeRuleOwner()), lambda: NOON), Ledger()
     async with store.begin() as tx:
         for doctor_id in doctors:
-            await tx.learn_doctor(a_doctor(id=doctor_id, time_zone="UTC", weekly=ALL_DAY, services=[service.id for service in SERVICES]))
+            await tx.save_doctor_rules(
+                a_doctor(id=doctor_id, time_zone="UTC", weekly=ALL_DAY, services=[service.id for service in SERVICES])
+            )
         for service in SERVICES:
-            await tx.learn_service(service)
+            await tx.save_service_rules(service)
     for verb, appointment, doctor, patient, start, kind, newer in walk:
         key, who, whom, service = appointments[appointment], doctors[doctor], patients[patient], SERVICES[kind]
         revision = max(ledger.revisions.get(key, 0) + newer, 1)
@@ -100,15 +103,15 @@ async def test_the_grains_are_as_the_ledger_has_them(store: SqlStore, walk: list
             await reservations.release(key, revision)
             ledger.release(key, revision)
         else:
-            wish = a_wish(
+            request = a_reservation_request(
                 service_id=service.id, doctor_id=who, patient_id=whom, starts_at=NINE + timedelta(minutes=5 * start), revision=revision
             )
             taken = grains_of(who, start, service, buffers=True), grains_of(whom, start, service, buffers=False)
             expected = ledger.reserve(key, revision, *taken)
             if expected is None:
-                await reservations.reserve(key, wish)
+                await reservations.reserve(key, request)
             else:
                 with pytest.raises(expected):
-                    await reservations.reserve(key, wish)
+                    await reservations.reserve(key, request)
     mine = set(doctors) | set(patients)
-    assert {grain: claim for grain, claim in (await held(store)).items() if grain[0] in mine} == ledger.grains
+    assert {grain: claim for grain, claim in (await list_claimed_grains(store)).items() if grain[0] in mine} == ledger.grains

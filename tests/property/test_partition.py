@@ -1,4 +1,4 @@
-"""Free and taken time are the working time, with nothing between them and nothing twice."""
+"""Free and taken time together are the working time, without gaps and overlaps."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.diary import Diary, View
-from scheduling_svc.domain.sheet import Sheet
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.busy_times import BusyTimes
+from scheduling_svc.domain.grid import AvailabilityGrid
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.property.clinics import SERVICE, absences, bookings, clinics
 from tests.property.oracle import Booked, Oracle
-from tests.property.test_availability import engagement
+from tests.property.test_availability import a_booked_time
 
 GRAIN = ServiceTypeRules(id=SERVICE, name="One grain", duration_minutes=5, slot_step_minutes=5, horizon_days=730, version=1)
 
@@ -32,12 +33,16 @@ def busy_doctors(draw: st.DrawFn) -> tuple[DoctorRules, list[Booked], list[tuple
 def test_free_and_taken_are_the_working_time(clinic: tuple[DoctorRules, list[Booked], list[tuple[datetime, datetime]], date]) -> None:
     doctor, booked, away, day = clinic
     now = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=2)
-    asked = range(grain_of(now), grain_of(now + timedelta(days=4)))
+    requested = range(grain_of(now), grain_of(now + timedelta(days=4)))
     oracle = Oracle(doctor, GRAIN, now)
-    diary = Diary([engagement(visit) for visit in booked], [(grain_of(begin), grain_of(end)) for begin, end in away])
-    free = set(availability.starts(Sheet.of(Service.of(GRAIN), Doctor.of(doctor), asked, View(now), diary)))
+    diary = BusyTimes([a_booked_time(visit) for visit in booked], [(grain_of(begin), grain_of(end)) for begin, end in away])
+    free = set(
+        availability.free_starts(
+            AvailabilityGrid.of(ServiceTerms.from_rules(GRAIN), DoctorTerms.from_rules(doctor), requested, Viewer(now), diary)
+        )
+    )
     taken = {grain for visit in booked for grain in range(grain_of(visit.starts_at - visit.before), grain_of(visit.ends_at + visit.after))}
     taken |= {grain for begin, end in away for grain in range(grain_of(begin), grain_of(end))}
-    working = {grain for grain in asked if oracle.reasons(instant_of(grain)) == set()}
+    working = {grain for grain in requested if oracle.reasons(instant_of(grain)) == set()}
     assert free | (taken & working) == working
     assert free & taken == set()

@@ -1,4 +1,4 @@
-"""admin-service over ASGI with its neighbours played."""
+"""Fixtures: a running admin-service, and fakes of the services that it calls."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running
-from tests.service.admin.clinic import Clinic, administration
+from tests.running import RunningService, run_service
+from tests.service.admin.fake_services import FakeServices
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[Running, Clinic]]:
-    async with administration(tmp_path) as pair:
-        yield pair
+def services() -> FakeServices:
+    return FakeServices()
 
 
 @pytest.fixture
-def here(both: tuple[Running, Clinic]) -> Running:
-    return both[0]
-
-
-@pytest.fixture
-def clinic(both: tuple[Running, Clinic]) -> Clinic:
-    return both[1]
+async def admin(tmp_path: Path, services: FakeServices) -> AsyncIterator[RunningService]:
+    async with run_service("admin_svc", tmp_path, services) as admin:
+        yield admin

@@ -9,188 +9,190 @@ import httpx
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
-from tests.service.admin.clinic import Clinic
+from tests.running import RunningService
+from tests.service.admin.fake_services import FakeServices
 from tests.tokens import bearer, service_bearer
 
-ME = UUID("11111111-1111-4111-8111-111111111111")
-ADMIN = bearer(Role.ADMIN, ME)
+ADMIN_ID = UUID("11111111-1111-4111-8111-111111111111")
+ADMIN = bearer(Role.ADMIN, ADMIN_ID)
 ROUTES = [
     ("POST", "/admin/users"),
     ("GET", "/admin/users"),
-    ("GET", f"/admin/users/{ME}"),
-    ("PATCH", f"/admin/users/{ME}"),
-    ("DELETE", f"/admin/users/{ME}"),
+    ("GET", f"/admin/users/{ADMIN_ID}"),
+    ("PATCH", f"/admin/users/{ADMIN_ID}"),
+    ("DELETE", f"/admin/users/{ADMIN_ID}"),
     ("GET", "/admin/appointments"),
-    ("GET", f"/admin/appointments/{ME}"),
-    ("PUT", f"/admin/appointments/{ME}"),
+    ("GET", f"/admin/appointments/{ADMIN_ID}"),
+    ("PUT", f"/admin/appointments/{ADMIN_ID}"),
 ]
 
 
-async def patch(here: Running, user: dict[str, Any], body: Any, tag: str = '"1"') -> httpx.Response:
-    return await here.http.patch(f"/admin/users/{user['id']}", json=body, headers=ADMIN | {"If-Match": tag})
+async def patch(admin: RunningService, user: dict[str, Any], body: Any, tag: str = '"1"') -> httpx.Response:
+    return await admin.http.patch(f"/admin/users/{user['id']}", json=body, headers=ADMIN | {"If-Match": tag})
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_only_admins_come_in(here: Running, clinic: Clinic, method: str, path: str) -> None:
-    assert (await here.http.request(method, path)).status_code == 401
+async def test_only_admins_may_call_these_routes(admin: RunningService, services: FakeServices, method: str, path: str) -> None:
+    assert (await admin.http.request(method, path)).status_code == 401
     for headers in (*(bearer(role) for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION)), service_bearer("auth-service")):
-        assert (await here.http.request(method, path, headers=headers)).status_code == 403
-    assert clinic.asked == []
+        assert (await admin.http.request(method, path, headers=headers)).status_code == 403
+    assert services.requests == []
 
 
-async def test_a_user_is_found_with_their_version(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("patient", version=7)
-    answer = await here.http.get(f"/admin/users/{user['id']}", headers=ADMIN)
-    assert (answer.status_code, answer.headers["etag"], answer.json()["email"]) == (200, '"7"', user["email"])
-    nobody = await here.http.get(f"/admin/users/{uuid4()}", headers=ADMIN)
-    assert (nobody.status_code, nobody.json()["code"]) == (404, "no_such_account")
+async def test_a_user_is_answered_with_an_etag(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("patient", version=7)
+    response = await admin.http.get(f"/admin/users/{user['id']}", headers=ADMIN)
+    assert (response.status_code, response.headers["etag"], response.json()["email"]) == (200, '"7"', user["email"])
+    missing = await admin.http.get(f"/admin/users/{uuid4()}", headers=ADMIN)
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_such_account")
 
 
-async def test_the_list_is_auth_services_page(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("doctor")
-    answer = await here.http.get("/admin/users?role=doctor&status=active&q=ada&limit=1&after=abc", headers=ADMIN)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["items"] == [{name: user[name] for name in ("id", "email", "full_name", "role", "status", "version")}]
-    assert answer.json()["next"] == "bmV4dA"
-    assert answer.headers["link"] == '</admin/users?role=doctor&status=active&q=ada&limit=1&after=bmV4dA>; rel="next"'
-    assert clinic.queries == [[("role", "doctor"), ("status", "active"), ("q", "ada"), ("limit", "1"), ("after", "abc")]]
+async def test_the_list_is_a_page_of_auth_service(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("doctor")
+    response = await admin.http.get("/admin/users?role=doctor&status=active&q=ada&limit=1&after=abc", headers=ADMIN)
+    assert response.status_code == 200, response.text
+    assert response.json()["items"] == [{name: user[name] for name in ("id", "email", "full_name", "role", "status", "version")}]
+    assert response.json()["next"] == "bmV4dA"
+    assert response.headers["link"] == '</admin/users?role=doctor&status=active&q=ada&limit=1&after=bmV4dA>; rel="next"'
+    assert services.queries == [[("role", "doctor"), ("status", "active"), ("q", "ada"), ("limit", "1"), ("after", "abc")]]
 
 
 @pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201])
-async def test_a_strange_filter_is_refused(here: Running, clinic: Clinic, query: str) -> None:
-    assert (await here.http.get(f"/admin/users?{query}", headers=ADMIN)).status_code == 422
-    assert clinic.asked == []
+async def test_an_unknown_or_invalid_filter_is_refused(admin: RunningService, services: FakeServices, query: str) -> None:
+    assert (await admin.http.get(f"/admin/users?{query}", headers=ADMIN)).status_code == 422
+    assert services.requests == []
 
 
-async def test_a_change_needs_the_version_that_was_read(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("reception", version=3)
-    missing = await here.http.patch(f"/admin/users/{user['id']}", json={"email": "new@x.test"}, headers=ADMIN)
+async def test_a_change_needs_the_current_version_in_if_match(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("reception", version=3)
+    missing = await admin.http.patch(f"/admin/users/{user['id']}", json={"email": "new@x.test"}, headers=ADMIN)
     assert (missing.status_code, missing.json()["code"]) == (428, "precondition_required")
-    stale = await patch(here, user, {"email": "new@x.test"}, '"2"')
+    stale = await patch(admin, user, {"email": "new@x.test"}, '"2"')
     assert (stale.status_code, stale.json()["version"]) == (412, 3)
-    changed = await patch(here, user, {"email": "new@x.test"}, '"3"')
+    changed = await patch(admin, user, {"email": "new@x.test"}, '"3"')
     assert (changed.status_code, changed.json()["email"], changed.headers["etag"]) == (200, "new@x.test", '"4"')
 
 
 @pytest.mark.parametrize("role", ["patient", "doctor"])
-async def test_the_name_goes_to_its_owner_and_to_the_copy(here: Running, clinic: Clinic, role: str) -> None:
-    user = clinic.account(role)
-    answer = await patch(here, user, {"full_name": "Eve Else"})
-    assert (answer.json()["full_name"], answer.json()["version"]) == ("Eve Else", 2)
-    assert clinic.names == {user["id"]: "Eve Else"}
-    assert clinic.accounts[user["id"]]["full_name"] == "Eve Else"
+async def test_a_new_name_is_saved_in_the_profile_and_in_the_account(admin: RunningService, services: FakeServices, role: str) -> None:
+    user = services.add_account(role)
+    response = await patch(admin, user, {"full_name": "Eve Else"})
+    assert (response.json()["full_name"], response.json()["version"]) == ("Eve Else", 2)
+    assert services.renamed == {user["id"]: "Eve Else"}
+    assert services.accounts[user["id"]]["full_name"] == "Eve Else"
 
 
-async def test_the_name_of_staff_is_auth_services(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("reception")
-    assert (await patch(here, user, {"full_name": "Eve Else"})).json()["full_name"] == "Eve Else"
-    assert clinic.names == {}
+async def test_a_new_name_of_staff_is_saved_in_the_account(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("reception")
+    assert (await patch(admin, user, {"full_name": "Eve Else"})).json()["full_name"] == "Eve Else"
+    assert services.renamed == {}
 
 
-async def test_an_unchanged_name_asks_nobody(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("patient")
-    assert (await patch(here, user, {"full_name": user["full_name"]})).json()["version"] == 1
-    assert [asked[0] for asked in clinic.asked] == ["GET"]
+async def test_an_unchanged_name_is_not_sent(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("patient")
+    assert (await patch(admin, user, {"full_name": user["full_name"]})).json()["version"] == 1
+    assert [method for method, _, _ in services.requests] == ["GET"]
 
 
-async def test_whoever_becomes_a_doctor_has_the_profile_first(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("reception")
-    answer = await patch(here, user, {"role": "doctor"})
-    assert (answer.status_code, answer.json()["role"]) == (200, "doctor")
+async def test_a_user_who_becomes_a_doctor_gets_the_profile_first(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("reception")
+    response = await patch(admin, user, {"role": "doctor"})
+    assert (response.status_code, response.json()["role"]) == (200, "doctor")
     profile = {"email": user["email"], "full_name": user["full_name"], "time_zone": "UTC"}
-    assert [asked[1:] for asked in clinic.asked[1:]] == [
+    assert [(path, body) for _, path, body in services.requests[1:]] == [
         (f"doctor-service/internal/doctors/{user['id']}", profile),
         (f"auth-service/internal/accounts/{user['id']}", {"role": "doctor", "expected_version": 1}),
     ]
 
 
-async def test_without_the_profile_nobody_becomes_a_doctor(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("reception")
-    clinic.down = {"doctor-service"}
-    assert (await patch(here, user, {"role": "doctor"})).status_code == 503
-    assert clinic.accounts[user["id"]]["role"] == "reception"
+async def test_a_user_without_the_profile_does_not_become_a_doctor(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("reception")
+    services.unreachable = {"doctor-service"}
+    assert (await patch(admin, user, {"role": "doctor"})).status_code == 503
+    assert services.accounts[user["id"]]["role"] == "reception"
 
 
-async def test_refusals_of_auth_service_arrive_unchanged(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("admin")
+async def test_refusals_of_auth_service_are_passed_on(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("admin")
     for change in ({"role": "patient"}, {"status": "disabled"}):
-        answer = await patch(here, user, change)
-        assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
-    gone = await here.http.delete(f"/admin/users/{user['id']}", headers=ADMIN)
-    assert (gone.status_code, gone.json()["code"]) == (409, "last_admin")
-    assert (await patch(here, {"id": str(uuid4())}, {"role": "admin"})).status_code == 404
+        response = await patch(admin, user, change)
+        assert (response.status_code, response.json()["code"]) == (409, "last_admin")
+    disabled = await admin.http.delete(f"/admin/users/{user['id']}", headers=ADMIN)
+    assert (disabled.status_code, disabled.json()["code"]) == (409, "last_admin")
+    assert (await patch(admin, {"id": str(uuid4())}, {"role": "admin"})).status_code == 404
 
 
 @pytest.mark.parametrize("body", [{"email": None}, {"role": "service"}, {"status": "invited"}, {"id": "x"}, {"full_name": ""}, [], "x"])
-async def test_a_wrong_change_is_refused(here: Running, clinic: Clinic, body: Any) -> None:
-    assert (await patch(here, clinic.account("patient"), body)).status_code == 422
-    assert clinic.asked == []
+async def test_an_invalid_change_is_refused(admin: RunningService, services: FakeServices, body: Any) -> None:
+    assert (await patch(admin, services.add_account("patient"), body)).status_code == 422
+    assert services.requests == []
 
 
-async def test_dismissing_a_doctor_tells_what_was_to_come(here: Running, clinic: Clinic) -> None:
-    doctor = clinic.account("doctor")
-    booked = clinic.appointment(doctor["id"], "2026-03-09T09:00:00Z")
-    asked_for = clinic.appointment(doctor["id"], "2026-03-10T09:00:00Z", "requested")
-    clinic.appointment(doctor["id"], "2026-03-01T09:00:00Z")
-    clinic.appointment(doctor["id"], "2026-03-09T11:00:00Z", "cancelled")
-    clinic.appointment(str(uuid4()), "2026-03-09T09:00:00Z")
-    answer = await here.http.delete(f"/admin/users/{doctor['id']}", headers=ADMIN)
-    assert answer.status_code == 200, answer.text
-    assert (answer.json()["id"], answer.json()["status"], answer.headers["etag"]) == (doctor["id"], "disabled", '"2"')
-    assert answer.json()["future_appointments"] == [{"id": a["id"], "starts_at": a["starts_at"]} for a in (booked, asked_for)]
+async def test_disabling_a_doctor_lists_their_future_appointments(admin: RunningService, services: FakeServices) -> None:
+    doctor = services.add_account("doctor")
+    booked = services.add_appointment(doctor["id"], "2026-03-09T09:00:00Z")
+    requested = services.add_appointment(doctor["id"], "2026-03-10T09:00:00Z", "requested")
+    services.add_appointment(doctor["id"], "2026-03-01T09:00:00Z")
+    services.add_appointment(doctor["id"], "2026-03-09T11:00:00Z", "cancelled")
+    services.add_appointment(str(uuid4()), "2026-03-09T09:00:00Z")
+    response = await admin.http.delete(f"/admin/users/{doctor['id']}", headers=ADMIN)
+    assert response.status_code == 200, response.text
+    assert (response.json()["id"], response.json()["status"], response.headers["etag"]) == (doctor["id"], "disabled", '"2"')
+    assert response.json()["future_appointments"] == [{"id": a["id"], "starts_at": a["starts_at"]} for a in (booked, requested)]
     assert booked["status"] == "booked"
 
 
-async def test_dismissing_cancels_when_asked_and_goes_on_past_what_cannot_be(here: Running, clinic: Clinic) -> None:
-    patient = clinic.account("patient")
-    mine = [clinic.appointment(str(uuid4()), f"2026-03-{day:02}T09:00:00Z", patient_id=patient["id"]) for day in range(3, 29)]
-    mine += [clinic.appointment(str(uuid4()), "2026-04-01T09:00:00Z", patient_id=patient["id"]) for _ in range(100)]
-    answer = await here.http.delete(f"/admin/users/{patient['id']}?appointments=cancel", headers=ADMIN | {"If-Match": '"1"'})
-    assert len(answer.json()["future_appointments"]) == 126, "two pages"
-    assert {a["status"] for a in mine} == {"cancelled"}
-    assert {a["cancelled_by"] for a in mine} == {str(ME)}
-    again = await here.http.delete(f"/admin/users/{patient['id']}?appointments=cancel", headers=ADMIN)
-    assert (again.status_code, again.json()["future_appointments"], again.json()["version"]) == (200, [], 2)
+async def test_disabling_cancels_all_future_appointments_if_requested(admin: RunningService, services: FakeServices) -> None:
+    patient = services.add_account("patient")
+    appointments = [services.add_appointment(str(uuid4()), f"2026-03-{day:02}T09:00:00Z", patient_id=patient["id"]) for day in range(3, 29)]
+    appointments += [services.add_appointment(str(uuid4()), "2026-04-01T09:00:00Z", patient_id=patient["id"]) for _ in range(100)]
+    response = await admin.http.delete(f"/admin/users/{patient['id']}?appointments=cancel", headers=ADMIN | {"If-Match": '"1"'})
+    assert len(response.json()["future_appointments"]) == 126, "two pages"
+    assert {a["status"] for a in appointments} == {"cancelled"}
+    assert {a["cancelled_by"] for a in appointments} == {str(ADMIN_ID)}
+    repeated = await admin.http.delete(f"/admin/users/{patient['id']}?appointments=cancel", headers=ADMIN)
+    assert (repeated.status_code, repeated.json()["future_appointments"], repeated.json()["version"]) == (200, [], 2)
 
 
-async def test_one_that_moved_on_does_not_stop_the_others(here: Running, clinic: Clinic) -> None:
-    doctor = clinic.account("doctor")
-    first, second = (clinic.appointment(doctor["id"], f"2026-03-09T{hour}:00:00Z") for hour in (10, 11))
-    clinic.moves_on = first
-    answer = await here.http.delete(f"/admin/users/{doctor['id']}?appointments=cancel", headers=ADMIN)
-    assert (answer.status_code, first["status"], second["status"]) == (200, "checked_in", "cancelled")
+async def test_an_appointment_that_cannot_be_cancelled_does_not_stop_the_others(admin: RunningService, services: FakeServices) -> None:
+    doctor = services.add_account("doctor")
+    first, second = (services.add_appointment(doctor["id"], f"2026-03-09T{hour}:00:00Z") for hour in (10, 11))
+    services.checks_in_after_listing = first
+    response = await admin.http.delete(f"/admin/users/{doctor['id']}?appointments=cancel", headers=ADMIN)
+    assert (response.status_code, first["status"], second["status"]) == (200, "checked_in", "cancelled")
 
 
-async def test_staff_have_no_appointments(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("reception")
-    clinic.down = {"appointment-service"}
-    assert (await here.http.delete(f"/admin/users/{user['id']}", headers=ADMIN)).json()["future_appointments"] == []
+async def test_staff_have_no_appointments(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("reception")
+    services.unreachable = {"appointment-service"}
+    assert (await admin.http.delete(f"/admin/users/{user['id']}", headers=ADMIN)).json()["future_appointments"] == []
 
 
-async def test_a_stale_or_strange_dismissal_changes_nothing(here: Running, clinic: Clinic) -> None:
-    user = clinic.account("patient")
+async def test_an_outdated_or_invalid_request_to_disable_changes_nothing(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("patient")
     path = f"/admin/users/{user['id']}"
-    assert (await here.http.delete(path, headers=ADMIN | {"If-Match": '"9"'})).status_code == 412
-    assert (await here.http.delete(path + "?appointments=keep", headers=ADMIN)).status_code == 422
+    assert (await admin.http.delete(path, headers=ADMIN | {"If-Match": '"9"'})).status_code == 412
+    assert (await admin.http.delete(path + "?appointments=keep", headers=ADMIN)).status_code == 422
     assert user["status"] == "active"
 
 
-async def test_a_dismissal_interrupted_is_finished_by_a_repeat(here: Running, clinic: Clinic) -> None:
-    patient = clinic.account("patient")
-    one = clinic.appointment(str(uuid4()), "2026-03-09T09:00:00Z", patient_id=patient["id"])
-    clinic.down = {"appointment-service"}
+async def test_a_repeat_continues_an_interrupted_cancellation(admin: RunningService, services: FakeServices) -> None:
+    patient = services.add_account("patient")
+    appointment = services.add_appointment(str(uuid4()), "2026-03-09T09:00:00Z", patient_id=patient["id"])
+    services.unreachable = {"appointment-service"}
     path = f"/admin/users/{patient['id']}?appointments=cancel"
-    assert (await here.http.delete(path, headers=ADMIN)).status_code == 503
-    assert (patient["status"], one["status"]) == ("disabled", "booked")
-    clinic.down = set()
-    assert (await here.http.delete(path, headers=ADMIN)).status_code == 200
-    assert one["status"] == "cancelled"
+    assert (await admin.http.delete(path, headers=ADMIN)).status_code == 503
+    assert (patient["status"], appointment["status"]) == ("disabled", "booked")
+    services.unreachable = set()
+    assert (await admin.http.delete(path, headers=ADMIN)).status_code == 200
+    assert appointment["status"] == "cancelled"
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/admin/users"), ("GET", f"/admin/users/{ME}"), ("GET", f"/admin/appointments/{ME}")])
-async def test_a_neighbour_that_is_down_is_a_503(here: Running, clinic: Clinic, method: str, path: str) -> None:
-    clinic.down = {"auth-service", "appointment-service"}
-    answer = await here.http.request(method, path, headers=ADMIN)
-    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
-    assert "retry-after" in answer.headers
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/admin/users"), ("GET", f"/admin/users/{ADMIN_ID}"), ("GET", f"/admin/appointments/{ADMIN_ID}")]
+)
+async def test_an_unreachable_service_is_answered_with_503(admin: RunningService, services: FakeServices, method: str, path: str) -> None:
+    services.unreachable = {"auth-service", "appointment-service"}
+    response = await admin.http.request(method, path, headers=ADMIN)
+    assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
+    assert "retry-after" in response.headers

@@ -1,4 +1,4 @@
-"""A running appointment-service whose neighbours answer from a small clinic."""
+"""appointment-service running over ASGI on SQLite, with the services it calls replaced by fakes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Res
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import problem_response
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
 from tests.unit.appointment.builders import (
     CHECKUP,
@@ -52,130 +52,139 @@ from tests.unit.appointment.builders import (
     a_patient,
     a_service,
 )
-from tests.unit.appointment.fakes import Calendar
+from tests.unit.appointment.fakes import FakeCalendar
 
 ANNA, BO = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, STRANGER)
 DR_WEISS, DR_GRAU = bearer(Role.DOCTOR, DOCTOR), bearer(Role.DOCTOR, COLLEAGUE)
 DESK, ADMIN = bearer(Role.RECEPTION), bearer(Role.ADMIN)
 ADMIN_SERVICE = service_bearer("admin-service")
-HEARS = (
+PUBLISHED_EVENTS = (
     AppointmentAmended, AppointmentBooked, AppointmentCancelled, AppointmentCheckedIn, AppointmentCompleted, AppointmentDeclined,
     AppointmentExpired, AppointmentMissed, AppointmentRequested, AppointmentRescheduled, AppointmentStarted,
 )  # fmt: skip
 
 
 @dataclass
-class Neighbours:
-    """`silent` hosts do not answer; `instead` is what the calendar answers in place of its own; `wished` are the bodies it got."""
+class Upstreams:
+    """The services that appointment-service calls.
 
-    rules: ServiceTypeRules = field(default_factory=a_service)
-    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {one: a_doctor(id=one) for one in (DOCTOR, COLLEAGUE)})
-    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {one: a_patient(id=one) for one in (PATIENT, STRANGER)})
-    calendar: Calendar = field(default_factory=Calendar)
-    silent: set[str] = field(default_factory=set)
-    instead: httpx.Response | None = None
-    wished: list[dict[str, Any]] = field(default_factory=list)
+    Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received.
+    """
+
+    service: ServiceTypeRules = field(default_factory=a_service)
+    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {each: a_doctor(id=each) for each in (DOCTOR, COLLEAGUE)})
+    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {each: a_patient(id=each) for each in (PATIENT, STRANGER)})
+    calendar: FakeCalendar = field(default_factory=FakeCalendar)
+    down: set[str] = field(default_factory=set)
+    calendar_response: httpx.Response | None = None
+    reserve_bodies: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.host in self.silent:
-            raise httpx.ReadError("silent")
-        _, _, kind, *rest = request.url.path.split("/")
-        one = UUID(rest[0]) if rest else None
-        if kind == "reservations":
-            self.wished += [json.loads(request.content)] if request.method == "PUT" else []
-            return self.instead or self._calendar(request, one)
-        known: dict[str, dict[UUID, Any]] = {"doctors": self.doctors, "services": {self.rules.id: self.rules}, "patients": self.patients}
-        found = known[kind].get(one) if one else None
-        return answered(found) if found else problem(404, f"no_such_{kind.removesuffix('s')}")
+        if request.url.host in self.down:
+            raise httpx.ReadError("down")
+        _, _, collection, *rest = request.url.path.split("/")
+        resource_id = UUID(rest[0]) if rest else None
+        if collection == "reservations":
+            self.reserve_bodies += [json.loads(request.content)] if request.method == "PUT" else []
+            return self.calendar_response or self._answer_as_calendar(request, resource_id)
+        resources: dict[str, dict[UUID, Any]] = {
+            "doctors": self.doctors,
+            "services": {self.service.id: self.service},
+            "patients": self.patients,
+        }
+        resource = resources[collection].get(resource_id) if resource_id else None
+        return ok(resource) if resource else a_problem(404, f"no_such_{collection.removesuffix('s')}")
 
-    def _calendar(self, request: httpx.Request, one: UUID | None) -> httpx.Response:
-        if one is None:
-            return httpx.Response(
-                200, json={"items": [json.loads(c.model_dump_json()) for c in self.calendar.claims.values()], "next": None}
-            )
+    def _answer_as_calendar(self, request: httpx.Request, appointment_id: UUID | None) -> httpx.Response:
+        if appointment_id is None:
+            reservations = [json.loads(reservation.model_dump_json()) for reservation in self.calendar.reservations.values()]
+            return httpx.Response(200, json={"items": reservations, "next": None})
         if request.method == "GET":
-            known = self.calendar.claims.get(one) or self.calendar.released.get(one)
-            return answered(known) if known else problem(404, "no_such_reservation")
+            reservation = self.calendar.reservations.get(appointment_id) or self.calendar.released.get(appointment_id)
+            return ok(reservation) if reservation else a_problem(404, "no_such_reservation")
         if request.method == "DELETE":
-            self.calendar.take_back(one, int(request.url.params["revision"]))
+            self.calendar.delete(appointment_id, int(request.url.params["revision"]))
             return httpx.Response(204)
         try:
-            return answered(self.calendar.decide(one, ReserveTime.model_validate_json(request.content)))
+            return ok(self.calendar.decide(appointment_id, ReserveTime.model_validate_json(request.content)))
         except Refusal as refusal:
-            answer = problem_response(refusal, request.url.path)
-            return httpx.Response(answer.status_code, content=bytes(answer.body), headers={"content-type": "application/problem+json"})
+            problem = problem_response(refusal, request.url.path)
+            return httpx.Response(problem.status_code, content=bytes(problem.body), headers={"content-type": "application/problem+json"})
 
 
-def problem(status: int, code: str, **facts: Any) -> httpx.Response:
+def a_problem(status: int, code: str, **facts: Any) -> httpx.Response:
     body = {"status": status, "code": code, "title": code, "detail": code} | facts
     return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
 
 
-def answered(model: BaseModel) -> httpx.Response:
+def ok(model: BaseModel) -> httpx.Response:
     return httpx.Response(200, json=json.loads(model.model_dump_json()))
 
 
 @dataclass
 class Clinic:
-    """The running service, and shorthands for what its callers say."""
+    """The running service, and shorthands for the requests of its callers."""
 
-    here: Running
-    around: Neighbours
+    service: RunningService
+    upstreams: Upstreams
 
-    async def book(self, who: dict[str, str] = ANNA, **body: Any) -> httpx.Response:
+    async def book(self, caller: dict[str, str] = ANNA, **body: Any) -> httpx.Response:
         fields = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": NINE.isoformat()} | body
-        return await self.here.http.post("/appointments", json=fields, headers=who)
+        return await self.service.http.post("/appointments", json=fields, headers=caller)
 
-    async def booked(self, who: dict[str, str] = ANNA, **body: Any) -> dict[str, Any]:
-        answer = await self.book(who, **body)
-        assert answer.status_code in (201, 202), answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+    async def booked(self, caller: dict[str, str] = ANNA, **body: Any) -> dict[str, Any]:
+        """Book, and return the appointment as JSON."""
+        response = await self.book(caller, **body)
+        assert response.status_code in (201, 202), response.text
+        appointment: dict[str, Any] = response.json()
+        return appointment
 
-    async def do(self, one: dict[str, Any], action: str, who: dict[str, str] = DESK, **body: Any) -> httpx.Response:
-        return await self.here.http.post(f"/appointments/{one['id']}/{action}", json=body or None, headers=who)
+    async def do(self, appointment: dict[str, Any], action: str, caller: dict[str, str] = DESK, **body: Any) -> httpx.Response:
+        return await self.service.http.post(f"/appointments/{appointment['id']}/{action}", json=body or None, headers=caller)
 
-    async def get(self, path: str, who: dict[str, str] = ANNA) -> httpx.Response:
-        return await self.here.http.get(path, headers=who)
+    async def get(self, path: str, caller: dict[str, str] = ANNA) -> httpx.Response:
+        return await self.service.http.get(path, headers=caller)
 
-    def on_leave(self, one: dict[str, Any], action: str) -> LeaveTaken:
-        """The calendar has decided about the one at nine: a moved one is at ten, with a colleague."""
-        fields: dict[str, Any] = {"appointment_id": UUID(one["id"]), "action": action, "revision": 2}
+    def take_leave(self, appointment: dict[str, Any], action: str) -> LeaveTaken:
+        """Let a leave cancel the reservation at nine, or move it to ten with a colleague; return its event."""
+        fields: dict[str, Any] = {"appointment_id": UUID(appointment["id"]), "action": action, "revision": 2}
         fields |= {"previous_doctor_id": DOCTOR, "previous_starts_at": NINE}
-        place = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
-        what = LeaveOutcome(**fields | place)
-        self.around.calendar.leave(what)
-        return a_leave(what)
+        new_slot = {"doctor_id": COLLEAGUE, "starts_at": TEN, "ends_at": TEN + HALF} if action == "moved" else {}
+        outcome = LeaveOutcome(**fields | new_slot)
+        self.upstreams.calendar.take_leave(outcome)
+        return a_leave(outcome)
 
-    async def heard(self) -> list[str]:
-        await self.here.settle()
-        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.here.heard]
+    async def published(self) -> list[str]:
+        """Return the events so far, in short, after all jobs have run."""
+        await self.service.run_until_idle()
+        return [event.topic.removeprefix("appointment.").removesuffix(".v1") for event in self.service.published]
 
 
-COMMON = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
-COMMON |= {"request_in_progress", "offset_required", "not_an_instant", "control_character"}
+COMMON_CODES = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
+COMMON_CODES |= {"request_in_progress", "offset_required", "not_an_instant", "control_character"}
 
 
 @dataclass
-class Pages:
-    """What the service's document says that each route may refuse: a refusal that it does not name is a fault of the document."""
+class DocumentedRefusals:
+    """A response hook that fails when a route refuses with a code that the OpenAPI document does not list for it."""
 
     app: FastAPI
 
-    async def __call__(self, answer: httpx.Response) -> None:
-        await answer.aread()
-        code = answer.json()["code"] if answer.status_code >= 400 else None
-        if code is None or code in COMMON or "/internal/" in answer.url.path:
+    async def __call__(self, response: httpx.Response) -> None:
+        await response.aread()
+        code = response.json()["code"] if response.status_code >= 400 else None
+        if code is None or code in COMMON_CODES or "/internal/" in response.url.path:
             return
         paths = self.app.openapi()["paths"]
-        matching = [path for path in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), answer.url.path)]
-        said = [paths[path][answer.request.method.lower()]["responses"].get(str(answer.status_code), {}) for path in matching]
-        assert any(f"`{code}`" in one.get("description", "") for one in said), (matching, code)
+        matching = [path for path in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), response.url.path)]
+        method, status = response.request.method.lower(), str(response.status_code)
+        documented = [paths[path][method]["responses"].get(status, {}).get("description", "") for path in matching]
+        assert any(f"`{code}`" in description for description in documented), (matching, code)
 
 
 @cache
-def migrated() -> bytes:
-    """The file of an empty store; migrating for every test would take longer than the tests."""
+def migrated_database() -> bytes:
+    """The file of an empty database; migrating for every test would take longer than the tests."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "empty.db"
         migrate(f"sqlite+aiosqlite:///{file}")
@@ -184,8 +193,8 @@ def migrated() -> bytes:
 
 @asynccontextmanager
 async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
-    around = Neighbours()
-    (folder / "appointment_svc.db").write_bytes(migrated())
-    async with running("appointment_svc", folder, around, hears=HEARS, migrated=False, **settings) as here:
-        here.http.event_hooks["response"].append(Pages(here.app))
-        yield Clinic(here, around)
+    upstreams = Upstreams()
+    (folder / "appointment_svc.db").write_bytes(migrated_database())
+    async with run_service("appointment_svc", folder, upstreams, record_events=PUBLISHED_EVENTS, migrated=False, **settings) as service:
+        service.http.event_hooks["response"].append(DocumentedRefusals(service.app))
+        yield Clinic(service, upstreams)

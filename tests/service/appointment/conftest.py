@@ -1,4 +1,4 @@
-"""appointment-service over ASGI with its neighbours played."""
+"""appointment-service over ASGI, with fakes of the services it calls."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from tests.service.appointment.clinic import Clinic, a_clinic
 
 @pytest.fixture
 async def clinic(tmp_path: Path) -> AsyncIterator[Clinic]:
-    async with a_clinic(tmp_path) as found:
-        yield found
+    async with a_clinic(tmp_path) as clinic:
+        yield clinic

@@ -1,4 +1,4 @@
-"""What can be done with an appointment over HTTP: by whom, until when, on which version."""
+"""Actions on an appointment over HTTP: who may do them, until when, and on which version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from icalendar import Calendar
 
 from shared.contracts.events import AppointmentRescheduled
-from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, problem
+from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_GRAU, DR_WEISS, Clinic, a_problem
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, STRANGER, TEN, a_service
 
 ACTIONS = ("reschedule", "cancel", "approve", "decline", "check-in", "start", "complete", "no-show", "restore", "reassign")
@@ -17,178 +17,182 @@ BODIES = {"reschedule": {"starts_at": TEN.isoformat()}, "reassign": {"doctor_id"
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_strangers_are_told_that_it_does_not_exist_and_patients_what_is_not_theirs_to_do(clinic: Clinic, action: str) -> None:
-    one, body = await clinic.booked(), BODIES.get(action, {})
-    assert (await clinic.do(one, action, {}, **body)).status_code == 401
+async def test_others_get_404_and_patients_get_403_for_actions_of_staff(clinic: Clinic, action: str) -> None:
+    appointment, body = await clinic.booked(), BODIES.get(action, {})
+    assert (await clinic.do(appointment, action, {}, **body)).status_code == 401
     own = ("reschedule", "cancel")
-    assert (await clinic.do(one, action, BO, **body)).status_code == (404 if action in own else 403)
-    assert (await clinic.do(one, action, DR_GRAU, **body)).status_code == (403 if action == "reassign" else 404)
+    assert (await clinic.do(appointment, action, BO, **body)).status_code == (404 if action in own else 403)
+    assert (await clinic.do(appointment, action, DR_GRAU, **body)).status_code == (403 if action == "reassign" else 404)
     assert (await clinic.do({"id": STRANGER}, action, DESK, **body)).status_code == 404
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_every_action_honours_the_version_and_the_key(clinic: Clinic, action: str) -> None:
-    clinic.around.rules = a_service(requires_approval=action in ("approve", "decline"))
-    one, body = await clinic.booked(), BODIES.get(action, {})
+async def test_every_action_respects_if_match_and_idempotency_key(clinic: Clinic, action: str) -> None:
+    clinic.upstreams.service = a_service(requires_approval=action in ("approve", "decline"))
+    appointment, body = await clinic.booked(), BODIES.get(action, {})
     if action in ("start", "complete"):
-        one = (await clinic.do(one, "check-in")).json()
+        appointment = (await clinic.do(appointment, "check-in")).json()
     if action == "restore":
-        one = (await clinic.do(one, "cancel")).json()
-    clinic.here.clock.set(NINE)
-    stale = await clinic.do(one, action, DESK | {"If-Match": '"1"'}, **body)
+        appointment = (await clinic.do(appointment, "cancel")).json()
+    clinic.service.clock.set(NINE)
+    stale = await clinic.do(appointment, action, DESK | {"If-Match": '"1"'}, **body)
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
-    keyed = DESK | {"If-Match": f'"{one["version"]}"', "Idempotency-Key": action}
-    done, again = await clinic.do(one, action, keyed, **body), await clinic.do(one, action, keyed, **body)
-    assert (done.status_code, done.json()["version"], done.headers["etag"]) == (200, one["version"] + 1, f'"{one["version"] + 1}"')
+    keyed = DESK | {"If-Match": f'"{appointment["version"]}"', "Idempotency-Key": action}
+    done, again = await clinic.do(appointment, action, keyed, **body), await clinic.do(appointment, action, keyed, **body)
+    assert (done.status_code, done.json()["version"], done.headers["etag"]) == (
+        200,
+        appointment["version"] + 1,
+        f'"{appointment["version"] + 1}"',
+    )
     assert (again.content, again.headers["idempotent-replayed"]) == (done.content, "true")
-    assert (await clinic.get(f"/appointments/{one['id']}")).json() == done.json()
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == done.json()
 
 
-async def test_a_visit_from_check_in_to_its_end(clinic: Clinic) -> None:
-    one = await clinic.booked()
+async def test_a_visit_from_check_in_to_completion(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
     for action, status in (("check-in", "checked_in"), ("start", "in_progress"), ("complete", "completed")):
-        answer = await clinic.do(one, action, DR_WEISS)
-        assert (answer.status_code, answer.json()["status"]) == (200, status)
-    again = await clinic.do(one, "complete", DR_WEISS)
+        response = await clinic.do(appointment, action, DR_WEISS)
+        assert (response.status_code, response.json()["status"]) == (200, status)
+    again = await clinic.do(appointment, "complete", DR_WEISS)
     assert (again.status_code, again.json()["code"], again.json()["allowed"]) == (409, "illegal_move", [])
-    assert await clinic.heard() == ["booked", "checked_in", "started", "completed"]
-    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
-    assert [line["action"] for line in history] == ["booked", "checked_in", "in_progress", "completed"]
+    assert await clinic.published() == ["booked", "checked_in", "started", "completed"]
+    history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
+    assert [entry["action"] for entry in history] == ["booked", "checked_in", "in_progress", "completed"]
     assert history[1]["actor"] == {"id": str(DOCTOR), "role": "doctor"}
     assert (history[1]["before"]["status"], history[1]["after"]["status"]) == ("booked", "checked_in")
 
 
-async def test_a_move_keeps_the_id_and_tells_the_old_time(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    moved = (await clinic.do(one, "reschedule", ANNA, starts_at="2026-03-09T10:00:00+01:00")).json()
-    assert (moved["id"], moved["starts_at"], moved["version"]) == (one["id"], "2026-03-09T09:00:00Z", 3)
-    assert (await clinic.do(one, "reschedule", ANNA, starts_at="2026-03-09T09:00:00Z")).json() == moved
-    assert await clinic.heard() == ["booked", "rescheduled"]
-    told = clinic.here.heard[-1]
-    assert isinstance(told, AppointmentRescheduled)
-    assert (told.previous_starts_at, told.starts_at, told.sequence) == (NINE, TEN, 1)
+async def test_a_move_keeps_the_id_and_its_event_has_the_old_time(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    moved = (await clinic.do(appointment, "reschedule", ANNA, starts_at="2026-03-09T10:00:00+01:00")).json()
+    assert (moved["id"], moved["starts_at"], moved["version"]) == (appointment["id"], "2026-03-09T09:00:00Z", 3)
+    assert (await clinic.do(appointment, "reschedule", ANNA, starts_at="2026-03-09T09:00:00Z")).json() == moved
+    assert await clinic.published() == ["booked", "rescheduled"]
+    event = clinic.service.published[-1]
+    assert isinstance(event, AppointmentRescheduled)
+    assert (event.previous_starts_at, event.starts_at, event.sequence) == (NINE, TEN, 1)
     assert (await clinic.book(BO)).status_code == 201, "the old time is free"
 
 
-async def test_a_move_to_a_taken_time_leaves_all_as_it_was(clinic: Clinic) -> None:
-    one = await clinic.booked()
+async def test_a_move_to_a_taken_time_changes_nothing(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
     await clinic.booked(BO, starts_at=TEN.isoformat())
-    answer = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
-    assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
-    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
+    response = await clinic.do(appointment, "reschedule", ANNA, starts_at=TEN.isoformat())
+    assert (response.status_code, response.json()["code"]) == (409, "slot_taken")
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == appointment
 
 
-async def test_a_second_cancel_says_yes_and_tells_nobody(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    first = await clinic.do(one, "cancel", ANNA, reason="ill")
+async def test_a_second_cancel_succeeds_and_publishes_nothing(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    first = await clinic.do(appointment, "cancel", ANNA, reason="ill")
     assert (first.json()["status"], first.json()["cancel_reason"]) == ("cancelled", "ill")
-    second = await clinic.do(one, "cancel", ANNA)
-    assert (second.status_code, second.json(), await clinic.heard()) == (200, first.json(), ["booked", "cancelled"])
+    second = await clinic.do(appointment, "cancel", ANNA)
+    assert (second.status_code, second.json(), await clinic.published()) == (200, first.json(), ["booked", "cancelled"])
     assert (await clinic.book(BO)).status_code == 201
 
 
-async def test_a_silent_calendar_hinders_a_move_and_not_a_cancellation(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    clinic.around.instead = problem(503, "unavailable")
-    moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
+async def test_without_the_calendar_a_move_fails_and_a_cancellation_succeeds(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    clinic.upstreams.calendar_response = a_problem(503, "unavailable")
+    moved = await clinic.do(appointment, "reschedule", ANNA, starts_at=TEN.isoformat())
     assert (moved.status_code, moved.json()["code"]) == (503, "unavailable")
-    clinic.around.instead = None
-    clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked", "rescheduled"]
-    clinic.around.instead = problem(503, "unavailable")
-    assert (await clinic.do(one, "cancel", ANNA)).json()["status"] == "cancelled"
-    clinic.around.instead = None
-    clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked", "rescheduled", "cancelled"]
-    assert clinic.around.calendar.claims == {}
+    clinic.upstreams.calendar_response = None
+    clinic.service.clock.advance(timedelta(minutes=1))
+    assert await clinic.published() == ["booked", "rescheduled"]
+    clinic.upstreams.calendar_response = a_problem(503, "unavailable")
+    assert (await clinic.do(appointment, "cancel", ANNA)).json()["status"] == "cancelled"
+    clinic.upstreams.calendar_response = None
+    clinic.service.clock.advance(timedelta(minutes=1))
+    assert await clinic.published() == ["booked", "rescheduled", "cancelled"]
+    assert clinic.upstreams.calendar.reservations == {}
 
 
 async def test_a_cut_off_binds_patients_and_not_staff(clinic: Clinic) -> None:
-    clinic.around.rules = a_service(cancel_cutoff_minutes=60, reschedule_cutoff_minutes=60)
-    one = await clinic.booked()
-    clinic.here.clock.set(NINE - timedelta(minutes=59))
+    clinic.upstreams.service = a_service(cancel_cutoff_minutes=60, reschedule_cutoff_minutes=60)
+    appointment = await clinic.booked()
+    clinic.service.clock.set(NINE - timedelta(minutes=59))
     for action, body in (("cancel", {}), ("reschedule", {"starts_at": TEN.isoformat()})):
-        answer = await clinic.do(one, action, ANNA, **body)
-        assert (answer.status_code, answer.json()["code"], answer.json()["cutoff_minutes"]) == (409, "too_late", 60)
-    early = await clinic.do(one, "no-show")
+        response = await clinic.do(appointment, action, ANNA, **body)
+        assert (response.status_code, response.json()["code"], response.json()["cutoff_minutes"]) == (409, "too_late", 60)
+    early = await clinic.do(appointment, "no-show")
     assert (early.status_code, early.json()["code"]) == (409, "too_early")
-    assert (await clinic.do(one, "cancel", DESK)).status_code == 200
+    assert (await clinic.do(appointment, "cancel", DESK)).status_code == 200
 
 
-async def test_a_restored_one_gets_its_time_back_unless_it_is_taken(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    await clinic.do(one, "cancel", ANNA)
+async def test_a_restored_appointment_gets_its_time_back_unless_it_is_taken(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    await clinic.do(appointment, "cancel", ANNA)
     other = await clinic.booked(BO)
-    answer = await clinic.do(one, "restore", DR_WEISS)
-    assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
+    response = await clinic.do(appointment, "restore", DR_WEISS)
+    assert (response.status_code, response.json()["code"]) == (409, "slot_taken")
     await clinic.do(other, "cancel", BO)
-    restored = (await clinic.do(one, "restore", DR_WEISS)).json()
+    restored = (await clinic.do(appointment, "restore", DR_WEISS)).json()
     assert (restored["status"], restored["cancel_reason"]) == ("booked", None)
-    assert await clinic.heard() == ["booked", "cancelled", "booked", "cancelled", "booked"]
+    assert await clinic.published() == ["booked", "cancelled", "booked", "cancelled", "booked"]
 
 
-async def test_a_reassigned_one_goes_to_a_colleague_at_the_same_time(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    moved = (await clinic.do(one, "reassign", ADMIN, doctor_id=str(COLLEAGUE))).json()
-    assert (moved["doctor"]["id"], moved["starts_at"]) == (str(COLLEAGUE), one["starts_at"])
-    assert (await clinic.get(f"/appointments/{one['id']}", DR_WEISS)).status_code == 404
-    assert (await clinic.get(f"/appointments/{one['id']}", DR_GRAU)).status_code == 200
+async def test_a_reassigned_appointment_keeps_its_time(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    moved = (await clinic.do(appointment, "reassign", ADMIN, doctor_id=str(COLLEAGUE))).json()
+    assert (moved["doctor"]["id"], moved["starts_at"]) == (str(COLLEAGUE), appointment["starts_at"])
+    assert (await clinic.get(f"/appointments/{appointment['id']}", DR_WEISS)).status_code == 404
+    assert (await clinic.get(f"/appointments/{appointment['id']}", DR_GRAU)).status_code == 200
 
 
-async def test_an_amendment_needs_the_version_that_was_seen(clinic: Clinic) -> None:
-    one = await clinic.booked(reason="knee", intake={"a": "b"})
-    path, patch = f"/appointments/{one['id']}", clinic.here.http.patch
+async def test_an_amendment_requires_the_current_version(clinic: Clinic) -> None:
+    appointment = await clinic.booked(reason="knee", intake={"a": "b"})
+    path, patch = f"/appointments/{appointment['id']}", clinic.service.http.patch
     assert (await patch(path, json={"reason": "hip"}, headers=ANNA)).status_code == 428
     assert (await patch(path, json={"reason": "hip"}, headers=ANNA | {"If-Match": '"1"'})).status_code == 412
     assert (await patch(path, json={"reason": "hip"}, headers=BO | {"If-Match": '"2"'})).status_code == 404
     assert (await patch(path, json={"status": "completed"}, headers=ANNA | {"If-Match": '"2"'})).status_code == 422
     done = await patch(path, json={"reason": None}, headers=ANNA | {"If-Match": '"2"'})
     assert (done.status_code, done.json()["reason"], done.json()["intake"], done.headers["etag"]) == (200, None, {"a": "b"}, '"3"')
-    assert await clinic.heard() == ["booked", "amended"]
+    assert await clinic.published() == ["booked", "amended"]
 
 
 @pytest.mark.parametrize("body", [{"x": 1}, {"reason": "x"}])
-async def test_an_action_without_a_body_takes_none(clinic: Clinic, body: dict[str, object]) -> None:
+async def test_an_action_without_parameters_rejects_unknown_fields(clinic: Clinic, body: dict[str, object]) -> None:
     assert (await clinic.do(await clinic.booked(), "check-in", DESK, **body)).status_code == 422
 
 
-async def test_an_empty_object_is_as_good_as_no_body(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    answer = await clinic.here.http.post(f"/appointments/{one['id']}/check-in", json={}, headers=DESK)
-    assert answer.status_code == 200
+async def test_an_empty_object_is_accepted_instead_of_a_body(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    response = await clinic.service.http.post(f"/appointments/{appointment['id']}/check-in", json={}, headers=DESK)
+    assert response.status_code == 200
 
 
-async def test_ten_who_act_at_once_agree_on_one_end(clinic: Clinic) -> None:
-    one = await clinic.booked()
+async def test_ten_actions_at_once_lead_to_one_result(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
     times = [(TEN + number * timedelta(hours=1)).isoformat() for number in range(5)]
-    moves = [clinic.do(one, "reschedule", DESK, starts_at=time) for time in times]
-    cancels = [clinic.do(one, "cancel", ANNA) for _ in range(5)]
-    answers = await asyncio.gather(*moves, *cancels)
-    assert {answer.status_code for answer in answers} <= {200, 409}
-    assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "cancelled"
-    clinic.here.clock.advance(timedelta(minutes=1))
-    heard = await clinic.heard()
-    assert (heard.count("cancelled"), clinic.around.calendar.claims) == (1, {})
-    assert heard.count("rescheduled") == sum(answer.status_code == 200 for answer in answers[:5])
+    moves = [clinic.do(appointment, "reschedule", DESK, starts_at=time) for time in times]
+    cancels = [clinic.do(appointment, "cancel", ANNA) for _ in range(5)]
+    responses = await asyncio.gather(*moves, *cancels)
+    assert {response.status_code for response in responses} <= {200, 409}
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json()["status"] == "cancelled"
+    clinic.service.clock.advance(timedelta(minutes=1))
+    published = await clinic.published()
+    assert (published.count("cancelled"), clinic.upstreams.calendar.reservations) == (1, {})
+    assert published.count("rescheduled") == sum(response.status_code == 200 for response in responses[:5])
 
 
-async def test_unanswered_requests_expire_and_give_their_time_back(clinic: Clinic) -> None:
-    clinic.around.rules = a_service(requires_approval=True)
-    one = await clinic.booked()
-    clinic.here.clock.set(NINE)
-    assert await clinic.heard() == ["requested", "expired"]
-    assert (await clinic.get(f"/appointments/{one['id']}")).json()["status"] == "expired"
-    assert clinic.around.calendar.claims == {}
+async def test_unanswered_requests_expire_and_release_their_time(clinic: Clinic) -> None:
+    clinic.upstreams.service = a_service(requires_approval=True)
+    appointment = await clinic.booked()
+    clinic.service.clock.set(NINE)
+    assert await clinic.published() == ["requested", "expired"]
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json()["status"] == "expired"
+    assert clinic.upstreams.calendar.reservations == {}
 
 
-async def test_the_calendar_file_is_for_those_who_see_it(clinic: Clinic) -> None:
-    one = await clinic.booked(reason="knee")
-    path = f"/appointments/{one['id']}/calendar.ics"
-    answer = await clinic.get(path)
-    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
-    assert "nee" not in answer.text
-    (event,) = Calendar.from_ical(answer.text).walk("VEVENT")
-    assert (str(event["UID"]), event["DTSTART"].dt) == (f"{one['id']}@careslot", NINE)
+async def test_the_calendar_file_is_visible_to_those_who_see_the_appointment(clinic: Clinic) -> None:
+    appointment = await clinic.booked(reason="knee")
+    path = f"/appointments/{appointment['id']}/calendar.ics"
+    response = await clinic.get(path)
+    assert response.headers["content-type"] == "text/calendar; charset=utf-8"
+    assert "nee" not in response.text
+    (event,) = Calendar.from_ical(response.text).walk("VEVENT")
+    assert (str(event["UID"]), event["DTSTART"].dt) == (f"{appointment['id']}@careslot", NINE)
     assert (await clinic.get(path, BO)).status_code == 404
-    assert (await clinic.get(f"/appointments/{one['id']}/history", BO)).status_code == 404
+    assert (await clinic.get(f"/appointments/{appointment['id']}/history", BO)).status_code == 404

@@ -1,4 +1,4 @@
-"""Booking over HTTP: what is answered, what is refused, what is heard of it."""
+"""Booking over HTTP: responses, refusals and events."""
 
 from __future__ import annotations
 
@@ -16,34 +16,42 @@ from tests.unit.appointment.builders import DOCTOR, PATIENT, STRANGER, TEN, a_do
 TAKEN = "2026-03-09T09:00:00+01:00"
 
 
-async def test_a_booking_is_answered_whole(clinic: Clinic) -> None:
-    clinic.around.rules = a_service(price={"amount": 4500, "currency": "EUR"})
-    answer = await clinic.book(reason=" knee ", intake={"Since when?": "a.b $c"})
-    one = answer.json()
-    assert (answer.status_code, one["status"], one["version"]) == (201, "booked", 2)
-    assert (answer.headers["location"], answer.headers["etag"]) == (f"/appointments/{one['id']}", '"2"')
-    assert one["doctor"] == {"id": str(DOCTOR), "full_name": "Ada Weiss", "title": "Dr.", "location": "Room 4"}
-    assert one["patient"] == {"id": str(PATIENT), "full_name": "Anna Ames"}
-    assert (one["patient_id"], one["price"], one["reason"]) == (str(PATIENT), {"amount": 4500, "currency": "EUR"}, "knee")
-    assert (one["starts_at"], one["ends_at"]) == ("2026-03-09T08:00:00Z", "2026-03-09T08:30:00Z")
-    assert (one["local_start"], one["time_zone"], one["cancel_reason"]) == ("2026-03-09T09:00", "Europe/Berlin", None)
-    assert one["service"]["name"] == "Knee check-up"
-    assert one["intake"] == {"Since when?": "a.b $c"}
-    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
-    assert await clinic.heard() == ["booked"]
+async def test_a_booking_returns_the_whole_appointment(clinic: Clinic) -> None:
+    clinic.upstreams.service = a_service(price={"amount": 4500, "currency": "EUR"})
+    response = await clinic.book(reason=" knee ", intake={"Since when?": "a.b $c"})
+    appointment = response.json()
+    assert (response.status_code, appointment["status"], appointment["version"]) == (201, "booked", 2)
+    assert (response.headers["location"], response.headers["etag"]) == (f"/appointments/{appointment['id']}", '"2"')
+    assert appointment["doctor"] == {"id": str(DOCTOR), "full_name": "Ada Weiss", "title": "Dr.", "location": "Room 4"}
+    assert appointment["patient"] == {"id": str(PATIENT), "full_name": "Anna Ames"}
+    assert (appointment["patient_id"], appointment["price"], appointment["reason"]) == (
+        str(PATIENT),
+        {"amount": 4500, "currency": "EUR"},
+        "knee",
+    )
+    assert (appointment["starts_at"], appointment["ends_at"]) == ("2026-03-09T08:00:00Z", "2026-03-09T08:30:00Z")
+    assert (appointment["local_start"], appointment["time_zone"], appointment["cancel_reason"]) == (
+        "2026-03-09T09:00",
+        "Europe/Berlin",
+        None,
+    )
+    assert appointment["service"]["name"] == "Knee check-up"
+    assert appointment["intake"] == {"Since when?": "a.b $c"}
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == appointment
+    assert await clinic.published() == ["booked"]
 
 
-async def test_a_taken_time_is_refused_as_the_calendar_said_it(clinic: Clinic) -> None:
+async def test_a_taken_time_is_refused_with_the_calendars_refusal(clinic: Clinic) -> None:
     await clinic.booked(BO)
-    answer = await clinic.book()
-    assert (answer.status_code, answer.json()["code"], answer.json()["alternatives"]) == (409, "slot_taken", [])
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = await clinic.book()
+    assert (response.status_code, response.json()["code"], response.json()["alternatives"]) == (409, "slot_taken", [])
+    assert response.headers["content-type"] == "application/problem+json"
     assert (await clinic.get("/appointments")).json()["items"] == []
     (refused,) = (await clinic.get("/appointments?status=refused")).json()["items"]
-    assert (refused["status"], await clinic.heard()) == ("refused", ["booked"])
+    assert (refused["status"], await clinic.published()) == ("refused", ["booked"])
 
 
-async def test_a_time_that_nobody_can_book_says_why(clinic: Clinic) -> None:
+async def test_a_time_that_cannot_be_booked_is_refused_with_reasons(clinic: Clinic) -> None:
     body = {
         "status": 422,
         "code": "not_bookable",
@@ -51,36 +59,38 @@ async def test_a_time_that_nobody_can_book_says_why(clinic: Clinic) -> None:
         "detail": "no",
         "reasons": [{"code": "too_soon", "detail": "x"}],
     }
-    clinic.around.instead = httpx.Response(422, json=body, headers={"content-type": "application/problem+json"})
-    answer = await clinic.book()
-    assert (answer.status_code, answer.json()["code"], answer.json()["reasons"]) == (422, "not_bookable", body["reasons"])
+    clinic.upstreams.calendar_response = httpx.Response(422, json=body, headers={"content-type": "application/problem+json"})
+    response = await clinic.book()
+    assert (response.status_code, response.json()["code"], response.json()["reasons"]) == (422, "not_bookable", body["reasons"])
 
 
-@pytest.mark.parametrize("how", ["silent", 500, 403, 404, 429, "nonsense"])
-async def test_a_calendar_that_decides_nothing_leaves_it_pending(clinic: Clinic, how: str | int) -> None:
-    if how == "silent":
-        clinic.around.silent = {"scheduling-service"}
+@pytest.mark.parametrize("calendar", ["down", 500, 403, 404, 429, "nonsense"])
+async def test_without_a_decision_of_the_calendar_a_booking_is_pending(clinic: Clinic, calendar: str | int) -> None:
+    if calendar == "down":
+        clinic.upstreams.down = {"scheduling-service"}
     else:
-        clinic.around.instead = httpx.Response(how, json={}) if isinstance(how, int) else httpx.Response(200, json={"a": 1})
-    answer = await clinic.book()
-    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
-    assert answer.headers["location"] == f"/appointments/{answer.json()['id']}"
-    clinic.around.silent, clinic.around.instead = set(), None
-    clinic.here.clock.advance(timedelta(seconds=60))
-    assert await clinic.heard() == ["booked"]
-    assert (await clinic.get(answer.headers["location"])).json()["status"] == "booked"
+        clinic.upstreams.calendar_response = (
+            httpx.Response(calendar, json={}) if isinstance(calendar, int) else httpx.Response(200, json={"a": 1})
+        )
+    response = await clinic.book()
+    assert (response.status_code, response.json()["status"]) == (202, "pending")
+    assert response.headers["location"] == f"/appointments/{response.json()['id']}"
+    clinic.upstreams.down, clinic.upstreams.calendar_response = set(), None
+    clinic.service.clock.advance(timedelta(seconds=60))
+    assert await clinic.published() == ["booked"]
+    assert (await clinic.get(response.headers["location"])).json()["status"] == "booked"
 
 
 @pytest.mark.parametrize("host", ["doctor-service", "patient-service"])
-async def test_without_the_cards_nothing_is_begun(clinic: Clinic, host: str) -> None:
-    clinic.around.silent = {host}
-    answer = await clinic.book()
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert int(answer.headers["retry-after"]) > 0
+async def test_without_doctor_or_patient_service_nothing_is_saved(clinic: Clinic, host: str) -> None:
+    clinic.upstreams.down = {host}
+    response = await clinic.book()
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert int(response.headers["retry-after"]) > 0
     assert (await clinic.get("/appointments")).json()["items"] == []
 
 
-async def test_a_key_makes_one_booking_and_one_answer(clinic: Clinic) -> None:
+async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None:
     keyed = ANNA | {"Idempotency-Key": "k"}
     first, again = await clinic.book(keyed), await clinic.book(keyed)
     assert (first.content, again.headers["idempotent-replayed"]) == (again.content, "true")
@@ -88,38 +98,39 @@ async def test_a_key_makes_one_booking_and_one_answer(clinic: Clinic) -> None:
         assert first.headers[name] == again.headers[name]
     other = await clinic.book(keyed, starts_at=TEN.isoformat())
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.heard()) == (1, ["booked"])
+    assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.published()) == (1, ["booked"])
 
 
-async def test_a_refusal_is_given_again_under_its_key(clinic: Clinic) -> None:
+async def test_a_refusal_is_repeated_under_its_key(clinic: Clinic) -> None:
     await clinic.booked(BO)
     keyed = ANNA | {"Idempotency-Key": "k"}
     first = await clinic.book(keyed)
-    clinic.around.calendar.claims.clear()
+    clinic.upstreams.calendar.reservations.clear()
     again = await clinic.book(keyed)
     assert (first.status_code, first.content, again.headers["idempotent-replayed"]) == (409, again.content, "true")
 
 
-async def test_a_key_whose_answer_was_lost_meets_its_own_booking(clinic: Clinic) -> None:
-    clinic.around.silent = {"doctor-service"}
+async def test_a_key_can_be_used_again_after_a_failure(clinic: Clinic) -> None:
+    clinic.upstreams.down = {"doctor-service"}
     keyed = ANNA | {"Idempotency-Key": "k"}
     assert (await clinic.book(keyed)).status_code == 503
-    clinic.around.silent = set()
+    clinic.upstreams.down = set()
     assert (await clinic.book(keyed)).status_code == 201
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
 async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> None:
-    clinic.around.rules = a_service(requires_approval=True)
-    one = await clinic.booked()
-    assert one["status"] == "requested"
-    approved = (await clinic.do(one, "approve", DR_WEISS)).json()
-    assert (approved["status"], approved["version"], await clinic.heard()) == ("booked", 3, ["requested", "booked"])
+    clinic.upstreams.service = a_service(requires_approval=True)
+    appointment = await clinic.booked()
+    assert appointment["status"] == "requested"
+    approved = (await clinic.do(appointment, "approve", DR_WEISS)).json()
+    assert (approved["status"], approved["version"], await clinic.published()) == ("booked", 3, ["requested", "booked"])
 
 
-async def test_the_front_desk_says_for_whom(clinic: Clinic) -> None:
-    answer = await clinic.book(DESK)
-    assert (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (422, "patient_required", "/patient_id")
+async def test_reception_must_name_the_patient(clinic: Clinic) -> None:
+    response = await clinic.book(DESK)
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["errors"][0]["pointer"]) == (422, "patient_required", "/patient_id")
     assert (await clinic.booked(DESK, patient_id=str(STRANGER)))["patient_id"] == str(STRANGER)
     assert (await clinic.book(ANNA, patient_id=str(STRANGER))).status_code == 404
     assert (await clinic.book(DR_WEISS)).status_code == 403
@@ -127,30 +138,30 @@ async def test_the_front_desk_says_for_whom(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("name", ["doctor_id", "service_id", "patient_id"])
-async def test_whom_nobody_knows_is_not_found(clinic: Clinic, name: str) -> None:
+async def test_unknown_doctors_services_and_patients_are_not_found(clinic: Clinic, name: str) -> None:
     body: dict[str, Any] = {"patient_id": str(PATIENT)} | {name: str(UUID(int=404))}
     assert (await clinic.book(ADMIN, **body)).status_code == 404
 
 
-async def test_a_doctor_who_takes_nobody_new_is_booked_by_staff_only(clinic: Clinic) -> None:
-    clinic.around.doctors[DOCTOR] = a_doctor(accepting_patients=False)
-    answer = await clinic.book()
-    assert (answer.status_code, answer.json()["code"]) == (409, "doctor_not_accepting")
+async def test_a_doctor_who_accepts_no_patients_is_booked_by_staff_only(clinic: Clinic) -> None:
+    clinic.upstreams.doctors[DOCTOR] = a_doctor(accepting_patients=False)
+    response = await clinic.book()
+    assert (response.status_code, response.json()["code"]) == (409, "doctor_not_accepting")
     assert (await clinic.book(DESK, patient_id=str(PATIENT))).status_code == 201
 
 
-async def test_only_so_many_open_ones(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, most_active=1) as clinic:
+async def test_the_number_of_active_appointments_is_limited(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, max_active_appointments=1) as clinic:
         await clinic.booked()
-        answer = await clinic.book(starts_at=TEN.isoformat())
-        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_active")
+        response = await clinic.book(starts_at=TEN.isoformat())
+        assert (response.status_code, response.json()["code"]) == (409, "too_many_active")
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"starts_at": "2026-03-09T08:00:00"}, "offset_required"),
     ({"starts_at": "tomorrow"}, "not_an_instant"),
     ({"starts_at": 5}, "not_an_instant"),
-    ({"doctor_id": "anyone"}, "validation_failed"),
+    ({"doctor_id": "unknown"}, "validation_failed"),
     ({"doctor_id": None}, "validation_failed"),
     ({"hold_id": "x"}, "validation_failed"),
     ({"hold_id": str(UUID(int=1)), "doctor_id": "any"}, "validation_failed"),
@@ -166,8 +177,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_wrong_wish_is_refused_with_its_field(clinic: Clinic) -> None:
+async def test_a_wrong_field_is_refused_with_its_pointer(clinic: Clinic) -> None:
     for change, code in WRONG:
-        answer = await clinic.book(**change)
-        assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
-        assert answer.json()["errors"][0]["pointer"].startswith(f"/{next(iter(change))}")
+        response = await clinic.book(**change)
+        assert (response.status_code, response.json()["code"]) == (422, code), response.text
+        assert response.json()["errors"][0]["pointer"].startswith(f"/{next(iter(change))}")

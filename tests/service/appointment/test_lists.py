@@ -1,4 +1,4 @@
-"""Lists: each sees their own, in order, page by page; and what admin-service may ask."""
+"""Lists: callers see their own appointments, in order, page by page; and the internal routes for admin-service."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tests.unit.appointment.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PA
 BY = {"id": str(UUID(int=7)), "role": "admin"}
 
 
-async def starts(clinic: Clinic, path: str, who: dict[str, str] = ANNA) -> list[str]:
-    answer = await clinic.get(path, who)
-    assert answer.status_code == 200, answer.text
-    return [item["starts_at"][8:16] for item in answer.json()["items"]]
+async def starts(clinic: Clinic, path: str, caller: dict[str, str] = ANNA) -> list[str]:
+    response = await clinic.get(path, caller)
+    assert response.status_code == 200, response.text
+    return [item["starts_at"][8:16] for item in response.json()["items"]]
 
 
 async def a_week(clinic: Clinic) -> list[dict[str, Any]]:
     """In the order of booking: Anna on Monday at 9 and 8 (UTC), Bo on Tuesday at 8 with the colleague."""
     tuesday = (NINE + timedelta(days=1)).isoformat()
-    wishes = [(ANNA, {"starts_at": TEN.isoformat()}), (ANNA, {}), (BO, {"starts_at": tuesday, "doctor_id": str(COLLEAGUE)})]
-    made = []
-    for who, wish in wishes:
-        made.append(await clinic.booked(who, **wish))
-        clinic.here.clock.advance(timedelta(seconds=1))
-    return made
+    bookings = [(ANNA, {"starts_at": TEN.isoformat()}), (ANNA, {}), (BO, {"starts_at": tuesday, "doctor_id": str(COLLEAGUE)})]
+    appointments = []
+    for caller, request in bookings:
+        appointments.append(await clinic.booked(caller, **request))
+        clinic.service.clock.advance(timedelta(seconds=1))
+    return appointments
 
 
-async def test_each_sees_their_own(clinic: Clinic) -> None:
+async def test_callers_see_their_own_appointments(clinic: Clinic) -> None:
     await a_week(clinic)
     anna, bo = ["09T08:00", "09T09:00"], ["10T08:00"]
-    for who, seen in ((ANNA, anna), (BO, bo), (DR_WEISS, anna), (DR_GRAU, bo), (DESK, anna + bo), (ADMIN, anna + bo)):
-        assert await starts(clinic, "/appointments", who) == seen
+    for caller, seen in ((ANNA, anna), (BO, bo), (DR_WEISS, anna), (DR_GRAU, bo), (DESK, anna + bo), (ADMIN, anna + bo)):
+        assert await starts(clinic, "/appointments", caller) == seen
     assert await starts(clinic, f"/appointments?patient_id={STRANGER}", ANNA) == []
     assert await starts(clinic, f"/appointments?doctor_id={COLLEAGUE}", DR_WEISS) == []
-    assert (await clinic.here.http.get("/appointments")).status_code == 401
+    assert (await clinic.service.http.get("/appointments")).status_code == 401
 
 
 FOUND = {
@@ -99,11 +99,11 @@ NO_CURSORS = [
 
 async def test_a_hostile_cursor_is_refused(clinic: Clinic) -> None:
     for after in ("x", "!!", *(cursor(*key) for key in NO_CURSORS)):
-        answer = await clinic.get(f"/appointments?after={after}")
-        assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor"), after
+        response = await clinic.get(f"/appointments?after={after}")
+        assert (response.status_code, response.json()["code"]) == (422, "bad_cursor"), after
 
 
-async def test_what_is_no_filter_is_refused(clinic: Clinic) -> None:
+async def test_a_wrong_filter_is_refused(clinic: Clinic) -> None:
     wrong = (
         "limit=0",
         "limit=101",
@@ -118,54 +118,54 @@ async def test_what_is_no_filter_is_refused(clinic: Clinic) -> None:
         assert (await clinic.get(f"/appointments?{query}")).status_code == 422, query
 
 
-async def put(clinic: Clinic, one: dict[str, Any], **body: Any) -> httpx.Response:
+async def put(clinic: Clinic, appointment: dict[str, Any], **body: Any) -> httpx.Response:
     fields = {"by": BY, "reason": "phone call"} | body
-    return await clinic.here.http.put(f"/internal/appointments/{one['id']}", json=fields, headers=ADMIN_SERVICE)
+    return await clinic.service.http.put(f"/internal/appointments/{appointment['id']}", json=fields, headers=ADMIN_SERVICE)
 
 
 async def test_admin_service_sees_and_changes_everything(clinic: Clinic) -> None:
-    one, _, _ = await a_week(clinic)
+    appointment, _, _ = await a_week(clinic)
     assert len(await starts(clinic, f"/internal/appointments?patient_id={PATIENT}", ADMIN_SERVICE)) == 2
-    assert (await clinic.get(f"/internal/appointments/{one['id']}", ADMIN_SERVICE)).json() == one
-    moved = await put(clinic, one, starts_at=(TEN + timedelta(hours=1)).isoformat(), status="checked_in", expected_version=2)
+    assert (await clinic.get(f"/internal/appointments/{appointment['id']}", ADMIN_SERVICE)).json() == appointment
+    moved = await put(clinic, appointment, starts_at=(TEN + timedelta(hours=1)).isoformat(), status="checked_in", expected_version=2)
     assert (moved.status_code, moved.json()["status"], moved.json()["version"]) == (200, "checked_in", 4)
-    stale = await put(clinic, one, status="completed", expected_version=2)
+    stale = await put(clinic, appointment, status="completed", expected_version=2)
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
-    illegal = await put(clinic, one, status="cancelled")
+    illegal = await put(clinic, appointment, status="cancelled")
     assert (illegal.status_code, illegal.json()["allowed"]) == (409, ["completed", "in_progress"])
-    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
-    assert [(line["action"], line["actor"], line["note"]) for line in history[1:]] == [
+    history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
+    assert [(entry["action"], entry["actor"], entry["note"]) for entry in history[1:]] == [
         ("rescheduled", BY, "phone call"),
         ("checked_in", BY, "phone call"),
     ]
 
 
 async def test_admin_service_cancels_for_an_admin(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    path = f"/internal/appointments/{one['id']}/cancel"
+    appointment = await clinic.booked()
+    path = f"/internal/appointments/{appointment['id']}/cancel"
     for _ in range(2):
-        answer = await clinic.here.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
-        assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "closed")
-    assert await clinic.heard() == ["booked", "cancelled"]
+        response = await clinic.service.http.post(path, json={"by": BY, "reason": "closed"}, headers=ADMIN_SERVICE)
+        assert (response.status_code, response.json()["cancel_reason"]) == (200, "closed")
+    assert await clinic.published() == ["booked", "cancelled"]
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"status": "expired"}, {"status": "booked", "reason": ""}, {"status": "booked", "by": None}, {"x": 1}]
 )
-async def test_a_change_that_says_nothing_or_too_much_is_refused(clinic: Clinic, body: dict[str, Any]) -> None:
+async def test_an_edit_with_missing_or_unknown_fields_is_refused(clinic: Clinic, body: dict[str, Any]) -> None:
     assert (await put(clinic, await clinic.booked(), **body)).status_code == 422
 
 
-async def test_nobody_but_admin_service_comes_in_by_the_back_door(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    for who in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
-        assert (await clinic.get("/internal/appointments", who)).status_code == 403
-        assert (await clinic.get(f"/internal/appointments/{one['id']}", who)).status_code == 403
-        answer = await clinic.here.http.post(f"/internal/appointments/{one['id']}/cancel", json={"by": BY}, headers=who)
-        assert answer.status_code == 403
+async def test_only_admin_service_may_call_the_internal_routes(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    for caller in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
+        assert (await clinic.get("/internal/appointments", caller)).status_code == 403
+        assert (await clinic.get(f"/internal/appointments/{appointment['id']}", caller)).status_code == 403
+        response = await clinic.service.http.post(f"/internal/appointments/{appointment['id']}/cancel", json={"by": BY}, headers=caller)
+        assert response.status_code == 403
 
 
-async def test_a_service_is_no_account(clinic: Clinic) -> None:
-    one = await clinic.booked()
+async def test_a_service_cannot_use_the_public_routes(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
     assert (await clinic.get("/appointments", ADMIN_SERVICE)).status_code == 403
-    assert (await clinic.get(f"/appointments/{one['id']}", ADMIN_SERVICE)).status_code == 403
+    assert (await clinic.get(f"/appointments/{appointment['id']}", ADMIN_SERVICE)).status_code == 403

@@ -1,4 +1,4 @@
-"""A file of an earlier release is brought up to date with its rows."""
+"""A SQLite database of an earlier release is migrated with its rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appointment_svc.repository.tables import METADATA
 from shared.kit.migrations import alembic_config, synchronous_url
 
 
-def test_a_store_of_the_first_release_takes_one_without_a_doctor_and_keeps_its_rows(tmp_path: Path) -> None:
+def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
     command.upgrade(alembic_config("appointment_svc", url), "0001")
     names = ("id", "edition", "status", "doctor_id", "patient_id", "service_id", "document")

@@ -18,59 +18,61 @@ KEYED = ANNA | {"Idempotency-Key": "k"}
 @pytest.fixture
 async def clinic(tmp_path: Path, mongo_url: str) -> AsyncIterator[Clinic]:
     migrate(mongo_url)
-    async with a_clinic(tmp_path, database_url=mongo_url) as found:
-        yield found
+    async with a_clinic(tmp_path, database_url=mongo_url) as clinic:
+        yield clinic
 
 
 async def test_it_is_ready(clinic: Clinic) -> None:
-    assert (await clinic.here.http.get("/readyz")).status_code == 200
+    assert (await clinic.service.http.get("/readyz")).status_code == 200
 
 
-async def test_an_appointment_lives_there_as_it_does_in_sqlite(clinic: Clinic) -> None:
-    one = await clinic.booked(reason="a rash", intake={"Since $when.?": "Sunday"})
-    assert (await clinic.get(f"/appointments/{one['id']}")).json() == one
-    moved = await clinic.do(one, "reschedule", ANNA, starts_at=TEN.isoformat())
+async def test_appointments_behave_as_in_sqlite(clinic: Clinic) -> None:
+    appointment = await clinic.booked(reason="a rash", intake={"Since $when.?": "Sunday"})
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == appointment
+    moved = await clinic.do(appointment, "reschedule", ANNA, starts_at=TEN.isoformat())
     assert (moved.status_code, moved.json()["starts_at"]) == (200, "2026-03-09T09:00:00Z")
-    assert (await clinic.do(one, "cancel", ANNA)).status_code == 200
-    assert (await clinic.do(one, "restore", DESK)).json()["status"] == "booked"
-    assert await clinic.heard() == ["booked", "rescheduled", "cancelled", "booked"]
-    history = (await clinic.get(f"/appointments/{one['id']}/history")).json()["items"]
-    assert [line["action"] for line in history] == ["booked", "rescheduled", "cancelled", "restored"]
-    assert (await clinic.get(f"/appointments/{one['id']}", BO)).status_code == 404
-    assert [each["id"] for each in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [one["id"]]
+    assert (await clinic.do(appointment, "cancel", ANNA)).status_code == 200
+    assert (await clinic.do(appointment, "restore", DESK)).json()["status"] == "booked"
+    assert await clinic.published() == ["booked", "rescheduled", "cancelled", "booked"]
+    history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
+    assert [entry["action"] for entry in history] == ["booked", "rescheduled", "cancelled", "restored"]
+    assert (await clinic.get(f"/appointments/{appointment['id']}", BO)).status_code == 404
+    assert [item["id"] for item in (await clinic.get("/appointments?status=booked&sort=-created_at")).json()["items"]] == [
+        appointment["id"]
+    ]
 
 
-async def test_any_doctor_is_nobody_until_one_is_found(clinic: Clinic) -> None:
-    clinic.around.silent.add("scheduling-service")
-    one = await clinic.booked(doctor_id="any")
-    assert (one["status"], one["doctor"]) == ("pending", None)
+async def test_any_doctor_is_null_until_the_calendar_has_chosen(clinic: Clinic) -> None:
+    clinic.upstreams.down.add("scheduling-service")
+    appointment = await clinic.booked(doctor_id="any")
+    assert (appointment["status"], appointment["doctor"]) == ("pending", None)
     assert (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"] == []
-    clinic.around.silent.clear()
-    clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked"]
+    clinic.upstreams.down.clear()
+    clinic.service.clock.advance(timedelta(minutes=1))
+    assert await clinic.published() == ["booked"]
     (found,) = (await clinic.get(f"/appointments?doctor_id={DOCTOR}", DESK)).json()["items"]
-    assert (found["id"], found["doctor"]["id"]) == (one["id"], str(DOCTOR))
+    assert (found["id"], found["doctor"]["id"]) == (appointment["id"], str(DOCTOR))
 
 
-async def test_appointments_come_after_a_leave(clinic: Clinic) -> None:
-    one = await clinic.booked()
-    event = clinic.on_leave(one, "moved")
+async def test_appointments_follow_a_leave(clinic: Clinic) -> None:
+    appointment = await clinic.booked()
+    event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
-        await clinic.here.tell(event)
-    assert await clinic.heard() == ["booked", "rescheduled"]
-    assert (await clinic.get(f"/appointments/{one['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
+        await clinic.service.publish_event(event)
+    assert await clinic.published() == ["booked", "rescheduled"]
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json()["starts_at"] == "2026-03-09T09:00:00Z"
 
 
-async def test_a_key_books_once_and_answers_the_same(clinic: Clinic) -> None:
+async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None:
     first, again = await clinic.book(KEYED), await clinic.book(KEYED)
     assert (again.status_code, again.content, again.headers["idempotent-replayed"]) == (201, first.content, "true")
-    assert await clinic.heard() == ["booked"]
+    assert await clinic.published() == ["booked"]
 
 
-async def test_what_the_calendar_did_not_answer_is_settled_later(clinic: Clinic) -> None:
-    clinic.around.silent.add("scheduling-service")
-    answer = await clinic.book()
-    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
-    clinic.around.silent.clear()
-    clinic.here.clock.advance(timedelta(minutes=1))
-    assert await clinic.heard() == ["booked"]
+async def test_a_booking_without_an_answer_of_the_calendar_is_completed_later(clinic: Clinic) -> None:
+    clinic.upstreams.down.add("scheduling-service")
+    response = await clinic.book()
+    assert (response.status_code, response.json()["status"]) == (202, "pending")
+    clinic.upstreams.down.clear()
+    clinic.service.clock.advance(timedelta(minutes=1))
+    assert await clinic.published() == ["booked"]

@@ -1,4 +1,4 @@
-"""A house with auth-service in it."""
+"""Fixtures: a running auth-service."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.auth.house import House, opened
+from tests.service.auth.running_auth import RunningAuth, run_auth_service
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Path:
-    """The folder of another instance."""
-    folder = tmp_path / "other"
+def second_folder(tmp_path: Path) -> Path:
+    """The folder of a second instance."""
+    folder = tmp_path / "second"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with opened(tmp_path) as one:
-        yield one
+async def auth(tmp_path: Path) -> AsyncIterator[RunningAuth]:
+    async with run_auth_service(tmp_path) as auth:
+        yield auth

@@ -1,4 +1,4 @@
-"""Registering: an account and its profile, or neither."""
+"""Registration creates both the account and the profile, or neither."""
 
 from __future__ import annotations
 
@@ -10,113 +10,113 @@ import httpx
 import pytest
 
 from shared.contracts.events import AccountChanged
-from tests.service.auth.house import OTHER, PASSWORD, SAM, House, code, opened
+from tests.service.auth.running_auth import OTHER_PASSWORD, PASSWORD, SAM, RunningAuth, run_auth_service, status_and_code
 
 
-async def test_who_registers_is_signed_in_and_has_a_profile(house: House) -> None:
-    answer = await house.post("/auth/register", SAM | {"phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"})
-    assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
-    said = answer.json()
-    assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
-    account = said["account"]
+async def test_a_registration_signs_in_and_creates_the_profile(auth: RunningAuth) -> None:
+    response = await auth.post("/auth/register", SAM | {"phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"})
+    assert (response.status_code, response.headers["cache-control"]) == (201, "no-store")
+    body = response.json()
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 600)
+    account = body["account"]
     assert (account["email"], account["role"], account["status"]) == ("sam@example.com", "patient", "active")
-    me = await house.me(said["access_token"])
+    me = await auth.get_me(body["access_token"])
     assert (me.json(), me.headers["cache-control"]) == (account, "no-store")
-    card = house.profiles.cards[account["id"]]
-    assert card | {"full_name": "Sam Lee", "phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"} == card
-    assert [str(event.account_id) for event in await house.heard(AccountChanged) if event.role == "patient"] == [account["id"]]
+    account = auth.patients.profiles[account["id"]]
+    assert account | {"full_name": "Sam Lee", "phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"} == account
+    assert [str(event.account_id) for event in await auth.events(AccountChanged) if event.role == "patient"] == [account["id"]]
 
 
 @pytest.mark.parametrize("email", ["sam@example.com", "Sam@Example.COM", "  sam@example.com "])
-async def test_an_address_is_taken_however_it_is_written(house: House, email: str) -> None:
-    await house.register()
-    assert code(await house.post("/auth/register", SAM | {"email": email, "password": OTHER})) == (409, "email_taken")
+async def test_another_spelling_of_a_taken_email_address_is_refused(auth: RunningAuth, email: str) -> None:
+    await auth.register()
+    assert status_and_code(await auth.post("/auth/register", SAM | {"email": email, "password": OTHER_PASSWORD})) == (409, "email_taken")
 
 
 @pytest.mark.parametrize("email", ["jörg@bücher.example", "jo\u0308rg@bu\u0308cher.example", "JÖRG@xn--bcher-kva.example"])
-async def test_one_signs_in_however_the_address_is_written(house: House, email: str) -> None:
-    await house.register(email="jörg@bücher.example")
-    assert (await house.login(email)).status_code == 200
+async def test_any_spelling_of_the_email_address_signs_in(auth: RunningAuth, email: str) -> None:
+    await auth.register(email="jörg@bücher.example")
+    assert (await auth.login(email)).status_code == 200
 
 
 @pytest.mark.parametrize("password", ["elevenchars", "x" * 129, "passwordpassword", "sam.lee@example.com", "aaaaaaaaaaaa", "123456789012"])
-async def test_a_weak_password_is_refused(house: House, password: str) -> None:
-    answer = await house.post("/auth/register", SAM | {"email": "Sam.Lee@example.com", "password": password})
-    assert code(answer) == (422, "password_too_weak")
-    assert answer.json()["errors"][0]["pointer"] == "/password"
-    assert password not in answer.text
+async def test_a_weak_password_is_refused(auth: RunningAuth, password: str) -> None:
+    response = await auth.post("/auth/register", SAM | {"email": "Sam.Lee@example.com", "password": password})
+    assert status_and_code(response) == (422, "password_too_weak")
+    assert response.json()["errors"][0]["pointer"] == "/password"
+    assert password not in response.text
 
 
-async def test_what_is_not_asked_for_is_refused(house: House) -> None:
-    assert code(await house.post("/auth/register", SAM | {"role": "admin"})) == (422, "validation_failed")
-    assert code(await house.post("/auth/register", SAM | {"email": "nobody"})) == (422, "not_an_email")
-    assert (await house.http.post("/auth/register", content=b"{")).status_code == 415
-    assert (await house.http.post("/auth/register", content=b"{", headers={"content-type": "application/json"})).status_code == 400
+async def test_an_invalid_registration_is_refused(auth: RunningAuth) -> None:
+    assert status_and_code(await auth.post("/auth/register", SAM | {"role": "admin"})) == (422, "validation_failed")
+    assert status_and_code(await auth.post("/auth/register", SAM | {"email": "nobody"})) == (422, "not_an_email")
+    assert (await auth.http.post("/auth/register", content=b"{")).status_code == 415
+    assert (await auth.http.post("/auth/register", content=b"{", headers={"content-type": "application/json"})).status_code == 400
 
 
-async def test_without_patient_service_nobody_is_half_registered(house: House) -> None:
-    house.profiles.down = True
-    refused = await house.post("/auth/register", SAM)
-    assert refused.status_code == 503
-    assert refused.headers["retry-after"]
-    assert (await house.login()).status_code == 503
-    assert (await house.admin_asks("GET", "/internal/accounts?role=patient")).json()["items"] == []
-    assert code(await house.post("/auth/register", SAM | {"password": OTHER})) == (409, "email_taken")
+async def test_while_patient_service_is_down_a_registration_stays_invisible(auth: RunningAuth) -> None:
+    auth.patients.is_down = True
+    response = await auth.post("/auth/register", SAM)
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert (await auth.login()).status_code == 503
+    assert (await auth.call_as_admin("GET", "/internal/accounts?role=patient")).json()["items"] == []
+    assert status_and_code(await auth.post("/auth/register", SAM | {"password": OTHER_PASSWORD})) == (409, "email_taken")
 
 
-async def test_who_was_interrupted_may_register_again(house: House) -> None:
-    house.profiles.down = True
-    await house.post("/auth/register", SAM)
-    house.profiles.down = False
-    assert (await house.register())["account"]["status"] == "active"
-    assert len(house.profiles.cards) == 1
+async def test_an_interrupted_registration_can_be_repeated(auth: RunningAuth) -> None:
+    auth.patients.is_down = True
+    await auth.post("/auth/register", SAM)
+    auth.patients.is_down = False
+    assert (await auth.register())["account"]["status"] == "active"
+    assert len(auth.patients.profiles) == 1
 
 
-async def test_a_pending_account_is_finished_when_its_owner_signs_in(house: House) -> None:
-    house.profiles.down = True
-    await house.post("/auth/register", SAM)
-    house.profiles.down = False
-    assert (await house.signed_in())["account"]["id"] in house.profiles.cards
+async def test_a_login_completes_a_pending_account(auth: RunningAuth) -> None:
+    auth.patients.is_down = True
+    await auth.post("/auth/register", SAM)
+    auth.patients.is_down = False
+    assert (await auth.sign_in())["account"]["id"] in auth.patients.profiles
 
 
-async def test_the_job_finishes_what_was_left_pending(house: House) -> None:
-    house.profiles.down = True
+async def test_the_job_completes_pending_accounts(auth: RunningAuth) -> None:
+    auth.patients.is_down = True
     for name in ("sam", "kim"):
-        await house.post("/auth/register", SAM | {"email": f"{name}@example.com"})
-    house.clock.advance(timedelta(seconds=61))
-    await house.here.settle()
-    assert house.profiles.cards == {}
-    house.profiles.down = False
-    await house.here.settle()
-    assert len(house.profiles.cards) == 2
-    assert {str(event.account_id) for event in await house.heard(AccountChanged)} >= set(house.profiles.cards)
+        await auth.post("/auth/register", SAM | {"email": f"{name}@example.com"})
+    auth.clock.advance(timedelta(seconds=61))
+    await auth.service.run_until_idle()
+    assert auth.patients.profiles == {}
+    auth.patients.is_down = False
+    await auth.service.run_until_idle()
+    assert len(auth.patients.profiles) == 2
+    assert {str(event.account_id) for event in await auth.events(AccountChanged)} >= set(auth.patients.profiles)
 
 
-async def test_one_who_cannot_be_finished_does_not_hold_up_the_others(house: House) -> None:
-    house.profiles.down = True
-    await house.post("/auth/register", SAM)
-    house.profiles.down, house.profiles.refuses = False, httpx.Response(422, json={"code": "no"})
-    house.clock.advance(timedelta(seconds=61))
-    await house.here.settle()
-    house.profiles.refuses = None
-    assert (await house.register(password=OTHER))["account"]["status"] == "active"
+async def test_an_account_whose_profile_is_refused_does_not_stop_the_job(auth: RunningAuth) -> None:
+    auth.patients.is_down = True
+    await auth.post("/auth/register", SAM)
+    auth.patients.is_down, auth.patients.refusal = False, httpx.Response(422, json={"code": "no"})
+    auth.clock.advance(timedelta(seconds=61))
+    await auth.service.run_until_idle()
+    auth.patients.refusal = None
+    assert (await auth.register(password=OTHER_PASSWORD))["account"]["status"] == "active"
 
 
-async def test_a_refused_profile_leaves_the_address_free(house: House) -> None:
-    house.profiles.refuses = httpx.Response(422, json={"code": "no"}, headers={"content-type": "application/problem+json"})
-    assert code(await house.post("/auth/register", SAM)) == (422, "no")
-    house.profiles.refuses = None
-    await house.register(password=OTHER)
+async def test_the_email_address_is_free_again_after_the_profile_was_refused(auth: RunningAuth) -> None:
+    auth.patients.refusal = httpx.Response(422, json={"code": "no"}, headers={"content-type": "application/problem+json"})
+    assert status_and_code(await auth.post("/auth/register", SAM)) == (422, "no")
+    auth.patients.refusal = None
+    await auth.register(password=OTHER_PASSWORD)
 
 
-async def test_one_of_many_who_race_for_an_address_has_it(tmp_path: Path, sql_url: str) -> None:
-    async with opened(tmp_path, database_url=sql_url) as house:
-        wishes = [SAM | {"password": f"the pass phrase of number {number}"} for number in range(8)]
-        answers = await asyncio.gather(*(house.post("/auth/register", wish) for wish in wishes))
-        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
-        assert len(house.profiles.cards) == 1
+async def test_of_several_registrations_of_one_email_address_one_succeeds(tmp_path: Path, sql_url: str) -> None:
+    async with run_auth_service(tmp_path, database_url=sql_url) as auth:
+        requests = [SAM | {"password": f"the pass phrase of number {number}"} for number in range(8)]
+        responses = await asyncio.gather(*(auth.post("/auth/register", request) for request in requests))
+        assert sorted(response.status_code for response in responses) == [201] + [409] * 7
+        assert len(auth.patients.profiles) == 1
 
 
-async def test_a_password_is_known_by_none_of_its_answers(house: House) -> None:
-    assert PASSWORD not in str(await house.register())
-    assert PASSWORD not in (await house.post("/auth/register", SAM | {"email": 5})).text
+async def test_no_response_contains_the_password(auth: RunningAuth) -> None:
+    assert PASSWORD not in str(await auth.register())
+    assert PASSWORD not in (await auth.post("/auth/register", SAM | {"email": 5})).text

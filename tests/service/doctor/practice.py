@@ -15,7 +15,7 @@ import httpx
 from shared.contracts.events import AccountChanged, DoctorChanged
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
-from tests.running import NOON, Running, not_found, running
+from tests.running import NOON, RunningService, not_found_response, run_service
 from tests.tokens import bearer, service_bearer
 
 ADMIN = bearer(Role.ADMIN)
@@ -35,7 +35,7 @@ class Auth:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         kind, _, account_id = request.url.path.removeprefix("/internal/").partition("/")
         if (request.method, kind) != ("PUT", "accounts"):
-            return not_found()
+            return not_found_response()
         if self.down:
             raise httpx.ConnectError("down", request=request)
         wish = json.loads(request.content)
@@ -58,7 +58,7 @@ def problem(status: int, code: str) -> httpx.Response:
 class Practice:
     """A running doctor-service, its auth-service, and the verbs that tests use most."""
 
-    here: Running
+    here: RunningService
     auth: Auth
 
     @property
@@ -97,15 +97,15 @@ class Practice:
     async def account_is(self, doctor_id: str, status: str, version: int, role: Role = Role.DOCTOR) -> None:
         """auth-service says what became of an account."""
         said: Any = {"account_id": doctor_id, "role": role, "status": status, "version": version}
-        await self.here.tell(AccountChanged(id=new_id(), occurred_at=NOON, **said))
+        await self.here.publish_event(AccountChanged(id=new_id(), occurred_at=NOON, **said))
 
     async def told(self) -> list[DoctorChanged]:
-        await self.here.settle()
-        return [event for event in self.here.heard if isinstance(event, DoctorChanged)]
+        await self.here.run_until_idle()
+        return [event for event in self.here.published if isinstance(event, DoctorChanged)]
 
 
 @asynccontextmanager
 async def practice(folder: Path, **settings: Any) -> AsyncIterator[Practice]:
     auth = Auth()
-    async with running("doctor_svc", folder, auth, hears=(DoctorChanged,), **settings) as here:
+    async with run_service("doctor_svc", folder, auth, record_events=(DoctorChanged,), **settings) as here:
         yield Practice(here, auth)

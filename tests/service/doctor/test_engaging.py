@@ -42,7 +42,7 @@ async def test_an_address_that_is_taken_leaves_nothing_behind(anywhere: Practice
     again = await anywhere.http.post("/doctors", json=ADA | {"full_name": "Another"}, headers=ADMIN)
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
     anywhere.here.clock.advance(timedelta(minutes=5))
-    await anywhere.here.settle()
+    await anywhere.here.run_until_idle()
     assert await anywhere.names() == [first["full_name"]]
     assert len(await anywhere.told()) == 1
 
@@ -55,11 +55,11 @@ async def test_a_doctor_whose_account_could_not_be_made_is_nowhere_until_the_job
     assert (await anywhere.http.get("/internal/doctors", headers=ADMIN_SERVICE)).json()["items"] == []
     assert await anywhere.told() == []
     anywhere.here.clock.advance(timedelta(minutes=2))
-    await anywhere.here.settle()
+    await anywhere.here.run_until_idle()
     assert await anywhere.names() == []
     anywhere.auth.down = False
     anywhere.here.clock.advance(timedelta(minutes=2))
-    await anywhere.here.settle()
+    await anywhere.here.run_until_idle()
     assert await anywhere.names() == ["Ada Weiss"]
     assert [str(event.doctor_id) for event in await anywhere.told()] == list(anywhere.auth.accounts)
 
@@ -94,7 +94,7 @@ async def test_a_lost_answer_of_the_account_is_asked_for_again(doctors: Practice
     assert (await doctors.http.post("/doctors", json=ADA, headers=ADMIN)).status_code == 503
     doctors.auth.deaf = False
     doctors.here.clock.advance(timedelta(minutes=2))
-    await doctors.here.settle()
+    await doctors.here.run_until_idle()
     found = (await doctors.http.get("/doctors")).json()["items"]
     assert [doctor["id"] for doctor in found] == list(doctors.auth.accounts)
 
@@ -106,7 +106,7 @@ async def test_one_straggler_that_is_refused_holds_up_no_other(doctors: Practice
     doctors.auth.down = False
     doctors.auth.accounts[str(uuid4())] = {"email": "taken@clinic.example"}
     doctors.here.clock.advance(timedelta(minutes=2))
-    await doctors.here.settle()
+    await doctors.here.run_until_idle()
     assert await doctors.names() == ["free@clinic.example"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from tests.service.doctor.practice import ADMIN, ADMIN_SERVICE, Practice
-from tests.service.scheduling.clinic import questions
+from tests.service.scheduling.clinic import recorded_queries
 from tests.tokens import bearer, service_bearer
 
 
@@ -73,7 +73,7 @@ async def test_pages_have_no_gaps_even_among_namesakes_with_long_names(anywhere:
 
 async def test_a_list_of_doctors_reads_no_hours(doctors: Practice) -> None:
     await doctors.engage()
-    with questions() as asked:
+    with recorded_queries() as asked:
         assert await doctors.names() == ["Ada Weiss"]
     (question,) = asked
     assert "full_name" in question

@@ -9,18 +9,18 @@ import pytest
 
 from shared.contracts.events import ServiceChanged
 from shared.contracts.identity import Role
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.service.doctor.practice import ADMIN, CHECKUP, Practice
 from tests.tokens import bearer, service_bearer
 
 
 @pytest.fixture(name="doctors")
-async def _doctors(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running("doctor_svc", tmp_path, hears=(ServiceChanged,)) as here:
+async def _doctors(tmp_path: Path) -> AsyncIterator[RunningService]:
+    async with run_service("doctor_svc", tmp_path, record_events=(ServiceChanged,)) as here:
         yield here
 
 
-async def test_an_offered_service_is_listed_and_announced(doctors: Running) -> None:
+async def test_an_offered_service_is_listed_and_announced(doctors: RunningService) -> None:
     made = await doctors.http.post("/services", json=CHECKUP, headers=bearer(Role.ADMIN))
     assert made.status_code == 201, made.text
     service = made.json()
@@ -29,11 +29,11 @@ async def test_an_offered_service_is_listed_and_announced(doctors: Running) -> N
     assert service["slot_step_minutes"] == 30
     assert [item["id"] for item in (await doctors.http.get("/services")).json()["items"]] == [service["id"]]
     assert (await doctors.http.get("/specialties")).json() == {"items": ["General practice"]}
-    await doctors.settle()
-    assert [str(event.service_id) for event in doctors.heard if isinstance(event, ServiceChanged)] == [service["id"]]
+    await doctors.run_until_idle()
+    assert [str(event.service_id) for event in doctors.published if isinstance(event, ServiceChanged)] == [service["id"]]
 
 
-async def test_the_same_key_offers_once_and_answers_the_same(doctors: Running) -> None:
+async def test_the_same_key_offers_once_and_answers_the_same(doctors: RunningService) -> None:
     headers = bearer(Role.ADMIN) | {"Idempotency-Key": "a"}
     first = await doctors.http.post("/services", json=CHECKUP, headers=headers)
     again = await doctors.http.post("/services", json=CHECKUP, headers=headers)
@@ -43,7 +43,7 @@ async def test_the_same_key_offers_once_and_answers_the_same(doctors: Running) -
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_change_needs_the_version_that_was_read(doctors: Running) -> None:
+async def test_a_change_needs_the_version_that_was_read(doctors: RunningService) -> None:
     made = (await doctors.http.post("/services", json=CHECKUP, headers=bearer(Role.ADMIN))).json()
     path, admin = f"/services/{made['id']}", bearer(Role.ADMIN)
     assert (await doctors.http.patch(path, json={"name": "X"}, headers=admin)).status_code == 428
@@ -52,7 +52,7 @@ async def test_a_change_needs_the_version_that_was_read(doctors: Running) -> Non
     assert (await doctors.http.patch(path, json={"name": "Y"}, headers=admin | {"If-Match": '"1"'})).status_code == 412
 
 
-async def test_only_an_admin_offers(doctors: Running) -> None:
+async def test_only_an_admin_offers(doctors: RunningService) -> None:
     assert (await doctors.http.post("/services", json=CHECKUP)).status_code == 401
     assert (await doctors.http.post("/services", content=b"{", headers=bearer(Role.PATIENT))).status_code == 403
 
@@ -82,12 +82,12 @@ async def test_limits_are_kept_listed_and_told_to_the_calendar(anywhere: Practic
     assert rules.json() == service
 
 
-async def test_without_limits_a_visit_has_one_patient_and_there_are_as_many_as_fit(doctors: Running) -> None:
+async def test_without_limits_a_visit_has_one_patient_and_there_are_as_many_as_fit(doctors: RunningService) -> None:
     service = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()
     assert {name: service[name] for name in LIMITS} == {"capacity": 1, "daily_cap": None, "weekly_cap": None}
 
 
-async def test_limits_change_and_null_takes_a_cap_away(doctors: Running) -> None:
+async def test_limits_change_and_null_takes_a_cap_away(doctors: RunningService) -> None:
     made = (await doctors.http.post("/services", json=CHECKUP | LIMITS, headers=ADMIN)).json()
     path = f"/services/{made['id']}"
     changed = await doctors.http.patch(path, json={"capacity": 200, "daily_cap": None}, headers=ADMIN | {"If-Match": '"1"'})
@@ -97,8 +97,8 @@ async def test_limits_change_and_null_takes_a_cap_away(doctors: Running) -> None
     assert again.json() == made | {"capacity": 200, "daily_cap": 1, "weekly_cap": 1000, "version": 3}
     same = await doctors.http.patch(path, json={"weekly_cap": 1000}, headers=ADMIN | {"If-Match": '"3"'})
     assert same.json()["version"] == 3
-    await doctors.settle()
-    told = [event.rules for event in doctors.heard if isinstance(event, ServiceChanged)]
+    await doctors.run_until_idle()
+    told = [event.rules for event in doctors.published if isinstance(event, ServiceChanged)]
     assert [(rules.capacity, rules.daily_cap, rules.weekly_cap, rules.version) for rules in told] == [
         (12, 4, 2, 1),
         (200, None, 2, 2),
@@ -110,7 +110,7 @@ WRONG = [(name, value) for name in LIMITS for value in (0, -1, 1.0, 2.5, "3", Tr
 
 
 @pytest.mark.parametrize(("name", "value"), [*WRONG, ("capacity", 201), ("daily_cap", 1001), ("weekly_cap", 1001), ("capacity", None)])
-async def test_a_limit_that_makes_no_sense_is_refused(doctors: Running, name: str, value: object) -> None:
+async def test_a_limit_that_makes_no_sense_is_refused(doctors: RunningService, name: str, value: object) -> None:
     offered = await doctors.http.post("/services", json=CHECKUP | {name: value}, headers=ADMIN)
     assert (offered.status_code, offered.json()["errors"][0]["pointer"]) == (422, f"/{name}")
     made = (await doctors.http.post("/services", json=CHECKUP, headers=ADMIN)).json()

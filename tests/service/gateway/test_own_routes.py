@@ -23,7 +23,7 @@ from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.clock import MovableClock
 from shared.kit.overrides import Overrides
 from shared.kit.transport import InProcessTransport
-from tests.running import NOON, neighbours
+from tests.running import NOON, upstream_handler
 from tests.service.gateway.running_gateway import running_gateway
 from tests.tokens import bearer
 
@@ -52,7 +52,7 @@ class FakeServices:
         self.requests.append(request)
         if service in self.down:
             raise httpx.ConnectError("connection refused")
-        return neighbours(self._respond_to_public_request)(request)
+        return upstream_handler(self._respond_to_public_request)(request)
 
     def _respond_to_public_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/openapi.json":

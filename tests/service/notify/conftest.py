@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.service.notify.post import Neighbours, Recorder
 
 
@@ -22,6 +22,6 @@ def neighbours() -> Neighbours:
 
 
 @pytest.fixture
-async def notify(tmp_path: Path, mailbox: Recorder, neighbours: Neighbours) -> AsyncIterator[Running]:
-    async with running("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
+async def notify(tmp_path: Path, mailbox: Recorder, neighbours: Neighbours) -> AsyncIterator[RunningService]:
+    async with run_service("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
         yield here

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from notify_svc.repository import MESSAGES
 from shared.kit.sql import Database
-from tests.running import not_found
+from tests.running import not_found_response
 from tests.unit.notify.test_letters import IDS
 
 PATIENT, DOCTOR, OTHER_DOCTOR = str(IDS[4]), str(IDS[3]), "00000000-0000-0000-0000-000000000063"
@@ -53,7 +53,7 @@ class Neighbours:
         if path.startswith(tuple(self.down)):
             raise httpx.ConnectError("away")
         if path.startswith(tuple(self.gone)):
-            return not_found()
+            return not_found_response()
         if path.endswith("/token"):
             return self.token
         return httpx.Response(200, json=self._person(path.rsplit("/", 1)[-1]))

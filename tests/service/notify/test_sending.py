@@ -20,56 +20,58 @@ from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.contract.mailservers import a_server_that
-from tests.platform.houses import Inbox
-from tests.running import NOON, Running, running
+from tests.platform.houses import SmtpServer
+from tests.running import NOON, RunningService, run_service
 from tests.service.notify.post import Neighbours, Recorder, messages, statuses
 from tests.unit.notify.test_letters import IDS, an_event
 
 LATER = NOON + timedelta(minutes=5)
 
 
-async def passes(here: Running, time: timedelta, steps: int = 1) -> None:
+async def passes(here: RunningService, time: timedelta, steps: int = 1) -> None:
     for _ in range(steps):
         here.clock.advance(time / steps)
-        await here.settle()
+        await here.run_until_idle()
 
 
 @pytest.mark.parametrize("away", ["/internal", "/internal/accounts", "/internal/patients", "/internal/doctors"])
-async def test_nothing_is_lost_while_a_neighbour_is_away(notify: Running, mailbox: Recorder, neighbours: Neighbours, away: str) -> None:
+async def test_nothing_is_lost_while_a_neighbour_is_away(
+    notify: RunningService, mailbox: Recorder, neighbours: Neighbours, away: str
+) -> None:
     neighbours.down.add(away)
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     assert mailbox.mails == []
     neighbours.down.clear()
     await passes(notify, timedelta(minutes=1))
     assert sorted(mailbox.told().values()) == [1, 1]
 
 
-async def test_what_may_have_arrived_is_never_sent_again(notify: Running, mailbox: Recorder, tmp_path: Path) -> None:
+async def test_what_may_have_arrived_is_never_sent_again(notify: RunningService, mailbox: Recorder, tmp_path: Path) -> None:
     mailbox.raises = [Ambiguous("connection lost")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     await passes(notify, timedelta(days=1), steps=3)
     assert await statuses(tmp_path) == [Status.SENT, Status.UNKNOWN]
     assert len(mailbox.mails) == 1
 
 
-async def test_what_the_server_put_off_is_sent_later_and_once(notify: Running, mailbox: Recorder) -> None:
+async def test_what_the_server_put_off_is_sent_later_and_once(notify: RunningService, mailbox: Recorder) -> None:
     mailbox.raises = [Deferred("later"), Deferred("later")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     assert mailbox.mails == []
     await passes(notify, timedelta(minutes=15), steps=3)
     assert sorted(mailbox.told().values()) == [1, 1]
 
 
-async def test_what_the_server_refuses_is_not_tried_again(notify: Running, mailbox: Recorder, tmp_path: Path) -> None:
+async def test_what_the_server_refuses_is_not_tried_again(notify: RunningService, mailbox: Recorder, tmp_path: Path) -> None:
     mailbox.raises = [Refused("550 5.1.1")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     await passes(notify, timedelta(days=1), steps=3)
     assert await statuses(tmp_path) == [Status.FAILED, Status.SENT]
 
 
-async def test_a_fault_of_ours_keeps_nobody_elses_mail(notify: Running, mailbox: Recorder, tmp_path: Path) -> None:
+async def test_a_fault_of_ours_keeps_nobody_elses_mail(notify: RunningService, mailbox: Recorder, tmp_path: Path) -> None:
     mailbox.raises = [KeyError("a bug")]
-    await notify.tell(an_event())
+    await notify.publish_event(an_event())
     await passes(notify, timedelta(minutes=1))
     assert await statuses(tmp_path) == [Status.SENT, Status.UNKNOWN]
     assert [message.problem for message in await messages(tmp_path)].count("KeyError") == 1
@@ -90,8 +92,8 @@ class Hanging(Recorder):
 
 async def test_a_service_that_ends_brings_the_mail_in_its_hand_to_an_end(tmp_path: Path, neighbours: Neighbours) -> None:
     mailbox = Hanging()
-    async with running("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
-        telling = asyncio.create_task(here.tell(an_event()))
+    async with run_service("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
+        telling = asyncio.create_task(here.publish_event(an_event()))
         await mailbox.begun.wait()
         telling.cancel()
         asyncio.get_running_loop().call_soon(mailbox.answers.set)
@@ -119,9 +121,9 @@ class SlowAfterLater(Recorder):
 
 async def test_one_slow_conversation_holds_up_no_other_appointment(tmp_path: Path, neighbours: Neighbours) -> None:
     mailbox = SlowAfterLater()
-    async with running("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
+    async with run_service("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
         for appointment_id in IDS[:2]:
-            await here.tell(an_event(id=new_id(), appointment_id=appointment_id))
+            await here.publish_event(an_event(id=new_id(), appointment_id=appointment_id))
         assert mailbox.mails == []
         await passes(here, timedelta(minutes=1))
     assert sorted(mailbox.told().values()) == [2, 2]
@@ -161,7 +163,7 @@ async def test_what_a_killed_sender_left_is_sent_unless_it_may_have_arrived(
 ) -> None:
     await a_life_that_ended(tmp_path, *steps)
     mailbox = Recorder(repeatable)
-    async with running("notify_svc", tmp_path, neighbours, now=LATER, mailbox=mailbox, mail_url="file:unused") as here:
+    async with run_service("notify_svc", tmp_path, neighbours, now=LATER, mailbox=mailbox, mail_url="file:unused") as here:
         await passes(here, timedelta(minutes=5), steps=3)
     assert await statuses(tmp_path) == [outcome, outcome]
     assert len(mailbox.mails) == (2 if outcome is Status.SENT else 0)
@@ -169,8 +171,8 @@ async def test_what_a_killed_sender_left_is_sent_unless_it_may_have_arrived(
 
 async def test_a_mail_that_lay_in_the_folder_before_the_kill_is_one_after_it(tmp_path: Path, neighbours: Neighbours) -> None:
     url = f"file:{tmp_path / 'mail'}"
-    async with running("notify_svc", tmp_path, neighbours, mail_url=url) as here:
-        await here.tell(an_event())
+    async with run_service("notify_svc", tmp_path, neighbours, mail_url=url) as here:
+        await here.publish_event(an_event())
     before = {mail["message_id"] for mail in FileMailbox(tmp_path / "mail").messages()}
     async with Database(f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db") as database:
         store = SqlStore(database, lambda: NOON, queued=lambda: None)
@@ -178,16 +180,16 @@ async def test_a_mail_that_lay_in_the_folder_before_the_kill_is_one_after_it(tmp
             sent = taken(Message.of(an_event(), Kind.BOOKED, reader, recipient, NOON)).handing_over().sent(NOON)
             async with store.begin() as tx:
                 assert await tx.save(taken(sent).handing_over(), sent)
-    async with running("notify_svc", tmp_path, neighbours, now=LATER, mail_url=url) as here:
+    async with run_service("notify_svc", tmp_path, neighbours, now=LATER, mail_url=url) as here:
         await passes(here, timedelta(minutes=5), steps=3)
     assert {mail["message_id"] for mail in FileMailbox(tmp_path / "mail").messages()} == before
     assert len(before) == 2
 
 
 async def test_a_real_server_that_was_away_gets_each_mail_once(tmp_path: Path, neighbours: Neighbours) -> None:
-    server = Inbox()
-    async with running("notify_svc", tmp_path, neighbours, mail_url=f"smtp://127.0.0.1:{server.port}") as here:
-        await here.tell(an_event())
+    server = SmtpServer()
+    async with run_service("notify_svc", tmp_path, neighbours, mail_url=f"smtp://127.0.0.1:{server.port}") as here:
+        await here.publish_event(an_event())
         assert await statuses(tmp_path) == [Status.QUEUED, Status.QUEUED]
         server.start()
         try:
@@ -200,8 +202,8 @@ async def test_a_real_server_that_was_away_gets_each_mail_once(tmp_path: Path, n
 
 async def test_a_server_that_falls_silent_after_the_content_is_given_it_once(tmp_path: Path, neighbours: Neighbours) -> None:
     async with a_server_that("away after data") as server:
-        async with running("notify_svc", tmp_path, neighbours, mail_url=f"smtp://127.0.0.1:{server.port}") as here:
-            await here.tell(an_event())
+        async with run_service("notify_svc", tmp_path, neighbours, mail_url=f"smtp://127.0.0.1:{server.port}") as here:
+            await here.publish_event(an_event())
             await passes(here, timedelta(days=2), steps=4)
         assert server.contents == 2
     assert await statuses(tmp_path) == [Status.UNKNOWN, Status.UNKNOWN]
@@ -214,14 +216,14 @@ async def test_two_instances_never_send_one_mail_twice(sql_url: str, tmp_path: P
     (tmp_path / "two").mkdir()
     more: dict[str, Any] = {"database_url": sql_url, "mailbox": mailbox, "mail_url": "file:unused", "migrated": False}
     async with (
-        running("notify_svc", tmp_path / "one", neighbours, **more) as one,
-        running("notify_svc", tmp_path / "two", neighbours, **more) as two,
+        run_service("notify_svc", tmp_path / "one", neighbours, **more) as one,
+        run_service("notify_svc", tmp_path / "two", neighbours, **more) as two,
     ):
         events = [an_event(id=new_id(), appointment_id=new_id()) for _ in range(10)]
-        await asyncio.gather(*(here.tell(event) for event in events for here in (one, two)))
+        await asyncio.gather(*(here.publish_event(event) for event in events for here in (one, two)))
         for here in (one, two):
             here.clock.advance(timedelta(minutes=1))
-        await asyncio.gather(one.settle(), two.settle())
+        await asyncio.gather(one.run_until_idle(), two.run_until_idle())
     assert len(mailbox.mails) == 20
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 20
 
@@ -244,14 +246,16 @@ async def test_of_many_that_reach_for_one_message_one_gets_it(sql_url: str) -> N
         assert sum(await asyncio.gather(*(reach(number) for number in range(20)))) == 1
 
 
-async def test_a_cancellation_waits_while_a_confirmation_is_in_someones_hand(notify: Running, mailbox: Recorder, tmp_path: Path) -> None:
+async def test_a_cancellation_waits_while_a_confirmation_is_in_someones_hand(
+    notify: RunningService, mailbox: Recorder, tmp_path: Path
+) -> None:
     async with Database(f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db") as database:
         store = SqlStore(database, lambda: NOON, queued=lambda: None)
         booked = Message.of(an_event(), Kind.BOOKED, Reader.PATIENT, IDS[4], NOON)
         async with store.begin() as tx:
             await tx.queue(booked)
             assert await tx.save(taken(booked), booked)
-        await notify.tell(an_event("appointment.cancelled.v1", version=3, id=new_id()))
+        await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
         assert set(mailbox.told()) == {("ada@example.com", "Appointment cancelled")}
         async with store.begin() as tx:
             assert await tx.save(taken(booked).sent(NOON), taken(booked))

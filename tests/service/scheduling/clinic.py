@@ -1,4 +1,4 @@
-"""A running scheduling-service whose doctor-service answers from two dicts."""
+"""A running scheduling-service whose doctor-service answers from two lists."""
 
 from __future__ import annotations
 
@@ -14,65 +14,65 @@ import httpx
 from sqlalchemy import Engine, event
 
 from shared.contracts.http import DoctorRules, ServiceTypeRules
-from tests.running import Running, not_found, running
+from tests.running import RunningService, not_found_response, run_service
 from tests.tokens import service_bearer
-from tests.unit.scheduling.builders import a_wish
+from tests.unit.scheduling.builders import a_reservation_request
 
 APPOINTMENTS = service_bearer("appointment-service")
 
 
 @dataclass
 class DoctorService:
-    """Answers one rule, or a page of one at a time; `asked` are the paths; `down`: it does not answer."""
+    """Answers requests for one rule, or for pages of one rule each. `requested` are the paths. It does not answer while it is `down`."""
 
     doctors: list[DoctorRules] = field(default_factory=list)
     services: list[ServiceTypeRules] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     down: bool = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("down")
-        self.asked.append(request.url.path)
+        self.requested.append(request.url.path)
         _, _, kind, *rest = request.url.path.split("/")
         rules = [json.loads(rules.model_dump_json()) for rules in (self.doctors if kind == "doctors" else self.services)]
         if rest:
-            return next((httpx.Response(200, json=one) for one in rules if one["id"] == rest[0]), not_found())
+            return next((httpx.Response(200, json=one) for one in rules if one["id"] == rest[0]), not_found_response())
         at = int(request.url.params.get("after", 0))
         return httpx.Response(200, json={"items": rules[at : at + 1], "next": str(at + 1) if at + 1 < len(rules) else None})
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, neighbour: DoctorService, **settings: Any) -> AsyncIterator[Running]:
-    async with running("scheduling_svc", folder, neighbour, **settings) as here:
-        await here.settle()
-        yield here
+async def a_clinic(folder: Path, doctor_service: DoctorService, **settings: Any) -> AsyncIterator[RunningService]:
+    async with run_service("scheduling_svc", folder, doctor_service, **settings) as service:
+        await service.run_until_idle()
+        yield service
 
 
 TABLES = ("claims", "seats", "doctors", "services", "offers")
 
 
 @contextmanager
-def questions() -> Iterator[list[str]]:
-    """What databases are asked meanwhile of people, rules and time; what jobs ask is of other tables."""
-    asked: list[str] = []
+def recorded_queries() -> Iterator[list[str]]:
+    """Record the queries about people, rules and time; the jobs query other tables."""
+    requested: list[str] = []
 
     def note(*args: Any) -> None:
         if any(f"FROM {table}" in args[2] for table in TABLES):
-            asked.append(args[2])
+            requested.append(args[2])
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield asked
+        yield requested
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-async def reserve(here: Running, appointment_id: int, **wish: Any) -> httpx.Response:
-    body = a_wish(**wish).model_dump(mode="json")
-    return await here.http.put(f"/internal/reservations/{UUID(int=appointment_id)}", json=body, headers=APPOINTMENTS)
+async def reserve(clinic: RunningService, appointment_id: int, **fields: Any) -> httpx.Response:
+    body = a_reservation_request(**fields).model_dump(mode="json")
+    return await clinic.http.put(f"/internal/reservations/{UUID(int=appointment_id)}", json=body, headers=APPOINTMENTS)
 
 
-async def release(here: Running, appointment_id: int, revision: int) -> httpx.Response:
+async def release(clinic: RunningService, appointment_id: int, revision: int) -> httpx.Response:
     path = f"/internal/reservations/{UUID(int=appointment_id)}?revision={revision}"
-    return await here.http.delete(path, headers=APPOINTMENTS)
+    return await clinic.http.delete(path, headers=APPOINTMENTS)

@@ -1,4 +1,4 @@
-"""Who is the least busy on a day that is longer or shorter than others."""
+"""The least busy doctor on a day that is longer or shorter than others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.http import WeeklyWindow
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, a_doctor, a_service
 
@@ -19,24 +19,24 @@ VISIT, WANTED = UUID(int=0x100), UUID(int=0x101)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     doctors = [a_doctor(weekly=EVERY_DAY), a_doctor(id=COLLEAGUE, weekly=EVERY_DAY)]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(slot_step_minutes=15, horizon_days=300)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(slot_step_minutes=15, horizon_days=300)])) as clinic:
+        yield clinic
 
 
-async def chosen(here: Running, busy_at: str, start: str) -> UUID:
-    """Who sees a patient when the first doctor is busy at another time."""
-    assert (await reserve(here, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
-    answer = await reserve(here, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
-    return UUID(answer.json()["doctor_id"])
+async def chosen(clinic: RunningService, busy_at: str, start: str) -> UUID:
+    """Return the doctor who is booked when the first one is busy at another time of the day."""
+    assert (await reserve(clinic, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
+    response = await reserve(clinic, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
+    return UUID(response.json()["doctor_id"])
 
 
 MIDNIGHT, EVENING = "2026-10-25T00:00+02:00", "2026-10-25T23:45+01:00"
 
 
 @pytest.mark.parametrize(("busy_at", "start"), [(MIDNIGHT, EVENING), (EVENING, MIDNIGHT)], ids=["midnight", "evening"])
-async def test_a_day_of_twenty_five_hours_is_one_day(clinic: Running, busy_at: str, start: str) -> None:
+async def test_a_day_of_twenty_five_hours_is_one_day(clinic: RunningService, busy_at: str, start: str) -> None:
     assert datetime.fromisoformat(EVENING) - datetime.fromisoformat(MIDNIGHT) > timedelta(hours=24)
     assert await chosen(clinic, busy_at, start) == COLLEAGUE
 
@@ -46,5 +46,5 @@ async def test_a_day_of_twenty_five_hours_is_one_day(clinic: Running, busy_at: s
     [("2026-10-24T23:30+02:00", EVENING), ("2026-10-26T00:00+01:00", MIDNIGHT), ("2026-03-28T23:30+01:00", "2026-03-29T22:30+02:00")],
     ids=["the-evening-before", "the-morning-after", "before-a-day-of-twenty-three-hours"],
 )
-async def test_what_lies_on_another_date_does_not_count(clinic: Running, busy_at: str, start: str) -> None:
+async def test_what_lies_on_another_date_does_not_count(clinic: RunningService, busy_at: str, start: str) -> None:
     assert await chosen(clinic, busy_at, start) == DOCTOR

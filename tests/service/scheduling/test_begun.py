@@ -1,4 +1,4 @@
-"""Visits that take place: a leave leaves them alone, and they have their time over whatever stands in it."""
+"""Visits that have begun: a leave does not affect them, and their claims may overlap others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from uuid import UUID
 import httpx
 import pytest
 
+from scheduling_svc.usecases.reservations import Reservations
 from shared.contracts.events import AppointmentCheckedIn, AppointmentCompleted, AppointmentEvent, AppointmentStarted
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import NOON, Running
+from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
@@ -28,37 +29,37 @@ BEGINNINGS = [AppointmentCheckedIn, AppointmentStarted, AppointmentCompleted]
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
-    """Two appointments in the morning."""
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
+    """A clinic with two appointments in the morning."""
     doctors = [a_doctor(services=[CHECKUP, GROUP]), a_doctor(id=COLLEAGUE)]
     rules = DoctorService(doctors, [a_service(), a_service(id=GROUP, capacity=2)])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
         for number in (1, 2):
-            assert (await book(here, number, NINE + (number - 1) * HALF)).status_code == 200
-        yield here
+            assert (await book(clinic, number, NINE + (number - 1) * HALF)).status_code == 200
+        yield clinic
 
 
-async def book(here: Running, number: int, start: datetime = NINE, **wish: Any) -> httpx.Response:
-    return await reserve(here, number, **{"patient_id": UUID(int=0xAA00 + number), "starts_at": start} | wish)
+async def book(clinic: RunningService, number: int, start: datetime = NINE, **request: Any) -> httpx.Response:
+    return await reserve(clinic, number, **{"patient_id": UUID(int=0xAA00 + number), "starts_at": start} | request)
 
 
-async def affected(here: Running) -> list[int]:
-    answer = await here.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=MORNING, headers=SELF)
-    return [UUID(each["appointment_id"]).int for each in answer.json()["affected"]]
+async def affected(clinic: RunningService) -> list[int]:
+    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=MORNING, headers=SELF)
+    return [UUID(item["appointment_id"]).int for item in response.json()["affected"]]
 
 
-async def take(here: Running, *cancelled: int) -> httpx.Response:
+async def take(clinic: RunningService, *cancelled: int) -> httpx.Response:
     decisions = [{"appointment_id": str(UUID(int=number)), "action": "cancel"} for number in cancelled]
-    return await here.http.post(f"/doctors/{DOCTOR}/leaves", json={**MORNING, "reason": "Ill", "affected": decisions}, headers=SELF)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json={**MORNING, "reason": "Ill", "affected": decisions}, headers=SELF)
 
 
-async def is_live(here: Running, number: int) -> bool:
-    return bool((await here.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()["live"])
+async def is_live(clinic: RunningService, number: int) -> bool:
+    return bool((await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()["live"])
 
 
-def code(asked: httpx.Response) -> str | None:
-    """Of a refusal; None when it was granted."""
-    return None if asked.status_code == 200 else str(asked.json()["code"])
+def code(requested: httpx.Response) -> str | None:
+    """Return the code of a refusal, or None if the request was granted."""
+    return None if requested.status_code == 200 else str(requested.json()["code"])
 
 
 def begins(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
@@ -79,7 +80,7 @@ def begins(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
     )
 
 
-async def test_a_leave_does_not_ask_about_a_visit_whose_start_is_past(clinic: Running) -> None:
+async def test_a_leave_does_not_ask_about_a_visit_whose_start_is_past(clinic: RunningService) -> None:
     clinic.clock.set(NINE)
     assert await affected(clinic) == [1, 2]
     clinic.clock.set(NINE + timedelta(seconds=1))
@@ -90,33 +91,35 @@ async def test_a_leave_does_not_ask_about_a_visit_whose_start_is_past(clinic: Ru
 
 
 @pytest.mark.parametrize("kind", BEGINNINGS)
-async def test_a_leave_does_not_ask_about_a_patient_who_is_here_before_their_time(clinic: Running, kind: type[AppointmentEvent]) -> None:
-    await clinic.tell(begins(kind, 1))
+async def test_a_leave_does_not_ask_about_a_patient_who_is_here_before_their_time(
+    clinic: RunningService, kind: type[AppointmentEvent]
+) -> None:
+    await clinic.publish_event(begins(kind, 1))
     assert await affected(clinic) == [2]
     assert (await take(clinic, 2)).status_code == 201
     assert [await is_live(clinic, number) for number in (1, 2)] == [True, False]
 
 
-async def test_who_is_here_stays_here_when_a_wish_is_repeated_with_a_newer_number(clinic: Running) -> None:
-    await clinic.tell(begins(AppointmentCheckedIn, 1))
+async def test_who_is_here_stays_here_when_a_wish_is_repeated_with_a_newer_number(clinic: RunningService) -> None:
+    await clinic.publish_event(begins(AppointmentCheckedIn, 1))
     assert (await book(clinic, 1, revision=2)).status_code == 200
     assert await affected(clinic) == [2]
 
 
-async def test_an_event_that_comes_twice_counts_once(clinic: Running) -> None:
+async def test_an_event_that_comes_twice_counts_once(clinic: RunningService) -> None:
     for _ in range(2):
-        await clinic.tell(begins(AppointmentCheckedIn, 1))
+        await clinic.publish_event(begins(AppointmentCheckedIn, 1))
         assert (await book(clinic, 1, NINE + 2 * HALF, revision=2)).status_code == 200
     assert await affected(clinic) == [2, 1]
 
 
-async def test_an_event_about_an_appointment_that_is_not_known_is_harmless(clinic: Running) -> None:
-    await clinic.app.state.reservations.note_begun(begins(AppointmentCheckedIn, 9))
+async def test_an_event_about_an_appointment_that_is_not_known_is_harmless(clinic: RunningService) -> None:
+    await clinic.app.state.use_cases[Reservations].mark_begun(begins(AppointmentCheckedIn, 9))
     assert await affected(clinic) == [1, 2]
     assert code(await book(clinic, 9, NINE + 2 * HALF)) is None
 
 
-async def test_a_visit_that_takes_place_has_its_time_in_a_leave(clinic: Running) -> None:
+async def test_a_visit_that_takes_place_has_its_time_in_a_leave(clinic: RunningService) -> None:
     await take(clinic, 1, 2)
     assert code(await book(clinic, 3)) == "not_bookable"
     assert code(await book(clinic, 3, begun=True)) is None
@@ -125,7 +128,7 @@ async def test_a_visit_that_takes_place_has_its_time_in_a_leave(clinic: Running)
     assert code(await book(clinic, 4)) == "not_bookable"
 
 
-async def test_a_visit_that_takes_place_has_its_time_over_others_who_stay(clinic: Running) -> None:
+async def test_a_visit_that_takes_place_has_its_time_over_others_who_stay(clinic: RunningService) -> None:
     assert code(await book(clinic, 3)) == "slot_taken"
     assert code(await book(clinic, 3, begun=True)) is None
     assert [await is_live(clinic, number) for number in (1, 3)] == [True, True]
@@ -135,14 +138,14 @@ async def test_a_visit_that_takes_place_has_its_time_over_others_who_stay(clinic
     assert code(await book(clinic, 4)) is None
 
 
-async def test_a_visit_that_takes_place_is_over_what_its_patient_has_elsewhere(clinic: Running) -> None:
+async def test_a_visit_that_takes_place_is_over_what_its_patient_has_elsewhere(clinic: RunningService) -> None:
     elsewhere: dict[str, Any] = {"doctor_id": COLLEAGUE, "patient_id": UUID(int=0xAA01)}
     assert code(await book(clinic, 3, **elsewhere)) == "patient_busy"
     assert code(await book(clinic, 3, **elsewhere, begun=True)) is None
     assert [await is_live(clinic, number) for number in (1, 3)] == [True, True]
 
 
-async def test_a_visit_that_takes_place_in_a_group_takes_no_seat(clinic: Running) -> None:
+async def test_a_visit_that_takes_place_in_a_group_takes_no_seat(clinic: RunningService) -> None:
     later = NINE + 4 * HALF
     for number in (3, 4):
         assert code(await book(clinic, number, later, service_id=GROUP)) is None
@@ -154,6 +157,6 @@ async def test_a_visit_that_takes_place_in_a_group_takes_no_seat(clinic: Running
     assert code(await book(clinic, 6, later, service_id=GROUP)) is None
 
 
-async def test_a_visit_that_takes_place_is_not_asked_about(clinic: Running) -> None:
+async def test_a_visit_that_takes_place_is_not_asked_about(clinic: RunningService) -> None:
     await book(clinic, 3, NINE + 2 * HALF, begun=True)
     assert await affected(clinic) == [1, 2]

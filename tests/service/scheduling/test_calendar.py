@@ -1,4 +1,4 @@
-"""One's own agenda and its subscription, over HTTP."""
+"""One's own agenda and the subscription to it, over HTTP."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from icalendar import Calendar
 from sqlalchemy import select
 
 from scheduling_svc.repository.tables import FEEDS, INFRASTRUCTURE
+from scheduling_svc.usecases.feeds import Feeds
 from shared.contracts.events import AccountChanged
 from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
 from shared.kit.sql import Database
-from tests.running import NOON, Running
-from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, release, reserve
+from tests.running import NOON, RunningService
+from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
 
@@ -35,48 +36,48 @@ WORDS = {"Appointment", "Leave", "Clinic closed"}
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     rules = DoctorService([a_doctor(services=[CHECKUP, SHARED]), TOKYO], [a_service(), GROUP])
-    async with a_clinic(tmp_path, rules, database_url=sql_url, public_url="https://clinic.example") as here:
-        yield here
+    async with a_clinic(tmp_path, rules, database_url=sql_url, public_url="https://clinic.example") as clinic:
+        yield clinic
 
 
 async def agenda(
-    here: Running, who: UUID = PATIENT, role: Role = Role.PATIENT, query: dict[str, str] | None = None
+    clinic: RunningService, who: UUID = PATIENT, role: Role = Role.PATIENT, query: dict[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    answer = await here.http.get("/calendar", params=query, headers=bearer(role, who))
-    assert answer.status_code == 200, answer.text
-    return list(answer.json()["items"])
+    response = await clinic.http.get("/calendar", params=query, headers=bearer(role, who))
+    assert response.status_code == 200, response.text
+    return list(response.json()["items"])
 
 
-async def take_leave(here: Running, begins: datetime, ends: datetime) -> None:
+async def take_leave(clinic: RunningService, begins: datetime, ends: datetime) -> None:
     body = {"starts_at": begins.isoformat(), "ends_at": ends.isoformat(), "reason": "A secret operation."}
-    answer = await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=bearer(Role.DOCTOR, DOCTOR))
-    assert answer.status_code == 201, answer.text
+    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=bearer(Role.DOCTOR, DOCTOR))
+    assert response.status_code == 201, response.text
 
 
-async def close(here: Running, begins: datetime, ends: datetime) -> None:
+async def close(clinic: RunningService, begins: datetime, ends: datetime) -> None:
     body = {"from": begins.isoformat(), "to": ends.isoformat(), "reason": "Flooded cellar."}
-    answer = await here.http.post("/admin/closures", json=body, headers=bearer(Role.ADMIN))
-    assert answer.status_code == 201, answer.text
-    await here.settle()
+    response = await clinic.http.post("/admin/closures", json=body, headers=bearer(Role.ADMIN))
+    assert response.status_code == 201, response.text
+    await clinic.run_until_idle()
 
 
 def hours(count: float) -> datetime:
     return NINE + timedelta(hours=count)
 
 
-async def subscribe(here: Running, who: UUID = PATIENT, role: Role = Role.PATIENT, **headers: str) -> str:
-    answer = await here.http.post("/calendar/feed", headers=bearer(role, who) | headers)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["url"])
+async def subscribe(clinic: RunningService, who: UUID = PATIENT, role: Role = Role.PATIENT, **headers: str) -> str:
+    response = await clinic.http.post("/calendar/feed", headers=bearer(role, who) | headers)
+    assert response.status_code == 201, response.text
+    return str(response.json()["url"])
 
 
-async def read(here: Running, url: str) -> httpx.Response:
-    return await here.http.get(url.removeprefix("https://clinic.example"))
+async def read(clinic: RunningService, url: str) -> httpx.Response:
+    return await clinic.http.get(url.removeprefix("https://clinic.example"))
 
 
-async def test_patient_and_doctor_see_the_same_appointment_and_nobody_else_does(clinic: Running) -> None:
+async def test_patient_and_doctor_see_the_same_appointment_and_nobody_else_does(clinic: RunningService) -> None:
     assert (await reserve(clinic, 1)).status_code == 200
     entry = {
         "kind": "appointment",
@@ -91,14 +92,14 @@ async def test_patient_and_doctor_see_the_same_appointment_and_nobody_else_does(
         assert await agenda(clinic, uuid4(), role) == []
 
 
-async def test_released_time_is_not_on_the_agenda(clinic: Running) -> None:
+async def test_released_time_is_not_on_the_agenda(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await release(clinic, 1, revision=1)
     await release(clinic, 2, revision=1)
     assert await agenda(clinic) == await agenda(clinic, DOCTOR, Role.DOCTOR) == []
 
 
-async def test_leaves_and_closures_are_the_doctors_and_have_no_appointment(clinic: Running) -> None:
+async def test_leaves_and_closures_are_the_doctors_and_have_no_appointment(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await take_leave(clinic, hours(3), hours(5))
     await close(clinic, hours(24), hours(48))
@@ -116,7 +117,7 @@ async def test_leaves_and_closures_are_the_doctors_and_have_no_appointment(clini
     assert len(await agenda(clinic)) == 1
 
 
-async def test_a_hold_is_on_no_agenda_and_the_seats_of_a_group_are_on_it_without_their_session(clinic: Running) -> None:
+async def test_a_hold_is_on_no_agenda_and_the_seats_of_a_group_are_on_it_without_their_session(clinic: RunningService) -> None:
     hold = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": hours(2).isoformat()}
     assert (await clinic.http.post("/holds", json=hold, headers=bearer(Role.PATIENT, PATIENT))).status_code == 201
     for number, patient in ((1, PATIENT), (2, OTHER)):
@@ -125,7 +126,7 @@ async def test_a_hold_is_on_no_agenda_and_the_seats_of_a_group_are_on_it_without
     assert [entry["appointment_id"] for entry in await agenda(clinic, DOCTOR, Role.DOCTOR)] == [str(UUID(int=1)), str(UUID(int=2))]
 
 
-async def test_a_doctor_who_is_their_own_patient_sees_the_appointment_once(clinic: Running) -> None:
+async def test_a_doctor_who_is_their_own_patient_sees_the_appointment_once(clinic: RunningService) -> None:
     await reserve(clinic, 1, patient_id=DOCTOR)
     await reserve(clinic, 2, patient_id=DOCTOR, doctor_id=COLLEAGUE, starts_at=NINE.replace(hour=0))
     found = await agenda(clinic, DOCTOR, Role.DOCTOR)
@@ -146,13 +147,13 @@ async def test_a_doctor_who_is_their_own_patient_sees_the_appointment_once(clini
         ("08:10", "08:11", True),
     ],
 )
-async def test_what_overlaps_the_range_is_listed(clinic: Running, begins: str, ends: str, seen: bool) -> None:
+async def test_what_overlaps_the_range_is_listed(clinic: RunningService, begins: str, ends: str, seen: bool) -> None:
     await reserve(clinic, 1)
     query = {"from": f"2026-03-09T{begins}:00Z", "to": f"2026-03-09T{ends}:00Z"}
     assert bool(await agenda(clinic, query=query)) is bool(await agenda(clinic, DOCTOR, Role.DOCTOR, query)) is seen
 
 
-async def test_a_range_is_two_weeks_from_now_unless_told(clinic: Running) -> None:
+async def test_a_range_is_two_weeks_from_now_unless_told(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await reserve(clinic, 2, starts_at=NINE + timedelta(days=7, hours=5))
     assert len(await agenda(clinic)) == 1
@@ -176,19 +177,19 @@ async def test_a_range_is_two_weeks_from_now_unless_told(clinic: Running) -> Non
     ],
 )
 async def test_a_question_must_make_sense(tmp_path: Path, query: str, code: str) -> None:
-    async with a_clinic(tmp_path, DoctorService()) as here:
-        answer = await here.http.get(f"/calendar?{query}", headers=bearer(Role.PATIENT, PATIENT))
-        assert (answer.status_code, answer.json()["code"]) == (422, code)
+    async with a_clinic(tmp_path, DoctorService()) as clinic:
+        response = await clinic.http.get(f"/calendar?{query}", headers=bearer(Role.PATIENT, PATIENT))
+        assert (response.status_code, response.json()["code"]) == (422, code)
 
 
 async def test_sixty_two_days_are_not_too_long_and_nobody_looks_without_a_token(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, DoctorService()) as here:
-        assert await agenda(here, query={"from": "2026-03-01T00:00:00Z", "to": "2026-05-02T00:00:00Z"}) == []
+    async with a_clinic(tmp_path, DoctorService()) as clinic:
+        assert await agenda(clinic, query={"from": "2026-03-01T00:00:00Z", "to": "2026-05-02T00:00:00Z"}) == []
         for method, path in (("GET", "/calendar"), ("POST", "/calendar/feed"), ("DELETE", "/calendar/feed")):
-            assert (await here.http.request(method, path)).status_code == 401
+            assert (await clinic.http.request(method, path)).status_code == 401
 
 
-async def test_pages_have_no_gaps_and_no_repeats(clinic: Running) -> None:
+async def test_pages_have_no_gaps_and_no_repeats(clinic: RunningService) -> None:
     for number in range(1, 4):
         await reserve(clinic, number, service_id=SHARED, patient_id=UUID(int=100 + number))
     await reserve(clinic, 4, starts_at=hours(1))
@@ -201,7 +202,7 @@ async def test_pages_have_no_gaps_and_no_repeats(clinic: Running) -> None:
     assert found == [*(str(UUID(int=number)) for number in range(1, 5)), None]
 
 
-async def test_the_number_of_queries_is_constant(clinic: Running) -> None:
+async def test_the_number_of_queries_is_constant(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     one = await queries_of(clinic)
     for number in range(2, 6):
@@ -210,44 +211,44 @@ async def test_the_number_of_queries_is_constant(clinic: Running) -> None:
     assert await queries_of(clinic) == one == 2
 
 
-async def queries_of(here: Running) -> int:
-    with questions() as asked:
-        await agenda(here)
-    return len(asked)
+async def queries_of(clinic: RunningService) -> int:
+    with recorded_queries() as requested:
+        await agenda(clinic)
+    return len(requested)
 
 
-async def test_a_feed_tells_when_and_nothing_else(clinic: Running) -> None:
+async def test_a_feed_tells_when_and_nothing_else(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await take_leave(clinic, hours(3), hours(5))
     await close(clinic, hours(24), hours(48))
-    answer = await read(clinic, await subscribe(clinic, DOCTOR, Role.DOCTOR))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
-    assert answer.headers["cache-control"] == "private, max-age=300"
-    calendar = Calendar.from_ical(answer.content)
-    told = {name: str(value) for name, value in calendar.items() if name not in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL")}
-    assert told == {"VERSION": "2.0", "PRODID": "-//Careslot//EN", "X-WR-CALNAME": "Careslot"}
+    response = await read(clinic, await subscribe(clinic, DOCTOR, Role.DOCTOR))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/calendar; charset=utf-8"
+    assert response.headers["cache-control"] == "private, max-age=300"
+    calendar = Calendar.from_ical(response.content)
+    expected = {name: str(value) for name, value in calendar.items() if name not in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL")}
+    assert expected == {"VERSION": "2.0", "PRODID": "-//Careslot//EN", "X-WR-CALNAME": "Careslot"}
     assert calendar["REFRESH-INTERVAL"].params == {"VALUE": "DURATION"}
     assert calendar["REFRESH-INTERVAL"].to_ical() == b"PT15M"
     assert calendar["X-PUBLISHED-TTL"] == "PT15M"
     assert not calendar.errors
     events = calendar.walk("VEVENT")
-    assert [(str(each["SUMMARY"]), each["DTSTART"].dt, each["DTEND"].dt) for each in events] == [
+    assert [(str(item["SUMMARY"]), item["DTSTART"].dt, item["DTEND"].dt) for item in events] == [
         ("Appointment", NINE, hours(0.5)),
         ("Leave", hours(3), hours(5)),
         ("Clinic closed", hours(24), hours(48)),
     ]
     assert events[0]["UID"] == f"{UUID(int=1)}@careslot"
-    for each in events:
-        assert (each["DTSTAMP"].dt, each["TRANSP"], each["STATUS"], not each.errors) == (NOON, "OPAQUE", "CONFIRMED", True)
-        assert set(each) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "TRANSP", "STATUS"}
-        assert each["SUMMARY"] in WORDS
-        assert each["UID"].removesuffix("@careslot").count("-") == 4
-    assert all(len(line) <= 75 for line in answer.content.split(b"\r\n"))
-    assert b"\n" not in answer.content.replace(b"\r\n", b"")
+    for item in events:
+        assert (item["DTSTAMP"].dt, item["TRANSP"], item["STATUS"], not item.errors) == (NOON, "OPAQUE", "CONFIRMED", True)
+        assert set(item) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "TRANSP", "STATUS"}
+        assert item["SUMMARY"] in WORDS
+        assert item["UID"].removesuffix("@careslot").count("-") == 4
+    assert all(len(line) <= 75 for line in response.content.split(b"\r\n"))
+    assert b"\n" not in response.content.replace(b"\r\n", b"")
 
 
-async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: Running) -> None:
+async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     url = await subscribe(clinic)
     for days, events in ((0, 1), (36, 1), (38, 0)):
@@ -256,43 +257,43 @@ async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: Running) -> 
     assert await agenda(clinic, query={"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"})
 
 
-async def test_an_empty_calendar_is_one_too(clinic: Running) -> None:
+async def test_an_empty_calendar_is_one_too(clinic: RunningService) -> None:
     calendar = Calendar.from_ical((await read(clinic, await subscribe(clinic))).content)
     assert (calendar.name, calendar.walk("VEVENT")) == ("VCALENDAR", [])
 
 
-async def test_a_link_is_a_secret_of_which_only_the_hash_is_kept(clinic: Running) -> None:
+async def test_a_link_is_a_secret_of_which_only_the_hash_is_kept(clinic: RunningService) -> None:
     url = await subscribe(clinic)
     assert url.startswith("https://clinic.example/calendar/feed/")
     token = url.removeprefix("https://clinic.example/calendar/feed/").removesuffix(".ics")
     assert len(token) == 43
-    database: Database = clinic.app.state.feeds.calendars.database
+    database: Database = clinic.app.state.use_cases[Feeds].store.database
     async with database.read() as connection:
         (row,) = (await connection.execute(select(FEEDS))).all()
     assert (row.account_id, row.token_hash) == (PATIENT, hashlib.sha256(token.encode()).hexdigest())
 
 
-async def test_a_new_link_ends_the_old_one_and_each_account_has_its_own(clinic: Running) -> None:
+async def test_a_new_link_ends_the_old_one_and_each_account_has_its_own(clinic: RunningService) -> None:
     others, first = await subscribe(clinic, OTHER), await subscribe(clinic)
     second = await subscribe(clinic)
     assert len({others, first, second}) == 3
     assert [(await read(clinic, url)).status_code for url in (others, first, second)] == [200, 404, 200]
 
 
-async def test_a_revoked_link_ends_and_revoking_is_harmless(clinic: Running) -> None:
+async def test_a_revoked_link_ends_and_revoking_is_harmless(clinic: RunningService) -> None:
     others, url = await subscribe(clinic, OTHER), await subscribe(clinic)
     for _ in range(2):
         assert (await clinic.http.delete("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT))).status_code == 204
-    assert [(await read(clinic, each)).status_code for each in (url, others)] == [404, 200]
+    assert [(await read(clinic, item)).status_code for item in (url, others)] == [404, 200]
 
 
-async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Running) -> None:
+async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: RunningService) -> None:
     first = await clinic.http.post("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT) | {"Idempotency-Key": "a"})
     again = await clinic.http.post("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT) | {"Idempotency-Key": "a"})
     assert (first.status_code, first.headers["cache-control"], again.status_code) == (201, "no-store", 201)
     assert "idempotent-replayed" not in again.headers
     assert first.json()["url"] != again.json()["url"]
-    database: Database = clinic.app.state.feeds.calendars.database
+    database: Database = clinic.app.state.use_cases[Feeds].store.database
     async with database.read() as connection:
         body = INFRASTRUCTURE.idempotency_keys.c.body
         assert (await connection.execute(select(body).where(body.is_not(None)))).all() == []
@@ -300,22 +301,22 @@ async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Ru
 
 @pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])
 async def test_a_link_that_never_was_is_not_found(tmp_path: Path, token: str) -> None:
-    async with a_clinic(tmp_path, DoctorService()) as here:
-        answer = await here.http.get(f"/calendar/feed/{token}.ics")
-        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_feed")
+    async with a_clinic(tmp_path, DoctorService()) as clinic:
+        response = await clinic.http.get(f"/calendar/feed/{token}.ics")
+        assert (response.status_code, response.json()["code"]) == (404, "no_such_feed")
 
 
-async def test_a_disabled_account_has_no_link(clinic: Running) -> None:
+async def test_a_disabled_account_has_no_link(clinic: RunningService) -> None:
     url, others = await subscribe(clinic), await subscribe(clinic, OTHER)
-    await clinic.tell(account(status="active"))
+    await clinic.publish_event(account(status="active"))
     assert (await read(clinic, url)).status_code == 200
     disabled = account(status="disabled")
-    await clinic.tell(disabled)
-    assert [(await read(clinic, each)).status_code for each in (url, others)] == [404, 200]
-    await clinic.tell(account(status="active"))
+    await clinic.publish_event(disabled)
+    assert [(await read(clinic, item)).status_code for item in (url, others)] == [404, 200]
+    await clinic.publish_event(account(status="active"))
     assert (await read(clinic, url)).status_code == 404
     fresh = await subscribe(clinic)
-    await clinic.app.state.feeds.note_account(disabled)
+    await clinic.app.state.use_cases[Feeds].note_account(disabled)
     assert (await read(clinic, fresh)).status_code == 200
 
 
@@ -325,13 +326,13 @@ def account(**changes: Any) -> AccountChanged:
 
 
 async def test_no_log_line_tells_a_token(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, DoctorService(), public_url="https://clinic.example") as here:
-        url = await subscribe(here)
+    async with a_clinic(tmp_path, DoctorService(), public_url="https://clinic.example") as clinic:
+        url = await subscribe(clinic)
         with logged() as lines:
-            assert (await read(here, url)).status_code == 200
-            assert (await here.http.get(f"/calendar/feed/{'A' * 43}.ics")).status_code == 404
-        told = [json.loads(line) for line in lines.getvalue().splitlines()]
-        assert [line["route"] for line in told] == ["/calendar/feed/{token}.ics"] * 2
+            assert (await read(clinic, url)).status_code == 200
+            assert (await clinic.http.get(f"/calendar/feed/{'A' * 43}.ics")).status_code == 404
+        expected = [json.loads(line) for line in lines.getvalue().splitlines()]
+        assert [line["route"] for line in expected] == ["/calendar/feed/{token}.ics"] * 2
         assert url[-40:-4] not in lines.getvalue()
         assert "AAAA" not in lines.getvalue()
 
@@ -351,8 +352,8 @@ def logged() -> Iterator[StringIO]:
 
 
 async def test_the_public_document_knows_the_calendar(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, DoctorService()) as here:
-        paths = (await here.http.get("/openapi.json")).json()["paths"]
+    async with a_clinic(tmp_path, DoctorService()) as clinic:
+        paths = (await clinic.http.get("/openapi.json")).json()["paths"]
     assert set(paths["/calendar/feed"]) == {"post", "delete"}
     feed = paths["/calendar/feed/{token}.ics"]["get"]
     assert set(feed["responses"]["200"]["content"]) == {"text/calendar"}

@@ -1,4 +1,4 @@
-"""Caps, and what one holds oneself: it does not keep its owner from another time, and does not stay beside it where both are too many."""
+"""Caps and own holds: a hold does not keep its owner from another time, and is removed where both would be too many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
@@ -26,7 +26,7 @@ TEN, TOMORROW = NINE + timedelta(hours=1), NINE + timedelta(days=1)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     services = [
         a_service(id=ONE_A_DAY, daily_cap=1),
         a_service(id=TWO_A_DAY, daily_cap=2),
@@ -34,25 +34,27 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
         a_service(id=ONE_GROUP_A_WEEK, capacity=3, weekly_cap=1),
     ]
     doctors = [a_doctor(id=one, services=ALL, weekly=EVERY_DAY) for one in (DOCTOR, COLLEAGUE)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as clinic:
+        yield clinic
 
 
-async def hold(here: Running, by: UUID, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> str:
-    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
-    answer = await here.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, by))
-    assert answer.status_code == 201
-    return str(answer.json()["id"])
+async def hold(clinic: RunningService, by: UUID, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> str:
+    request = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
+    response = await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, by))
+    assert response.status_code == 201
+    return str(response.json()["id"])
 
 
-async def book(here: Running, number: int, by: UUID, service: UUID, start: datetime, **wish: Any) -> str:
-    """The refusal's code with its first reason, or `granted`."""
-    answer = (await reserve(here, number, patient_id=by, service_id=service, starts_at=start, **wish)).json()
-    return " ".join([answer["code"], *(reason["code"] for reason in answer.get("reasons", []))]) if "code" in answer else "granted"
+async def book(clinic: RunningService, number: int, by: UUID, service: UUID, start: datetime, **request: Any) -> str:
+    """Return the code of the refusal with its first reason, or `granted`."""
+    response = (await reserve(clinic, number, patient_id=by, service_id=service, starts_at=start, **request)).json()
+    return " ".join([response["code"], *(reason["code"] for reason in response.get("reasons", []))]) if "code" in response else "granted"
 
 
 @pytest.mark.parametrize("service", [ONE_A_DAY, ONE_GROUP, ONE_GROUP_A_WEEK])
-async def test_who_books_another_time_than_the_one_they_hold_lets_it_go_where_both_are_too_many(clinic: Running, service: UUID) -> None:
+async def test_who_books_another_time_than_the_one_they_hold_lets_it_go_where_both_are_too_many(
+    clinic: RunningService, service: UUID
+) -> None:
     held = await hold(clinic, ME, service, TEN)
     assert await book(clinic, 1, ME, service, NINE) == "granted"
     assert (await clinic.http.get(f"/holds/{held}", headers=bearer(Role.PATIENT, ME))).status_code == 404
@@ -61,15 +63,15 @@ async def test_who_books_another_time_than_the_one_they_hold_lets_it_go_where_bo
     assert await book(clinic, 3, ME, service, TEN, hold_id=held) == "hold_expired"
 
 
-async def test_who_moves_to_another_time_than_the_one_they_hold_lets_it_go_where_both_are_too_many(clinic: Running) -> None:
+async def test_who_moves_to_another_time_than_the_one_they_hold_lets_it_go_where_both_are_too_many(clinic: RunningService) -> None:
     assert await book(clinic, 1, ME, ONE_GROUP, TOMORROW) == "granted"
     await hold(clinic, ME, ONE_GROUP, TEN)
     assert await book(clinic, 1, ME, ONE_GROUP, NINE, revision=2) == "granted"
     assert await book(clinic, 2, OTHER, ONE_GROUP, TEN) == "not_bookable daily_cap_reached"
 
 
-async def test_a_hold_of_another_is_kept_from_who_would_have_two(clinic: Running) -> None:
-    """Two a day: the other one's hold is one of them, whatever the first has done meanwhile."""
+async def test_a_hold_of_another_is_kept_from_who_would_have_two(clinic: RunningService) -> None:
+    """The cap is two a day, and the hold of the other patient counts as one of them."""
     await hold(clinic, ME, TWO_A_DAY, TEN)
     of_the_other = await hold(clinic, OTHER, TWO_A_DAY, TEN + timedelta(hours=1))
     assert await book(clinic, 1, ME, TWO_A_DAY, NINE) == "granted"
@@ -80,14 +82,14 @@ async def test_a_hold_of_another_is_kept_from_who_would_have_two(clinic: Running
     ("service", "start", "doctor"),
     [(TWO_A_DAY, TEN, DOCTOR), (ONE_A_DAY, TOMORROW, DOCTOR), (ONE_A_DAY, TEN, COLLEAGUE), (ONE_GROUP, TOMORROW, DOCTOR)],
 )
-async def test_a_hold_that_is_not_too_many_stays(clinic: Running, service: UUID, start: datetime, doctor: UUID) -> None:
-    """A parent may book for one child while the time of the other is held."""
+async def test_a_hold_that_is_not_too_many_stays(clinic: RunningService, service: UUID, start: datetime, doctor: UUID) -> None:
+    """A parent may book for one child while a time is held for the other."""
     held = await hold(clinic, ME, service, start, doctor)
     assert await book(clinic, 1, ME, service, NINE) == "granted"
     assert await book(clinic, 2, ME, service, start, doctor_id=doctor, hold_id=held) == "granted"
 
 
-async def test_a_held_seat_in_a_group_that_takes_place_anyway_is_not_too_many(clinic: Running) -> None:
+async def test_a_held_seat_in_a_group_that_takes_place_anyway_is_not_too_many(clinic: RunningService) -> None:
     assert await book(clinic, 1, OTHER, ONE_GROUP, NINE) == "granted"
     held = await hold(clinic, ME, ONE_GROUP, NINE)
     assert await book(clinic, 2, THIRD, ONE_GROUP, NINE) == "granted"

@@ -15,7 +15,7 @@ from shared.contracts.events import AppointmentCheckedIn, DoctorChanged
 from shared.contracts.http import Actor, DoctorRules
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import NOON, Running
+from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
@@ -26,40 +26,40 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     rules = DoctorService([a_doctor(location="North"), a_doctor(id=COLLEAGUE, location="South")], [a_service()])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
+        yield clinic
 
 
 async def close(
-    here: Running, by: dict[str, str] = ADMIN, begins: datetime = NINE, ends: datetime = NINE + DAY, **more: Any
+    clinic: RunningService, by: dict[str, str] = ADMIN, begins: datetime = NINE, ends: datetime = NINE + DAY, **more: Any
 ) -> httpx.Response:
     body = {"from": format_instant(begins), "to": format_instant(ends), "reason": "Holiday", **more}
-    return await here.http.post("/admin/closures", json=body, headers=by)
+    return await clinic.http.post("/admin/closures", json=body, headers=by)
 
 
 def checked_in(number: int) -> AppointmentCheckedIn:
-    """The patient of an appointment is here."""
+    """Return the event that the patient of an appointment has checked in."""
     fields: dict[str, Any] = {"service_id": CHECKUP, "doctor_id": DOCTOR, "patient_id": UUID(int=0xAA00 + number)}
     times = {"occurred_at": NOON, "starts_at": NINE, "ends_at": NINE + DAY, "time_zone": "Europe/Berlin"}
     known = {"id": uuid4(), "appointment_id": UUID(int=number), "version": 2, "sequence": 0, "status": "checked_in"}
     return AppointmentCheckedIn(**fields | times | known, actor=Actor(id=DOCTOR, role=Role.DOCTOR))
 
 
-async def is_open(here: Running, doctor: UUID) -> bool:
+async def is_open(clinic: RunningService, doctor: UUID) -> bool:
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + DAY)}"
-    return bool((await here.http.get(path)).json()["items"])
+    return bool((await clinic.http.get(path)).json()["items"])
 
 
-async def learn(here: Running, doctor: DoctorRules) -> None:
-    await here.tell(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=doctor.id, version=doctor.version, rules=doctor))
+async def learn(clinic: RunningService, doctor: DoctorRules) -> None:
+    await clinic.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=doctor.id, version=doctor.version, rules=doctor))
 
 
-async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Running) -> None:
-    answer = await close(clinic)
-    closure = answer.json()
-    assert (answer.status_code, closure["settled"], closure["location"]) == (201, True, None)
+async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: RunningService) -> None:
+    response = await close(clinic)
+    closure = response.json()
+    assert (response.status_code, closure["settled"], closure["location"]) == (201, True, None)
     assert (closure["from"], closure["to"]) == (format_instant(NINE), format_instant(NINE + DAY))
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, False]
     refused = await reserve(clinic, 1)
@@ -70,42 +70,42 @@ async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Ru
     assert (await reserve(clinic, 1)).status_code == 200
 
 
-async def test_a_location_is_closed_alone_whatever_its_capitals(clinic: Running) -> None:
+async def test_a_location_is_closed_alone_whatever_its_capitals(clinic: RunningService) -> None:
     await close(clinic, location="north")
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
 
 
 @pytest.mark.parametrize(("closed", "works_at"), [("zurich", "Zürich"), ("ZÜRICH", "zurich"), ("Élysée", "elysee"), ("groß", "GROSS")])
-async def test_a_location_is_closed_with_or_without_its_accents(clinic: Running, closed: str, works_at: str) -> None:
+async def test_a_location_is_closed_with_or_without_its_accents(clinic: RunningService, closed: str, works_at: str) -> None:
     await learn(clinic, a_doctor(location=works_at, version=2))
     await close(clinic, location=closed)
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
 
 
-async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(clinic: Running) -> None:
+async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(clinic: RunningService) -> None:
     starts = [NINE + number * timedelta(minutes=30) for number in range(4)]
     for number, start in enumerate(starts, start=1):
         assert (await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start)).status_code == 200
     assert (await reserve(clinic, 5, patient_id=UUID(int=0xAA05), doctor_id=COLLEAGUE, starts_at=starts[2])).status_code == 200
     clinic.clock.set(starts[0] + timedelta(minutes=1))
-    await clinic.tell(checked_in(2))
+    await clinic.publish_event(checked_in(2))
     closure = (await close(clinic, begins=starts[0], ends=starts[3], location="North")).json()
-    assert ([UUID(each["appointment_id"]).int for each in closure["affected"]], closure["complete"]) == ([3], True)
+    assert ([UUID(item["appointment_id"]).int for item in closure["affected"]], closure["complete"]) == ([3], True)
 
 
-async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(clinic: Running) -> None:
+async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     closure = (await close(clinic)).json()
-    assert [(each["appointment_id"], each["patient_id"]) for each in closure["affected"]] == [(str(UUID(int=1)), str(PATIENT))]
+    assert [(item["appointment_id"], item["patient_id"]) for item in closure["affected"]] == [(str(UUID(int=1)), str(PATIENT))]
     await release(clinic, 1, 1)
     assert not await is_open(clinic, DOCTOR)
 
 
-async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: Running) -> None:
+async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: RunningService) -> None:
     held = []
     for doctor, owner in ((DOCTOR, PATIENT), (COLLEAGUE, NEWCOMER)):
-        wish = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": format_instant(NINE)}
-        held.append((await clinic.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, owner))).json()["id"])
+        request = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": format_instant(NINE)}
+        held.append((await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, owner))).json()["id"])
     await close(clinic, location="North")
     found = [
         (await clinic.http.get(f"/holds/{one}", headers=bearer(Role.PATIENT, owner))).status_code
@@ -115,7 +115,7 @@ async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: Running)
     assert (await reserve(clinic, 1, hold_id=UUID(held[0]))).json()["code"] == "hold_expired"
 
 
-async def test_who_comes_later_is_blocked_too(clinic: Running) -> None:
+async def test_who_comes_later_is_blocked_too(clinic: RunningService) -> None:
     await close(clinic, location="South")
     await learn(clinic, a_doctor(id=NEWCOMER, location="South"))
     assert not await is_open(clinic, NEWCOMER)
@@ -125,17 +125,17 @@ async def test_who_comes_later_is_blocked_too(clinic: Running) -> None:
     assert not await is_open(clinic, DOCTOR)
 
 
-async def test_a_closure_is_where_its_answer_says_until_it_is_lifted(clinic: Running) -> None:
+async def test_a_closure_is_where_its_answer_says_until_it_is_lifted(clinic: RunningService) -> None:
     closed = await close(clinic)
-    there, told = closed.headers["Location"], closed.json()
+    there, expected = closed.headers["Location"], closed.json()
     shown = await clinic.http.get(there, headers=ADMIN)
-    assert (shown.status_code, shown.json()) == (200, {name: told[name] for name in told if name not in ("affected", "complete")})
+    assert (shown.status_code, shown.json()) == (200, {name: expected[name] for name in expected if name not in ("affected", "complete")})
     assert (await clinic.http.get(there, headers=bearer(Role.DOCTOR, DOCTOR))).status_code == 403
     assert (await clinic.http.delete(there, headers=ADMIN)).status_code == 204
     assert (await clinic.http.get(there, headers=ADMIN)).json()["code"] == "no_such_closure"
 
 
-async def test_closures_are_listed_the_latest_first(clinic: Running) -> None:
+async def test_closures_are_listed_the_latest_first(clinic: RunningService) -> None:
     for days in (1, 3, 2):
         await close(clinic, begins=NINE + days * DAY, ends=NINE + (days + 1) * DAY)
     first = await clinic.http.get("/admin/closures?limit=2", headers=ADMIN)
@@ -144,9 +144,9 @@ async def test_closures_are_listed_the_latest_first(clinic: Running) -> None:
     assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
 
 
-async def test_a_repeated_wish_with_a_key_closes_once(clinic: Running) -> None:
-    answers = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+async def test_a_repeated_wish_with_a_key_closes_once(clinic: RunningService) -> None:
+    responses = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,15 @@ async def test_a_repeated_wish_with_a_key_closes_once(clinic: Running) -> None:
         (NINE - 30 * DAY, NINE - 29 * DAY, "already_over", "/to"),
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, begins: datetime, ends: datetime, code: str, pointer: str) -> None:
+async def test_a_time_that_makes_no_sense_is_refused(
+    clinic: RunningService, begins: datetime, ends: datetime, code: str, pointer: str
+) -> None:
     refused = await close(clinic, begins=begins, ends=ends)
     assert (refused.status_code, refused.json()["code"]) == (422, code)
     assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
 
 
-async def test_only_admins_close(clinic: Running) -> None:
+async def test_only_admins_close(clinic: RunningService) -> None:
     for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION):
         assert (await close(clinic, by=bearer(role))).status_code == 403
         assert (await clinic.http.get("/admin/closures", headers=bearer(role))).status_code == 403

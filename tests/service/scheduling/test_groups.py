@@ -13,7 +13,7 @@ import pytest
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
@@ -25,7 +25,7 @@ EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in ra
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     services = [
         a_service(),
         a_service(id=GROUP, capacity=3, buffer_after_minutes=15),
@@ -33,34 +33,34 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
         a_service(id=WEEKLY, weekly_cap=2),
     ]
     doctors = [a_doctor(services=ALL), a_doctor(id=COLLEAGUE, services=ALL, time_zone="Pacific/Auckland", weekly=EVERY_DAY)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as clinic:
+        yield clinic
 
 
 def person(number: int) -> UUID:
     return UUID(int=0xAA00 + number)
 
 
-async def book(here: Running, number: int, service: UUID, start: datetime = NINE, **wish: Any) -> dict[str, Any]:
-    answer = await reserve(here, number, patient_id=person(number), service_id=service, starts_at=start, **wish)
-    body: dict[str, Any] = answer.json()
+async def book(clinic: RunningService, number: int, service: UUID, start: datetime = NINE, **request: Any) -> dict[str, Any]:
+    response = await reserve(clinic, number, patient_id=person(number), service_id=service, starts_at=start, **request)
+    body: dict[str, Any] = response.json()
     return body
 
 
-async def starts(here: Running, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
-    """The starts of nine to eleven with the places left."""
+async def starts(clinic: RunningService, service: UUID, query: str = "", doctor: UUID = DOCTOR) -> dict[str, int]:
+    """Return the starts from nine to eleven with the number of free places."""
     path = f"/slots?service_id={service}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
-    items = (await here.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
+    items = (await clinic.http.get(path, headers=bearer(Role.ADMIN))).json()["items"]
     return {slot["starts_at"][11:16]: slot["remaining"] for slot in items}
 
 
-async def reasons(here: Running, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
+async def reasons(clinic: RunningService, service: UUID, start: datetime, doctor: UUID = DOCTOR) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={doctor}&starts_at={format_instant(start)}"
-    answer = await here.http.get(path, headers=bearer(Role.PATIENT))
-    return [reason["code"] for reason in answer.json()["reasons"]]
+    response = await clinic.http.get(path, headers=bearer(Role.PATIENT))
+    return [reason["code"] for reason in response.json()["reasons"]]
 
 
-async def test_a_group_fills_up_seat_by_seat_and_takes_the_doctor_once(clinic: Running) -> None:
+async def test_a_group_fills_up_seat_by_seat_and_takes_the_doctor_once(clinic: RunningService) -> None:
     assert (await starts(clinic, GROUP))["08:00"] == 3
     for number, left in enumerate((2, 1), start=1):
         assert "code" not in await book(clinic, number, GROUP)
@@ -72,7 +72,7 @@ async def test_a_group_fills_up_seat_by_seat_and_takes_the_doctor_once(clinic: R
     assert (await book(clinic, 4, GROUP))["code"] == "slot_taken"
 
 
-async def test_the_last_seat_given_back_frees_the_doctor(clinic: Running) -> None:
+async def test_the_last_seat_given_back_frees_the_doctor(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
     await release(clinic, 1, 1)
@@ -83,7 +83,7 @@ async def test_the_last_seat_given_back_frees_the_doctor(clinic: Running) -> Non
     assert "code" not in await book(clinic, 3, CHECKUP)
 
 
-async def test_one_may_move_from_group_to_group(clinic: Running) -> None:
+async def test_one_may_move_from_group_to_group(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
     await book(clinic, 3, GROUP, NINE + 2 * HALF)
@@ -91,14 +91,14 @@ async def test_one_may_move_from_group_to_group(clinic: Running) -> None:
     assert await starts(clinic, GROUP) == {"08:00": 2, "09:00": 1}
 
 
-async def test_who_is_alone_in_a_group_may_move_over_it(clinic: Running) -> None:
+async def test_who_is_alone_in_a_group_may_move_over_it(clinic: RunningService) -> None:
     await book(clinic, 1, GROUP)
     assert await starts(clinic, GROUP, f"&exclude_appointment={UUID(int=1)}") == {"08:00": 3, "08:30": 3, "09:00": 3, "09:30": 3}
     assert "code" not in await book(clinic, 1, GROUP, NINE + HALF, revision=2)
     assert await starts(clinic, CHECKUP) == {"08:00": 1, "09:30": 1}
 
 
-async def test_a_hold_keeps_a_seat(clinic: Running) -> None:
+async def test_a_hold_keeps_a_seat(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
     body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
@@ -110,7 +110,7 @@ async def test_a_hold_keeps_a_seat(clinic: Running) -> None:
     assert (await book(clinic, 4, GROUP))["code"] == "slot_taken"
 
 
-async def test_a_hold_that_is_over_leaves_no_group_behind(clinic: Running) -> None:
+async def test_a_hold_that_is_over_leaves_no_group_behind(clinic: RunningService) -> None:
     body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
     await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, person(3)))
     assert "08:00" not in await starts(clinic, CHECKUP)
@@ -119,7 +119,7 @@ async def test_a_hold_that_is_over_leaves_no_group_behind(clinic: Running) -> No
     assert "code" not in await book(clinic, 1, CHECKUP)
 
 
-async def test_a_day_is_full_when_its_cap_is_reached(clinic: Running) -> None:
+async def test_a_day_is_full_when_its_cap_is_reached(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, CAPPED, NINE + number * HALF)
     assert await reasons(clinic, CAPPED, NINE) == ["daily_cap_reached"]
@@ -131,7 +131,7 @@ async def test_a_day_is_full_when_its_cap_is_reached(clinic: Running) -> None:
     assert "08:00" not in await starts(clinic, CHECKUP)
 
 
-async def test_caps_are_counted_by_the_doctors_own_dates_and_weeks(clinic: Running) -> None:
+async def test_caps_are_counted_by_the_doctors_own_dates_and_weeks(clinic: RunningService) -> None:
     sunday = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)  # 23:00 in Auckland, an hour before Monday
     for number, service in enumerate((CAPPED, WEEKLY)):
         for visit in range(2):
@@ -142,7 +142,7 @@ async def test_caps_are_counted_by_the_doctors_own_dates_and_weeks(clinic: Runni
         assert await reasons(clinic, service, sunday + timedelta(hours=1), COLLEAGUE) == []
 
 
-async def test_any_doctor_is_the_least_busy_and_then_the_first(clinic: Running) -> None:
+async def test_any_doctor_is_the_least_busy_and_then_the_first(clinic: RunningService) -> None:
     start = datetime(2026, 3, 9, 11, 0, tzinfo=UTC)  # noon in Berlin, midnight in Auckland
     first = await book(clinic, 1, CHECKUP, start, doctor_id=None)
     assert first["doctor_id"] == str(DOCTOR)
@@ -154,6 +154,6 @@ async def test_any_doctor_is_the_least_busy_and_then_the_first(clinic: Running) 
     assert {alternative["doctor_id"] for alternative in refused["alternatives"]} == {str(DOCTOR), str(COLLEAGUE)}
 
 
-async def test_any_doctor_when_nobody_can(clinic: Running) -> None:
+async def test_any_doctor_when_nobody_can(clinic: RunningService) -> None:
     refused = await book(clinic, 1, CHECKUP, NINE + timedelta(minutes=1), doctor_id=None)
     assert (refused["code"], [reason["code"] for reason in refused["reasons"]]) == ("not_bookable", ["off_grid"])

@@ -1,4 +1,4 @@
-"""Time that someone holds: what its owner has of it, and until when the others are told to wait."""
+"""Held time: what its owner can do with it, and how long others are asked to wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import NOON, Running
+from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
@@ -25,67 +25,67 @@ PART = timedelta(milliseconds=700)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     services = [a_service(), a_service(id=LONG, duration_minutes=60), a_service(id=GROUP, capacity=3, slot_step_minutes=15)]
     doctors = [a_doctor(services=ALL), a_doctor(id=COLLEAGUE, services=ALL)]
-    async with a_clinic(tmp_path, DoctorService(doctors, services)) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, services)) as clinic:
+        yield clinic
 
 
-async def hold(here: Running, by: UUID, service: UUID = CHECKUP, start: datetime = NINE, doctor: UUID = DOCTOR) -> dict[str, Any]:
-    wish = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
-    body: dict[str, Any] = (await here.http.post("/holds", json=wish, headers=bearer(Role.PATIENT, by))).json()
+async def hold(clinic: RunningService, by: UUID, service: UUID = CHECKUP, start: datetime = NINE, doctor: UUID = DOCTOR) -> dict[str, Any]:
+    request = {"service_id": str(service), "doctor_id": str(doctor), "starts_at": format_instant(start)}
+    body: dict[str, Any] = (await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, by))).json()
     return body
 
 
-async def hold_one_after_the_other(here: Running, service: UUID, *starts: datetime) -> list[str]:
-    """By two owners, a minute apart; until when."""
+async def hold_one_after_the_other(clinic: RunningService, service: UUID, *starts: datetime) -> list[str]:
+    """Hold times for two owners, a minute apart, and return when the holds end."""
     until = []
     for owner, start in zip((FIRST, LAST), starts, strict=True):
-        until.append((await hold(here, owner, service, start))["expires_at"])
-        here.clock.advance(MINUTE)
+        until.append((await hold(clinic, owner, service, start))["expires_at"])
+        clinic.clock.advance(MINUTE)
     return until
 
 
-async def book(here: Running, number: int, service: UUID = CHECKUP, start: datetime = NINE, **wish: Any) -> dict[str, Any]:
-    patient = wish.pop("patient_id", UUID(int=0xAA00 + number))
-    body: dict[str, Any] = (await reserve(here, number, patient_id=patient, service_id=service, starts_at=start, **wish)).json()
+async def book(clinic: RunningService, number: int, service: UUID = CHECKUP, start: datetime = NINE, **request: Any) -> dict[str, Any]:
+    patient = request.pop("patient_id", UUID(int=0xAA00 + number))
+    body: dict[str, Any] = (await reserve(clinic, number, patient_id=patient, service_id=service, starts_at=start, **request)).json()
     return body
 
 
-async def wait_for(here: Running, service: UUID, start: datetime = NINE, **wish: Any) -> str:
-    """Until when a booking is told to wait."""
-    refused = await book(here, 99, service, start, **wish)
+async def wait_for(clinic: RunningService, service: UUID, start: datetime = NINE, **request: Any) -> str:
+    """Return until when a booking is asked to wait."""
+    refused = await book(clinic, 99, service, start, **request)
     assert refused["code"] == "slot_held"
     return str(refused["available_again_at"])
 
 
-async def seen(here: Running, by: UUID, service: UUID) -> tuple[int, bool]:
-    """How many places there are at nine, and whether one is held by the one who asks."""
+async def seen(clinic: RunningService, by: UUID, service: UUID) -> tuple[int, bool]:
+    """Return the number of free places at nine, and whether the caller holds one of them."""
     path = f"/slots?service_id={service}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + FIVE)}"
-    (slot,) = (await here.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
+    (slot,) = (await clinic.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
     return slot["remaining"], slot["held_by_you"]
 
 
-async def explained(here: Running, service: UUID, start: datetime = NINE) -> list[str]:
+async def explained(clinic: RunningService, service: UUID, start: datetime = NINE) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={DOCTOR}&starts_at={format_instant(start)}"
-    reasons = (await here.http.get(path, headers=bearer(Role.PATIENT, ME))).json()["reasons"]
+    reasons = (await clinic.http.get(path, headers=bearer(Role.PATIENT, ME))).json()["reasons"]
     return [reason["code"] for reason in reasons]
 
 
-async def test_a_held_time_is_marked_in_the_list_of_its_own_service_alone(clinic: Running) -> None:
+async def test_a_held_time_is_marked_in_the_list_of_its_own_service_alone(clinic: RunningService) -> None:
     await hold(clinic, ME)
     assert await seen(clinic, ME, CHECKUP) == (1, True)
     assert await seen(clinic, ME, LONG) == (1, False)
 
 
-async def test_a_held_seat_is_marked_for_its_owner_alone(clinic: Running) -> None:
+async def test_a_held_seat_is_marked_for_its_owner_alone(clinic: RunningService) -> None:
     await hold(clinic, FIRST, GROUP)
     assert await seen(clinic, FIRST, GROUP) == (3, True)
     assert await seen(clinic, ME, GROUP) == (2, False)
 
 
-async def test_who_needs_what_several_hold_waits_for_the_last(clinic: Running) -> None:
+async def test_who_needs_what_several_hold_waits_for_the_last(clinic: RunningService) -> None:
     _, last = await hold_one_after_the_other(clinic, CHECKUP, NINE, NINE + HALF)
     assert await wait_for(clinic, LONG) == last
     clinic.clock.set(datetime.fromisoformat(last) - MINUTE)
@@ -94,7 +94,7 @@ async def test_who_needs_what_several_hold_waits_for_the_last(clinic: Running) -
     assert "code" not in await book(clinic, 1, LONG)
 
 
-async def test_who_needs_one_of_several_held_seats_waits_for_the_first(clinic: Running) -> None:
+async def test_who_needs_one_of_several_held_seats_waits_for_the_first(clinic: RunningService) -> None:
     await book(clinic, 1, GROUP)
     first, _ = await hold_one_after_the_other(clinic, GROUP, NINE, NINE)
     assert await wait_for(clinic, GROUP) == first
@@ -102,7 +102,7 @@ async def test_who_needs_one_of_several_held_seats_waits_for_the_first(clinic: R
     assert "code" not in await book(clinic, 2, GROUP)
 
 
-async def test_who_wants_any_doctor_waits_for_the_first_who_is_only_held(clinic: Running) -> None:
+async def test_who_wants_any_doctor_waits_for_the_first_who_is_only_held(clinic: RunningService) -> None:
     await book(clinic, 1, start=NINE + HALF)
     await hold(clinic, FIRST)
     clinic.clock.advance(MINUTE)
@@ -111,14 +111,14 @@ async def test_who_wants_any_doctor_waits_for_the_first_who_is_only_held(clinic:
     assert await wait_for(clinic, CHECKUP, doctor_id=None) == format_instant(NOON + FIVE)
 
 
-async def test_a_hold_ends_with_the_second_that_was_told(clinic: Running) -> None:
+async def test_a_hold_ends_with_the_second_that_was_told(clinic: RunningService) -> None:
     clinic.clock.set(NOON + PART)
     assert (await hold(clinic, FIRST))["expires_at"] == format_instant(NOON + FIVE) == await wait_for(clinic, CHECKUP)
     clinic.clock.set(NOON + FIVE)
     assert "code" not in await book(clinic, 1)
 
 
-async def test_an_extended_hold_ends_with_the_second_that_was_told(clinic: Running) -> None:
+async def test_an_extended_hold_ends_with_the_second_that_was_told(clinic: RunningService) -> None:
     clinic.clock.set(NOON + PART)
     path = f"/holds/{(await hold(clinic, FIRST))['id']}/extend"
     longer = (await clinic.http.post(path, headers=bearer(Role.PATIENT, FIRST))).json()
@@ -132,7 +132,7 @@ OVERLAPPING = pytest.mark.parametrize(("service", "start"), [(CHECKUP, NINE), (L
 
 @OVERLAPPING
 async def test_a_group_of_nothing_but_holds_keeps_the_time_from_others_until_the_last_is_over(
-    clinic: Running, service: UUID, start: datetime
+    clinic: RunningService, service: UUID, start: datetime
 ) -> None:
     _, last = await hold_one_after_the_other(clinic, GROUP, NINE, NINE)
     assert await explained(clinic, service, start) == ["held"]
@@ -143,27 +143,27 @@ async def test_a_group_of_nothing_but_holds_keeps_the_time_from_others_until_the
 
 
 @OVERLAPPING
-async def test_a_group_that_somebody_booked_has_taken_the_time(clinic: Running, service: UUID, start: datetime) -> None:
+async def test_a_group_that_somebody_booked_has_taken_the_time(clinic: RunningService, service: UUID, start: datetime) -> None:
     await hold(clinic, FIRST, GROUP)
     await book(clinic, 1, GROUP)
     assert await explained(clinic, service, start) == ["taken"]
     assert (await book(clinic, 2, service, start))["code"] == "slot_taken"
 
 
-async def test_any_doctor_is_the_one_whose_time_the_booker_holds(clinic: Running) -> None:
+async def test_any_doctor_is_the_one_whose_time_the_booker_holds(clinic: RunningService) -> None:
     await book(clinic, 1, start=NINE + 4 * HALF, doctor_id=COLLEAGUE)
     held = await hold(clinic, ME, doctor=COLLEAGUE)
     assert (await book(clinic, 2, patient_id=ME, doctor_id=None))["doctor_id"] == str(COLLEAGUE)
     assert (await clinic.http.get(f"/holds/{held['id']}", headers=bearer(Role.PATIENT, ME))).status_code == 404
 
 
-async def test_any_doctor_is_not_the_one_whose_time_is_held_for_another_service(clinic: Running) -> None:
+async def test_any_doctor_is_not_the_one_whose_time_is_held_for_another_service(clinic: RunningService) -> None:
     held = await hold(clinic, ME, LONG, doctor=COLLEAGUE)
     assert (await book(clinic, 1, patient_id=ME, doctor_id=None))["doctor_id"] == str(DOCTOR)
     assert (await clinic.http.get(f"/holds/{held['id']}", headers=bearer(Role.PATIENT, ME))).status_code == 200
 
 
-async def test_any_doctors_group_is_the_one_in_which_the_booker_holds_a_seat(clinic: Running) -> None:
+async def test_any_doctors_group_is_the_one_in_which_the_booker_holds_a_seat(clinic: RunningService) -> None:
     held = await hold(clinic, ME, GROUP, doctor=COLLEAGUE)
     assert (await book(clinic, 1, GROUP, patient_id=ME, doctor_id=None))["doctor_id"] == str(COLLEAGUE)
     assert (await clinic.http.get(f"/holds/{held['id']}", headers=bearer(Role.PATIENT, ME))).status_code == 404

@@ -1,4 +1,4 @@
-"""A doctor's leave over HTTP: what it hits, what becomes of that, and what reopens."""
+"""A doctor's leave over HTTP: which appointments it affects, what becomes of them, and what reopens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from shared.contracts.events import LeaveTaken
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import Running, running
+from tests.running import RunningService, run_service
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
@@ -25,32 +25,32 @@ SELF, ADMIN = bearer(Role.DOCTOR, DOCTOR), bearer(Role.ADMIN)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     rules = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service(buffer_after_minutes=10)])
-    async with running("scheduling_svc", tmp_path, rules, database_url=sql_url, hears=(LeaveTaken,)) as here:
-        await here.settle()
+    async with run_service("scheduling_svc", tmp_path, rules, database_url=sql_url, record_events=(LeaveTaken,)) as clinic:
+        await clinic.run_until_idle()
         for number, start in enumerate((NINE, NINE + 2 * HALF, NINE + 4 * HALF), start=1):
-            assert (await book(here, number, start)).status_code == 200
-        yield here
+            assert (await book(clinic, number, start)).status_code == 200
+        yield clinic
 
 
-async def book(here: Running, number: int, start: datetime, doctor: UUID = DOCTOR, revision: int = 1) -> httpx.Response:
-    return await reserve(here, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, doctor_id=doctor, revision=revision)
+async def book(clinic: RunningService, number: int, start: datetime, doctor: UUID = DOCTOR, revision: int = 1) -> httpx.Response:
+    return await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, doctor_id=doctor, revision=revision)
 
 
-async def preview(here: Running, by: dict[str, str] = SELF, time: tuple[datetime, datetime] = MORNING) -> httpx.Response:
+async def preview(clinic: RunningService, by: dict[str, str] = SELF, time: tuple[datetime, datetime] = MORNING) -> httpx.Response:
     body = {"starts_at": format_instant(time[0]), "ends_at": format_instant(time[1])}
-    return await here.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=body, headers=by)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves/preview", json=body, headers=by)
 
 
 async def take(
-    here: Running,
+    clinic: RunningService,
     decisions: Sequence[dict[str, Any]],
     by: dict[str, str] = SELF,
     time: tuple[datetime, datetime] = MORNING,
 ) -> httpx.Response:
     body = {"starts_at": format_instant(time[0]), "ends_at": format_instant(time[1]), "reason": "Away", "affected": list(decisions)}
-    return await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=by)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=by)
 
 
 def keep(*numbers: int) -> list[dict[str, Any]]:
@@ -66,20 +66,20 @@ def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> dict[str, An
     return {"appointment_id": str(UUID(int=number)), "action": "move", **target}
 
 
-async def claim(here: Running, number: int) -> dict[str, Any]:
-    answer: dict[str, Any] = (await here.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
-    return answer
+async def claim(clinic: RunningService, number: int) -> dict[str, Any]:
+    response: dict[str, Any] = (await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
+    return response
 
 
-async def listed(here: Running, doctor: UUID = DOCTOR) -> list[str]:
-    """The starts of the morning."""
+async def listed(clinic: RunningService, doctor: UUID = DOCTOR) -> list[str]:
+    """Return the free starts of the morning."""
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(MORNING[0])}&to={format_instant(MORNING[1])}"
-    return [slot["starts_at"][11:16] for slot in (await here.http.get(path)).json()["items"]]
+    return [slot["starts_at"][11:16] for slot in (await clinic.http.get(path)).json()["items"]]
 
 
-async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: Running) -> None:
+async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: RunningService) -> None:
     affected = (await preview(clinic)).json()["affected"]
-    assert [each["appointment_id"] for each in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
+    assert [item["appointment_id"] for item in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
     assert affected[0] == {
         "appointment_id": str(UUID(int=1)),
         "starts_at": format_instant(NINE),
@@ -90,23 +90,23 @@ async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: Running
     }
 
 
-async def test_all_first_proposals_can_be_taken_at_once_and_all_last_ones_too(clinic: Running) -> None:
+async def test_all_first_proposals_can_be_taken_at_once_and_all_last_ones_too(clinic: RunningService) -> None:
     for which in (0, -1):
         affected = (await preview(clinic)).json()["affected"]
-        decisions = [{"appointment_id": each["appointment_id"], "action": "move", **each["proposals"][which]} for each in affected]
+        decisions = [{"appointment_id": item["appointment_id"], "action": "move", **item["proposals"][which]} for item in affected]
         taken = await take(clinic, decisions)
         assert taken.status_code == 201, taken.text
         assert (await clinic.http.delete(f"/doctors/{DOCTOR}/leaves/{taken.json()['id']}", headers=SELF)).status_code == 204
-        for number, each in enumerate(affected, start=1):
-            back = await book(clinic, number, datetime.fromisoformat(each["starts_at"]), revision=9 + which)
+        for number, item in enumerate(affected, start=1):
+            back = await book(clinic, number, datetime.fromisoformat(item["starts_at"]), revision=9 + which)
             assert back.status_code == 200, back.text
 
 
-async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: Running) -> None:
-    answer = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
-    leave = answer.json()
-    assert answer.status_code == 201, leave
-    assert [each["action"] for each in leave["affected"]] == ["keep", "cancel", "move"]
+async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: RunningService) -> None:
+    response = await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
+    leave = response.json()
+    assert response.status_code == 201, leave
+    assert [item["action"] for item in leave["affected"]] == ["keep", "cancel", "move"]
     kept, cancelled, moved = [await claim(clinic, number) for number in (1, 2, 3)]
     assert (kept["live"], kept["doctor_id"], kept["revision"]) == (True, str(DOCTOR), 1)
     assert cancelled["live"] is False
@@ -115,21 +115,21 @@ async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: Ru
     assert format_instant(NINE + 4 * HALF)[11:16] not in await listed(clinic, COLLEAGUE)
 
 
-async def test_one_event_tells_what_was_displaced(clinic: Running) -> None:
+async def test_one_event_tells_what_was_displaced(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
-    await clinic.settle()
-    (event,) = clinic.heard
+    await clinic.run_until_idle()
+    (event,) = clinic.published
     assert isinstance(event, LeaveTaken)
-    told = {
-        each.appointment_id.int: (each.action, each.previous_starts_at, each.starts_at, each.doctor_id, each.revision)
-        for each in event.displaced
+    displaced = {
+        item.appointment_id.int: (item.action, item.previous_starts_at, item.starts_at, item.doctor_id, item.revision)
+        for item in event.displaced
     }
     later = NINE + 4 * HALF
-    assert told == {2: ("cancelled", NINE + 2 * HALF, None, None, 2), 3: ("moved", later, later, COLLEAGUE, 2)}
+    assert displaced == {2: ("cancelled", NINE + 2 * HALF, None, None, 2), 3: ("moved", later, later, COLLEAGUE, 2)}
     assert (event.actor.id, event.doctor_id) == (DOCTOR, DOCTOR)
 
 
-async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: Running) -> None:
+async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     late = await book(clinic, 2, NINE + 8 * HALF, revision=2)
     assert (late.status_code, late.json()["code"]) == (409, "reservation_released")
@@ -138,29 +138,33 @@ async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: R
     assert (await claim(clinic, 3))["starts_at"] == format_instant(NINE + 4 * HALF)
 
 
-async def test_a_later_wish_than_a_leave_is_granted(clinic: Running) -> None:
+async def test_a_later_wish_than_a_leave_is_granted(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     for number in (2, 3):
-        answer = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
-        assert (answer["starts_at"], answer["doctor_id"], answer["live"]) == (format_instant(NINE + 4 * number * HALF), str(DOCTOR), True)
+        response = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
+        assert (response["starts_at"], response["doctor_id"], response["live"]) == (
+            format_instant(NINE + 4 * number * HALF),
+            str(DOCTOR),
+            True,
+        )
     assert format_instant(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
 
 
-async def test_a_booking_made_in_between_is_not_lost(clinic: Running) -> None:
+async def test_a_booking_made_in_between_is_not_lost(clinic: RunningService) -> None:
     assert (await preview(clinic)).status_code == 200
     await release(clinic, 3, 1)
     assert (await book(clinic, 4, NINE + 5 * HALF)).status_code == 200
     refused = await take(clinic, keep(1, 2, 3))
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (409, "affected_changed")
-    assert [UUID(each["appointment_id"]).int for each in problem["affected"]] == [1, 2, 4]
+    assert [UUID(item["appointment_id"]).int for item in problem["affected"]] == [1, 2, 4]
     assert (await claim(clinic, 4))["live"] is True
     assert (await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=SELF)).json()["items"] == []
-    assert clinic.heard == []
+    assert clinic.published == []
 
 
 @pytest.mark.parametrize("decided", [(), (1, 2), (1, 2, 3, 9)])
-async def test_every_appointment_must_be_decided_about_and_no_other(clinic: Running, decided: tuple[int, ...]) -> None:
+async def test_every_appointment_must_be_decided_about_and_no_other(clinic: RunningService, decided: tuple[int, ...]) -> None:
     before = await listed(clinic)
     refused = await take(clinic, keep(*decided))
     assert (refused.status_code, refused.json()["code"]) == (409, "affected_changed")
@@ -168,7 +172,7 @@ async def test_every_appointment_must_be_decided_about_and_no_other(clinic: Runn
     assert await listed(clinic) == before
 
 
-async def test_a_move_that_is_not_possible_undoes_everything(clinic: Running) -> None:
+async def test_a_move_that_is_not_possible_undoes_everything(clinic: RunningService) -> None:
     assert (await book(clinic, 5, NINE, COLLEAGUE)).status_code == 200
     before = await listed(clinic)
     refused = (await take(clinic, [move(1, NINE), cancel(2), *keep(3)])).json()
@@ -179,7 +183,7 @@ async def test_a_move_that_is_not_possible_undoes_everything(clinic: Running) ->
     assert (await claim(clinic, 2))["live"] is True
 
 
-async def test_a_kept_appointment_that_is_cancelled_later_reopens_nothing_and_a_withdrawn_leave_does(clinic: Running) -> None:
+async def test_a_kept_appointment_that_is_cancelled_later_reopens_nothing_and_a_withdrawn_leave_does(clinic: RunningService) -> None:
     leave = (await take(clinic, keep(1, 2, 3))).json()
     await release(clinic, 1, 1)
     assert await listed(clinic) == []
@@ -191,7 +195,7 @@ async def test_a_kept_appointment_that_is_cancelled_later_reopens_nothing_and_a_
     assert (await book(clinic, 7, NINE + 2 * HALF)).json()["code"] == "slot_taken"
 
 
-async def test_no_buffer_reaches_into_a_leave(clinic: Running) -> None:
+async def test_no_buffer_reaches_into_a_leave(clinic: RunningService) -> None:
     time = (NINE + 12 * HALF, NINE + 14 * HALF)
     assert (await take(clinic, [], time=time)).status_code == 201
     path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={format_instant(time[0] - HALF)}"
@@ -199,7 +203,7 @@ async def test_no_buffer_reaches_into_a_leave(clinic: Running) -> None:
     assert [reason["code"] for reason in reasons] == ["on_leave"]
 
 
-async def test_holds_in_its_time_are_dropped(clinic: Running) -> None:
+async def test_holds_in_its_time_are_dropped(clinic: RunningService) -> None:
     time = (NINE + 12 * HALF, NINE + 14 * HALF)
     body = {"service_id": str(CHECKUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(time[0])}
     patient = bearer(Role.PATIENT)
@@ -210,13 +214,13 @@ async def test_holds_in_its_time_are_dropped(clinic: Running) -> None:
     assert (await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT))).status_code == 201
 
 
-async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: Running) -> None:
-    answers = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: RunningService) -> None:
+    responses = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
     assert len((await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=ADMIN)).json()["items"]) == 1
 
 
-async def test_a_leave_is_where_its_answer_says_until_it_is_withdrawn(clinic: Running) -> None:
+async def test_a_leave_is_where_its_answer_says_until_it_is_withdrawn(clinic: RunningService) -> None:
     taken = await take(clinic, [cancel(1), *keep(2, 3)])
     there = taken.headers["Location"]
     for by in (SELF, ADMIN):
@@ -228,14 +232,14 @@ async def test_a_leave_is_where_its_answer_says_until_it_is_withdrawn(clinic: Ru
     assert (await clinic.http.get(there, headers=SELF)).json()["code"] == "no_such_leave"
 
 
-async def test_leaves_are_listed_the_latest_first_in_pages(clinic: Running) -> None:
+async def test_leaves_are_listed_the_latest_first_in_pages(clinic: RunningService) -> None:
     for days in (1, 3, 2):
         assert (await take(clinic, [], time=(NINE + days * DAY, NINE + days * DAY + HALF))).status_code == 201
     path, found = f"/doctors/{DOCTOR}/leaves?limit=2", []
     while path:
-        answer = await clinic.http.get(path, headers=SELF)
-        found += [leave["starts_at"][:10] for leave in answer.json()["items"]]
-        path = answer.headers["Link"].split(">")[0][1:] if "Link" in answer.headers else ""
+        response = await clinic.http.get(path, headers=SELF)
+        found += [leave["starts_at"][:10] for leave in response.json()["items"]]
+        path = response.headers["Link"].split(">")[0][1:] if "Link" in response.headers else ""
     assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
 
 
@@ -247,12 +251,12 @@ async def test_leaves_are_listed_the_latest_first_in_pages(clinic: Running) -> N
         ((NINE, NINE + 367 * DAY), "range_too_long"),
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(clinic: Running, time: tuple[datetime, datetime], code: str) -> None:
+async def test_a_time_that_makes_no_sense_is_refused(clinic: RunningService, time: tuple[datetime, datetime], code: str) -> None:
     for refused in (await preview(clinic, time=time), await take(clinic, [], time=time)):
         assert (refused.status_code, refused.json()["code"]) == (422, code)
 
 
-async def test_decisions_that_make_no_sense_are_refused(clinic: Running) -> None:
+async def test_decisions_that_make_no_sense_are_refused(clinic: RunningService) -> None:
     nowhere = {"appointment_id": str(UUID(int=1)), "action": "move"}
     somewhere = {**cancel(1), "starts_at": format_instant(NINE)}
     for decisions, code in (([nowhere], "target_required"), ([somewhere], "target_required"), (keep(1, 1), "decided_twice")):
@@ -262,7 +266,7 @@ async def test_decisions_that_make_no_sense_are_refused(clinic: Running) -> None
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_doctor")
 
 
-async def test_who_may_take_leave(clinic: Running) -> None:
+async def test_who_may_take_leave(clinic: RunningService) -> None:
     expected = {Role.PATIENT: 403, Role.RECEPTION: 403, Role.DOCTOR: 403, Role.ADMIN: 200}
     for role, status in expected.items():
         assert (await preview(clinic, by=bearer(role))).status_code == status

@@ -1,4 +1,4 @@
-"""Lists of free times over HTTP: how long they may be, how they go on, and what a move sees."""
+"""Lists of free times over HTTP: how long they may be, how they continue, and what a move sees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
 from shared.kit.paging import encode_cursor
-from tests.running import NOON, Running
+from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
@@ -26,28 +26,28 @@ ME, STAFF, THE_DOCTOR = bearer(Role.PATIENT, PATIENT), bearer(Role.RECEPTION), b
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     doctors = [a_doctor(id=doctor_id, services=[CHECKUP, FOLLOW_UP], location="Zürich, Rue du Rhône") for doctor_id in FIVE]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(), a_service(id=FOLLOW_UP)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(), a_service(id=FOLLOW_UP)])) as clinic:
+        yield clinic
 
 
-async def ask(here: Running, path: str, by: dict[str, str] | None = None, **query: Any) -> httpx.Response:
+async def ask(clinic: RunningService, path: str, by: dict[str, str] | None = None, **query: Any) -> httpx.Response:
     named = {"from" if name == "begins" else "to" if name == "ends" else name: value for name, value in query.items()}
-    return await here.http.get(path, params={"service_id": str(CHECKUP)} | named, headers=by)
+    return await clinic.http.get(path, params={"service_id": str(CHECKUP)} | named, headers=by)
 
 
 @pytest.mark.parametrize("path", ["/slots", f"/doctors/{DOCTOR}/slots"])
-async def test_a_list_reaches_over_sixty_two_days_and_not_a_second_more(clinic: Running, path: str) -> None:
+async def test_a_list_reaches_over_sixty_two_days_and_not_a_second_more(clinic: RunningService, path: str) -> None:
     last = NOON + 62 * DAY
-    answer = await ask(clinic, path, begins=format_instant(NOON), ends=format_instant(last), limit=1000)
-    assert (answer.status_code, answer.json()["complete"]) == (200, True)
+    response = await ask(clinic, path, begins=format_instant(NOON), ends=format_instant(last), limit=1000)
+    assert (response.status_code, response.json()["complete"]) == (200, True)
     refused = await ask(clinic, path, begins=format_instant(NOON), ends=format_instant(last + timedelta(seconds=1)))
     assert (refused.status_code, refused.json()["code"], refused.json()["longest_days"]) == (422, "range_too_long", 62)
     assert refused.json()["errors"][0]["pointer"] == "/to"
 
 
-async def test_eighty_doctors_may_be_named_and_not_one_more(clinic: Running) -> None:
+async def test_eighty_doctors_may_be_named_and_not_one_more(clinic: RunningService) -> None:
     assert (await ask(clinic, "/slots", doctor_id=[str(DOCTOR)] * 80)).status_code == 200
     refused = await ask(clinic, "/slots", doctor_id=[str(DOCTOR)] * 81)
     assert (refused.status_code, refused.json()["code"]) == (422, "validation_failed")
@@ -55,8 +55,8 @@ async def test_eighty_doctors_may_be_named_and_not_one_more(clinic: Running) -> 
 
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
-async def test_a_list_goes_on_without_a_gap_or_a_repeat(clinic: Running, path: str) -> None:
-    """Five doctors are free at each start, so a page may end between two of them."""
+async def test_a_list_goes_on_without_a_gap_or_a_repeat(clinic: RunningService, path: str) -> None:
+    """Five doctors are free at each start, so that a page may end between two of them."""
     whole = (await ask(clinic, path, begins=format_instant(NINE), limit=20)).json()["items"]
     for limit in (2, 5, 7):
         cursor: dict[str, Any] = {}
@@ -67,7 +67,7 @@ async def test_a_list_goes_on_without_a_gap_or_a_repeat(clinic: Running, path: s
 
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
-async def test_a_list_links_to_what_follows(clinic: Running, path: str) -> None:
+async def test_a_list_links_to_what_follows(clinic: RunningService, path: str) -> None:
     first = await ask(clinic, path, begins=format_instant(NINE), limit=2)
     following = await ask(clinic, path, begins=format_instant(NINE), limit=2, after=first.json()["next"])
     assert first.links["next"]["url"].startswith(path)
@@ -79,10 +79,10 @@ async def test_a_list_links_to_what_follows(clinic: Running, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "query"), [("/slots", {"ends": format_instant(NINE + HALF)}), ("/slots/earliest", {"begins": format_instant(NINE + 77 * DAY)})]
 )
-async def test_the_last_page_says_that_it_is(clinic: Running, path: str, query: dict[str, Any]) -> None:
-    answer = await ask(clinic, path, **query, limit=1000)
-    whole = answer.json()
-    assert (whole["complete"], whole["next"], "Link" in answer.headers) == (True, None, False)
+async def test_the_last_page_says_that_it_is(clinic: RunningService, path: str, query: dict[str, Any]) -> None:
+    response = await ask(clinic, path, **query, limit=1000)
+    whole = response.json()
+    assert (whole["complete"], whole["next"], "Link" in response.headers) == (True, None, False)
     page = (await ask(clinic, path, **query, limit=len(whole["items"]) - 1)).json()
     rest = (await ask(clinic, path, **query, limit=1, after=page["next"])).json()
     assert (page["items"] + rest["items"], rest["complete"], rest["next"]) == (whole["items"], True, None)
@@ -100,7 +100,7 @@ BAD_CURSORS = [
 
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest", f"/doctors/{DOCTOR}/slots"])
-async def test_a_cursor_of_another_list_is_refused(clinic: Running, path: str) -> None:
+async def test_a_cursor_of_another_list_is_refused(clinic: RunningService, path: str) -> None:
     for cursor in ("nonsense", *map(encode_cursor, BAD_CURSORS)):
         refused = await ask(clinic, path, after=cursor)
         assert (refused.status_code, refused.json()["code"]) == (422, "bad_cursor"), cursor
@@ -108,7 +108,7 @@ async def test_a_cursor_of_another_list_is_refused(clinic: Running, path: str) -
 
 
 @pytest.mark.parametrize("path", ["/slots", "/slots/earliest"])
-async def test_a_cursor_from_before_the_list_begins_it_and_one_from_after_it_ends_it(clinic: Running, path: str) -> None:
+async def test_a_cursor_from_before_the_list_begins_it_and_one_from_after_it_ends_it(clinic: RunningService, path: str) -> None:
     whole = (await ask(clinic, path, begins=format_instant(NINE + HALF))).json()["items"]
     for before in ("1970-01-02T00:00:00Z", format_instant(NINE)):
         found = await ask(clinic, path, begins=format_instant(NINE + HALF), after=encode_cursor((before, str(DOCTOR))))
@@ -117,20 +117,20 @@ async def test_a_cursor_from_before_the_list_begins_it_and_one_from_after_it_end
     assert (beyond["items"], beyond["complete"], beyond["next"]) == ([], True, None)
 
 
-async def test_words_are_compared_without_accents_and_case(clinic: Running) -> None:
+async def test_words_are_compared_without_accents_and_case(clinic: RunningService) -> None:
     for word in ("zurich", "ZÜRICH", "rhone"):
         assert (await ask(clinic, "/slots/earliest", location=word)).json()["items"] != []
     assert (await ask(clinic, "/slots/earliest", location="zuerich")).json()["items"] == []
 
 
-async def starts(here: Running, by: dict[str, str], doctor: UUID = DOCTOR, **query: Any) -> list[int]:
-    """The free starts of two hours, in half hours after nine."""
+async def starts(clinic: RunningService, by: dict[str, str], doctor: UUID = DOCTOR, **query: Any) -> list[int]:
+    """Return the free starts of two hours, in half hours after nine."""
     window = {"begins": format_instant(NINE), "ends": format_instant(NINE + 4 * HALF), "doctor_id": str(doctor)}
-    items = (await ask(here, "/slots", by, **window | query)).json()["items"]
+    items = (await ask(clinic, "/slots", by, **window | query)).json()["items"]
     return [number for number in range(4) for slot in items if slot["starts_at"] == format_instant(NINE + number * HALF)]
 
 
-async def test_whoever_moves_an_appointment_is_shown_what_its_patient_can_keep(clinic: Running) -> None:
+async def test_whoever_moves_an_appointment_is_shown_what_its_patient_can_keep(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await reserve(clinic, 2, doctor_id=COLLEAGUE, starts_at=NINE + 2 * HALF)
     moved: dict[str, Any] = {"exclude_appointment": str(UUID(int=1))}
@@ -141,20 +141,20 @@ async def test_whoever_moves_an_appointment_is_shown_what_its_patient_can_keep(c
     assert await starts(clinic, STAFF, COLLEAGUE, **moved) == [0, 1, 3]
 
 
-async def moving(here: Running, by: dict[str, str], service: UUID = CHECKUP) -> tuple[int, str]:
-    """Status and code."""
-    answer = await ask(here, "/slots", by, service_id=str(service), exclude_appointment=str(UUID(int=1)))
-    return answer.status_code, answer.json().get("code", "")
+async def moving(clinic: RunningService, by: dict[str, str], service: UUID = CHECKUP) -> tuple[int, str]:
+    """Return status and code."""
+    response = await ask(clinic, "/slots", by, service_id=str(service), exclude_appointment=str(UUID(int=1)))
+    return response.status_code, response.json().get("code", "")
 
 
-async def test_a_move_keeps_the_service(clinic: Running) -> None:
+async def test_a_move_keeps_the_service(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     for who in (ME, THE_DOCTOR, STAFF):
         assert await moving(clinic, who) == (200, "")
         assert await moving(clinic, who, FOLLOW_UP) == (404, "no_such_reservation")
 
 
-async def test_what_was_given_back_cannot_be_moved(clinic: Running) -> None:
+async def test_what_was_given_back_cannot_be_moved(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await release(clinic, 1, 1)
     for who in (ME, THE_DOCTOR, STAFF):
@@ -163,6 +163,6 @@ async def test_what_was_given_back_cannot_be_moved(clinic: Running) -> None:
     assert await moving(clinic, ME) == (200, "")
 
 
-async def test_another_doctor_moves_nothing(clinic: Running) -> None:
+async def test_another_doctor_moves_nothing(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     assert await moving(clinic, bearer(Role.DOCTOR, COLLEAGUE)) == (404, "no_such_reservation")

@@ -1,4 +1,4 @@
-"""The earliest time, the reasons why not, moves, and questions that make no sense."""
+"""The earliest times, explanations, moves, and requests that make no sense."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.contracts.events import DoctorChanged
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import NOON, Running
+from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
@@ -26,7 +26,7 @@ ME = bearer(Role.PATIENT, PATIENT)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     from_may = [WeeklyWindow.model_validate({"weekday": 1, "start": "09:00", "end": "10:00", "valid_from": "2026-05-04"})]
     doctors = [
         a_doctor(specialties=["Cardiology"], languages=["de", "en-GB"], location="North Clinic"),
@@ -35,30 +35,30 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
         a_doctor(id=RETIRED, active=False),
         a_doctor(id=FULL, accepting_patients=False),
     ]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(min_notice_minutes=60)])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service(min_notice_minutes=60)])) as clinic:
+        yield clinic
 
 
-async def earliest(here: Running, query: str = "", by: dict[str, str] | None = None) -> dict[str, Any]:
-    answer = await here.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+async def earliest(clinic: RunningService, query: str = "", by: dict[str, str] | None = None) -> dict[str, Any]:
+    response = await clinic.http.get(f"/slots/earliest?service_id={CHECKUP}{query}", headers=by)
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
     return body
 
 
-async def explain(here: Running, start: str = format_instant(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
-    answer = await here.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
-    body = answer.json()
+async def explain(clinic: RunningService, start: str = format_instant(NINE), doctor: UUID = DOCTOR, by: dict[str, str] = ME) -> list[str]:
+    response = await clinic.http.get(f"/slots/explain?service_id={CHECKUP}&doctor_id={doctor}&starts_at={start}", headers=by)
+    body = response.json()
     assert body["bookable"] is (body["reasons"] == [])
     return [reason["code"] for reason in body["reasons"]]
 
 
-async def listed(here: Running, query: str = "", by: dict[str, str] | None = None, doctor: UUID = DOCTOR) -> list[str]:
+async def listed(clinic: RunningService, query: str = "", by: dict[str, str] | None = None, doctor: UUID = DOCTOR) -> list[str]:
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(NINE)}&to={format_instant(NINE + 4 * HALF)}{query}"
-    return [slot["starts_at"][11:16] for slot in (await here.http.get(path, headers=by)).json()["items"]]
+    return [slot["starts_at"][11:16] for slot in (await clinic.http.get(path, headers=by)).json()["items"]]
 
 
-async def test_the_earliest_times_come_by_start_and_then_doctor(clinic: Running) -> None:
+async def test_the_earliest_times_come_by_start_and_then_doctor(clinic: RunningService) -> None:
     found = await earliest(clinic, "&limit=5")
     keys = [(slot["starts_at"], slot["doctor_id"]) for slot in found["items"]]
     first, second = format_instant(NOON + 2 * HALF), format_instant(NOON + 3 * HALF)
@@ -79,13 +79,13 @@ async def test_the_earliest_times_come_by_start_and_then_doctor(clinic: Running)
         ("&specialty=Dentistry", set()),
     ],
 )
-async def test_only_doctors_who_fit_are_asked(clinic: Running, words: str, doctors: set[UUID]) -> None:
+async def test_only_doctors_who_fit_are_asked(clinic: RunningService, words: str, doctors: set[UUID]) -> None:
     found = await earliest(clinic, f"{words}&limit=50")
     assert {UUID(slot["doctor_id"]) for slot in found["items"]} == doctors
     assert found["complete"] is (doctors == set())
 
 
-async def test_the_first_time_may_be_months_away(clinic: Running) -> None:
+async def test_the_first_time_may_be_months_away(clinic: RunningService) -> None:
     found = await earliest(clinic, "&specialty=geriatrics&limit=100")
     assert found["items"][0]["starts_at"] == "2026-05-04T07:00:00Z"
     assert found["complete"] is True
@@ -94,13 +94,13 @@ async def test_the_first_time_may_be_months_away(clinic: Running) -> None:
     assert (await earliest(clinic, "&specialty=geriatrics&limit=7"))["complete"] is False
 
 
-async def test_the_search_begins_where_it_is_told(clinic: Running) -> None:
+async def test_the_search_begins_where_it_is_told(clinic: RunningService) -> None:
     found = await earliest(clinic, f"&from={format_instant(NINE + HALF)}&limit=1&time_zone=Asia/Tokyo")
     assert (found["items"][0]["starts_at"], found["items"][0]["local_start"]) == (format_instant(NINE + HALF), "2026-03-09T17:30")
     assert (await earliest(clinic, "&from=2199-01-01T00:00:00Z"))["items"] == []
 
 
-async def test_a_patient_is_offered_what_they_can_keep(clinic: Running) -> None:
+async def test_a_patient_is_offered_what_they_can_keep(clinic: RunningService) -> None:
     await reserve(clinic, 1, doctor_id=COLLEAGUE)
     assert "08:00" in await listed(clinic)
     assert "08:00" not in await listed(clinic, by=ME)
@@ -108,7 +108,7 @@ async def test_a_patient_is_offered_what_they_can_keep(clinic: Running) -> None:
     assert (await reserve(clinic, 2)).json()["code"] == "patient_busy"
 
 
-async def test_a_move_sees_its_own_time_as_free(clinic: Running) -> None:
+async def test_a_move_sees_its_own_time_as_free(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     mine = f"&exclude_appointment={UUID(int=1)}"
     assert "08:00" not in await listed(clinic, by=ME)
@@ -119,7 +119,7 @@ async def test_a_move_sees_its_own_time_as_free(clinic: Running) -> None:
         assert (await clinic.http.get(path, headers=stranger)).status_code == 404
 
 
-async def test_every_reason_that_applies_is_told(clinic: Running) -> None:
+async def test_every_reason_that_applies_is_told(clinic: RunningService) -> None:
     await reserve(clinic, 1, patient_id=UUID(int=0xB))
     assert await explain(clinic, format_instant(NINE + HALF)) == []
     assert await explain(clinic) == ["taken"]
@@ -132,7 +132,7 @@ async def test_every_reason_that_applies_is_told(clinic: Running) -> None:
     assert await explain(clinic, doctor=FULL, by=bearer(Role.RECEPTION)) == []
 
 
-async def test_an_explanation_is_for_those_who_sign_in(clinic: Running) -> None:
+async def test_an_explanation_is_for_those_who_sign_in(clinic: RunningService) -> None:
     path = f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at={format_instant(NINE)}"
     assert (await clinic.http.get(path)).status_code == 401
 
@@ -161,17 +161,17 @@ async def test_an_explanation_is_for_those_who_sign_in(clinic: Running) -> None:
         (f"/slots/explain?service_id={CHECKUP}&doctor_id={DOCTOR}&starts_at=9999-03-09T08:00:00Z", "out_of_range"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_refused_with_a_code(clinic: Running, path: str, code: str) -> None:
+async def test_a_question_that_makes_no_sense_is_refused_with_a_code(clinic: RunningService, path: str, code: str) -> None:
     refused = await clinic.http.get(path, headers=ME)
     assert (refused.status_code, refused.json()["code"]) == (422, code)
 
 
-async def learn(here: Running, **changes: Any) -> None:
+async def learn(clinic: RunningService, **changes: Any) -> None:
     rules = a_doctor(**changes)
-    await here.tell(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=rules.id, version=rules.version, rules=rules))
+    await clinic.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=rules.id, version=rules.version, rules=rules))
 
 
-async def test_a_doctor_who_moves_to_another_zone_keeps_the_instants_of_what_is_booked(clinic: Running) -> None:
+async def test_a_doctor_who_moves_to_another_zone_keeps_the_instants_of_what_is_booked(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await learn(clinic, time_zone="Europe/London", version=2)
     assert await listed(clinic) == ["09:00", "09:30"]
@@ -180,9 +180,9 @@ async def test_a_doctor_who_moves_to_another_zone_keeps_the_instants_of_what_is_
     assert await explain(clinic, by=bearer(Role.ADMIN)) == ["outside_hours", "taken"]
 
 
-async def test_a_date_may_be_closed_or_opened_on_its_own(clinic: Running) -> None:
+async def test_a_date_may_be_closed_or_opened_on_its_own(clinic: RunningService) -> None:
     closed = DateOverride.model_validate({"id": str(uuid4()), "date": "2026-03-09", "windows": []})
-    night = DateOverride.model_validate({"id": str(uuid4()), "date": "2026-03-10", "windows": [WallWindow(start="23:00", end="01:00")]})
+    night = DateOverride.model_validate({"id": str(uuid4()), "date": "2026-03-10", "windows": [DayWindow(start="23:00", end="01:00")]})
     await learn(clinic, overrides=[closed, night], version=2)
     assert await listed(clinic) == []
     path = f"/slots?service_id={CHECKUP}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + timedelta(days=3))}"

@@ -1,4 +1,4 @@
-"""Time that is closed more than once opens when nothing closes it any more; what a leave ended comes back only then."""
+"""Time that is closed more than once reopens when nothing closes it any more; a cancelled appointment can be restored only then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
@@ -25,51 +25,51 @@ SELF, ADMIN = bearer(Role.DOCTOR, DOCTOR), bearer(Role.ADMIN)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Running]:
-    """With appointments at nine and half past."""
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
+    """A clinic with appointments at nine and at half past nine."""
     rules = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service()])
-    async with a_clinic(tmp_path, rules, database_url=sql_url) as here:
+    async with a_clinic(tmp_path, rules, database_url=sql_url) as clinic:
         for number, start in ((1, FIRST), (2, SECOND)):
-            assert await book(here, number, start) == "granted"
-        yield here
+            assert await book(clinic, number, start) == "granted"
+        yield clinic
 
 
-async def book(here: Running, number: int, start: datetime, revision: int = 1) -> str:
-    """`granted`, or why not."""
-    answer = await reserve(here, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, revision=revision)
-    if answer.status_code == 200:
+async def book(clinic: RunningService, number: int, start: datetime, revision: int = 1) -> str:
+    """Return `granted` or the code of the refusal."""
+    response = await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start, revision=revision)
+    if response.status_code == 200:
         return "granted"
-    problem = answer.json()
+    problem = response.json()
     return " ".join(reason["code"] for reason in problem["reasons"]) if "reasons" in problem else str(problem["code"])
 
 
-async def is_open(here: Running, start: datetime) -> bool:
-    """As it is listed and explained."""
-    question = f"service_id={CHECKUP}&doctor_id={DOCTOR}"
-    listed = await here.http.get(f"/slots?{question}&from={format_instant(start)}&to={format_instant(start + HALF)}")
-    explained = (await here.http.get(f"/slots/explain?{question}&starts_at={format_instant(start)}", headers=ADMIN)).json()
+async def is_open(clinic: RunningService, start: datetime) -> bool:
+    """Return True if a start is free; list and explanation must agree."""
+    query = f"service_id={CHECKUP}&doctor_id={DOCTOR}"
+    listed = await clinic.http.get(f"/slots?{query}&from={format_instant(start)}&to={format_instant(start + HALF)}")
+    explained = (await clinic.http.get(f"/slots/explain?{query}&starts_at={format_instant(start)}", headers=ADMIN)).json()
     assert bool(listed.json()["items"]) is explained["bookable"]
     assert {reason["code"] for reason in explained["reasons"]} <= {"on_leave"}
     return bool(explained["bookable"])
 
 
-async def take(here: Running, **actions: str) -> str:
-    """A leave of the morning; the path that it is withdrawn by."""
+async def take(clinic: RunningService, **actions: str) -> str:
+    """Take a leave of the morning and return the path by which it can be withdrawn."""
     affected = [{"appointment_id": str(UUID(int=int(number[1:]))), "action": action} for number, action in actions.items()]
     body = {"starts_at": format_instant(FIRST), "ends_at": format_instant(FIRST + 6 * HALF), "reason": "Away", "affected": affected}
-    answer = await here.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
-    assert answer.status_code == 201, answer.text
-    return f"/doctors/{DOCTOR}/leaves/{answer.json()['id']}"
+    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
+    assert response.status_code == 201, response.text
+    return f"/doctors/{DOCTOR}/leaves/{response.json()['id']}"
 
 
-async def close(here: Running) -> str:
+async def close(clinic: RunningService) -> str:
     body = {"from": format_instant(FIRST), "to": format_instant(FIRST + 4 * HALF), "reason": "Holiday"}
-    answer = await here.http.post("/admin/closures", json=body, headers=ADMIN)
-    return f"/admin/closures/{answer.json()['id']}"
+    response = await clinic.http.post("/admin/closures", json=body, headers=ADMIN)
+    return f"/admin/closures/{response.json()['id']}"
 
 
-async def end(here: Running, path: str, by: dict[str, str] = ADMIN) -> httpx.Response:
-    return await here.http.delete(path, headers=by)
+async def end(clinic: RunningService, path: str, by: dict[str, str] = ADMIN) -> httpx.Response:
+    return await clinic.http.delete(path, headers=by)
 
 
 KEPT: dict[str, Any] = {"_1": "keep", "_2": "keep"}
@@ -78,7 +78,7 @@ KEPT: dict[str, Any] = {"_1": "keep", "_2": "keep"}
 @pytest.mark.parametrize("leave_first", [True, False])
 @pytest.mark.parametrize("leave_ends_first", [True, False])
 async def test_time_under_a_leave_and_a_closure_opens_when_both_have_ended(
-    clinic: Running, leave_first: bool, leave_ends_first: bool
+    clinic: RunningService, leave_first: bool, leave_ends_first: bool
 ) -> None:
     both = {"leave": await take(clinic, **KEPT)} if leave_first else {}
     both["closure"] = await close(clinic)
@@ -92,7 +92,7 @@ async def test_time_under_a_leave_and_a_closure_opens_when_both_have_ended(
     assert await book(clinic, 4, FIRST) == "slot_taken"
 
 
-async def test_what_ends_in_a_closed_time_stays_closed_until_all_that_closes_it_has_ended(clinic: Running) -> None:
+async def test_what_ends_in_a_closed_time_stays_closed_until_all_that_closes_it_has_ended(clinic: RunningService) -> None:
     closure, leave = await close(clinic), await take(clinic, **KEPT)
     await release(clinic, 1, 1)
     for path in (closure, leave):
@@ -102,8 +102,8 @@ async def test_what_ends_in_a_closed_time_stays_closed_until_all_that_closes_it_
 
 
 @pytest.mark.parametrize("action", ["cancel", "keep"])
-async def test_a_cancelled_appointment_is_not_restored_into_a_leave_but_after_it(clinic: Running, action: str) -> None:
-    """Called off by the leave, or kept in it and cancelled later."""
+async def test_a_cancelled_appointment_is_not_restored_into_a_leave_but_after_it(clinic: RunningService, action: str) -> None:
+    """The appointment was cancelled by the leave, or kept in it and cancelled later."""
     leave = await take(clinic, _1=action, _2="keep")
     if action == "keep":
         await release(clinic, 1, 2)
@@ -113,7 +113,7 @@ async def test_a_cancelled_appointment_is_not_restored_into_a_leave_but_after_it
     assert await book(clinic, 1, FIRST, revision=5) == "granted"
 
 
-async def test_a_kept_appointment_stays_when_its_time_is_confirmed_and_moves_out_and_not_in(clinic: Running) -> None:
+async def test_a_kept_appointment_stays_when_its_time_is_confirmed_and_moves_out_and_not_in(clinic: RunningService) -> None:
     await take(clinic, **KEPT)
     assert await book(clinic, 1, FIRST, revision=2) == "granted"
     assert await book(clinic, 1, THIRD, revision=3) == "on_leave"
@@ -122,7 +122,7 @@ async def test_a_kept_appointment_stays_when_its_time_is_confirmed_and_moves_out
     assert not await is_open(clinic, FIRST)
 
 
-async def test_another_doctors_leave_is_not_there_to_be_withdrawn(clinic: Running) -> None:
+async def test_another_doctors_leave_is_not_there_to_be_withdrawn(clinic: RunningService) -> None:
     leave = await take(clinic, **KEPT)
     elsewhere = leave.replace(str(DOCTOR), str(COLLEAGUE))
     for by in (ADMIN, bearer(Role.DOCTOR, COLLEAGUE)):
@@ -134,9 +134,9 @@ async def test_another_doctors_leave_is_not_there_to_be_withdrawn(clinic: Runnin
     assert (await end(clinic, leave, SELF)).status_code == 204
 
 
-async def test_of_those_who_withdraw_a_leave_at_once_one_did(clinic: Running) -> None:
+async def test_of_those_who_withdraw_a_leave_at_once_one_did(clinic: RunningService) -> None:
     for _ in range(3):
         leave = await take(clinic, **KEPT)
-        answers = await asyncio.gather(*(end(clinic, leave, by) for by in (SELF, ADMIN, SELF, ADMIN)))
-        assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404]
+        responses = await asyncio.gather(*(end(clinic, leave, by) for by in (SELF, ADMIN, SELF, ADMIN)))
+        assert sorted(response.status_code for response in responses) == [204, 404, 404, 404]
         assert await is_open(clinic, THIRD)

@@ -1,4 +1,4 @@
-"""Reservations, as appointment-service asks for them."""
+"""Reservations, as appointment-service requests them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
+from tests.running import RunningService
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer, service_bearer
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_service, a_wish
+from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, PATIENT, a_doctor, a_reservation_request, a_service
 
 OTHER = UUID(int=0xB)
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
-    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as here:
-        yield here
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
+    async with a_clinic(tmp_path, DoctorService([a_doctor()], [a_service()])) as clinic:
+        yield clinic
 
 
-async def get(here: Running, path: str) -> Any:
-    return await here.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
+async def get(clinic: RunningService, path: str) -> Any:
+    return await clinic.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
 
 
-async def test_a_wish_is_granted_and_can_be_read(clinic: Running) -> None:
+async def test_a_wish_is_granted_and_can_be_read(clinic: RunningService) -> None:
     granted = await reserve(clinic, 1)
     assert granted.status_code == 200, granted.text
     assert granted.json() == {
@@ -46,7 +46,7 @@ async def test_a_wish_is_granted_and_can_be_read(clinic: Running) -> None:
     assert (await get(clinic, f"/{UUID(int=1)}")).json() == granted.json()
 
 
-async def test_a_taken_time_is_a_conflict_with_alternatives(clinic: Running) -> None:
+async def test_a_taken_time_is_a_conflict_with_alternatives(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     refused = await reserve(clinic, 2, patient_id=OTHER)
     assert (refused.status_code, refused.json()["code"]) == (409, "slot_taken")
@@ -55,14 +55,14 @@ async def test_a_taken_time_is_a_conflict_with_alternatives(clinic: Running) -> 
     assert len(refused.json()["alternatives"]) == 5
 
 
-async def test_a_time_that_cannot_be_booked_says_why(clinic: Running) -> None:
+async def test_a_time_that_cannot_be_booked_says_why(clinic: RunningService) -> None:
     refused = await reserve(clinic, 1, starts_at=NINE.replace(hour=3, minute=5))
     assert (refused.status_code, refused.json()["code"]) == (422, "not_bookable")
     assert [reason["code"] for reason in refused.json()["reasons"]] == ["outside_hours"]
     assert refused.json()["reasons"][0]["detail"]
 
 
-async def test_a_late_wish_after_a_release_is_turned_away(clinic: Running) -> None:
+async def test_a_late_wish_after_a_release_is_turned_away(clinic: RunningService) -> None:
     assert (await release(clinic, 1, revision=1)).status_code == 204
     late = await reserve(clinic, 1)
     assert (late.status_code, late.json()["code"]) == (409, "reservation_released")
@@ -72,13 +72,13 @@ async def test_a_late_wish_after_a_release_is_turned_away(clinic: Running) -> No
     assert (await get(clinic, f"/{UUID(int=1)}")).json()["live"] is False
 
 
-async def test_of_racing_wishes_one_is_granted(clinic: Running) -> None:
-    answers = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
-    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slot_taken"}
+async def test_of_racing_wishes_one_is_granted(clinic: RunningService) -> None:
+    responses = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 19
+    assert {response.json()["code"] for response in responses if response.status_code == 409} == {"slot_taken"}
 
 
-async def test_live_reservations_are_listed_in_pages(clinic: Running) -> None:
+async def test_live_reservations_are_listed_in_pages(clinic: RunningService) -> None:
     for number in range(1, 6):
         await reserve(clinic, number, starts_at=NINE.replace(hour=7 + number))
     await release(clinic, 2, revision=1)
@@ -89,8 +89,8 @@ async def test_live_reservations_are_listed_in_pages(clinic: Running) -> None:
     assert (await get(clinic, "?after=nonsense")).json()["code"] == "bad_cursor"
 
 
-async def test_nobody_else_may_ask(clinic: Running) -> None:
-    path, body = f"/internal/reservations/{UUID(int=1)}", a_wish().model_dump(mode="json")
+async def test_nobody_else_may_ask(clinic: RunningService) -> None:
+    path, body = f"/internal/reservations/{UUID(int=1)}", a_reservation_request().model_dump(mode="json")
     assert (await clinic.http.put(path, json=body)).status_code == 401
     for headers in (bearer(Role.ADMIN), bearer(Role.PATIENT), service_bearer("patient-service")):
         assert (await clinic.http.put(path, json=body, headers=headers)).status_code == 403
@@ -98,19 +98,19 @@ async def test_nobody_else_may_ask(clinic: Running) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"revision": 0}, {"starts_at": "2026-03-09T08:00:00"}, {"colour": "red"}, {"doctor_id": "any"}])
-async def test_a_malformed_wish_is_refused(clinic: Running, wrong: dict[str, Any]) -> None:
-    body = a_wish().model_dump(mode="json") | wrong
-    answer = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
-    assert answer.status_code == 422
+async def test_a_malformed_wish_is_refused(clinic: RunningService, wrong: dict[str, Any]) -> None:
+    body = a_reservation_request().model_dump(mode="json") | wrong
+    response = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
+    assert response.status_code == 422
     assert (await get(clinic, f"/{UUID(int=1)}")).status_code == 404
 
 
-async def test_a_release_must_say_of_which_revision(clinic: Running) -> None:
-    answer = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
-    assert answer.status_code == 422
+async def test_a_release_must_say_of_which_revision(clinic: RunningService) -> None:
+    response = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
+    assert response.status_code == 422
 
 
-async def test_reservations_are_no_part_of_the_public_document(clinic: Running) -> None:
+async def test_reservations_are_no_part_of_the_public_document(clinic: RunningService) -> None:
     document = (await clinic.http.get("/openapi.json")).json()
     assert {"/slots", "/doctors/{doctor_id}/slots"} <= set(document["paths"])
     assert [path for path in document["paths"] if "internal" in path or "reservation" in path] == []

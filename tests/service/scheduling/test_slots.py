@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.identity import Role
-from tests.running import Running
-from tests.service.scheduling.clinic import DoctorService, a_clinic, questions, reserve
+from tests.running import RunningService
+from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, PATIENT, a_doctor, a_service
 
@@ -18,16 +18,16 @@ DAY = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z&to=2026-03-10T00:0
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Running]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
     doctors = [a_doctor(), a_doctor(id=COLLEAGUE, time_zone="Europe/London")]
-    async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as here:
-        yield here
+    async with a_clinic(tmp_path, DoctorService(doctors, [a_service()])) as clinic:
+        yield clinic
 
 
-async def test_anyone_sees_free_times(clinic: Running) -> None:
-    answer = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+async def test_anyone_sees_free_times(clinic: RunningService) -> None:
+    response = await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}")
+    assert response.status_code == 200, response.text
+    body = response.json()
     assert body["items"][0] == {
         "doctor_id": str(DOCTOR),
         "service_id": str(CHECKUP),
@@ -42,7 +42,7 @@ async def test_anyone_sees_free_times(clinic: Running) -> None:
     assert (body["complete"], body["generated_at"]) == (True, "2026-03-02T12:00:00Z")
 
 
-async def test_doctors_may_be_several_or_all(clinic: Running) -> None:
+async def test_doctors_may_be_several_or_all(clinic: RunningService) -> None:
     both = (await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}&doctor_id={COLLEAGUE}")).json()
     everyone = (await clinic.http.get(DAY)).json()
     assert both["items"] == everyone["items"]
@@ -51,7 +51,7 @@ async def test_doctors_may_be_several_or_all(clinic: Running) -> None:
     assert keys == sorted(keys)
 
 
-async def test_a_doctors_page_shows_the_same(clinic: Running) -> None:
+async def test_a_doctors_page_shows_the_same(clinic: RunningService) -> None:
     listed = (await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}&limit=3&time_zone=UTC")).json()
     query = DAY.partition("?")[2]
     assert (await clinic.http.get(f"/doctors/{DOCTOR}/slots?{query}&limit=3&time_zone=UTC")).json() == listed
@@ -59,7 +59,7 @@ async def test_a_doctors_page_shows_the_same(clinic: Running) -> None:
     assert listed["items"][0]["local_start"] == "2026-03-09T08:00"
 
 
-async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(clinic: Running) -> None:
+async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(clinic: RunningService) -> None:
     assert (await reserve(clinic, 1)).status_code == 200
     url = f"{DAY}&doctor_id={DOCTOR}"
     assert (await clinic.http.get(url)).json()["items"][0]["local_start"] == "2026-03-09T09:30"
@@ -88,33 +88,33 @@ async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(c
         (f"service_id={CHECKUP}&sort=price", "unknown_parameter"),
     ],
 )
-async def test_a_bad_question_is_refused_with_a_code(clinic: Running, query: str, code: str) -> None:
-    answer = await clinic.http.get(f"/slots?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
-    assert answer.json()["errors"][0]["pointer"].startswith("/")
+async def test_a_bad_question_is_refused_with_a_code(clinic: RunningService, query: str, code: str) -> None:
+    response = await clinic.http.get(f"/slots?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, code), response.text
+    assert response.json()["errors"][0]["pointer"].startswith("/")
 
 
-async def test_an_unknown_doctor_has_no_page(clinic: Running) -> None:
-    answer = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_doctor")
+async def test_an_unknown_doctor_has_no_page(clinic: RunningService) -> None:
+    response = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
+    assert (response.status_code, response.json()["code"]) == (404, "no_such_doctor")
 
 
-async def test_a_bad_token_is_refused_on_a_public_page(clinic: Running) -> None:
+async def test_a_bad_token_is_refused_on_a_public_page(clinic: RunningService) -> None:
     assert (await clinic.http.get(DAY, headers={"Authorization": "Bearer nonsense"})).status_code == 401
 
 
-async def queries_of(here: Running, url: str) -> int:
-    with questions() as asked:
-        assert (await here.http.get(url)).status_code == 200
-    return len(asked)
+async def queries_of(clinic: RunningService, url: str) -> int:
+    with recorded_queries() as requested:
+        assert (await clinic.http.get(url)).status_code == 200
+    return len(requested)
 
 
 async def test_the_number_of_queries_depends_on_neither_days_nor_doctors(tmp_path: Path) -> None:
     many = [a_doctor(id=UUID(int=1000 + number)) for number in range(30)]
-    async with a_clinic(tmp_path, DoctorService(many, [a_service()])) as here:
+    async with a_clinic(tmp_path, DoctorService(many, [a_service()])) as clinic:
         for number in range(10):
-            await reserve(here, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
+            await reserve(clinic, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
         begins = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z"
-        one = await queries_of(here, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
-        everything = await queries_of(here, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
+        one = await queries_of(clinic, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
+        everything = await queries_of(clinic, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
         assert one == everything == 4

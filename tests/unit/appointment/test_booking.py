@@ -1,4 +1,4 @@
-"""Who may book for whom, who sees what, and what is remembered of a booking."""
+"""Who may book for whom, who sees an appointment, and what a booking stores."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from uuid import UUID
 
 import pytest
 
-from appointment_svc.domain.moves import Status
 from appointment_svc.domain.refusals import (
     DoctorInactive,
     DoctorNotAccepting,
     NoSuchAppointment,
-    NoSuchPatient,
     PatientInactive,
     PatientRequired,
     ServiceInactive,
     TooManyActive,
 )
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import NotFound, Refusal
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     ADMIN,
@@ -32,94 +32,105 @@ from tests.unit.appointment.builders import (
     NINE,
     PATIENT,
     STRANGER,
+    a_booking_request,
     a_doctor,
     a_patient,
     a_service,
-    a_wish,
     an_appointment,
 )
 from tests.unit.appointment.fakes import Clinic
 
 
-async def test_a_booking_remembers_everyone_as_they_were() -> None:
+async def test_a_booking_stores_service_doctor_and_patient_as_they_were() -> None:
     clinic = Clinic()
-    one = await clinic.booking.book(a_wish(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
-    clinic.rules = a_service(name="Other", duration_minutes=60)
-    clinic.staff[DOCTOR] = a_doctor(full_name="Ada Schwarz")
-    kept = clinic.store.kept[one.id]
-    assert (kept.service.name, kept.doctor and kept.doctor.full_name, kept.patient.full_name) == ("Knee check-up", "Ada Weiss", "Anna Ames")
-    assert (kept.reason, kept.intake, kept.local_start, kept.time_zone) == ("knee", {"pain": "yes"}, "2026-03-09T09:00", "Europe/Berlin")
+    appointment = await clinic.booking.book(a_booking_request(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
+    clinic.service = a_service(name="Other", duration_minutes=60)
+    clinic.doctors[DOCTOR] = a_doctor(full_name="Ada Schwarz")
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.service.name, saved.doctor and saved.doctor.full_name, saved.patient.full_name) == (
+        "Knee check-up",
+        "Ada Weiss",
+        "Anna Ames",
+    )
+    assert (saved.reason, saved.intake, saved.local_start, saved.time_zone) == (
+        "knee",
+        {"pain": "yes"},
+        "2026-03-09T09:00",
+        "Europe/Berlin",
+    )
 
 
-async def test_the_calendar_is_told_which_rules_the_booking_has_seen() -> None:
-    clinic = Clinic(rules=a_service(version=4))
-    clinic.staff[DOCTOR] = a_doctor(version=7)
-    await clinic.booking.book(a_wish(), ANNA, new_id())
-    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.asked] == [(4, 7)]
+async def test_the_calendar_gets_the_versions_of_the_rules_that_were_read() -> None:
+    clinic = Clinic(service=a_service(version=4))
+    clinic.doctors[DOCTOR] = a_doctor(version=7)
+    await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert [(request.service_version, request.doctor_version) for request in clinic.calendar.requests] == [(4, 7)]
 
 
-async def test_where_nobody_is_named_no_doctor_was_seen() -> None:
-    clinic = Clinic(rules=a_service(version=4))
-    await clinic.booking.book(a_wish(doctor_id=None), ANNA, new_id())
-    assert [(wish.service_version, wish.doctor_version) for wish in clinic.calendar.asked] == [(4, 0)]
+async def test_without_a_named_doctor_the_doctor_version_is_zero() -> None:
+    clinic = Clinic(service=a_service(version=4))
+    await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, new_id())
+    assert [(request.service_version, request.doctor_version) for request in clinic.calendar.requests] == [(4, 0)]
 
 
-async def test_a_service_that_needs_approval_is_requested_and_holds_its_time() -> None:
-    clinic = Clinic(rules=a_service(requires_approval=True))
-    one = await clinic.booking.book(a_wish(), ANNA, new_id())
-    assert (one.status, clinic.topics, clinic.faults()) == (Status.REQUESTED, ["requested"], [])
-    approved = await clinic.changes.approve(clinic.act(DR_WEISS, one))
-    assert (approved.status, clinic.topics[-1], clinic.faults()) == (Status.BOOKED, "booked", [])
+async def test_a_service_that_needs_approval_is_requested_and_its_time_reserved() -> None:
+    clinic = Clinic(service=a_service(requires_approval=True))
+    appointment = await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert (appointment.status, clinic.topics, clinic.inconsistencies()) == (AppointmentStatus.REQUESTED, ["requested"], [])
+    approved = await clinic.actions.approve(clinic.context(DR_WEISS, appointment))
+    assert (approved.status, clinic.topics[-1], clinic.inconsistencies()) == (AppointmentStatus.BOOKED, "booked", [])
 
 
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
-        ({"rules": a_service(active=False)}, ServiceInactive),
-        ({"staff": {DOCTOR: a_doctor(active=False)}}, DoctorInactive),
-        ({"staff": {DOCTOR: a_doctor(accepting_patients=False)}}, DoctorNotAccepting),
-        ({"people": {PATIENT: a_patient(active=False)}}, PatientInactive),
-        ({"staff": {}}, NotFound),
+        ({"service": a_service(active=False)}, ServiceInactive),
+        ({"doctors": {DOCTOR: a_doctor(active=False)}}, DoctorInactive),
+        ({"doctors": {DOCTOR: a_doctor(accepting_patients=False)}}, DoctorNotAccepting),
+        ({"patients": {PATIENT: a_patient(active=False)}}, PatientInactive),
+        ({"doctors": {}}, NotFound),
     ],
 )
-async def test_who_cannot_be_booked_is_refused_before_anything_is_written(change: dict[str, object], refusal: type[Refusal]) -> None:
+async def test_an_impossible_booking_is_refused_before_anything_is_saved(change: dict[str, object], refusal: type[Refusal]) -> None:
     clinic = Clinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
-        await clinic.booking.book(a_wish(), ANNA, new_id())
-    assert (clinic.store.kept, clinic.calendar.asked) == ({}, [])
+        await clinic.booking.book(a_booking_request(), ANNA, new_id())
+    assert (clinic.store.appointments, clinic.calendar.requests) == ({}, [])
 
 
-async def test_the_front_desk_books_for_anyone_they_name_also_with_a_doctor_who_takes_nobody_new() -> None:
-    clinic = Clinic(staff={DOCTOR: a_doctor(accepting_patients=False)})
+async def test_reception_books_for_a_named_patient_also_with_a_doctor_who_accepts_no_patients() -> None:
+    clinic = Clinic(doctors={DOCTOR: a_doctor(accepting_patients=False)})
     with pytest.raises(PatientRequired):
-        await clinic.booking.book(a_wish(), DESK, new_id())
-    one = await clinic.booking.book(a_wish(patient_id=STRANGER), DESK, new_id())
-    assert (one.patient.id, clinic.calendar.asked[0].by.role) == (STRANGER, Role.RECEPTION)
+        await clinic.booking.book(a_booking_request(), DESK, new_id())
+    appointment = await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())
+    assert (appointment.patient.id, clinic.calendar.requests[0].by.role) == (STRANGER, Role.RECEPTION)
 
 
-async def test_a_patient_books_for_nobody_else() -> None:
+async def test_a_patient_cannot_book_for_another_patient() -> None:
     clinic = Clinic()
     with pytest.raises(NoSuchPatient):
-        await clinic.booking.book(a_wish(patient_id=STRANGER), ANNA, new_id())
-    assert (await clinic.booking.book(a_wish(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
+        await clinic.booking.book(a_booking_request(patient_id=STRANGER), ANNA, new_id())
+    assert (await clinic.booking.book(a_booking_request(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
 
 
-async def test_only_so_many_open_ones_lie_ahead() -> None:
-    clinic = Clinic(most_active=2)
-    first, second = [clinic.has(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
-    clinic.has(an_appointment(Status.CANCELLED))
-    clinic.has(an_appointment(starts_at=NINE - timedelta(days=30)))
+async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
+    clinic = Clinic(max_active=2)
+    first, second = [clinic.add(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
+    clinic.add(an_appointment(AppointmentStatus.CANCELLED))
+    clinic.add(an_appointment(starts_at=NINE - timedelta(days=30)))
     with pytest.raises(TooManyActive) as refusal:
-        await clinic.booking.book(a_wish(), ANNA, new_id())
+        await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert refusal.value.facts == {"limit": 2}
-    assert (await clinic.booking.book(a_wish(patient_id=STRANGER), DESK, new_id())).status is Status.BOOKED
-    await clinic.changes.cancel(clinic.act(ANNA, second), None)
-    assert (await clinic.booking.book(a_wish(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())).status is Status.BOOKED
-    assert first.id in clinic.calendar.claims
+    assert (await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())).status is AppointmentStatus.BOOKED
+    await clinic.actions.cancel(clinic.context(ANNA, second), None)
+    assert (
+        await clinic.booking.book(a_booking_request(starts_at=NINE + timedelta(hours=4)), ANNA, new_id())
+    ).status is AppointmentStatus.BOOKED
+    assert first.id in clinic.calendar.reservations
 
 
 @pytest.mark.parametrize(
-    ("caller", "sees"),
+    ("caller", "is_visible"),
     [
         (ANNA, True),
         (DR_WEISS, True),
@@ -132,39 +143,39 @@ async def test_only_so_many_open_ones_lie_ahead() -> None:
         (Caller(UUID(int=1), Role.SERVICE, client="admin-service"), False),
     ],
 )
-async def test_for_others_it_does_not_exist(caller: Caller, sees: bool) -> None:
+async def test_for_others_an_appointment_does_not_exist(caller: Caller, is_visible: bool) -> None:
     clinic = Clinic()
-    one = clinic.has(an_appointment())
-    if sees:
-        assert (await clinic.records.one(caller, one.id)).id == one.id
+    appointment = clinic.add(an_appointment())
+    if is_visible:
+        assert (await clinic.queries.get(caller, appointment.id)).id == appointment.id
         return
     with pytest.raises(NoSuchAppointment):
-        await clinic.records.one(caller, one.id)
+        await clinic.queries.get(caller, appointment.id)
     with pytest.raises(NoSuchAppointment):
-        await clinic.changes.cancel(clinic.act(caller, one), None)
+        await clinic.actions.cancel(clinic.context(caller, appointment), None)
 
 
-async def test_an_amendment_never_changes_the_status_and_none_that_changes_nothing_is_told() -> None:
+async def test_an_amendment_keeps_the_status_and_publishes_only_real_changes() -> None:
     clinic = Clinic()
-    one = clinic.has(an_appointment(reason="knee"))
-    amended = await clinic.changes.amend(clinic.act(ANNA, one, expected=2), {"reason": None, "intake": {"a": "b"}})
-    assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, Status.BOOKED, 3)
-    again = await clinic.changes.amend(clinic.act(ANNA, one, expected=3), {"reason": None})
+    appointment = clinic.add(an_appointment(reason="knee"))
+    amended = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=2), {"reason": None, "intake": {"a": "b"}})
+    assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, AppointmentStatus.BOOKED, 3)
+    again = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=3), {"reason": None})
     assert (again.version, clinic.topics) == (3, ["amended"])
 
 
-async def test_another_doctor_must_work_here() -> None:
-    clinic = Clinic(staff={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
-    one = clinic.has(an_appointment())
+async def test_an_inactive_doctor_cannot_take_over() -> None:
+    clinic = Clinic(doctors={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
+    appointment = clinic.add(an_appointment())
     with pytest.raises(DoctorInactive):
-        await clinic.changes.reschedule(clinic.act(DESK, one), None, COLLEAGUE)
-    assert replace(one) == clinic.store.kept[one.id]
+        await clinic.actions.reschedule(clinic.context(DESK, appointment), doctor_id=COLLEAGUE)
+    assert replace(appointment) == clinic.store.appointments[appointment.id]
 
 
-async def test_a_move_to_a_colleague_tells_both_doctors() -> None:
+async def test_the_event_of_a_reassignment_names_both_doctors() -> None:
     clinic = Clinic()
-    one = clinic.has(an_appointment())
-    moved = await clinic.changes.reschedule(clinic.act(DESK, one), None, COLLEAGUE)
-    told = clinic.store.events[-1]
-    assert (told.doctor_id, told.previous_doctor_id, told.previous_starts_at, told.sequence) == (COLLEAGUE, DOCTOR, NINE, 1)
-    assert (moved.doctor_id, clinic.faults()) == (COLLEAGUE, [])
+    appointment = clinic.add(an_appointment())
+    moved = await clinic.actions.reschedule(clinic.context(DESK, appointment), doctor_id=COLLEAGUE)
+    event = clinic.store.events[-1]
+    assert (event.doctor_id, event.previous_doctor_id, event.previous_starts_at, event.sequence) == (COLLEAGUE, DOCTOR, NINE, 1)
+    assert (moved.doctor_id, clinic.inconsistencies()) == (COLLEAGUE, [])

@@ -9,55 +9,59 @@ import pytest
 from icalendar import Calendar
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.calendars import as_calendar
-from appointment_svc.domain.moves import Status
-from shared.kit.ids import new_id
-from tests.unit.appointment.builders import BY, HALF, NINE, NOON, an_appointment, remembered, with_anyone
+from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.routes.icalendar_file import to_icalendar
+from tests.unit.appointment.builders import HALF, NINE, a_change, a_doctor_snapshot, an_appointment, pending_with_any_doctor
 
 
 def event_of(appointment: Appointment) -> dict[str, Any]:
-    calendar = Calendar.from_ical(as_calendar(appointment))
+    calendar = Calendar.from_ical(to_icalendar(appointment))
     (event,) = calendar.walk("VEVENT")
     return dict(event)
 
 
-def test_it_says_when_where_and_with_whom_in_utc() -> None:
-    one = an_appointment()
-    event = event_of(one)
+def test_the_calendar_file_has_start_end_doctor_and_place_in_utc() -> None:
+    appointment = an_appointment()
+    event = event_of(appointment)
     assert (event["DTSTART"].dt, event["DTEND"].dt) == (NINE, NINE + HALF)
-    assert b"DTSTART:20260309T080000Z" in as_calendar(one)
+    assert b"DTSTART:20260309T080000Z" in to_icalendar(appointment)
     assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Appointment with Dr. Ada Weiss", "Room 4")
 
 
-def test_its_uid_stays_and_its_sequence_grows() -> None:
-    one = an_appointment()
-    cancelled = one.cancel(BY, NOON, once=new_id(), reason="private")
-    assert event_of(one)["UID"] == event_of(cancelled)["UID"] == f"{one.id}@careslot"
-    assert (event_of(one)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
+def test_the_uid_stays_and_the_sequence_grows_with_a_change() -> None:
+    appointment = an_appointment()
+    cancelled = appointment.cancel(a_change(note="private"))
+    assert event_of(appointment)["UID"] == event_of(cancelled)["UID"] == f"{appointment.id}@careslot"
+    assert (event_of(appointment)["SEQUENCE"], event_of(cancelled)["SEQUENCE"]) == (0, 1)
 
 
-def test_it_says_nothing_about_health() -> None:
-    one = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(BY, NOON, once=new_id(), reason="healed")
-    text = as_calendar(one).decode()
+def test_the_calendar_file_contains_nothing_about_health() -> None:
+    appointment = an_appointment(reason="knee", intake={"pain": "yes"}).cancel(a_change(note="healed"))
+    text = to_icalendar(appointment).decode()
     for word in ("Knee", "knee", "Orthopaedics", "pain", "healed", "Anna"):
         assert word not in text
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
-    [(Status.BOOKED, "CONFIRMED"), (Status.REQUESTED, "TENTATIVE"), (Status.CANCELLED, "CANCELLED"), (Status.DECLINED, "CANCELLED")],
+    ("status", "calendar_status"),
+    [
+        (AppointmentStatus.BOOKED, "CONFIRMED"),
+        (AppointmentStatus.REQUESTED, "TENTATIVE"),
+        (AppointmentStatus.CANCELLED, "CANCELLED"),
+        (AppointmentStatus.DECLINED, "CANCELLED"),
+    ],
 )
-def test_it_says_how_sure_it_is(status: Status, said: str) -> None:
-    assert event_of(an_appointment(status))["STATUS"] == said
+def test_the_status_of_the_calendar_event_follows_the_appointment(status: AppointmentStatus, calendar_status: str) -> None:
+    assert event_of(an_appointment(status))["STATUS"] == calendar_status
 
 
-def test_one_that_waits_for_whoever_is_free_names_nobody() -> None:
-    event = event_of(with_anyone())
+def test_without_a_chosen_doctor_the_calendar_event_names_none() -> None:
+    event = event_of(pending_with_any_doctor())
     assert (str(event["SUMMARY"]), event["STATUS"], "LOCATION" in event) == ("Appointment", "TENTATIVE", False)
 
 
-def test_a_name_cannot_write_lines_of_its_own() -> None:
-    one = an_appointment()
-    sly = replace(one, doctor=remembered(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
-    assert set(event_of(sly)) == set(event_of(one))
-    assert all(len(line) <= 75 for line in as_calendar(sly).split(b"\r\n"))
+def test_a_doctors_name_cannot_add_lines_to_the_file() -> None:
+    appointment = an_appointment()
+    hostile = replace(appointment, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
+    assert set(event_of(hostile)) == set(event_of(appointment))
+    assert all(len(entry) <= 75 for entry in to_icalendar(hostile).split(b"\r\n"))

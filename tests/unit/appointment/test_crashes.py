@@ -1,4 +1,4 @@
-"""A process that dies before or after any of its calls loses nothing: the job finishes what was begun, and says so once."""
+"""A process that stops before or after any call loses nothing: the jobs complete what was begun, and publish each event once."""
 
 from __future__ import annotations
 
@@ -9,173 +9,185 @@ from datetime import timedelta
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
 from appointment_svc.domain.snapshots import PatientSnapshot
+from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.usecases.actions import ActionContext
+from shared.contracts.identity import Caller
 from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.relayed_refusals import ReservationReleased
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_wish, an_appointment
-from tests.unit.appointment.fakes import Clinic, Killed, ReservationReleased
+from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_booking_request, an_appointment
+from tests.unit.appointment.fakes import Clinic, ProcessStopped
 
-ONE, ONCE = new_id(), new_id()
+APPOINTMENT_ID, OPERATION_ID = new_id(), new_id()
 Action = Callable[[Clinic], Awaitable[Appointment]]
 
 
 async def book(clinic: Clinic) -> Appointment:
-    return await clinic.booking.book(a_wish(), ANNA, ONE)
+    return await clinic.booking.book(a_booking_request(), ANNA, APPOINTMENT_ID)
 
 
-async def book_anyone(clinic: Clinic) -> Appointment:
-    return await clinic.booking.book(a_wish(doctor_id=None), ANNA, ONE)
+async def book_any_doctor(clinic: Clinic) -> Appointment:
+    return await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, APPOINTMENT_ID)
+
+
+def repeated_context(caller: Caller) -> ActionContext:
+    """The same operation every time, as under one Idempotency-Key."""
+    return ActionContext(caller, APPOINTMENT_ID, None, OPERATION_ID)
 
 
 async def reschedule(clinic: Clinic) -> Appointment:
-    return await clinic.changes.reschedule(clinic.act(ANNA, clinic.store.kept[ONE], once=ONCE), TEN, None)
+    return await clinic.actions.reschedule(repeated_context(ANNA), starts_at=TEN)
 
 
 async def reassign(clinic: Clinic) -> Appointment:
-    return await clinic.changes.reschedule(clinic.act(DESK, clinic.store.kept[ONE], once=ONCE), None, COLLEAGUE)
+    return await clinic.actions.reschedule(repeated_context(DESK), doctor_id=COLLEAGUE)
 
 
 async def cancel(clinic: Clinic) -> Appointment:
-    return await clinic.changes.cancel(clinic.act(ANNA, clinic.store.kept[ONE], once=ONCE), None)
+    return await clinic.actions.cancel(repeated_context(ANNA), None)
 
 
 async def restore(clinic: Clinic) -> Appointment:
-    return await clinic.changes.restore(clinic.act(DESK, clinic.store.kept[ONE], once=ONCE))
+    return await clinic.actions.restore(repeated_context(DESK))
 
 
-CASES: dict[str, tuple[Action, Status | None, list[str]]] = {
+CASES: dict[str, tuple[Action, AppointmentStatus | None, list[str]]] = {
     "book": (book, None, ["booked"]),
-    "book with anyone": (book_anyone, None, ["booked"]),
-    "reschedule": (reschedule, Status.BOOKED, ["rescheduled"]),
-    "reassign": (reassign, Status.BOOKED, ["rescheduled"]),
-    "cancel": (cancel, Status.BOOKED, ["cancelled"]),
-    "restore": (restore, Status.CANCELLED, ["booked"]),
+    "book with any doctor": (book_any_doctor, None, ["booked"]),
+    "reschedule": (reschedule, AppointmentStatus.BOOKED, ["rescheduled"]),
+    "reassign": (reassign, AppointmentStatus.BOOKED, ["rescheduled"]),
+    "cancel": (cancel, AppointmentStatus.BOOKED, ["cancelled"]),
+    "restore": (restore, AppointmentStatus.CANCELLED, ["booked"]),
 }
 
 
-def clinic_with(before: Status | None, *, rival: bool = False) -> Clinic:
+def clinic_with(before: AppointmentStatus | None, *, rival: bool = False) -> Clinic:
     clinic = Clinic()
     if before is not None:
-        clinic.has(an_appointment(before, id=ONE))
+        clinic.add(an_appointment(before, id=APPOINTMENT_ID))
     if rival:
-        taken = TEN if before is Status.BOOKED else NINE
-        clinic.has(an_appointment(starts_at=taken, patient=PatientSnapshot(STRANGER, "Bo")))
+        taken = TEN if before is AppointmentStatus.BOOKED else NINE
+        clinic.add(an_appointment(starts_at=taken, patient=PatientSnapshot(STRANGER, "Bo")))
     return clinic
 
 
-async def halves(action: Action, before: Status | None, *, rival: bool = False) -> int:
+async def count_stop_points(action: Action, before: AppointmentStatus | None, *, rival: bool = False) -> int:
     clinic = clinic_with(before, rival=rival)
     with suppress(Refusal):
         await action(clinic)
-    return clinic.fate.halves
+    return clinic.stop_points.count
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_whoever_dies_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
+async def test_a_process_that_stops_at_any_point_loses_nothing_and_repeats_nothing(name: str) -> None:
     action, before, topics = CASES[name]
-    points = await halves(action, before)
+    points = await count_stop_points(action, before)
     assert points >= 6
     for point in range(points):
         clinic = clinic_with(before)
-        clinic.fate.dies_at = point
-        with pytest.raises(Killed):
+        clinic.stop_points.stop_at = point
+        with pytest.raises(ProcessStopped):
             await action(clinic)
-        begun = bool(clinic.store.kept) if before is None else clinic.store.kept[ONE].edition > 1
-        await clinic.restarted()
-        assert (clinic.faults(), clinic.topics) == ([], topics if begun else []), point
+        begun = bool(clinic.store.appointments) if before is None else clinic.store.appointments[APPOINTMENT_ID].row_version > 1
+        await clinic.restart()
+        assert (clinic.inconsistencies(), clinic.topics) == ([], topics if begun else []), point
         again = await action(clinic)
-        assert (clinic.faults(), clinic.topics, again.id) == ([], topics, ONE), point
-        assert again.status is (Status.CANCELLED if name == "cancel" else Status.BOOKED)
+        assert (clinic.inconsistencies(), clinic.topics, again.id) == ([], topics, APPOINTMENT_ID), point
+        assert again.status is (AppointmentStatus.CANCELLED if name == "cancel" else AppointmentStatus.BOOKED)
 
 
 @pytest.mark.parametrize("name", ["book", "reschedule", "restore"])
-async def test_a_refusal_survives_a_death_too_and_is_met_again(name: str) -> None:
+async def test_a_refusal_survives_a_stopped_process_and_is_raised_again(name: str) -> None:
     action, before, _ = CASES[name]
-    for point in range(await halves(action, before, rival=True)):
+    for point in range(await count_stop_points(action, before, rival=True)):
         clinic = clinic_with(before, rival=True)
-        clinic.fate.dies_at = point
-        with pytest.raises(Killed):
+        clinic.stop_points.stop_at = point
+        with pytest.raises(ProcessStopped):
             await action(clinic)
-        await clinic.restarted()
+        await clinic.restart()
         for _ in range(2):
             with pytest.raises(Refusal) as refusal:
                 await action(clinic)
             assert refusal.value.code == "slot_taken"
-        assert (clinic.faults(), clinic.topics) == ([], []), point
+        assert (clinic.inconsistencies(), clinic.topics) == ([], []), point
 
 
 async def test_a_refused_booking_stays_refused_under_its_key_when_the_time_is_free_again() -> None:
     clinic = clinic_with(None, rival=True)
     with pytest.raises(Refusal):
         await book(clinic)
-    clinic.calendar.claims.clear()
+    clinic.calendar.reservations.clear()
     with pytest.raises(Refusal) as refusal:
         await book(clinic)
     assert (refusal.value.code, refusal.value.facts) == ("slot_taken", {"alternatives": []})
-    assert (await clinic.booking.book(a_wish(), ANNA, new_id())).status is Status.BOOKED
+    assert (await clinic.booking.book(a_booking_request(), ANNA, new_id())).status is AppointmentStatus.BOOKED
 
 
-async def test_a_silent_calendar_leaves_a_booking_pending_and_the_job_finishes_it() -> None:
+async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the_job_completes_it() -> None:
     clinic = Clinic()
-    clinic.calendar.down = Unavailable()
-    assert (await book(clinic)).status is Status.PENDING
+    clinic.calendar.failure = Unavailable()
+    assert (await book(clinic)).status is AppointmentStatus.PENDING
     clinic.clock.advance(timedelta(seconds=46))
-    assert await clinic.keeping.settle_stragglers() == 0
-    await clinic.restarted()
-    assert (clinic.store.kept[ONE].status, clinic.topics, clinic.faults()) == (Status.BOOKED, ["booked"], [])
+    assert await clinic.reconciliation.retry_pending() == 0
+    await clinic.restart()
+    assert (clinic.store.appointments[APPOINTMENT_ID].status, clinic.topics, clinic.inconsistencies()) == (
+        AppointmentStatus.BOOKED,
+        ["booked"],
+        [],
+    )
 
 
-async def test_a_young_intent_is_left_to_its_request() -> None:
+async def test_a_recent_intent_is_left_to_its_request() -> None:
     clinic = Clinic()
-    clinic.has(an_appointment(Status.PENDING, id=ONE))
+    clinic.add(an_appointment(AppointmentStatus.PENDING, id=APPOINTMENT_ID))
     clinic.clock.advance(timedelta(seconds=44))
-    assert await clinic.keeping.settle_stragglers() == 0
+    assert await clinic.reconciliation.retry_pending() == 0
     clinic.clock.advance(timedelta(seconds=1))
-    assert await clinic.keeping.settle_stragglers() == 1
+    assert await clinic.reconciliation.retry_pending() == 1
 
 
-async def test_a_move_without_an_answer_is_told_as_such_and_done_later() -> None:
-    clinic = clinic_with(Status.BOOKED)
-    clinic.calendar.down = Unavailable()
+async def test_a_move_without_an_answer_raises_unavailable_and_is_completed_later() -> None:
+    clinic = clinic_with(AppointmentStatus.BOOKED)
+    clinic.calendar.failure = Unavailable()
     with pytest.raises(Unavailable):
         await reschedule(clinic)
-    await clinic.restarted()
+    await clinic.restart()
     moved = await reschedule(clinic)
-    assert (moved.starts_at, moved.version, clinic.topics, clinic.faults()) == (TEN, 3, ["rescheduled"], [])
+    assert (moved.starts_at, moved.version, clinic.topics, clinic.inconsistencies()) == (TEN, 3, ["rescheduled"], [])
 
 
 async def test_a_cancellation_does_not_wait_for_the_calendar() -> None:
-    clinic = clinic_with(Status.BOOKED)
-    clinic.calendar.down = Unavailable()
-    assert (await cancel(clinic)).status is Status.CANCELLED
+    clinic = clinic_with(AppointmentStatus.BOOKED)
+    clinic.calendar.failure = Unavailable()
+    assert (await cancel(clinic)).status is AppointmentStatus.CANCELLED
     assert (await cancel(clinic)).version == 3
-    await clinic.restarted()
-    assert (clinic.topics, clinic.faults()) == (["cancelled"], [])
+    await clinic.restart()
+    assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
-async def test_a_calendar_that_refuses_to_take_time_back_is_asked_again_later_and_not_at_once() -> None:
-    clinic = clinic_with(Status.BOOKED)
-    clinic.calendar.down = Unavailable()
+async def test_a_failed_release_is_retried_later_and_not_at_once() -> None:
+    clinic = clinic_with(AppointmentStatus.BOOKED)
+    clinic.calendar.failure = Unavailable()
     await cancel(clinic)
     clinic.clock.advance(timedelta(minutes=1))
-    assert await clinic.keeping.settle_stragglers() == 0
-    assert clinic.store.kept[ONE].intent is not None
+    assert await clinic.reconciliation.retry_pending() == 0
+    assert clinic.store.appointments[APPOINTMENT_ID].sync.intent is not None
 
 
-@pytest.mark.parametrize("ends", ["cancel", "reschedule"])
-async def test_a_refused_wish_that_is_still_on_its_way_comes_too_late_for_what_was_done_after_it(ends: str) -> None:
-    """The same PUT may travel twice: the first copy arrives after the second was refused, and after more was done."""
-    clinic = clinic_with(Status.BOOKED, rival=True)
+@pytest.mark.parametrize("later_change", ["cancel", "reschedule"])
+async def test_a_late_copy_of_a_refused_request_does_not_undo_later_changes(later_change: str) -> None:
+    """The same PUT may be sent twice: one copy arrives after the other was refused and after more has changed."""
+    clinic = clinic_with(AppointmentStatus.BOOKED, rival=True)
     with pytest.raises(Refusal):
         await reschedule(clinic)
-    late = clinic.calendar.asked[-1]
-    rival = next(one for one in clinic.store.kept.values() if one.id != ONE)
-    await clinic.changes.cancel(clinic.act(DESK, rival), None)
-    if ends == "cancel":
-        await clinic.changes.cancel(clinic.act(ANNA, clinic.store.kept[ONE]), None)
+    late_copy = clinic.calendar.requests[-1]
+    rival = next(appointment for appointment in clinic.store.appointments.values() if appointment.id != APPOINTMENT_ID)
+    await clinic.actions.cancel(clinic.context(DESK, rival), None)
+    if later_change == "cancel":
+        await clinic.actions.cancel(clinic.context(ANNA, clinic.store.appointments[APPOINTMENT_ID]), None)
     else:
-        await clinic.changes.reschedule(clinic.act(ANNA, clinic.store.kept[ONE]), TEN + timedelta(hours=1), None)
+        await clinic.actions.reschedule(clinic.context(ANNA, clinic.store.appointments[APPOINTMENT_ID]), starts_at=TEN + timedelta(hours=1))
     with suppress(ReservationReleased):
-        clinic.calendar.decide(ONE, late)
-    assert clinic.faults() == []
+        clinic.calendar.decide(APPOINTMENT_ID, late_copy)
+    assert clinic.inconsistencies() == []

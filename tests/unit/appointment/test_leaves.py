@@ -1,4 +1,4 @@
-"""Coming after a doctor's leave: what the calendar moved or called off is moved or called off once, and is told once."""
+"""After a doctor's leave, appointments follow their reservations in the calendar once, with one event each."""
 
 from __future__ import annotations
 
@@ -10,33 +10,32 @@ from functools import partial
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.moves import Status
+from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor
 from shared.contracts.refusals import NotFound, Unavailable
-from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     ANNA,
-    BY,
     COLLEAGUE,
     DESK,
     DOCTOR,
     DR_WEISS,
     HALF,
     NINE,
-    NOON,
     TEN,
-    a_displaced,
+    a_change,
     a_doctor,
+    a_doctor_snapshot,
     a_leave,
+    a_leave_outcome,
     an_appointment,
-    remembered,
+    with_sync,
 )
-from tests.unit.appointment.fakes import Clinic, Killed
+from tests.unit.appointment.fakes import Clinic, ProcessStopped
 
-S = Status
+S = AppointmentStatus
 ELEVEN = TEN + timedelta(hours=1)
-GONE = (S.CANCELLED, S.DECLINED, S.EXPIRED, S.REFUSED)
+ENDED = (S.CANCELLED, S.DECLINED, S.EXPIRED, S.REFUSED)
 BEGUN = (S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED)
 
 
@@ -46,240 +45,289 @@ def clinic() -> Clinic:
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
-async def test_what_was_called_off_is_cancelled_whatever_the_cut_off_and_told_once(clinic: Clinic, status: Status) -> None:
-    one = clinic.has(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
-    event = clinic.on_leave(one)
+async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(
+    clinic: Clinic, status: AppointmentStatus
+) -> None:
+    appointment = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
+    event = clinic.take_leave(appointment)
     for _ in range(2):
-        await clinic.displacements.follow(event)
-    kept = clinic.store.kept[one.id]
-    assert (kept.status, kept.cancel_reason, kept.version) == (S.CANCELLED, "The doctor is away.", one.version + 1)
-    assert (clinic.topics, clinic.store.events[0].actor, clinic.faults()) == (["cancelled"], Actor.of(DR_WEISS), [])
-    assert [(line.action, line.actor, line.note) for line in kept.history] == [("cancelled", Actor.of(DR_WEISS), "The doctor is away.")]
+        await clinic.leaves.follow_leave(event)
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.cancel_reason, saved.version) == (S.CANCELLED, "The doctor is away.", appointment.version + 1)
+    assert (clinic.topics, clinic.store.events[0].actor, clinic.inconsistencies()) == (["cancelled"], Actor.from_caller(DR_WEISS), [])
+    assert [(entry.action, entry.actor, entry.note) for entry in saved.history] == [
+        ("cancelled", Actor.from_caller(DR_WEISS), "The doctor is away.")
+    ]
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
-async def test_what_was_moved_is_where_its_claim_is_and_told_once(clinic: Clinic, status: Status) -> None:
-    one = clinic.has(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
-    clinic.staff[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
-    event = clinic.on_leave(one, "moved")
+async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(
+    clinic: Clinic, status: AppointmentStatus
+) -> None:
+    appointment = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
+    clinic.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
+    leave = clinic.take_leave(appointment, "moved")
     for _ in range(2):
-        await clinic.displacements.follow(event)
-    kept, (told,) = clinic.store.kept[one.id], clinic.store.events
-    assert (kept.status, kept.place, kept.ends_at, kept.revision) == (status, (TEN, COLLEAGUE), TEN + HALF, 2)
-    assert kept.doctor == remembered(id=COLLEAGUE, full_name="Bo Grau")
-    assert (told.topic, told.previous_starts_at, told.previous_doctor_id) == ("appointment.rescheduled.v1", NINE, DOCTOR)
-    assert (told.starts_at, told.doctor_id, told.sequence, told.version, told.actor) == (TEN, COLLEAGUE, 1, 3, Actor.of(DR_WEISS))
-    assert [(line.action, line.actor) for line in kept.history] == [("rescheduled", Actor.of(DR_WEISS))]
-    assert clinic.faults() == []
+        await clinic.leaves.follow_leave(leave)
+    saved, (event,) = clinic.store.appointments[appointment.id], clinic.store.events
+    assert (saved.status, saved.slot, saved.ends_at, saved.sync.revision) == (status, (TEN, COLLEAGUE), TEN + HALF, 2)
+    assert saved.doctor == a_doctor_snapshot(id=COLLEAGUE, full_name="Bo Grau")
+    assert (event.topic, event.previous_starts_at, event.previous_doctor_id) == (
+        "appointment.rescheduled.v1",
+        NINE,
+        DOCTOR,
+    )
+    assert (event.starts_at, event.doctor_id, event.sequence, event.version, event.actor) == (
+        TEN,
+        COLLEAGUE,
+        1,
+        3,
+        Actor.from_caller(DR_WEISS),
+    )
+    assert [(entry.action, entry.actor) for entry in saved.history] == [("rescheduled", Actor.from_caller(DR_WEISS))]
+    assert clinic.inconsistencies() == []
 
 
-async def test_who_stays_with_the_same_doctor_needs_no_card(clinic: Clinic) -> None:
-    one = clinic.has(an_appointment())
-    what = a_displaced(one, "moved", doctor_id=DOCTOR)
-    clinic.calendar.leave(what)
-    clinic.silent = True
-    await clinic.displacements.follow(a_leave(what))
-    assert (clinic.store.kept[one.id].place, clinic.faults()) == ((TEN, DOCTOR), [])
+async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: Clinic) -> None:
+    appointment = clinic.add(an_appointment())
+    outcome = a_leave_outcome(appointment, "moved", doctor_id=DOCTOR)
+    clinic.calendar.take_leave(outcome)
+    clinic.doctor_service_down = True
+    await clinic.leaves.follow_leave(a_leave(outcome))
+    assert (clinic.store.appointments[appointment.id].slot, clinic.inconsistencies()) == ((TEN, DOCTOR), [])
 
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("status", BEGUN)
-async def test_one_that_has_begun_goes_on_and_has_its_time_again(clinic: Clinic, action: str, status: Status) -> None:
-    one = clinic.has(an_appointment(status))
-    event = clinic.on_leave(one, action)
-    assert clinic.faults()
+async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Clinic, action: str, status: AppointmentStatus) -> None:
+    appointment = clinic.add(an_appointment(status))
+    event = clinic.take_leave(appointment, action)
+    assert clinic.inconsistencies()
     for _ in range(2):
-        await clinic.displacements.follow(event)
-    kept = clinic.store.kept[one.id]
-    assert (kept.status, kept.place, kept.version, clinic.topics, clinic.faults()) == (status, one.place, one.version, [], [])
-    assert clinic.calendar.asked[-1].begun
+        await clinic.leaves.follow_leave(event)
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.slot, saved.version, clinic.topics, clinic.inconsistencies()) == (
+        status,
+        appointment.slot,
+        appointment.version,
+        [],
+        [],
+    )
+    assert clinic.calendar.requests[-1].begun
 
 
-async def test_leaves_that_are_told_in_any_order_leave_what_the_calendar_has() -> None:
+async def test_events_of_leaves_in_any_order_lead_to_the_state_of_the_calendar() -> None:
     for order in (lambda events: events, reversed):
         clinic = Clinic()
-        one = clinic.has(an_appointment())
-        first = clinic.on_leave(one, "moved")
-        second = clinic.on_leave(replace(one, revision=2), "cancelled", previous_doctor_id=COLLEAGUE, previous_starts_at=TEN)
+        appointment = clinic.add(an_appointment())
+        first = clinic.take_leave(appointment, "moved")
+        second = clinic.take_leave(with_sync(appointment, revision=2), "cancelled", previous_doctor_id=COLLEAGUE, previous_starts_at=TEN)
         for event in [*order([first, second]), first]:
-            await clinic.displacements.follow(event)
-        assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (S.CANCELLED, ["cancelled"], [])
+            await clinic.leaves.follow_leave(event)
+        assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (
+            S.CANCELLED,
+            ["cancelled"],
+            [],
+        )
 
 
-async def test_one_that_was_moved_away_and_back_before_it_heard_of_it_can_be_cancelled_and_moved(clinic: Clinic) -> None:
-    for change in (partial(clinic.changes.cancel, reason=None), partial(clinic.changes.reschedule, starts_at=ELEVEN, doctor_id=None)):
-        one = clinic.has(an_appointment())
-        there = clinic.on_leave(one, "moved")
-        back = clinic.on_leave(replace(one, revision=2), "moved", starts_at=NINE, ends_at=NINE + HALF, doctor_id=DOCTOR)
-        for event in (there, back):
-            await clinic.displacements.follow(event)
-        assert (clinic.store.kept[one.id].version, clinic.store.kept[one.id].history) == (one.version, ())
-        await change(clinic.act(ANNA, one))
-        assert clinic.faults() == []
+async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_and_moved(clinic: Clinic) -> None:
+    for change in (partial(clinic.actions.cancel, reason=None), partial(clinic.actions.reschedule, starts_at=ELEVEN, doctor_id=None)):
+        appointment = clinic.add(an_appointment())
+        away = clinic.take_leave(appointment, "moved")
+        back = clinic.take_leave(with_sync(appointment, revision=2), "moved", starts_at=NINE, ends_at=NINE + HALF, doctor_id=DOCTOR)
+        for event in (away, back):
+            await clinic.leaves.follow_leave(event)
+        assert (clinic.store.appointments[appointment.id].version, clinic.store.appointments[appointment.id].history) == (
+            appointment.version,
+            (),
+        )
+        await change(clinic.context(ANNA, appointment))
+        assert clinic.inconsistencies() == []
 
 
-async def test_what_is_told_again_after_its_patient_came_back_changes_nothing(clinic: Clinic) -> None:
-    one = clinic.has(an_appointment())
-    late = a_leave(a_displaced(one, "cancelled"))
+async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appointment_away_and_back(clinic: Clinic) -> None:
+    appointment = clinic.add(an_appointment())
+    old_event = a_leave(a_leave_outcome(appointment, "cancelled"))
     for start in (ELEVEN, NINE):
-        await clinic.changes.reschedule(clinic.act(ANNA, one), start, None)
-        await clinic.displacements.follow(late)
-    assert (clinic.store.kept[one.id].status, clinic.topics, clinic.faults()) == (S.BOOKED, ["rescheduled"] * 2, [])
+        await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=start)
+        await clinic.leaves.follow_leave(old_event)
+    assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (
+        S.BOOKED,
+        ["rescheduled"] * 2,
+        [],
+    )
 
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
-@pytest.mark.parametrize("place", [{"starts_at": ELEVEN}, {"doctor": remembered(id=COLLEAGUE)}])
-async def test_one_that_was_moved_since_stays_where_it_is(clinic: Clinic, action: str, place: dict[str, object]) -> None:
-    one = an_appointment()
-    moved = clinic.has(replace(one, revision=3, **place))  # type: ignore[arg-type]
-    await clinic.displacements.follow(a_leave(a_displaced(one, action)))
-    assert (clinic.store.kept[one.id], clinic.topics) == (moved, [])
+@pytest.mark.parametrize("change", [{"starts_at": ELEVEN}, {"doctor": a_doctor_snapshot(id=COLLEAGUE)}])
+async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
+    clinic: Clinic, action: str, change: dict[str, object]
+) -> None:
+    appointment = an_appointment()
+    moved = clinic.add(with_sync(replace(appointment, **change), revision=3))  # type: ignore[arg-type]
+    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment, action)))
+    assert (clinic.store.appointments[appointment.id], clinic.topics) == (moved, [])
 
 
-@pytest.mark.parametrize("status", GONE)
-async def test_the_moved_claim_of_one_that_ended_meanwhile_is_given_back(clinic: Clinic, status: Status) -> None:
-    one = an_appointment(status)
-    clinic.claims_for(clinic.has(one))
-    event = clinic.on_leave(one, "moved")
+@pytest.mark.parametrize("status", ENDED)
+async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: AppointmentStatus) -> None:
+    appointment = an_appointment(status)
+    clinic.reserve_for(clinic.add(appointment))
+    event = clinic.take_leave(appointment, "moved")
     for _ in range(2):
-        await clinic.displacements.follow(event)
-    kept = clinic.store.kept[one.id]
-    assert (kept.status, kept.version, kept.history, clinic.topics, clinic.faults()) == (status, one.version, (), [], [])
+        await clinic.leaves.follow_leave(event)
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.version, saved.history, clinic.topics, clinic.inconsistencies()) == (
+        status,
+        appointment.version,
+        (),
+        [],
+        [],
+    )
 
 
-@pytest.mark.parametrize("status", GONE)
-async def test_of_one_that_ended_nothing_is_called_off(clinic: Clinic, status: Status) -> None:
-    one = clinic.has(an_appointment(status))
-    await clinic.displacements.follow(a_leave(a_displaced(one)))
-    assert (clinic.store.kept[one.id], clinic.topics) == (one, [])
+@pytest.mark.parametrize("status", ENDED)
+async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: AppointmentStatus) -> None:
+    appointment = clinic.add(an_appointment(status))
+    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment)))
+    assert (clinic.store.appointments[appointment.id], clinic.topics) == (appointment, [])
 
 
-async def test_while_the_calendar_does_not_answer_the_event_comes_again(clinic: Clinic) -> None:
-    one = an_appointment(S.CANCELLED)
-    clinic.claims_for(clinic.has(one))
-    event = clinic.on_leave(one, "moved")
-    clinic.calendar.down = Unavailable()
+async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(clinic: Clinic) -> None:
+    appointment = an_appointment(S.CANCELLED)
+    clinic.reserve_for(clinic.add(appointment))
+    event = clinic.take_leave(appointment, "moved")
+    clinic.calendar.failure = Unavailable()
     with pytest.raises(Unavailable):
-        await clinic.displacements.follow(event)
-    clinic.calendar.down = None
-    await clinic.displacements.follow(event)
-    assert clinic.faults() == []
+        await clinic.leaves.follow_leave(event)
+    clinic.calendar.failure = None
+    await clinic.leaves.follow_leave(event)
+    assert clinic.inconsistencies() == []
 
 
-async def test_one_that_the_leave_called_off_can_be_restored_and_stays_so(clinic: Clinic) -> None:
-    one = clinic.has(an_appointment())
-    event = clinic.on_leave(one)
-    await clinic.displacements.follow(event)
-    restored = await clinic.changes.restore(clinic.act(DESK, one))
-    await clinic.displacements.follow(event)
-    assert (clinic.store.kept[one.id], restored.status, clinic.faults()) == (restored, S.BOOKED, [])
+async def test_an_appointment_that_a_leave_cancelled_can_be_restored_and_stays_booked(clinic: Clinic) -> None:
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment)
+    await clinic.leaves.follow_leave(event)
+    restored = await clinic.actions.restore(clinic.context(DESK, appointment))
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[appointment.id], restored.status, clinic.inconsistencies()) == (restored, S.BOOKED, [])
 
 
-async def test_one_that_the_leave_moved_can_be_moved_on_and_stays_there(clinic: Clinic) -> None:
-    one = clinic.has(an_appointment())
-    event = clinic.on_leave(one, "moved")
-    await clinic.displacements.follow(event)
-    moved = await clinic.changes.reschedule(clinic.act(ANNA, one), ELEVEN, None)
-    await clinic.displacements.follow(event)
-    assert (moved.place, clinic.store.kept[one.id], clinic.faults()) == ((ELEVEN, COLLEAGUE), moved, [])
+async def test_an_appointment_that_a_leave_moved_can_be_moved_again_and_stays_there(clinic: Clinic) -> None:
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
+    await clinic.leaves.follow_leave(event)
+    moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
+    await clinic.leaves.follow_leave(event)
+    assert (moved.slot, clinic.store.appointments[appointment.id], clinic.inconsistencies()) == ((ELEVEN, COLLEAGUE), moved, [])
 
 
-async def test_a_move_under_way_is_settled_first_and_then_follows(clinic: Clinic) -> None:
-    one = clinic.has(an_appointment())
-    event = clinic.on_leave(one, "moved")
-    await clinic.store.save(one.reschedule(ELEVEN, one.doctor, BY, NOON, once=new_id()))
-    await clinic.displacements.follow(event)
-    assert (clinic.store.kept[one.id].place, clinic.topics, clinic.faults()) == ((TEN, COLLEAGUE), ["rescheduled"], [])
+async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: Clinic) -> None:
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
+    await clinic.store.save(appointment.reschedule(a_change(), starts_at=ELEVEN))
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.store.appointments[appointment.id].slot, clinic.topics, clinic.inconsistencies()) == (
+        (TEN, COLLEAGUE),
+        ["rescheduled"],
+        [],
+    )
 
 
-async def test_where_one_cannot_follow_the_others_do_and_it_comes_later(clinic: Clinic) -> None:
-    first, second = clinic.has(an_appointment()), clinic.has(an_appointment(starts_at=ELEVEN))
-    what = a_displaced(first, "moved"), a_displaced(second, "cancelled")
-    clinic.calendar.leave(*what)
-    clinic.silent = True
+async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_others(clinic: Clinic) -> None:
+    first, second = clinic.add(an_appointment()), clinic.add(an_appointment(starts_at=ELEVEN))
+    outcomes = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
+    clinic.calendar.take_leave(*outcomes)
+    clinic.doctor_service_down = True
     with pytest.raises(Unavailable):
-        await clinic.displacements.follow(event := a_leave(*what))
+        await clinic.leaves.follow_leave(event := a_leave(*outcomes))
     assert clinic.topics == ["cancelled"]
-    clinic.silent = False
-    await clinic.displacements.follow(event)
-    assert (clinic.topics, clinic.faults()) == (["cancelled", "rescheduled"], [])
+    clinic.doctor_service_down = False
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.topics, clinic.inconsistencies()) == (["cancelled", "rescheduled"], [])
 
 
-@pytest.mark.parametrize("how", ["silent", "unknown"])
-async def test_without_the_colleague_s_card_nothing_is_written_and_the_event_comes_again(clinic: Clinic, how: str) -> None:
-    one = clinic.has(an_appointment())
-    event = clinic.on_leave(one, "moved")
-    clinic.silent, colleague = how == "silent", clinic.staff.pop(COLLEAGUE)
+@pytest.mark.parametrize("doctor_service", ["down", "unknown doctor"])
+async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is_delivered_again(
+    clinic: Clinic, doctor_service: str
+) -> None:
+    appointment = clinic.add(an_appointment())
+    event = clinic.take_leave(appointment, "moved")
+    clinic.doctor_service_down, colleague = doctor_service == "down", clinic.doctors.pop(COLLEAGUE)
     with pytest.raises((Unavailable, NotFound)):
-        await clinic.displacements.follow(event)
-    assert clinic.store.kept[one.id] == one
-    clinic.silent, clinic.staff[COLLEAGUE] = False, colleague
-    await clinic.displacements.follow(event)
-    assert (clinic.topics, clinic.faults()) == (["rescheduled"], [])
+        await clinic.leaves.follow_leave(event)
+    assert clinic.store.appointments[appointment.id] == appointment
+    clinic.doctor_service_down, clinic.doctors[COLLEAGUE] = False, colleague
+    await clinic.leaves.follow_leave(event)
+    assert (clinic.topics, clinic.inconsistencies()) == (["rescheduled"], [])
 
 
-async def test_whoever_was_overtaken_looks_again(clinic: Clinic) -> None:
-    amended, cancelled, moved = (clinic.has(an_appointment(starts_at=start)) for start in (NINE, TEN, ELEVEN))
-    for one, action, meanwhile, after in (
+async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: Clinic) -> None:
+    amended, cancelled, moved = (clinic.add(an_appointment(starts_at=start)) for start in (NINE, TEN, ELEVEN))
+    for appointment, action, meanwhile, after in (
         (amended, "moved", replace(amended, reason="knee"), S.BOOKED),
-        (cancelled, "cancelled", cancelled.cancel(BY, NOON, once=new_id(), reason="ill"), S.CANCELLED),
-        (moved, "cancelled", moved.become(S.CHECKED_IN, BY, NOON, once=new_id()), S.CHECKED_IN),
+        (cancelled, "cancelled", cancelled.cancel(a_change(note="ill")), S.CANCELLED),
+        (moved, "cancelled", moved.check_in(a_change()), S.CHECKED_IN),
     ):
-        clinic.store.meanwhile = [meanwhile]
-        await clinic.displacements.follow(clinic.on_leave(one, action))
-        kept = clinic.store.kept[one.id]
-        assert (kept.status, kept.reason, kept.cancel_reason) == (after, meanwhile.reason, meanwhile.cancel_reason)
+        clinic.store.saved_meanwhile = [meanwhile]
+        await clinic.leaves.follow_leave(clinic.take_leave(appointment, action))
+        saved = clinic.store.appointments[appointment.id]
+        assert (saved.status, saved.reason, saved.cancel_reason) == (after, meanwhile.reason, meanwhile.cancel_reason)
     assert clinic.topics == ["rescheduled"]
 
 
-async def test_one_that_too_many_change_comes_again(clinic: Clinic) -> None:
-    one = clinic.has(an_appointment())
+async def test_the_event_is_delivered_again_when_an_appointment_changes_too_often(clinic: Clinic) -> None:
+    appointment = clinic.add(an_appointment())
 
-    class Restless(list[Appointment]):
+    class AlwaysChanging(list[Appointment]):
         def __bool__(self) -> bool:
-            clinic.store.kept[one.id] = replace(one, edition=clinic.store.kept[one.id].edition + 1)
+            clinic.store.appointments[appointment.id] = replace(
+                appointment, row_version=clinic.store.appointments[appointment.id].row_version + 1
+            )
             return False
 
-    clinic.store.meanwhile, event = Restless(), clinic.on_leave(one)
+    clinic.store.saved_meanwhile, event = AlwaysChanging(), clinic.take_leave(appointment)
     with pytest.raises(Unavailable):
-        await clinic.displacements.follow(event)
-    clinic.store.meanwhile = []
-    await clinic.displacements.follow(event)
+        await clinic.leaves.follow_leave(event)
+    clinic.store.saved_meanwhile = []
+    await clinic.leaves.follow_leave(event)
     assert clinic.topics == ["cancelled"]
 
 
-async def test_what_nobody_knows_is_nobodys(clinic: Clinic) -> None:
-    await clinic.displacements.follow(a_leave(a_displaced(an_appointment()), a_displaced(an_appointment(), "moved")))
-    assert (clinic.store.kept, clinic.topics) == ({}, [])
+async def test_an_unknown_appointment_in_a_leave_is_ignored(clinic: Clinic) -> None:
+    await clinic.leaves.follow_leave(a_leave(a_leave_outcome(an_appointment()), a_leave_outcome(an_appointment(), "moved")))
+    assert (clinic.store.appointments, clinic.topics) == ({}, [])
 
 
-ENDS: dict[str, tuple[str, Callable[[], Appointment], list[str]]] = {
+CASES: dict[str, tuple[str, Callable[[], Appointment], list[str]]] = {
     "cancelled": ("cancelled", an_appointment, ["cancelled"]),
     "moved": ("moved", an_appointment, ["rescheduled"]),
     "ended": ("moved", lambda: an_appointment(S.CANCELLED), []),
 }
 
 
-@pytest.mark.parametrize("name", ENDS)
-async def test_whoever_dies_at_any_point_follows_when_the_event_comes_again(name: str) -> None:
-    action, made, topics = ENDS[name]
+@pytest.mark.parametrize("name", CASES)
+async def test_a_process_that_stops_at_any_point_follows_the_leave_when_the_event_is_delivered_again(name: str) -> None:
+    action, make_appointment, topics = CASES[name]
 
-    def begun() -> tuple[Clinic, LeaveTaken]:
+    def clinic_with_leave() -> tuple[Clinic, LeaveTaken]:
         clinic = Clinic()
-        one = clinic.has(made())
-        clinic.claims_for(one)
-        return clinic, clinic.on_leave(one, action)
+        appointment = clinic.add(make_appointment())
+        clinic.reserve_for(appointment)
+        return clinic, clinic.take_leave(appointment, action)
 
-    clinic, event = begun()
-    await clinic.displacements.follow(event)
-    points = clinic.fate.halves
+    clinic, event = clinic_with_leave()
+    await clinic.leaves.follow_leave(event)
+    points = clinic.stop_points.count
     assert points >= 4
     for point in range(points):
-        clinic, event = begun()
-        clinic.fate.dies_at = point
-        with pytest.raises(Killed):
-            await clinic.displacements.follow(event)
-        clinic.fate.dies_at = None
-        await clinic.displacements.follow(event)
-        await clinic.restarted()
-        assert (clinic.topics, clinic.faults()) == (topics, []), point
+        clinic, event = clinic_with_leave()
+        clinic.stop_points.stop_at = point
+        with pytest.raises(ProcessStopped):
+            await clinic.leaves.follow_leave(event)
+        clinic.stop_points.stop_at = None
+        await clinic.leaves.follow_leave(event)
+        await clinic.restart()
+        assert (clinic.topics, clinic.inconsistencies()) == (topics, []), point

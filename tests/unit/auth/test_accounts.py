@@ -8,60 +8,65 @@ from uuid import UUID
 
 import pytest
 
-from auth_svc.domain.accounts import Account, Status
+from auth_svc.domain.accounts import Account, AccountStatus
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Stale
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, Status.ACTIVE, "en", NOON, "hash", version=3)
+PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.ACTIVE, "en", NOON, "hash", version=3)
 
 
-@pytest.mark.parametrize(("password_hash", "status"), [("hash", Status.ACTIVE), (None, Status.INVITED)])
-def test_a_completed_account_is_active_or_invited(password_hash: str | None, status: Status) -> None:
-    whole = replace(PAT, status=Status.PENDING, password_hash=password_hash).completed()
-    assert (whole.status, whole.version) == (status, 4)
+@pytest.mark.parametrize(("password_hash", "status"), [("hash", AccountStatus.ACTIVE), (None, AccountStatus.INVITED)])
+def test_a_completed_account_is_active_or_invited(password_hash: str | None, status: AccountStatus) -> None:
+    completed = replace(PAT, status=AccountStatus.PENDING, password_hash=password_hash).complete()
+    assert (completed.status, completed.version) == (status, 4)
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(Status.INVITED, Status.ACTIVE), (Status.ACTIVE, Status.ACTIVE), (Status.DISABLED, Status.DISABLED), (Status.PENDING, Status.PENDING)],
+    [
+        (AccountStatus.INVITED, AccountStatus.ACTIVE),
+        (AccountStatus.ACTIVE, AccountStatus.ACTIVE),
+        (AccountStatus.DISABLED, AccountStatus.DISABLED),
+        (AccountStatus.PENDING, AccountStatus.PENDING),
+    ],
 )
-def test_a_password_accepts_an_invitation_and_lifts_nothing_else(before: Status, after: Status) -> None:
+def test_choosing_a_password_accepts_an_invitation_and_changes_no_other_status(before: AccountStatus, after: AccountStatus) -> None:
     assert replace(PAT, status=before).with_password("new").status is after
 
 
-@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("status", AccountStatus)
 @pytest.mark.parametrize("password_hash", ["hash", None])
-def test_only_an_active_account_with_a_password_signs_in(status: Status, password_hash: str | None) -> None:
-    may = replace(PAT, status=status, password_hash=password_hash).may_sign_in
-    assert may is (status is Status.ACTIVE and password_hash is not None)
+def test_only_an_active_account_with_a_password_may_sign_in(status: AccountStatus, password_hash: str | None) -> None:
+    may_sign_in = replace(PAT, status=status, password_hash=password_hash).may_sign_in
+    assert may_sign_in is (status is AccountStatus.ACTIVE and password_hash is not None)
 
 
-def test_an_amendment_that_changes_nothing_is_none() -> None:
-    assert PAT.amended(3, full_name="Pat", status=Status.ACTIVE) is PAT
-    assert PAT.amended(None, full_name="Pat Lee").version == 4
+def test_setting_fields_to_the_values_that_they_have_changes_nothing() -> None:
+    assert PAT.with_changes(3, full_name="Pat", status=AccountStatus.ACTIVE) is PAT
+    assert PAT.with_changes(None, full_name="Pat Lee").version == 4
 
 
-def test_an_amendment_of_what_one_did_not_see_is_refused() -> None:
+def test_a_change_of_another_version_than_the_current_one_is_refused() -> None:
     with pytest.raises(Stale):
-        PAT.amended(2, full_name="Pat")
+        PAT.with_changes(2, full_name="Pat")
 
 
-def test_a_reactivated_account_without_a_password_is_invited() -> None:
-    disabled = replace(PAT, status=Status.DISABLED, password_hash=None)
-    assert disabled.amended(None, status=Status.ACTIVE).status is Status.INVITED
+def test_an_account_without_a_password_is_invited_when_it_is_enabled_again() -> None:
+    disabled = replace(PAT, status=AccountStatus.DISABLED, password_hash=None)
+    assert disabled.with_changes(None, status=AccountStatus.ACTIVE).status is AccountStatus.INVITED
 
 
-def test_a_name_is_taken_from_the_newest_profile_of_ones_role() -> None:
-    named = PAT.named("Pat Lee", Role.PATIENT, 2)
-    assert (named.full_name, named.name_version, named.version) == ("Pat Lee", 2, 4)
-    assert named.named("Old", Role.PATIENT, 2) is named
-    assert named.named("Doctor", Role.DOCTOR, 9) is named
-    assert named.named("Pat Lee", Role.PATIENT, 5).version == 4
-    became = named.amended(None, role=Role.DOCTOR)
-    assert became.named("Dr Pat Lee", Role.DOCTOR, 1).full_name == "Dr Pat Lee"
+def test_the_name_is_copied_from_the_newest_profile_of_the_accounts_role() -> None:
+    renamed = PAT.with_profile_name("Pat Lee", Role.PATIENT, 2)
+    assert (renamed.full_name, renamed.name_version, renamed.version) == ("Pat Lee", 2, 4)
+    assert renamed.with_profile_name("Old", Role.PATIENT, 2) is renamed
+    assert renamed.with_profile_name("Doctor", Role.DOCTOR, 9) is renamed
+    assert renamed.with_profile_name("Pat Lee", Role.PATIENT, 5).version == 4
+    changed_role = renamed.with_changes(None, role=Role.DOCTOR)
+    assert changed_role.with_profile_name("Dr Pat Lee", Role.DOCTOR, 1).full_name == "Dr Pat Lee"
 
 
-def test_a_rehash_is_nobodys_business() -> None:
-    assert PAT.rehashed("new").version == PAT.version
+def test_a_rehashed_password_keeps_the_version_and_is_not_printed() -> None:
+    assert PAT.with_rehashed_password("new").version == PAT.version
     assert "hash" not in repr(PAT).replace("password_hash", "")

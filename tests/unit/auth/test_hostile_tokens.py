@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from auth_svc.clients.signing import Signer
-from auth_svc.repository.keys import _made
+from auth_svc.clients.token_signing import JwtSigner
+from auth_svc.repository.signing_keys import generate_private_key_pem
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
 from shared.kit.signing_keys import KeySet
@@ -133,15 +133,16 @@ async def test_a_cached_token_is_refused_when_it_expires_or_its_session_ends() -
 
 
 async def test_the_verifier_accepts_what_the_signer_of_auth_service_signs() -> None:
-    signer = Signer("k1", _made().decode(), "careslot", "careslot", 600)
-    check, account, session = verifier([signer.public]), UUID(int=1), UUID(int=2)
-    signed = signer.access_token(account, Role.ADMIN, session, NOON)
+    signer = JwtSigner("k1", generate_private_key_pem().decode(), "careslot", "careslot")
+    check, account, session = verifier([signer.public_key]), UUID(int=1), UUID(int=2)
+    signed = signer.sign_access_token(account, Role.ADMIN, session, now=NOON, lifetime=timedelta(minutes=10))
     caller = await check.verify(signed)
     assert (caller.id, caller.role, caller.session_id) == (account, Role.ADMIN, session)
-    assert (await check.verify(signer.service_token("admin-service", NOON))).client == "admin-service"
+    service_token = signer.sign_service_token("admin-service", now=NOON, lifetime=timedelta(minutes=10))
+    assert (await check.verify(service_token)).client == "admin-service"
     head, body, _ = (base64.urlsafe_b64decode(piece + "==") for piece in signed.split("."))
     assert json.loads(head) == {"alg": "RS256", "typ": "at+jwt", "kid": "k1"}
     assert set(json.loads(body)) == {"iss", "aud", "sub", "sid", "role", "scope", "iat", "exp", "jti"}
     assert json.loads(body)["exp"] - json.loads(body)["iat"] == 600
     with pytest.raises(InvalidToken):
-        await verifier([signer.public]).verify(tokens.token(Role.ADMIN, headers={"kid": "k1"}))
+        await verifier([signer.public_key]).verify(tokens.token(Role.ADMIN, headers={"kid": "k1"}))

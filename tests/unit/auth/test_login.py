@@ -1,4 +1,4 @@
-"""A login costs the same whether or not there is such an account."""
+"""A login takes the same time whether or not the account exists; a service needs its client secret."""
 
 from __future__ import annotations
 
@@ -9,55 +9,57 @@ from uuid import UUID
 
 import pytest
 
-from auth_svc.domain.accounts import Account, Status
+from auth_svc.domain.accounts import Account, AccountStatus
 from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.usecases.sessions import Sessions
+from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Role
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, Status.ACTIVE, "en", NOON, "right")
+PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.ACTIVE, "en", NOON, "right")
 SECRETS = {"admin-service": "the secret of admin-service", "nobody": ""}
+NOT_USED: Any = None
 
 
 @dataclass
-class Counting:
-    """A hashing port that counts; a password fits a hash that is the same text."""
+class CountingHasher:
+    """Records the hashes that it verifies; a password has the hash that is the same text."""
 
-    fitted: list[str | None] = field(default_factory=list)
+    verified: list[str | None] = field(default_factory=list)
 
-    async def fits(self, password: str, password_hash: str | None) -> bool:
-        self.fitted.append(password_hash)
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        self.verified.append(password_hash)
         return password == password_hash
 
 
 @dataclass
-class Shelf:
+class StoreOfOneAccount:
     account: Account | None
 
-    async def account_by_email(self, _email: str) -> Account | None:
+    async def find_account_by_email(self, _email: str) -> Account | None:
         return self.account
 
 
-def sessions(account: Account | None, hashing: Counting) -> Sessions:
-    unused: Any = None
-    store, hasher = cast(Any, Shelf(account)), cast(Any, hashing)
-    return Sessions(store, hasher, unused, unused, unused, lambda name: SECRETS.get(name, ""), lambda: NOON, timedelta(days=30))
+def sessions(account: Account | None, hasher: CountingHasher) -> Sessions:
+    store = cast(Any, StoreOfOneAccount(account))
+    return Sessions(store, cast(Any, hasher), NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30))
 
 
 @pytest.mark.parametrize(
     "account",
-    [None, PAT, replace(PAT, password_hash=None, status=Status.INVITED), replace(PAT, status=Status.DISABLED)],
-    ids=["nobody", "another password", "invited", "disabled"],
+    [None, PAT, replace(PAT, password_hash=None, status=AccountStatus.INVITED), replace(PAT, status=AccountStatus.DISABLED)],
+    ids=["no account", "wrong password", "invited", "disabled"],
 )
-async def test_one_password_is_weighed_whoever_it_is(account: Account | None) -> None:
-    hashing = Counting()
-    given = "right" if account and account.status is Status.DISABLED else "wrong"
+async def test_every_failed_login_verifies_one_password(account: Account | None) -> None:
+    hasher = CountingHasher()
+    password = "right" if account and account.status is AccountStatus.DISABLED else "wrong"
     with pytest.raises(InvalidCredentials):
-        await sessions(account, hashing).login("pat@example.com", given)
-    assert len(hashing.fitted) == 1
+        await sessions(account, hasher).login("pat@example.com", password)
+    assert len(hasher.verified) == 1
 
 
 @pytest.mark.parametrize(("name", "secret"), [("admin-service", "x"), ("nobody", ""), ("else", ""), ("else", "é"), ("admin-service", "")])
-def test_a_service_without_its_secret_is_nobody(name: str, secret: str) -> None:
+def test_a_service_without_its_secret_gets_no_token(name: str, secret: str) -> None:
+    issuer = TokenIssuer(NOT_USED, lambda client_id: SECRETS.get(client_id, ""), lambda: NOON, timedelta(minutes=10))
     with pytest.raises(InvalidCredentials):
-        sessions(None, Counting()).service_token(name, secret)
+        issuer.issue_to_service(name, secret)

@@ -1,10 +1,10 @@
-"""What a password must be."""
+"""Which passwords are accepted."""
 
 from __future__ import annotations
 
 import pytest
 
-from auth_svc.domain.passwords import canonical, check
+from auth_svc.domain.passwords import check_password, normalize_password
 from auth_svc.domain.refusals import PasswordTooWeak
 
 EMAIL = "samuel.jackson@example.com"
@@ -22,8 +22,8 @@ EMAIL = "samuel.jackson@example.com"
         "y" + "x" * 126 + "z",
     ],
 )
-def test_a_long_one_that_nobody_would_guess_will_do(password: str) -> None:
-    check(password, EMAIL)
+def test_a_long_password_that_is_hard_to_guess_is_accepted(password: str) -> None:
+    check_password(password, EMAIL)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_a_long_one_that_nobody_would_guess_will_do(password: str) -> None:
         "mnbvcxzlkjhg",
     ],
 )
-def test_a_guessable_one_is_refused(password: str) -> None:
-    with pytest.raises(PasswordTooWeak) as refused:
-        check(password, EMAIL, "/new_password")
-    assert refused.value.facts == {"pointer": "/new_password"}
+def test_a_password_that_is_easy_to_guess_is_refused(password: str) -> None:
+    with pytest.raises(PasswordTooWeak) as refusal:
+        check_password(password, EMAIL, "/new_password")
+    assert refusal.value.facts == {"pointer": "/new_password"}
 
 
-def test_what_looks_the_same_is_the_same() -> None:
-    assert canonical("gru\u0308n") == canonical("grün")
-    assert canonical("Grün") != canonical("grün")
+def test_passwords_that_look_the_same_are_the_same() -> None:
+    assert normalize_password("gru\u0308n") == normalize_password("grün")
+    assert normalize_password("Grün") != normalize_password("grün")

@@ -1,4 +1,4 @@
-"""The command line, as far as it goes without a running house."""
+"""The commands that need no running platform."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ from typer.testing import CliRunner, Result
 from careslot.cli import app
 
 SECRET = "7f3b1e0c9d5a4862bb10c4d7e6f8a9150234567890abcdef"
-OWN = ("CARESLOT_", "AUTH_", "DOCTOR_")  # how the variables begin that a test sets itself
+PREFIXES = ("CARESLOT_", "AUTH_", "DOCTOR_")  # of the variables that are removed from the environment
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory of the commands, with none of the product's variables in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(OWN)]:
+    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         monkeypatch.delenv(name)
     return tmp_path
 
 
-def careslot(*arguments: str, **environment: str) -> Result:
-    """Runs a command in this process, which saves the seconds that importing everything again would take."""
+def run_command(*arguments: str, **environment: str) -> Result:
+    """Run a command in this process, which saves the seconds that importing everything again would take."""
     return CliRunner().invoke(app, arguments, env=environment, catch_exceptions=False)
 
 
-def careslot_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command as a user does."""
+def run_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, as a user does."""
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])} | environment
     return subprocess.run([sys.executable, "-m", "careslot", *arguments], env=env, capture_output=True, text=True)
 
 
-def test_migrate_makes_the_tables_of_the_service_that_is_named(folder: Path) -> None:
+def test_migrate_creates_the_tables_of_the_named_service(folder: Path) -> None:
     env = {"DOCTOR_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'doctor.db'}"}
-    ran = careslot("migrate", "--service", "doctor-service", **env)
+    ran = run_command("migrate", "--service", "doctor-service", **env)
     assert (ran.exit_code, ran.stdout) == (0, "doctor-service is up to date\n"), ran.stderr
     assert (folder / "doctor.db").exists()
-    assert careslot("migrate", "--service", "no-service", **env).exit_code == 2
+    assert run_command("migrate", "--service", "no-service", **env).exit_code == 2
 
 
-def test_check_names_the_variable_of_a_weak_secret_and_a_dead_database(folder: Path) -> None:
+def test_check_names_the_variable_of_a_weak_secret_and_an_unreachable_database(folder: Path) -> None:
     url = f"sqlite+aiosqlite:///{folder / 'absent' / 'doctor.db'}"
     env = {"DOCTOR_DATABASE_URL": url, "GATEWAY_CLIENT_SECRET": SECRET}
-    weak = careslot("check", DOCTOR_CLIENT_SECRET="short", **env)
+    weak = run_command("check", DOCTOR_CLIENT_SECRET="short", **env)
     assert weak.exit_code == 1
     assert weak.stderr == "doctor-service: DOCTOR_CLIENT_SECRET: is shorter than 32 characters\n"
-    dead = careslot_process("check", DOCTOR_CLIENT_SECRET=SECRET[::-1], **env)
-    assert dead.returncode == 1
-    assert dead.stderr.startswith("doctor-service: database_url cannot be used")
-    assert len(dead.stderr.splitlines()) == 1
+    unreachable = run_process("check", DOCTOR_CLIENT_SECRET=SECRET[::-1], **env)
+    assert unreachable.returncode == 1
+    assert unreachable.stderr.startswith("doctor-service: database_url cannot be used")
+    assert len(unreachable.stderr.splitlines()) == 1
 
 
-def test_check_is_content_with_a_sound_environment(folder: Path) -> None:
+def test_check_passes_with_a_correct_environment(folder: Path) -> None:
     env = {"DOCTOR_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'doctor.db'}"}
-    ran = careslot("check", DOCTOR_CLIENT_SECRET=SECRET[::-1], GATEWAY_CLIENT_SECRET=SECRET, **env)
+    ran = run_command("check", DOCTOR_CLIENT_SECRET=SECRET[::-1], GATEWAY_CLIENT_SECRET=SECRET, **env)
     assert (ran.exit_code, ran.stdout) == (0, "all is well\n"), ran.stderr
 
 
-def test_a_clock_wants_the_development_aids() -> None:
-    assert careslot("serve", "--clock", "2026-03-07T12:00:00Z").exit_code == 2
-    assert careslot("serve", "--dev", "--clock", "yesterday").exit_code == 2
+def test_a_clock_needs_the_development_routes() -> None:
+    assert run_command("serve", "--clock", "2026-03-07T12:00:00Z").exit_code == 2
+    assert run_command("serve", "--dev", "--clock", "yesterday").exit_code == 2

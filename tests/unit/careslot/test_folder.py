@@ -1,4 +1,4 @@
-"""The data folder of an embedded clinic."""
+"""The data folder of an embedded installation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from careslot.folder import Folder, InUse
+from careslot.folder import Folder, FolderInUse
 
 
-def test_secrets_are_made_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_and_only_the_owner_can_read_them(tmp_path: Path) -> None:
     first = Folder(tmp_path / "data").secret("AUTH")
     assert Folder(tmp_path / "data").secret("AUTH") == first
     assert Folder(tmp_path / "data").secret("DOCTOR") != first
@@ -21,7 +21,7 @@ def test_secrets_are_made_once_and_only_the_owner_reads_them(tmp_path: Path) -> 
 
 def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    with folder.locked(), pytest.raises(InUse, match="in use"), Folder(tmp_path).locked():
+    with folder.lock(), pytest.raises(FolderInUse, match="in use"), Folder(tmp_path).lock():
         pass
-    with folder.locked():
+    with folder.lock():
         pass

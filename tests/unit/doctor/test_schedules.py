@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.refusals import NoSuchOverride, RangeReversed, RangeTooLong, TooManyOverrides, ValidityReversed, WindowsOverlap
 from doctor_svc.domain.schedules import MOST_OVERRIDES, Schedule, ScheduleView, bounded, sound_date, sound_week
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from shared.contracts.refusals import Refusal, Stale
 
 ONE = UUID(int=1)
@@ -26,8 +26,8 @@ def weekly(weekday: int, start: str, end: str, **validity: Any) -> WeeklyWindow:
     return WeeklyWindow(weekday=weekday, start=start, end=end, **validity)
 
 
-def wall(start: str, end: str) -> WallWindow:
-    return WallWindow(start=start, end=end)
+def wall(start: str, end: str) -> DayWindow:
+    return DayWindow(start=start, end=end)
 
 
 def shown(schedule: Schedule, begins: datetime, days: float, zone: str = "Europe/Berlin") -> ScheduleView:

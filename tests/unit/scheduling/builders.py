@@ -40,7 +40,7 @@ def a_service(**changes: Any) -> ServiceTypeRules:
     return ServiceTypeRules(**fields | changes)
 
 
-def a_wish(**changes: Any) -> ReserveTime:
+def a_reservation_request(**changes: Any) -> ReserveTime:
     patient_id = changes.get("patient_id", PATIENT)
     fields: dict[str, Any] = {
         "service_id": CHECKUP,

@@ -1,4 +1,4 @@
-"""A calendar in memory, and an owner of the rules who answers from two dicts."""
+"""A calendar in memory, and an owner of the rules that answers from two dictionaries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from scheduling_svc.domain.claims import Claim, Session, Take
-from scheduling_svc.domain.diary import Diary, Engagement, Group, View
+from scheduling_svc.domain.busy_times import BookedTime, BusyTimes, GroupOccupancy
+from scheduling_svc.domain.claims import BookedSlot, Claim, GroupSession, ResourceSpan
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.leaves import Block, Closure, Leave
-from scheduling_svc.domain.terms import Doctor, Service
-from scheduling_svc.ports import Overtaken
+from scheduling_svc.domain.leaves import Closure, Leave, TimeBlock
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
+from scheduling_svc.ports import LostRace
 from shared.contracts.events import Event
 from shared.contracts.grains import Span, first_grain_at_or_after
 from shared.contracts.http import DoctorRules, ServiceTypeRules
@@ -25,244 +26,256 @@ Seat = Claim | Hold
 
 
 @dataclass
-class Memory:
-    """Store, look and transaction in one; `meanwhile` is what someone else does before the next thing is written."""
+class InMemoryCalendar:
+    """Store, reader and transaction in one. `concurrent_claims` are what another transaction writes before this one writes next."""
 
     known: dict[UUID, Any] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)
-    kept: dict[UUID, Hold] = field(default_factory=dict)
-    blocks: dict[UUID, Block] = field(default_factory=dict)
-    taken_leaves: dict[UUID, Leave] = field(default_factory=dict)
-    closed: dict[UUID, Closure] = field(default_factory=dict)
-    seen: set[UUID] = field(default_factory=set)
-    told: list[Event] = field(default_factory=list)
-    meanwhile: list[Claim] = field(default_factory=list)
-    learned: bool = False
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    blocks: dict[UUID, TimeBlock] = field(default_factory=dict)
+    leaves: dict[UUID, Leave] = field(default_factory=dict)
+    closures: dict[UUID, Closure] = field(default_factory=dict)
+    handled_events: set[UUID] = field(default_factory=set)
+    events: list[Event] = field(default_factory=list)
+    concurrent_claims: list[Claim] = field(default_factory=list)
+    all_rules_saved: bool = False
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[Memory]:
+    async def read(self) -> AsyncIterator[InMemoryCalendar]:
         yield self
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Memory]:
-        """What is not committed did not happen."""
-        before = {name: copy(value) for name, value in vars(self).items() if name != "meanwhile"}
+    async def begin(self) -> AsyncIterator[InMemoryCalendar]:
+        """Undo everything that is not committed."""
+        before = {name: copy(value) for name, value in vars(self).items() if name != "concurrent_claims"}
         try:
             yield self
         except BaseException:
             vars(self).update(before)
-            while self.meanwhile:
-                other = self.meanwhile.pop()
+            while self.concurrent_claims:
+                other = self.concurrent_claims.pop()
                 self.claims[other.id] = other
             raise
 
-    # Looking
+    # Reads
 
-    async def claim(self, appointment_id: UUID) -> Claim | None:
+    async def find_claim(self, appointment_id: UUID) -> Claim | None:
         return self.claims.get(appointment_id)
 
-    async def hold(self, hold_id: UUID) -> Hold | None:
-        return self.kept.get(hold_id)
+    async def find_hold(self, hold_id: UUID) -> Hold | None:
+        return self.holds.get(hold_id)
 
-    async def diaries(self, service: Service, doctor_ids: Collection[UUID], within: Span, view: View) -> Mapping[UUID, Diary]:
-        people = {*doctor_ids, *([view.patient_id] if view.patient_id else [])}
-        return {person: self._diary(service, person, view) for person in people}
+    async def list_busy_times(
+        self, service: ServiceTerms, doctor_ids: Collection[UUID], within: Span, viewer: Viewer
+    ) -> Mapping[UUID, BusyTimes]:
+        people = {*doctor_ids, *([viewer.patient_id] if viewer.patient_id else [])}
+        return {person_id: self._busy_times(service, person_id, viewer) for person_id in people}
 
-    def _diary(self, service: Service, person: UUID, view: View) -> Diary:
-        claims = [claim for claim in self.claims.values() if claim.live and claim.place and claim.id != view.but]
-        holds = [hold for hold in self.kept.values() if hold.live and hold.doctor_id == person]
-        engagements = [engaged(claim.place) for claim in claims if claim.place and claim.place.doctor_id == person and not claim.session]
-        as_patient = [claim.place.visit for claim in claims if claim.place and claim.place.patient_id == person]
-        groups = list(self._groups(person, view))
-        counted = [claim.place.visit.start for claim in claims if claim.place and not claim.session and is_of(claim.place, service, person)]
-        counted += [hold.visit.start for hold in holds if hold.service_id == service.id and not hold.session_id and counts(hold, view)]
-        counted += [group.engagement.starts for group in groups if group.service_id == service.id]
-        return Diary(
-            engagements=[
-                *engagements,
-                *(Engagement(visit.start, visit.stop, visit.start, visit.stop) for visit in as_patient),
-                *(group.engagement for group in groups),
+    def _busy_times(self, service: ServiceTerms, person_id: UUID, viewer: Viewer) -> BusyTimes:
+        claims = [claim for claim in self.claims.values() if claim.live and claim.slot and claim.id != viewer.exclude_appointment_id]
+        holds = [hold for hold in self.holds.values() if hold.live and hold.doctor_id == person_id]
+        booked = [booked_time(claim.slot) for claim in claims if claim.slot and claim.slot.doctor_id == person_id and not claim.session]
+        as_patient = [claim.slot.visit for claim in claims if claim.slot and claim.slot.patient_id == person_id]
+        sessions = list(self._occupancies(person_id, viewer))
+        counted = [claim.slot.visit.start for claim in claims if claim.slot and not claim.session and is_of(claim.slot, service, person_id)]
+        counted += [
+            hold.visit.start for hold in holds if hold.service_id == service.id and not hold.session_id and counts_for(viewer, hold)
+        ]
+        counted += [session.time.visit_start for session in sessions if session.service_id == service.id]
+        return BusyTimes(
+            booked=[
+                *booked,
+                *(BookedTime(visit.start, visit.stop, visit.start, visit.stop) for visit in as_patient),
+                *(session.time for session in sessions),
             ],
-            away=[(block.span.start, block.span.stop) for block in self.blocks.values() if block.doctor_id == person],
-            holds=[hold for hold in holds if hold.stands(view.now)],
-            lapsed=[hold for hold in holds if not hold.stands(view.now)],
-            groups=groups,
-            counted=counted,
+            absences=[(block.span.start, block.span.stop) for block in self.blocks.values() if block.doctor_id == person_id],
+            holds=[hold for hold in holds if hold.is_active(viewer.now)],
+            expired_holds=[hold for hold in holds if not hold.is_active(viewer.now)],
+            sessions=sessions,
+            counted_starts=counted,
         )
 
-    def _groups(self, doctor_id: UUID, view: View) -> Iterator[Group]:
-        """Those in which others have a seat."""
+    def _occupancies(self, doctor_id: UUID, viewer: Viewer) -> Iterator[GroupOccupancy]:
+        """Yield the sessions of a doctor in which others than the viewer have a seat."""
         for session, seats in self._sessions().items():
-            booked = [seat for seat in seats if isinstance(seat, Claim) and seat.id != view.but]
-            held = [seat for seat in seats if isinstance(seat, Hold) and counts(seat, view)]
+            booked = [seat for seat in seats if isinstance(seat, Claim) and seat.id != viewer.exclude_appointment_id]
+            held = [seat for seat in seats if isinstance(seat, Hold) and counts_for(viewer, seat)]
             if session.doctor_id == doctor_id and booked + held:
-                yield Group(session.id, session.service_id, engaged(session), len(booked), len(held))
+                yield GroupOccupancy(session.id, session.service_id, booked_time(session), len(booked), len(held))
 
-    def _sessions(self) -> dict[Session, list[Seat]]:
-        found: dict[Session, list[Seat]] = {}
-        seats: list[Seat] = [*self.claims.values(), *self.kept.values()]
+    def _sessions(self) -> dict[GroupSession, list[Seat]]:
+        sessions: dict[GroupSession, list[Seat]] = {}
+        seats: list[Seat] = [*self.claims.values(), *self.holds.values()]
         for seat in seats:
             if seat.live and (session := seat.session):
-                found.setdefault(session, []).append(seat)
-        return found
+                sessions.setdefault(session, []).append(seat)
+        return sessions
 
-    async def affected(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
-        places = [(claim.place, claim) for claim in self.claims.values() if claim.live and claim.place and not claim.begun]
-        ahead = [(place, claim) for place, claim in places if place.visit.start >= first_grain_at_or_after(now)]
-        hit = [claim for place, claim in ahead if place.doctor_id in doctor_ids and meet(place.visit, span)]
-        return sorted(hit, key=lambda claim: (claim.place.visit.start if claim.place else 0, claim.id))[:limit]
+    async def list_affected_claims(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
+        slots = [(claim.slot, claim) for claim in self.claims.values() if claim.live and claim.slot and not claim.begun]
+        ahead = [(slot, claim) for slot, claim in slots if slot.visit.start >= first_grain_at_or_after(now)]
+        affected = [claim for slot, claim in ahead if slot.doctor_id in doctor_ids and do_overlap(slot.visit, span)]
+        return sorted(affected, key=lambda claim: (claim.slot.visit.start if claim.slot else 0, claim.id))[:limit]
 
-    async def leave(self, leave_id: UUID) -> Leave | None:
-        return self.taken_leaves.get(leave_id)
+    async def find_leave(self, leave_id: UUID) -> Leave | None:
+        return self.leaves.get(leave_id)
 
-    async def closure(self, closure_id: UUID) -> Closure | None:
-        return self.closed.get(closure_id)
+    async def find_closure(self, closure_id: UUID) -> Closure | None:
+        return self.closures.get(closure_id)
 
-    async def service(self, service_id: UUID) -> Service | None:
+    async def find_service(self, service_id: UUID) -> ServiceTerms | None:
         rules = self.known.get(service_id)
-        return Service.of(rules) if rules else None
+        return ServiceTerms.from_rules(rules) if rules else None
 
-    async def doctors(self, ids: Collection[UUID]) -> list[Doctor]:
-        return [Doctor.of(self.known[doctor_id]) for doctor_id in set(ids) if doctor_id in self.known]
+    async def list_doctors(self, ids: Collection[UUID]) -> list[DoctorTerms]:
+        return [DoctorTerms.from_rules(self.known[doctor_id]) for doctor_id in set(ids) if doctor_id in self.known]
 
-    async def doctors_of(self, service_id: UUID) -> list[Doctor]:
-        return [Doctor.of(rules) for rules in self.known.values() if isinstance(rules, DoctorRules) and service_id in rules.services]
+    async def list_doctors_offering(self, service_id: UUID) -> list[DoctorTerms]:
+        return [
+            DoctorTerms.from_rules(rules)
+            for rules in self.known.values()
+            if isinstance(rules, DoctorRules) and service_id in rules.services
+        ]
 
-    # Writing
+    # Writes
 
-    async def alone(self, *keys: UUID) -> None:
-        """Nobody else is here."""
+    async def lock(self, *keys: UUID) -> None:
+        """Do nothing: there is one transaction at a time."""
 
-    async def put(self, claim: Claim, standing: Claim | None, *, seats: int = 1) -> None:
-        if self.meanwhile or self.claims.get(claim.id) != standing:
-            raise Overtaken
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+        if self.concurrent_claims or self.claims.get(claim.id) != previous:
+            raise LostRace
         self.claims[claim.id] = claim
-        self._one_each(seats)
+        self._require_no_overlap(capacity)
 
-    async def keep(self, hold: Hold, *, seats: int = 1) -> None:
-        self.kept = {key: each for key, each in self.kept.items() if each.live or each.owner_id != hold.owner_id}
-        self.kept[hold.id] = hold
-        self._one_each(seats)
+    async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
+        self.holds = {key: other for key, other in self.holds.items() if other.live or other.owner_id != hold.owner_id}
+        self.holds[hold.id] = hold
+        self._require_no_overlap(capacity)
 
-    def _one_each(self, seats: int) -> None:
-        """Overtaken where two ordinary claims would share a grain, or a session has more in it than seats."""
+    def _require_no_overlap(self, capacity: int) -> None:
+        """Raise LostRace where two ordinary claims would share a grain, or a session would have more people than seats."""
         sessions = self._sessions()
-        claims: list[Claim | Hold | Session] = [*self.claims.values(), *(hold for hold in self.kept.values() if hold.live), *sessions]
-        taken = Counter((who, grain) for claim in claims for who, span in takes_of(claim) for grain in span)
-        if any(count > 1 for count in taken.values()) or any(len(found) > max(seats, 1) for found in sessions.values()):
-            raise Overtaken
+        claims: list[Claim | Hold | GroupSession] = [
+            *self.claims.values(),
+            *(hold for hold in self.holds.values() if hold.live),
+            *sessions,
+        ]
+        taken = Counter((resource_id, grain) for claim in claims for resource_id, span in ordinary_spans(claim) for grain in span)
+        if any(count > 1 for count in taken.values()) or any(len(seats) > max(capacity, 1) for seats in sessions.values()):
+            raise LostRace
 
-    async def extend(self, hold: Hold) -> None:
-        self.kept[hold.id] = hold
+    async def extend_hold(self, hold: Hold) -> None:
+        self.holds[hold.id] = hold
 
-    async def drop(self, hold: Hold) -> None:
-        self.kept[hold.id] = replace(hold, live=False)
+    async def drop_hold(self, hold: Hold) -> None:
+        self.holds[hold.id] = replace(hold, live=False)
 
-    async def holds_of(self, owner_id: UUID) -> list[Hold]:
-        return [hold for hold in self.kept.values() if hold.live and hold.owner_id == owner_id]
+    async def list_holds_of_owner(self, owner_id: UUID) -> list[Hold]:
+        return [hold for hold in self.holds.values() if hold.live and hold.owner_id == owner_id]
 
-    async def holds_in(self, doctor_id: UUID, span: Span) -> list[Hold]:
-        return [hold for hold in self.kept.values() if hold.live and hold.doctor_id == doctor_id and meet(hold.span, span)]
+    async def list_holds_overlapping(self, doctor_id: UUID, span: Span) -> list[Hold]:
+        return [hold for hold in self.holds.values() if hold.live and hold.doctor_id == doctor_id and do_overlap(hold.span, span)]
 
-    async def block(self, block: Block) -> None:
+    async def insert_block(self, block: TimeBlock) -> None:
         self.blocks[block.id] = block
 
-    async def unblock(self, block: Block) -> None:
+    async def delete_block(self, block: TimeBlock) -> None:
         self.blocks.pop(block.id, None)
 
-    async def add_leave(self, leave: Leave) -> None:
-        self.taken_leaves[leave.id] = leave
+    async def insert_leave(self, leave: Leave) -> None:
+        self.leaves[leave.id] = leave
 
-    async def drop_leave(self, leave: Leave) -> None:
-        del self.taken_leaves[leave.id]
+    async def delete_leave(self, leave: Leave) -> None:
+        del self.leaves[leave.id]
 
     async def save_closure(self, closure: Closure) -> None:
-        self.closed[closure.id] = closure
+        self.closures[closure.id] = closure
 
-    async def closures(self) -> list[Closure]:
-        return list(self.closed.values())
+    async def list_open_closures(self) -> list[Closure]:
+        return list(self.closures.values())
 
     async def add_event(self, event: Event) -> None:
-        self.told.append(event)
+        self.events.append(event)
 
     async def mark_handled(self, event_id: UUID) -> bool:
-        new = event_id not in self.seen
-        self.seen.add(event_id)
-        return new
+        is_new = event_id not in self.handled_events
+        self.handled_events.add(event_id)
+        return is_new
 
-    async def learn_doctor(self, rules: DoctorRules) -> bool:
-        return self._learn(rules)
+    async def save_doctor_rules(self, rules: DoctorRules) -> bool:
+        return self._save_newer(rules)
 
-    async def learn_service(self, rules: ServiceTypeRules) -> bool:
-        return self._learn(rules)
+    async def save_service_rules(self, rules: ServiceTypeRules) -> bool:
+        return self._save_newer(rules)
 
-    def _learn(self, rules: DoctorRules | ServiceTypeRules) -> bool:
-        new = rules.id not in self.known or self.known[rules.id].version < rules.version
-        if new:
+    def _save_newer(self, rules: DoctorRules | ServiceTypeRules) -> bool:
+        is_newer = rules.id not in self.known or self.known[rules.id].version < rules.version
+        if is_newer:
             self.known[rules.id] = rules
-        return new
+        return is_newer
 
-    async def note_all_learned(self) -> None:
-        self.learned = True
+    async def mark_all_rules_saved(self) -> None:
+        self.all_rules_saved = True
 
-    # The store itself
+    # Pages
 
-    async def all_learned(self) -> bool:
-        return self.learned
+    async def has_all_rules(self) -> bool:
+        return self.all_rules_saved
 
-    async def reservations(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
         return sorted((claim for claim in self.claims.values() if claim.live), key=lambda claim: claim.id)[:limit]
 
-    async def leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
-        return [leave for leave in self.taken_leaves.values() if leave.doctor_id == doctor_id][:limit]
+    async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
+        return [leave for leave in self.leaves.values() if leave.doctor_id == doctor_id][:limit]
 
-    async def all_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
-        return [closure for closure in self.closed.values() if not closure.lifted][:limit]
+    async def list_closures(self, limit: int, after: tuple[str, ...] | None) -> list[Closure]:
+        return [closure for closure in self.closures.values() if not closure.lifted][:limit]
 
-    async def doctors_after(self, limit: int, after: UUID | None) -> list[Doctor]:
+    async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
         doctors = sorted((rules for rules in self.known.values() if isinstance(rules, DoctorRules)), key=lambda rules: rules.id)
-        return [Doctor.of(rules) for rules in doctors if after is None or rules.id > after][:limit]
+        return [DoctorTerms.from_rules(rules) for rules in doctors if after is None or rules.id > after][:limit]
 
 
-def engaged(place: Any) -> Engagement:
-    return Engagement(place.visit.start, place.visit.stop, place.span.start, place.span.stop)
+def booked_time(slot: BookedSlot | GroupSession) -> BookedTime:
+    return BookedTime(slot.visit.start, slot.visit.stop, slot.span.start, slot.span.stop)
 
 
-def is_of(place: Any, service: Service, doctor_id: UUID) -> bool:
-    return bool(place.doctor_id == doctor_id and place.service_id == service.id)
+def is_of(slot: BookedSlot, service: ServiceTerms, doctor_id: UUID) -> bool:
+    return slot.doctor_id == doctor_id and slot.service_id == service.id
 
 
-def counts(hold: Hold, view: View) -> bool:
-    return hold.owner_id != view.viewer_id and hold.stands(view.now)
+def counts_for(viewer: Viewer, hold: Hold) -> bool:
+    return hold.owner_id != viewer.id and hold.is_active(viewer.now)
 
 
-def meet(one: Span, other: Span) -> bool:
-    return one.start < other.stop and other.start < one.stop
+def do_overlap(first: Span, second: Span) -> bool:
+    return first.start < second.stop and second.start < first.stop
 
 
-def takes_of(claim: Claim | Hold | Session) -> list[Take]:
-    return [] if isinstance(claim, Claim) and claim.over else claim.takes
+def ordinary_spans(claim: Claim | Hold | GroupSession) -> list[ResourceSpan]:
+    return [] if isinstance(claim, Claim) and claim.may_overlap else claim.resource_spans
 
 
 @dataclass
-class Owner:
-    """Who owns the rules; `asked` is what it was asked for."""
+class FakeRuleOwner:
+    """The owner of the rules; `requested` are the ids that it was asked for."""
 
-    of_doctors: dict[UUID, DoctorRules] = field(default_factory=dict)
-    of_services: dict[UUID, ServiceTypeRules] = field(default_factory=dict)
-    asked: list[UUID] = field(default_factory=list)
+    doctor_rules: dict[UUID, DoctorRules] = field(default_factory=dict)
+    service_rules: dict[UUID, ServiceTypeRules] = field(default_factory=dict)
+    requested: list[UUID] = field(default_factory=list)
 
-    async def doctor(self, doctor_id: UUID) -> DoctorRules | None:
-        self.asked.append(doctor_id)
-        return self.of_doctors.get(doctor_id)
+    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
+        self.requested.append(doctor_id)
+        return self.doctor_rules.get(doctor_id)
 
-    async def service(self, service_id: UUID) -> ServiceTypeRules | None:
-        self.asked.append(service_id)
-        return self.of_services.get(service_id)
+    async def find_service(self, service_id: UUID) -> ServiceTypeRules | None:
+        self.requested.append(service_id)
+        return self.service_rules.get(service_id)
 
-    async def doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
-        for rules in self.of_doctors.values():
+    async def iterate_doctors(self) -> AsyncIterator[Sequence[DoctorRules]]:
+        for rules in self.doctor_rules.values():
             yield [rules]
 
-    async def services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
-        yield list(self.of_services.values())
+    async def iterate_services(self) -> AsyncIterator[Sequence[ServiceTypeRules]]:
+        yield list(self.service_rules.values())

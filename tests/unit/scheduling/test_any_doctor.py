@@ -1,4 +1,4 @@
-"""A booking with whoever is free: who gets it, and what is told when nobody can."""
+"""Bookings without a named doctor: who is chosen, and what is refused when no doctor is free."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, place_for
-from scheduling_svc.domain.holds import LASTS, Hold
-from scheduling_svc.domain.refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
-from scheduling_svc.domain.terms import Service
+from scheduling_svc.domain.claims import Claim, requested_slot
+from scheduling_svc.domain.holds import HOLD_DURATION, Hold
+from scheduling_svc.domain.terms import ServiceTerms
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.rulebook import Rulebook
+from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.grains import grain_of
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.refusals import Refusal
-from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Memory, Owner
+from shared.contracts.relayed_refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 LONG = UUID(int=0x6)
 OTHER = UUID(int=0xB)
@@ -27,138 +27,138 @@ HALF = timedelta(minutes=30)
 EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
 
 
-def a_clinic(colleague: dict[str, Any], **terms: Any) -> Memory:
-    """Two doctors who see patients around the clock."""
+def a_clinic(colleague: dict[str, Any], **terms: Any) -> InMemoryCalendar:
+    """Return a calendar with two doctors who work around the clock."""
     doctors = [a_doctor(weekly=EVERY_DAY), a_doctor(**{"id": COLLEAGUE, "weekly": EVERY_DAY} | colleague)]
-    return Memory({doctor.id: doctor for doctor in doctors} | {CHECKUP: a_service(**terms)})
+    return InMemoryCalendar({doctor.id: doctor for doctor in doctors} | {CHECKUP: a_service(**terms)})
 
 
-async def anybody(memory: Memory, start: datetime = NINE) -> UUID:
-    """The doctor whom a patient gets."""
-    reservations = Reservations(memory, Rulebook(memory, Owner()), lambda: NOON)
-    return (await reservations.reserve(MINE, a_wish(doctor_id=None, starts_at=start))).doctor_id
+async def anybody(store: InMemoryCalendar, start: datetime = NINE) -> UUID:
+    """Return the doctor who is booked."""
+    reservations = Reservations(store, RuleCache(store, FakeRuleOwner()), lambda: NOON)
+    return (await reservations.reserve(MINE, a_reservation_request(doctor_id=None, starts_at=start))).doctor_id
 
 
-async def refusal_of(memory: Memory, start: datetime = NINE) -> Refusal:
+async def refusal_of(store: InMemoryCalendar, start: datetime = NINE) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        await anybody(memory, start)
+        await anybody(store, start)
     return refused.value
 
 
-async def reasons(memory: Memory, start: datetime = NINE) -> list[str]:
-    """Why nobody can be booked at all."""
-    refused = await refusal_of(memory, start)
+async def reasons(store: InMemoryCalendar, start: datetime = NINE) -> list[str]:
+    """Return the reasons why no doctor can be booked."""
+    refused = await refusal_of(store, start)
     assert isinstance(refused, NotBookable)
     return [reason["code"] for reason in refused.facts["reasons"]]
 
 
-def visit(memory: Memory, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
-    """Of somebody, with the terms of another service."""
-    service, one = Service.of(a_service(id=LONG, **terms)), UUID(int=0x100 + len(memory.claims))
-    wish = a_wish(starts_at=start, patient_id=patient or one, service_id=LONG)
-    memory.claims[one] = Claim(one, 1, place_for(wish, service, doctor))
+def visit(store: InMemoryCalendar, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
+    """Book a visit of somebody, under the terms of another service."""
+    service, one = ServiceTerms.from_rules(a_service(id=LONG, **terms)), UUID(int=0x100 + len(store.claims))
+    request = a_reservation_request(starts_at=start, patient_id=patient or one, service_id=LONG)
+    store.claims[one] = Claim(one, 1, requested_slot(request, service, doctor))
 
 
-def hold(memory: Memory, doctor: UUID, now: datetime = NOON) -> Hold:
-    one = UUID(int=0x200 + len(memory.kept))
-    memory.kept[one] = Hold.of(one, OTHER, Service.of(a_service()), doctor, grain_of(NINE), now)
-    return memory.kept[one]
+def hold(store: InMemoryCalendar, doctor: UUID, now: datetime = NOON) -> Hold:
+    one = UUID(int=0x200 + len(store.holds))
+    store.holds[one] = Hold.of(one, OTHER, ServiceTerms.from_rules(a_service()), doctor, grain_of(NINE), now)
+    return store.holds[one]
 
 
 async def test_a_visit_of_the_evening_before_does_not_count_and_the_evening_is_the_doctors_own() -> None:
     """Noon in Berlin is midnight in Auckland."""
     noon = datetime(2026, 3, 9, 11, 0, tzinfo=UTC)
-    memory = a_clinic({"time_zone": "Pacific/Auckland"})
-    visit(memory, DOCTOR, noon - 3 * HALF)
+    store = a_clinic({"time_zone": "Pacific/Auckland"})
+    visit(store, DOCTOR, noon - 3 * HALF)
     for halves in (2, 3, 4):
-        visit(memory, COLLEAGUE, noon - halves * HALF)
-    assert await anybody(memory, noon) == COLLEAGUE
+        visit(store, COLLEAGUE, noon - halves * HALF)
+    assert await anybody(store, noon) == COLLEAGUE
     assert await anybody(a_clinic({"time_zone": "Pacific/Auckland"}), noon) == DOCTOR
 
 
 async def test_a_visit_of_the_next_morning_does_not_count() -> None:
     late = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
-    memory = a_clinic({"time_zone": "Pacific/Auckland"})
-    visit(memory, DOCTOR, late - 2 * HALF)
-    visit(memory, COLLEAGUE, late + HALF, duration_minutes=90)
-    assert await anybody(memory, late) == COLLEAGUE
+    store = a_clinic({"time_zone": "Pacific/Auckland"})
+    visit(store, DOCTOR, late - 2 * HALF)
+    visit(store, COLLEAGUE, late + HALF, duration_minutes=90)
+    assert await anybody(store, late) == COLLEAGUE
 
 
 @pytest.mark.parametrize(("minutes", "chosen"), [(5, COLLEAGUE), (15, DOCTOR)])
 async def test_of_a_visit_over_midnight_the_part_after_it_counts(minutes: int, chosen: UUID) -> None:
     midnight = datetime(2026, 3, 8, 23, 0, tzinfo=UTC)
-    memory = a_clinic({})
-    visit(memory, DOCTOR, midnight - 3 * HALF, duration_minutes=100)
-    visit(memory, COLLEAGUE, midnight, duration_minutes=minutes)
-    assert await anybody(memory) == chosen
+    store = a_clinic({})
+    visit(store, DOCTOR, midnight - 3 * HALF, duration_minutes=100)
+    visit(store, COLLEAGUE, midnight, duration_minutes=minutes)
+    assert await anybody(store) == chosen
 
 
 async def test_buffers_are_no_work() -> None:
-    memory = a_clinic({})
-    visit(memory, DOCTOR, NINE + 4 * HALF, buffer_before_minutes=60, buffer_after_minutes=60)
-    visit(memory, COLLEAGUE, NINE + 4 * HALF, duration_minutes=35)
-    assert await anybody(memory) == DOCTOR
+    store = a_clinic({})
+    visit(store, DOCTOR, NINE + 4 * HALF, buffer_before_minutes=60, buffer_after_minutes=60)
+    visit(store, COLLEAGUE, NINE + 4 * HALF, duration_minutes=35)
+    assert await anybody(store) == DOCTOR
 
 
 async def test_length_counts_and_not_the_number_of_visits() -> None:
-    memory = a_clinic({})
-    visit(memory, DOCTOR, NINE + 4 * HALF, duration_minutes=60)
+    store = a_clinic({})
+    visit(store, DOCTOR, NINE + 4 * HALF, duration_minutes=60)
     for halves in (4, 6):
-        visit(memory, COLLEAGUE, NINE + halves * HALF, duration_minutes=25)
-    assert await anybody(memory) == COLLEAGUE
+        visit(store, COLLEAGUE, NINE + halves * HALF, duration_minutes=25)
+    assert await anybody(store) == COLLEAGUE
 
 
 async def test_what_others_hold_is_no_work() -> None:
-    memory = a_clinic({})
-    hold(memory, DOCTOR)
-    assert await anybody(memory, NINE + HALF) == DOCTOR
+    store = a_clinic({})
+    hold(store, DOCTOR)
+    assert await anybody(store, NINE + HALF) == DOCTOR
 
 
 async def test_a_patient_who_is_elsewhere_hears_of_themselves_when_a_doctor_is_free() -> None:
-    memory = a_clinic({})
-    visit(memory, DOCTOR, NINE, PATIENT)
-    assert isinstance(await refusal_of(memory), PatientBusy)
-    visit(memory, COLLEAGUE, NINE)
-    assert isinstance(await refusal_of(memory), SlotTaken)
+    store = a_clinic({})
+    visit(store, DOCTOR, NINE, PATIENT)
+    assert isinstance(await refusal_of(store), PatientBusy)
+    visit(store, COLLEAGUE, NINE)
+    assert isinstance(await refusal_of(store), SlotTaken)
 
 
 async def test_where_one_doctor_is_taken_and_another_held_it_may_be_free_again() -> None:
-    memory = a_clinic({})
-    visit(memory, DOCTOR, NINE)
-    kept = hold(memory, COLLEAGUE, NOON - timedelta(minutes=2))
-    refused = await refusal_of(memory)
+    store = a_clinic({})
+    visit(store, DOCTOR, NINE)
+    kept = hold(store, COLLEAGUE, NOON - timedelta(minutes=2))
+    refused = await refusal_of(store)
     assert isinstance(refused, SlotHeld)
     assert refused.facts["available_again_at"] == kept.expires_at
 
 
 async def test_of_two_who_are_held_the_first_to_be_free_again_is_told() -> None:
-    memory = a_clinic({})
-    hold(memory, DOCTOR)
-    hold(memory, COLLEAGUE, NOON - timedelta(minutes=2))
-    assert (await refusal_of(memory)).facts["available_again_at"] == NOON - timedelta(minutes=2) + LASTS
+    store = a_clinic({})
+    hold(store, DOCTOR)
+    hold(store, COLLEAGUE, NOON - timedelta(minutes=2))
+    assert (await refusal_of(store)).facts["available_again_at"] == NOON - timedelta(minutes=2) + HOLD_DURATION
 
 
 @pytest.mark.parametrize("gone", [{"active": False}, {"accepting_patients": False}])
 async def test_who_sees_nobody_is_not_told_of_where_others_do(gone: dict[str, Any]) -> None:
-    memory = a_clinic(gone)
-    assert await reasons(memory, NINE + timedelta(minutes=5)) == ["off_grid"]
-    visit(memory, DOCTOR, NINE)
-    assert isinstance(await refusal_of(memory), SlotTaken)
+    store = a_clinic(gone)
+    assert await reasons(store, NINE + timedelta(minutes=5)) == ["off_grid"]
+    visit(store, DOCTOR, NINE)
+    assert isinstance(await refusal_of(store), SlotTaken)
 
 
 async def test_where_nobody_works_that_is_the_reason() -> None:
-    memory = a_clinic({"active": False})
-    memory.known[DOCTOR] = a_doctor(accepting_patients=False, weekly=EVERY_DAY)
-    assert await reasons(memory) == ["doctor_inactive", "doctor_not_accepting"]
+    store = a_clinic({"active": False})
+    store.known[DOCTOR] = a_doctor(accepting_patients=False, weekly=EVERY_DAY)
+    assert await reasons(store) == ["doctor_inactive", "doctor_not_accepting"]
 
 
 async def test_the_reasons_of_several_doctors_are_told_once_and_in_the_order_of_the_rules() -> None:
-    memory = a_clinic({"weekly": []}, min_notice_minutes=10 * 24 * 60)
-    assert await reasons(memory, NINE + timedelta(minutes=5)) == ["too_soon", "outside_hours", "off_grid"]
+    store = a_clinic({"weekly": []}, min_notice_minutes=10 * 24 * 60)
+    assert await reasons(store, NINE + timedelta(minutes=5)) == ["too_soon", "outside_hours", "off_grid"]
 
 
 async def test_a_service_that_nobody_offers_cannot_be_booked() -> None:
-    memory = a_clinic({"services": []})
-    memory.known[DOCTOR] = a_doctor(services=[])
-    assert await reasons(memory) == ["service_inactive"]
-    assert memory.claims == {}
+    store = a_clinic({"services": []})
+    store.known[DOCTOR] = a_doctor(services=[])
+    assert await reasons(store) == ["service_inactive"]
+    assert store.claims == {}

@@ -1,4 +1,4 @@
-"""Every reason, and each alone."""
+"""Every reason, each alone."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain import availability
-from scheduling_svc.domain.availability import conflict, reasons
-from scheduling_svc.domain.diary import Diary, Engagement, View
-from scheduling_svc.domain.refusals import PatientBusy, SlotHeld, SlotTaken
-from scheduling_svc.domain.sheet import Sheet
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.availability import conflict_of, reasons_against
+from scheduling_svc.domain.busy_times import BookedTime, BusyTimes
+from scheduling_svc.domain.grid import AvailabilityGrid
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
+from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import grain_of
+from shared.contracts.relayed_refusals import PatientBusy, SlotHeld, SlotTaken
 from tests.unit.scheduling.builders import NINE, NOON, a_doctor, a_service
 
 Minutes = tuple[int, int]
 VIEWER = UUID(int=0xBEE)
 
 
-def engaged(at: Minutes, before: int = 0, after: int = 0) -> Engagement:
-    """A visit from so many minutes after nine to so many."""
+def a_booked_time(at: Minutes, before: int = 0, after: int = 0) -> BookedTime:
+    """Return a visit; `at` are the minutes after nine at which it starts and ends."""
     nine = grain_of(NINE)
     starts, ends = nine + at[0] // 5, nine + at[1] // 5
-    return Engagement(starts, ends, starts - before // 5, ends + after // 5)
+    return BookedTime(starts, ends, starts - before // 5, ends + after // 5)
 
 
 def codes(
@@ -35,14 +36,14 @@ def codes(
     now: datetime = NOON,
     doctor: Any = None,
     service: Any = None,
-    by_staff: bool = False,
-    patient: Sequence[Engagement] = (),
-    **diary: Any,
+    is_staff: bool = False,
+    patient: Sequence[BookedTime] = (),
+    **busy_times: Any,
 ) -> list[str]:
-    asked = range(grain_of(start), grain_of(start) + 1)
-    offered, chosen = Service.of(service or a_service()), Doctor.of(doctor or a_doctor())
-    sheet = Sheet.of(offered, chosen, asked, View(now, VIEWER, by_staff), Diary(**diary), Diary(patient))
-    return [reason.code for reason in reasons(sheet, start)]
+    requested = range(grain_of(start), grain_of(start) + 1)
+    offered, chosen = ServiceTerms.from_rules(service or a_service()), DoctorTerms.from_rules(doctor or a_doctor())
+    grid = AvailabilityGrid.of(offered, chosen, requested, Viewer(now, VIEWER, is_staff), BusyTimes(**busy_times), BusyTimes(patient))
+    return [reason.code for reason in reasons_against(grid, start)]
 
 
 def test_nothing_stands_against_a_free_time() -> None:
@@ -84,25 +85,25 @@ def test_the_horizon_is_elapsed_time_and_its_last_moment_counts() -> None:
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        (engaged((0, 30)), ["taken"]),
-        (engaged((-30, 5)), ["taken"]),
-        (engaged((25, 60)), ["taken"]),
-        (engaged((-60, 0)), []),
-        (engaged((30, 60)), []),
-        (engaged((-60, -5), after=10), ["buffer"]),
-        (engaged((35, 60), before=10), ["buffer"]),
-        (engaged((-60, -5), after=5), []),
+        (a_booked_time((0, 30)), ["taken"]),
+        (a_booked_time((-30, 5)), ["taken"]),
+        (a_booked_time((25, 60)), ["taken"]),
+        (a_booked_time((-60, 0)), []),
+        (a_booked_time((30, 60)), []),
+        (a_booked_time((-60, -5), after=10), ["buffer"]),
+        (a_booked_time((35, 60), before=10), ["buffer"]),
+        (a_booked_time((-60, -5), after=5), []),
     ],
 )
-def test_a_neighbour_takes_its_visit_and_its_buffers(other: Engagement, expected: list[str]) -> None:
-    assert codes(NINE, engagements=[other]) == expected
+def test_a_neighbour_takes_its_visit_and_its_buffers(other: BookedTime, expected: list[str]) -> None:
+    assert codes(NINE, booked=[other]) == expected
 
 
 def test_the_gap_between_neighbours_is_the_sum_of_their_buffers() -> None:
     later, service = NINE + timedelta(minutes=30), a_service(slot_step_minutes=5, buffer_before_minutes=10)
-    before = engaged((-30, 0), after=15)
-    assert codes(later - timedelta(minutes=10), engagements=[before], service=service) == ["buffer"]
-    assert codes(later - timedelta(minutes=5), engagements=[before], service=service) == []
+    before = a_booked_time((-30, 0), after=15)
+    assert codes(later - timedelta(minutes=10), booked=[before], service=service) == ["buffer"]
+    assert codes(later - timedelta(minutes=5), booked=[before], service=service) == []
 
 
 def test_buffers_may_reach_out_of_the_hours() -> None:
@@ -110,8 +111,8 @@ def test_buffers_may_reach_out_of_the_hours() -> None:
 
 
 def test_the_patient_is_in_one_place_at_a_time() -> None:
-    assert codes(NINE, patient=[engaged((15, 45))]) == ["patient_busy"]
-    assert codes(NINE, patient=[engaged((30, 60))], service=a_service(buffer_after_minutes=30)) == []
+    assert codes(NINE, patient=[a_booked_time((15, 45))]) == ["patient_busy"]
+    assert codes(NINE, patient=[a_booked_time((30, 60))], service=a_service(buffer_after_minutes=30)) == []
 
 
 def test_who_does_not_work_or_offer_is_not_booked() -> None:
@@ -123,22 +124,26 @@ def test_who_does_not_work_or_offer_is_not_booked() -> None:
 def test_only_the_front_desk_books_with_a_doctor_who_takes_no_new_patients() -> None:
     full = a_doctor(accepting_patients=False)
     assert codes(NINE, doctor=full) == ["doctor_not_accepting"]
-    assert codes(NINE, doctor=full, by_staff=True) == []
-    assert codes(NINE - timedelta(hours=1), doctor=full, by_staff=True) == ["outside_hours"]
+    assert codes(NINE, doctor=full, is_staff=True) == []
+    assert codes(NINE - timedelta(hours=1), doctor=full, is_staff=True) == ["outside_hours"]
 
 
 def test_every_rule_says_why_in_a_sentence() -> None:
-    assert all((rule.__doc__ or "").strip().endswith(".") for rule in availability.RULES)
+    assert all(reason.detail.endswith(".") for reason in availability.RULES)
+
+
+def test_every_rule_has_a_code_of_its_own() -> None:
+    assert len({reason.code for reason in availability.RULES}) == len({reason.rule for reason in availability.RULES}) == 15
 
 
 def test_other_peoples_claims_are_a_conflict_and_anything_else_is_not() -> None:
     codes = ("taken", "buffer", "held", "patient_busy", "outside_hours", "daily_cap_reached")
-    found = {code: availability.Reason(code, "") for code in codes}
-    assert conflict([found["taken"], found["patient_busy"]]) is SlotTaken
-    assert conflict([found["buffer"]]) is SlotTaken
-    assert conflict([found["patient_busy"]]) is PatientBusy
-    assert conflict([found["held"], found["patient_busy"]]) is SlotHeld
-    assert conflict([found["held"], found["buffer"]]) is SlotTaken
-    assert conflict([found["taken"], found["daily_cap_reached"]]) is SlotTaken
-    assert conflict([found["daily_cap_reached"]]) is None
-    assert conflict([found["outside_hours"], found["taken"]]) is None
+    found = {reason.code: reason for reason in availability.RULES if reason.code in codes}
+    assert conflict_of([found["taken"], found["patient_busy"]]) is SlotTaken
+    assert conflict_of([found["buffer"]]) is SlotTaken
+    assert conflict_of([found["patient_busy"]]) is PatientBusy
+    assert conflict_of([found["held"], found["patient_busy"]]) is SlotHeld
+    assert conflict_of([found["held"], found["buffer"]]) is SlotTaken
+    assert conflict_of([found["taken"], found["daily_cap_reached"]]) is SlotTaken
+    assert conflict_of([found["daily_cap_reached"]]) is None
+    assert conflict_of([found["outside_hours"], found["taken"]]) is None

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from scheduling_svc.domain.caps import is_one_too_many
-from scheduling_svc.domain.terms import Doctor, Service
+from scheduling_svc.domain.caps import exceeds_cap
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from shared.contracts.grains import DAY, grain_of
 from tests.unit.scheduling.builders import NINE, a_doctor, a_service
 
@@ -40,13 +40,13 @@ GROUP = {"capacity": 3}
     ],
 )
 def test_a_visit_is_one_too_many(terms: dict[str, Any], counted: list[int], start: int, is_too_many: bool) -> None:
-    service, hours = Service.of(a_service(**terms)), Doctor.of(a_doctor()).hours
-    assert is_one_too_many(service, hours, counted, start, HERE) is is_too_many
+    service, hours = ServiceTerms.from_rules(a_service(**terms)), DoctorTerms.from_rules(a_doctor()).hours
+    assert exceeds_cap(service, hours, counted, start, HERE) is is_too_many
 
 
 def test_days_are_the_doctors_own() -> None:
-    service, late = Service.of(a_service(daily_cap=1)), HERE + 12 * 12  # 21:00 in Berlin, the next morning in Auckland
-    berlin, auckland = (Doctor.of(a_doctor(time_zone=zone)).hours for zone in ("Europe/Berlin", "Pacific/Auckland"))
+    service, late = ServiceTerms.from_rules(a_service(daily_cap=1)), HERE + 12 * 12  # 21:00 in Berlin, the next morning in Auckland
+    berlin, auckland = (DoctorTerms.from_rules(a_doctor(time_zone=zone)).hours for zone in ("Europe/Berlin", "Pacific/Auckland"))
     assert grain_of(NINE + timedelta(hours=12)) == late
-    assert is_one_too_many(service, berlin, [], late, HERE)
-    assert not is_one_too_many(service, auckland, [], late, HERE)
+    assert exceeds_cap(service, berlin, [], late, HERE)
+    assert not exceeds_cap(service, auckland, [], late, HERE)

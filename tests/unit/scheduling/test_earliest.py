@@ -1,4 +1,4 @@
-"""The earliest starts: none is lost between two looks, and the order is always the same."""
+"""The earliest starts: none is lost between two windows of the search, and the order is always the same."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.slots import SlotList
-from scheduling_svc.domain.terms import Doctor
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.slots import EarliestQuestion, SlotQuestion, Slots
-from shared.contracts.http import DateOverride, DoctorRules, WallWindow, WeeklyWindow
+from scheduling_svc.domain.terms import DoctorTerms
+from scheduling_svc.usecases.rule_cache import RuleCache
+from scheduling_svc.usecases.slots import EarliestQuery, SlotQuery, SlotSearch
+from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service
-from tests.unit.scheduling.fakes import Memory, Owner
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 DAY = timedelta(days=1)
 MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)
@@ -23,25 +23,26 @@ EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in ra
 FIVE = [UUID(int=0xE0 + number) for number in range(5)]
 
 
-def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> Slots:
+def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> SlotSearch:
     known: dict[UUID, Any] = {doctor.id: doctor for doctor in doctors}
-    return Slots(Rulebook(Memory(known | {CHECKUP: a_service(**terms)}), Owner()), lambda: NOON)
+    calendar = InMemoryCalendar(known | {CHECKUP: a_service(**terms)})
+    return SlotSearch(calendar, RuleCache(calendar, FakeRuleOwner()), lambda: NOON)
 
 
-async def earliest(slots: Slots, **question: Any) -> SlotList:
-    return await slots.earliest(EarliestQuestion(CHECKUP, **question), None)
+async def earliest(slots: SlotSearch, **query: Any) -> SlotList:
+    return await slots.list_earliest(EarliestQuery(CHECKUP, **query), None)
 
 
 def open_on(*days: int) -> DoctorRules:
-    """For half an hour, so many days after NINE."""
-    windows = [WallWindow(start="08:00", end="08:30")]
+    """Return a doctor who works for half an hour, so many days after NINE."""
+    windows = [DayWindow(start="08:00", end="08:30")]
     dates = [(NINE + day * DAY).date() for day in days]
     return a_doctor(time_zone="UTC", weekly=[], overrides=[DateOverride(id=UUID(int=1), date=date, windows=windows) for date in dates])
 
 
 @pytest.mark.parametrize(("horizon_days", "count"), [(7, 1), (8, 2), (10, 4), (14, 8), (220, 214)])
 async def test_no_start_is_lost_or_repeated_where_two_looks_meet(horizon_days: int, count: int) -> None:
-    """One a day, at the very border of every look; the horizon ends at a noon."""
+    """There is one start a day, at the border of every window; the horizon ends at noon."""
     slots = a_clinic([a_doctor(time_zone="UTC", weekly=EVERY_DAY)], slot_step_minutes=24 * 60, horizon_days=horizon_days)
     found = await earliest(slots, begins=MIDNIGHT, limit=1000)
     assert [slot.starts_at for slot in found.items] == [MIDNIGHT + number * DAY for number in range(count)]
@@ -61,14 +62,14 @@ async def test_one_start_more_than_asked_for_is_noticed_however_far_it_is(days: 
 async def test_at_the_same_start_doctors_come_by_id_in_whatever_order_they_were_learned(learned: list[UUID]) -> None:
     slots = a_clinic([a_doctor(id=doctor_id) for doctor_id in learned])
     ranked = [(NINE + number * timedelta(minutes=30), doctor) for number in range(3) for doctor in FIVE]
-    question = SlotQuestion(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
-    for found in (await earliest(slots, begins=NINE, limit=15), await slots.free(question, None)):
+    query = SlotQuery(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
+    for found in (await earliest(slots, begins=NINE, limit=15), await slots.list_free(query, None)):
         assert [(slot.starts_at, slot.doctor_id) for slot in found.items] == ranked
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5])
 async def test_whoever_goes_on_after_the_last_sees_every_start_once(limit: int) -> None:
-    """One start a day, so that a first look may find only what was seen already."""
+    """There is one start a day, so that the first window may contain only starts that were listed before."""
     slots = a_clinic([a_doctor(id=doctor_id, time_zone="UTC", weekly=EVERY_DAY) for doctor_id in FIVE], slot_step_minutes=24 * 60)
     everything = (await earliest(slots, begins=MIDNIGHT, limit=20)).items
     after = None
@@ -100,13 +101,13 @@ async def test_the_last_page_is_complete_and_after_it_there_is_nothing() -> None
     ],
 )
 def test_accents_and_case_do_not_keep_a_doctor_from_fitting(words: dict[str, Any]) -> None:
-    doctor = Doctor.of(a_doctor(specialties=["Généraliste"], location="Zürich, Bahnhofstraße", languages=["de-CH"]))
-    assert EarliestQuestion(CHECKUP, **words).fits(doctor)
-    plain = Doctor.of(a_doctor(specialties=["Generaliste"], location="Zurich, Bahnhofstrasse", languages=["de-CH"]))
-    assert EarliestQuestion(CHECKUP, **words).fits(plain)
+    doctor = DoctorTerms.from_rules(a_doctor(specialties=["Généraliste"], location="Zürich, Bahnhofstraße", languages=["de-CH"]))
+    assert EarliestQuery(CHECKUP, **words).matches(doctor)
+    plain = DoctorTerms.from_rules(a_doctor(specialties=["Generaliste"], location="Zurich, Bahnhofstrasse", languages=["de-CH"]))
+    assert EarliestQuery(CHECKUP, **words).matches(plain)
 
 
 @pytest.mark.parametrize("words", [{"location": "basel"}, {"specialty": "general"}, {"language": "d"}, {"language": "de-CH-1996"}])
 def test_another_word_does(words: dict[str, Any]) -> None:
-    doctor = Doctor.of(a_doctor(specialties=["Généraliste"], location="Zürich", languages=["de-CH"]))
-    assert not EarliestQuestion(CHECKUP, **words).fits(doctor)
+    doctor = DoctorTerms.from_rules(a_doctor(specialties=["Généraliste"], location="Zürich", languages=["de-CH"]))
+    assert not EarliestQuery(CHECKUP, **words).matches(doctor)

@@ -1,4 +1,4 @@
-"""Reasons at odd instants, and buffers that are told beside a visit."""
+"""Reasons for starts between two grains, and buffers that are given besides a visit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from uuid import UUID
 
 import pytest
 
-from scheduling_svc.domain.claims import Claim, place_for
+from scheduling_svc.domain.claims import Claim, requested_slot
 from scheduling_svc.domain.holds import Hold
-from scheduling_svc.domain.leaves import Block, Kind
-from scheduling_svc.domain.terms import Service
-from scheduling_svc.usecases.rulebook import Rulebook
-from scheduling_svc.usecases.slots import Slots
+from scheduling_svc.domain.leaves import BlockKind, TimeBlock
+from scheduling_svc.domain.terms import ServiceTerms
+from scheduling_svc.usecases.rule_cache import RuleCache
+from scheduling_svc.usecases.slots import SlotSearch
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller, Role
-from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service, a_wish
-from tests.unit.scheduling.fakes import Memory, Owner
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 Minutes = tuple[int, int]
 OTHER = UUID(int=0xB)
@@ -25,26 +25,26 @@ MINUTE, HOUR, INSTANT = timedelta(minutes=1), timedelta(hours=1), timedelta(micr
 THREE_PAST = NINE + 3 * MINUTE
 
 
-def a_clinic(**terms: Any) -> Memory:
-    return Memory({DOCTOR: a_doctor(), CHECKUP: a_service(**terms)})
+def a_clinic(**terms: Any) -> InMemoryCalendar:
+    return InMemoryCalendar({DOCTOR: a_doctor(), CHECKUP: a_service(**terms)})
 
 
-async def codes(memory: Memory, start: datetime, now: datetime = NOON) -> list[str]:
-    slots = Slots(Rulebook(memory, Owner()), lambda: now)
+async def codes(store: InMemoryCalendar, start: datetime, now: datetime = NOON) -> list[str]:
+    slots = SlotSearch(store, RuleCache(store, FakeRuleOwner()), lambda: now)
     found = await slots.explain(CHECKUP, DOCTOR, start, Caller(PATIENT, Role.PATIENT))
     return [reason.code for reason in found.reasons]
 
 
-def visit(memory: Memory, minutes: Minutes, doctor: UUID = DOCTOR, patient: UUID = OTHER, **buffers: int) -> None:
-    """From so many minutes after nine to so many, with the buffers of a service of its own."""
-    service = Service.of(a_service(id=UUID(int=0x6), duration_minutes=minutes[1] - minutes[0], **buffers))
-    one = UUID(int=0x100 + len(memory.claims))
-    wish = a_wish(starts_at=NINE + minutes[0] * MINUTE, patient_id=patient)
-    memory.claims[one] = Claim(one, 1, place_for(wish, service, doctor))
+def visit(store: InMemoryCalendar, minutes: Minutes, doctor: UUID = DOCTOR, patient: UUID = OTHER, **buffers: int) -> None:
+    """Book a visit from some minutes after nine to others, with the buffers of a service of its own."""
+    service = ServiceTerms.from_rules(a_service(id=UUID(int=0x6), duration_minutes=minutes[1] - minutes[0], **buffers))
+    one = UUID(int=0x100 + len(store.claims))
+    request = a_reservation_request(starts_at=NINE + minutes[0] * MINUTE, patient_id=patient)
+    store.claims[one] = Claim(one, 1, requested_slot(request, service, doctor))
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "expected"),
     [
         (THREE_PAST, []),
         (THREE_PAST + INSTANT, ["in_the_past"]),
@@ -54,55 +54,55 @@ def visit(memory: Memory, minutes: Minutes, doctor: UUID = DOCTOR, patient: UUID
         (THREE_PAST - timedelta(days=90) - INSTANT, ["beyond_horizon"]),
     ],
 )
-async def test_between_two_grains_the_past_and_the_horizon_are_exact(now: datetime, told: list[str]) -> None:
-    assert await codes(a_clinic(), THREE_PAST, now) == [*told, "off_grid"]
+async def test_between_two_grains_the_past_and_the_horizon_are_exact(now: datetime, expected: list[str]) -> None:
+    assert await codes(a_clinic(), THREE_PAST, now) == [*expected, "off_grid"]
 
 
 async def test_between_two_grains_notice_is_exact() -> None:
-    memory = a_clinic(min_notice_minutes=60)
-    assert await codes(memory, THREE_PAST, THREE_PAST - HOUR) == ["off_grid"]
-    assert await codes(memory, THREE_PAST, THREE_PAST - HOUR + INSTANT) == ["too_soon", "off_grid"]
-    assert await codes(memory, THREE_PAST, THREE_PAST) == ["too_soon", "off_grid"]
-    assert await codes(memory, THREE_PAST, THREE_PAST + INSTANT) == ["in_the_past", "off_grid"]
+    store = a_clinic(min_notice_minutes=60)
+    assert await codes(store, THREE_PAST, THREE_PAST - HOUR) == ["off_grid"]
+    assert await codes(store, THREE_PAST, THREE_PAST - HOUR + INSTANT) == ["too_soon", "off_grid"]
+    assert await codes(store, THREE_PAST, THREE_PAST) == ["too_soon", "off_grid"]
+    assert await codes(store, THREE_PAST, THREE_PAST + INSTANT) == ["in_the_past", "off_grid"]
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [((-30, 0), []), ((-25, 5), ["taken"]), ((30, 60), ["taken"]), ((35, 60), []), ((5, 10), ["taken"])]
+    ("minutes", "expected"), [((-30, 0), []), ((-25, 5), ["taken"]), ((30, 60), ["taken"]), ((35, 60), []), ((5, 10), ["taken"])]
 )
-async def test_between_two_grains_a_visit_touches_what_it_reaches_into(minutes: Minutes, told: list[str]) -> None:
-    memory = a_clinic()
-    visit(memory, minutes)
-    assert await codes(memory, THREE_PAST) == ["off_grid", *told]
+async def test_between_two_grains_a_visit_touches_what_it_reaches_into(minutes: Minutes, expected: list[str]) -> None:
+    store = a_clinic()
+    visit(store, minutes)
+    assert await codes(store, THREE_PAST) == ["off_grid", *expected]
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [((-60, -10), []), ((-60, -5), ["buffer"]), ((40, 60), ["buffer"]), ((45, 60), []), ((30, 60), ["taken"])]
+    ("minutes", "expected"), [((-60, -10), []), ((-60, -5), ["buffer"]), ((40, 60), ["buffer"]), ((45, 60), []), ((30, 60), ["taken"])]
 )
-async def test_between_two_grains_buffers_reach_as_far_as_the_visit_is_late(minutes: Minutes, told: list[str]) -> None:
-    memory = a_clinic(buffer_before_minutes=10, buffer_after_minutes=10)
-    visit(memory, minutes)
-    assert await codes(memory, THREE_PAST) == ["off_grid", *told]
+async def test_between_two_grains_buffers_reach_as_far_as_the_visit_is_late(minutes: Minutes, expected: list[str]) -> None:
+    store = a_clinic(buffer_before_minutes=10, buffer_after_minutes=10)
+    visit(store, minutes)
+    assert await codes(store, THREE_PAST) == ["off_grid", *expected]
 
 
-@pytest.mark.parametrize(("minutes", "told"), [((-30, 0), []), ((30, 60), ["patient_busy"]), ((35, 60), [])])
-async def test_between_two_grains_a_patient_is_busy_as_exactly(minutes: Minutes, told: list[str]) -> None:
-    memory = a_clinic()
-    visit(memory, minutes, COLLEAGUE, PATIENT)
-    assert await codes(memory, THREE_PAST) == ["off_grid", *told]
+@pytest.mark.parametrize(("minutes", "expected"), [((-30, 0), []), ((30, 60), ["patient_busy"]), ((35, 60), [])])
+async def test_between_two_grains_a_patient_is_busy_as_exactly(minutes: Minutes, expected: list[str]) -> None:
+    store = a_clinic()
+    visit(store, minutes, COLLEAGUE, PATIENT)
+    assert await codes(store, THREE_PAST) == ["off_grid", *expected]
 
 
-@pytest.mark.parametrize(("after", "told"), [(30, True), (35, False)])
-async def test_between_two_grains_holds_and_leaves_are_in_the_way_as_exactly(after: int, told: bool) -> None:
+@pytest.mark.parametrize(("after", "expected"), [(30, True), (35, False)])
+async def test_between_two_grains_holds_and_leaves_are_in_the_way_as_exactly(after: int, expected: bool) -> None:
     begins = grain_of(NINE + after * MINUTE)
     held, away, one = a_clinic(), a_clinic(), UUID(int=1)
-    held.kept[one] = Hold.of(one, OTHER, Service.of(a_service()), DOCTOR, begins, NOON)
-    away.blocks[one] = Block(one, Kind.LEAVE, DOCTOR, range(begins, begins + 12))
-    assert await codes(held, THREE_PAST) == ["off_grid", *["held"] * told]
-    assert await codes(away, THREE_PAST) == ["off_grid", *["on_leave"] * told]
+    held.holds[one] = Hold.of(one, OTHER, ServiceTerms.from_rules(a_service()), DOCTOR, begins, NOON)
+    away.blocks[one] = TimeBlock(one, BlockKind.LEAVE, DOCTOR, range(begins, begins + 12))
+    assert await codes(held, THREE_PAST) == ["off_grid", *["held"] * expected]
+    assert await codes(away, THREE_PAST) == ["off_grid", *["on_leave"] * expected]
 
 
 @pytest.mark.parametrize(
-    ("other", "buffers", "told"),
+    ("other", "buffers", "expected"),
     [
         ((35, 60), {"buffer_before_minutes": 10}, ["taken", "buffer"]),
         ((35, 60), {"buffer_before_minutes": 5}, ["taken"]),
@@ -111,15 +111,15 @@ async def test_between_two_grains_holds_and_leaves_are_in_the_way_as_exactly(aft
         ((35, 60), {"buffer_after_minutes": 10}, ["taken"]),
     ],
 )
-async def test_a_buffer_is_told_beside_the_visit_that_takes_the_time(other: Minutes, buffers: dict[str, Any], told: list[str]) -> None:
-    memory = a_clinic()
-    visit(memory, (0, 30))
-    visit(memory, other, **buffers)
-    assert await codes(memory, NINE) == told
+async def test_a_buffer_is_told_beside_the_visit_that_takes_the_time(other: Minutes, buffers: dict[str, Any], expected: list[str]) -> None:
+    store = a_clinic()
+    visit(store, (0, 30))
+    visit(store, other, **buffers)
+    assert await codes(store, NINE) == expected
 
 
 @pytest.mark.parametrize(
-    ("other", "terms", "told"),
+    ("other", "terms", "expected"),
     [
         ((35, 60), {"buffer_after_minutes": 10}, ["taken", "buffer"]),
         ((40, 60), {"buffer_after_minutes": 10}, ["taken"]),
@@ -127,15 +127,15 @@ async def test_a_buffer_is_told_beside_the_visit_that_takes_the_time(other: Minu
         ((-60, -10), {"buffer_before_minutes": 10}, ["taken"]),
     ],
 )
-async def test_so_is_the_services_own_buffer(other: Minutes, terms: dict[str, Any], told: list[str]) -> None:
-    memory = a_clinic(**terms)
-    visit(memory, (0, 30))
-    visit(memory, other)
-    assert await codes(memory, NINE) == told
+async def test_so_is_the_services_own_buffer(other: Minutes, terms: dict[str, Any], expected: list[str]) -> None:
+    store = a_clinic(**terms)
+    visit(store, (0, 30))
+    visit(store, other)
+    assert await codes(store, NINE) == expected
 
 
 async def test_the_buffers_of_the_visit_that_takes_the_time_are_not_told_again() -> None:
-    memory = a_clinic(buffer_before_minutes=15, buffer_after_minutes=15)
-    visit(memory, (15, 45), buffer_before_minutes=30, buffer_after_minutes=30)
-    assert await codes(memory, NINE) == ["taken"]
-    assert await codes(memory, NINE + HOUR) == ["buffer"]
+    store = a_clinic(buffer_before_minutes=15, buffer_after_minutes=15)
+    visit(store, (15, 45), buffer_before_minutes=30, buffer_after_minutes=30)
+    assert await codes(store, NINE) == ["taken"]
+    assert await codes(store, NINE + HOUR) == ["buffer"]

@@ -8,19 +8,19 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.grains import grain_of, instant_of, set_bits
+from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.hours import Hours
-from shared.contracts.http import DateOverride, WallWindow, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from tests.unit.scheduling.builders import a_doctor
 
 MONDAY = datetime(2026, 3, 9, tzinfo=UTC)
 
 
 def working(first: datetime, days: float, **rules: Any) -> list[str]:
-    """The working time from an instant on, as `09 10:00-09 12:00` in UTC."""
+    """Return the working time from an instant on, as `09 10:00-09 12:00` in UTC."""
     frame = range(grain_of(first), grain_of(first + timedelta(days=days)))
-    bits, _ = Hours.of(a_doctor(**{"time_zone": "UTC"} | rules)).expand(frame, 1)
-    grains = list(set_bits(bits, frame.start))
+    bitmap, _ = Hours.from_rules(a_doctor(**{"time_zone": "UTC"} | rules)).expand(frame, 1)
+    grains = list(bitmap)
     starts = [grain for grain in grains if grain - 1 not in set(grains)]
     stops = [grain + 1 for grain in grains if grain + 1 not in set(grains)]
     return [f"{instant_of(start):%d %H:%M}-{instant_of(stop):%d %H:%M}" for start, stop in zip(starts, stops, strict=True)]
@@ -31,7 +31,7 @@ def weekly(weekday: int, start: str, end: str, **validity: Any) -> WeeklyWindow:
 
 
 def override(on: date, *windows: tuple[str, str]) -> DateOverride:
-    return DateOverride(id=UUID(int=7), date=on, windows=[WallWindow(start=start, end=end) for start, end in windows])
+    return DateOverride(id=UUID(int=7), date=on, windows=[DayWindow(start=start, end=end) for start, end in windows])
 
 
 def test_several_windows_a_day_stay_apart() -> None:

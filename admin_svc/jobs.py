@@ -1,0 +1,12 @@
+"""The jobs of admin-service."""
+
+from __future__ import annotations
+
+from admin_svc.usecases.create_user import UserCreation
+from shared.kit.jobs import Jobs
+from shared.kit.leases import LeaseHolder
+
+
+def schedule_jobs(jobs: Jobs, creation: UserCreation, *, holder: LeaseHolder) -> None:
+    """Add the job; it runs on one instance at a time, the holder of its lease."""
+    jobs.add("create pending users", creation.retry_pending, every_seconds=10, holder=holder)

@@ -1,0 +1,91 @@
+"""Creating a user: in the end both the account and the profile exist, or neither."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from uuid import UUID
+
+from admin_svc.domain import RETRY_AFTER, NewUser, PendingUser
+from admin_svc.ports import AdminStore, DoctorProfileClient, UserAccountClient
+from shared.contracts.http import AccountSummary
+from shared.contracts.identity import Role
+from shared.contracts.refusals import Refusal, TooMany, Unavailable
+from shared.kit.clock import Clock
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort
+
+TEMPORARY = (Unavailable, TooMany)  # after these refusals the creation may still be finished, by a repeat or by the job
+
+
+@dataclass(frozen=True, slots=True)
+class UserCreation:
+    """The user is stored as pending before another service is called, and deleted there once that service has created or refused them.
+
+    The call lies between two transactions and may be repeated.
+    """
+
+    store: AdminStore
+    accounts: UserAccountClient
+    doctors: DoctorProfileClient
+    now: Clock
+
+    async def create(self, user: NewUser, password: str | None) -> AccountSummary:
+        """Create a user; without a password they are invited by mail. Repeating it with the same id returns the existing user.
+
+        Raises what auth-service and doctor-service refuse. After Unavailable or TooMany the user stays pending.
+        """
+        await self._insert_pending(user)
+        try:
+            account = await self._call_owner(user, password)
+        except TEMPORARY:
+            raise
+        except Refusal:
+            await self._delete_pending(user.id)
+            raise
+        await self._delete_pending(user.id)
+        return account
+
+    async def retry_pending(self) -> int:
+        """Create the users whose creation was interrupted; return how many are no longer pending. One failure does not stop the others."""
+        return sum([await self._retry(pending) for pending in await self._take_due()])
+
+    async def _retry(self, pending: PendingUser) -> bool:
+        user_id = pending.user.id
+        try:
+            if pending.has_expired(self.now()):
+                await self._delete_pending(user_id)
+                log_event("user_creation_given_up", user=str(user_id), reason="expired")
+            else:
+                await self.create(pending.user, password=None)
+        except TEMPORARY:
+            return False
+        except Refusal as refusal:  # `create` has deleted the pending user
+            log_event("user_creation_given_up", user=str(user_id), reason=refusal.code)
+        except Exception as error:
+            log_event("user_creation_failed", logging.ERROR, error=error, user=str(user_id))
+            return False
+        return True
+
+    async def _call_owner(self, user: NewUser, password: str | None) -> AccountSummary:
+        """Have the owner of the profile create it together with the account: doctor-service for doctors, auth-service for others."""
+        if user.role is not Role.DOCTOR:
+            return await self.accounts.create(user.id, user.account_request(password))
+        await self.doctors.create(user.id, user.doctor_request(password))
+        return await self.accounts.get(user.id)
+
+    @retry_on_abort
+    async def _insert_pending(self, user: NewUser) -> None:
+        async with self.store.begin() as tx:
+            await tx.insert_pending_user(user, self.now())
+
+    @retry_on_abort
+    async def _delete_pending(self, user_id: UUID) -> None:
+        async with self.store.begin() as tx:
+            await tx.delete_pending_user(user_id)
+
+    @retry_on_abort
+    async def _take_due(self) -> list[PendingUser]:
+        now = self.now()
+        async with self.store.begin() as tx:
+            return await tx.take_due_users(now - RETRY_AFTER, now)

@@ -1,0 +1,52 @@
+"""What several routes of appointment-service take from a request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query
+
+from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.ports import AppointmentFilter, Sort
+from appointment_svc.usecases.actions import ActionContext, AppointmentActions
+from appointment_svc.usecases.book import Booking
+from appointment_svc.usecases.queries import AppointmentQueries
+from shared.contracts.values import Instant
+from shared.kit.access import Account
+from shared.kit.idempotency import OperationId
+from shared.kit.preconditions import IfMatch
+from shared.kit.use_cases import use_case
+
+
+def _filter(
+    status: Annotated[list[AppointmentStatus] | None, Query(max_length=20)] = None,
+    doctor_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    patient_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    service_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    begins: Annotated[Instant | None, Query(alias="from")] = None,
+    ends: Annotated[Instant | None, Query(alias="to", description="Not included.")] = None,
+    sort: Annotated[
+        Sort, Query(description="Appointments that are `refused` are listed only when this status is requested.")
+    ] = "starts_at",
+) -> AppointmentFilter:
+    return AppointmentFilter(
+        statuses=tuple(status or ()),
+        doctor_ids=tuple(doctor_id or ()),
+        patient_ids=tuple(patient_id or ()),
+        service_ids=tuple(service_id or ()),
+        begins=begins,
+        ends=ends,
+        sort=sort,
+    )
+
+
+def _context(appointment_id: UUID, caller: Account, expected_version: IfMatch, operation: OperationId) -> ActionContext:
+    return ActionContext(caller, appointment_id, expected_version, operation.id)
+
+
+UseBooking = Annotated[Booking, use_case(Booking)]
+UseActions = Annotated[AppointmentActions, use_case(AppointmentActions)]
+UseQueries = Annotated[AppointmentQueries, use_case(AppointmentQueries)]
+Filter = Annotated[AppointmentFilter, Depends(_filter)]
+Context = Annotated[ActionContext, Depends(_context)]

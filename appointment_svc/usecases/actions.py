@@ -1,0 +1,158 @@
+"""Everything that can be done with an appointment after it was booked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from appointment_svc.domain import rules
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.recording import Change
+from appointment_svc.domain.refusals import DoctorInactive
+from appointment_svc.domain.snapshots import DoctorSnapshot
+from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.ports import AppointmentStore, DoctorLookup, RowChanged
+from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from shared.contracts.http import Actor
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import Unavailable, require_version
+from shared.kit.clock import Clock
+from shared.kit.ids import derive_id, new_id
+from shared.kit.retry import retry_on_abort
+
+Decision = Callable[[Appointment, Change], Appointment]
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """Who acts on which appointment.
+
+    `expected_version` is the version that the caller has seen, None if unknown. `operation_id` is the same when a request is repeated
+    under its Idempotency-Key.
+    """
+
+    caller: Caller
+    appointment_id: UUID
+    expected_version: int | None
+    operation_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentActions:
+    """Each action raises NoSuchAppointment, Stale, IllegalMove, or Unavailable when the calendar does not answer."""
+
+    store: AppointmentStore
+    synchronizer: CalendarSynchronizer
+    doctors: DoctorLookup
+    now: Clock
+
+    async def reschedule(
+        self, context: ActionContext, *, starts_at: datetime | None = None, doctor_id: UUID | None = None, note: str | None = None
+    ) -> Appointment:
+        """Move the appointment to another time or doctor; None keeps the current one.
+
+        The appointment keeps its id. The calendar frees the old time in the transaction that reserves the new one.
+        """
+        doctor = await self._choose_doctor(context, doctor_id) if doctor_id else None
+        return await self._apply(context, lambda current, change: current.reschedule(change, starts_at=starts_at, doctor=doctor), note)
+
+    async def cancel(self, context: ActionContext, reason: str | None) -> Appointment:
+        """Cancel the appointment. Cancelling it again changes nothing."""
+        return await self._apply(context, Appointment.cancel, reason)
+
+    async def decline(self, context: ActionContext, reason: str | None) -> Appointment:
+        """Decline a requested appointment."""
+        return await self._apply(context, Appointment.decline, reason)
+
+    async def approve(self, context: ActionContext) -> Appointment:
+        """Approve a requested appointment."""
+        return await self._apply(context, Appointment.approve)
+
+    async def check_in(self, context: ActionContext) -> Appointment:
+        """Record that the patient has arrived."""
+        return await self._apply(context, Appointment.check_in)
+
+    async def start(self, context: ActionContext) -> Appointment:
+        """Record that the visit has begun."""
+        return await self._apply(context, Appointment.start)
+
+    async def complete(self, context: ActionContext) -> Appointment:
+        """Record that the visit is over."""
+        return await self._apply(context, Appointment.complete)
+
+    async def miss(self, context: ActionContext) -> Appointment:
+        """Record that the patient did not come; raise TooEarly before the start."""
+        return await self._apply(context, Appointment.miss)
+
+    async def restore(self, context: ActionContext) -> Appointment:
+        """Book a cancelled, declined or missed appointment again at its old time."""
+        return await self._apply(context, Appointment.restore)
+
+    async def amend(self, context: ActionContext, fields: dict[str, Any]) -> Appointment:
+        """Change reason or intake."""
+        return await self._apply(context, lambda current, change: current.amend(fields, change))
+
+    async def edit(
+        self,
+        context: ActionContext,
+        *,
+        starts_at: datetime | None,
+        doctor_id: UUID | None,
+        status: AppointmentStatus | None,
+        reason: str,
+    ) -> Appointment:
+        """Change an appointment for an admin: move it, then set its status. An illegal status aborts both."""
+        status_context = replace(context, operation_id=derive_id(context.operation_id, "status"))
+
+        def set_status(current: Appointment, change: Change) -> Appointment:
+            return current.transition_to(status or current.status, change)
+
+        if starts_at is None and doctor_id is None:
+            return await self._apply(status_context, set_status, reason)
+        current = await self._get_visible(context)
+        set_status(replace(current, starts_at=starts_at or current.starts_at), self._change(status_context, reason))
+        moved = await self.reschedule(context, starts_at=starts_at, doctor_id=doctor_id, note=reason)
+        seen_version = moved.version if context.expected_version is not None else None
+        return await self._apply(replace(status_context, expected_version=seen_version), set_status, reason)
+
+    @retry_on_abort
+    async def _apply(self, context: ActionContext, decide: Decision, note: str | None = None) -> Appointment:
+        """Read the appointment, decide, save and synchronise it; decide again if it was changed meanwhile."""
+        for _ in range(ATTEMPTS):
+            current = await self.synchronizer.complete_before_change(await self._load(context))
+            if current.already_applied(context.operation_id):
+                return current
+            require_version(current.version, context.expected_version)
+            changed = decide(current, self._change(context, note))
+            if changed == current:
+                return current
+            with suppress(RowChanged):
+                completed = await self.synchronizer.complete_after_change(await self.store.save(changed))
+                if completed.already_applied(context.operation_id):
+                    return completed
+        raise Unavailable("This appointment is changed too often at the moment.", retry_after=1)
+
+    def _change(self, context: ActionContext, note: str | None) -> Change:
+        return Change(Actor.from_caller(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)
+
+    @retry_on_abort
+    async def _get_visible(self, context: ActionContext) -> Appointment:
+        return await self._load(context)
+
+    async def _load(self, context: ActionContext) -> Appointment:
+        return rules.require_visible(context.caller, await self.store.get(context.appointment_id))
+
+    async def _choose_doctor(self, context: ActionContext, doctor_id: UUID) -> DoctorSnapshot:
+        """Return the stored snapshot if the doctor stays the same; raise DoctorInactive if another one does not work here."""
+        current = await self._get_visible(context)
+        if current.doctor is not None and current.doctor.id == doctor_id:
+            return current.doctor
+        doctor = await self.doctors.get_doctor(doctor_id)
+        if not doctor.active:
+            raise DoctorInactive
+        return DoctorSnapshot.of(doctor)

@@ -1,0 +1,124 @@
+"""Periodic work: retry pending requests, expire unanswered ones, and compare appointments with the calendar."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.recording import Change
+from appointment_svc.ports import AppointmentStore, Calendar, RowChanged
+from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from shared.contracts.http import Actor, Reservation
+from shared.contracts.identity import Service, system_caller
+from shared.contracts.refusals import Refusal
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_transaction
+
+BATCH = 100
+SYSTEM_ACTOR = Actor.from_caller(system_caller(Service.APPOINTMENT))
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """An appointment that has an intent, or changed within `retry_after`, is left to the request that is working on it."""
+
+    store: AppointmentStore
+    calendar: Calendar
+    synchronizer: CalendarSynchronizer
+    now: Clock
+    retry_after: timedelta
+
+    async def retry_pending(self) -> int:
+        """Carry out intents that a stopped process or a silent calendar left behind; return how many were completed."""
+        pending = await self.store.list_pending(self.now() - self.retry_after, BATCH)
+        return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
+
+    async def expire_requests(self) -> int:
+        """Expire requests that were not answered before their start; return how many."""
+        unanswered = await self.store.list_unanswered(self.now(), BATCH)
+        return sum([await _try(appointment.id, partial(self._expire, appointment)) for appointment in unanswered])
+
+    async def reconcile(self) -> int:
+        """Compare all live reservations with all upcoming appointments, both ways, and correct the differences.
+
+        A reservation without its appointment is released. For an appointment without its reservation the decision table decides.
+        """
+        reservations, corrected = dict[UUID, Reservation](), 0
+        async for page in self._reservation_pages():
+            corrected += await self._release_orphans(page)
+            reservations |= {reservation.appointment_id: reservation for reservation in page if reservation.ends_at > self.now()}
+        async for appointments in self._appointment_pages():
+            for appointment in appointments:
+                corrected += await _try(appointment.id, partial(self._correct, appointment, reservations.get(appointment.id)))
+        if corrected:
+            log_event("reservations_corrected", logging.WARNING, count=corrected)
+        return 0
+
+    async def _complete(self, appointment: Appointment) -> int:
+        await self.synchronizer.complete_pending(appointment)
+        return 1
+
+    async def _expire(self, appointment: Appointment) -> int:
+        change = Change(SYSTEM_ACTOR, self.now(), operation_id=new_id(), event_id=new_id())
+        await self.synchronizer.complete_after_change(await self.store.save(appointment.expire(change)))
+        return 1
+
+    async def _reservation_pages(self) -> AsyncIterator[list[Reservation]]:
+        page, after = await self.calendar.list_live(None)
+        yield page
+        while after is not None:
+            page, after = await self.calendar.list_live(after)
+            yield page
+
+    async def _appointment_pages(self) -> AsyncIterator[list[Appointment]]:
+        after: UUID | None = None
+        while page := await self.store.list_upcoming(self.now(), BATCH, after):
+            yield page
+            after = page[-1].id
+
+    async def _release_orphans(self, reservations: list[Reservation]) -> int:
+        appointments = await self.store.find_many([reservation.appointment_id for reservation in reservations])
+        orphans = [reservation for reservation in reservations if self._is_orphan(appointments.get(reservation.appointment_id))]
+        return sum([await _try(orphan.appointment_id, partial(self._release, orphan)) for orphan in orphans])
+
+    async def _release(self, reservation: Reservation) -> int:
+        await self.calendar.release(reservation.appointment_id, reservation.revision)
+        return 1
+
+    def _is_orphan(self, appointment: Appointment | None) -> bool:
+        return appointment is None or not (appointment.has_reservation or self._is_fresh(appointment))
+
+    async def _correct(self, appointment: Appointment, reservation: Reservation | None) -> int:
+        if _is_same_slot(appointment, reservation):
+            return 0
+        current = await self.store.get(appointment.id)
+        if self._is_fresh(current) or not current.has_reservation or _is_same_slot(current, reservation):
+            return 0
+        return int(await self.synchronizer.compare(current, SYSTEM_ACTOR, after_leave=False) != current)
+
+    def _is_fresh(self, appointment: Appointment) -> bool:
+        return appointment.sync.intent is not None or appointment.updated_at > self.now() - self.retry_after
+
+
+def _is_same_slot(appointment: Appointment, reservation: Reservation | None) -> bool:
+    return reservation is not None and appointment.slot == (reservation.starts_at, reservation.doctor_id)
+
+
+async def _try(appointment_id: UUID, work: Callable[[], Awaitable[int]]) -> int:
+    """Do the work for one appointment; a failure is logged and does not stop the others. RowChanged leaves it to another process."""
+    try:
+        return await retry_transaction(work)
+    except RowChanged:
+        return 0
+    except Refusal as refusal:
+        log_event("appointment_postponed", appointment=str(appointment_id), code=refusal.code)
+    except Exception as error:
+        log_event("appointment_job_failed", logging.ERROR, error=error, appointment=str(appointment_id))
+    return 0

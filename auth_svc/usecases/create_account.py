@@ -1,0 +1,164 @@
+"""Creating accounts together with patients' profiles: in the end both exist, or neither."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from auth_svc.domain.accounts import Account, AccountStatus
+from auth_svc.domain.passwords import check_password
+from auth_svc.ports import AuthStore, PasswordHasher, PatientProfileClient
+from auth_svc.usecases.password_resets import PasswordResets
+from shared.contracts.http import CreateAccount, CreatePatient
+from shared.contracts.identity import Role
+from shared.contracts.refusals import Conflict, Invalid, Refusal
+from shared.contracts.relayed_refusals import EmailTaken
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort, retry_transaction
+
+COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
+PENDING_BATCH = 50
+FINAL_REFUSALS = (Conflict, Invalid)  # what patient-service would answer to every repeat as well
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCreation:
+    """An account is stored as pending, then the patient's profile is created under the same id, then the account counts.
+
+    The call to patient-service lies between two transactions and may be repeated. What a crash or an outage leaves pending is completed by
+    the job, or earlier when the owner registers again or signs in.
+    """
+
+    store: AuthStore
+    hasher: PasswordHasher
+    profiles: PatientProfileClient
+    resets: PasswordResets
+    now: Clock
+
+    async def register(self, request: CreateAccount) -> Account:
+        """Create a patient's account and profile. Repeating the request completes an account that is still pending.
+
+        Raises PasswordTooWeak or EmailTaken, what patient-service refuses, or Unavailable.
+        """
+        assert request.password is not None
+        check_password(request.password, request.email)
+        account = await retry_transaction(lambda: self.store.find_account_by_email(request.email))
+        if account is None:
+            return await self._create(new_id(), request)
+        is_correct = await self.hasher.verify(request.password, account.password_hash)
+        if account.status is not AccountStatus.PENDING or not is_correct:
+            raise EmailTaken(pointer="/email")
+        return await self.complete(account)
+
+    async def create(self, account_id: UUID, request: CreateAccount) -> Account:
+        """Create the account of a person whom another service adds. Repeating it with the same id returns the existing account.
+
+        Without a password the person is invited by mail. Raises as `register`.
+        """
+        if request.password is not None:
+            check_password(request.password, request.email)
+        if account := await self._find(account_id):
+            return await self.complete(account)
+        try:
+            return await self._create(account_id, request)
+        except EmailTaken:
+            if account := await self._find(account_id):  # the same request, sent twice at the same time
+                return await self.complete(account)
+            raise
+
+    async def complete(self, account: Account) -> Account:
+        """Create the profile of a pending patient and make the account count; return any other account unchanged.
+
+        Raises what patient-service refuses, or Unavailable.
+        """
+        if account.status is not AccountStatus.PENDING:
+            return account
+        if account.role is Role.PATIENT:
+            await self.create_profile(account)
+        return await self._save_completed(account.id)
+
+    async def create_profile(self, account: Account) -> None:
+        """Create the patient's profile of an account."""
+        profile = CreatePatient(full_name=account.full_name, phone=account.phone, time_zone=account.time_zone, locale=account.locale)
+        await self.profiles.create_profile(account.id, profile)
+
+    async def complete_pending(self) -> int:
+        """Complete accounts that a crash or an outage left pending; return how many. An account that fails does not stop the others."""
+        created_before = self.now() - COMPLETE_PENDING_AFTER
+        pending = await retry_transaction(lambda: self.store.list_pending_accounts(created_before, PENDING_BATCH))
+        return sum([await self._try_to_complete(account) for account in pending])
+
+    async def create_first_admin(self, email: str, password: str) -> None:
+        """Create an admin if there is none. Of several instances that start at once, one succeeds, because the address is unique."""
+        if await retry_transaction(self.store.has_admin):
+            return
+        try:
+            await self._create(new_id(), CreateAccount(email=email, role=Role.ADMIN, full_name="Administrator", password=password))
+        except EmailTaken:
+            return
+
+    async def _create(self, account_id: UUID, request: CreateAccount) -> Account:
+        account = Account(
+            id=account_id,
+            email=request.email,
+            full_name=request.full_name,
+            role=request.role,
+            status=AccountStatus.PENDING,
+            locale=request.locale,
+            created_at=self.now(),
+            password_hash=await self.hasher.hash(request.password) if request.password is not None else None,
+            phone=request.phone,
+            time_zone=request.time_zone,
+        )
+        await self._insert(account)
+        return await self._complete_or_delete(account)
+
+    async def _complete_or_delete(self, account: Account) -> Account:
+        """Complete a pending account, or delete it when patient-service refuses the profile for good, and raise that refusal."""
+        try:
+            return await self.complete(account)
+        except FINAL_REFUSALS:
+            await self._delete_pending(account.id)
+            raise
+
+    async def _try_to_complete(self, account: Account) -> bool:
+        try:
+            await self._complete_or_delete(account)
+        except Refusal as refusal:
+            log_event("account_not_completed", account=str(account.id), code=refusal.code)
+            return False
+        except Exception as error:
+            log_event("account_completion_failed", logging.ERROR, error=error, account=str(account.id))
+            return False
+        return True
+
+    @retry_on_abort
+    async def _find(self, account_id: UUID) -> Account | None:
+        return await self.store.find_account(account_id)
+
+    @retry_on_abort
+    async def _insert(self, account: Account) -> None:
+        async with self.store.begin() as tx:
+            await tx.insert_account(account)
+
+    @retry_on_abort
+    async def _save_completed(self, account_id: UUID) -> Account:
+        async with self.store.begin() as tx:
+            account = await tx.get_account(account_id)
+            if account.status is not AccountStatus.PENDING:
+                return account
+            completed = account.complete()
+            await tx.save_account(completed)
+            await tx.add_event(completed.changed_event(new_id(), self.now()))
+            if completed.status is AccountStatus.INVITED:
+                await self.resets.invite(tx, completed)
+        return completed
+
+    @retry_on_abort
+    async def _delete_pending(self, account_id: UUID) -> None:
+        async with self.store.begin() as tx:
+            await tx.delete_pending_account(account_id)

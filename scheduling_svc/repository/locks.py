@@ -1,0 +1,29 @@
+"""Locks: what only one transaction may do at a time, so that what it counts stays true until it commits."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduling_svc.ports import LostRace
+from scheduling_svc.repository.tables import LOCKS
+
+ACQUIRE = update(LOCKS).where(LOCKS.c.id == bindparam("key")).values(taken=LOCKS.c.taken + 1)
+
+
+class LockWriter:
+    """Takes locks; they are released when the transaction ends."""
+
+    connection: AsyncConnection
+
+    async def lock(self, *keys: UUID) -> None:
+        """Take locks in the order of their keys, so that two transactions never wait for each other."""
+        for key in sorted(keys):
+            if not (await self.connection.execute(ACQUIRE, {"key": key})).rowcount:
+                try:
+                    await self.connection.execute(insert(LOCKS), {"id": key, "taken": 1})
+                except IntegrityError:
+                    raise LostRace from None

@@ -1,0 +1,119 @@
+"""The structure of the repository: known modules, imports in one direction, a small kit, a consumer for every topic."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.events import TOPICS, Event
+from tests.architecture.source import ROOT, SERVICES, called_name, nodes, product_files, read, syntax_tree, tracked_files
+
+MODULES = {
+    "main",
+    "settings",
+    "wiring",
+    "routes",
+    "consumers",
+    "jobs",
+    "schemas",
+    "usecases",
+    "ports",
+    "domain",
+    "repository",
+    "clients",
+    "migrations",
+}
+DATA = {"templates", "static", "README.md", "__init__.py"}
+TOP_LEVEL = set(SERVICES) | {
+    "shared", "careslot", "tests", "bench", "deploy", "docs", "compose.yaml", "Dockerfile", "pyproject.toml", "uv.lock", "Makefile",
+    "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE",
+}  # fmt: skip
+MAX_KIT_LINES = 300
+CONTEXT_VARIABLES = {
+    ("shared/kit/logs.py", "request_id"),
+    ("shared/kit/logs.py", "traceparent"),
+    ("shared/kit/deadlines.py", "deadline"),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_only_known_modules(service: str) -> None:
+    present = {path.parts[1] for path in tracked_files(service)}
+    assert {name.removesuffix(".py") for name in present - DATA} <= MODULES
+    assert {"__init__.py", "main.py", "settings.py", "wiring.py", "README.md"} <= present
+
+
+def test_the_top_level_has_only_known_files() -> None:
+    top_level = {path.parts[0] for path in tracked_files() if not path.parts[0].startswith(".")}
+    assert top_level <= TOP_LEVEL
+
+
+def test_imports_go_in_one_direction() -> None:
+    lint = subprocess.run([Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_the_files_of_the_kit_are_small() -> None:
+    lines = {str(path): len(read(path).splitlines()) for path in product_files() if path.parts[:2] == ("shared", "kit")}
+    assert {path: count for path, count in lines.items() if count >= MAX_KIT_LINES} == {}
+
+
+def test_only_the_clock_reads_the_time_of_the_machine() -> None:
+    reading = re.compile(r"datetime\.(now|utcnow|today)\(|\bdate\.today\(|\btime\.time\(")
+    assert [str(path) for path in product_files() if path != Path("shared/kit/clock.py") and reading.search(read(path))] == []
+
+
+def test_only_wiring_imports_adapters() -> None:
+    adapter = re.compile(r"^from \w+_svc\.(repository|clients)\b", re.MULTILINE)
+    allowed = ("wiring.py", "repository", "clients", "migrations")
+    others = [path for path in product_files() if path.parts[0] in SERVICES and path.parts[1] not in allowed]
+    assert [str(path) for path in others if adapter.search(read(path))] == []
+
+
+def test_domain_modules_generate_no_ids() -> None:
+    domain = [path for path in product_files() if path.parts[0] in SERVICES and path.parts[1].removesuffix(".py") == "domain"]
+    imports = {str(path): set(imported_names(path)) & {"shared.kit.ids", "new_id", "uuid4", "uuid7"} for path in domain}
+    assert {path: names for path, names in imports.items() if names} == {}
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, and the names that it imports from them."""
+    for node in ast.walk(syntax_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (alias.name for alias in node.names)
+
+
+def test_context_variables_carry_only_request_id_trace_and_deadline() -> None:
+    created = {
+        (str(path), variable_name(node)) for path, node in nodes() if isinstance(node, ast.Call) and called_name(node) == "ContextVar"
+    }
+    assert created == CONTEXT_VARIABLES
+
+
+def variable_name(call: ast.Call) -> str:
+    """Return the name that a ContextVar is given."""
+    return str(call.args[0].value) if call.args and isinstance(call.args[0], ast.Constant) else ast.unparse(call)
+
+
+def test_every_topic_is_consumed() -> None:
+    consuming = [path for path in product_files() if path.stem in ("consumers", "service_runtime") or "consumers" in path.parts]
+    consumed = {name for path in consuming for name in re.findall(r"\b[A-Z]\w+", read(path))} - {"Event"}
+    assert [topic for topic, event_class in TOPICS.items() if not consumed & names_of(event_class)] == []
+
+
+def names_of(event_class: type[Event]) -> set[str]:
+    """Return the names by which consumers can subscribe to an event: its own and those of its base classes."""
+    return {base.__name__ for base in event_class.__mro__ if issubclass(base, Event)}
+
+
+def test_the_page_of_events_is_up_to_date() -> None:
+    assert subprocess.run([sys.executable, "docs/make_events.py", "--check"], cwd=ROOT).returncode == 0

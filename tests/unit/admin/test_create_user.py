@@ -1,0 +1,158 @@
+"""What a crash at each step of a user's creation leaves behind, and that the job completes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from admin_svc.domain import NewUser, PendingUser
+from admin_svc.usecases.create_user import UserCreation
+from shared.contracts.http import AccountSummary, CreateAccount
+from shared.contracts.identity import Role
+from shared.contracts.pages import Page
+from shared.contracts.refusals import TooMany, Unavailable
+from shared.kit.clock import MovableClock
+from shared.kit.ids import new_id
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+PASSWORD = "a password of theirs"
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class FakeWorld:
+    """The database of admin-service, auth-service and doctor-service. Each of their steps may be the one before the crash.
+
+    `pending` (each user with the instant of the last try), `accounts` and `profiles` survive the crash.
+    """
+
+    steps_before_crash: int = 1000
+    pending: dict[UUID, tuple[PendingUser, datetime]] = field(default_factory=dict)
+    accounts: dict[UUID, AccountSummary] = field(default_factory=dict)
+    profiles: set[UUID] = field(default_factory=set)
+    refusal: Exception | None = None
+    refused_id: UUID | None = None
+
+    def step(self) -> None:
+        self.steps_before_crash -= 1
+        if self.steps_before_crash < 0:
+            raise Crash
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[FakeWorld]:
+        yield self
+
+    async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
+        self.step()
+        self.pending.setdefault(user.id, (PendingUser(user, requested_at), requested_at))
+        self.step()
+
+    async def delete_pending_user(self, user_id: UUID) -> None:
+        self.step()
+        self.pending.pop(user_id, None)
+        self.step()
+
+    async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
+        due = [pending for pending, last_tried_at in self.pending.values() if last_tried_at <= tried_before]
+        self.pending |= {pending.user.id: (pending, now) for pending in due}
+        return due
+
+    async def create(self, account_id: UUID, request: CreateAccount | Mapping[str, Any]) -> AccountSummary:
+        self.step()
+        if self.refusal and self.refused_id in (None, account_id):
+            raise self.refusal
+        fields = request.model_dump() if isinstance(request, CreateAccount) else {"role": "doctor", **request}
+        status = "active" if fields.get("password") else "invited"
+        account = AccountSummary.model_validate({**fields, "id": account_id, "status": status, "version": 1, "created_at": NOON})
+        self.accounts.setdefault(account_id, account)
+        self.profiles.add(account_id)
+        self.step()
+        return self.accounts[account_id]
+
+    async def get(self, account_id: UUID) -> AccountSummary:
+        self.step()
+        return self.accounts[account_id]
+
+    async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
+        return Page(items=[])
+
+    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+        return self.accounts[account_id]
+
+
+@dataclass
+class FakeDoctors:
+    world: FakeWorld
+
+    async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
+        await self.world.create(doctor_id, request)
+
+    async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
+
+
+def user_creation(world: FakeWorld, clock: MovableClock) -> UserCreation:
+    return UserCreation(world, world, FakeDoctors(world), clock)
+
+
+def a_user(role: Role = Role.PATIENT) -> NewUser:
+    return NewUser(new_id(), "a@clinic.test", role, "A")
+
+
+def clock_at_noon() -> MovableClock:
+    return MovableClock(NOON, running=False)
+
+
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
+@pytest.mark.parametrize("steps", range(6))
+async def test_after_a_crash_at_any_step_both_account_and_profile_exist_or_neither(role: Role, steps: int) -> None:
+    world, clock, user = FakeWorld(steps), clock_at_noon(), a_user(role)
+    with pytest.raises(Crash):
+        await user_creation(world, clock).create(user, PASSWORD)
+    world.steps_before_crash = 1000
+    was_stored = bool(world.pending or world.accounts)
+    clock.advance(timedelta(minutes=1))
+    await user_creation(world, clock).retry_pending()
+    assert (set(world.accounts), world.profiles, world.pending) == (({user.id}, {user.id}, {}) if was_stored else (set(), set(), {}))
+
+
+@pytest.mark.parametrize("steps", range(7))
+async def test_a_repeat_after_a_crash_answers_as_if_there_had_been_none(steps: int) -> None:
+    world, clock, user = FakeWorld(steps), clock_at_noon(), a_user(Role.DOCTOR)
+    with pytest.raises(Crash):
+        await user_creation(world, clock).create(user, PASSWORD)
+    world.steps_before_crash = 1000
+    account = await user_creation(world, clock).create(user, PASSWORD)
+    assert (account.id, account.status, world.pending) == (user.id, "active", {})
+
+
+@pytest.mark.parametrize("refusal", [Unavailable(), TooMany()])
+async def test_an_unavailable_service_is_called_again_for_a_day(refusal: Exception) -> None:
+    world, clock, user = FakeWorld(refusal=refusal), clock_at_noon(), a_user()
+    with pytest.raises(type(refusal)):
+        await user_creation(world, clock).create(user, None)
+    clock.advance(timedelta(minutes=1))
+    assert (await user_creation(world, clock).retry_pending(), len(world.pending)) == (0, 1)
+    assert await world.take_due_users(clock() - timedelta(minutes=1), clock()) == [], "was tried just now"
+    clock.advance(timedelta(days=1))
+    assert (await user_creation(world, clock).retry_pending(), len(world.pending)) == (1, 0)
+    assert world.accounts == {}
+
+
+@pytest.mark.parametrize("failure", [Unavailable(), RuntimeError("a fault in the program")])
+async def test_a_user_who_cannot_be_created_does_not_stop_the_others(failure: Exception) -> None:
+    world, clock, users = FakeWorld(), clock_at_noon(), [a_user(), a_user()]
+    for user in users:
+        await world.insert_pending_user(user, clock())
+    world.refusal, world.refused_id = failure, users[0].id
+    clock.advance(timedelta(minutes=1))
+    assert await user_creation(world, clock).retry_pending() == 1
+    assert (set(world.pending), set(world.accounts)) == ({users[0].id}, {users[1].id})
