@@ -1,1 +1,1 @@
-"""admin-service owns the administration of users and appointments: it calls the services that own them, and finishes what it started."""
+"""admin-service owns the administration of users and appointments: it calls the services that own them."""

@@ -1,4 +1,4 @@
-"""Clients of the services that own accounts, profiles and appointments, over HTTP."""
+"""auth-, doctor-, patient- and appointment-service over HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HttpUserAccountClient:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return await self.service.get("/internal/accounts", Page[AccountSummary], **query)
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
         body = _with_expected_version(changes, expected_version)
         return AccountSummary.model_validate(await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body))
 
@@ -68,7 +68,7 @@ class HttpAppointmentClient:
     async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
         return await self.service.get("/internal/appointments", Page[AdminAppointment], **query)
 
-    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected_version: int | None) -> AdminAppointment:
+    async def update(self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Actor) -> AdminAppointment:
         body = _with_expected_version({**changes, "by": by.model_dump(mode="json")}, expected_version)
         return AdminAppointment.model_validate(await self.service.call("PUT", f"/internal/appointments/{appointment_id}", body=body))
 

@@ -1,4 +1,4 @@
-"""A user whom an admin wants to create, and how long an interrupted creation is retried."""
+"""Users whom an admin creates, and how long an interrupted creation is retried: no input or output, and the current time is an argument."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from uuid import UUID
 from shared.contracts.http import CreateAccount
 from shared.contracts.identity import Role
 
-RETRY_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
+COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 GIVE_UP_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to create. The password is not a part of it, because it is never stored: a creation that is retried invites the user by mail.
+    """A user to create. It has no password, because passwords are never stored: a creation that is retried invites the user by mail.
 
     `doctor` has the fields of a doctor's profile besides the name and the time zone.
     """

@@ -7,6 +7,6 @@ from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
 
-def schedule_jobs(jobs: Jobs, creation: UserCreation, *, holder: LeaseHolder) -> None:
-    """Add the job; it runs on one instance at a time, the holder of its lease."""
-    jobs.add("create pending users", creation.retry_pending, every_seconds=10, holder=holder)
+def schedule_jobs(jobs: Jobs, creation: UserCreation, holder: LeaseHolder) -> None:
+    """Add the jobs; each runs on one instance at a time, the holder of its lease."""
+    jobs.add("complete_pending_users", creation.complete_pending, every_seconds=10, holder=holder)

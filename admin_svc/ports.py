@@ -27,23 +27,23 @@ class AdminAppointment(ReadModel):
 
 
 class AdminTransaction(Protocol):
-    """One transaction: it commits on leaving and rolls back on any exception."""
+    """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
-        """Store a user whose creation begins; nothing changes when the id is stored already."""
+        """Insert a user whose creation begins, unless the id is stored already."""
 
     async def delete_pending_user(self, user_id: UUID) -> None:
         """Delete a pending user, if there is one with this id."""
 
     async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
-        """Return some of the users that were last tried before an instant, and record that they are tried now."""
+        """Return some of the users whose creation was last tried before an instant, and record that it is tried now."""
 
 
 class AdminStore(Protocol):
     """The database of admin-service."""
 
     def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
-        """Begin a transaction."""
+        """Open a transaction."""
 
 
 class UserAccountClient(Protocol):
@@ -58,7 +58,7 @@ class UserAccountClient(Protocol):
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         """Return one page of accounts; `query` has the filters, `limit` and `after` of auth-service."""
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
         """Change fields of an account. Raises NotFound, Stale, EmailTaken or LastAdmin."""
 
 
@@ -88,7 +88,7 @@ class AppointmentClient(Protocol):
     async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
         """Return one page of appointments; `query` has the filters, `limit` and `after` of appointment-service."""
 
-    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Actor, expected_version: int | None) -> AdminAppointment:
+    async def update(self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Actor) -> AdminAppointment:
         """Change an appointment for an admin. Raises NotFound, Stale, or what the rules of appointments and calendar refuse."""
 
     async def cancel(self, appointment_id: UUID, by: Actor) -> None:

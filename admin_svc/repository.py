@@ -1,4 +1,4 @@
-"""The database of admin-service in SQL: the users whose creation is not known to be finished."""
+"""The database of admin-service in SQL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.kit.sql import Database, Id, MediumText, UtcDateTime, insert_if_abse
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
-DUE_BATCH = 20
+MAX_PENDING_AT_ONCE = 20
 
 PENDING_USERS = Table(
     "pending_users",
@@ -33,11 +33,22 @@ PENDING_USERS = Table(
 )
 
 
+def new_user_to_json(user: NewUser) -> str:
+    """Return the column `fields` of PENDING_USERS."""
+    return json.dumps({name: value for name, value in asdict(user).items() if name != "id"}, default=str)
+
+
+def new_user_from_json(user_id: UUID, text: str) -> NewUser:
+    """Return the user of a row of PENDING_USERS."""
+    fields: dict[str, Any] = json.loads(text)
+    return NewUser(**fields | {"id": user_id, "role": Role(fields["role"])})
+
+
 class SqlAdminTransaction(SqlTransaction):
     """Implements AdminTransaction."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
-        row = {"id": user.id, "fields": _fields_to_json(user), "requested_at": requested_at, "last_tried_at": requested_at}
+        row = {"id": user.id, "fields": new_user_to_json(user), "requested_at": requested_at, "last_tried_at": requested_at}
         await insert_if_absent(self.connection, insert(PENDING_USERS).values(row))
 
     async def delete_pending_user(self, user_id: UUID) -> None:
@@ -45,12 +56,12 @@ class SqlAdminTransaction(SqlTransaction):
 
     async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
         due = select(PENDING_USERS).where(PENDING_USERS.c.last_tried_at <= tried_before)
-        due = due.order_by(PENDING_USERS.c.last_tried_at).limit(DUE_BATCH).with_for_update()
+        due = due.order_by(PENDING_USERS.c.last_tried_at).limit(MAX_PENDING_AT_ONCE).with_for_update()
         rows = (await self.connection.execute(due)).all()
         if rows:
             is_taken = PENDING_USERS.c.id.in_([row.id for row in rows])
             await self.connection.execute(update(PENDING_USERS).where(is_taken).values(last_tried_at=now))
-        return [PendingUser(_user_from_json(row.id, row.fields), row.requested_at) for row in rows]
+        return [PendingUser(new_user_from_json(row.id, row.fields), row.requested_at) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +75,3 @@ class SqlAdminStore:
     async def begin(self) -> AsyncIterator[SqlAdminTransaction]:
         async with self.database.write() as connection:
             yield SqlAdminTransaction(connection, INFRASTRUCTURE, Service.ADMIN, self.now)
-
-
-def _fields_to_json(user: NewUser) -> str:
-    return json.dumps({name: value for name, value in asdict(user).items() if name != "id"}, default=str)
-
-
-def _user_from_json(user_id: UUID, text: str) -> NewUser:
-    fields: dict[str, Any] = json.loads(text)
-    return NewUser(**fields | {"id": user_id, "role": Role(fields["role"])})

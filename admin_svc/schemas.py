@@ -61,7 +61,7 @@ class CreateUser(RequestModel):
         )
 
 
-class ChangeUser(PatchModel):
+class UpdateUser(PatchModel):
     """The fields of a user to change; those that are left out stay."""
 
     email: Email | None = None
@@ -98,7 +98,7 @@ class DisabledUserOut(UserOut):
     future_appointments: list[FutureAppointmentOut]
 
 
-class ChangeAppointment(RequestModel):
+class UpdateAppointment(RequestModel):
     """Another time, doctor or status of an appointment, and the reason for the change; fields that are left out stay."""
 
     starts_at: Instant | None = None

@@ -12,7 +12,7 @@ from shared.kit.settings import CommonSettings
 
 
 class AdminSettings(CommonSettings):
-    """`database_url` is the service's own database."""
+    """Settings of admin-service, from variables that begin with `ADMIN_`, and the common ones."""
 
     model_config = SettingsConfigDict(env_prefix="ADMIN_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.ADMIN

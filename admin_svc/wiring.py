@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from admin_svc import jobs
 from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
-from admin_svc.jobs import schedule_jobs
 from admin_svc.repository import INFRASTRUCTURE, SqlAdminStore
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
@@ -22,19 +22,21 @@ from shared.kit.service_runtime import open_service_runtime
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> AsyncIterator[None]:
-    """Run the service until the context is left."""
+    """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # no events so far, but its jobs also delete old idempotency keys
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # admin-service has no events, but the jobs also delete old idempotency keys
+        store = SqlAdminStore(database, runtime.clock)
         accounts = HttpUserAccountClient(runtime.client(Service.AUTH))
         doctors = HttpDoctorProfileClient(runtime.client(Service.DOCTOR))
         patients = HttpPatientNameClient(runtime.client(Service.PATIENT))
         appointments = HttpAppointmentClient(runtime.client(Service.APPOINTMENT))
 
-        creation = UserCreation(SqlAdminStore(database, runtime.clock), accounts, doctors, runtime.clock)
+        creation = UserCreation(store, accounts, doctors, runtime.clock)
         disabling = UserDisabling(accounts, appointments, runtime.clock)
-        runtime.provide(creation, disabling, Users(accounts, doctors, patients), AdminAppointments(appointments))
+        users = Users(accounts, doctors, patients)
+        runtime.provide(creation, disabling, users, AdminAppointments(appointments))
 
-        schedule_jobs(runtime.jobs, creation, holder=runtime.lease_holder(database, INFRASTRUCTURE))
+        jobs.schedule_jobs(runtime.jobs, creation, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

@@ -1,4 +1,4 @@
-"""Events that auth-service consumes: changed profiles, whose names it copies."""
+"""The events that auth-service consumes."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, accounts: Accounts) -> None:
-    """Consume the events of patient-service and doctor-service."""
+    """Handle changes of profiles, whose names accounts copy."""
     await runtime.subscribe({PatientChanged: accounts.update_patient_name, DoctorChanged: accounts.update_doctor_name})

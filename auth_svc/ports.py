@@ -9,38 +9,38 @@ from uuid import UUID
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.password_resets import PasswordReset
-from auth_svc.domain.sessions import Session
+from auth_svc.domain.sessions import Session, StoredRefreshToken
 from shared.contracts.events import Event
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
 
 
 class AuthTransaction(Protocol):
-    """One transaction: it commits on leaving and rolls back on any exception. Rows that it reads stay locked until then."""
+    """A transaction: it commits on leaving and rolls back on any exception. Rows that it reads are locked until then."""
 
     async def get_account(self, account_id: UUID) -> Account:
-        """Raises NoSuchAccount."""
+        """Return an account. Raises NoSuchAccount."""
 
     async def find_account(self, account_id: UUID) -> Account | None:
-        """Return the account, or None when it does not exist."""
+        """Return an account, or None."""
 
     async def insert_account(self, account: Account) -> None:
-        """Raises EmailTaken when the id or the email address exists already."""
+        """Insert an account. Raises EmailTaken when the id or the email address exists already."""
 
-    async def save_account(self, account: Account) -> None:
-        """Raises EmailTaken."""
+    async def update_account(self, account: Account) -> None:
+        """Store the new state of an account. Raises EmailTaken."""
 
     async def delete_pending_account(self, account_id: UUID) -> None:
-        """Delete the account if it is still pending."""
+        """Delete an account if it is still pending."""
 
     async def count_other_active_admins(self, account_id: UUID) -> int:
-        """Return the number of active admins besides this account. It locks them all, so that two admins cannot disable each other."""
+        """Return the number of active admins besides this account. All are locked, so that two admins cannot disable each other."""
 
     async def insert_session(self, session: Session, token_hash: str) -> None:
-        """Store a session with the hash of its first refresh token."""
+        """Insert a session with the hash of its first refresh token."""
 
-    async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
-        """Return the session of a refresh token and whether that token was used before, or None when the token is unknown."""
+    async def find_refresh_token(self, token_hash: str) -> StoredRefreshToken | None:
+        """Return a refresh token with its session, or None when the token is unknown."""
 
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
         """Mark one refresh token as used, add the next one, and save the session's times."""
@@ -52,7 +52,7 @@ class AuthTransaction(Protocol):
         """Record when a session was ended."""
 
     async def insert_password_reset(self, reset: PasswordReset) -> None:
-        """Store a reset."""
+        """Insert a reset."""
 
     async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
         """Return a reset, expired or not, or None when it was used or replaced."""
@@ -61,23 +61,23 @@ class AuthTransaction(Protocol):
         """Delete all resets of an account."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
-        """Return False when the event was handled before."""
+        """Record that this transaction handles an event; return False if one did before."""
 
     async def add_event(self, event: Event) -> None:
-        """Publish an event after the commit."""
+        """Publish an event once the transaction has committed."""
 
 
 class AuthStore(Protocol):
     """The database of auth-service. Once a transaction with SessionEnded events has committed, this process refuses those sessions."""
 
     def begin(self) -> AbstractAsyncContextManager[AuthTransaction]:
-        """Begin a transaction."""
+        """Open a transaction."""
 
     async def get_account(self, account_id: UUID) -> Account:
-        """Raises NoSuchAccount."""
+        """Return an account. Raises NoSuchAccount."""
 
     async def find_account(self, account_id: UUID) -> Account | None:
-        """Return the account, or None when it does not exist."""
+        """Return an account, or None."""
 
     async def find_account_by_email(self, email: str) -> Account | None:
         """Return the account with a normalized email address, or None."""
@@ -134,7 +134,7 @@ class TokenSigner(Protocol):
 
 
 class PatientProfileClient(Protocol):
-    """The patients' profiles, which patient-service owns."""
+    """patient-service, which owns the patients' profiles."""
 
     async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
         """Create the profile; repeating the call changes nothing."""

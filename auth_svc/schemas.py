@@ -102,7 +102,7 @@ class TokenErrorOut(ReadModel):
     error: str
 
 
-class ChangeAccount(PatchModel):
+class UpdateAccount(PatchModel):
     """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read."""
 
     nullable_fields: ClassVar = frozenset({"expected_version"})

@@ -16,9 +16,9 @@ EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes u
 
 
 class AuthSettings(CommonSettings):
-    """`key_secret` encrypts the signing key in the database and signs reset links.
+    """Settings of auth-service, from variables that begin with `AUTH_`, and the common ones.
 
-    The `..._client_secret`s are those with which the other services authenticate.
+    The other services authenticate with the secrets `..._client_secret`.
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True, extra="ignore", populate_by_name=True)

@@ -9,11 +9,10 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from auth_svc import consumers
+from auth_svc import consumers, jobs
 from auth_svc.clients.password_hashing import Argon2Hasher
 from auth_svc.clients.patient_profiles import HttpPatientProfileClient
 from auth_svc.clients.token_signing import JwtSigner, OwnTokenSource
-from auth_svc.jobs import revoke_ended_sessions, schedule_jobs
 from auth_svc.repository import SqlAuthStore
 from auth_svc.repository.signing_keys import load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
@@ -32,14 +31,15 @@ from shared.kit.service_runtime import open_service_runtime
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> AsyncIterator[None]:
-    """Run the service until the context is left."""
+    """Open what the service runs on, and close it in reverse when the app ends."""
     clock, own_tokens = overrides.clock, OwnTokenSource(overrides.clock)
     async with open_service_runtime(app, settings, overrides, fetch_keys=own_tokens.fetch_keys, token=own_tokens) as runtime:
         verifier = app.state.verifier
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         key_id, private_key_pem = await load_or_create_signing_key(database, settings.key_secret)
         signer = own_tokens.signer = JwtSigner(key_id, private_key_pem, settings.issuer, settings.audience)
-        store = SqlAuthStore(database, clock, runtime.start_outbox_relay(database, INFRASTRUCTURE), verifier.revoke_session)
+        wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        store = SqlAuthStore(database, clock, wake_relay=wake_relay, revoke_session=verifier.revoke_session)
         hasher = await runtime.stack.enter_async_context(Argon2Hasher(settings.hashing_threads, settings.hashing_queue))
         profiles = HttpPatientProfileClient(runtime.client(Service.PATIENT))
 
@@ -56,8 +56,8 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
 
         await consumers.subscribe(runtime, accounts)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        schedule_jobs(runtime.jobs, creation, sessions, revoke_session=verifier.revoke_session, holder=holder)
-        await revoke_ended_sessions(sessions, verifier.revoke_session)  # before the first request
+        jobs.schedule_jobs(runtime.jobs, creation, sessions, verifier.revoke_session, holder)
+        await jobs.revoke_ended_sessions(sessions, verifier.revoke_session)  # before the first request
         if settings.bootstrap_admin_email and settings.bootstrap_admin_password:
             await creation.create_first_admin(settings.bootstrap_admin_email, settings.bootstrap_admin_password)
         async with runtime.jobs:

@@ -177,12 +177,12 @@ def send_log_lines_to(stream: LastLine) -> Callable[[], None]:
 @asynccontextmanager
 async def doctor_app(folder: Path) -> AsyncIterator[FastAPI]:
     """doctor-service on SQLite with 25 doctors."""
-    from tests.service.doctor.practice import practice
+    from tests.service.doctor.running_doctor import run_doctor_service
 
-    async with practice(folder) as running:
+    async with run_doctor_service(folder) as doctors:
         for number in range(DOCTORS):
-            await running.engage(full_name=f"Doctor {number:02}")
-        yield running.here.app
+            await doctors.create_doctor(full_name=f"Doctor {number:02}")
+        yield doctors.service.app
 
 
 def bare_app() -> FastAPI:

@@ -1,1 +1,1 @@
-"""doctor-service owns who works here, what they offer and the rules of their hours."""
+"""doctor-service owns the doctors, the service types that they offer and the rules of their working hours."""

@@ -1,4 +1,4 @@
-"""The neighbours of doctor-service."""
+"""auth-service over HTTP."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from shared.kit.client import ServiceClient
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAccounts:
-    auth: ServiceClient
+class HttpDoctorAccountClient:
+    """Implements DoctorAccountClient."""
 
-    async def open(self, account_id: UUID, account: CreateAccount) -> None:
-        await self.auth.call("PUT", f"/internal/accounts/{account_id}", body=account)
+    service: ServiceClient
+
+    async def create(self, account_id: UUID, account: CreateAccount) -> None:
+        await self.service.call("PUT", f"/internal/accounts/{account_id}", body=account)

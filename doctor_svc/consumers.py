@@ -1,4 +1,4 @@
-"""What doctor-service hears: what became of accounts."""
+"""The events that doctor-service consumes."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, doctors: Doctors) -> None:
-    await runtime.subscribe({AccountChanged: doctors.note_account})
+    """Handle changes of accounts."""
+    await runtime.subscribe({AccountChanged: doctors.apply_account_change})

@@ -9,17 +9,21 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from doctor_svc.domain.doctors import Doctor, Profile
-from doctor_svc.domain.services import ServiceType
+from doctor_svc.domain.doctors import Doctor, DoctorProfile
+from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.events import Event
 from shared.contracts.http import CreateAccount
 
-Cursor = tuple[str, ...] | None
+SortKey = tuple[str, ...] | None
+"""The sort key of the last row of the previous page, as in the cursor; None for the first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorFilter:
-    """Each bound that is given must hold; several values of one are alternatives."""
+    """The criteria of a list of doctors. A doctor must match every field that is given, and one of the values of a field with several.
+
+    `text` is split into words, each of which must occur in the name or in a specialty.
+    """
 
     specialties: tuple[str, ...] = ()
     services: tuple[UUID, ...] = ()
@@ -28,59 +32,80 @@ class DoctorFilter:
     text: str | None = None
 
 
-class Transaction(Protocol):
-    """Commits on leaving, rolls back on any exception. `get_` locks the row and refuses when there is none that counts."""
+class DoctorTransaction(Protocol):
+    """A transaction: it commits on leaving and rolls back on any exception.
 
-    async def get_service(self, service_id: UUID) -> ServiceType: ...
+    Rows that `get_` methods and `find_doctor` read are locked until then. The `insert_` methods raise TransactionAborted if another
+    transaction inserted the same id first.
+    """
 
-    async def find_service(self, service_id: UUID) -> ServiceType | None: ...
+    async def get_service_type(self, service_id: UUID) -> ServiceType:
+        """Return a service type. Raises NoSuchService."""
 
-    async def add_service(self, service: ServiceType) -> None: ...
+    async def find_service_type(self, service_id: UUID) -> ServiceType | None:
+        """Return a service type, or None."""
 
-    async def save_service(self, service: ServiceType) -> None: ...
+    async def insert_service_type(self, service_type: ServiceType) -> None:
+        """Insert a service type."""
 
-    async def known_services(self, ids: Collection[UUID]) -> set[UUID]: ...
+    async def update_service_type(self, service_type: ServiceType) -> None:
+        """Store the new state of a service type."""
 
-    async def get_doctor(self, doctor_id: UUID) -> Doctor: ...
+    async def list_existing_services(self, ids: Collection[UUID]) -> set[UUID]:
+        """Return the ids among `ids` that belong to service types."""
+
+    async def get_doctor(self, doctor_id: UUID) -> Doctor:
+        """Return a doctor who is not pending. Raises NoSuchDoctor."""
 
     async def find_doctor(self, doctor_id: UUID) -> Doctor | None:
-        """Also a pending one."""
+        """Return a doctor, pending ones included, or None."""
 
-    async def add_doctor(self, doctor: Doctor, at: datetime) -> None: ...
+    async def insert_doctor(self, doctor: Doctor) -> None:
+        """Insert a doctor."""
 
-    async def save_doctor(self, doctor: Doctor) -> None: ...
+    async def update_doctor(self, doctor: Doctor) -> None:
+        """Store the new state of a doctor."""
 
-    async def drop_doctor(self, doctor_id: UUID) -> None:
-        """A pending one."""
+    async def delete_pending_doctor(self, doctor_id: UUID) -> None:
+        """Delete a doctor if they are still pending."""
 
-    async def mark_handled(self, event_id: UUID) -> bool: ...
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Record that this transaction handles an event; return False if one did before."""
 
-    async def add_event(self, event: Event) -> None: ...
-
-
-class Store(Protocol):
-    def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
-
-    async def service(self, service_id: UUID) -> ServiceType: ...
-
-    async def services(self, *, active: bool | None, limit: int, after: Cursor) -> list[ServiceType]:
-        """Up to `limit` in the order of name and id."""
-
-    async def specialties(self) -> list[str]: ...
-
-    async def doctor(self, doctor_id: UUID) -> Doctor: ...
-
-    async def doctors(self, wanted: DoctorFilter, *, limit: int, after: Cursor) -> list[Profile]:
-        """Active ones, up to `limit` in the order of name and id."""
-
-    async def all_doctors(self, *, limit: int, after: Cursor) -> list[Doctor]:
-        """Whole ones, active or not, in the order of their ids."""
-
-    async def pending_doctors(self, before: datetime, limit: int) -> list[Doctor]: ...
+    async def add_event(self, event: Event) -> None:
+        """Publish an event once the transaction has committed."""
 
 
-class Accounts(Protocol):
-    """The owner of the account half."""
+class DoctorStore(Protocol):
+    """The database of doctor-service. Lists return up to `limit` rows after the row whose sort key is `after`."""
 
-    async def open(self, account_id: UUID, account: CreateAccount) -> None:
-        """Harmless to repeat; refuses as auth-service does (`email_taken`)."""
+    def begin(self) -> AbstractAsyncContextManager[DoctorTransaction]:
+        """Open a transaction."""
+
+    async def get_service_type(self, service_id: UUID) -> ServiceType:
+        """Return a service type. Raises NoSuchService."""
+
+    async def list_service_types(self, *, active: bool | None, limit: int, after: SortKey) -> list[ServiceType]:
+        """Return service types by name and id: active ones, inactive ones, or all (None)."""
+
+    async def list_specialties(self) -> list[str]:
+        """Return the specialties of active service types and of active doctors, each once, in alphabetical order."""
+
+    async def get_doctor(self, doctor_id: UUID) -> Doctor:
+        """Return a doctor who is not pending. Raises NoSuchDoctor."""
+
+    async def list_active_doctors(self, doctor_filter: DoctorFilter, *, limit: int, after: SortKey) -> list[DoctorProfile]:
+        """Return the profiles of active doctors who match, by name and id."""
+
+    async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
+        """Return active and inactive doctors with their schedules, by id. Pending ones are left out."""
+
+    async def list_pending_doctors(self, created_before: datetime, limit: int) -> list[Doctor]:
+        """Return doctors who were created before an instant and are still pending."""
+
+
+class DoctorAccountClient(Protocol):
+    """auth-service, which owns the accounts."""
+
+    async def create(self, account_id: UUID, account: CreateAccount) -> None:
+        """Create an account; repeating the call changes nothing. Raises what auth-service refuses, such as EmailTaken."""

@@ -9,21 +9,21 @@ from uuid import UUID
 from pydantic import Field
 
 from doctor_svc.domain.doctors import Doctor
-from doctor_svc.domain.services import ServiceType
+from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.http import DateOverride, DayWindow, Money, WeeklyWindow
 from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
-Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above one: a group session.")]
+Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above 1 it is a group session.")]
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
-class OfferService(RequestModel):
-    """A new service type. Durations in minutes, multiples of five; notice and cut-offs are elapsed time.
+class CreateServiceType(RequestModel):
+    """A new service type. Durations are in minutes, multiples of five; notice and cut-offs are elapsed time.
 
-    Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
+    Caps limit the visits of one doctor for this service, per day and per ISO week in the doctor's time zone; a group session counts once.
     """
 
     name: ShortText
@@ -32,27 +32,28 @@ class OfferService(RequestModel):
     duration_minutes: Duration
     buffer_before_minutes: Minutes = 0
     buffer_after_minutes: Minutes = 0
-    slot_step_minutes: Duration | None = Field(default=None, description="Distance of two starts; default: the duration.")
+    slot_step_minutes: Duration | None = Field(default=None, description="Distance between two starts; by default the duration.")
     min_notice_minutes: LongMinutes = 0
     horizon_days: Days = 90
     cancel_cutoff_minutes: LongMinutes = 0
     reschedule_cutoff_minutes: LongMinutes = 0
     capacity: Capacity = 1
-    daily_cap: Cap | None = Field(default=None, description="Visits a day; default: as many as fit.")
-    weekly_cap: Cap | None = Field(default=None, description="Visits an ISO week; default: as many as fit.")
+    daily_cap: Cap | None = Field(default=None, description="Visits per day; by default as many as fit.")
+    weekly_cap: Cap | None = Field(default=None, description="Visits per ISO week; by default as many as fit.")
     requires_approval: bool = Field(default=False, strict=True)
     price: Money | None = None
     active: bool = Field(default=True, strict=True)
 
-    def service(self, service_id: UUID) -> ServiceType:
+    def to_service_type(self, service_id: UUID) -> ServiceType:
+        """Return the service type that the request describes."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return ServiceType(**fields | {"id": service_id, "slot_step_minutes": self.slot_step_minutes or self.duration_minutes})
 
 
-class AmendService(PatchModel):
-    """What is left out stays; null takes away a price, a specialty or a cap. What is booked already stays, whatever the limits.
+class UpdateServiceType(PatchModel):
+    """Fields that are left out stay as they are; null removes a price, a specialty or a cap. Existing appointments stay.
 
-    Caps count the visits of one doctor for this service, by day and by ISO week in the doctor's zone; a group session counts once.
+    Caps limit the visits of one doctor for this service, per day and per ISO week in the doctor's time zone; a group session counts once.
     """
 
     nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
@@ -76,17 +77,19 @@ class AmendService(PatchModel):
     active: bool | None = Field(default=None, strict=True)
 
 
-class Specialties(ReadModel):
+class SpecialtiesOut(ReadModel):
+    """Specialties in alphabetical order."""
+
     items: list[str]
 
 
-Words = Annotated[list[ShortText], Field(max_length=20)]
+Specialties = Annotated[list[ShortText], Field(max_length=20)]
 Languages = Annotated[list[Locale], Field(max_length=20, description="BCP 47 language tags.")]
-Services = Annotated[list[UUID], Field(max_length=100)]
+ServiceTypeIds = Annotated[list[UUID], Field(max_length=100)]
 
 
-class EngageDoctor(RequestModel):
-    """A new doctor; the login account is made with it and an invitation is mailed."""
+class CreateDoctor(RequestModel):
+    """A new doctor. Their account is created with the profile, and an invitation is mailed."""
 
     email: Email
     full_name: ShortText
@@ -94,25 +97,26 @@ class EngageDoctor(RequestModel):
     title: ShortText | None = None
     bio: LongText | None = None
     location: ShortText | None = None
-    specialties: Words = Field(default_factory=list)
+    specialties: Specialties = Field(default_factory=list)
     languages: Languages = Field(default_factory=list)
-    services: Services = Field(default_factory=list)
+    services: ServiceTypeIds = Field(default_factory=list)
     accepting_patients: bool = Field(default=True, strict=True)
 
-    def doctor(self, doctor_id: UUID) -> Doctor:
-        return Doctor(id=doctor_id, **{name: frozen(getattr(self, name)) for name in EngageDoctor.model_fields})
+    def to_doctor(self, doctor_id: UUID) -> Doctor:
+        """Return the doctor that the request describes, pending until the account exists."""
+        return Doctor(id=doctor_id, **{name: without_duplicates(getattr(self, name)) for name in CreateDoctor.model_fields})
 
 
-class PutDoctor(EngageDoctor):
-    """`PUT /internal/doctors/{id}`: as above, with a password if one was chosen."""
+class PutDoctor(CreateDoctor):
+    """The body of `PUT /internal/doctors/{id}`: as for `POST /doctors`, with a password if the admin chose one."""
 
     password: str | None = Field(default=None, max_length=128, repr=False)
 
 
-class AmendDoctor(PatchModel):
-    """What is left out stays; null takes away title, bio or location.
+class UpdateDoctor(PatchModel):
+    """Fields that are left out stay as they are; null removes title, bio or location.
 
-    Doctors may change title, bio, languages, location and accepting_patients themselves.
+    Doctors may change title, bio, languages, location and accepting_patients themselves; admins every field.
     """
 
     nullable_fields: ClassVar = frozenset({"title", "bio", "location"})
@@ -122,24 +126,27 @@ class AmendDoctor(PatchModel):
     title: ShortText | None = None
     bio: LongText | None = None
     location: ShortText | None = None
-    specialties: Words | None = None
+    specialties: Specialties | None = None
     languages: Languages | None = None
-    services: Services | None = None
+    services: ServiceTypeIds | None = None
     accepting_patients: bool | None = Field(default=None, strict=True)
     active: bool | None = Field(default=None, strict=True)
 
     @property
     def changes(self) -> dict[str, Any]:
-        return {name: frozen(value) for name, value in super().changes.items()}
+        """The fields that were sent, lists as the domain stores them."""
+        return {name: without_duplicates(value) for name, value in super().changes.items()}
 
 
 class RenameDoctor(RequestModel):
-    """`PATCH /internal/doctors/{id}`."""
+    """The body of `PATCH /internal/doctors/{id}`."""
 
     full_name: ShortText
 
 
 class DoctorOut(ReadModel):
+    """A doctor's profile. The email address is not public."""
+
     id: UUID
     full_name: str
     title: str | None
@@ -155,25 +162,27 @@ class DoctorOut(ReadModel):
 
 
 class PutSchedule(RequestModel):
-    """The weekly hours, on the doctor's wall clock."""
+    """The weekly hours, on the doctor's wall clock. They replace all weekly hours."""
 
     weekly: Annotated[list[WeeklyWindow], Field(max_length=100)]
 
 
 class PutOverride(RequestModel):
-    """The hours of one date; none: a day off."""
+    """The hours of one date, in place of the weekly hours; without windows it is a day off."""
 
     windows: Annotated[list[DayWindow], Field(max_length=20)]
 
 
 class WorkingWindowOut(ReadModel):
+    """Continuous working time. `local_start` is the start on the doctor's wall clock."""
+
     starts_at: Instant
     ends_at: Instant
     local_start: str
 
 
 class ScheduleOut(ReadModel):
-    """The rules, and the concrete windows in the range that was asked for."""
+    """The rules of a schedule, and the overrides and working windows in the requested range."""
 
     doctor_id: UUID
     time_zone: str
@@ -184,7 +193,7 @@ class ScheduleOut(ReadModel):
 
 
 class OverrideOut(ReadModel):
-    """`version` is the schedule's."""
+    """The hours of one date. `version` is the schedule's."""
 
     id: UUID
     date: date
@@ -192,6 +201,6 @@ class OverrideOut(ReadModel):
     version: int
 
 
-def frozen(value: Any) -> Any:
-    """Lists as the domain keeps them: each word once."""
+def without_duplicates(value: Any) -> Any:
+    """Return a list as a tuple in which every item occurs once; return other values as they are."""
     return tuple(dict.fromkeys(value)) if isinstance(value, list) else value

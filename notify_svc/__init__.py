@@ -1,1 +1,1 @@
-"""notification-service owns what people are told: mails, their calendar files, and the log of them."""
+"""notification-service owns the mails that people get, with their calendar files, and the log of them."""

@@ -1,19 +1,20 @@
-"""What notification-service hears."""
+"""The events that notification-service consumes."""
 
 from __future__ import annotations
 
-from notify_svc.usecases.hear import Hearing
+from notify_svc.usecases.enqueue import MessageQueue
 from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, hearing: Hearing) -> None:
+async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
+    """Handle changes of appointments, invitations and changes of passwords."""
     await runtime.subscribe(
         {
-            **handlers_for(AppointmentEvent, hearing.appointment),
-            AccountInvited: hearing.invited,
-            PasswordResetRequested: hearing.reset_asked,
-            PasswordChanged: hearing.password_changed,
+            **handlers_for(AppointmentEvent, queue.enqueue_appointment),
+            AccountInvited: queue.enqueue_invitation,
+            PasswordResetRequested: queue.enqueue_password_reset,
+            PasswordChanged: queue.enqueue_password_changed,
         }
     )

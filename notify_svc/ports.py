@@ -8,67 +8,89 @@ from email.message import EmailMessage
 from typing import Protocol
 from uuid import UUID
 
-from notify_svc.domain.letters import Link
+from notify_svc.domain.mail_content import MailContent, PasswordLink
 from notify_svc.domain.messages import Message
 from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 
 
-class Refused(Exception):
-    """The server will never take this mail."""
+class MailRefused(Exception):
+    """The mail server will never accept this mail."""
 
 
-class Deferred(Exception):
-    """The server did not take it now."""
+class MailDeferred(Exception):
+    """The mail server did not accept the mail now; it may later."""
 
 
-class Ambiguous(Exception):
-    """The connection broke after the content was sent: nobody can say whether the server took it."""
+class DeliveryUnknown(Exception):
+    """The connection broke after the content was sent: the mail server may have accepted the mail."""
+
+
+class InvalidAddress(Exception):
+    """The name or email address of the recipient or of the clinic cannot be written into a mail."""
 
 
 class Mailbox(Protocol):
-    """Where mails go. `repeatable`: the same Message-ID twice is one mail."""
+    """Where mails are delivered. `repeatable`: delivering the same Message-ID twice results in one mail."""
 
     repeatable: bool
 
     async def deliver(self, mail: EmailMessage) -> None:
-        """Returns when the mail is taken; raises Refused, Deferred or Ambiguous."""
+        """Deliver a mail; return when it is accepted. Raises MailRefused, MailDeferred or DeliveryUnknown."""
 
 
-class Transaction(Protocol):
-    """Commits on leaving, rolls back on any exception."""
+class EmailRenderer(Protocol):
+    """Renders mails."""
 
-    async def mark_handled(self, event_id: UUID) -> bool: ...
+    def render(self, content: MailContent, now: datetime) -> EmailMessage:
+        """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.
 
-    async def is_newest(self, appointment_id: UUID, version: int) -> bool:
-        """Notes the version; False when a newer or the same one is known."""
-
-    async def queue(self, message: Message) -> None:
-        """One that is there already stays as it is."""
-
-    async def others(self, message: Message) -> list[Message]:
-        """About the same to the same person; they stay as they are until this transaction ends."""
-
-    async def save(self, message: Message, before: Message) -> bool:
-        """False when it is no longer as it was: someone else has it in hand."""
+        Raises InvalidAddress.
+        """
 
 
-class Store(Protocol):
-    def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
+class NotificationTransaction(Protocol):
+    """A transaction: it commits on leaving and rolls back on any exception."""
 
-    async def due(self, now: datetime, limit: int) -> list[Message]:
-        """Queued ones in the order of their making."""
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Record that this transaction handles an event; return False if one did before."""
 
-    async def in_hand(self) -> list[Message]:
-        """Those that someone is sending, or died while sending."""
+    async def record_version(self, appointment_id: UUID, version: int) -> bool:
+        """Record the newest version of an appointment; return False if it, or a newer one, was recorded before."""
+
+    async def insert_message(self, message: Message) -> bool:
+        """Insert a message; return False if one with this id exists already."""
+
+    async def lock_related_messages(self, message: Message) -> list[Message]:
+        """Return the other messages to the same recipient about the same subject; they cannot change until this transaction ends."""
+
+    async def update_message(self, before: Message, after: Message) -> bool:
+        """Replace the state of a message; return False if it is no longer as `before`, because another sender changed it."""
 
 
-class People(Protocol):
-    """Those who know names and addresses; None where there is no such person."""
+class NotificationStore(Protocol):
+    """The database of notification-service."""
 
-    async def account(self, account_id: UUID) -> AccountSummary | None: ...
+    def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
+        """Open a transaction."""
 
-    async def patient(self, patient_id: UUID) -> PatientSummary | None: ...
+    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
+        """Return queued messages that are due, in the order in which they were inserted."""
 
-    async def doctor(self, doctor_id: UUID) -> DoctorRules | None: ...
+    async def list_messages_being_sent(self) -> list[Message]:
+        """Return the messages that an instance is sending, or was sending when it ended."""
 
-    async def link(self, reset_id: UUID) -> Link | None: ...
+
+class ContactClient(Protocol):
+    """auth-, patient- and doctor-service, which own names and addresses. The methods return None when there is no such person or link."""
+
+    async def find_account(self, account_id: UUID) -> AccountSummary | None:
+        """Return an account, with the email address."""
+
+    async def find_patient(self, patient_id: UUID) -> PatientSummary | None:
+        """Return a patient's name, locale and time zone."""
+
+    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
+        """Return a doctor's name, location and time zone."""
+
+    async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
+        """Return the link of an invitation or password reset, or None when it was used, replaced, or has expired."""

@@ -1,17 +1,18 @@
-"""The store of notification-service in SQL."""
+"""The database of notification-service in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table, and_, insert, select, update
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, Index, Integer, MetaData, Table, and_, insert, select, update
 
-from notify_svc.domain.messages import Kind, Message, Reader, Status
+from notify_svc.domain.messages import Message, MessageStatus
+from notify_svc.domain.notifications import Audience, MessageKind
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
@@ -21,7 +22,7 @@ from shared.kit.sql import Database, Id, UtcDateTime, binary_string, insert_if_a
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
 
-KNOWN = Table(
+VERSIONS = Table(
     "appointments_known",
     METADATA,
     Column("appointment_id", Id, primary_key=True),
@@ -35,7 +36,7 @@ MESSAGES = Table(
     Column("id", Id, nullable=False, unique=True),
     Column("event_id", Id, nullable=False),
     Column("kind", binary_string(32), nullable=False),
-    Column("reader", binary_string(16), nullable=False),
+    Column("reader", binary_string(16), key="audience", nullable=False),
     Column("recipient_id", Id, nullable=False),
     Column("subject_id", Id, nullable=False),
     Column("version", Integer, nullable=False),
@@ -52,69 +53,65 @@ MESSAGES = Table(
     Index("messages_due", "status", "due_at", "seq"),
     Index("messages_about", "subject_id", "recipient_id", "version"),
 )
-MOST_IN_HAND = 500
+MAX_MESSAGES_BEING_SENT = 500
 
 
-def from_row(row: Any) -> Message:
-    fields = {name: value for name, value in row._mapping.items() if name != "seq"}
-    return Message(**fields | {"kind": Kind(fields["kind"]), "reader": Reader(fields["reader"]), "status": Status(fields["status"])})
+def message_from_row(row: Any) -> Message:
+    """Return the message of a row of MESSAGES."""
+    fields = {column.key: row._mapping[column] for column in MESSAGES.c if column is not MESSAGES.c.seq}
+    enums = {"kind": MessageKind(row.kind), "audience": Audience(row.audience), "status": MessageStatus(row.status)}
+    return Message(**fields | enums)
 
 
-class Transaction(SqlTransaction):
-    """One transaction of notification-service; `has_queued`: there is something to send after it."""
+class SqlNotificationTransaction(SqlTransaction):
+    """Implements NotificationTransaction."""
 
-    has_queued = False
-
-    async def is_newest(self, appointment_id: UUID, version: int) -> bool:
-        if await insert_if_absent(self.connection, insert(KNOWN).values(appointment_id=appointment_id, version=version)):
+    async def record_version(self, appointment_id: UUID, version: int) -> bool:
+        if await insert_if_absent(self.connection, insert(VERSIONS).values(appointment_id=appointment_id, version=version)):
             return True
-        older = and_(KNOWN.c.appointment_id == appointment_id, KNOWN.c.version < version)
-        return bool((await self.connection.execute(update(KNOWN).where(older).values(version=version))).rowcount)
+        is_older = (VERSIONS.c.appointment_id == appointment_id) & (VERSIONS.c.version < version)
+        return bool((await self.connection.execute(update(VERSIONS).where(is_older).values(version=version))).rowcount)
 
-    async def queue(self, message: Message) -> None:
-        self.has_queued = await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message))) or self.has_queued
+    async def insert_message(self, message: Message) -> bool:
+        return await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message)))
 
-    async def others(self, message: Message) -> list[Message]:
-        """The appointment's row is the turnstile: those who send about one appointment pass it one by one."""
-        await self.connection.execute(select(KNOWN.c.version).where(KNOWN.c.appointment_id == message.subject_id).with_for_update())
-        same = and_(MESSAGES.c.subject_id == message.subject_id, MESSAGES.c.recipient_id == message.recipient_id)
-        rows = await self.connection.execute(select(MESSAGES).where(same, MESSAGES.c.id != message.id))
-        return [from_row(row) for row in rows]
+    async def lock_related_messages(self, message: Message) -> list[Message]:
+        """Lock the row of VERSIONS: senders of messages about one appointment wait for each other there."""
+        lock = select(VERSIONS.c.version).where(VERSIONS.c.appointment_id == message.subject_id).with_for_update()
+        await self.connection.execute(lock)
+        is_related = (MESSAGES.c.subject_id == message.subject_id) & (MESSAGES.c.recipient_id == message.recipient_id)
+        rows = await self.connection.execute(select(MESSAGES).where(is_related, MESSAGES.c.id != message.id))
+        return [message_from_row(row) for row in rows]
 
-    async def save(self, message: Message, before: Message) -> bool:
-        same = and_(
+    async def update_message(self, before: Message, after: Message) -> bool:
+        is_unchanged = and_(
             MESSAGES.c.id == before.id,
             MESSAGES.c.status == before.status,
             MESSAGES.c.attempts == before.attempts,
             MESSAGES.c.handed_over == before.handed_over,
         )
-        return bool((await self.connection.execute(update(MESSAGES).where(same).values(asdict(message)))).rowcount)
+        return bool((await self.connection.execute(update(MESSAGES).where(is_unchanged).values(asdict(after)))).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
-class SqlStore:
-    """`queued` wakes the sender after a commit."""
+class SqlNotificationStore:
+    """Implements NotificationStore."""
 
     database: Database
     now: Clock
-    queued: Callable[[], None]
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[SqlNotificationTransaction]:
         async with self.database.write() as connection:
-            tx = Transaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
-            yield tx
-        if tx.has_queued:
-            self.queued()
+            yield SqlNotificationTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
 
-    async def due(self, now: datetime, limit: int) -> list[Message]:
-        waiting = MESSAGES.c.status == Status.QUEUED, MESSAGES.c.due_at <= now
-        return await self._found(*waiting, limit=limit)
+    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
+        return await self._list(MESSAGES.c.status == MessageStatus.QUEUED, MESSAGES.c.due_at <= now, limit=limit)
 
-    async def in_hand(self) -> list[Message]:
-        return await self._found(MESSAGES.c.status == Status.SENDING, limit=MOST_IN_HAND)
+    async def list_messages_being_sent(self) -> list[Message]:
+        return await self._list(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
 
-    async def _found(self, *conditions: Any, limit: int) -> list[Message]:
+    async def _list(self, *conditions: ColumnElement[bool], limit: int) -> list[Message]:
         query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit)
         async with self.database.read() as connection:
-            return [from_row(row) for row in await connection.execute(query)]
+            return [message_from_row(row) for row in await connection.execute(query)]

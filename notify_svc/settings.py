@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.identity import Service
@@ -15,12 +15,14 @@ MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
 
 
 class NotifySettings(CommonSettings):
-    """`mail_url`: `smtp://user:password@host:port?tls=starttls`, `smtps://...` or `file:folder`."""
+    """Settings of notification-service, from variables that begin with `NOTIFY_`, and the common ones."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.NOTIFICATION
 
-    database_url: str
-    mail_url: Annotated[str, StringConstraints(pattern=MAIL_URL)]
-    mail_from: Email = "clinic@careslot.example"
-    clinic_name: ShortText = "Careslot Clinic"
+    database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    mail_url: Annotated[str, StringConstraints(pattern=MAIL_URL)] = Field(
+        description="Where mails go: `smtp://user:password@host:port?tls=starttls`, `smtps://user:password@host:port` or `file:folder`."
+    )
+    mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
+    clinic_name: ShortText = Field("Careslot Clinic", description="The sender's name of all mails.")

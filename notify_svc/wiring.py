@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from notify_svc import consumers
+from notify_svc import consumers, jobs
+from notify_svc.clients.contacts import HttpContactClient
+from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
-from notify_svc.clients.people import HttpPeople
 from notify_svc.clients.smtp import SmtpMailbox
-from notify_svc.domain.letters import Clinic
+from notify_svc.domain.mail_content import Clinic
 from notify_svc.ports import Mailbox
-from notify_svc.repository import INFRASTRUCTURE, SqlStore
+from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore
 from notify_svc.settings import NotifySettings
-from notify_svc.usecases.hear import Hearing
-from notify_svc.usecases.send import Sending
+from notify_svc.usecases.compose import MailComposer
+from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.send import MessageSender
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
 
-class Nudge:
-    """Calls what it is given later: the store is made before the job that it wakes."""
-
-    nudge: Callable[[], None] = staticmethod(lambda: None)
-
-    def __call__(self) -> None:
-        self.nudge()
-
-
 @asynccontextmanager
 async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> AsyncIterator[None]:
+    """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)
-        people = HttpPeople(*(runtime.client(service) for service in (Service.AUTH, Service.PATIENT, Service.DOCTOR)))
-        clinic = Clinic(settings.clinic_name, settings.mail_from, settings.public_url)
-        wake = Nudge()
-        store = SqlStore(database, runtime.clock, queued=wake)
-        sending = Sending(store, people, overrides.mailbox or mailbox(settings.mail_url), clinic, runtime.clock, overrides.instance_name)
-        holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        wake.nudge = runtime.jobs.add("mail", sending.send_due, every_seconds=1, holder=holder)
-        runtime.jobs.add("recover mail", sending.recover, every_seconds=10, holder=holder)
-        await consumers.subscribe(runtime, Hearing(store, runtime.clock))
-        await sending.recover_own()
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
+        store = SqlNotificationStore(database, runtime.clock)
+        contacts = HttpContactClient(runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
+        renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
+        mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
+
+        sender = MessageSender(store, MailComposer(contacts), renderer, mailbox, runtime.clock, overrides.instance_name)
+        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
+        queue = MessageQueue(store, runtime.clock, wake_sender)
+
+        await consumers.subscribe(runtime, queue)
+        await sender.recover_own()
         async with runtime.jobs:
             yield
 
 
-def mailbox(url: str) -> Mailbox:
-    """The mailbox behind a URL."""
+def mailbox_for(url: str) -> Mailbox:
+    """Return the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
     return FileMailbox(Path(url.removeprefix("file:").removeprefix("//"))) if url.startswith("file:") else SmtpMailbox(url)

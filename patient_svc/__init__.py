@@ -1,1 +1,1 @@
-"""patient-service owns the profiles of patients, and knows which doctor treats whom."""
+"""patient-service owns the profiles of patients, and knows which doctor treats which patient."""

@@ -1,4 +1,4 @@
-"""What patient-service hears: what became of accounts, and who treats whom."""
+"""The events that patient-service consumes."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, patients: Patients) -> None:
-    await runtime.subscribe({AccountChanged: patients.note_account, **handlers_for(AppointmentEvent, patients.note_visit)})
+    """Handle changes of accounts and of appointments."""
+    await runtime.subscribe({AccountChanged: patients.apply_account_change, **handlers_for(AppointmentEvent, patients.record_visit)})

@@ -1,4 +1,4 @@
-"""A patient's profile, and who may see how much of it: pure, synchronous."""
+"""The rules of patients' profiles, and who may see how much of them: no input or output, and the current time is an argument."""
 
 from __future__ import annotations
 
@@ -13,23 +13,17 @@ from zoneinfo import ZoneInfo
 from shared.contracts.events import AppointmentEvent, PatientChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Invalid, NotFound, require_version
+from shared.contracts.refusals import Invalid, require_version
+from shared.contracts.relayed_refusals import NoSuchPatient
 
-OVER = frozenset({"cancelled", "declined", "expired"})
-
-
-class NoSuchPatient(NotFound):
-    """There is no such patient, or you may not see them."""
-
-    code = "no_such_patient"
-    detail = "There is no such patient, or you may not see them."
+STATUSES_WITHOUT_TREATMENT = frozenset({"cancelled", "declined", "expired"})
 
 
 class BornLater(Invalid):
-    """The day of birth lies in the future."""
+    """Raised when the date of birth lies after today in the patient's time zone."""
 
     code = "born_later"
-    detail = "The day of birth lies in the future."
+    detail = "The date of birth lies in the future."
 
 
 class Sex(StrEnum):
@@ -43,7 +37,7 @@ class Sex(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """`account_version` is the version of the account that `active` was learned from."""
+    """The profile of a patient. `active`: the account, as of its version `account_version`, has the role patient and is not disabled."""
 
     id: UUID
     full_name: str
@@ -59,40 +53,48 @@ class Patient:
     version: int = 1
 
     @classmethod
-    def opened(cls, patient_id: UUID, profile: CreatePatient) -> Self:
-        return cls(patient_id, profile.full_name, profile.time_zone, profile.locale, profile.phone)
+    def from_request(cls, patient_id: UUID, request: CreatePatient) -> Self:
+        """Return the profile of a new patient."""
+        return cls(patient_id, request.full_name, request.time_zone, request.locale, request.phone)
 
-    def amended(self, changes: Mapping[str, Any], expected: int | None, at: datetime) -> Self:
-        """With some fields changed; the same when nothing is new. Today is where the patient lives."""
-        require_version(self.version, expected)
-        changed = replace(self, **changes)
-        if changed.born_on is not None and changed.born_on > at.astimezone(ZoneInfo(changed.time_zone)).date():
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime) -> Self:
+        """Return the profile with some fields replaced and a new version, or self if nothing changes.
+
+        Raises Stale, or BornLater when the date of birth lies after today in the patient's time zone.
+        """
+        require_version(self.version, expected_version)
+        updated = replace(self, **changes)
+        if updated.born_on is not None and updated.born_on > now.astimezone(ZoneInfo(updated.time_zone)).date():
             raise BornLater(pointer="/born_on")
-        return changed if changed == self else replace(changed, version=self.version + 1)
+        return updated if updated == self else replace(updated, version=self.version + 1)
 
-    def with_account(self, role: Role, status: str, version: int) -> Self:
-        """What became of the account; an older word than the one that is known changes nothing."""
-        if version <= self.account_version:
+    def apply_account(self, role: Role, status: str, account_version: int) -> Self:
+        """Return the profile after a change of its account, or self if this or a newer version of the account was applied before."""
+        if account_version <= self.account_version:
             return self
-        active = role is Role.PATIENT and status != "disabled"
-        known = replace(self, account_version=version)
-        return known if active == self.active else replace(known, active=active, version=self.version + 1)
+        is_active = role is Role.PATIENT and status != "disabled"
+        updated = replace(self, account_version=account_version)
+        return updated if is_active == self.active else replace(updated, active=is_active, version=self.version + 1)
 
-    def changed_event(self, event_id: UUID, at: datetime) -> PatientChanged:
-        return PatientChanged(id=event_id, occurred_at=at, patient_id=self.id, version=self.version)
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> PatientChanged:
+        """Return the event that announces this version."""
+        return PatientChanged(id=event_id, occurred_at=occurred_at, patient_id=self.id, version=self.version)
 
-    def shown_to(self, by: Caller, treated: bool) -> Self:
-        """Oneself, the treating doctor and admins see all; the front desk what it needs to reach the patient; for others there is none."""
-        if by.role is Role.RECEPTION:
+    def view_for(self, caller: Caller, is_treating: bool) -> Self:
+        """Return as much of the profile as the caller may see. Raises NoSuchPatient for callers who may see nothing.
+
+        The patient, doctors who are treating them and admins see all; reception sees neither date of birth nor sex.
+        """
+        if caller.role is Role.RECEPTION:
             return replace(self, born_on=None, sex=None)
-        if by.is_admin or by.id == self.id or (by.role is Role.DOCTOR and treated):
+        if caller.is_admin or caller.id == self.id or (caller.role is Role.DOCTOR and is_treating):
             return self
         raise NoSuchPatient
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """What is known of one appointment: enough to say whether a doctor treats a patient."""
+class PatientVisit:
+    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it."""
 
     appointment_id: UUID
     patient_id: UUID
@@ -101,5 +103,7 @@ class Visit:
     version: int
 
     @classmethod
-    def of(cls, event: AppointmentEvent) -> Self:
-        return cls(event.appointment_id, event.patient_id, event.doctor_id, event.status not in OVER, event.version)
+    def from_event(cls, event: AppointmentEvent) -> Self:
+        """Return the visit that an event describes. It counts as treatment until it is cancelled, declined or expired."""
+        treats = event.status not in STATUSES_WITHOUT_TREATMENT
+        return cls(event.appointment_id, event.patient_id, event.doctor_id, treats, event.version)

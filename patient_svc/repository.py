@@ -1,4 +1,4 @@
-"""The store of patient-service in SQL."""
+"""The database of patient-service in SQL."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from patient_svc.domain import NoSuchPatient, Patient, Sex, Visit
+from patient_svc.domain import Patient, PatientVisit, Sex
 from shared.contracts.identity import Service
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.outbox import SqlTransaction
@@ -51,65 +52,65 @@ VISITS = Table(
 )
 
 
-def from_row(row: Any) -> Patient:
+def patient_from_row(row: Any) -> Patient:
+    """Return the patient of a row of PATIENTS."""
     fields = dict(row._mapping)
     return Patient(**fields | {"sex": Sex(fields["sex"]) if fields["sex"] else None})
 
 
-async def _one(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
-    query = select(PATIENTS).where(PATIENTS.c.id == patient_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
-    return from_row(row) if row else None
+class SqlPatientTransaction(SqlTransaction):
+    """Implements PatientTransaction."""
 
+    async def get_patient(self, patient_id: UUID) -> Patient:
+        return _require_patient(await self.find_patient(patient_id))
 
-class Transaction(SqlTransaction):
-    """One transaction of patient-service."""
+    async def find_patient(self, patient_id: UUID) -> Patient | None:
+        return await _find_patient(self.connection, patient_id, lock=True)
 
-    async def find(self, patient_id: UUID) -> Patient | None:
-        return await _one(self.connection, patient_id, lock=True)
-
-    async def get(self, patient_id: UUID) -> Patient:
-        patient = await self.find(patient_id)
-        if patient is None:
-            raise NoSuchPatient
-        return patient
-
-    async def add(self, patient: Patient) -> None:
+    async def insert_patient(self, patient: Patient) -> None:
         if not await insert_if_absent(self.connection, insert(PATIENTS).values(asdict(patient))):
             raise TransactionAborted
 
-    async def save(self, patient: Patient) -> None:
+    async def update_patient(self, patient: Patient) -> None:
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(asdict(patient)))
 
-    async def note(self, visit: Visit) -> None:
-        if await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
-            return
-        older = VISITS.c.appointment_id == visit.appointment_id, VISITS.c.version < visit.version
-        await self.connection.execute(update(VISITS).where(*older).values(asdict(visit)))
+    async def save_visit(self, visit: PatientVisit) -> None:
+        if not await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
+            is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
+            await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
 
 
 @dataclass(frozen=True, slots=True)
-class SqlStore:
-    """`announced` wakes the relay after a commit."""
+class SqlPatientStore:
+    """Implements PatientStore. It calls `wake_relay` after each commit, so that new events are published at once."""
 
     database: Database
     now: Clock
-    announced: Callable[[], None]
+    wake_relay: Callable[[], None]
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[SqlPatientTransaction]:
         async with self.database.write() as connection:
-            yield Transaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
-        self.announced()
+            yield SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
+        self.wake_relay()
 
-    async def patient(self, patient_id: UUID) -> Patient:
+    async def get_patient(self, patient_id: UUID) -> Patient:
         async with self.database.read() as connection:
-            patient = await _one(connection, patient_id)
-        if patient is None:
-            raise NoSuchPatient
-        return patient
+            return _require_patient(await _find_patient(connection, patient_id))
 
-    async def treats(self, doctor_id: UUID, patient_id: UUID) -> bool:
+    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
         visit = exists().where(VISITS.c.doctor_id == doctor_id, VISITS.c.patient_id == patient_id, VISITS.c.treats)
         async with self.database.read() as connection:
             return bool(await connection.scalar(select(visit)))
+
+
+async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
+    query = select(PATIENTS).where(PATIENTS.c.id == patient_id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    return patient_from_row(row) if row else None
+
+
+def _require_patient(patient: Patient | None) -> Patient:
+    if patient is None:
+        raise NoSuchPatient
+    return patient

@@ -1,67 +1,77 @@
-"""Patients' profiles over HTTP."""
+"""The routes of patient-service."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Response
 
-from patient_svc.domain import BornLater, NoSuchPatient, Patient
-from patient_svc.schemas import AmendPatient, PatientOut, RenamePatient
+from patient_svc.domain import BornLater, Patient
+from patient_svc.schemas import PatientOut, RenamePatient, UpdatePatient
 from patient_svc.usecases import Patients
 from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import PreconditionRequired, Stale
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
-from shared.kit.access import Account, require_services
+from shared.kit.access import require_services
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/patients", tags=["Patients"])
-internal = routes.service_router(prefix="/internal/patients", internal=True)
-routers = (router, internal)
+internal_router = routes.service_router(prefix="/internal/patients", internal=True)
+routers = (router, internal_router)
 
-Openers = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
-Readers = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+UsePatients = Annotated[Patients, use_case(Patients)]
+CreatingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
+ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-UseCases = Annotated[Patients, use_case(Patients)]
-
-
-@router.get("/me", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="One's own profile")
-async def get_my_profile(caller: access.Patient, patients: UseCases) -> Patient:
-    return await patients.card(caller.id)
+@router.get("/me", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
+async def get_my_profile(caller: access.Patient, patients: UsePatients, response: Response) -> Patient:
+    return with_etag(response, await patients.get(caller.id))
 
 
 @router.patch(
     "/me",
     response_model=PatientOut,
     responses=refusals(NoSuchPatient, BornLater, Stale, PreconditionRequired),
-    summary="Change one's profile",
+    summary="Change your own profile",
 )
-async def amend_my_profile(body: AmendPatient, caller: access.Patient, expected: RequireIfMatch, patients: UseCases) -> Patient:
-    return await patients.amend(caller.id, body.changes, expected)
+async def update_my_profile(
+    body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, patients: UsePatients, response: Response
+) -> Patient:
+    return with_etag(response, await patients.update(caller.id, body.changes, expected_version))
 
 
 @router.get("/{patient_id}", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="A patient's profile")
-async def get_patient(patient_id: UUID, caller: Account, patients: UseCases) -> Patient:
-    """For oneself, the doctor of a current or past appointment, the front desk (contact fields) and admins; for others 404."""
-    return await patients.seen(patient_id, caller)
+async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
+    """For the patient, the doctor of a current or past appointment, reception and admins; others get 404.
+
+    Reception sees neither date of birth nor sex.
+    """
+    return with_etag(response, await patients.view(patient_id, caller))
 
 
-@internal.put("/{patient_id}", response_model=PatientSummary)
-async def open_profile(patient_id: UUID, body: CreatePatient, _caller: Openers, patients: UseCases) -> Patient:
-    return await patients.open(patient_id, body)
+@internal_router.put("/{patient_id}", response_model=PatientSummary)
+async def put_patient(
+    patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
+) -> Patient:
+    """Create the profile of a new patient; a profile that exists is returned as it is."""
+    return with_etag(response, await patients.create(patient_id, body))
 
 
-@internal.get("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def get_card(patient_id: UUID, _caller: Readers, patients: UseCases) -> Patient:
-    return await patients.card(patient_id)
+@internal_router.get("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
+async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> Patient:
+    return with_etag(response, await patients.get(patient_id))
 
 
-@internal.patch("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def rename_patient(patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UseCases) -> Patient:
-    return await patients.amend(patient_id, body.changes, None)
+@internal_router.patch("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
+async def rename_patient(
+    patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
+) -> Patient:
+    return with_etag(response, await patients.update(patient_id, {"full_name": body.full_name}, None))

@@ -15,7 +15,7 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 BornOn = Annotated[FullDate, Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1))]
 
 
-class Address(RequestModel):
+class PostalAddress(RequestModel):
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
     line1: ShortText
@@ -27,13 +27,15 @@ class Address(RequestModel):
 
 
 class EmergencyContact(RequestModel):
+    """A person to call in an emergency."""
+
     full_name: ShortText
     phone: Phone
     relationship: ShortText | None = None
 
 
-class AmendPatient(PatchModel):
-    """What is left out stays; null takes away what may be absent."""
+class UpdatePatient(PatchModel):
+    """Fields that are left out stay as they are; null removes an optional field."""
 
     nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
 
@@ -41,35 +43,32 @@ class AmendPatient(PatchModel):
     phone: Phone | None = None
     born_on: BornOn | None = None
     sex: Sex | None = None
-    address: Address | None = None
+    address: PostalAddress | None = None
     time_zone: TimeZone | None = None
     locale: Locale | None = None
     emergency_contact: EmergencyContact | None = None
 
     @property
     def changes(self) -> dict[str, Any]:
+        """The fields that were sent, in plain types."""
         return self.model_dump(include=self.model_fields_set)
 
 
 class RenamePatient(RequestModel):
-    """`PATCH /internal/patients/{id}`."""
+    """The body of `PATCH /internal/patients/{id}`."""
 
     full_name: ShortText
 
-    @property
-    def changes(self) -> dict[str, Any]:
-        return {"full_name": self.full_name}
-
 
 class PatientOut(ReadModel):
-    """The front desk is not told day of birth and sex."""
+    """A patient's profile. Reception sees null as date of birth and sex."""
 
     id: UUID
     full_name: str
     born_on: date | None
     sex: Sex | None
     phone: str | None
-    address: Address | None
+    address: PostalAddress | None
     time_zone: str
     locale: str
     emergency_contact: EmergencyContact | None

@@ -1,4 +1,4 @@
-"""What one can do at patient-service."""
+"""The use cases of patient-service."""
 
 from __future__ import annotations
 
@@ -7,62 +7,72 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from patient_svc.domain import Patient, Visit
-from patient_svc.ports import Store
+from patient_svc.domain import Patient, PatientVisit
+from patient_svc.ports import PatientStore
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
 class Patients:
-    store: Store
+    """Creating, changing and reading the profiles of patients."""
+
+    store: PatientStore
     now: Clock
 
-    async def open(self, patient_id: UUID, profile: CreatePatient) -> Patient:
-        """The profile half of a new patient; one that is there is answered as it stands."""
+    @retry_on_abort
+    async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
+        """Create the profile of a new patient, or return the one that has this id already."""
         async with self.store.begin() as tx:
-            if known := await tx.find(patient_id):
-                return known
-            patient = Patient.opened(patient_id, profile)
-            await tx.add(patient)
+            if existing := await tx.find_patient(patient_id):
+                return existing
+            patient = Patient.from_request(patient_id, request)
+            await tx.insert_patient(patient)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
         return patient
 
-    async def amend(self, patient_id: UUID, changes: Mapping[str, Any], expected: int | None) -> Patient:
+    @retry_on_abort
+    async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
+        """Change some fields of a profile. Raises NoSuchPatient, Stale or BornLater."""
         async with self.store.begin() as tx:
-            patient = await tx.get(patient_id)
-            amended = patient.amended(changes, expected, self.now())
-            if amended != patient:
-                await tx.save(amended)
-                await tx.add_event(amended.changed_event(new_id(), self.now()))
-        return amended
+            patient = await tx.get_patient(patient_id)
+            updated = patient.update(changes, expected_version, self.now())
+            if updated != patient:
+                await tx.update_patient(updated)
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
+        return updated
 
-    async def seen(self, patient_id: UUID, by: Caller) -> Patient:
-        """As much of a profile as the caller may see."""
-        treated = by.role is Role.DOCTOR and await self.store.treats(by.id, patient_id)
-        return (await self.store.patient(patient_id)).shown_to(by, treated)
+    @retry_on_abort
+    async def get(self, patient_id: UUID) -> Patient:
+        """Return the whole profile, for the patient and for services. Raises NoSuchPatient."""
+        return await self.store.get_patient(patient_id)
 
-    async def card(self, patient_id: UUID) -> Patient:
-        """For a service that asks for someone who may know."""
-        return await self.store.patient(patient_id)
+    @retry_on_abort
+    async def view(self, patient_id: UUID, caller: Caller) -> Patient:
+        """Return as much of a profile as the caller may see. Raises NoSuchPatient."""
+        is_treating = caller.role is Role.DOCTOR and await self.store.is_treating(caller.id, patient_id)
+        return (await self.store.get_patient(patient_id)).view_for(caller, is_treating)
 
-    async def note_account(self, event: AccountChanged) -> None:
-        """A disabled account, or one of another role, books no more."""
+    @retry_on_abort
+    async def apply_account_change(self, event: AccountChanged) -> None:
+        """Deactivate or activate the profile with its account: a patient whose account is disabled or has another role cannot book."""
         async with self.store.begin() as tx:
-            patient = await tx.find(event.account_id)
+            patient = await tx.find_patient(event.account_id)
             if not await tx.mark_handled(event.id) or patient is None:
                 return
-            known = patient.with_account(event.role, event.status, event.version)
-            if known != patient:
-                await tx.save(known)
-            if known.version != patient.version:
-                await tx.add_event(known.changed_event(new_id(), self.now()))
+            updated = patient.apply_account(event.role, event.status, event.version)
+            if updated != patient:
+                await tx.update_patient(updated)
+            if updated.version != patient.version:
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
 
-    async def note_visit(self, event: AppointmentEvent) -> None:
-        """Who treats whom."""
+    @retry_on_abort
+    async def record_visit(self, event: AppointmentEvent) -> None:
+        """Remember which doctor treats which patient."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
-                await tx.note(Visit.of(event))
+                await tx.save_visit(PatientVisit.from_event(event))

@@ -12,6 +12,8 @@ from shared.kit.settings import CommonSettings
 
 
 class SchedulingSettings(CommonSettings):
+    """Settings of scheduling-service, from variables that begin with `SCHEDULING_`, and the common ones."""
+
     model_config = SettingsConfigDict(env_prefix="SCHEDULING_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.SCHEDULING
 

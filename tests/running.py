@@ -65,10 +65,15 @@ def upstream_handler(upstream: Handler | None = None) -> Handler:
     return handle
 
 
+def problem_response(status: int, code: str, **facts: Any) -> httpx.Response:
+    """Return a problem document (RFC 9457), as another service refuses a request."""
+    body = {"status": status, "code": code, "title": code, "detail": code, **facts}
+    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
+
+
 def not_found_response() -> httpx.Response:
-    """Return a 404 problem document, as another service answers for an unknown id."""
-    body = {"status": 404, "code": "not_found", "title": "Not found", "detail": "nothing here"}
-    return httpx.Response(404, json=body, headers={"content-type": "application/problem+json"})
+    """Return the response of another service for an unknown id."""
+    return problem_response(404, "not_found")
 
 
 @asynccontextmanager
@@ -109,4 +114,4 @@ async def run_service(
         yield service
 
 
-__all__ = ["NOON", "RunningService", "Service", "not_found_response", "run_service", "upstream_handler"]
+__all__ = ["NOON", "RunningService", "Service", "not_found_response", "problem_response", "run_service", "upstream_handler"]

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 
 from admin_svc.ports import AdminAppointment
 from admin_svc.routes.relayed_pages import DEFAULT_LIMIT, After, Limit
-from admin_svc.schemas import ChangeAppointment
+from admin_svc.schemas import UpdateAppointment
 from admin_svc.usecases.appointments import AdminAppointments
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale
@@ -22,11 +22,11 @@ from shared.kit.response_headers import with_etag, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/appointments", tags=["Administration"])
-UseCases = Annotated[AdminAppointments, use_case(AdminAppointments)]
+UseAppointments = Annotated[AdminAppointments, use_case(AdminAppointments)]
 Ids = Annotated[list[UUID] | None, Query(max_length=50)]
 
 
-async def _appointment_filter(
+async def read_filter(
     status: Annotated[list[str] | None, Query(max_length=20)] = None,
     doctor_id: Ids = None,
     patient_id: Ids = None,
@@ -41,13 +41,13 @@ async def _appointment_filter(
     return {"status": status, "sort": sort, **ids, **period}
 
 
-AppointmentFilter = Annotated[dict[str, Any], Depends(_appointment_filter)]
+AppointmentFilter = Annotated[dict[str, Any], Depends(read_filter)]
 
 
 @router.get("", response_model=Page[AdminAppointment], summary="List all appointments")
 async def list_all_appointments(
     _caller: Admin,
-    appointments: UseCases,
+    appointments: UseAppointments,
     query: AppointmentFilter,
     request: Request,
     response: Response,
@@ -58,13 +58,18 @@ async def list_all_appointments(
 
 
 @router.get("/{appointment_id}", response_model=AdminAppointment, responses=refusals(NotFound), summary="Get any appointment")
-async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseCases, response: Response) -> AdminAppointment:
+async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseAppointments, response: Response) -> AdminAppointment:
     return with_etag(response, await appointments.get(appointment_id))
 
 
 @router.put("/{appointment_id}", response_model=AdminAppointment, responses=refusals(NotFound, Stale), summary="Change any appointment")
 async def change_any_appointment(
-    appointment_id: UUID, body: ChangeAppointment, caller: Admin, version: RequireIfMatch, appointments: UseCases, response: Response
+    appointment_id: UUID,
+    body: UpdateAppointment,
+    caller: Admin,
+    expected_version: RequireIfMatch,
+    appointments: UseAppointments,
+    response: Response,
 ) -> AdminAppointment:
     """Changes time, doctor or status. All rules of appointments and of the calendar apply, except for the cut-offs."""
-    return with_etag(response, await appointments.change(appointment_id, body.changes, caller, version))
+    return with_etag(response, await appointments.update(appointment_id, body.changes, expected_version, caller))

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 
 from admin_svc.routes.relayed_pages import DEFAULT_LIMIT, After, Limit
-from admin_svc.schemas import ChangeUser, CreateUser, DisabledUserOut, UserOut, UserRole, UserStatus
+from admin_svc.schemas import CreateUser, DisabledUserOut, UpdateUser, UserOut, UserRole, UserStatus
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import DisabledUser, UserDisabling
 from admin_svc.usecases.users import Users
@@ -30,7 +30,7 @@ UseCreation = Annotated[UserCreation, use_case(UserCreation)]
 UseDisabling = Annotated[UserDisabling, use_case(UserDisabling)]
 
 
-async def _user_filter(
+async def read_filter(
     role: UserRole | None = None,
     status: UserStatus | None = None,
     q: Annotated[str | None, Query(max_length=200, description="Part of the email address or of the name.")] = None,
@@ -39,7 +39,7 @@ async def _user_filter(
     return {"role": role, "status": status, "q": q}
 
 
-UserFilter = Annotated[dict[str, Any], Depends(_user_filter)]
+UserFilter = Annotated[dict[str, Any], Depends(read_filter)]
 
 
 @router.post("", response_model=UserOut, status_code=201, responses=refusals(EmailTaken, Unavailable), summary="Create a user")
@@ -73,21 +73,21 @@ async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Res
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=refusals(NotFound, Stale, EmailTaken, LastAdmin), summary="Change a user")
-async def change_user(
-    user_id: UUID, body: ChangeUser, _caller: Admin, version: RequireIfMatch, users: UseUsers, response: Response
+async def update_user(
+    user_id: UUID, body: UpdateUser, _caller: Admin, expected_version: RequireIfMatch, users: UseUsers, response: Response
 ) -> AccountSummary:
     """A user who becomes a doctor or patient gets the profile. Sessions end with a new role, and when the user is disabled."""
-    return with_etag(response, await users.change(user_id, body.changes, version))
+    return with_etag(response, await users.update(user_id, body.changes, expected_version))
 
 
 @router.delete("/{user_id}", response_model=DisabledUserOut, responses=refusals(NotFound, Stale, LastAdmin), summary="Disable a user")
 async def disable_user(
     user_id: UUID,
     caller: Admin,
-    version: IfMatch,
+    expected_version: IfMatch,
     disabling: UseDisabling,
     response: Response,
     appointments: Literal["cancel"] | None = None,
 ) -> DisabledUser:
     """Ends the user's sessions and lists their future appointments, which are cancelled with `appointments=cancel` and stay otherwise."""
-    return with_etag(response, await disabling.disable(user_id, version, cancel_appointments=appointments == "cancel", by=caller))
+    return with_etag(response, await disabling.disable(user_id, expected_version, cancel_appointments=appointments == "cancel", by=caller))

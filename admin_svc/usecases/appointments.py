@@ -27,6 +27,6 @@ class AdminAppointments:
         """Return one page of the appointments that a query of appointment-service selects."""
         return await self.client.list_appointments(**query)
 
-    async def change(self, appointment_id: UUID, changes: Mapping[str, Any], by: Caller, expected_version: int | None) -> AdminAppointment:
+    async def update(self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller) -> AdminAppointment:
         """Change time, doctor or status. Raises what appointment-service refuses."""
-        return await self.client.change(appointment_id, changes, Actor.from_caller(by), expected_version)
+        return await self.client.update(appointment_id, changes, expected_version, Actor.from_caller(by))

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from admin_svc.domain import RETRY_AFTER, NewUser, PendingUser
+from admin_svc.domain import COMPLETE_PENDING_AFTER, NewUser, PendingUser
 from admin_svc.ports import AdminStore, DoctorProfileClient, UserAccountClient
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
@@ -15,12 +15,12 @@ from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
-TEMPORARY = (Unavailable, TooMany)  # after these refusals the creation may still be finished, by a repeat or by the job
+TEMPORARY_REFUSALS = (Unavailable, TooMany)  # after these refusals the creation may still be finished, by a repeat or by the job
 
 
 @dataclass(frozen=True, slots=True)
 class UserCreation:
-    """The user is stored as pending before another service is called, and deleted there once that service has created or refused them.
+    """A user is stored as pending before another service is called, and deleted from there when that service has created or refused them.
 
     The call lies between two transactions and may be repeated.
     """
@@ -38,7 +38,7 @@ class UserCreation:
         await self._insert_pending(user)
         try:
             account = await self._call_owner(user, password)
-        except TEMPORARY:
+        except TEMPORARY_REFUSALS:
             raise
         except Refusal:
             await self._delete_pending(user.id)
@@ -46,29 +46,30 @@ class UserCreation:
         await self._delete_pending(user.id)
         return account
 
-    async def retry_pending(self) -> int:
-        """Create the users whose creation was interrupted; return how many are no longer pending. One failure does not stop the others."""
-        return sum([await self._retry(pending) for pending in await self._take_due()])
+    async def complete_pending(self) -> int:
+        """Create users whom a crash or an outage left pending; return how many are no longer pending."""
+        return sum([await self._try_to_complete(pending) for pending in await self._take_due()])
 
-    async def _retry(self, pending: PendingUser) -> bool:
+    async def _try_to_complete(self, pending: PendingUser) -> bool:
+        """Return whether the user is no longer pending. A failure is logged, so that it does not stop the others."""
         user_id = pending.user.id
         try:
             if pending.has_expired(self.now()):
                 await self._delete_pending(user_id)
-                log_event("user_creation_given_up", user=str(user_id), reason="expired")
+                log_event("user_creation_given_up", user_id=user_id, reason="expired")
             else:
                 await self.create(pending.user, password=None)
-        except TEMPORARY:
+        except TEMPORARY_REFUSALS:
             return False
         except Refusal as refusal:  # `create` has deleted the pending user
-            log_event("user_creation_given_up", user=str(user_id), reason=refusal.code)
+            log_event("user_creation_given_up", user_id=user_id, reason=refusal.code)
         except Exception as error:
-            log_event("user_creation_failed", logging.ERROR, error=error, user=str(user_id))
+            log_event("user_creation_failed", logging.ERROR, error=error, user_id=user_id)
             return False
         return True
 
     async def _call_owner(self, user: NewUser, password: str | None) -> AccountSummary:
-        """Have the owner of the profile create it together with the account: doctor-service for doctors, auth-service for others."""
+        """Let the owner of the profile create profile and account: doctor-service for doctors, auth-service for others."""
         if user.role is not Role.DOCTOR:
             return await self.accounts.create(user.id, user.account_request(password))
         await self.doctors.create(user.id, user.doctor_request(password))
@@ -88,4 +89,4 @@ class UserCreation:
     async def _take_due(self) -> list[PendingUser]:
         now = self.now()
         async with self.store.begin() as tx:
-            return await tx.take_due_users(now - RETRY_AFTER, now)
+            return await tx.take_due_users(now - COMPLETE_PENDING_AFTER, now)

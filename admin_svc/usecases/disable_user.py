@@ -36,7 +36,7 @@ class UserDisabling:
 
         Raises NotFound, Stale, LastAdmin or Unavailable.
         """
-        account = await self.accounts.change(user_id, {"status": "disabled"}, expected_version)
+        account = await self.accounts.update(user_id, {"status": "disabled"}, expected_version)
         appointments = await self._list_future_appointments(account)
         if cancel_appointments:
             for appointment in appointments:

@@ -31,10 +31,10 @@ class Users:
         """Return one page of the users that a query of auth-service selects."""
         return await self.accounts.list_accounts(**query)
 
-    async def change(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> AccountSummary:
+    async def update(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> AccountSummary:
         """Change email address, role, status or name. The account is changed before the name, because auth-service may refuse.
 
-        Someone who becomes a doctor gets a doctor's profile first. Raises NotFound, Stale, EmailTaken, LastAdmin or Unavailable.
+        A user who becomes a doctor gets a doctor's profile first. Raises NotFound, Stale, EmailTaken, LastAdmin or Unavailable.
         """
         account = await self.accounts.get(user_id)
         require_version(account.version, expected_version)
@@ -43,7 +43,7 @@ class Users:
         if changes.get("role") is Role.DOCTOR and account.role is not Role.DOCTOR:
             await self.doctors.create(user_id, NewUser(user_id, account.email, Role.DOCTOR, full_name).doctor_request(None))
         if account_changes:
-            account = await self.accounts.change(user_id, account_changes, expected_version)
+            account = await self.accounts.update(user_id, account_changes, expected_version)
         return account if full_name == account.full_name else await self._rename(account, full_name)
 
     async def _rename(self, account: AccountSummary, full_name: str) -> AccountSummary:
@@ -52,4 +52,4 @@ class Users:
             await self.doctors.rename(account.id, full_name)
         elif account.role is Role.PATIENT:
             await self.patients.rename(account.id, full_name)
-        return await self.accounts.change(account.id, {"full_name": full_name})
+        return await self.accounts.update(account.id, {"full_name": full_name})

@@ -179,7 +179,7 @@ class MongoIdempotencyStore:
                 await self.database["answers"].insert_one(claim)
                 return None
             except DuplicateKeyError:
-                return await self._stored_response(claim)
+                return await self._find_response_or_take_over(claim)
 
     async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
         """Store the response of a key's request."""
@@ -198,7 +198,7 @@ class MongoIdempotencyStore:
             await self.database["answers"].delete_many({"claimed_us": {"$lt": micros(self.now() - RETENTION)}})
         return 0
 
-    async def _stored_response(self, claim: Document) -> StoredResponse | None:
+    async def _find_response_or_take_over(self, claim: Document) -> StoredResponse | None:
         """Return the stored response, or None after taking over the key of a request that stopped without a response."""
         stored = await self.database["answers"].find_one({"_id": claim["_id"]})
         if stored is None:

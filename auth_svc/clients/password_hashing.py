@@ -25,7 +25,7 @@ class Argon2Hasher:
         self._free_places = threads + queue_length
 
     async def __aenter__(self) -> Self:
-        self._dummy_hash = await self.hash("nobody has this password")
+        self._dummy_hash = await self.hash("the dummy password")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -35,10 +35,10 @@ class Argon2Hasher:
         return await self._run(lambda: self._argon2.hash(normalize_password(password)))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Without a hash, verify against a dummy, so that the time does not tell whether the account exists."""
-        shortened = password[:MAX_LENGTH]
-        is_equal = await self._run(lambda: self._verify(password_hash or self._dummy_hash, normalize_password(shortened)))
-        return is_equal and password_hash is not None and shortened == password
+        """Without a hash, verify a dummy hash, so that the response time does not show whether the account exists."""
+        truncated = password[:MAX_LENGTH]
+        is_correct = await self._run(lambda: self._verify(password_hash or self._dummy_hash, normalize_password(truncated)))
+        return is_correct and password_hash is not None and truncated == password
 
     def is_outdated(self, password_hash: str) -> bool:
         return self._argon2.check_needs_rehash(password_hash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -71,27 +72,28 @@ class Account:
         """Return the account with the same password hashed anew. The version stays, because nothing changes for others."""
         return replace(self, password_hash=password_hash)
 
-    def with_changes(self, expected_version: int | None, **changes: Any) -> Self:
-        """Return the account with some fields changed, or itself when they have these values already.
+    def update(self, changes: Mapping[str, Any], expected_version: int | None) -> Self:
+        """Return the account with some fields replaced and a new version, or self if nothing changes.
 
         An account that is enabled again without a password becomes invited. Raises Stale when `expected_version` is not the current one.
         """
         require_version(self.version, expected_version)
+        updated = replace(self, **changes)
         if changes.get("status") is AccountStatus.ACTIVE and self.password_hash is None:
-            changes["status"] = AccountStatus.INVITED
-        if changes.get("role", self.role) is not self.role:
-            changes["name_version"] = 0
-        return self if replace(self, **changes) == self else self._next_version(**changes)
+            updated = replace(updated, status=AccountStatus.INVITED)
+        if updated.role is not self.role:
+            updated = replace(updated, name_version=0)
+        return self if updated == self else replace(updated, version=self.version + 1)
 
     def with_profile_name(self, full_name: str, profile_role: Role, profile_version: int) -> Self:
-        """Return the account with the name of a profile, or itself when the profile is of another role or not newer than the copy."""
+        """Return the account with the name of a profile, or self if the profile is of another role or not newer than the copy."""
         if profile_role is not self.role or profile_version <= self.name_version:
             return self
         updated = replace(self, name_version=profile_version)
         return updated if full_name == self.full_name else updated._next_version(full_name=full_name)
 
     def changed_event(self, event_id: UUID, occurred_at: datetime) -> AccountChanged:
-        """Return the event that announces the account as it is now."""
+        """Return the event that announces this version."""
         return AccountChanged(
             id=event_id, occurred_at=occurred_at, account_id=self.id, role=self.role, status=self.status.value, version=self.version
         )

@@ -37,8 +37,9 @@ MAX_REPEATED_PIECE = 4
 
 def check_password(password: str, email: str, pointer: str = "/password") -> None:
     """Raise PasswordTooWeak unless the password may be used by the owner of `email`; `pointer` names the request's field."""
-    plain, address = password.casefold(), email.casefold()
-    is_guessable = plain in {address, address.partition("@")[0]} or plain in COMMON_PASSWORDS or _is_pattern(plain)
+    folded_password, folded_email = password.casefold(), email.casefold()
+    is_like_email = folded_password in {folded_email, folded_email.partition("@")[0]}
+    is_guessable = is_like_email or folded_password in COMMON_PASSWORDS or _is_pattern(folded_password)
     if is_guessable or not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise PasswordTooWeak(pointer=pointer)
 
@@ -48,9 +49,9 @@ def normalize_password(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def _is_pattern(plain: str) -> bool:
+def _is_pattern(word: str) -> bool:
     """Return True for a short piece that repeats, a part of one of SEQUENCES, or a common word followed by consecutive digits."""
-    is_repetition = any(plain == (plain[:size] * len(plain))[: len(plain)] for size in range(1, MAX_REPEATED_PIECE + 1))
-    word_and_digits = WORD_AND_DIGITS.fullmatch(plain)
-    candidates = (plain, word_and_digits[1] if word_and_digits else plain)
-    return is_repetition or any(part in text or part in text[::-1] for text in SEQUENCES for part in candidates)
+    is_repetition = any(word == (word[:size] * len(word))[: len(word)] for size in range(1, MAX_REPEATED_PIECE + 1))
+    word_and_digits = WORD_AND_DIGITS.fullmatch(word)
+    candidates = (word, word_and_digits[1] if word_and_digits else word)
+    return is_repetition or any(part in sequence or part in sequence[::-1] for sequence in SEQUENCES for part in candidates)

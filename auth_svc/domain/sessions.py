@@ -34,6 +34,14 @@ class Session:
         return SessionEnded(id=event_id, occurred_at=ended_at, session_id=self.id, account_id=self.account_id, expires_at=expires_at)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRefreshToken:
+    """A refresh token that the service issued: its session, and whether the token was used before."""
+
+    session: Session
+    was_used: bool
+
+
 def last_access_token_expiry(ended_at: datetime, access_token_lifetime: timedelta) -> datetime:
     """Return the instant from which no access token of a session that ended at `ended_at` can be valid on any machine."""
     return ended_at + access_token_lifetime + CLOCK_TOLERANCE

@@ -19,7 +19,7 @@ from shared.kit.sql import Database
 
 @dataclass
 class SqlAuthTransaction(AccountWrites, SessionWrites):
-    """Implements AuthTransaction; `events` are those that it adds."""
+    """Implements AuthTransaction. `events` are the events that were added."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -30,7 +30,7 @@ class SqlAuthTransaction(AccountWrites, SessionWrites):
 
 @dataclass(frozen=True, slots=True)
 class SqlAuthStore(AccountReads, SessionReads):
-    """Implements AuthStore. After a commit with events, `wake_relay` is called, and `revoke_session` for each session that ended.
+    """Implements AuthStore. After a commit with events it calls `wake_relay`, and `revoke_session` for each session that ended.
 
     `revoke_session` makes this process refuse the access tokens of a session until a Unix time.
     """

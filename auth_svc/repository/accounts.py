@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,21 +22,28 @@ from shared.kit.paging import parse_sort_key
 from shared.kit.sql import Database
 
 
+def account_from_row(row: Any) -> Account:
+    """Return the account of a row of ACCOUNTS."""
+    fields = dict(row._mapping)
+    return Account(**fields | {"role": Role(fields["role"]), "status": AccountStatus(fields["status"])})
+
+
 class AccountReads:
     """The part of SqlAuthStore that reads accounts."""
 
+    __slots__ = ()
     database: Database
 
     async def get_account(self, account_id: UUID) -> Account:
-        return _require(await self.find_account(account_id))
+        return _require_account(await self.find_account(account_id))
 
     async def find_account(self, account_id: UUID) -> Account | None:
         async with self.database.read() as connection:
-            return await _fetch_one(connection, select(ACCOUNTS).where(ACCOUNTS.c.id == account_id))
+            return await _find_account(connection, select(ACCOUNTS).where(ACCOUNTS.c.id == account_id))
 
     async def find_account_by_email(self, email: str) -> Account | None:
         async with self.database.read() as connection:
-            return await _fetch_one(connection, select(ACCOUNTS).where(ACCOUNTS.c.email == email))
+            return await _find_account(connection, select(ACCOUNTS).where(ACCOUNTS.c.email == email))
 
     async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
@@ -52,12 +59,12 @@ class AccountReads:
         if after is not None:
             query = query.where(rows_after([ACCOUNTS.c.email], parse_sort_key(after, str)))
         async with self.database.read() as connection:
-            return await _fetch_all(connection, query)
+            return await _list_accounts(connection, query)
 
     async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]:
         is_due = (ACCOUNTS.c.status == AccountStatus.PENDING) & (ACCOUNTS.c.created_at < created_before)
         async with self.database.read() as connection:
-            return await _fetch_all(connection, select(ACCOUNTS).where(is_due).order_by(ACCOUNTS.c.created_at).limit(limit))
+            return await _list_accounts(connection, select(ACCOUNTS).where(is_due).order_by(ACCOUNTS.c.created_at).limit(limit))
 
     async def has_admin(self) -> bool:
         admins = select(func.count()).select_from(ACCOUNTS).where(ACCOUNTS.c.role == Role.ADMIN)
@@ -69,15 +76,15 @@ class AccountWrites(SqlTransaction):
     """The part of SqlAuthTransaction that writes accounts."""
 
     async def get_account(self, account_id: UUID) -> Account:
-        return _require(await self.find_account(account_id))
+        return _require_account(await self.find_account(account_id))
 
     async def find_account(self, account_id: UUID) -> Account | None:
-        return await _fetch_one(self.connection, select(ACCOUNTS).where(ACCOUNTS.c.id == account_id).with_for_update())
+        return await _find_account(self.connection, select(ACCOUNTS).where(ACCOUNTS.c.id == account_id).with_for_update())
 
     async def insert_account(self, account: Account) -> None:
         await self._write_account(insert(ACCOUNTS).values(asdict(account)))
 
-    async def save_account(self, account: Account) -> None:
+    async def update_account(self, account: Account) -> None:
         await self._write_account(update(ACCOUNTS).where(ACCOUNTS.c.id == account.id).values(asdict(account)))
 
     async def delete_pending_account(self, account_id: UUID) -> None:
@@ -96,21 +103,16 @@ class AccountWrites(SqlTransaction):
             raise EmailTaken(pointer="/email") from None
 
 
-def _require(account: Account | None) -> Account:
+def _require_account(account: Account | None) -> Account:
     if account is None:
         raise NoSuchAccount
     return account
 
 
-async def _fetch_one(connection: AsyncConnection, query: Executable) -> Account | None:
+async def _find_account(connection: AsyncConnection, query: Executable) -> Account | None:
     row = (await connection.execute(query)).one_or_none()
-    return _account_from_row(row) if row else None
+    return account_from_row(row) if row else None
 
 
-async def _fetch_all(connection: AsyncConnection, query: Executable) -> list[Account]:
-    return [_account_from_row(row) for row in await connection.execute(query)]
-
-
-def _account_from_row(row: Row[Any]) -> Account:
-    columns = dict(row._mapping)
-    return Account(**columns | {"role": Role(columns["role"]), "status": AccountStatus(columns["status"])})
+async def _list_accounts(connection: AsyncConnection, query: Executable) -> list[Account]:
+    return [account_from_row(row) for row in await connection.execute(query)]

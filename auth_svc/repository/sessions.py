@@ -10,17 +10,18 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_svc.domain.password_resets import PasswordReset
-from auth_svc.domain.sessions import Session
+from auth_svc.domain.sessions import Session, StoredRefreshToken
 from auth_svc.repository.tables import PASSWORD_RESETS, REFRESH_TOKENS, SESSIONS
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
-DELETE_BATCH = 500
+MAX_DELETED_AT_ONCE = 500
 
 
 class SessionReads:
     """The part of SqlAuthStore that reads sessions and password resets."""
 
+    __slots__ = ()
     database: Database
 
     async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
@@ -41,8 +42,8 @@ class SessionWrites(SqlTransaction):
         await self.connection.execute(insert(SESSIONS).values(asdict(session)))
         await self._insert_refresh_token(session, token_hash)
 
-    async def lock_session_of_token(self, token_hash: str) -> tuple[Session, bool] | None:
-        """The token is read again once its session is locked, so that of two requests with the same token one sees that it was used."""
+    async def find_refresh_token(self, token_hash: str) -> StoredRefreshToken | None:
+        """Read the token again once its session is locked, so that of two requests with the same token one sees that it was used."""
         token_query = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == token_hash)
         token = (await self.connection.execute(token_query)).one_or_none()
         if token is None:
@@ -50,7 +51,7 @@ class SessionWrites(SqlTransaction):
         session_query = select(SESSIONS).where(SESSIONS.c.id == token.session_id).with_for_update()
         session = (await self.connection.execute(session_query)).one_or_none()
         current_token = (await self.connection.execute(token_query.with_for_update())).one_or_none()
-        return (Session(**session._mapping), current_token.used) if session and current_token else None
+        return StoredRefreshToken(Session(**session._mapping), current_token.used) if session and current_token else None
 
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
         await self.connection.execute(update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == used_hash).values(used=True))
@@ -87,10 +88,10 @@ async def delete_expired(connection: AsyncConnection, before: datetime) -> int:
 
     A used refresh token stays until it would have expired, so that its reuse is noticed.
     """
-    is_over = or_(SESSIONS.c.ended_at < before, SESSIONS.c.expires_at < before)
-    session_ids = list(await connection.scalars(select(SESSIONS.c.id).where(is_over).limit(DELETE_BATCH)))
-    is_useless = or_(REFRESH_TOKENS.c.session_id.in_(session_ids), REFRESH_TOKENS.c.expires_at < before)
-    await connection.execute(delete(REFRESH_TOKENS).where(is_useless))
+    has_expired = or_(SESSIONS.c.ended_at < before, SESSIONS.c.expires_at < before)
+    session_ids = list(await connection.scalars(select(SESSIONS.c.id).where(has_expired).limit(MAX_DELETED_AT_ONCE)))
+    is_obsolete = or_(REFRESH_TOKENS.c.session_id.in_(session_ids), REFRESH_TOKENS.c.expires_at < before)
+    await connection.execute(delete(REFRESH_TOKENS).where(is_obsolete))
     await connection.execute(delete(SESSIONS).where(SESSIONS.c.id.in_(session_ids)))
     await connection.execute(delete(PASSWORD_RESETS).where(PASSWORD_RESETS.c.expires_at < before))
     return len(session_ids)

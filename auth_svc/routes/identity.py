@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Response
 
-from auth_svc.domain import accounts as domain
+from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, NoSuchAccount, PasswordTooWeak, TokenInvalid, TokenReused
 from auth_svc.schemas import ChangePassword, ForgotPassword, Login, RefreshToken, Register, ResetPassword, SignedInOut
 from auth_svc.usecases.accounts import Accounts
@@ -16,8 +16,7 @@ from auth_svc.usecases.sessions import Sessions, SignedIn
 from shared.contracts.http import AccountSummary
 from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import EmailTaken
-from shared.kit import routes
-from shared.kit.access import Account
+from shared.kit import access, routes
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag
 from shared.kit.use_cases import use_case
@@ -69,7 +68,7 @@ async def login(body: Login, sessions: UseSessions) -> SignedIn:
     dependencies=[CarriesTokens],
 )
 async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
-    """The given refresh token works no more; using it a second time ends the session."""
+    """The given refresh token no longer works; using it a second time ends the session."""
     return await sessions.refresh(body.refresh_token)
 
 
@@ -79,17 +78,17 @@ async def logout(body: RefreshToken, sessions: UseSessions) -> None:
 
 
 @router.post("/logout-all", status_code=204, summary="Sign out of all devices")
-async def logout_all(caller: Account, sessions: UseSessions) -> None:
+async def logout_all(caller: access.Account, sessions: UseSessions) -> None:
     await sessions.logout_all(caller)
 
 
 @router.get("/me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
-async def get_me(caller: Account, accounts: UseAccounts, response: Response) -> domain.Account:
+async def get_me(caller: access.Account, accounts: UseAccounts, response: Response) -> Account:
     return with_etag(response, await accounts.get(caller.id))
 
 
 @router.post("/password", status_code=204, responses=refusals(InvalidCredentials, PasswordTooWeak), summary="Change your password")
-async def change_password(body: ChangePassword, caller: Account, passwords: UsePasswords) -> None:
+async def change_password(body: ChangePassword, caller: access.Account, passwords: UsePasswords) -> None:
     """All your other sessions end."""
     await passwords.change(caller, body.current_password, body.new_password)
 

@@ -1,4 +1,4 @@
-"""Routes for other services."""
+"""The routes for other services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
-from auth_svc.schemas import ChangeAccount, ResetTokenOut, RevokedSessionOut, RevokedSessionsOut
+from auth_svc.schemas import ResetTokenOut, RevokedSessionOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
 from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
@@ -24,17 +24,17 @@ from shared.kit.response_headers import with_etag, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/internal", internal=True)
-AccountCreator = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN))]
-AccountReader = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION))]
+CreatingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN))]
+ReadingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AnyService = Annotated[Caller, Depends(require_services(*Service))]
-UseResets = Annotated[PasswordResets, use_case(PasswordResets)]
+UsePasswordResets = Annotated[PasswordResets, use_case(PasswordResets)]
 
 
 @router.put("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(EmailTaken, PasswordTooWeak, Unavailable))
 async def create_account(
-    account_id: UUID, body: CreateAccount, _caller: AccountCreator, creation: UseCreation, response: Response
+    account_id: UUID, body: CreateAccount, _caller: CreatingService, creation: UseCreation, response: Response
 ) -> Account:
     """Repeating the call returns the existing account."""
     return with_etag(response, await creation.create(account_id, body))
@@ -56,19 +56,19 @@ async def list_accounts(
 
 
 @router.get("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount))
-async def get_account(account_id: UUID, _caller: AccountReader, accounts: UseAccounts, response: Response) -> Account:
+async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAccounts, response: Response) -> Account:
     return with_etag(response, await accounts.get(account_id))
 
 
 @router.patch("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount, EmailTaken, LastAdmin))
 async def change_account(
-    account_id: UUID, body: ChangeAccount, _caller: AdminService, accounts: UseAccounts, response: Response
+    account_id: UUID, body: UpdateAccount, _caller: AdminService, accounts: UseAccounts, response: Response
 ) -> Account:
-    return with_etag(response, await accounts.change(account_id, body.changes, body.expected_version))
+    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version))
 
 
 @router.post("/password-resets/{reset_id}/token", response_model=ResetTokenOut, responses=refusals(TokenInvalid))
-async def get_reset_token(reset_id: UUID, _caller: NotificationService, resets: UseResets) -> ResetTokenOut:
+async def get_reset_token(reset_id: UUID, _caller: NotificationService, resets: UsePasswordResets) -> ResetTokenOut:
     token, expires_at = await resets.get_token(reset_id)
     return ResetTokenOut(token=token, expires_at=expires_at)
 

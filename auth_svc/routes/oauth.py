@@ -20,7 +20,9 @@ from shared.kit.problems import BodyTooLarge
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Identity"])
-token_router = APIRouter(tags=["Identity"])  # a plain one: this endpoint takes a form and answers errors as RFC 6749 has it
+token_router = APIRouter(
+    tags=["Identity"], generate_unique_id_function=lambda route: route.name
+)  # not a service_router: the token endpoint takes a form, and its errors have the format of RFC 6749
 UseTokens = Annotated[TokenIssuer, use_case(TokenIssuer)]
 UseConfiguration = Annotated[OpenIdConfiguration, use_case(OpenIdConfiguration)]
 PUBLIC_CACHING = {"Cache-Control": "public, max-age=300"}

@@ -43,16 +43,16 @@ class Accounts:
         """Return accounts that are not pending in the order of their email addresses, after the address in `after`."""
         return await self.store.list_accounts(role=role, status=status, text=text, limit=limit, after=after)
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Account:
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Account:
         """Change email address, name, role or status. A new role or status ends all sessions; a new patient gets a profile first.
 
         Raises NoSuchAccount, Stale, EmailTaken or LastAdmin, what patient-service refuses, or Unavailable.
         """
         account = await self.creation.complete(await self.get(account_id))
-        account.with_changes(expected_version, **changes)  # raises Stale before patient-service is called
+        account.update(changes, expected_version)  # raises Stale before patient-service is called
         if changes.get("role") is Role.PATIENT and account.role is not Role.PATIENT:
             await self.creation.create_profile(account)
-        return await self._save_changes(account_id, changes, expected_version)
+        return await self._save_update(account_id, changes, expected_version)
 
     async def update_doctor_name(self, event: DoctorChanged) -> None:
         """Copy the name of a doctor's profile."""
@@ -63,23 +63,23 @@ class Accounts:
         await self._update_name(event, event.patient_id, Role.PATIENT, await self.profiles.find_full_name(event.patient_id))
 
     @retry_on_abort
-    async def _save_changes(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Account:
+    async def _save_update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Account:
         async with self.store.begin() as tx:
             account = await tx.get_account(account_id)
-            changed = account.with_changes(expected_version, **changes)
-            if changed == account:
+            updated = account.update(changes, expected_version)
+            if updated == account:
                 return account
-            if account.is_active_admin and not changed.is_active_admin and not await tx.count_other_active_admins(account_id):
+            if account.is_active_admin and not updated.is_active_admin and not await tx.count_other_active_admins(account_id):
                 raise LastAdmin
-            await tx.save_account(changed)
-            await tx.add_event(changed.changed_event(new_id(), self.now()))
-            if (changed.role, changed.status) != (account.role, account.status):
+            await tx.update_account(updated)
+            await tx.add_event(updated.changed_event(new_id(), self.now()))
+            if (updated.role, updated.status) != (account.role, account.status):
                 await self.revocation.revoke_all(tx, account_id)
-            if (changed.email, changed.status) != (account.email, account.status):
+            if (updated.email, updated.status) != (account.email, account.status):
                 await tx.delete_password_resets(account_id)  # they were mailed to an old address or to someone who is disabled now
-                if changed.status is AccountStatus.INVITED:
-                    await self.resets.invite(tx, changed)
-        return changed
+                if updated.status is AccountStatus.INVITED:
+                    await self.resets.invite(tx, updated)
+        return updated
 
     @retry_on_abort
     async def _update_name(
@@ -91,4 +91,4 @@ class Accounts:
                 return
             renamed = account.with_profile_name(full_name, profile_role, event.version)
             if renamed != account:
-                await tx.save_account(renamed)
+                await tx.update_account(renamed)

@@ -21,13 +21,13 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort, retry_transaction
 
 COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
-PENDING_BATCH = 50
-FINAL_REFUSALS = (Conflict, Invalid)  # what patient-service would answer to every repeat as well
+MAX_PENDING_AT_ONCE = 50
+FINAL_REFUSALS = (Conflict, Invalid)  # refusals of patient-service that a repetition does not change
 
 
 @dataclass(frozen=True, slots=True)
 class AccountCreation:
-    """An account is stored as pending, then the patient's profile is created under the same id, then the account counts.
+    """An account is stored as pending, then the patient's profile is created under the same id, then the account becomes active or invited.
 
     The call to patient-service lies between two transactions and may be repeated. What a crash or an outage leaves pending is completed by
     the job, or earlier when the owner registers again or signs in.
@@ -55,7 +55,7 @@ class AccountCreation:
         return await self.complete(account)
 
     async def create(self, account_id: UUID, request: CreateAccount) -> Account:
-        """Create the account of a person whom another service adds. Repeating it with the same id returns the existing account.
+        """Create the account of a person for another service, or return the account that has this id already.
 
         Without a password the person is invited by mail. Raises as `register`.
         """
@@ -71,7 +71,7 @@ class AccountCreation:
             raise
 
     async def complete(self, account: Account) -> Account:
-        """Create the profile of a pending patient and make the account count; return any other account unchanged.
+        """Create the profile of a pending patient, then make the account active or invited; return any other account unchanged.
 
         Raises what patient-service refuses, or Unavailable.
         """
@@ -87,9 +87,9 @@ class AccountCreation:
         await self.profiles.create_profile(account.id, profile)
 
     async def complete_pending(self) -> int:
-        """Complete accounts that a crash or an outage left pending; return how many. An account that fails does not stop the others."""
+        """Complete accounts that a crash or an outage left pending; return how many."""
         created_before = self.now() - COMPLETE_PENDING_AFTER
-        pending = await retry_transaction(lambda: self.store.list_pending_accounts(created_before, PENDING_BATCH))
+        pending = await retry_transaction(lambda: self.store.list_pending_accounts(created_before, MAX_PENDING_AT_ONCE))
         return sum([await self._try_to_complete(account) for account in pending])
 
     async def create_first_admin(self, email: str, password: str) -> None:
@@ -126,13 +126,14 @@ class AccountCreation:
             raise
 
     async def _try_to_complete(self, account: Account) -> bool:
+        """Return whether the account was completed. A failure is logged, so that it does not stop the others."""
         try:
             await self._complete_or_delete(account)
         except Refusal as refusal:
-            log_event("account_not_completed", account=str(account.id), code=refusal.code)
+            log_event("account_still_pending", account_id=account.id, code=refusal.code)
             return False
         except Exception as error:
-            log_event("account_completion_failed", logging.ERROR, error=error, account=str(account.id))
+            log_event("account_completion_failed", logging.ERROR, error=error, account_id=account.id)
             return False
         return True
 
@@ -152,7 +153,7 @@ class AccountCreation:
             if account.status is not AccountStatus.PENDING:
                 return account
             completed = account.complete()
-            await tx.save_account(completed)
+            await tx.update_account(completed)
             await tx.add_event(completed.changed_event(new_id(), self.now()))
             if completed.status is AccountStatus.INVITED:
                 await self.resets.invite(tx, completed)

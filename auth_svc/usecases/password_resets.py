@@ -44,7 +44,7 @@ class PasswordResets:
         )
 
     async def imitate_request(self, tx: AuthTransaction, email: str) -> None:
-        """Write a reset that nobody receives, so that the response time does not tell that the address has no account."""
+        """Write a reset that is never mailed, so that the response time does not show whether the address has an account."""
         await self._replace(tx, derive_id(UNKNOWN_ACCOUNTS, email), RESET_LIFETIME)
 
     @retry_on_abort

@@ -75,9 +75,9 @@ class Passwords:
     async def _set_password(
         self, tx: AuthTransaction, account: Account, password_hash: str, *, except_session_id: UUID | None = None
     ) -> None:
-        """Save the password and end sessions. The event tells of an accepted invitation, or else of the new password."""
+        """Save the password and end sessions. Publishes AccountChanged when this accepts an invitation, otherwise PasswordChanged."""
         changed = account.with_password(password_hash)
-        await tx.save_account(changed)
+        await tx.update_account(changed)
         await self.revocation.revoke_all(tx, account.id, except_session_id=except_session_id)
         if changed.status is not account.status:
             await tx.add_event(changed.changed_event(new_id(), self.now()))

@@ -85,35 +85,35 @@ class Sessions:
 
     @retry_on_abort
     async def refresh(self, token: str) -> SignedIn:
-        """Return new tokens; the given refresh token works no more.
+        """Return new tokens; the given refresh token no longer works.
 
-        Raises InvalidRefreshToken, or TokenReused for a token that was used before. The latter ends the session, since the token was
-        copied and either of the two users may be the thief.
+        Raises InvalidRefreshToken, or TokenReused for a token that was used before. A reused token ends the session: it was copied, and
+        the service cannot know which of the two users stole it.
         """
         new_token, now = secrets.token_urlsafe(32), self.now()
         async with self.store.begin() as tx:
-            stored = await tx.lock_session_of_token(refresh_token_hash(token))
-            if stored is None or not stored[0].is_live(now):
+            stored = await tx.find_refresh_token(refresh_token_hash(token))
+            if stored is None or not stored.session.is_live(now):
                 raise InvalidRefreshToken
-            session, was_used = stored
+            session = stored.session
             account = await tx.get_account(session.account_id)
-            is_accepted = account.may_sign_in and not was_used
+            is_accepted = account.may_sign_in and not stored.was_used
             if is_accepted:
                 extended = replace(session, last_used_at=now, expires_at=now + self.lifetime)
                 await tx.replace_refresh_token(extended, refresh_token_hash(token), refresh_token_hash(new_token))
             else:
                 await self.revocation.revoke(tx, session)
         if not is_accepted:  # raised after the commit, which ends the session
-            raise TokenReused if was_used else InvalidRefreshToken
+            raise TokenReused if stored.was_used else InvalidRefreshToken
         return self._signed_in(account, session, new_token)
 
     @retry_on_abort
     async def logout(self, token: str) -> None:
         """End the session of a refresh token. Nothing happens when the token is unknown or its session has ended."""
         async with self.store.begin() as tx:
-            stored = await tx.lock_session_of_token(refresh_token_hash(token))
-            if stored is not None and stored[0].ended_at is None:
-                await self.revocation.revoke(tx, stored[0])
+            stored = await tx.find_refresh_token(refresh_token_hash(token))
+            if stored is not None and stored.session.ended_at is None:
+                await self.revocation.revoke(tx, stored.session)
 
     @retry_on_abort
     async def logout_all(self, by: Caller) -> None:
@@ -134,7 +134,7 @@ class Sessions:
         return await self.store.delete_expired(self.now() - KEEP_ENDED_SESSIONS_FOR)
 
     async def _rehash_if_outdated(self, account: Account, password: str) -> Account:
-        """Hash the password again when the parameters of hashing have changed since."""
+        """Hash the password again when the parameters of hashing have changed since it was stored."""
         if not (account.password_hash and self.hasher.is_outdated(account.password_hash)):
             return account
         return await self._save_rehashed(account, await self.hasher.hash(password))
@@ -146,7 +146,7 @@ class Sessions:
             if account.password_hash != verified.password_hash:
                 return verified
             rehashed = account.with_rehashed_password(password_hash)
-            await tx.save_account(rehashed)
+            await tx.update_account(rehashed)
         return rehashed
 
     def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:

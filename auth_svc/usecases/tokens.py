@@ -26,7 +26,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenIssuer:
-    """Issues access tokens to people and services. `secret_of` returns a service's client secret, or an empty text."""
+    """Issues access tokens to people and services. `secret_of` returns a service's client secret, or an empty text when there is none."""
 
     signer: TokenSigner
     secret_of: Callable[[str], str]
@@ -42,8 +42,8 @@ class TokenIssuer:
     def issue_to_service(self, client_id: str, client_secret: str) -> AccessToken:
         """Return an access token for a service. Raises InvalidCredentials when the secret is not the service's."""
         expected = self.secret_of(client_id)
-        is_equal = hmac.compare_digest(expected.encode(), client_secret.encode("utf-8", "replace"))
-        if not (expected and is_equal):
+        is_correct = hmac.compare_digest(expected.encode(), client_secret.encode("utf-8", "replace"))
+        if not (expected and is_correct):
             raise InvalidCredentials
         token = self.signer.sign_service_token(client_id, now=self.now(), lifetime=SERVICE_TOKEN_LIFETIME)
         return AccessToken(token, int(SERVICE_TOKEN_LIFETIME.total_seconds()))

@@ -1,1 +1,1 @@
-"""Service types, doctors and schedules: pure, synchronous, without a clock."""
+"""The rules of service types, doctors and schedules: no input or output, and the current time is an argument."""

@@ -1,4 +1,4 @@
-"""A doctor: the profile that patients see, and what the clinic says of it."""
+"""Doctors: the profile that patients see, and what the clinic decides about it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from doctor_svc.domain.refusals import AccountDismissed, NoSuchDoctor, NotYoursToChange
+from doctor_svc.domain.refusals import DoctorAccountInactive, NotYoursToChange
 from doctor_svc.domain.schedules import Schedule
 from shared.contracts.events import DoctorChanged
 from shared.contracts.http import DoctorRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import require_version
+from shared.contracts.relayed_refusals import NoSuchDoctor
 
 OWN_FIELDS = frozenset({"title", "bio", "languages", "location", "accepting_patients"})
+"""The fields that doctors may change themselves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """What patients see of a doctor."""
+class DoctorProfile:
+    """What patients see of a doctor in a list: everything but the working hours, which may have a thousand dates."""
 
     id: UUID
     full_name: str
@@ -38,9 +40,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """`pending`: the account is not there yet. `active` is the clinic's word, and never true while the account does not stand.
+    """A doctor with profile and schedule. `version` is the profile's; the schedule has its own.
 
-    `account_stands`, of the account's version `account_version`: it is a doctor's and not disabled.
+    `pending`: the account does not exist yet, so the doctor is invisible. `has_doctor_account`: the account, as of its version
+    `account_version`, has the role doctor and is not disabled. `active` is the clinic's decision, and false without such an account.
     """
 
     id: UUID
@@ -56,49 +59,59 @@ class Doctor:
     accepting_patients: bool = True
     active: bool = True
     pending: bool = True
-    account_stands: bool = True
+    has_doctor_account: bool = True
     account_version: int = 0
     version: int = 1
     schedule: Schedule = field(default_factory=Schedule)
 
-    def completed(self) -> Self:
-        """Both halves are there."""
+    def confirm(self) -> Self:
+        """Return the doctor after the account was created."""
         return replace(self, pending=False)
 
-    def amended(self, changes: Mapping[str, Any], expected: int | None, by: Caller | None) -> Self:
-        """With some fields changed, by themselves, an admin, or a service that checked already (None); the same when nothing is new."""
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> Self:
+        """Return the doctor with some fields replaced and a new version, or self if nothing changes.
+
+        Admins may change every field, and so may a service that has checked the permission itself (`by` is None); doctors OWN_FIELDS.
+        Raises NotYoursToChange, Stale or DoctorAccountInactive.
+        """
         if by is not None and not by.is_admin and changes.keys() - OWN_FIELDS:
             raise NotYoursToChange
-        require_version(self.version, expected)
-        changed = replace(self, **changes)
-        if changed.active and not self.account_stands:
-            raise AccountDismissed
-        return changed if changed == self else replace(changed, version=self.version + 1)
+        require_version(self.version, expected_version)
+        updated = replace(self, **changes)
+        if updated.active and not self.has_doctor_account:
+            raise DoctorAccountInactive
+        return updated if updated == self else replace(updated, version=self.version + 1)
 
-    def with_account(self, role: Role, status: str, version: int) -> Self:
-        """What became of the account; an older word than the one that is known changes nothing.
+    def apply_account(self, role: Role, status: str, account_version: int) -> Self:
+        """Return the doctor after a change of the account, or self if this or a newer version of the account was applied before.
 
-        Dismissed is inactive and reinstated active again; an accepted invitation leaves alone what the clinic said.
+        A doctor whose account is disabled or gets another role becomes inactive, and active again with the account. Any other change of the
+        account, such as an accepted invitation, leaves `active` as the clinic decided.
         """
-        if version <= self.account_version:
+        if account_version <= self.account_version:
             return self
-        stands = role is Role.DOCTOR and status != "disabled"
-        known = replace(self, account_version=version, account_stands=stands)
-        changed = stands != self.account_stands and stands != self.active
-        return replace(known, active=stands, version=self.version + 1) if changed else known
+        has_account = role is Role.DOCTOR and status != "disabled"
+        updated = replace(self, account_version=account_version, has_doctor_account=has_account)
+        if has_account == self.has_doctor_account or has_account == self.active:
+            return updated
+        return replace(updated, active=has_account, version=self.version + 1)
 
-    def scheduled(self, schedule: Schedule) -> Self:
+    def with_schedule(self, schedule: Schedule) -> Self:
+        """Return the doctor with another schedule."""
         return replace(self, schedule=schedule)
 
-    def shown_to(self, by: Caller | None) -> Self:
-        """Active doctors are public; others are there for admins and themselves."""
-        inside = by is not None and (by.is_admin or by.id == self.id)
-        if self.pending or not (self.active or inside):
+    def view_for(self, caller: Caller | None) -> Self:
+        """Return self if the caller may see the doctor: active ones are public, inactive ones visible to admins and themselves.
+
+        Raises NoSuchDoctor otherwise, and for pending doctors.
+        """
+        is_trusted = caller is not None and (caller.is_admin or caller.id == self.id)
+        if self.pending or not (self.active or is_trusted):
             raise NoSuchDoctor
         return self
 
     def rules(self) -> DoctorRules:
-        """What the calendar must know. The version grows with profile and schedule."""
+        """Return what other services must know. Its version is the sum of the profile's and the schedule's, so both make it grow."""
         return DoctorRules(
             id=self.id, full_name=self.full_name, title=self.title, location=self.location, time_zone=self.time_zone,
             specialties=list(self.specialties), languages=list(self.languages), services=list(self.services),
@@ -106,6 +119,7 @@ class Doctor:
             weekly=list(self.schedule.weekly), overrides=list(self.schedule.overrides), version=self.version + self.schedule.version,
         )  # fmt: skip
 
-    def changed(self, event_id: UUID, at: datetime) -> DoctorChanged:
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> DoctorChanged:
+        """Return the event that announces the rules of this version."""
         rules = self.rules()
-        return DoctorChanged(id=event_id, occurred_at=at, doctor_id=self.id, version=rules.version, rules=rules)
+        return DoctorChanged(id=event_id, occurred_at=occurred_at, doctor_id=self.id, version=rules.version, rules=rules)

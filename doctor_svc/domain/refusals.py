@@ -1,82 +1,47 @@
-"""Why doctor-service refuses."""
+"""The refusals of doctor-service. Those that other services pass on are in `shared.contracts.relayed_refusals`."""
 
 from __future__ import annotations
 
 from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound
 
 
-class NoSuchService(NotFound):
-    """There is no such service."""
-
-    code = "no_such_service"
-    detail = "There is no such service."
-
-
-class NoSuchDoctor(NotFound):
-    """There is no such doctor."""
-
-    code = "no_such_doctor"
-    detail = "There is no such doctor."
-
-
 class NoSuchOverride(NotFound):
-    """This date follows the weekly hours."""
+    """Raised when a date has no override to delete."""
 
     code = "no_such_override"
-    detail = "This date follows the weekly hours."
-
-
-class UnknownService(Invalid):
-    """There is no such service to offer."""
-
-    code = "unknown_service"
-    detail = "There is no such service to offer."
+    detail = "This date has no override; it follows the weekly hours."
 
 
 class WindowsOverlap(Invalid):
-    """This window and an earlier one share time."""
+    """Raised when two windows share a minute. The fact `pointer` names the later one."""
 
     code = "windows_overlap"
-    detail = "This window and an earlier one share time."
+    detail = "This window overlaps with an earlier one."
 
 
 class ValidityReversed(Invalid):
-    """`valid_from` must not lie after `valid_to`."""
+    """Raised when `valid_from` of a weekly window lies after `valid_to`."""
 
     code = "validity_reversed"
     detail = "`valid_from` must not lie after `valid_to`."
 
 
-class RangeReversed(Invalid):
-    """`from` must lie before `to`."""
-
-    code = "range_reversed"
-    detail = "`from` must lie before `to`."
-
-
-class RangeTooLong(Invalid):
-    """The range is at most 62 days long."""
-
-    code = "range_too_long"
-    detail = "The range is at most 62 days long."
-
-
 class TooManyOverrides(Invalid):
-    """A schedule has at most 1,000 overrides."""
+    """Raised when a schedule would have more than 1,000 overrides."""
 
     code = "too_many_overrides"
     detail = "A schedule has at most 1,000 overrides."
 
 
-class AccountDismissed(Conflict):
-    """The doctor's account is disabled or has another role: change the account, and the doctor is active again."""
+class DoctorAccountInactive(Conflict):
+    """Raised when an admin activates a doctor whose account is disabled or has another role."""
 
     code = "account_dismissed"
-    detail = "The doctor's account is disabled or has another role: change the account, and the doctor is active again."
+    detail = "The doctor's account is disabled or has another role. Activate the account; the doctor becomes active with it."
 
 
 class NotYoursToChange(Forbidden):
-    """Doctors change their own profile; services, specialties, zone and standing are the clinic's."""
+    """Raised when a doctor changes a field of their profile that only admins may change."""
 
     code = "not_yours_to_change"
-    detail = "Doctors change their own profile; services, specialties, zone and standing are the clinic's."
+    detail = "Doctors may change only title, bio, languages, location and accepting_patients."

@@ -1,4 +1,4 @@
-"""A doctor's hours: weekly windows on a wall clock, and dates that go their own way."""
+"""A doctor's working hours: weekly windows on the doctor's wall clock, and overrides that replace the hours of one date."""
 
 from __future__ import annotations
 
@@ -9,64 +9,70 @@ from typing import Self, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from doctor_svc.domain.refusals import (
-    NoSuchOverride,
-    RangeReversed,
-    RangeTooLong,
-    TooManyOverrides,
-    ValidityReversed,
-    WindowsOverlap,
-)
+from doctor_svc.domain.refusals import NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
 from shared.contracts.grains import GRAIN, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.hours import Hours
 from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
+from shared.contracts.ranges import check_range
 from shared.contracts.refusals import require_version
-from shared.contracts.values import LATEST
+from shared.contracts.values import LATEST, local_start
 
 W = TypeVar("W")
-DAY = 24 * 60
+MinuteRange = tuple[int, int]
+"""Start and end in minutes after midnight, half open; the end may lie on the next day."""
+DAY_MINUTES = 24 * 60
 LONGEST_RANGE = timedelta(days=62)
-USUAL_RANGE = timedelta(days=14)
-MOST_OVERRIDES = 1000
+DEFAULT_RANGE = timedelta(days=14)
+MAX_OVERRIDES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """All changes make a new version; windows must be `sound`."""
+    """Weekly hours and overrides, in the order of their dates. Every change makes a new version.
+
+    The windows have passed `check_weekly_hours` and `check_windows`.
+    """
 
     weekly: tuple[WeeklyWindow, ...] = ()
     overrides: tuple[DateOverride, ...] = ()
     version: int = 1
 
-    def with_weekly(self, weekly: Sequence[WeeklyWindow], expected: int | None) -> Self:
-        """Replaces the weekly hours."""
-        require_version(self.version, expected)
+    def with_weekly_hours(self, weekly: Sequence[WeeklyWindow], expected_version: int | None) -> Self:
+        """Return the schedule with other weekly hours. Raises Stale."""
+        require_version(self.version, expected_version)
         return replace(self, weekly=tuple(weekly), version=self.version + 1)
 
-    def with_override(self, one: UUID, on: date, windows: Sequence[DayWindow], expected: int | None) -> Self:
-        """The hours of one date, in place of what stood there; no windows: a day off."""
-        require_version(self.version, expected)
-        others = [override for override in self.overrides if override.date != on]
-        if len(others) >= MOST_OVERRIDES:
+    def with_override(self, override: DateOverride, expected_version: int | None) -> Self:
+        """Return the schedule with an override, which replaces the override of the same date and keeps its id.
+
+        Raises Stale or TooManyOverrides.
+        """
+        require_version(self.version, expected_version)
+        others = [other for other in self.overrides if other.date != override.date]
+        if len(others) >= MAX_OVERRIDES:
             raise TooManyOverrides
-        known = self.override(on)
-        changed = DateOverride(id=known.id if known else one, date=on, windows=list(windows))
-        return replace(self, overrides=tuple(sorted([*others, changed], key=lambda each: each.date)), version=self.version + 1)
+        if (previous := self.override_on(override.date)) is not None:
+            override = override.model_copy(update={"id": previous.id})
+        return self._with_overrides(sorted([*others, override], key=lambda item: item.date))
 
-    def without_override(self, on: date, expected: int | None) -> Self:
-        """The date follows the weekly hours again."""
-        require_version(self.version, expected)
-        if self.override(on) is None:
+    def without_override(self, on: date, expected_version: int | None) -> Self:
+        """Return the schedule without the override of a date, which then follows the weekly hours. Raises Stale or NoSuchOverride."""
+        require_version(self.version, expected_version)
+        if self.override_on(on) is None:
             raise NoSuchOverride
-        return replace(self, overrides=tuple(each for each in self.overrides if each.date != on), version=self.version + 1)
+        return self._with_overrides([override for override in self.overrides if override.date != on])
 
-    def override(self, on: date) -> DateOverride | None:
+    def override_on(self, on: date) -> DateOverride | None:
+        """Return the override of a date, or None."""
         return next((override for override in self.overrides if override.date == on), None)
+
+    def _with_overrides(self, overrides: Sequence[DateOverride]) -> Self:
+        return replace(self, overrides=tuple(overrides), version=self.version + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkingWindow:
-    """Working time from an instant to another; windows that touch are one."""
+    """Continuous working time between two instants. `local_start` is the start on the doctor's wall clock."""
 
     starts_at: datetime
     ends_at: datetime
@@ -75,7 +81,7 @@ class WorkingWindow:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule as it is shown: the rules, and what comes of them in a range."""
+    """A schedule as it is shown: the rules, and the overrides and working windows in a range of time."""
 
     doctor_id: UUID
     time_zone: str
@@ -85,85 +91,91 @@ class ScheduleView:
     version: int
 
     @classmethod
-    def of(cls, rules: DoctorRules, schedule: Schedule, begins: datetime, ends: datetime) -> Self:
-        """Overrides that touch the range with their date or with what they run into the next, and the windows in it."""
+    def for_range(cls, rules: DoctorRules, schedule: Schedule, starts_at: datetime, ends_at: datetime) -> Self:
+        """Return the view of a range, half open.
+
+        An override is shown if its date lies in the range, or if a window that begins on its date ends in the range after midnight.
+        """
         zone = ZoneInfo(rules.time_zone)
-        first, last = begins.astimezone(zone).date(), (ends - timedelta.resolution).astimezone(zone).date()
-        touching = tuple(override for override in schedule.overrides if override.date <= last and first <= _last_date(override))
-        windows = tuple(_concrete(rules, begins, ends))
-        return cls(rules.id, rules.time_zone, schedule.weekly, touching, windows, schedule.version)
+        first, last = starts_at.astimezone(zone).date(), (ends_at - timedelta.resolution).astimezone(zone).date()
+        overrides = tuple(override for override in schedule.overrides if override.date <= last and first <= _last_date(override))
+        windows = tuple(_working_windows(rules, starts_at, ends_at))
+        return cls(rules.id, rules.time_zone, schedule.weekly, overrides, windows, schedule.version)
 
 
-def sound_week(weekly: Sequence[WeeklyWindow]) -> None:
-    """Refuses windows that end before they begin to hold, or that ever share a minute, be it after midnight."""
-    for index, window in enumerate(weekly):
-        if window.valid_from and window.valid_to and window.valid_from > window.valid_to:
-            raise ValidityReversed(pointer=f"/weekly/{index}/valid_from")
-    _apart(weekly, _overlap, "/weekly")
-
-
-def sound_date(windows: Sequence[DayWindow]) -> None:
-    """Refuses windows of one date that share a minute."""
-    _apart(windows, lambda one, other: _meet(_minutes(one), _minutes(other)), "/windows")
-
-
-def bounded(begins: datetime | None, ends: datetime | None, now: datetime) -> tuple[datetime, datetime]:
-    """A range as asked for, by default from now and two weeks long."""
-    start = begins or now
-    end = ends or max(min(start + USUAL_RANGE, LATEST - GRAIN), start + GRAIN)
-    if start >= end:
-        raise RangeReversed(pointer="/from")
-    if end - start > LONGEST_RANGE:
-        raise RangeTooLong(pointer="/to")
+def range_or_default(starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """Return a requested range, by default from `now` and two weeks long. Raises RangeReversed or RangeTooLong."""
+    start = starts_at or now
+    end = ends_at or max(min(start + DEFAULT_RANGE, LATEST - GRAIN), start + GRAIN)
+    check_range(start, end, LONGEST_RANGE)
     return start, end
 
 
-def _concrete(rules: DoctorRules, begins: datetime, ends: datetime) -> Iterator[WorkingWindow]:
-    zone, frame = ZoneInfo(rules.time_zone), range(first_grain_at_or_after(begins), grain_of(ends))
-    working = Hours.from_rules(rules).expand(frame, 1)[0].bits
-    at = frame.start
-    while working:
-        skipped = (working & -working).bit_length() - 1
-        working >>= skipped
-        length = (~working & (working + 1)).bit_length() - 1
-        start, end = instant_of(at + skipped), instant_of(at + skipped + length)
-        yield WorkingWindow(start, end, start.astimezone(zone).strftime("%Y-%m-%dT%H:%M"))
-        working >>= length
-        at += skipped + length
+def check_weekly_hours(weekly: Sequence[WeeklyWindow]) -> None:
+    """Raise ValidityReversed, or WindowsOverlap if two windows share a minute of any week, those after midnight included."""
+    for index, window in enumerate(weekly):
+        if window.valid_from and window.valid_to and window.valid_from > window.valid_to:
+            raise ValidityReversed(pointer=f"/weekly/{index}/valid_from")
+    _refuse_overlaps(weekly, _weekly_windows_overlap, "/weekly")
 
 
-def _minutes(window: DayWindow | WeeklyWindow) -> tuple[int, int]:
-    start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in (window.start, window.end))
-    return start, end if end > start else end + DAY
+def check_windows(windows: Sequence[DayWindow]) -> None:
+    """Raise WindowsOverlap if two windows of one date share a minute."""
+    _refuse_overlaps(windows, lambda first, second: _ranges_overlap(_minute_range(first), _minute_range(second)), "/windows")
 
 
-def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
-
-
-def _last_date(override: DateOverride) -> date:
-    over_midnight = any(_minutes(window)[1] > DAY for window in override.windows)
-    return override.date + timedelta(days=1) if over_midnight else override.date
-
-
-def _apart(windows: Sequence[W], overlap: Callable[[W, W], bool], where: str) -> None:
+def _refuse_overlaps(windows: Sequence[W], overlaps: Callable[[W, W], bool], pointer: str) -> None:
     for index, window in enumerate(windows):
-        if any(overlap(other, window) for other in windows[:index]):
-            raise WindowsOverlap(pointer=f"{where}/{index}")
+        if any(overlaps(earlier, window) for earlier in windows[:index]):
+            raise WindowsOverlap(pointer=f"{pointer}/{index}")
 
 
-def _overlap(one: WeeklyWindow, other: WeeklyWindow) -> bool:
-    """Whether two weekly windows ever share a minute, be it after midnight."""
-    begins, ends = _minutes(other)
+def _weekly_windows_overlap(first: WeeklyWindow, second: WeeklyWindow) -> bool:
+    """Return whether the windows share a minute of any week. Windows may run past midnight, so adjacent days are compared too."""
+    start, end = _minute_range(second)
     return any(
-        _meet(_minutes(one), (begins + days * DAY, ends + days * DAY)) and _ever(one, other, days)
+        _ranges_overlap(_minute_range(first), (start + days * DAY_MINUTES, end + days * DAY_MINUTES))
+        and _are_both_valid(first, second, days)
         for days in (-1, 0, 1)
-        if (one.weekday + days - other.weekday) % 7 == 0
+        if (first.weekday + days - second.weekday) % 7 == 0
     )
 
 
-def _ever(one: WeeklyWindow, other: WeeklyWindow, days: int) -> bool:
-    """Whether there is a date of one window, so many days before a date of the other. The first date ever was a Monday."""
-    first = max((one.valid_from or date.min).toordinal(), (other.valid_from or date.min).toordinal() - days)
-    last = min((one.valid_to or date.max).toordinal(), (other.valid_to or date.max).toordinal() - days)
-    return first + (one.weekday - first) % 7 <= last
+def _are_both_valid(first: WeeklyWindow, second: WeeklyWindow, days: int) -> bool:
+    """Return whether `first` is valid on a date of its weekday such that `second` is valid `days` later.
+
+    Day numbers count from `date.min`, which was a Monday.
+    """
+    earliest = max((first.valid_from or date.min).toordinal(), (second.valid_from or date.min).toordinal() - days)
+    latest = min((first.valid_to or date.max).toordinal(), (second.valid_to or date.max).toordinal() - days)
+    return earliest + (first.weekday - earliest) % 7 <= latest
+
+
+def _ranges_overlap(first: MinuteRange, second: MinuteRange) -> bool:
+    return first[0] < second[1] and second[0] < first[1]
+
+
+def _minute_range(window: DayWindow | WeeklyWindow) -> MinuteRange:
+    start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in (window.start, window.end))
+    return start, end if end > start else end + DAY_MINUTES
+
+
+def _last_date(override: DateOverride) -> date:
+    """Return the last date on which the override has working time, at least its own."""
+    runs_past_midnight = any(_minute_range(window)[1] > DAY_MINUTES for window in override.windows)
+    return override.date + timedelta(days=1) if runs_past_midnight else override.date
+
+
+def _working_windows(rules: DoctorRules, starts_at: datetime, ends_at: datetime) -> Iterator[WorkingWindow]:
+    """Yield each longest run of working time in a range. `working` is a bitmap: bit 0 is the first grain of `frame`."""
+    frame = range(first_grain_at_or_after(starts_at), grain_of(ends_at))
+    working = Hours.from_rules(rules).expand(frame, 1)[0].bits
+    grain = frame.start
+    while working:
+        gap = (working & -working).bit_length() - 1  # the number of grains before the next working one
+        working >>= gap
+        length = (~working & (working + 1)).bit_length() - 1  # the number of working grains in a row
+        start, end = instant_of(grain + gap), instant_of(grain + gap + length)
+        yield WorkingWindow(start, end, local_start(start, rules.time_zone))
+        working >>= length
+        grain += gap + length

@@ -52,7 +52,7 @@ DOCTORS = Table(
     Column("accepting_patients", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("pending", Boolean, nullable=False),
-    Column("account_stands", Boolean, nullable=False),
+    Column("account_stands", Boolean, key="has_doctor_account", nullable=False),
     Column("account_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("weekly", JSON, nullable=False),
@@ -63,12 +63,12 @@ DOCTORS = Table(
     Index("doctors_pending", "pending", "created_at"),
 )
 
-WORD_LENGTH = 200
-WORDS = Table(
+MAX_WORD_LENGTH = 200
+SEARCH_WORDS = Table(
     "doctor_words",
     METADATA,
     Column("doctor_id", Id, primary_key=True),
     Column("kind", binary_string(16), primary_key=True),
-    Column("word", binary_string(WORD_LENGTH), primary_key=True),
+    Column("word", binary_string(MAX_WORD_LENGTH), primary_key=True),
     Index("doctors_by_word", "kind", "word", "doctor_id"),
 )

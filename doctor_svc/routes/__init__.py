@@ -1,5 +1,5 @@
 """The routes of doctor-service."""
 
-from doctor_svc.routes import doctors, internal, schedules, services
+from doctor_svc.routes import doctors, internal, schedules, service_types
 
-routers = (services.router, doctors.router, schedules.router, internal.router)
+routers = (service_types.router, doctors.router, schedules.router, internal.router)

@@ -5,66 +5,78 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request, Response
 
-from doctor_svc.domain.doctors import Doctor, Profile
-from doctor_svc.domain.refusals import AccountDismissed, NoSuchDoctor, NotYoursToChange, UnknownService
+from doctor_svc.domain.doctors import Doctor, DoctorProfile
+from doctor_svc.domain.refusals import DoctorAccountInactive, NotYoursToChange
 from doctor_svc.ports import DoctorFilter
-from doctor_svc.schemas import AmendDoctor, DoctorOut, EngageDoctor
+from doctor_svc.schemas import CreateDoctor, DoctorOut, UpdateDoctor
 from doctor_svc.usecases.doctors import Doctors
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
+from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, UnknownService
 from shared.kit import routes
 from shared.kit.access import Admin, NotYours, OwnDoctor, Public
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag, with_location, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
+UseDoctors = Annotated[Doctors, use_case(Doctors)]
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
 Texts = Annotated[list[str] | None, Query(max_length=20)]
+Ids = Annotated[list[UUID] | None, Query(max_length=20)]
+Words = Annotated[str | None, Query(min_length=1, max_length=100, description="Words, each of which occurs in name or specialty.")]
 
 
-def _filter(
-    specialty: Texts = None,
-    service_id: Annotated[list[UUID] | None, Query(max_length=20)] = None,
-    language: Texts = None,
-    location: Text = None,
-    q: Annotated[str | None, Query(min_length=1, max_length=100, description="Words, each in name or specialty.")] = None,
+async def read_filter(
+    specialty: Texts = None, service_id: Ids = None, language: Texts = None, location: Text = None, q: Words = None
 ) -> DoctorFilter:
+    """Return the filter that the query parameters describe."""
     return DoctorFilter(tuple(specialty or ()), tuple(service_id or ()), tuple(language or ()), location, q)
 
 
-UseCases = Annotated[Doctors, use_case(Doctors)]
-Filtered = Annotated[DoctorFilter, Depends(_filter)]
-
-
 @router.get("", response_model=Page[DoctorOut], summary="Active doctors")
-async def list_doctors(_caller: Public, paging: Paged, wanted: Filtered, doctors: UseCases) -> Page[Profile]:
-    """By name. Bounds of different kinds must all hold; several values of one kind are alternatives. Case and accents do not matter.
+async def list_doctors(
+    _caller: Public,
+    paging: Paged,
+    doctor_filter: Annotated[DoctorFilter, Depends(read_filter)],
+    doctors: UseDoctors,
+    request: Request,
+    response: Response,
+) -> Page[DoctorProfile]:
+    """In the order of names. All parameters must match; several values of one parameter are alternatives. Case and accents do not matter.
 
-    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` anywhere in the doctor's.
+    `specialty` matches whole, `language` as a range (RFC 4647: `en` finds `en-GB`), `location` a part of the doctor's.
     """
-    return paging.page(await doctors.browse(wanted, paging.limit, paging.after), lambda doctor: (doctor.full_name, doctor.id))
+    rows = await doctors.list_active(doctor_filter, paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(rows, lambda doctor: (doctor.full_name, doctor.id)))
 
 
 @router.get("/{doctor_id}", response_model=DoctorOut, responses=refusals(NoSuchDoctor), summary="One doctor")
-async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseCases) -> Doctor:
-    return await doctors.find(doctor_id, caller)
+async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseDoctors, response: Response) -> Doctor:
+    """Inactive doctors are visible to admins and to themselves only."""
+    return with_etag(response, await doctors.view(doctor_id, caller))
 
 
-@router.post("", response_model=DoctorOut, status_code=201, responses=refusals(UnknownService, Unavailable), summary="Employ a doctor")
-async def engage_doctor(body: EngageDoctor, _caller: Admin, once: OperationId, doctors: UseCases) -> Doctor:
-    """Profile and login account, or neither (409 `email_taken`); the doctor is invited by mail and has an empty schedule."""
-    return await doctors.engage(body.doctor(once.id))
+@router.post(
+    "", response_model=DoctorOut, status_code=201, responses=refusals(UnknownService, EmailTaken, Unavailable), summary="Create a doctor"
+)
+async def create_doctor(body: CreateDoctor, _caller: Admin, operation: OperationId, doctors: UseDoctors, response: Response) -> Doctor:
+    """Creates the profile and the account, or neither. The doctor is invited by mail and has an empty schedule."""
+    doctor = await doctors.create(body.to_doctor(operation.id))
+    return with_location(response, doctor, f"/doctors/{doctor.id}")
 
 
 @router.patch(
     "/{doctor_id}",
     response_model=DoctorOut,
-    responses=refusals(NoSuchDoctor, NotYours, NotYoursToChange, UnknownService, AccountDismissed, Stale, PreconditionRequired),
+    responses=refusals(NoSuchDoctor, NotYours, NotYoursToChange, UnknownService, DoctorAccountInactive, Stale, PreconditionRequired),
     summary="Change a doctor's profile",
 )
-async def amend_doctor(doctor_id: UUID, body: AmendDoctor, caller: OwnDoctor, expected: RequireIfMatch, doctors: UseCases) -> Doctor:
-    return await doctors.amend(doctor_id, body.changes, expected, caller)
+async def update_doctor(
+    doctor_id: UUID, body: UpdateDoctor, caller: OwnDoctor, expected_version: RequireIfMatch, doctors: UseDoctors, response: Response
+) -> Doctor:
+    return with_etag(response, await doctors.update(doctor_id, body.changes, expected_version, caller))

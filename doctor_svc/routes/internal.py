@@ -1,54 +1,65 @@
-"""What neighbours ask doctor-service."""
+"""The routes for other services."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
 
-from doctor_svc.domain.refusals import NoSuchDoctor, NoSuchService, UnknownService
-from doctor_svc.domain.services import ServiceType
-from doctor_svc.routes.doctors import UseCases as Doctors
-from doctor_svc.routes.services import UseCases as Services
+from doctor_svc.domain.service_types import ServiceType
+from doctor_svc.routes.doctors import UseDoctors
+from doctor_svc.routes.service_types import UseServiceTypes
 from doctor_svc.schemas import PutDoctor, RenameDoctor
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
+from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, NoSuchService, UnknownService
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag, with_next_link
 
 router = routes.service_router(prefix="/internal", internal=True)
-Readers = Annotated[Caller, Depends(require_services(Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+READING_SERVICES = (Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
+ReadingService = Annotated[Caller, Depends(require_services(*READING_SERVICES))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 @router.get("/services", response_model=Page[ServiceTypeRules])
-async def list_rules_of_services(caller: Readers, paging: Paged, services: Services) -> Page[ServiceType]:
-    return paging.page(await services.browse(caller, paging.limit, paging.after), lambda service: (service.name, service.id))
+async def list_service_rules(
+    caller: ReadingService, paging: Paged, service_types: UseServiceTypes, request: Request, response: Response
+) -> Page[ServiceType]:
+    """Active and inactive service types, by name."""
+    rows = await service_types.list_visible(caller, paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(rows, lambda service_type: (service_type.name, service_type.id)))
 
 
 @router.get("/services/{service_id}", response_model=ServiceTypeRules, responses=refusals(NoSuchService))
-async def rules_of_service(service_id: UUID, _caller: Readers, services: Services) -> ServiceType:
-    return await services.find(service_id)
+async def get_service_rules(service_id: UUID, _caller: ReadingService, service_types: UseServiceTypes, response: Response) -> ServiceType:
+    return with_etag(response, await service_types.get(service_id))
 
 
 @router.get("/doctors", response_model=Page[DoctorRules])
-async def list_rules_of_doctors(_caller: Readers, paging: Paged, doctors: Doctors) -> Page[DoctorRules]:
-    return paging.page(await doctors.all_rules(paging.limit, paging.after), lambda rules: (rules.id,))
+async def list_doctor_rules(
+    _caller: ReadingService, paging: Paged, doctors: UseDoctors, request: Request, response: Response
+) -> Page[DoctorRules]:
+    """Active and inactive doctors, by id."""
+    rows = await doctors.list_rules(paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(rows, lambda rules: (rules.id,)))
 
 
 @router.get("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
-async def rules_of_doctor(doctor_id: UUID, _caller: Readers, doctors: Doctors) -> DoctorRules:
-    return await doctors.rules(doctor_id)
+async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, doctors: UseDoctors, response: Response) -> DoctorRules:
+    return with_etag(response, await doctors.get_rules(doctor_id))
 
 
-@router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService))
-async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: Doctors) -> DoctorRules:
-    return (await doctors.engage(body.doctor(doctor_id), body.password)).rules()
+@router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken))
+async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
+    """Create a doctor and their account; a doctor who exists is returned as they are."""
+    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id), body.password)).rules())
 
 
 @router.patch("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
-async def rename_doctor(doctor_id: UUID, body: RenameDoctor, _caller: AdminService, doctors: Doctors) -> DoctorRules:
-    return (await doctors.amend(doctor_id, {"full_name": body.full_name}, None, None)).rules()
+async def rename_doctor(doctor_id: UUID, body: RenameDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
+    return with_etag(response, (await doctors.update(doctor_id, {"full_name": body.full_name}, None, None)).rules())

@@ -1,1 +1,1 @@
-"""What one can do at doctor-service."""
+"""The use cases of doctor-service."""

@@ -1,116 +1,161 @@
-"""Employing doctors, changing and finding them."""
+"""Creating, changing and reading doctors."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from doctor_svc.domain.doctors import Doctor, Profile
-from doctor_svc.domain.refusals import UnknownService
-from doctor_svc.ports import Accounts, Cursor, DoctorFilter, Store, Transaction
+from doctor_svc.domain.doctors import Doctor, DoctorProfile
+from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import CreateAccount, DoctorRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Invalid, Refusal
+from shared.contracts.relayed_refusals import UnknownService
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort
 
-FINISHED_AFTER = timedelta(minutes=1)
-UNDONE = (Conflict, Invalid)  # the account's owner will not have it
+COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
+MAX_PENDING_AT_ONCE = 50
+FINAL_REFUSALS = (Conflict, Invalid)  # refusals of auth-service that a repetition does not change
 
 
 @dataclass(frozen=True, slots=True)
 class Doctors:
-    store: Store
-    accounts: Accounts
+    """The use cases of doctors. A doctor and the account of the same id are created together or not at all."""
+
+    store: DoctorStore
+    accounts: DoctorAccountClient
     now: Clock
 
-    async def engage(self, doctor: Doctor, password: str | None = None) -> Doctor:
-        """A doctor with an account of the same id, or neither; without a password the doctor is invited by mail."""
-        async with self.store.begin() as tx:
-            known = await tx.find_doctor(doctor.id)
-            if known is None:
-                await _offered(tx, doctor.services)
-                await tx.add_doctor(doctor, self.now())
-        standing = known or doctor
-        return await self.finish(standing, password) if standing.pending else standing
+    async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
+        """Create a doctor and their account, or return the doctor who has this id already.
 
-    async def finish(self, doctor: Doctor, password: str | None = None) -> Doctor:
-        """The account, then both count. What the account's owner refuses is undone here."""
-        try:
-            account = CreateAccount(
-                email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
-            )
-            await self.accounts.open(doctor.id, account)
-        except UNDONE:
-            async with self.store.begin() as tx:
-                await tx.drop_doctor(doctor.id)
-            raise
-        async with self.store.begin() as tx:
-            standing = await tx.find_doctor(doctor.id)
-            if standing is not None and not standing.pending:
-                return standing
-            whole = (standing or doctor).completed()
-            await (tx.save_doctor(whole) if standing else tx.add_doctor(whole, self.now()))
-            await tx.add_event(whole.changed(new_id(), self.now()))
-        return whole
+        Without a password the doctor is invited by mail. Raises UnknownService, and what auth-service refuses. Raises Unavailable while
+        auth-service does not answer; the doctor then stays pending until `complete_pending` succeeds.
+        """
+        stored = await self._insert_pending(doctor)
+        return await self._complete(stored, password) if stored.pending else stored
 
-    async def finish_stragglers(self) -> int:
-        """What a dead process or an absent auth-service left pending."""
-        stragglers = await self.store.pending_doctors(self.now() - FINISHED_AFTER, limit=50)
-        return sum([await self._finished(doctor) for doctor in stragglers])
+    async def complete_pending(self) -> int:
+        """Complete doctors whom a crash or an outage left pending; return how many are no longer pending."""
+        pending = await self._list_pending()
+        return sum([await self._try_to_complete(doctor) for doctor in pending])
 
-    async def _finished(self, doctor: Doctor) -> bool:
-        """Whether it waits no more; one that cannot be finished now holds up no other."""
-        try:
-            await self.finish(doctor)
-        except Refusal as why:
-            return isinstance(why, UNDONE)
-        return True
+    @retry_on_abort
+    async def update(self, doctor_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> Doctor:
+        """Change some fields of a doctor; `by` is None for a service that has checked the permission itself.
 
-    async def amend(self, doctor_id: UUID, changes: Mapping[str, Any], expected: int | None, by: Caller | None) -> Doctor:
-        """Admins change all, doctors their own profile; None: a service that checked already."""
+        Raises NoSuchDoctor, NotYoursToChange, Stale, DoctorAccountInactive or UnknownService.
+        """
         async with self.store.begin() as tx:
             doctor = await tx.get_doctor(doctor_id)
-            amended = doctor.amended(changes, expected, by)
-            if amended != doctor:
-                await _offered(tx, set(amended.services) - set(doctor.services))
-                await tx.save_doctor(amended)
-                await tx.add_event(amended.changed(new_id(), self.now()))
-        return amended
+            updated = doctor.update(changes, expected_version, by)
+            if updated != doctor:
+                await _check_services_exist(tx, set(updated.services) - set(doctor.services))
+                await tx.update_doctor(updated)
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
+        return updated
 
-    async def note_account(self, event: AccountChanged) -> None:
-        """A disabled account, or one of another role, sees no patients."""
+    @retry_on_abort
+    async def apply_account_change(self, event: AccountChanged) -> None:
+        """Deactivate or activate a doctor with their account: a doctor whose account is disabled or has another role is inactive."""
         async with self.store.begin() as tx:
             doctor = await tx.find_doctor(event.account_id)
             if not await tx.mark_handled(event.id) or doctor is None:
                 return
-            known = doctor.with_account(event.role, event.status, event.version)
-            if known != doctor:
-                await tx.save_doctor(known)
-            if known.version != doctor.version and not known.pending:
-                await tx.add_event(known.changed(new_id(), self.now()))
+            updated = doctor.apply_account(event.role, event.status, event.version)
+            if updated != doctor:
+                await tx.update_doctor(updated)
+            if updated.version != doctor.version and not updated.pending:
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
 
-    async def find(self, doctor_id: UUID, by: Caller | None) -> Doctor:
-        return (await self.store.doctor(doctor_id)).shown_to(by)
+    @retry_on_abort
+    async def view(self, doctor_id: UUID, caller: Caller | None) -> Doctor:
+        """Return a doctor if the caller may see them. Raises NoSuchDoctor."""
+        return (await self.store.get_doctor(doctor_id)).view_for(caller)
 
-    async def browse(self, wanted: DoctorFilter, limit: int, after: Cursor) -> list[Profile]:
-        """Active ones by name; one more than `limit`, if there is."""
-        return await self.store.doctors(wanted, limit=limit + 1, after=after)
+    @retry_on_abort
+    async def list_active(self, doctor_filter: DoctorFilter, limit: int, after: SortKey) -> list[DoctorProfile]:
+        """Return up to `limit` + 1 profiles of active doctors, by name."""
+        return await self.store.list_active_doctors(doctor_filter, limit=limit + 1, after=after)
 
-    async def rules(self, doctor_id: UUID) -> DoctorRules:
-        return (await self.store.doctor(doctor_id)).rules()
+    @retry_on_abort
+    async def get_rules(self, doctor_id: UUID) -> DoctorRules:
+        """Return the rules of an active or inactive doctor. Raises NoSuchDoctor."""
+        return (await self.store.get_doctor(doctor_id)).rules()
 
-    async def all_rules(self, limit: int, after: Cursor) -> list[DoctorRules]:
-        """Of active and other doctors, by id; one more than `limit`, if there is."""
-        return [doctor.rules() for doctor in await self.store.all_doctors(limit=limit + 1, after=after)]
+    @retry_on_abort
+    async def list_rules(self, limit: int, after: SortKey) -> list[DoctorRules]:
+        """Return the rules of up to `limit` + 1 active and inactive doctors, by id."""
+        return [doctor.rules() for doctor in await self.store.list_all_doctors(limit=limit + 1, after=after)]
+
+    @retry_on_abort
+    async def _insert_pending(self, doctor: Doctor) -> Doctor:
+        async with self.store.begin() as tx:
+            existing = await tx.find_doctor(doctor.id)
+            if existing is None:
+                await _check_services_exist(tx, doctor.services)
+                await tx.insert_doctor(doctor)
+        return existing or doctor
+
+    async def _complete(self, doctor: Doctor, password: str | None = None) -> Doctor:
+        """Create the account and confirm the doctor. A final refusal deletes the pending doctor."""
+        account = CreateAccount(
+            email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
+        )
+        try:
+            await self.accounts.create(doctor.id, account)
+        except FINAL_REFUSALS:
+            await self._delete_pending(doctor.id)
+            raise
+        return await self._confirm(doctor)
+
+    @retry_on_abort
+    async def _delete_pending(self, doctor_id: UUID) -> None:
+        async with self.store.begin() as tx:
+            await tx.delete_pending_doctor(doctor_id)
+
+    @retry_on_abort
+    async def _confirm(self, doctor: Doctor) -> Doctor:
+        """Confirm a doctor whose account exists. A doctor whom another request deleted meanwhile is inserted again."""
+        async with self.store.begin() as tx:
+            stored = await tx.find_doctor(doctor.id)
+            if stored is not None and not stored.pending:
+                return stored
+            confirmed = (stored or doctor).confirm()
+            await (tx.update_doctor(confirmed) if stored else tx.insert_doctor(confirmed))
+            await tx.add_event(confirmed.changed_event(new_id(), self.now()))
+        return confirmed
+
+    @retry_on_abort
+    async def _list_pending(self) -> list[Doctor]:
+        return await self.store.list_pending_doctors(self.now() - COMPLETE_PENDING_AFTER, MAX_PENDING_AT_ONCE)
+
+    async def _try_to_complete(self, doctor: Doctor) -> bool:
+        """Return whether the doctor is no longer pending. A failure is logged, so that it does not stop the others."""
+        try:
+            await self._complete(doctor)
+        except FINAL_REFUSALS:
+            return True
+        except Refusal as refusal:
+            log_event("doctor_still_pending", doctor_id=doctor.id, code=refusal.code)
+            return False
+        except Exception as error:
+            log_event("doctor_completion_failed", logging.ERROR, error=error, doctor_id=doctor.id)
+            return False
+        return True
 
 
-async def _offered(tx: Transaction, services: Iterable[UUID]) -> None:
-    wanted = set(services)
-    unknown = sorted(map(str, wanted - await tx.known_services(wanted))) if wanted else []
+async def _check_services_exist(tx: DoctorTransaction, service_ids: Iterable[UUID]) -> None:
+    """Raise UnknownService, with the fact `unknown`, unless all ids belong to service types."""
+    requested_ids = set(service_ids)
+    unknown = sorted(map(str, requested_ids - await tx.list_existing_services(requested_ids))) if requested_ids else []
     if unknown:
         raise UnknownService(pointer="/services", unknown=unknown)

@@ -1,4 +1,4 @@
-"""Opening and closing hours."""
+"""Reading and changing working hours."""
 
 from __future__ import annotations
 
@@ -8,44 +8,50 @@ from datetime import date, datetime
 from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor
-from doctor_svc.domain.schedules import Schedule, ScheduleView, bounded, sound_date, sound_week
-from doctor_svc.ports import Store
-from shared.contracts.http import DayWindow, WeeklyWindow
+from doctor_svc.domain.schedules import Schedule, ScheduleView, check_weekly_hours, check_windows, range_or_default
+from doctor_svc.ports import DoctorStore
+from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
 class Schedules:
-    store: Store
+    """The use cases of schedules. Appointments outside of changed hours stay as they are."""
+
+    store: DoctorStore
     now: Clock
 
-    async def view(self, doctor_id: UUID, by: Caller | None, begins: datetime | None, ends: datetime | None) -> ScheduleView:
-        start, end = bounded(begins, ends, self.now())
-        doctor = (await self.store.doctor(doctor_id)).shown_to(by)
-        return ScheduleView.of(doctor.rules(), doctor.schedule, start, end)
+    @retry_on_abort
+    async def view(self, doctor_id: UUID, caller: Caller | None, starts_at: datetime | None, ends_at: datetime | None) -> ScheduleView:
+        """Return a schedule with the working windows in a range. Raises RangeReversed, RangeTooLong or NoSuchDoctor."""
+        start, end = range_or_default(starts_at, ends_at, self.now())
+        doctor = (await self.store.get_doctor(doctor_id)).view_for(caller)
+        return ScheduleView.for_range(doctor.rules(), doctor.schedule, start, end)
 
-    async def open_hours(self, doctor_id: UUID, weekly: Sequence[WeeklyWindow], expected: int | None) -> ScheduleView:
-        """Replaces the weekly hours. Existing appointments stay."""
-        sound_week(weekly)
-        doctor = await self._changed(doctor_id, lambda schedule: schedule.with_weekly(weekly, expected))
-        return ScheduleView.of(doctor.rules(), doctor.schedule, *bounded(None, None, self.now()))
+    async def replace_weekly_hours(self, doctor_id: UUID, weekly: Sequence[WeeklyWindow], expected_version: int | None) -> ScheduleView:
+        """Replace the weekly hours. Raises ValidityReversed, WindowsOverlap, NoSuchDoctor or Stale."""
+        check_weekly_hours(weekly)
+        doctor = await self._update_schedule(doctor_id, lambda schedule: schedule.with_weekly_hours(weekly, expected_version))
+        return ScheduleView.for_range(doctor.rules(), doctor.schedule, *range_or_default(None, None, self.now()))
 
-    async def override(self, doctor_id: UUID, on: date, windows: Sequence[DayWindow], expected: int | None) -> Schedule:
-        """The hours of one date; none: a day off."""
-        sound_date(windows)
-        one = new_id()
-        return (await self._changed(doctor_id, lambda schedule: schedule.with_override(one, on, windows, expected))).schedule
+    async def put_override(self, doctor_id: UUID, on: date, windows: Sequence[DayWindow], expected_version: int | None) -> Schedule:
+        """Set the hours of one date; without windows it is a day off. Raises WindowsOverlap, NoSuchDoctor, Stale or TooManyOverrides."""
+        check_windows(windows)
+        override = DateOverride(id=new_id(), date=on, windows=list(windows))
+        return (await self._update_schedule(doctor_id, lambda schedule: schedule.with_override(override, expected_version))).schedule
 
-    async def follow_week(self, doctor_id: UUID, on: date, expected: int | None) -> Schedule:
-        """The date follows the weekly hours again."""
-        return (await self._changed(doctor_id, lambda schedule: schedule.without_override(on, expected))).schedule
+    async def delete_override(self, doctor_id: UUID, on: date, expected_version: int | None) -> Schedule:
+        """Delete the override of a date, which then follows the weekly hours. Raises NoSuchDoctor, Stale or NoSuchOverride."""
+        return (await self._update_schedule(doctor_id, lambda schedule: schedule.without_override(on, expected_version))).schedule
 
-    async def _changed(self, doctor_id: UUID, change: Callable[[Schedule], Schedule]) -> Doctor:
+    @retry_on_abort
+    async def _update_schedule(self, doctor_id: UUID, change: Callable[[Schedule], Schedule]) -> Doctor:
         async with self.store.begin() as tx:
             doctor = await tx.get_doctor(doctor_id)
-            changed = doctor.scheduled(change(doctor.schedule))
-            await tx.save_doctor(changed)
-            await tx.add_event(changed.changed(new_id(), self.now()))
-        return changed
+            updated = doctor.with_schedule(change(doctor.schedule))
+            await tx.update_doctor(updated)
+            await tx.add_event(updated.changed_event(new_id(), self.now()))
+        return updated

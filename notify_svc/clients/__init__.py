@@ -1,1 +1,1 @@
-"""What notification-service uses outside of its own store: neighbours who know people, and mailboxes."""
+"""Adapters for everything but the database: other services, mailboxes and the rendering of mails."""

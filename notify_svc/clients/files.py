@@ -1,4 +1,4 @@
-"""A mailbox in a folder: one `.eml` file per mail, named by its Message-ID, so that the same mail twice is one."""
+"""A mailbox in a folder, for development: one `.eml` file per mail, named by its Message-ID, so that a repeated mail is stored once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from notify_svc.ports import Deferred
+from notify_svc.ports import MailDeferred
 
 
 class FileMailbox:
-    """Written whole or not at all."""
+    """Implements Mailbox. Each mail is stored completely or not at all."""
 
     repeatable = True
 
@@ -25,15 +25,16 @@ class FileMailbox:
     async def deliver(self, mail: EmailMessage) -> None:
         try:
             await asyncio.to_thread(self._write, mail)
-        except OSError as why:
-            raise Deferred(type(why).__name__) from why
+        except OSError as error:
+            raise MailDeferred(type(error).__name__) from error
 
     def messages(self) -> list[dict[str, Any]]:
-        """What was sent, oldest first, as a development page shows it."""
+        """Return the mails, oldest first, as the development API shows them."""
         paths = sorted(self._folder.glob("*.eml"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-        return [_shown(path) for path in paths]
+        return [_mail_view(path) for path in paths]
 
     def clear(self) -> None:
+        """Delete all mails."""
         for path in self._folder.glob("*.eml"):
             path.unlink(missing_ok=True)
 
@@ -49,30 +50,30 @@ class FileMailbox:
         draft.replace(path)
         folder = os.open(self._folder, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the name, too, survives a power cut
+            os.fsync(folder)  # so that the new name, too, survives a power failure
         finally:
             os.close(folder)
 
 
-def _shown(path: Path) -> dict[str, Any]:
+def _mail_view(path: Path) -> dict[str, Any]:
     mail = message_from_bytes(path.read_bytes(), policy=policy.default)
     assert isinstance(mail, EmailMessage)
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     return {
         "to": str(mail["To"]),
         "subject": str(mail["Subject"]),
-        "text": _lines(text),
-        "html": _lines(html),
-        "attachments": [_attachment(part) for part in mail.iter_attachments()],
+        "text": _text_of(text),
+        "html": _text_of(html),
+        "attachments": [_attachment_view(part) for part in mail.iter_attachments()],
         "message_id": str(mail["Message-ID"]),
     }
 
 
-def _lines(part: Any) -> str:
+def _text_of(part: Any) -> str:
     return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
-def _attachment(part: Any) -> dict[str, Any]:
+def _attachment_view(part: Any) -> dict[str, Any]:
     content = part.get_content()
     text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
     return {"filename": part.get_filename(), "content_type": part.get_content_type(), "content": text}

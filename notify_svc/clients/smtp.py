@@ -1,4 +1,4 @@
-"""A mail server (RFC 5321) through aiosmtplib, with a deadline, and an honest word about what nobody can know."""
+"""A mailbox at a mail server (RFC 5321), through aiosmtplib."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from notify_svc.ports import Ambiguous, Deferred, Refused
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused
 
 TIMEOUT_SECONDS = 15.0
+"""The time limit of one step."""
 DEADLINE_SECONDS = 45.0
-ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-TLS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
+"""The time limit of a whole delivery."""
+ENHANCED_STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+TLS_OPTIONS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
+"""For each value of `tls` in an `smtp` URL: whether TLS is used from the start, and whether STARTTLS is used."""
 
 
-class _Watched(SMTP):
-    """Remembers whether the content was on its way, and whether the server took it; its end does not wait for the server's goodbye."""
+class _TrackedSmtp(SMTP):
+    """Tracks whether the content of the mail was sent, and whether the server accepted it."""
 
-    content_left = taken = False
+    content_sent = accepted = False
 
     async def data(self, *args: Any, **kwargs: Any) -> Any:
-        self.content_left = True
-        answer = await super().data(*args, **kwargs)
-        self.taken = True
-        return answer
+        self.content_sent = True
+        response = await super().data(*args, **kwargs)
+        self.accepted = True
+        return response
 
     def close(self) -> None:
-        """Says goodbye (TLS sends its `close_notify`) and lets go, or a server that never answers it would keep the socket open."""
+        """Close the connection (TLS sends its `close_notify`) without waiting: a server that never answers would keep the socket open."""
         transport = cast("Transport | None", self.transport)
         super().close()
         if transport is not None:
@@ -40,47 +43,53 @@ class _Watched(SMTP):
 
 
 class SmtpMailbox:
-    """`smtp://user:password@host:port?tls=starttls` (default: none on `smtp`, implicit on `smtps`); all steps have one deadline."""
+    """Implements Mailbox for `smtp://user:password@host:port?tls=starttls` and `smtps://user:password@host:port`.
+
+    Without `tls`, `smtp` is not encrypted. A mail that is delivered twice arrives twice.
+    """
 
     repeatable = False
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         parts = urlsplit(url)
-        implicit, start = (True, False) if parts.scheme == "smtps" else TLS["".join(parse_qs(parts.query).get("tls", []))]
+        use_tls, start_tls = (True, False) if parts.scheme == "smtps" else TLS_OPTIONS["".join(parse_qs(parts.query).get("tls", []))]
         self._options: dict[str, Any] = {
             "hostname": parts.hostname or "localhost",
-            "port": parts.port or (465 if implicit else 25),
+            "port": parts.port or (465 if use_tls else 25),
             "username": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
-            "use_tls": implicit,
-            "start_tls": start,
+            "use_tls": use_tls,
+            "start_tls": start_tls,
             "timeout": timeout_seconds,
         }
 
     async def deliver(self, mail: EmailMessage) -> None:
-        """A server that took it and then stumbles over the goodbye has taken it."""
-        server = _Watched(**self._options)
+        """Deliver a mail. Errors after the server has accepted the mail, while the connection is being closed, are ignored."""
+        server = _TrackedSmtp(**self._options)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS), server:
                 await server.send_message(mail)
-        except (SMTPException, OSError, TimeoutError) as why:
-            if not server.taken:
-                raise _meaning(why, server.content_left) from why
+        except (SMTPException, OSError, TimeoutError) as error:
+            if not server.accepted:
+                raise _delivery_error(error, server.content_sent) from error
 
 
-def _meaning(why: Exception, content_left: bool) -> Exception:
-    """A clear answer of the server counts, whenever it came; silence counts only before the content left. What it says before it is told
-    of recipient and content (a wrong password, say) is about us, and may be mended."""
-    if isinstance(why, SMTPRecipientsRefused):
-        said = " ".join(_said(refused) for refused in why.recipients)
-        return Refused(said) if all(refused.code >= 500 for refused in why.recipients) else Deferred(said)
-    if isinstance(why, SMTPDataError):
-        return Refused(_said(why)) if why.code >= 500 else Deferred(_said(why))
-    if isinstance(why, SMTPResponseException) and why.code > 0:
-        return Deferred(_said(why))
-    return Ambiguous(type(why).__name__) if content_left else Deferred(type(why).__name__)
+def _delivery_error(error: Exception, content_sent: bool) -> Exception:
+    """Return what an error means for the mail.
+
+    A permanent reply to recipient or content refuses the mail. Other replies are about this service, such as a wrong password, and may
+    change. Without a reply the mail is deferred, unless the content was sent: then the server may have accepted it.
+    """
+    if isinstance(error, SMTPRecipientsRefused):
+        codes = " ".join(_status_codes(refused) for refused in error.recipients)
+        return MailRefused(codes) if all(refused.code >= 500 for refused in error.recipients) else MailDeferred(codes)
+    if isinstance(error, SMTPDataError):
+        return MailRefused(_status_codes(error)) if error.code >= 500 else MailDeferred(_status_codes(error))
+    if isinstance(error, SMTPResponseException) and error.code > 0:
+        return MailDeferred(_status_codes(error))
+    return DeliveryUnknown(type(error).__name__) if content_sent else MailDeferred(type(error).__name__)
 
 
-def _said(why: SMTPResponseException) -> str:
-    """The codes (RFC 5321, RFC 3463) without the words: these tend to name the recipient."""
-    return " ".join([str(why.code), *ENHANCED.findall(why.message)[:1]])
+def _status_codes(error: SMTPResponseException) -> str:
+    """Return the codes of a reply (RFC 5321, RFC 3463) without its text, which often names the recipient."""
+    return " ".join([str(error.code), *ENHANCED_STATUS_CODE.findall(error.message)[:1]])

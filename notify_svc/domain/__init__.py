@@ -1,1 +1,1 @@
-"""Who is told what, and in which words: pure, synchronous, `now` is passed in."""
+"""The rules of notifications and messages, and the content of mails: no input or output, and the current time is an argument."""

@@ -1,24 +1,29 @@
-"""A message to one person about one event, and what has become of it."""
+"""A message: one mail to one person about one event, and the state of its delivery."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from shared.contracts.events import AppointmentEvent, Event
-from shared.kit.ids import derive_id
+from notify_svc.domain.notifications import Audience, MessageKind, Notification
 
-MOST_ATTEMPTS = 35  # about a day of trying, however long the service itself was away
+MAX_ATTEMPTS = 35
+"""With pauses that double up to LONGEST_PAUSE, the attempts last about a day."""
 LONGEST_PAUSE = timedelta(hours=1)
-FORGOTTEN_AFTER = timedelta(minutes=2)
+ABANDONED_AFTER = timedelta(minutes=2)
+MAX_PROBLEM_LENGTH = 500
 
 
-class Status(StrEnum):
-    """`sending`: someone has it in hand; `unknown`: it may have arrived, so it is not sent again; `skipped`: a newer one went out first."""
+class MessageStatus(StrEnum):
+    """The state of a delivery.
+
+    `sending`: one instance is sending it. `unknown`: it may have been delivered, so it is not sent again. `skipped`: a newer message about
+    the same subject was sent first.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -28,55 +33,28 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-class Kind(StrEnum):
-    REQUESTED = "requested"
-    BOOKED = "booked"
-    RESCHEDULED = "rescheduled"
-    GIVEN_AWAY = "given_away"
-    CANCELLED = "cancelled"
-    DECLINED = "declined"
-    EXPIRED = "expired"
-    INVITED = "invited"
-    RESET = "reset"
-    PASSWORD_CHANGED = "password_changed"
-
-
-class Reader(StrEnum):
-    """As whom the recipient reads it."""
-
-    PATIENT = "patient"
-    DOCTOR = "doctor"
-    OWNER = "owner"
-
-
-CALLED_OFF = frozenset({Kind.CANCELLED, Kind.DECLINED, Kind.EXPIRED, Kind.GIVEN_AWAY})
-GONE_OUT = frozenset({Status.SENDING, Status.SENT, Status.UNKNOWN})
-AMENDED = "appointment.amended.v1"
-TOLD = {
-    "appointment.requested.v1": Kind.REQUESTED,
-    "appointment.booked.v1": Kind.BOOKED,
-    "appointment.rescheduled.v1": Kind.RESCHEDULED,
-    "appointment.cancelled.v1": Kind.CANCELLED,
-    "appointment.declined.v1": Kind.DECLINED,
-    "appointment.expired.v1": Kind.EXPIRED,
-}
+POSSIBLY_DELIVERED = frozenset({MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`facts` is what the event said. `handed_over`: the mail server has, or may have, been given it."""
+    """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
+
+    `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail.
+    `problem` is the reason why the last attempt did not succeed.
+    """
 
     id: UUID
     event_id: UUID
-    kind: Kind
-    reader: Reader
+    kind: MessageKind
+    audience: Audience
     recipient_id: UUID
     subject_id: UUID
     version: int
     facts: dict[str, Any]
     created_at: datetime
     due_at: datetime
-    status: Status = Status.QUEUED
+    status: MessageStatus = MessageStatus.QUEUED
     attempts: int = 0
     holder: str | None = None
     taken_at: datetime | None = None
@@ -85,78 +63,64 @@ class Message:
     problem: str | None = None
 
     @classmethod
-    def of(cls, event: Event, kind: Kind, reader: Reader, recipient_id: UUID, now: datetime) -> Self:
-        """Its id is made from event, recipient and reader: the same event makes the same message."""
+    def from_notification(cls, message_id: UUID, notification: Notification, now: datetime) -> Self:
+        """Return a queued message, due now."""
+        event = notification.event
         facts = event.model_dump(mode="json")
-        subject_id = UUID(facts[event.subject])
-        one = derive_id(event.id, recipient_id, reader)
-        return cls(one, event.id, kind, reader, recipient_id, subject_id, facts.get("version", 0), facts, now, now)
+        return cls(
+            id=message_id,
+            event_id=event.id,
+            kind=notification.kind,
+            audience=notification.audience,
+            recipient_id=notification.recipient_id,
+            subject_id=UUID(facts[event.subject]),
+            version=facts.get("version", 0),
+            facts=facts,
+            created_at=now,
+            due_at=now,
+        )
 
-    def in_turn(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
-        """Among those about the same to the same person none overtakes another: None while an older one is in someone's hand."""
-        if any(other.version > self.version and other.status in GONE_OUT for other in others):
-            return self.skipped()
-        if any(other.version < self.version and other.status is Status.SENDING for other in others):
+    def start_in_order(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
+        """Return the message as `sending`, or `skipped` if a newer one may have been delivered; None if it must wait for an older one.
+
+        `others` are the messages to the same recipient about the same subject.
+        """
+        if any(other.version > self.version and other.status in POSSIBLY_DELIVERED for other in others):
+            return replace(self, status=MessageStatus.SKIPPED)
+        if any(other.version < self.version and other.status is MessageStatus.SENDING for other in others):
             return None
-        return self.taken(holder, now)
+        return self.start_sending(holder, now)
 
-    def taken(self, holder: str, now: datetime) -> Self:
-        return replace(self, status=Status.SENDING, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=False)
+    def start_sending(self, holder: str, now: datetime) -> Self:
+        """Return the message as being sent by `holder`: one more attempt."""
+        return replace(self, status=MessageStatus.SENDING, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=False)
 
-    def handing_over(self) -> Self:
-        """From here on nobody can say whether it arrived, until the server has answered."""
+    def mark_handed_over(self) -> Self:
+        """Return the message as given to the mail server: until the server answers, delivery is uncertain."""
         return replace(self, handed_over=True)
 
-    def sent(self, now: datetime) -> Self:
-        return replace(self, status=Status.SENT, sent_at=now, problem=None)
+    def mark_sent(self, now: datetime) -> Self:
+        """Return the message as accepted by the mail server."""
+        return replace(self, status=MessageStatus.SENT, sent_at=now, problem=None)
 
-    def skipped(self) -> Self:
-        return replace(self, status=Status.SKIPPED)
+    def mark_failed(self, problem: str) -> Self:
+        """Return the message as undeliverable for good."""
+        return replace(self, status=MessageStatus.FAILED, problem=problem[:MAX_PROBLEM_LENGTH])
 
-    def failed(self, problem: str) -> Self:
-        return replace(self, status=Status.FAILED, problem=problem[:500])
+    def mark_unknown(self, problem: str) -> Self:
+        """Return the message as possibly delivered."""
+        return replace(self, status=MessageStatus.UNKNOWN, problem=problem[:MAX_PROBLEM_LENGTH])
 
-    def unknown(self, problem: str) -> Self:
-        return replace(self, status=Status.UNKNOWN, problem=problem[:500])
-
-    def deferred(self, problem: str, now: datetime) -> Self:
-        """Tried again after a pause that doubles."""
-        if self.attempts >= MOST_ATTEMPTS:
-            return self.failed(problem)
+    def defer(self, problem: str, now: datetime) -> Self:
+        """Return the message as queued again, after a pause that doubles with each attempt; as failed after MAX_ATTEMPTS."""
+        if self.attempts >= MAX_ATTEMPTS:
+            return self.mark_failed(problem)
         pause = min(timedelta(seconds=2 ** (self.attempts - 1)), LONGEST_PAUSE)
-        return replace(self, status=Status.QUEUED, due_at=now + pause, problem=problem[:500])
+        return replace(self, status=MessageStatus.QUEUED, due_at=now + pause, problem=problem[:MAX_PROBLEM_LENGTH])
 
-    def abandoned(self, problem: str, repeatable: bool, now: datetime) -> Self:
-        """Its holder died or stumbled: it goes again unless the server may have it and would send it twice."""
-        return self.unknown(problem) if self.handed_over and not repeatable else self.deferred(problem, now)
+    def recover(self, problem: str, is_repeatable: bool, now: datetime) -> Self:
+        """Return the message after its sender died or failed unexpectedly.
 
-
-def outdates(event: AppointmentEvent) -> bool:
-    """Whether what was said before no longer holds: an amendment changes nothing that is told, so a word that it overtook still counts."""
-    return event.topic != AMENDED
-
-
-def about(event: AppointmentEvent, now: datetime) -> Iterator[Message]:
-    """To patient and doctor, one each; where the doctor is another, it is a new appointment to the one and gone to the other."""
-    kind = TOLD.get(event.topic)
-    if kind is None:
-        return
-    yield Message.of(event, kind, Reader.PATIENT, event.patient_id, now)
-    if event.previous_doctor_id in (None, event.doctor_id):
-        yield Message.of(event, kind, Reader.DOCTOR, event.doctor_id, now)
-        return
-    new = Kind.REQUESTED if event.status == "requested" else Kind.BOOKED
-    yield Message.of(before_forgotten(event), new, Reader.DOCTOR, event.doctor_id, now)
-    yield Message.of(as_it_was(event), Kind.GIVEN_AWAY, Reader.DOCTOR, event.previous_doctor_id, now)
-
-
-def before_forgotten(event: AppointmentEvent) -> AppointmentEvent:
-    """As someone hears it who never knew the time before."""
-    return event.model_copy(update={"previous_starts_at": None, "previous_doctor_id": None})
-
-
-def as_it_was(event: AppointmentEvent) -> AppointmentEvent:
-    """As the doctor knows it who had it."""
-    starts_at = event.previous_starts_at or event.starts_at
-    before = {"starts_at": starts_at, "ends_at": starts_at + (event.ends_at - event.starts_at), "doctor_id": event.previous_doctor_id}
-    return before_forgotten(event).model_copy(update=before)
+        It is sent again unless it may have been delivered already and the mailbox would deliver it twice (`is_repeatable` is false).
+        """
+        return self.mark_unknown(problem) if self.handed_over and not is_repeatable else self.defer(problem, now)

@@ -1,1 +1,1 @@
-"""What one can do at notification-service."""
+"""The use cases of notification-service."""

@@ -1,154 +1,138 @@
-"""Sending what is queued: each message by one sender at a time, and never twice."""
+"""Sending queued messages. A message is sent by one sender at a time, and never twice."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from notify_svc.domain.letters import Clinic, Letter, Person, Visit
-from notify_svc.domain.messages import FORGOTTEN_AFTER, Kind, Message, Reader, Status
-from notify_svc.ports import Ambiguous, Deferred, Mailbox, People, Refused, Store
-from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
-from shared.contracts.identity import Role
+from notify_svc.domain.messages import ABANDONED_AFTER, Message, MessageStatus
+from notify_svc.ports import (
+    DeliveryUnknown,
+    EmailRenderer,
+    InvalidAddress,
+    Mailbox,
+    MailDeferred,
+    MailRefused,
+    NotificationStore,
+)
+from notify_svc.usecases.compose import MailComposer, Undeliverable
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
-from shared.kit.retry import retry_transaction
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort
 
-AT_ONCE = 8
-
-
-class Undeliverable(Exception):
-    """There is nobody to send it to, or nothing left to say."""
+MAX_MESSAGES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    store: Store
-    people: People
+class MessageSender:
+    """Sends queued messages. `instance_name` marks those that this instance is sending."""
+
+    store: NotificationStore
+    composer: MailComposer
+    renderer: EmailRenderer
     mailbox: Mailbox
-    clinic: Clinic
     now: Clock
-    holder: str
+    instance_name: str
 
     async def send_due(self) -> int:
-        """Some at once, those about the same one by one in the order of their making; returns how many were taken in hand."""
-        abouts: dict[UUID, list[Message]] = {}
-        for message in await self.store.due(self.now(), AT_ONCE):
-            abouts.setdefault(message.subject_id, []).append(message)
-        done = await asyncio.gather(*map(self._in_order, abouts.values()), return_exceptions=True)
-        for fault in done:
-            if isinstance(fault, BaseException):
-                raise fault
-        return sum(cast("list[int]", done))
+        """Send up to MAX_MESSAGES_AT_ONCE due messages; return how many got another status.
 
-    async def _in_order(self, messages: list[Message]) -> int:
-        return sum([await self._one(message) for message in messages])
+        Messages about the same subject are sent one after the other in their order, all others at the same time.
+        """
+        by_subject: dict[UUID, list[Message]] = {}
+        for message in await self._list_due():
+            by_subject.setdefault(message.subject_id, []).append(message)
+        return sum(await asyncio.gather(*map(self._send_in_order, by_subject.values())))
 
-    async def recover(self) -> int:
-        """What a sender that died has had in hand for a while."""
-        return await self._taken_back(lambda one: one.taken_at is not None and one.taken_at < self.now() - FORGOTTEN_AFTER)
+    async def recover_abandoned(self) -> int:
+        """Recover the messages that an instance started to send ABANDONED_AFTER ago or earlier; return how many."""
+        before = self.now() - ABANDONED_AFTER
+        return await self._recover(lambda message: message.taken_at is not None and message.taken_at < before)
 
     async def recover_own(self) -> int:
-        """At a start: what this very instance had in hand in its last life."""
-        return await self._taken_back(lambda one: one.holder == self.holder)
+        """Recover, at the start, the messages that this instance was sending when it ended; return how many."""
+        return await self._recover(lambda message: message.holder == self.instance_name)
 
-    async def _taken_back(self, is_abandoned: Callable[[Message], bool]) -> int:
-        abandoned = [message for message in await self.store.in_hand() if is_abandoned(message)]
-        problem, at = "its sender died", self.now()
-        return sum([await self._save(one.abandoned(problem, self.mailbox.repeatable, at), one) for one in abandoned])
+    async def _recover(self, is_abandoned: Callable[[Message], bool]) -> int:
+        abandoned = [message for message in await self._list_being_sent() if is_abandoned(message)]
+        recovered = 0
+        for message in abandoned:
+            recovered += await self._update(message, message.recover("sender_died", self.mailbox.repeatable, self.now()))
+        return recovered
 
-    async def _one(self, queued: Message) -> int:
-        taken = await retry_transaction(lambda: self._taken(queued))
-        if taken is not None and taken.status is Status.SENDING:
-            await to_the_end(self._sent(taken))
-        return int(taken is not None)
+    async def _send_in_order(self, messages: list[Message]) -> int:
+        return sum([await self._send(message) for message in messages])
 
-    async def _taken(self, queued: Message) -> Message | None:
-        """None when it is not its turn, or someone else took it."""
+    async def _send(self, queued: Message) -> bool:
+        """Send one message; return False if it must wait, another sender has it, or the sending fails.
+
+        A failure is logged, so that it does not stop the others.
+        """
+        try:
+            message = await self._start_sending(queued)
+            if message is not None and message.status is MessageStatus.SENDING:
+                await finish_despite_cancellation(self._deliver(message))
+        except Exception as error:
+            log_event("mail_failed", logging.ERROR, error=error, message_id=queued.id)
+            return False
+        return message is not None
+
+    @retry_on_abort
+    async def _start_sending(self, queued: Message) -> Message | None:
+        """Store the message as being sent, or skipped, and return it; return None if it must wait or another sender has it."""
         async with self.store.begin() as tx:
-            taken = queued.in_turn(await tx.others(queued), self.holder, self.now())
-            return taken if taken is not None and await tx.save(taken, queued) else None
+            started = queued.start_in_order(await tx.lock_related_messages(queued), self.instance_name, self.now())
+            return started if started is not None and await tx.update_message(queued, started) else None
 
-    async def _save(self, message: Message, before: Message) -> bool:
-        async def save() -> bool:
-            async with self.store.begin() as tx:
-                return await tx.save(message, before)
+    async def _deliver(self, message: Message) -> None:
+        """Deliver a message and store the result.
 
-        return await retry_transaction(save)
-
-    async def _sent(self, taken: Message) -> None:
-        """What is written down afterwards replaces what was written last: in hand, or handed over."""
-        standing = taken
+        `current` is the state that was stored last. It is marked as handed over before the mailbox gets the mail: if this process dies
+        then, the message counts as possibly delivered.
+        """
+        current = message
         try:
-            mail = await self._written(taken)
-            if not await self._save(taken.handing_over(), taken):
+            content = await self.composer.compose(message)
+            mail = self.renderer.render(content, self.now())
+            if not await self._update(message, message.mark_handed_over()):
                 return
-            standing = taken.handing_over()
+            current = message.mark_handed_over()
             await self.mailbox.deliver(mail)
-            outcome = standing.sent(self.now())
-        except (Undeliverable, Refused) as why:
-            outcome = standing.failed(str(why))
-        except (Deferred, Refusal) as why:
-            outcome = standing.deferred(str(why), self.now())
-        except Ambiguous as why:
-            outcome = standing.unknown(str(why))
-        except Exception as why:  # a fault of ours: the job's wall logs it, and the others' mails go on
-            await self._save(standing.abandoned(type(why).__name__, self.mailbox.repeatable, self.now()), standing)
+            result = current.mark_sent(self.now())
+        except InvalidAddress:
+            result = current.mark_failed("no_such_address")
+        except (Undeliverable, MailRefused) as error:
+            result = current.mark_failed(str(error))
+        except (MailDeferred, Refusal) as error:
+            result = current.defer(str(error), self.now())
+        except DeliveryUnknown as error:
+            result = current.mark_unknown(str(error))
+        except Exception as error:
+            await self._update(current, current.recover(type(error).__name__, self.mailbox.repeatable, self.now()))
             raise
-        await self._save(outcome, standing)
+        await self._update(current, result)
 
-    async def _written(self, message: Message) -> EmailMessage:
-        letter = await self._letter(message)
-        try:
-            return letter.mail(self.now())
-        except (ValueError, MessageError):
-            raise Undeliverable("no_such_address") from None
+    @retry_on_abort
+    async def _update(self, before: Message, after: Message) -> bool:
+        async with self.store.begin() as tx:
+            return await tx.update_message(before, after)
 
-    async def _letter(self, message: Message) -> Letter:
-        if message.reader is Reader.OWNER:
-            return await self._to_owner(message)
-        facts = message.facts
-        account = await self.people.account(message.recipient_id)
-        patient = await self.people.patient(UUID(facts["patient_id"]))
-        doctor = await self.people.doctor(UUID(facts["doctor_id"]))
-        if account is None or patient is None or doctor is None:
-            raise Undeliverable("no_address")
-        named = " ".join(filter(None, (doctor.title, doctor.full_name)))
-        reader = patient if message.reader is Reader.PATIENT else doctor
-        return Letter(message, person(account, reader), self.clinic, Visit(named, doctor.location, patient.full_name))
+    @retry_on_abort
+    async def _list_due(self) -> list[Message]:
+        return await self.store.list_due_messages(self.now(), MAX_MESSAGES_AT_ONCE)
 
-    async def _to_owner(self, message: Message) -> Letter:
-        account = await self.people.account(message.recipient_id)
-        if account is None or account.status == "disabled":
-            raise Undeliverable("no_address")
-        owner = person(account, await self._profile(account))
-        if message.kind is Kind.PASSWORD_CHANGED:
-            return Letter(message, owner, self.clinic)
-        link = await self.people.link(UUID(message.facts["reset_id"]))
-        if link is None:
-            raise Undeliverable("link_expired")
-        return Letter(message, owner, self.clinic, link=link)
-
-    async def _profile(self, account: AccountSummary) -> PatientSummary | DoctorRules | None:
-        profiles = {Role.PATIENT: self.people.patient, Role.DOCTOR: self.people.doctor}
-        return await profiles[account.role](account.id) if account.role in profiles else None
+    @retry_on_abort
+    async def _list_being_sent(self) -> list[Message]:
+        return await self.store.list_messages_being_sent()
 
 
-def person(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Person:
-    """Address by the account; name, zone and language by the profile, as far as it knows them."""
-    if profile is None:
-        return Person(account.full_name, account.email, account.locale, "UTC")
-    locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-    return Person(profile.full_name, account.email, locale, profile.time_zone)
-
-
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Where the service is told to end meanwhile, this is brought to its end first: nobody is left not knowing whether a mail left."""
+async def finish_despite_cancellation(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end even if this task is cancelled meanwhile, so that no delivery stays unknown when the service stops."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

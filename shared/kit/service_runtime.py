@@ -130,7 +130,7 @@ async def open_service_runtime(
         await bus.subscribe_broadcast({SessionEnded: lambda event: _end_session(verifier, event)})
         if settings.service is not Service.AUTH:
             poll = functools.partial(_poll_ended_sessions, auth, verifier)
-            runtime.jobs.add("ended sessions", poll, every_seconds=ENDED_SESSIONS_POLL_SECONDS)
+            runtime.jobs.add("ended_sessions", poll, every_seconds=ENDED_SESSIONS_POLL_SECONDS)
         yield runtime
 
 

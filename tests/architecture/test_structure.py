@@ -78,7 +78,7 @@ def test_only_wiring_imports_adapters() -> None:
 
 def test_domain_modules_generate_no_ids() -> None:
     domain = [path for path in product_files() if path.parts[0] in SERVICES and path.parts[1].removesuffix(".py") == "domain"]
-    imports = {str(path): set(imported_names(path)) & {"shared.kit.ids", "new_id", "uuid4", "uuid7"} for path in domain}
+    imports = {str(path): set(imported_names(path)) & {"new_id", "uuid4", "uuid7"} for path in domain}
     assert {path: names for path, names in imports.items() if names} == {}
 
 
@@ -117,3 +117,7 @@ def names_of(event_class: type[Event]) -> set[str]:
 
 def test_the_page_of_events_is_up_to_date() -> None:
     assert subprocess.run([sys.executable, "docs/make_events.py", "--check"], cwd=ROOT).returncode == 0
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    assert subprocess.run([sys.executable, "docs/make_configuration.py", "--check"], cwd=ROOT).returncode == 0

@@ -1,4 +1,4 @@
-"""Mail servers as one meets them: some refuse, some fall silent."""
+"""Mail servers for tests: some refuse mails, some stop answering."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from aiosmtpd.smtp import AuthResult
 from tests.platform.houses import free_port
 
 
-class Stubborn:
-    """Answers as it is told, and takes no password."""
+class ReplyHandler:
+    """Answers MAIL, RCPT and DATA with the given replies."""
 
-    def __init__(self, mail: str = "250 fine", rcpt: str = "250 fine", data: str = "250 fine") -> None:
+    def __init__(self, mail: str = "250 OK", rcpt: str = "250 OK", data: str = "250 OK") -> None:
         self._mail, self._rcpt, self._data = mail, rcpt, data
 
     async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, options: Any) -> str:
@@ -33,11 +33,11 @@ class Stubborn:
 
 
 @contextmanager
-def stubborn(**answers: str) -> Iterator[int]:
-    """The port of a server that answers as it is told."""
+def replying_server(**replies: str) -> Iterator[int]:
+    """Yield the port of a server that answers with the given replies and rejects every password."""
     port = free_port()
-    nobody = {"authenticator": lambda *_: AuthResult(success=False, handled=False), "auth_require_tls": False}
-    controller = Controller(Stubborn(**answers), hostname="127.0.0.1", port=port, **nobody)
+    reject_logins = {"authenticator": lambda *_: AuthResult(success=False, handled=False), "auth_require_tls": False}
+    controller = Controller(ReplyHandler(**replies), hostname="127.0.0.1", port=port, **reject_logins)
     controller.start()
     try:
         yield port
@@ -45,49 +45,53 @@ def stubborn(**answers: str) -> Iterator[int]:
         controller.stop()
 
 
-class Rude:
-    """`goes`: `mute at once`, or after DATA `mute after data`, `away after data`, `away before the goodbye` (it has taken the mail)."""
+class UnreliableServer:
+    """A server that stops answering. `received_contents` counts the mails whose content it received.
 
-    def __init__(self, goes: str) -> None:
-        self._goes, self._talks = goes, set[asyncio.Task[None]]()
-        self.port = self.contents = 0
+    `behaviour` is `hang at once`, `hang after data`, `disconnect after data`, or `disconnect before quit` (it has accepted the mail).
+    """
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, behaviour: str) -> None:
+        self._behaviour, self._connections = behaviour, set[asyncio.Task[None]]()
+        self.port = self.received_contents = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._talks.add(task)
+        self._connections.add(task)
         writer.write(b"220 hello\r\n")
         while line := await reader.readline():
-            if self._goes == "mute at once":
+            if self._behaviour == "hang at once":
                 await reader.read()
             elif line[:4].upper() == b"DATA":
-                await self._take(reader, writer)
+                await self._receive_content(reader, writer)
                 break
             else:
-                writer.write(b"250 fine\r\n")
+                writer.write(b"250 OK\r\n")
         writer.close()
         await writer.wait_closed()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"354 go on\r\n")
+    async def _receive_content(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"354 continue\r\n")
         await reader.readuntil(b"\r\n.\r\n")
-        self.contents += 1
-        if self._goes == "mute after data":
+        self.received_contents += 1
+        if self._behaviour == "hang after data":
             await reader.read()
-        if self._goes == "away before the goodbye":
-            writer.write(b"250 kept\r\n")
+        if self._behaviour == "disconnect before quit":
+            writer.write(b"250 accepted\r\n")
             await writer.drain()
 
-    async def left(self) -> None:
+    async def wait_closed(self) -> None:
         async with asyncio.timeout(10):
-            await asyncio.gather(*self._talks, return_exceptions=True)
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
 
 @asynccontextmanager
-async def a_server_that(goes: str) -> AsyncIterator[Rude]:
-    rude = Rude(goes)
-    server = await asyncio.start_server(rude.talk, "127.0.0.1", 0)
-    async with server:
-        rude.port = server.sockets[0].getsockname()[1]
-        yield rude
-    await rude.left()
+async def unreliable_server(behaviour: str) -> AsyncIterator[UnreliableServer]:
+    """Run an UnreliableServer."""
+    server = UnreliableServer(behaviour)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    async with listener:
+        server.port = listener.sockets[0].getsockname()[1]
+        yield server
+    await server.wait_closed()

@@ -1,4 +1,4 @@
-"""Mailboxes: what every one promises, and what a mail server may do to one."""
+"""Mailboxes: what all of them promise, and what the replies of a mail server mean."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
-from notify_svc.ports import Ambiguous, Deferred, Mailbox, Refused
-from tests.contract.mailservers import a_server_that, stubborn
+from notify_svc.ports import DeliveryUnknown, Mailbox, MailDeferred, MailRefused
+from tests.contract.mailservers import replying_server, unreliable_server
 from tests.platform.houses import SmtpServer, free_port
 
 
@@ -43,94 +43,97 @@ def mailbox(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Mailbox, An
     return SmtpMailbox(f"smtp://127.0.0.1:{server.port}"), lambda: [str(message["message-id"]) for message in server.messages]
 
 
-async def test_a_delivered_mail_is_there_whole(mailbox: tuple[Mailbox, Any]) -> None:
-    box, arrived = mailbox
-    await box.deliver(a_mail(1))
-    await box.deliver(a_mail(2))
+async def test_delivered_mails_arrive(mailbox: tuple[Mailbox, Any]) -> None:
+    under_test, arrived = mailbox
+    await under_test.deliver(a_mail(1))
+    await under_test.deliver(a_mail(2))
     assert arrived() == ["<1@careslot.example>", "<2@careslot.example>"]
 
 
-async def test_the_same_mail_twice_is_one_where_the_mailbox_says_so(mailbox: tuple[Mailbox, Any]) -> None:
-    box, arrived = mailbox
-    await box.deliver(a_mail())
-    await box.deliver(a_mail())
-    assert len(arrived()) == (1 if box.repeatable else 2)
+async def test_a_mail_that_is_delivered_twice_arrives_once_in_a_repeatable_mailbox(mailbox: tuple[Mailbox, Any]) -> None:
+    under_test, arrived = mailbox
+    await under_test.deliver(a_mail())
+    await under_test.deliver(a_mail())
+    assert len(arrived()) == (1 if under_test.repeatable else 2)
 
 
-def test_a_folder_shows_what_was_sent_and_can_be_emptied(tmp_path: Path) -> None:
-    box = FileMailbox(tmp_path / "mail")
-    asyncio.run(box.deliver(a_mail()))
-    shown = box.messages()[0]
-    assert (shown["to"], shown["subject"], shown["text"]) == ("Mina Park <mina@example.com>", "Appointment confirmed", "Grüße\n")
-    assert shown["attachments"] == [{"filename": "appointment.ics", "content_type": "text/calendar", "content": "BEGIN:VCALENDAR"}]
-    box.clear()
-    assert box.messages() == []
+def test_a_folder_lists_its_mails_and_can_be_emptied(tmp_path: Path) -> None:
+    mailbox = FileMailbox(tmp_path / "mail")
+    asyncio.run(mailbox.deliver(a_mail()))
+    mail = mailbox.messages()[0]
+    assert (mail["to"], mail["subject"], mail["text"]) == ("Mina Park <mina@example.com>", "Appointment confirmed", "Grüße\n")
+    assert mail["attachments"] == [{"filename": "appointment.ics", "content_type": "text/calendar", "content": "BEGIN:VCALENDAR"}]
+    mailbox.clear()
+    assert mailbox.messages() == []
 
 
 def test_a_message_id_cannot_leave_the_folder(tmp_path: Path) -> None:
-    box, mail = FileMailbox(tmp_path / "mail"), a_mail()
+    mailbox, mail = FileMailbox(tmp_path / "mail"), a_mail()
     mail.replace_header("Message-ID", "<../../evil@x>")
-    asyncio.run(box.deliver(mail))
+    asyncio.run(mailbox.deliver(mail))
     assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mail"]
 
 
 @pytest.mark.parametrize(
-    ("answers", "meaning"),
+    ("replies", "error"),
     [
-        ({"mail": "550 not from you"}, Deferred),
-        ({"rcpt": "550 5.1.1 no such person as mina@example.com"}, Refused),
-        ({"rcpt": "450 greylisted"}, Deferred),
-        ({"data": "554 not like this"}, Refused),
-        ({"data": "451 later"}, Deferred),
+        ({"mail": "550 not from you"}, MailDeferred),
+        ({"rcpt": "550 5.1.1 no such person as mina@example.com"}, MailRefused),
+        ({"rcpt": "450 greylisted"}, MailDeferred),
+        ({"data": "554 not like this"}, MailRefused),
+        ({"data": "451 later"}, MailDeferred),
     ],
 )
-async def test_a_servers_clear_word_counts_and_is_kept_without_names(answers: dict[str, str], meaning: type[Exception]) -> None:
-    with stubborn(**answers) as port, pytest.raises(meaning) as why:
+async def test_a_reply_of_the_server_decides_and_is_stored_without_names(replies: dict[str, str], error: type[Exception]) -> None:
+    with replying_server(**replies) as port, pytest.raises(error) as raised:
         await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail())
-    assert "mina" not in str(why.value)
-    assert next(iter(answers.values())).startswith(str(why.value))
+    assert "mina" not in str(raised.value)
+    assert next(iter(replies.values())).startswith(str(raised.value))
 
 
-async def test_a_wrong_password_is_our_fault_and_not_the_recipients() -> None:
-    with stubborn() as port, pytest.raises(Deferred, match=r"^535"):
+async def test_a_wrong_password_defers_the_mail() -> None:
+    with replying_server() as port, pytest.raises(MailDeferred, match=r"^535"):
         await SmtpMailbox(f"smtp://careslot:wrong@127.0.0.1:{port}").deliver(a_mail())
 
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}?tls=starttls", "smtps://127.0.0.1:{}"])
-async def test_where_encryption_was_asked_for_nothing_goes_without(inbox: SmtpServer, url: str) -> None:
-    with pytest.raises(Deferred):
+async def test_a_server_without_the_required_encryption_gets_no_mail(inbox: SmtpServer, url: str) -> None:
+    with pytest.raises(MailDeferred):
         await SmtpMailbox(url.format(inbox.port), timeout_seconds=2).deliver(a_mail())
     assert inbox.messages == []
 
 
-async def test_a_server_that_is_not_there_is_tried_later() -> None:
-    with pytest.raises(Deferred):
+async def test_a_server_that_cannot_be_reached_defers_the_mail() -> None:
+    with pytest.raises(MailDeferred):
         await SmtpMailbox(f"smtp://127.0.0.1:{free_port()}").deliver(a_mail())
 
 
-@pytest.mark.parametrize(("goes", "meaning"), [("mute at once", Deferred), ("away after data", Ambiguous), ("mute after data", Ambiguous)])
-async def test_silence_is_a_later_try_before_the_content_and_unknown_after_it(goes: str, meaning: type[Exception]) -> None:
-    async with a_server_that(goes) as server:
-        with pytest.raises(meaning):
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [("hang at once", MailDeferred), ("disconnect after data", DeliveryUnknown), ("hang after data", DeliveryUnknown)],
+)
+async def test_a_missing_reply_defers_the_mail_before_the_content_and_is_unknown_after_it(behaviour: str, error: type[Exception]) -> None:
+    async with unreliable_server(behaviour) as server:
+        with pytest.raises(error):
             await SmtpMailbox(f"smtp://127.0.0.1:{server.port}", timeout_seconds=0.5).deliver(a_mail())
 
 
-async def test_a_server_that_took_it_and_left_without_goodbye_took_it() -> None:
-    async with a_server_that("away before the goodbye") as server:
+async def test_a_server_that_disconnects_after_accepting_has_accepted() -> None:
+    async with unreliable_server("disconnect before quit") as server:
         await SmtpMailbox(f"smtp://127.0.0.1:{server.port}", timeout_seconds=2).deliver(a_mail())
 
 
-async def test_a_folder_that_cannot_be_written_is_tried_later(tmp_path: Path) -> None:
-    box = FileMailbox(tmp_path / "mail")
+async def test_a_folder_that_cannot_be_written_defers_the_mail(tmp_path: Path) -> None:
+    mailbox = FileMailbox(tmp_path / "mail")
     (tmp_path / "mail").rmdir()
-    with pytest.raises(Deferred):
-        await box.deliver(a_mail())
+    with pytest.raises(MailDeferred):
+        await mailbox.deliver(a_mail())
 
 
-async def test_half_a_mail_is_none(tmp_path: Path) -> None:
-    box = FileMailbox(tmp_path / "mail")
+async def test_a_partly_written_mail_is_not_listed(tmp_path: Path) -> None:
+    mailbox = FileMailbox(tmp_path / "mail")
     (tmp_path / "mail" / "1@careslot.example.draft").write_bytes(b"From: clin")
-    assert box.messages() == []
-    await box.deliver(a_mail(1))
-    assert [message["message_id"] for message in box.messages()] == ["<1@careslot.example>"]
+    assert mailbox.messages() == []
+    await mailbox.deliver(a_mail(1))
+    assert [message["message_id"] for message in mailbox.messages()] == ["<1@careslot.example>"]

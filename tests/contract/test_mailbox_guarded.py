@@ -1,4 +1,4 @@
-"""A mail server behind TLS and a password: what is asked for is done, and without it nothing leaves."""
+"""A mail server that requires TLS and a password: mails are delivered only with both."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from notify_svc.clients.smtp import SmtpMailbox
-from notify_svc.ports import Deferred
+from notify_svc.ports import MailDeferred
 from tests.contract.test_mailbox import a_mail
 from tests.platform.houses import free_port
 
 
-class Guarded:
-    """Keeps by which way mails came: over TLS, and as whom; may be slow to answer a goodbye."""
+class GuardedServer:
+    """Records whether each mail came over TLS, and the login. It blocks for `pause_seconds` after a login."""
 
     def __init__(self) -> None:
-        self.port, self.came, self.pause_seconds = free_port(), list[tuple[bool, bytes]](), 0.0
+        self.port, self.deliveries, self.pause_seconds = free_port(), list[tuple[bool, bytes]](), 0.0
 
     async def handle_DATA(self, _server: Any, session: Any, _envelope: Any) -> str:
-        self.came.append((session.ssl is not None, session.auth_data.login))
+        self.deliveries.append((session.ssl is not None, session.auth_data.login))
         return "250 kept"
 
-    def known(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
-        known = isinstance(data, LoginPassword) and data == LoginPassword(b"careslot@x", b"p:ss word")
+    def check_login(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        is_valid = isinstance(data, LoginPassword) and data == LoginPassword(b"careslot@x", b"p:ss word")
         asyncio.get_running_loop().call_soon(time.sleep, self.pause_seconds)
-        return AuthResult(success=known, handled=False, auth_data=data)
+        return AuthResult(success=is_valid, handled=False, auth_data=data)
 
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and certificate of 127.0.0.1, signed by itself."""
+    """Return a file with a key and a self-signed certificate of 127.0.0.1."""
     key, now, name = (
         ec.generate_private_key(ec.SECP256R1()),
         datetime.now(UTC),
@@ -63,49 +63,51 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def guarded(identity: Path) -> Iterator[Guarded]:
-    """Offers the password's question only after STARTTLS, and takes no mail without both."""
-    server, context = Guarded(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+def guarded(identity: Path) -> Iterator[GuardedServer]:
+    """A server that offers authentication only after STARTTLS, and accepts no mail without both."""
+    server, context = GuardedServer(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(identity)
-    more = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": server.known}
-    controller = Controller(server, hostname="127.0.0.1", port=server.port, **more)
+    options = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": server.check_login}
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, **options)
     controller.start()
     yield server
     controller.stop()
 
 
-async def test_a_mail_goes_over_tls_and_under_the_name_of_the_url(
-    guarded: Guarded, identity: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_mail_is_sent_over_tls_with_the_login_of_the_url(
+    guarded: GuardedServer, identity: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(identity))
     await SmtpMailbox(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5).deliver(a_mail())
-    assert guarded.came == [(True, b"careslot@x")]
+    assert guarded.deliveries == [(True, b"careslot@x")]
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_given_neither_password_nor_mail(guarded: Guarded) -> None:
-    with pytest.raises(Deferred):
+async def test_a_server_with_an_untrusted_certificate_gets_neither_password_nor_mail(guarded: GuardedServer) -> None:
+    with pytest.raises(MailDeferred):
         await SmtpMailbox(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5).deliver(a_mail())
-    assert guarded.came == []
+    assert guarded.deliveries == []
 
 
 @pytest.mark.parametrize("url", ["smtp://careslot:wrong@127.0.0.1:{}?tls=starttls", "smtp://127.0.0.1:{}"])
-async def test_without_the_right_password_a_mail_waits(guarded: Guarded, identity: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(identity))
-    with pytest.raises(Deferred):
-        await SmtpMailbox(url.format(guarded.port), timeout_seconds=5).deliver(a_mail())
-    assert guarded.came == []
-
-
-def test_a_server_that_does_not_answer_the_goodbye_keeps_no_connection_open(
-    guarded: Guarded, identity: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_mail_is_deferred_without_the_right_password(
+    guarded: GuardedServer, identity: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    """The loop ends with the delivery: a connection that still waited would be told of when it is collected."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity))
+    with pytest.raises(MailDeferred):
+        await SmtpMailbox(url.format(guarded.port), timeout_seconds=5).deliver(a_mail())
+    assert guarded.deliveries == []
+
+
+def test_a_server_that_does_not_answer_quit_keeps_no_connection_open(
+    guarded: GuardedServer, identity: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop ends with the delivery, so a connection that is still open raises a ResourceWarning when it is collected."""
     monkeypatch.setenv("SSL_CERT_FILE", str(identity))
     guarded.pause_seconds = 0.5
     mailbox = SmtpMailbox(f"smtp://careslot:wrong@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5)
     gc.collect()
-    with warnings.catch_warnings(record=True, action="always", category=ResourceWarning) as told:
-        with pytest.raises(Deferred):
+    with warnings.catch_warnings(record=True, action="always", category=ResourceWarning) as caught:
+        with pytest.raises(MailDeferred):
             asyncio.run(mailbox.deliver(a_mail()))
         gc.collect()
-    assert [str(warning.message) for warning in told] == []
+    assert [str(warning.message) for warning in caught] == []

@@ -25,8 +25,12 @@ from shared.kit.sql import Database
 from tests.contract.buses import RecordingBus
 
 SQL_SERVICES = ("auth_svc", "patient_svc", "doctor_svc", "scheduling_svc", "admin_svc", "notify_svc")
-INSTALLATIONS = [(package, server) for package in SQL_SERVICES for server in ("sqlite", "mysql")]
-INSTALLATIONS += [("appointment_svc", "sqlite")]  # beside SQLite it stores its documents in MongoDB
+NEEDS_MYSQL = pytest.mark.needs_servers("MYSQL")
+INSTALLATIONS = [
+    *(pytest.param((package, "sqlite"), id=f"{package}-sqlite") for package in SQL_SERVICES),
+    *(pytest.param((package, "mysql"), id=f"{package}-mysql", marks=NEEDS_MYSQL) for package in SQL_SERVICES),
+    pytest.param(("appointment_svc", "sqlite"), id="appointment_svc-sqlite"),  # beside SQLite it stores its documents in MongoDB
+]
 FIRST_REVISION = "0001"
 EVENT_ID = UUID(int=7)
 NEW_COLUMN_REVISION = """
@@ -46,7 +50,7 @@ def downgrade() -> None:
 """
 
 
-@pytest.fixture(params=INSTALLATIONS, ids="-".join)
+@pytest.fixture(params=INSTALLATIONS)
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """A service's package and the URL of an empty database for it."""
     package, server = request.param

@@ -1,4 +1,4 @@
-// Command mongo is a MongoDB-protocol server for tests: FerretDB on SQLite files, behind a turnstile.
+// Command mongo is a MongoDB-protocol server for tests: FerretDB on SQLite files, behind a proxy that serializes requests.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:27017", "address clients connect to")
-	data := flag.String("data", "", "folder of the SQLite files, made if missing")
+	data := flag.String("data", "", "folder of the SQLite files, created if missing")
 	flag.Parse()
 	if err := serve(*listen, *data); err != nil {
 		log.Fatal(err)
@@ -37,9 +37,9 @@ func serve(listen, data string) error {
 	halted := make(chan error, 1)
 	go func() { halted <- database.Run(running) }()
 
-	behind, err := url.Parse(database.MongoDBURI()) // answers only once the database listens
+	serverURL, err := url.Parse(database.MongoDBURI()) // answers only once the database listens
 	if err == nil {
-		err = (&turnstile{behind: behind.Host}).serve(stop, listen)
+		err = (&serializingProxy{serverAddress: serverURL.Host}).serve(stop, listen)
 	}
 	halt()
 	return errors.Join(err, <-halted)

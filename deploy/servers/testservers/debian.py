@@ -1,4 +1,4 @@
-"""The two servers that Debian packages, installed if missing."""
+"""Installs the two servers that Debian has packages for."""
 
 import os
 import shutil
@@ -7,26 +7,27 @@ import sys
 import threading
 from pathlib import Path
 
-from testservers.processes import Failed
+from testservers.processes import ServerFailure
 
-RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the one on the PATH changes user and cannot write our folder
+RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the script on the PATH switches to a user who cannot write to the run's folder
 PACKAGES = ["mariadb-server", "rabbitmq-server"]
-ONE_AT_A_TIME = threading.Lock()
+INSTALL_LOCK = threading.Lock()
 
 
 def install() -> None:
-    with ONE_AT_A_TIME:
-        if not are_installed():
+    """Install MariaDB and RabbitMQ unless both are there. Raises ServerFailure where that is not possible."""
+    with INSTALL_LOCK:
+        if not is_installed():
             apt_get_install()
 
 
-def are_installed() -> bool:
+def is_installed() -> bool:
     return bool(shutil.which("mariadbd") and shutil.which("mariadb-install-db")) and Path(RABBITMQ).exists()
 
 
 def apt_get_install() -> None:
     if not shutil.which("apt-get") or os.getuid() != 0:
-        raise Failed(f"install {' and '.join(PACKAGES)}, or run this as root on Debian 12")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # run level 1: no init script starts a service
+        raise ServerFailure(f"install {' and '.join(PACKAGES)}, or run this as root on Debian 12")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # in run level 1 the packages do not start their services
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
         subprocess.run(["apt-get", *command], env=quiet, check=True, stdout=sys.stderr)

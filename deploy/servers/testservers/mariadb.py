@@ -1,4 +1,4 @@
-"""MariaDB: as in production, but one disk flush a second and a small memory."""
+"""MariaDB with the settings of production, except that it flushes its log once a second and uses little memory."""
 
 import getpass
 import os
@@ -30,28 +30,29 @@ SETTINGS = [
 
 
 def mariadb(run: Run) -> Server:
+    """Return how to run MariaDB, whose only user is root over TCP."""
     address = urlsplit(run.urls["mysql"])
-    data, first = run.folder / "mysql", run.folder / "mysql.first.sql"
+    data, init_file = run.folder / "mysql", run.folder / "mysql.first.sql"
     user = f"--user={getpass.getuser()}"
 
     def prepare() -> None:
         debian.install()
-        first.touch(mode=0o600)
-        first.write_text(ONLY_ROOT_OVER_TCP.format(password=address.password))
+        init_file.touch(mode=0o600)
+        init_file.write_text(ONLY_ROOT_OVER_TCP.format(password=address.password))
         if not (data / "mysql").is_dir():
             install = ["mariadb-install-db", "--no-defaults", user, f"--datadir={data}", "--skip-test-db"]
             subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, stdout=subprocess.DEVNULL)
 
-    def answers() -> bool:
+    def is_answering() -> bool:
         client = ["mariadb", "--no-defaults", "--protocol=tcp", "-h127.0.0.1", f"-P{address.port}", "-uroot", "-e", "SELECT 1"]
         return subprocess.run(client, env={**os.environ, "MYSQL_PWD": address.password or ""}, capture_output=True).returncode == 0
 
-    place = [f"--datadir={data}", f"--port={address.port}", "--socket=mysql.sock", f"--init-file={first}"]
+    locations = [f"--datadir={data}", f"--port={address.port}", "--socket=mysql.sock", f"--init-file={init_file}"]
     return Server(
         name="mysql",
         run_folder=run.folder,
-        command=["mariadbd", "--no-defaults", user, *place, *SETTINGS],
+        command=["mariadbd", "--no-defaults", user, *locations, *SETTINGS],
         environment={},
         prepare=prepare,
-        answers=answers,
+        is_answering=is_answering,
     )

@@ -1,4 +1,4 @@
-"""Processes that outlive this command: launched in a session of their own, known again by a mark in their environment."""
+"""Server processes that keep running after this command. An environment variable of theirs identifies the run they belong to."""
 
 import os
 import signal
@@ -8,45 +8,47 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-MARK = "CARESLOT_SERVERS_RUN"
+RUN_VARIABLE = "CARESLOT_SERVERS_RUN"
 START_SECONDS = 90
 STOP_SECONDS = 20
-LOOKS = 20
+ATTEMPTS = 20
 
 
-class Failed(Exception):
-    """A server that does not do as told; the message says what to look at."""
+class ServerFailure(Exception):
+    """Raised when a server cannot be installed, started or stopped. The message says where to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """`prepare` may run again on data that is there already; `answers` asks the server itself, in its own protocol."""
+    """How to run one server. `prepare` may run again on existing data; `is_answering` sends a request in the server's own protocol."""
 
     name: str
     run_folder: Path
     command: list[str]
     environment: dict[str, str]
     prepare: Callable[[], None]
-    answers: Callable[[], bool]
+    is_answering: Callable[[], bool]
 
     @property
     def log(self) -> Path:
+        """The file with the output of the server."""
         return self.run_folder / f"{self.name}.log"
 
 
 def start(server: Server) -> None:
-    """Starts it unless it lives, and returns once it answers."""
+    """Start the server unless it is running, and wait until it answers."""
     if not pid_of(server.name, server.run_folder):
         server.prepare()
         launch(server)
-    wait_until_it_answers(server)
+    wait_until_answering(server)
 
 
 def launch(server: Server) -> None:
+    """Start the process of a server and write its pid file."""
     with server.log.open("ab") as log:
         process = subprocess.Popen(
             server.command,
-            env={**os.environ, **server.environment, MARK: str(server.run_folder)},
+            env={**os.environ, **server.environment, RUN_VARIABLE: str(server.run_folder)},
             cwd=server.run_folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -56,13 +58,14 @@ def launch(server: Server) -> None:
     pid_file(server.name, server.run_folder).write_text(str(process.pid))
 
 
-def wait_until_it_answers(server: Server) -> None:
+def wait_until_answering(server: Server) -> None:
+    """Wait until the server answers. Raises ServerFailure when it ends, or takes longer than START_SECONDS."""
     deadline = time.monotonic() + START_SECONDS
-    while not server.answers():
+    while not server.is_answering():
         if not pid_of(server.name, server.run_folder):
-            raise Failed(f"{server.name} ended while starting: see {server.log}")
+            raise ServerFailure(f"{server.name} ended while starting: see {server.log}")
         if time.monotonic() > deadline:
-            raise Failed(f"{server.name} does not answer after {START_SECONDS} s: see {server.log}")
+            raise ServerFailure(f"{server.name} does not answer after {START_SECONDS} s: see {server.log}")
         time.sleep(0.1)
 
 
@@ -71,23 +74,26 @@ def pid_file(name: str, run_folder: Path) -> Path:
 
 
 def pid_of(name: str, run_folder: Path) -> int | None:
-    """The pid of that server, if it lives."""
+    """Return the process id of a server, or None when it is not running."""
     file = pid_file(name, run_folder)
     pid = int(file.read_text()) if file.exists() else 0
-    return pid if lives(pid, run_folder) else None
+    return pid if is_running(pid, run_folder) else None
 
 
-def lives(pid: int, run_folder: Path) -> bool:
-    """Whether this pid is a process of that run: a number alone may long belong to someone else."""
+def is_running(pid: int, run_folder: Path) -> bool:
+    """Return whether the process belongs to the run. After it ended, the system may have given its id to another process."""
     try:
-        return f"{MARK}={run_folder}".encode() in environment_of(pid).split(b"\0")
+        return f"{RUN_VARIABLE}={run_folder}".encode() in environment_of(pid).split(b"\0")
     except OSError:
         return False
 
 
 def environment_of(pid: int) -> bytes:
-    """Refuses, as OSError, a process that ended, waited for or not; looks again at one that is just becoming another program."""
-    for _ in range(LOOKS):
+    """Return the environment of a process. Raises OSError when it has ended, even if it was not reaped.
+
+    The environment is empty for a moment while a process executes another program; it is then read again.
+    """
+    for _ in range(ATTEMPTS):
         os.readlink(f"/proc/{pid}/exe")
         if environment := Path(f"/proc/{pid}/environ").read_bytes():
             return environment
@@ -95,33 +101,36 @@ def environment_of(pid: int) -> bytes:
     return b""
 
 
-def all_of(run_folder: Path) -> list[int]:
+def pids_of_run(run_folder: Path) -> list[int]:
+    """Return the ids of all running processes of a run."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if lives(pid, run_folder)]
+    return [pid for pid in pids if is_running(pid, run_folder)]
 
 
-def end_all(run_folder: Path) -> None:
-    while pids := all_of(run_folder):
+def end_run(run_folder: Path) -> None:
+    """End all processes of a run, and those that they start meanwhile."""
+    while pids := pids_of_run(run_folder):
         end(pids, run_folder)
 
 
-def end(pids: list[int], run_folder: Path, how: signal.Signals = signal.SIGTERM) -> None:
-    """Returns once they are gone; those that ignore the signal for too long are killed."""
-    signal_each(pids, run_folder, how)
-    if left := still_there(pids, run_folder):
-        signal_each(left, run_folder, signal.SIGKILL)
-        if left := still_there(left, run_folder):
-            raise Failed(f"processes {left} do not end")
+def end(pids: list[int], run_folder: Path, number: signal.Signals = signal.SIGTERM) -> None:
+    """Send a signal to processes and wait until they have ended. Those that run on after STOP_SECONDS are killed."""
+    signal_each(pids, run_folder, number)
+    if remaining := wait_for_end(pids, run_folder):
+        signal_each(remaining, run_folder, signal.SIGKILL)
+        if remaining := wait_for_end(remaining, run_folder):
+            raise ServerFailure(f"processes {remaining} do not end")
 
 
-def signal_each(pids: list[int], run_folder: Path, how: signal.Signals) -> None:
+def signal_each(pids: list[int], run_folder: Path, number: signal.Signals) -> None:
     for pid in pids:
-        if lives(pid, run_folder):
-            os.kill(pid, how)
+        if is_running(pid, run_folder):
+            os.kill(pid, number)
 
 
-def still_there(pids: list[int], run_folder: Path) -> list[int]:
+def wait_for_end(pids: list[int], run_folder: Path) -> list[int]:
+    """Wait up to STOP_SECONDS, and return the processes that are still running then."""
     deadline = time.monotonic() + STOP_SECONDS
-    while (left := [pid for pid in pids if lives(pid, run_folder)]) and time.monotonic() < deadline:
+    while (remaining := [pid for pid in pids if is_running(pid, run_folder)]) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return left
+    return remaining

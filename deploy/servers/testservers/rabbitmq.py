@@ -1,4 +1,4 @@
-"""RabbitMQ, with a port mapper of its own so that it meets no other Erlang node of the machine."""
+"""RabbitMQ, with its own port mapper (epmd), so that it does not connect to other Erlang nodes of the machine."""
 
 import socket
 from urllib.parse import urlsplit
@@ -17,10 +17,11 @@ log.console.level = warning
 log.console.use_colors = off
 """
 GREETING = b"AMQP\x00\x00\x09\x01"
-CONNECTION_START = b"\x00\x0a\x00\x0a"  # class 10, method 10, behind a frame header of seven bytes
+CONNECTION_START = b"\x00\x0a\x00\x0a"  # class 10, method 10, after a frame header of seven bytes
 
 
 def rabbitmq(run: Run) -> Server:
+    """Return how to run RabbitMQ as a single node."""
     port = urlsplit(run.urls["amqp"]).port or 0
     folder = run.folder / "amqp"
 
@@ -30,7 +31,7 @@ def rabbitmq(run: Run) -> Server:
         (folder / "rabbitmq.conf").write_text(SETTINGS.format(port=port))
         (folder / "enabled_plugins").write_text("[].\n")
 
-    def answers() -> bool:
+    def is_answering() -> bool:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
                 connection.sendall(GREETING)
@@ -41,7 +42,7 @@ def rabbitmq(run: Run) -> Server:
     environment = {
         "HOME": str(folder),
         "LC_ALL": "C.UTF-8",
-        "RUNNING_UNDER_SYSTEMD": "true",  # makes the script become the broker, so that our pid is the broker's
+        "RUNNING_UNDER_SYSTEMD": "true",  # the script then executes the broker in its own process, whose id we know
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(port + 1),
         "RABBITMQ_DIST_PORT": str(port + 2),
@@ -53,4 +54,6 @@ def rabbitmq(run: Run) -> Server:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
     }
-    return Server(name="amqp", run_folder=run.folder, command=[debian.RABBITMQ], environment=environment, prepare=prepare, answers=answers)
+    return Server(
+        name="amqp", run_folder=run.folder, command=[debian.RABBITMQ], environment=environment, prepare=prepare, is_answering=is_answering
+    )

@@ -8,20 +8,15 @@ from uuid import uuid4
 
 import httpx
 
-
-def problem(status: int, code: str, **facts: Any) -> httpx.Response:
-    body = {"status": status, "code": code, "title": code, "detail": code, **facts}
-    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
+from tests.running import problem_response
 
 
 class FakeServices:
     """auth-, doctor-, patient- and appointment-service.
 
     Hosts in `unreachable` do not get the request; those in `losing_responses` carry it out, but their response does not arrive.
-    `requests` are (method, host and path, body) of each request, `queries` the parameters of each list, and
-    `renamed` the new names of profiles.
-
-    `checks_in_after_listing` is an appointment whose patient checks in right after the next list is read.
+    `requests` has the method, the host with the path, and the body of each request; `queries` the parameters of each list; `renamed` the
+    new names of profiles. `checks_in_after_listing` is an appointment whose patient checks in right after the next list is read.
     """
 
     def __init__(self) -> None:
@@ -95,24 +90,24 @@ class FakeServices:
             self.queries.append(list(request.url.params.multi_items()))
             return httpx.Response(200, json={"items": list(self.accounts.values()), "next": "bmV4dA"})
         if account_id not in self.accounts:
-            return problem(404, "no_such_account")
+            return problem_response(404, "no_such_account")
         account = self.accounts[account_id]
         return httpx.Response(200, json=account) if request.method == "GET" else self._change_account(account, body)
 
     def _create_account(self, account_id: str, body: dict[str, Any]) -> httpx.Response | None:
         if any(other["email"] == body["email"] for other in self.accounts.values() if other["id"] != account_id):
-            return problem(409, "email_taken")
+            return problem_response(409, "email_taken")
         if body.get("password") == "short":
-            return problem(422, "password_too_weak", errors=[{"pointer": "/password", "code": "password_too_weak", "detail": "x"}])
+            return problem_response(422, "password_too_weak", errors=[{"pointer": "/password", "code": "password_too_weak", "detail": "x"}])
         status = "active" if body.get("password") else "invited"
         self.add_account(body["role"], account_id, body["email"], status=status, full_name=body["full_name"])
         return None
 
     def _change_account(self, account: dict[str, Any], body: dict[str, Any]) -> httpx.Response:
         if body.get("expected_version", account["version"]) != account["version"]:
-            return problem(412, "stale_version", version=account["version"])
+            return problem_response(412, "stale_version", version=account["version"])
         if account["role"] == "admin" and (body.get("status") == "disabled" or body.get("role", "admin") != "admin"):
-            return problem(409, "last_admin")
+            return problem_response(409, "last_admin")
         changes = {name: value for name, value in body.items() if name != "expected_version"}
         if changes != {name: account[name] for name in changes}:
             account |= {**changes, "version": account["version"] + 1}
@@ -122,18 +117,18 @@ class FakeServices:
         if not appointment_id:
             return self._list_appointments(request)
         if appointment_id not in self.appointments:
-            return problem(404, "no_such_appointment")
+            return problem_response(404, "no_such_appointment")
         appointment = self.appointments[appointment_id]
         if action == "cancel":
             if appointment["status"] == "checked_in":
-                return problem(409, "illegal_move", allowed=["in_progress"])
+                return problem_response(409, "illegal_move", allowed=["in_progress"])
             appointment |= {"status": "cancelled", "cancelled_by": body["by"]["id"]}
         if request.method == "PUT":
             if body.get("expected_version", appointment["version"]) != appointment["version"]:
-                return problem(412, "stale_version", version=appointment["version"])
+                return problem_response(412, "stale_version", version=appointment["version"])
             if body.get("starts_at") == "2026-03-09T09:00:00Z":
                 alternative = {"doctor_id": appointment["doctor_id"], "starts_at": "2026-03-09T10:00:00Z"}
-                return problem(409, "slot_taken", alternatives=[alternative])
+                return problem_response(409, "slot_taken", alternatives=[alternative])
             changes = {name: body[name] for name in ("starts_at", "doctor_id", "status", "reason") if name in body}
             appointment |= changes | {"version": appointment["version"] + 1}
         return httpx.Response(200, json=appointment)
@@ -142,7 +137,7 @@ class FakeServices:
         query = request.url.params
         self.queries.append(list(query.multi_items()))
         if query.get("sort") == "colour":
-            return problem(422, "validation_failed", errors=[{"pointer": "/sort", "code": "unknown_sort", "detail": "x"}])
+            return problem_response(422, "validation_failed", errors=[{"pointer": "/sort", "code": "unknown_sort", "detail": "x"}])
         matching = [
             appointment
             for appointment in self.appointments.values()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -14,8 +13,8 @@ from admin_svc.repository import SqlAdminStore
 from shared.contracts.identity import Role
 from shared.kit.migrations import alembic_config, migrate, synchronous_url
 from shared.kit.sql import Database
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 USER = NewUser(UUID(int=7), "dora@clinic.test", Role.DOCTOR, "Dora Doctor", doctor={"title": "Dr."})
 STORED_FIELDS = (
     '{"email": "dora@clinic.test", "role": "doctor", "full_name": "Dora Doctor", "time_zone": "UTC", "locale": "en",'

@@ -98,14 +98,14 @@ class RunningAuth:
     async def change_account(self, account_id: str, **changes: Any) -> httpx.Response:
         return await self.call_as_admin("PATCH", f"/internal/accounts/{account_id}", changes)
 
-    async def events(self, event_type: type[E]) -> list[E]:
+    async def list_events(self, event_type: type[E]) -> list[E]:
         """Return the events of a type that were published so far."""
         await self.service.run_until_idle()
         return [event for event in self.service.published if isinstance(event, event_type)]
 
     async def mailed_token(self, event_type: type[AccountInvited | PasswordResetRequested] = PasswordResetRequested) -> str:
         """Return the token of the newest link, as notification-service gets it for the mail."""
-        event = (await self.events(event_type))[-1]
+        event = (await self.list_events(event_type))[-1]
         response = await self.call_as(Service.NOTIFICATION, "POST", f"/internal/password-resets/{event.reset_id}/token")
         assert response.status_code == 200, response.text
         return str(response.json()["token"])
@@ -121,7 +121,7 @@ def status_and_code(response: httpx.Response) -> tuple[int, str]:
 
 @asynccontextmanager
 async def run_auth_service(folder: Path, patients: FakePatientService | None = None, **settings: Any) -> AsyncIterator[RunningAuth]:
-    """Run auth-service on a database in `folder`."""
+    """Run auth-service on a database in `folder`, or on the one in `database_url`."""
     patients = patients or FakePatientService()
     async with run_service("auth_svc", folder, patients, record_events=EVENTS, **(SETTINGS | settings)) as service:
         yield RunningAuth(service, patients)

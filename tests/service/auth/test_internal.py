@@ -29,7 +29,7 @@ async def test_repeating_the_creation_of_an_account_changes_nothing(auth: Runnin
         "reception",
         "invited",
     )
-    assert len(await auth.events(AccountInvited)) == 1
+    assert len(await auth.list_events(AccountInvited)) == 1
 
 
 async def test_creating_one_account_several_times_at_once_creates_it_once(tmp_path: Path, sql_url: str) -> None:
@@ -37,13 +37,13 @@ async def test_creating_one_account_several_times_at_once_creates_it_once(tmp_pa
         account_id = uuid4()
         responses = await asyncio.gather(*(auth.create_account(account_id) for _ in range(6)))
         assert {response.status_code for response in responses} == {200}
-        assert len(await auth.events(AccountInvited)) == 1
+        assert len(await auth.list_events(AccountInvited)) == 1
 
 
 async def test_an_account_that_is_created_with_a_password_is_active(auth: RunningAuth) -> None:
     assert (await auth.create_account(password=PASSWORD)).json()["status"] == "active"
     assert (await auth.login("rae@clinic.example")).status_code == 200
-    assert await auth.events(AccountInvited) == []
+    assert await auth.list_events(AccountInvited) == []
 
 
 async def test_an_invalid_account_is_refused(auth: RunningAuth) -> None:
@@ -126,7 +126,7 @@ async def test_a_changed_account_is_announced(auth: RunningAuth) -> None:
     assert (await auth.login("rae.fox@clinic.example")).status_code == 200
     unchanged = await auth.change_account(account["id"], full_name="Rae Fox")
     assert unchanged.json()["version"] == account["version"] + 1
-    assert [event.version for event in await auth.events(AccountChanged) if str(event.account_id) == account["id"]] == [2, 3]
+    assert [event.version for event in await auth.list_events(AccountChanged) if str(event.account_id) == account["id"]] == [2, 3]
 
 
 async def test_an_invalid_change_is_refused(auth: RunningAuth) -> None:
@@ -144,7 +144,7 @@ async def test_disabling_ends_all_sessions_and_enabling_allows_new_ones(auth: Ru
     for session in (first, second):
         assert (await auth.get_me(session["access_token"])).status_code == 401
         assert (await auth.post("/auth/refresh", {"refresh_token": session["refresh_token"]})).status_code == 401
-    assert len(await auth.events(SessionEnded)) == 2
+    assert len(await auth.list_events(SessionEnded)) == 2
     assert (await auth.change_account(first["account"]["id"], status="active")).json()["status"] == "active"
     assert (await auth.get_me(first["access_token"])).status_code == 401
     assert (await auth.login()).status_code == 200
@@ -154,7 +154,7 @@ async def test_an_account_without_a_password_is_invited_again_when_it_is_enabled
     account = (await auth.create_account()).json()
     await auth.change_account(account["id"], status="disabled")
     assert (await auth.change_account(account["id"], status="active")).json()["status"] == "invited"
-    assert len(await auth.events(AccountInvited)) == 2
+    assert len(await auth.list_events(AccountInvited)) == 2
 
 
 async def test_a_new_role_ends_all_sessions_and_counts_from_the_next_login(auth: RunningAuth) -> None:

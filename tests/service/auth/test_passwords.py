@@ -27,7 +27,7 @@ async def reset(auth: RunningAuth, token: str, new: str = OTHER_PASSWORD) -> htt
 
 
 async def reset_requests(auth: RunningAuth) -> list[PasswordResetRequested]:
-    return await auth.events(PasswordResetRequested)
+    return await auth.list_events(PasswordResetRequested)
 
 
 async def test_a_changed_password_ends_the_other_sessions_and_is_announced(auth: RunningAuth) -> None:
@@ -38,7 +38,7 @@ async def test_a_changed_password_ends_the_other_sessions_and_is_announced(auth:
     assert (await auth.post("/auth/refresh", {"refresh_token": own_session["refresh_token"]})).status_code == 200
     assert (await auth.login()).status_code == 401
     assert (await auth.login(password=OTHER_PASSWORD)).status_code == 200
-    assert len(await auth.events(PasswordChanged)) == 1
+    assert len(await auth.list_events(PasswordChanged)) == 1
 
 
 async def test_a_change_needs_the_current_password_and_an_acceptable_new_one(auth: RunningAuth) -> None:
@@ -88,7 +88,7 @@ async def test_a_link_sets_a_password_once_and_ends_all_sessions(auth: RunningAu
     assert (await auth.get_me(session["access_token"])).status_code == 401
     assert (await auth.login(password=OTHER_PASSWORD)).status_code == 200
     assert status_and_code(await reset(auth, link, "yet another pass phrase")) == (422, "token_invalid")
-    assert len(await auth.events(PasswordChanged)) == 1
+    assert len(await auth.list_events(PasswordChanged)) == 1
 
 
 async def test_a_link_that_is_used_several_times_at_once_works_once(tmp_path: Path, sql_url: str) -> None:
@@ -132,14 +132,17 @@ async def test_a_forged_link_is_refused(auth: RunningAuth, forged: str) -> None:
 async def test_an_invitation_is_accepted_by_choosing_a_password(auth: RunningAuth) -> None:
     account = (await auth.create_account()).json()
     assert account["status"] == "invited"
-    event = (await auth.events(AccountInvited))[0]
+    event = (await auth.list_events(AccountInvited))[0]
     assert (str(event.account_id), event.expires_at - event.occurred_at) == (account["id"], timedelta(days=7))
     auth.clock.advance(timedelta(days=6))
     assert (await reset(auth, await auth.mailed_token(AccountInvited))).status_code == 204
     session = await auth.sign_in(account["email"], OTHER_PASSWORD)
     assert (session["account"]["status"], session["account"]["role"]) == ("active", "reception")
-    assert [event.status for event in await auth.events(AccountChanged) if str(event.account_id) == account["id"]] == ["invited", "active"]
-    assert await auth.events(PasswordChanged) == []
+    assert [event.status for event in await auth.list_events(AccountChanged) if str(event.account_id) == account["id"]] == [
+        "invited",
+        "active",
+    ]
+    assert await auth.list_events(PasswordChanged) == []
 
 
 async def test_an_invited_user_who_requests_a_link_has_a_week_to_use_it(auth: RunningAuth) -> None:
@@ -155,7 +158,7 @@ async def test_a_changed_email_address_invalidates_the_invitation_and_gets_a_new
     old_token = await auth.mailed_token(AccountInvited)
     await auth.change_account(account["id"], email="rae.moss@clinic.example")
     assert status_and_code(await reset(auth, old_token)) == (422, "token_invalid")
-    assert len(await auth.events(AccountInvited)) == 2
+    assert len(await auth.list_events(AccountInvited)) == 2
     assert (await reset(auth, await auth.mailed_token(AccountInvited))).status_code == 204
 
 

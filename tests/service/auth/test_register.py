@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from shared.contracts.events import AccountChanged
+from tests.running import problem_response
 from tests.service.auth.running_auth import OTHER_PASSWORD, PASSWORD, SAM, RunningAuth, run_auth_service, status_and_code
 
 
@@ -24,7 +25,7 @@ async def test_a_registration_signs_in_and_creates_the_profile(auth: RunningAuth
     assert (me.json(), me.headers["cache-control"]) == (account, "no-store")
     account = auth.patients.profiles[account["id"]]
     assert account | {"full_name": "Sam Lee", "phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"} == account
-    assert [str(event.account_id) for event in await auth.events(AccountChanged) if event.role == "patient"] == [account["id"]]
+    assert [str(event.account_id) for event in await auth.list_events(AccountChanged) if event.role == "patient"] == [account["id"]]
 
 
 @pytest.mark.parametrize("email", ["sam@example.com", "Sam@Example.COM", "  sam@example.com "])
@@ -89,7 +90,7 @@ async def test_the_job_completes_pending_accounts(auth: RunningAuth) -> None:
     auth.patients.is_down = False
     await auth.service.run_until_idle()
     assert len(auth.patients.profiles) == 2
-    assert {str(event.account_id) for event in await auth.events(AccountChanged)} >= set(auth.patients.profiles)
+    assert {str(event.account_id) for event in await auth.list_events(AccountChanged)} >= set(auth.patients.profiles)
 
 
 async def test_an_account_whose_profile_is_refused_does_not_stop_the_job(auth: RunningAuth) -> None:
@@ -103,7 +104,7 @@ async def test_an_account_whose_profile_is_refused_does_not_stop_the_job(auth: R
 
 
 async def test_the_email_address_is_free_again_after_the_profile_was_refused(auth: RunningAuth) -> None:
-    auth.patients.refusal = httpx.Response(422, json={"code": "no"}, headers={"content-type": "application/problem+json"})
+    auth.patients.refusal = problem_response(422, "no")
     assert status_and_code(await auth.post("/auth/register", SAM)) == (422, "no")
     auth.patients.refusal = None
     await auth.register(password=OTHER_PASSWORD)

@@ -90,7 +90,7 @@ async def test_a_refresh_token_that_is_used_twice_ends_its_session_only(auth: Ru
     assert await refresh(auth, first["refresh_token"]) == (401, "token_reused")
     assert (await refresh(auth, second["refresh_token"]))[0] == 401
     assert status_and_code(await auth.get_me(second["access_token"])) == (401, "invalid_token")
-    assert len(await auth.events(SessionEnded)) == 1
+    assert len(await auth.list_events(SessionEnded)) == 1
     assert (await auth.get_me(other_session["access_token"])).status_code == 200
     assert (await refresh(auth, other_session["refresh_token"]))[0] == 200
 
@@ -102,7 +102,7 @@ async def test_of_several_refreshes_with_one_token_at_once_one_succeeds_and_the_
         assert sorted(response.status_code for response in responses) == [200] + [401] * 5
         successful = next(response.json() for response in responses if response.status_code == 200)
         assert (await refresh(auth, successful["refresh_token"]))[0] == 401
-        assert len(await auth.events(SessionEnded)) == 1
+        assert len(await auth.list_events(SessionEnded)) == 1
 
 
 @pytest.mark.parametrize("token", ["x", "ü" * 100, "a.b.c"])
@@ -133,7 +133,7 @@ async def test_a_logout_ends_one_session_at_once(auth: RunningAuth) -> None:
     assert status_and_code(await auth.get_me(session["access_token"])) == (401, "invalid_token")
     assert await refresh(auth, session["refresh_token"]) == (401, "invalid_refresh_token")
     assert (await auth.get_me(other_session["access_token"])).status_code == 200
-    ended = await auth.events(SessionEnded)
+    ended = await auth.list_events(SessionEnded)
     assert [str(event.account_id) for event in ended] == [session["account"]["id"]]
     assert (await auth.post("/auth/logout", {"refresh_token": "never seen"})).status_code == 204
 
@@ -152,7 +152,7 @@ async def test_a_logout_of_all_devices_ends_all_sessions_of_the_caller_only(auth
 async def test_ended_sessions_are_listed_until_their_tokens_have_expired(auth: RunningAuth) -> None:
     session = await auth.register()
     await auth.post("/auth/logout", {"refresh_token": session["refresh_token"]})
-    event = (await auth.events(SessionEnded))[0]
+    event = (await auth.list_events(SessionEnded))[0]
     listed = await auth.call_as(Service.SCHEDULING, "GET", "/internal/ended-sessions")
     assert listed.json() == {"items": [{"session_id": str(event.session_id), "expires_at": "2026-03-02T12:11:00Z"}]}
     auth.clock.advance(timedelta(minutes=11, seconds=1))

@@ -1,4 +1,4 @@
-"""A practice for every test: on SQLite, or on every SQL back end."""
+"""Fixtures: a running doctor-service, on SQLite or on each SQL database."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.doctor.practice import Practice, practice
+from tests.service.doctor.running_doctor import RunningDoctor, run_doctor_service
 
 
 @pytest.fixture
-async def doctors(tmp_path: Path) -> AsyncIterator[Practice]:
-    async with practice(tmp_path) as here:
-        yield here
+async def doctors(tmp_path: Path) -> AsyncIterator[RunningDoctor]:
+    async with run_doctor_service(tmp_path) as service:
+        yield service
 
 
 @pytest.fixture
-async def anywhere(tmp_path: Path, sql_url: str) -> AsyncIterator[Practice]:
-    async with practice(tmp_path, database_url=sql_url) as here:
-        yield here
+async def doctors_on_sql(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningDoctor]:
+    """doctor-service on each SQL database, for what depends on the database."""
+    async with run_doctor_service(tmp_path, database_url=sql_url) as service:
+        yield service

@@ -1,4 +1,4 @@
-"""Opening and closing hours over HTTP."""
+"""Working hours over HTTP."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from uuid import uuid4
 
 import pytest
 
+from shared.contracts.events import DoctorChanged
 from shared.contracts.identity import Role
-from tests.service.doctor.practice import ADMIN, Practice
+from tests.service.doctor.running_doctor import ADMIN, RunningDoctor
 from tests.tokens import bearer
 
 MORNINGS = {"weekday": 1, "start": "09:00", "end": "12:00"}
 NIGHTS = {"weekday": 6, "start": "22:00", "end": "02:00"}
 
 
-async def test_weekly_hours_become_windows_in_the_doctors_zone(anywhere: Practice) -> None:
-    doctor = await anywhere.engage()
-    put = await anywhere.open_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
+async def test_weekly_hours_become_windows_in_the_doctors_time_zone(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    put = await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS, NIGHTS | {"valid_from": "2026-03-07", "valid_to": "2026-03-07"})
     assert (put.status_code, put.headers["etag"], put.json()["version"]) == (200, '"2"', 2)
-    got = await anywhere.http.get(f"/doctors/{doctor['id']}/schedules")
+    got = await doctors_on_sql.http.get(f"/doctors/{doctor['id']}/schedules")
     assert (got.headers["etag"], got.json()) == ('"2"', put.json())
     assert got.json() == {
         "doctor_id": doctor["id"],
@@ -38,13 +39,13 @@ async def test_weekly_hours_become_windows_in_the_doctors_zone(anywhere: Practic
     }
 
 
-async def test_hours_are_announced_whole_with_a_version_of_both(doctors: Practice) -> None:
-    doctor = await doctors.engage()
-    await doctors.open_hours(doctor["id"], MORNINGS)
-    await doctors.amend(doctor["id"], 1, bio="Kind.")
-    await doctors.override(doctor["id"], "2026-03-09", version=2)
-    told = await doctors.told()
-    assert [(event.version, len(event.rules.weekly), len(event.rules.overrides)) for event in told] == [
+async def test_events_carry_all_rules_and_the_sum_of_both_versions(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
+    await doctors.put_weekly_hours(doctor["id"], MORNINGS)
+    await doctors.update_doctor(doctor["id"], 1, bio="Kind.")
+    await doctors.put_override(doctor["id"], "2026-03-09", version=2)
+    events = await doctors.list_events(DoctorChanged)
+    assert [(event.version, len(event.rules.weekly), len(event.rules.overrides)) for event in events] == [
         (2, 0, 0),
         (3, 1, 0),
         (4, 1, 0),
@@ -52,36 +53,36 @@ async def test_hours_are_announced_whole_with_a_version_of_both(doctors: Practic
     ]
 
 
-async def test_a_range_over_the_change_of_clocks_keeps_nine_oclock(doctors: Practice) -> None:
-    doctor = await doctors.engage()
-    await doctors.open_hours(doctor["id"], MORNINGS)
-    answer = await doctors.http.get(
+async def test_windows_keep_their_local_time_when_the_clocks_change(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
+    await doctors.put_weekly_hours(doctor["id"], MORNINGS)
+    response = await doctors.http.get(
         f"/doctors/{doctor['id']}/schedules", params={"from": "2026-03-23T00:00:00+01:00", "to": "2026-03-31T00:00:00+02:00"}
     )
-    windows = answer.json()["windows"]
+    windows = response.json()["windows"]
     assert [window["starts_at"] for window in windows] == ["2026-03-23T08:00:00Z", "2026-03-30T07:00:00Z"]
     assert [window["local_start"][-5:] for window in windows] == ["09:00", "09:00"]
 
 
-async def test_a_date_can_be_closed_opened_and_left_to_the_week_again(anywhere: Practice) -> None:
-    doctor = await anywhere.engage()
+async def test_an_override_closes_opens_and_frees_a_date(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
     path, own = f"/doctors/{doctor['id']}/schedules", bearer(Role.DOCTOR, doctor["id"])
-    await anywhere.open_hours(doctor["id"], MORNINGS, headers=own)
-    off = await anywhere.override(doctor["id"], "2026-03-09", version=2, headers=own)
+    await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS, headers=own)
+    off = await doctors_on_sql.put_override(doctor["id"], "2026-03-09", version=2, headers=own)
     assert (off.status_code, off.headers["etag"], off.json()["windows"], off.json()["version"]) == (200, '"3"', [], 3)
-    shown = (await anywhere.http.get(path)).json()
+    shown = (await doctors_on_sql.http.get(path)).json()
     assert [window["starts_at"] for window in shown["windows"]] == ["2026-03-16T08:00:00Z"]
     assert shown["overrides"] == [{"id": off.json()["id"], "date": "2026-03-09", "windows": []}]
-    opened = await anywhere.override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
+    opened = await doctors_on_sql.put_override(doctor["id"], "2026-03-09", {"start": "14:00", "end": "24:00"}, version=3, headers=own)
     assert (opened.json()["id"], opened.json()["windows"]) == (off.json()["id"], [{"start": "14:00", "end": "24:00"}])
-    assert (await anywhere.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
-    stale = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
+    assert (await doctors_on_sql.http.get(path)).json()["windows"][0]["ends_at"] == "2026-03-09T23:00:00Z"
+    stale = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"3"'})
     assert (stale.status_code, stale.json()["version"]) == (412, 4)
-    dropped = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
+    dropped = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own | {"If-Match": '"4"'})
     assert (dropped.status_code, dropped.headers["etag"], dropped.content) == (204, '"5"', b"")
-    again = (await anywhere.http.get(path)).json()
+    again = (await doctors_on_sql.http.get(path)).json()
     assert (again["overrides"], again["version"], again["windows"][0]["starts_at"]) == ([], 5, "2026-03-09T08:00:00Z")
-    gone = await anywhere.http.delete(f"{path}/overrides/2026-03-09", headers=own)
+    gone = await doctors_on_sql.http.delete(f"{path}/overrides/2026-03-09", headers=own)
     assert gone.status_code == 404
 
 
@@ -99,37 +100,37 @@ async def test_a_date_can_be_closed_opened_and_left_to_the_week_again(anywhere: 
         ([{"weekday": day % 7 + 1, "start": "09:00", "end": "09:05"} for day in range(101)], "validation_failed", "/weekly"),
     ],
 )
-async def test_wrong_hours_are_refused(doctors: Practice, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
-    answer = await doctors.open_hours((await doctors.engage())["id"], *weekly)
-    assert (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (422, code, pointer)
+async def test_invalid_weekly_hours_are_refused(doctors: RunningDoctor, weekly: list[dict[str, Any]], code: str, pointer: str) -> None:
+    response = await doctors.put_weekly_hours((await doctors.create_doctor())["id"], *weekly)
+    assert (response.status_code, response.json()["code"], response.json()["errors"][0]["pointer"]) == (422, code, pointer)
 
 
-async def test_wrong_dates_are_refused(doctors: Practice) -> None:
-    doctor = await doctors.engage()
-    overlapping = await doctors.override(
+async def test_invalid_overrides_are_refused(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
+    overlapping = await doctors.put_override(
         doctor["id"], "2026-03-09", {"start": "09:00", "end": "12:00"}, {"start": "11:00", "end": "13:00"}, version=1
     )
     assert (overlapping.status_code, overlapping.json()["code"]) == (422, "windows_overlap")
     for date in ("2026-02-30", "tomorrow", "1969-12-31", "2200-01-01"):
-        assert (await doctors.override(doctor["id"], date, version=1)).status_code == 422
+        assert (await doctors.put_override(doctor["id"], date, version=1)).status_code == 422
     too_many = [{"start": f"{hour:02}:00", "end": f"{hour:02}:30"} for hour in range(21)]
-    assert (await doctors.override(doctor["id"], "2026-03-09", *too_many, version=1)).status_code == 422
+    assert (await doctors.put_override(doctor["id"], "2026-03-09", *too_many, version=1)).status_code == 422
 
 
-async def test_only_the_doctor_and_admins_change_hours_and_not_without_having_read_them(doctors: Practice) -> None:
-    doctor = await doctors.engage()
+async def test_only_the_doctor_and_admins_change_hours_and_only_with_the_current_version(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
     path = f"/doctors/{doctor['id']}/schedules"
-    for target, what in ((path, "weekly"), (f"{path}/overrides/2026-03-09", "windows")):
-        body: dict[str, Any] = {what: []}
+    for target, field in ((path, "weekly"), (f"{path}/overrides/2026-03-09", "windows")):
+        body: dict[str, Any] = {field: []}
         assert (await doctors.http.put(target, json=body)).status_code == 401
         assert (await doctors.http.put(target, json=body, headers=bearer(Role.RECEPTION))).status_code == 403
         assert (await doctors.http.put(target, json=body, headers=ADMIN)).status_code == 428
-        for unread in ({}, {"If-Match": '"1"'}):
-            other = await doctors.http.put(target, json={"nonsense": 1}, headers=bearer(Role.DOCTOR) | unread)
+        for if_match in ({}, {"If-Match": '"1"'}):
+            other = await doctors.http.put(target, json={"nonsense": 1}, headers=bearer(Role.DOCTOR) | if_match)
             assert (other.status_code, other.json()["code"]) == (403, "not_yours")
         assert (await doctors.http.put(target, json=body, headers=ADMIN | {"If-Match": '"2"'})).status_code == 412
     assert (await doctors.http.delete(f"{path}/overrides/2026-03-09", headers=bearer(Role.DOCTOR))).status_code == 403
-    assert (await doctors.open_hours(str(uuid4()))).status_code == 404
+    assert (await doctors.put_weekly_hours(str(uuid4()))).status_code == 404
     assert (await doctors.http.get(f"/doctors/{uuid4()}/schedules")).status_code == 404
 
 
@@ -144,31 +145,31 @@ async def test_only_the_doctor_and_admins_change_hours_and_not_without_having_re
         ({"weeks": "2"}, "unknown_parameter"),
     ],
 )
-async def test_a_range_must_make_sense(doctors: Practice, query: dict[str, str], code: str) -> None:
-    answer = await doctors.http.get(f"/doctors/{(await doctors.engage())['id']}/schedules", params=query)
-    assert (answer.status_code, answer.json()["code"]) == (422, code)
+async def test_an_invalid_range_is_refused(doctors: RunningDoctor, query: dict[str, str], code: str) -> None:
+    response = await doctors.http.get(f"/doctors/{(await doctors.create_doctor())['id']}/schedules", params=query)
+    assert (response.status_code, response.json()["code"]) == (422, code)
 
 
-async def test_ranges_at_the_ends_of_time_do_no_harm(doctors: Practice) -> None:
-    doctor = await doctors.engage(time_zone="Pacific/Kiritimati")
-    await doctors.open_hours(doctor["id"], *({"weekday": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)))
-    for begins, windows in (("1970-01-02T00:00:00Z", 1), ("2199-12-31T00:00:00Z", 1), ("2199-12-31T23:59:59Z", 0)):
-        answer = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": begins})
-        assert (answer.status_code, len(answer.json()["windows"])) == (200, windows)
+async def test_ranges_at_the_limits_of_time_are_answered(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor(time_zone="Pacific/Kiritimati")
+    await doctors.put_weekly_hours(doctor["id"], *({"weekday": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)))
+    for starts_at, windows in (("1970-01-02T00:00:00Z", 1), ("2199-12-31T00:00:00Z", 1), ("2199-12-31T23:59:59Z", 0)):
+        response = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": starts_at})
+        assert (response.status_code, len(response.json()["windows"])) == (200, windows)
 
 
-async def windows_of(doctors: Practice, doctor: dict[str, Any], begins: str, ends: str) -> list[str]:
-    """The working time of a doctor as it reads on their wall."""
-    answer = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": begins, "to": ends})
-    assert answer.status_code == 200, answer.text
-    return [f"{window['local_start']} {window['starts_at'][11:16]}-{window['ends_at'][11:16]}" for window in answer.json()["windows"]]
+async def windows_of(doctors: RunningDoctor, doctor: dict[str, Any], starts_at: str, ends_at: str) -> list[str]:
+    """Return the working windows of a doctor, as local start and UTC range."""
+    response = await doctors.http.get(f"/doctors/{doctor['id']}/schedules", params={"from": starts_at, "to": ends_at})
+    assert response.status_code == 200, response.text
+    return [f"{window['local_start']} {window['starts_at'][11:16]}-{window['ends_at'][11:16]}" for window in response.json()["windows"]]
 
 
-async def test_a_day_may_have_several_windows_one_to_midnight_and_one_over_it(doctors: Practice) -> None:
-    doctor = await doctors.engage()
+async def test_a_day_may_have_several_windows_one_until_midnight_and_one_past_it(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
     afternoon = {"weekday": 1, "start": "14:00", "end": "18:00"}
     evening, tuesday = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "22:00", "end": "02:00"}
-    assert (await doctors.open_hours(doctor["id"], MORNINGS, afternoon, evening, tuesday)).status_code == 200
+    assert (await doctors.put_weekly_hours(doctor["id"], MORNINGS, afternoon, evening, tuesday)).status_code == 200
     assert await windows_of(doctors, doctor, "2026-03-09T00:00:00+01:00", "2026-03-12T00:00:00+01:00") == [
         "2026-03-09T09:00 08:00-11:00",
         "2026-03-09T14:00 13:00-17:00",
@@ -177,19 +178,19 @@ async def test_a_day_may_have_several_windows_one_to_midnight_and_one_over_it(do
     ]
 
 
-async def test_a_window_to_midnight_and_one_from_it_are_one(doctors: Practice) -> None:
-    doctor = await doctors.engage()
+async def test_a_window_until_midnight_and_one_from_midnight_become_one(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
     late, early = {"weekday": 1, "start": "20:00", "end": "24:00"}, {"weekday": 2, "start": "00:00", "end": "03:00"}
-    await doctors.open_hours(doctor["id"], late, early)
-    found = await windows_of(doctors, doctor, "2026-03-09T00:00:00+01:00", "2026-03-11T00:00:00+01:00")
-    assert found == ["2026-03-09T20:00 19:00-02:00"]
+    await doctors.put_weekly_hours(doctor["id"], late, early)
+    windows = await windows_of(doctors, doctor, "2026-03-09T00:00:00+01:00", "2026-03-11T00:00:00+01:00")
+    assert windows == ["2026-03-09T20:00 19:00-02:00"]
 
 
-async def test_weekly_hours_hold_from_their_first_to_their_last_day(doctors: Practice) -> None:
-    doctor = await doctors.engage()
+async def test_weekly_hours_are_valid_from_their_first_to_their_last_day(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
     march = MORNINGS | {"valid_from": "2026-03-09", "valid_to": "2026-03-16"}
     later = {"weekday": 1, "start": "13:00", "end": "15:00", "valid_from": "2026-03-17"}
-    await doctors.open_hours(doctor["id"], march, later)
+    await doctors.put_weekly_hours(doctor["id"], march, later)
     assert await windows_of(doctors, doctor, "2026-03-02T00:00:00+01:00", "2026-03-24T00:00:00+01:00") == [
         "2026-03-09T09:00 08:00-11:00",
         "2026-03-16T09:00 08:00-11:00",
@@ -197,27 +198,27 @@ async def test_weekly_hours_hold_from_their_first_to_their_last_day(doctors: Pra
     ]
 
 
-async def test_an_override_opens_a_day_off_and_replaces_the_night_that_begins_on_its_date(doctors: Practice) -> None:
-    doctor = await doctors.engage()
-    await doctors.open_hours(doctor["id"], NIGHTS)
-    sunday = await doctors.override(doctor["id"], "2026-03-08", {"start": "10:00", "end": "12:00"}, version=2)
+async def test_an_override_opens_a_day_off_and_replaces_the_night_window_of_its_date(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
+    await doctors.put_weekly_hours(doctor["id"], NIGHTS)
+    sunday = await doctors.put_override(doctor["id"], "2026-03-08", {"start": "10:00", "end": "12:00"}, version=2)
     assert sunday.status_code == 200
     weekend = ("2026-03-07T00:00:00+01:00", "2026-03-09T00:00:00+01:00")
     assert await windows_of(doctors, doctor, *weekend) == ["2026-03-07T22:00 21:00-01:00", "2026-03-08T10:00 09:00-11:00"]
-    assert (await doctors.override(doctor["id"], "2026-03-07", version=3)).status_code == 200
+    assert (await doctors.put_override(doctor["id"], "2026-03-07", version=3)).status_code == 200
     assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T10:00 09:00-11:00"]
-    night = await doctors.override(doctor["id"], "2026-03-08", {"start": "23:00", "end": "01:00"}, version=4)
+    night = await doctors.put_override(doctor["id"], "2026-03-08", {"start": "23:00", "end": "01:00"}, version=4)
     assert night.status_code == 200
     assert await windows_of(doctors, doctor, *weekend) == ["2026-03-08T23:00 22:00-23:00"]
 
 
-async def test_hours_move_with_the_doctors_zone_and_the_calendar_is_told(anywhere: Practice) -> None:
-    doctor = await anywhere.engage()
-    await anywhere.open_hours(doctor["id"], MORNINGS)
+async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(doctors_on_sql: RunningDoctor) -> None:
+    doctor = await doctors_on_sql.create_doctor()
+    await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS)
     monday = ("2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z")
-    assert await windows_of(anywhere, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
-    assert (await anywhere.amend(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
-    assert await windows_of(anywhere, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
-    last = (await anywhere.told())[-1]
+    assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
+    assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
+    last = (await doctors_on_sql.list_events(DoctorChanged))[-1]
     assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 4)
-    assert (await anywhere.amend(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"

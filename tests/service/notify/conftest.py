@@ -1,4 +1,4 @@
-"""notification-service with its neighbours and a mailbox."""
+"""Fixtures: a running notification-service, fakes of the services that it calls, and a mailbox."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.running import RunningService, run_service
-from tests.service.notify.post import Neighbours, Recorder
+from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox
 
 
 @pytest.fixture
-def mailbox() -> Recorder:
-    return Recorder()
+def mailbox() -> MemoryMailbox:
+    return MemoryMailbox()
 
 
 @pytest.fixture
-def neighbours() -> Neighbours:
-    return Neighbours()
+def services() -> FakeContactServices:
+    return FakeContactServices()
 
 
 @pytest.fixture
-async def notify(tmp_path: Path, mailbox: Recorder, neighbours: Neighbours) -> AsyncIterator[RunningService]:
-    async with run_service("notify_svc", tmp_path, neighbours, mailbox=mailbox, mail_url="file:unused") as here:
-        yield here
+async def notify(tmp_path: Path, mailbox: MemoryMailbox, services: FakeContactServices) -> AsyncIterator[RunningService]:
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
+        yield service

@@ -18,76 +18,76 @@ from tests.running import NOON, RunningService, run_service
 from tests.tokens import bearer, service_bearer
 
 SAM, DOCTOR, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
-OWN, AUTH = bearer(Role.PATIENT, SAM), service_bearer("auth-service")
+SAMS_TOKEN, AUTH = bearer(Role.PATIENT, SAM), service_bearer("auth-service")
 PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europe/Berlin", "locale": "de"}
 
 
 @pytest.fixture
 async def patients(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
-    async with run_service("patient_svc", tmp_path, record_events=(PatientChanged,), database_url=sql_url) as here:
-        assert (await here.http.put(f"/internal/patients/{SAM}", json=PROFILE, headers=AUTH)).status_code == 200
-        yield here
+    async with run_service("patient_svc", tmp_path, record_events=(PatientChanged,), database_url=sql_url) as service:
+        assert (await service.http.put(f"/internal/patients/{SAM}", json=PROFILE, headers=AUTH)).status_code == 200
+        yield service
 
 
-async def amend(here: RunningService, version: int, **changes: Any) -> Any:
-    return await here.http.patch("/patients/me", json=changes, headers=OWN | {"If-Match": f'"{version}"'})
+async def update(service: RunningService, version: int, **changes: Any) -> Any:
+    return await service.http.patch("/patients/me", json=changes, headers=SAMS_TOKEN | {"If-Match": f'"{version}"'})
 
 
-def visit(topic: str, version: int, status: str, doctor: UUID = DOCTOR) -> AppointmentEvent:
+def an_appointment_event(topic: str, version: int, status: str, doctor: UUID = DOCTOR) -> AppointmentEvent:
     people = {"appointment_id": UUID(int=9), "service_id": UUID(int=8), "doctor_id": doctor, "patient_id": SAM}
     times = {"occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "UTC"}
     actor = Actor(id=SAM, role=Role.PATIENT)
     return AppointmentEvent.for_topic(topic, id=new_id(), version=version, sequence=0, status=status, actor=actor, **people, **times)
 
 
-async def status_for(here: RunningService, headers: dict[str, str]) -> int:
-    return (await here.http.get(f"/patients/{SAM}", headers=headers)).status_code
+async def status_for(service: RunningService, headers: dict[str, str]) -> int:
+    return (await service.http.get(f"/patients/{SAM}", headers=headers)).status_code
 
 
-async def test_opening_a_profile_twice_changes_nothing(patients: RunningService) -> None:
+async def test_creating_a_profile_twice_changes_nothing(patients: RunningService) -> None:
     again = await patients.http.put(f"/internal/patients/{SAM}", json=PROFILE | {"full_name": "Other"}, headers=AUTH)
     assert again.json()["full_name"] == "Sam Lee"
     await patients.run_until_idle()
     assert len(patients.published) == 1
 
 
-async def test_many_who_open_one_profile_at_once_open_one(patients: RunningService) -> None:
+async def test_simultaneous_requests_create_one_profile(patients: RunningService) -> None:
     path = f"/internal/patients/{OTHER}"
-    answers = await asyncio.gather(*(patients.http.put(path, json=PROFILE, headers=AUTH) for _ in range(6)))
-    assert {answer.status_code for answer in answers} == {200}
+    responses = await asyncio.gather(*(patients.http.put(path, json=PROFILE, headers=AUTH) for _ in range(6)))
+    assert {response.status_code for response in responses} == {200}
     await patients.run_until_idle()
     assert len([event for event in patients.published if isinstance(event, PatientChanged) and event.patient_id == OTHER]) == 1
 
 
-async def test_a_profile_is_whole_from_the_first_day(patients: RunningService) -> None:
-    own = await patients.http.get("/patients/me", headers=OWN)
+async def test_a_new_profile_has_all_fields(patients: RunningService) -> None:
+    profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
     absent = dict.fromkeys(("born_on", "sex", "address", "emergency_contact"))
-    assert (own.headers["etag"], own.headers["cache-control"]) == ('"1"', "no-store")
-    assert own.json() == PROFILE | absent | {"id": str(SAM), "version": 1}
-    assert (await patients.http.get(f"/patients/{SAM}", headers=OWN)).json() == own.json()
+    assert (profile.headers["etag"], profile.headers["cache-control"]) == ('"1"', "no-store")
+    assert profile.json() == PROFILE | absent | {"id": str(SAM), "version": 1}
+    assert (await patients.http.get(f"/patients/{SAM}", headers=SAMS_TOKEN)).json() == profile.json()
 
 
-async def test_an_address_and_a_contact_come_back_as_they_were_given_and_go_with_null(patients: RunningService) -> None:
+async def test_an_address_and_a_contact_are_stored_as_sent_and_removed_with_null(patients: RunningService) -> None:
     address = {"line1": "Main St 1", "line2": None, "city": "Berlin", "postal_code": "10115", "region": None, "country": "DE"}
     contact = {"full_name": "Kim Lee", "phone": "+49 1 2345", "relationship": "sister"}
-    kept = (await amend(patients, 1, address=address, emergency_contact=contact, full_name="Samantha Lee")).json()
-    assert (kept["address"], kept["emergency_contact"], kept["full_name"]) == (address, contact, "Samantha Lee")
-    assert (await amend(patients, 2, address={name: value for name, value in address.items() if value})).json()["version"] == 2
-    gone = (await amend(patients, 2, address=None, emergency_contact=None)).json()
-    assert (gone["address"], gone["emergency_contact"], gone["version"]) == (None, None, 3)
+    stored = (await update(patients, 1, address=address, emergency_contact=contact, full_name="Samantha Lee")).json()
+    assert (stored["address"], stored["emergency_contact"], stored["full_name"]) == (address, contact, "Samantha Lee")
+    assert (await update(patients, 2, address={name: value for name, value in address.items() if value})).json()["version"] == 2
+    cleared = (await update(patients, 2, address=None, emergency_contact=None)).json()
+    assert (cleared["address"], cleared["emergency_contact"], cleared["version"]) == (None, None, 3)
 
 
-async def test_a_profile_is_changed_field_by_field_and_null_takes_away(patients: RunningService) -> None:
+async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: RunningService) -> None:
     address = {"line1": "Main St 1", "city": "Berlin", "country": "DE"}
     contact = {"full_name": "Kim", "phone": "+49 1"}
-    changed = await amend(patients, 1, born_on="1990-05-01", sex="female", address=address, emergency_contact=contact)
+    changed = await update(patients, 1, born_on="1990-05-01", sex="female", address=address, emergency_contact=contact)
     assert changed.status_code == 200, changed.text
     body = changed.json()
     assert (body["born_on"], body["sex"], body["address"]["city"], body["phone"]) == ("1990-05-01", "female", "Berlin", "+49 30 123456")
     assert changed.headers["etag"] == '"2"'
-    assert (await amend(patients, 2, phone=None)).json()["phone"] is None
-    same = await amend(patients, 3, born_on="1990-05-01")
-    assert same.json()["version"] == 3
+    assert (await update(patients, 2, phone=None)).json()["phone"] is None
+    unchanged = await update(patients, 3, born_on="1990-05-01")
+    assert unchanged.json()["version"] == 3
     await patients.run_until_idle()
     assert [event.version for event in patients.published if isinstance(event, PatientChanged)] == [1, 2, 3]
 
@@ -111,81 +111,81 @@ async def test_a_profile_is_changed_field_by_field_and_null_takes_away(patients:
         ("email", "x@example.com", "validation_failed"),
     ],
 )
-async def test_a_bad_field_is_told_and_nothing_is_lost(patients: RunningService, field: str, value: Any, code: str) -> None:
-    answer = await amend(patients, 1, **{field: value})
-    assert (answer.status_code, answer.json()["code"]) == (422, code)
-    assert answer.json()["errors"][0]["pointer"].startswith(f"/{field}") or answer.json()["errors"][0]["pointer"] == ""
-    assert (await patients.http.get("/patients/me", headers=OWN)).json()["version"] == 1
+async def test_an_invalid_field_is_named_and_nothing_changes(patients: RunningService, field: str, value: Any, code: str) -> None:
+    response = await update(patients, 1, **{field: value})
+    assert (response.status_code, response.json()["code"]) == (422, code)
+    assert response.json()["errors"][0]["pointer"].startswith(f"/{field}") or response.json()["errors"][0]["pointer"] == ""
+    assert (await patients.http.get("/patients/me", headers=SAMS_TOKEN)).json()["version"] == 1
 
 
 async def test_the_preconditions_of_a_change(patients: RunningService) -> None:
-    assert (await patients.http.patch("/patients/me", json={}, headers=OWN)).status_code == 428
-    assert (await amend(patients, 7, phone=None)).status_code == 412
+    assert (await patients.http.patch("/patients/me", json={}, headers=SAMS_TOKEN)).status_code == 428
+    assert (await update(patients, 7, phone=None)).status_code == 412
     assert (await patients.http.get("/patients/me")).status_code == 401
     assert (await patients.http.get("/patients/me", headers=bearer(Role.ADMIN))).status_code == 403
     assert (await patients.http.get("/patients/me", headers=bearer(Role.PATIENT))).status_code == 404
 
 
-async def test_others_see_no_more_than_they_need(patients: RunningService) -> None:
-    await amend(patients, 1, born_on="1990-05-01", sex="female")
-    assert await status_for(patients, OWN) == 200
+async def test_each_role_sees_only_what_it_needs(patients: RunningService) -> None:
+    await update(patients, 1, born_on="1990-05-01", sex="female")
+    assert await status_for(patients, SAMS_TOKEN) == 200
     assert await status_for(patients, bearer(Role.PATIENT, OTHER)) == 404
     assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 404
     admin = (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.ADMIN))).json()
-    desk = (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.RECEPTION))).json()
+    reception = (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.RECEPTION))).json()
     assert (admin["born_on"], admin["sex"]) == ("1990-05-01", "female")
-    assert (desk["born_on"], desk["sex"], desk["phone"]) == (None, None, "+49 30 123456")
+    assert (reception["born_on"], reception["sex"], reception["phone"]) == (None, None, "+49 30 123456")
 
 
-async def test_a_doctor_sees_a_patient_from_the_first_appointment_on_and_not_after_it_was_called_off(patients: RunningService) -> None:
+async def test_a_doctor_sees_a_patient_from_the_first_appointment_until_it_is_called_off(patients: RunningService) -> None:
     doctor = bearer(Role.DOCTOR, DOCTOR)
-    await patients.publish_event(visit("appointment.booked.v1", 2, "booked"))
+    await patients.publish_event(an_appointment_event("appointment.booked.v1", 2, "booked"))
     assert await status_for(patients, doctor) == 200
     assert await status_for(patients, bearer(Role.DOCTOR, OTHER)) == 404
-    await patients.publish_event(visit("appointment.completed.v1", 5, "completed"))
+    await patients.publish_event(an_appointment_event("appointment.completed.v1", 5, "completed"))
     assert await status_for(patients, doctor) == 200
-    await patients.publish_event(visit("appointment.cancelled.v1", 6, "cancelled"))
-    await patients.publish_event(visit("appointment.checked_in.v1", 3, "checked_in"))
+    await patients.publish_event(an_appointment_event("appointment.cancelled.v1", 6, "cancelled"))
+    await patients.publish_event(an_appointment_event("appointment.checked_in.v1", 3, "checked_in"))
     assert await status_for(patients, doctor) == 404
 
 
-async def test_an_appointment_given_to_another_doctor_takes_the_view_with_it(patients: RunningService) -> None:
-    await patients.publish_event(visit("appointment.booked.v1", 2, "booked"))
-    await patients.publish_event(visit("appointment.rescheduled.v1", 3, "booked", OTHER))
+async def test_an_appointment_that_changes_doctor_shows_the_patient_to_the_new_doctor_only(patients: RunningService) -> None:
+    await patients.publish_event(an_appointment_event("appointment.booked.v1", 2, "booked"))
+    await patients.publish_event(an_appointment_event("appointment.rescheduled.v1", 3, "booked", OTHER))
     assert await status_for(patients, bearer(Role.DOCTOR, OTHER)) == 200
     assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 404
 
 
-async def test_a_closed_account_books_no_more_and_a_late_word_does_not_open_it(patients: RunningService) -> None:
-    word = {"occurred_at": NOON, "account_id": SAM, "role": Role.PATIENT}
-    await patients.publish_event(AccountChanged.model_validate(word | {"id": new_id(), "status": "disabled", "version": 3}))
-    await patients.publish_event(AccountChanged.model_validate(word | {"id": new_id(), "status": "active", "version": 2}))
-    card = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
-    assert card == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "locale": "de", "active": False, "version": 2}
-    await patients.publish_event(AccountChanged.model_validate(word | {"id": new_id(), "status": "active", "version": 4}))
-    card = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
-    assert (card["active"], card["version"]) == (True, 3)
+async def test_a_disabled_account_deactivates_the_profile_and_an_older_event_does_not_undo_it(patients: RunningService) -> None:
+    change = {"occurred_at": NOON, "account_id": SAM, "role": Role.PATIENT}
+    await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "disabled", "version": 3}))
+    await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 2}))
+    summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
+    assert summary == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "locale": "de", "active": False, "version": 2}
+    await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 4}))
+    summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
+    assert (summary["active"], summary["version"]) == (True, 3)
     assert [event.version for event in patients.published if isinstance(event, PatientChanged)] == [1, 2, 3]
 
 
-async def test_what_is_heard_of_someone_unknown_does_no_harm(patients: RunningService) -> None:
-    word = {"occurred_at": NOON, "account_id": OTHER, "role": Role.DOCTOR, "id": new_id(), "status": "active", "version": 1}
-    await patients.publish_event(AccountChanged.model_validate(word))
-    assert await status_for(patients, OWN) == 200
+async def test_events_about_an_unknown_account_are_ignored(patients: RunningService) -> None:
+    change = {"occurred_at": NOON, "account_id": OTHER, "role": Role.DOCTOR, "id": new_id(), "status": "active", "version": 1}
+    await patients.publish_event(AccountChanged.model_validate(change))
+    assert await status_for(patients, SAMS_TOKEN) == 200
 
 
-async def test_the_same_event_twice_counts_once(patients: RunningService) -> None:
-    event = visit("appointment.booked.v1", 2, "booked")
+async def test_an_event_that_arrives_twice_is_handled_once(patients: RunningService) -> None:
+    event = an_appointment_event("appointment.booked.v1", 2, "booked")
     await patients.publish_event(event)
     await patients.publish_event(event)
     assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 200
 
 
-async def test_only_neighbours_who_need_it_ask_inside(patients: RunningService) -> None:
+async def test_internal_routes_accept_only_the_services_that_need_them(patients: RunningService) -> None:
     path = f"/internal/patients/{SAM}"
     assert (await patients.http.get(path, headers=service_bearer("notification-service"))).status_code == 200
     assert (await patients.http.get(path, headers=service_bearer("scheduling-service"))).status_code == 403
-    assert (await patients.http.get(path, headers=OWN)).status_code == 403
+    assert (await patients.http.get(path, headers=SAMS_TOKEN)).status_code == 403
     assert (await patients.http.put(path, json=PROFILE, headers=service_bearer("doctor-service"))).status_code == 403
     renamed = await patients.http.patch(path, json={"full_name": "Sam L."}, headers=service_bearer("admin-service"))
     assert renamed.json()["full_name"] == "Sam L."

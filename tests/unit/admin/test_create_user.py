@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,8 @@ from shared.contracts.pages import Page
 from shared.contracts.refusals import TooMany, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PASSWORD = "a password of theirs"
 
 
@@ -29,7 +29,7 @@ class Crash(BaseException):
 
 
 @dataclass
-class FakeWorld:
+class FakeBackends:
     """The database of admin-service, auth-service and doctor-service. Each of their steps may be the one before the crash.
 
     `pending` (each user with the instant of the last try), `accounts` and `profiles` survive the crash.
@@ -48,7 +48,7 @@ class FakeWorld:
             raise Crash
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[FakeWorld]:
+    async def begin(self) -> AsyncIterator[FakeBackends]:
         yield self
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
@@ -85,22 +85,22 @@ class FakeWorld:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return Page(items=[])
 
-    async def change(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
         return self.accounts[account_id]
 
 
 @dataclass
 class FakeDoctors:
-    world: FakeWorld
+    backends: FakeBackends
 
     async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
-        await self.world.create(doctor_id, request)
+        await self.backends.create(doctor_id, request)
 
     async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
 
 
-def user_creation(world: FakeWorld, clock: MovableClock) -> UserCreation:
-    return UserCreation(world, world, FakeDoctors(world), clock)
+def user_creation(backends: FakeBackends, clock: MovableClock) -> UserCreation:
+    return UserCreation(backends, backends, FakeDoctors(backends), clock)
 
 
 def a_user(role: Role = Role.PATIENT) -> NewUser:
@@ -114,45 +114,47 @@ def clock_at_noon() -> MovableClock:
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
 @pytest.mark.parametrize("steps", range(6))
 async def test_after_a_crash_at_any_step_both_account_and_profile_exist_or_neither(role: Role, steps: int) -> None:
-    world, clock, user = FakeWorld(steps), clock_at_noon(), a_user(role)
+    backends, clock, user = FakeBackends(steps), clock_at_noon(), a_user(role)
     with pytest.raises(Crash):
-        await user_creation(world, clock).create(user, PASSWORD)
-    world.steps_before_crash = 1000
-    was_stored = bool(world.pending or world.accounts)
+        await user_creation(backends, clock).create(user, PASSWORD)
+    backends.steps_before_crash = 1000
+    was_stored = bool(backends.pending or backends.accounts)
     clock.advance(timedelta(minutes=1))
-    await user_creation(world, clock).retry_pending()
-    assert (set(world.accounts), world.profiles, world.pending) == (({user.id}, {user.id}, {}) if was_stored else (set(), set(), {}))
+    await user_creation(backends, clock).complete_pending()
+    assert (set(backends.accounts), backends.profiles, backends.pending) == (
+        ({user.id}, {user.id}, {}) if was_stored else (set(), set(), {})
+    )
 
 
 @pytest.mark.parametrize("steps", range(7))
 async def test_a_repeat_after_a_crash_answers_as_if_there_had_been_none(steps: int) -> None:
-    world, clock, user = FakeWorld(steps), clock_at_noon(), a_user(Role.DOCTOR)
+    backends, clock, user = FakeBackends(steps), clock_at_noon(), a_user(Role.DOCTOR)
     with pytest.raises(Crash):
-        await user_creation(world, clock).create(user, PASSWORD)
-    world.steps_before_crash = 1000
-    account = await user_creation(world, clock).create(user, PASSWORD)
-    assert (account.id, account.status, world.pending) == (user.id, "active", {})
+        await user_creation(backends, clock).create(user, PASSWORD)
+    backends.steps_before_crash = 1000
+    account = await user_creation(backends, clock).create(user, PASSWORD)
+    assert (account.id, account.status, backends.pending) == (user.id, "active", {})
 
 
 @pytest.mark.parametrize("refusal", [Unavailable(), TooMany()])
 async def test_an_unavailable_service_is_called_again_for_a_day(refusal: Exception) -> None:
-    world, clock, user = FakeWorld(refusal=refusal), clock_at_noon(), a_user()
+    backends, clock, user = FakeBackends(refusal=refusal), clock_at_noon(), a_user()
     with pytest.raises(type(refusal)):
-        await user_creation(world, clock).create(user, None)
+        await user_creation(backends, clock).create(user, None)
     clock.advance(timedelta(minutes=1))
-    assert (await user_creation(world, clock).retry_pending(), len(world.pending)) == (0, 1)
-    assert await world.take_due_users(clock() - timedelta(minutes=1), clock()) == [], "was tried just now"
+    assert (await user_creation(backends, clock).complete_pending(), len(backends.pending)) == (0, 1)
+    assert await backends.take_due_users(clock() - timedelta(minutes=1), clock()) == [], "was tried just now"
     clock.advance(timedelta(days=1))
-    assert (await user_creation(world, clock).retry_pending(), len(world.pending)) == (1, 0)
-    assert world.accounts == {}
+    assert (await user_creation(backends, clock).complete_pending(), len(backends.pending)) == (1, 0)
+    assert backends.accounts == {}
 
 
 @pytest.mark.parametrize("failure", [Unavailable(), RuntimeError("a fault in the program")])
 async def test_a_user_who_cannot_be_created_does_not_stop_the_others(failure: Exception) -> None:
-    world, clock, users = FakeWorld(), clock_at_noon(), [a_user(), a_user()]
+    backends, clock, users = FakeBackends(), clock_at_noon(), [a_user(), a_user()]
     for user in users:
-        await world.insert_pending_user(user, clock())
-    world.refusal, world.refused_id = failure, users[0].id
+        await backends.insert_pending_user(user, clock())
+    backends.refusal, backends.refused_id = failure, users[0].id
     clock.advance(timedelta(minutes=1))
-    assert await user_creation(world, clock).retry_pending() == 1
-    assert (set(world.pending), set(world.accounts)) == ({users[0].id}, {users[1].id})
+    assert await user_creation(backends, clock).complete_pending() == 1
+    assert (set(backends.pending), set(backends.accounts)) == ({users[0].id}, {users[1].id})

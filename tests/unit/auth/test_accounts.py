@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from auth_svc.domain.accounts import Account, AccountStatus
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Stale
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.ACTIVE, "en", NOON, "hash", version=3)
 
 
@@ -43,18 +42,18 @@ def test_only_an_active_account_with_a_password_may_sign_in(status: AccountStatu
 
 
 def test_setting_fields_to_the_values_that_they_have_changes_nothing() -> None:
-    assert PAT.with_changes(3, full_name="Pat", status=AccountStatus.ACTIVE) is PAT
-    assert PAT.with_changes(None, full_name="Pat Lee").version == 4
+    assert PAT.update({"full_name": "Pat", "status": AccountStatus.ACTIVE}, 3) is PAT
+    assert PAT.update({"full_name": "Pat Lee"}, None).version == 4
 
 
 def test_a_change_of_another_version_than_the_current_one_is_refused() -> None:
     with pytest.raises(Stale):
-        PAT.with_changes(2, full_name="Pat")
+        PAT.update({"full_name": "Pat"}, 2)
 
 
 def test_an_account_without_a_password_is_invited_when_it_is_enabled_again() -> None:
     disabled = replace(PAT, status=AccountStatus.DISABLED, password_hash=None)
-    assert disabled.with_changes(None, status=AccountStatus.ACTIVE).status is AccountStatus.INVITED
+    assert disabled.update({"status": AccountStatus.ACTIVE}, None).status is AccountStatus.INVITED
 
 
 def test_the_name_is_copied_from_the_newest_profile_of_the_accounts_role() -> None:
@@ -63,7 +62,7 @@ def test_the_name_is_copied_from_the_newest_profile_of_the_accounts_role() -> No
     assert renamed.with_profile_name("Old", Role.PATIENT, 2) is renamed
     assert renamed.with_profile_name("Doctor", Role.DOCTOR, 9) is renamed
     assert renamed.with_profile_name("Pat Lee", Role.PATIENT, 5).version == 4
-    changed_role = renamed.with_changes(None, role=Role.DOCTOR)
+    changed_role = renamed.update({"role": Role.DOCTOR}, None)
     assert changed_role.with_profile_name("Dr Pat Lee", Role.DOCTOR, 1).full_name == "Dr Pat Lee"
 
 

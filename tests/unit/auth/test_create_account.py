@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,8 +17,8 @@ from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.retry import TransactionAborted
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.PENDING, "en", NOON, "hash")
 KIM = replace(PAT, id=UUID(int=2), email="kim@example.com")
 NOT_USED: Any = None
@@ -46,7 +46,7 @@ class FakeStore:
     async def get_account(self, account_id: UUID) -> Account:
         return self.accounts[account_id]
 
-    async def save_account(self, account: Account) -> None:
+    async def update_account(self, account: Account) -> None:
         self.accounts[account.id] = account
 
     async def delete_pending_account(self, account_id: UUID) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,8 +14,8 @@ from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Role
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PAT = Account(UUID(int=1), "pat@example.com", "Pat", Role.PATIENT, AccountStatus.ACTIVE, "en", NOON, "right")
 SECRETS = {"admin-service": "the secret of admin-service", "nobody": ""}
 NOT_USED: Any = None

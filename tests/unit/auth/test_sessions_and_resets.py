@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from auth_svc.domain.password_resets import PasswordReset, reset_id_from_token, reset_token
 from auth_svc.domain.sessions import Session
+from tests.running import NOON
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEY, MOMENT = b"k" * 32, timedelta(microseconds=1)
 
 

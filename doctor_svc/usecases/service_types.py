@@ -1,0 +1,60 @@
+"""Creating, changing and reading service types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from doctor_svc.domain.service_types import ServiceType
+from doctor_svc.ports import DoctorStore, SortKey
+from shared.contracts.identity import Caller, Role
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTypes:
+    """The use cases of service types."""
+
+    store: DoctorStore
+    now: Clock
+
+    @retry_on_abort
+    async def create(self, service_type: ServiceType) -> ServiceType:
+        """Create a service type, or return the one that has this id already."""
+        async with self.store.begin() as tx:
+            if existing := await tx.find_service_type(service_type.id):
+                return existing
+            await tx.insert_service_type(service_type)
+            await tx.add_event(service_type.changed_event(new_id(), self.now()))
+        return service_type
+
+    @retry_on_abort
+    async def update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> ServiceType:
+        """Change some fields of a service type. Raises NoSuchService or Stale."""
+        async with self.store.begin() as tx:
+            service_type = await tx.get_service_type(service_id)
+            updated = service_type.update(changes, expected_version)
+            if updated != service_type:
+                await tx.update_service_type(updated)
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
+        return updated
+
+    @retry_on_abort
+    async def get(self, service_id: UUID) -> ServiceType:
+        """Return a service type, active or not. Raises NoSuchService."""
+        return await self.store.get_service_type(service_id)
+
+    @retry_on_abort
+    async def list_visible(self, caller: Caller | None, limit: int, after: SortKey) -> list[ServiceType]:
+        """Return up to `limit` + 1 service types by name: active ones for everyone, all for admins and services."""
+        sees_all = caller is not None and caller.role in (Role.ADMIN, Role.SERVICE)
+        return await self.store.list_service_types(active=None if sees_all else True, limit=limit + 1, after=after)
+
+    @retry_on_abort
+    async def list_specialties(self) -> list[str]:
+        """Return the specialties of active service types and doctors, in alphabetical order."""
+        return await self.store.list_specialties()

@@ -1,0 +1,183 @@
+"""The words of the mails, by language. Another language is another Translation in TRANSLATIONS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from notify_svc.domain.messages import Message
+
+
+class Wording(NamedTuple):
+    """The title of a mail, which is also its subject, and the sentence that opens it."""
+
+    title: str
+    introduction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """The words of one language. `language` is its BCP 47 tag. Words in braces are filled in.
+
+    `wordings` are by kind of message, or by kind and audience (`booked_doctor`) where the words differ by audience.
+    """
+
+    language: str
+    greeting: str
+    signature: str
+    when: str
+    previously: str
+    doctor: str
+    patient: str
+    location: str
+    time_zone_note: str
+    calendar_note: str
+    code_note: str
+    link_validity: str
+    ignore_note: str
+    appointment: str
+    appointment_with: str
+    weekdays: tuple[str, ...]
+    months: tuple[str, ...]
+    date_and_time: str
+    wordings: Mapping[str, Wording]
+
+    def wording_of(self, message: Message) -> Wording:
+        """Return the title and introduction of a message."""
+        return self.wordings.get(f"{message.kind}_{message.audience}") or self.wordings[message.kind]
+
+    def format_time(self, local_time: datetime) -> str:
+        """Return a local time in words: `Monday, 9 March 2026, 14:00`."""
+        return self.date_and_time.format(
+            weekday=self.weekdays[local_time.weekday()],
+            day=local_time.day,
+            month=self.months[local_time.month - 1],
+            year=local_time.year,
+            time=f"{local_time:%H:%M}",
+        )
+
+
+ENGLISH = Translation(
+    language="en",
+    greeting="Hello {name},",
+    signature="Your {clinic}",
+    when="When",
+    previously="Before",
+    doctor="With",
+    patient="Patient",
+    location="Where",
+    time_zone_note="Times are in {zone}.",
+    calendar_note="The attached calendar file keeps your calendar up to date.",
+    code_note="If an app asks for a code, it is:",
+    link_validity="The link works once, until {until} ({zone}).",
+    ignore_note="If you did not expect this mail, you can ignore it.",
+    appointment="Appointment",
+    appointment_with="Appointment with {name}",
+    weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    months=(
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ),
+    date_and_time="{weekday}, {day} {month} {year}, {time}",
+    wordings={
+        "requested": Wording("Appointment requested", "We have received your request. The time is reserved until the clinic answers."),
+        "requested_doctor": Wording("Appointment requested", "A patient has requested an appointment. Please approve or decline it."),
+        "booked": Wording("Appointment confirmed", "Your appointment is confirmed."),
+        "booked_doctor": Wording("New appointment", "A new appointment with you was booked."),
+        "rescheduled": Wording("Appointment moved", "Your appointment was moved. These are the new details:"),
+        "rescheduled_doctor": Wording("Appointment moved", "An appointment with you was moved."),
+        "given_away_doctor": Wording("Appointment handed over", "An appointment was handed over from you to another doctor."),
+        "cancelled": Wording("Appointment cancelled", "Your appointment was cancelled."),
+        "cancelled_doctor": Wording("Appointment cancelled", "An appointment with you was cancelled."),
+        "declined": Wording("Appointment declined", "We are sorry: the clinic could not confirm your request. Please choose another time."),
+        "declined_doctor": Wording("Appointment declined", "A request for an appointment with you was declined."),
+        "expired": Wording(
+            "Appointment request expired", "We are sorry: your request was not confirmed in time. Please choose another time."
+        ),
+        "expired_doctor": Wording("Appointment request expired", "A request for an appointment with you was not answered in time."),
+        "invited": Wording("Your account", "An account was created for you. Choose a password:"),
+        "reset": Wording("Choose a new password", "A new password was requested for your account. If you requested it, choose one here:"),
+        "password_changed": Wording(
+            "Your password was changed", "The password of your account was changed. If you did not do this, request a new one now."
+        ),
+    },
+)
+GERMAN = Translation(
+    language="de",
+    greeting="Guten Tag {name},",
+    signature="Ihre {clinic}",
+    when="Wann",
+    previously="Bisher",
+    doctor="Bei",
+    patient="Patient/in",
+    location="Wo",
+    time_zone_note="Alle Zeiten in {zone}.",
+    calendar_note="Die angehängte Kalenderdatei hält Ihren Kalender aktuell.",
+    code_note="Falls eine App nach einem Code fragt, lautet er:",
+    link_validity="Der Link gilt einmal, bis {until} ({zone}).",
+    ignore_note="Wenn Sie diese E-Mail nicht erwartet haben, brauchen Sie nichts zu tun.",
+    appointment="Termin",
+    appointment_with="Termin bei {name}",
+    weekdays=("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
+    months=(
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ),
+    date_and_time="{weekday}, {day}. {month} {year}, {time} Uhr",
+    wordings={
+        "requested": Wording("Termin angefragt", "Ihre Anfrage ist eingegangen. Die Zeit ist reserviert, bis die Praxis antwortet."),
+        "requested_doctor": Wording(
+            "Termin angefragt", "Ein Termin bei Ihnen wurde angefragt. Bitte bestätigen Sie ihn oder lehnen Sie ihn ab."
+        ),
+        "booked": Wording("Termin bestätigt", "Ihr Termin ist bestätigt."),
+        "booked_doctor": Wording("Neuer Termin", "Ein Termin bei Ihnen wurde gebucht."),
+        "rescheduled": Wording("Termin verschoben", "Ihr Termin wurde verschoben. Das sind die neuen Angaben:"),
+        "rescheduled_doctor": Wording("Termin verschoben", "Ein Termin bei Ihnen wurde verschoben."),
+        "given_away_doctor": Wording("Termin abgegeben", "Ein Termin wurde von Ihnen an jemand anderen abgegeben."),
+        "cancelled": Wording("Termin abgesagt", "Ihr Termin wurde abgesagt."),
+        "cancelled_doctor": Wording("Termin abgesagt", "Ein Termin bei Ihnen wurde abgesagt."),
+        "declined": Wording(
+            "Termin abgelehnt", "Leider konnte die Praxis Ihre Anfrage nicht bestätigen. Bitte wählen Sie eine andere Zeit."
+        ),
+        "declined_doctor": Wording("Termin abgelehnt", "Eine Terminanfrage bei Ihnen wurde abgelehnt."),
+        "expired": Wording(
+            "Terminanfrage verfallen", "Leider wurde Ihre Anfrage nicht rechtzeitig bestätigt. Bitte wählen Sie eine andere Zeit."
+        ),
+        "expired_doctor": Wording("Terminanfrage verfallen", "Eine Anfrage bei Ihnen wurde nicht rechtzeitig beantwortet."),
+        "invited": Wording("Ihr Zugang", "Für Sie wurde ein Zugang angelegt. Wählen Sie ein Passwort, um sich anzumelden:"),
+        "reset": Wording(
+            "Neues Passwort wählen", "Für Ihren Zugang wurde ein neues Passwort angefordert. Waren Sie es, wählen Sie hier eines:"
+        ),
+        "password_changed": Wording(
+            "Ihr Passwort wurde geändert", "Das Passwort Ihres Zugangs wurde geändert. Waren Sie es nicht, fordern Sie sofort ein neues an."
+        ),
+    },
+)
+TRANSLATIONS = {translation.language: translation for translation in (ENGLISH, GERMAN)}
+
+
+def translation_for(locale: str) -> Translation:
+    """Return the translation into the language of a BCP 47 locale; English where there is none."""
+    return TRANSLATIONS.get(locale.split("-")[0].lower(), ENGLISH)

@@ -1,0 +1,60 @@
+"""Queueing the messages about an event, before any of them is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from notify_svc.domain.messages import Message
+from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
+from notify_svc.ports import NotificationStore, NotificationTransaction
+from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetRequested
+from shared.kit.clock import Clock
+from shared.kit.ids import derive_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQueue:
+    """Queues messages. It calls `wake_sender` when there are new ones, so that they are sent at once."""
+
+    store: NotificationStore
+    now: Clock
+    wake_sender: Callable[[], None]
+
+    @retry_on_abort
+    async def enqueue_appointment(self, event: AppointmentEvent) -> None:
+        """Queue the messages about a change of an appointment; none if a newer change was recorded before."""
+        async with self.store.begin() as tx:
+            if not await tx.mark_handled(event.id) or is_amendment(event):
+                return
+            if not await tx.record_version(event.appointment_id, event.version):
+                return
+            await self._insert(tx, notifications_for(event))
+        self.wake_sender()
+
+    async def enqueue_invitation(self, event: AccountInvited) -> None:
+        """Queue the invitation of a new member of staff, with a link to choose a password."""
+        await self._enqueue_for_owner(event, MessageKind.INVITED)
+
+    async def enqueue_password_reset(self, event: PasswordResetRequested) -> None:
+        """Queue the mail with the link to choose a new password."""
+        await self._enqueue_for_owner(event, MessageKind.RESET)
+
+    async def enqueue_password_changed(self, event: PasswordChanged) -> None:
+        """Queue the mail about a changed password to the owner of the account."""
+        await self._enqueue_for_owner(event, MessageKind.PASSWORD_CHANGED)
+
+    @retry_on_abort
+    async def _enqueue_for_owner(self, event: AccountInvited | PasswordResetRequested | PasswordChanged, kind: MessageKind) -> None:
+        async with self.store.begin() as tx:
+            if not await tx.mark_handled(event.id):
+                return
+            await self._insert(tx, [Notification(event, kind, Audience.OWNER, event.account_id)])
+        self.wake_sender()
+
+    async def _insert(self, tx: NotificationTransaction, notifications: Iterable[Notification]) -> None:
+        """Insert a message for each notification. Its id depends on event, recipient and audience, so it cannot exist twice."""
+        for notification in notifications:
+            message_id = derive_id(notification.event.id, notification.recipient_id, notification.audience)
+            await tx.insert_message(Message.from_notification(message_id, notification, self.now()))

@@ -1,0 +1,109 @@
+"""The checks of `make clients`: each takes the OpenAPI document and the address of the platform, and returns one line about the result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.clients.toolchain import (
+    GENERATOR_JAR,
+    PYTHON,
+    SOURCES,
+    CheckFailed,
+    empty_folder,
+    install_java_tools,
+    install_node_tools,
+    install_python_tools,
+    run,
+    run_node,
+)
+
+# What openapi-generator says about every OpenAPI 3.1 document, about every `anyOf` of a type and null, and about every example of a body.
+EXPECTED_WARNINGS = (
+    "OpenAPI 3.1 support is still in beta",
+    "Failed to get the schema name: null",
+    "Ignoring complex example on request body",
+)
+MODELS_AND_APIS_ONLY = "apis,models,supportingFiles,apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"
+
+
+def spectral(document: Path, url: str) -> str:
+    """Lint the document with Spectral. Warnings count as errors."""
+    install_node_tools()
+    run_node("spectral", "lint", "--quiet", "--fail-severity", "warn", "--ruleset", SOURCES / "spectral.yaml", document)
+    return "nothing to report"
+
+
+def redocly(document: Path, url: str) -> str:
+    """Lint the document with Redocly. Warnings count as errors."""
+    install_node_tools()
+    run_node("redocly", "lint", "--config", SOURCES / "redocly.yaml", "--format", "stylish", document)
+    return "nothing to report"
+
+
+def python(document: Path, url: str) -> str:
+    """Generate a client with openapi-python-client, type-check the journey against it, and run the journey."""
+    install_python_tools()
+    folder = empty_folder("python")
+    journey = SOURCES / "python" / "journey.py"
+    package = ("--meta", "none", "--config", SOURCES / "python" / "generator.yaml", "--output-path", folder / "careslot_client")
+    run(PYTHON, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--path", document, *package)
+    strict = ("--strict", "--config-file=", "--follow-imports=silent", "--cache-dir", folder / "mypy", "--python-executable", PYTHON)
+    run(sys.executable, "-m", "mypy", *strict, journey, MYPYPATH=folder)
+    return run(PYTHON, journey, url, PYTHONPATH=folder)
+
+
+def typescript(document: Path, url: str) -> str:
+    """Generate types with openapi-typescript, compile the journey with `tsc` and the option `strict`, and run it with Node.js."""
+    install_node_tools()
+    folder = empty_folder("typescript")
+    shutil.copytree(SOURCES / "typescript", folder, dirs_exist_ok=True)
+    run_node("openapi-typescript", document, "--output", folder / "careslot.d.ts")
+    run_node("tsc", "--project", folder)
+    return run_node(folder / "build" / "journey.js", url)
+
+
+def java(document: Path, url: str) -> str:
+    """Generate a client for the JDK's HttpClient, and compile and run the journey. One request object per call."""
+    packages = "invokerPackage=careslot.client,apiPackage=careslot.client.api,modelPackage=careslot.client.model"
+    properties = f"{packages},useSingleRequestParameter=true"
+    return _jvm_journey(document, url, "java", "Journey", "--library", "native", "--additional-properties", properties)
+
+
+def kotlin(document: Path, url: str) -> str:
+    """Generate a client with OkHttp and Moshi, the defaults, and compile and run the journey."""
+    return _jvm_journey(document, url, "kotlin", "JourneyKt", "--additional-properties", "packageName=careslot.client")
+
+
+def _jvm_journey(document: Path, url: str, language: str, main_class: str, *options: str) -> str:
+    """Generate a client with openapi-generator, put the journey and its pom beside it, and compile and run them with Maven."""
+    install_java_tools()
+    folder = empty_folder(language)
+    generator = ("java", "-jar", GENERATOR_JAR, "generate", "-g", language, "--global-property", MODELS_AND_APIS_ONLY)
+    _refuse_warnings(run(*generator, "-i", document, "-o", folder, *options))
+    shutil.copy(SOURCES / language / "pom.xml", folder)
+    for source in (SOURCES / language).glob("Journey.*"):
+        shutil.copy(source, folder / "src" / "main" / language)
+    run("mvn", "-B", "-q", "compile", "dependency:build-classpath", "-Dmdep.outputFile=classpath.txt", cwd=folder)
+    classpath = f"{folder / 'target' / 'classes'}{os.pathsep}{(folder / 'classpath.txt').read_text()}"
+    return run("java", main_class, url, CLASSPATH=classpath)
+
+
+def _refuse_warnings(output: str) -> None:
+    warnings = [line for line in output.splitlines() if " WARN " in line or " ERROR " in line]
+    unexpected = [line for line in warnings if not any(expected in line for expected in EXPECTED_WARNINGS)]
+    if unexpected:
+        raise CheckFailed("openapi-generator warns:\n" + "\n".join(unexpected))
+
+
+CHECKS: dict[str, Callable[[Path, str], str]] = {
+    "spectral": spectral,
+    "redocly": redocly,
+    "python": python,
+    "typescript": typescript,
+    "java": java,
+    "kotlin": kotlin,
+}

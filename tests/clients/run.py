@@ -1,0 +1,59 @@
+"""`make clients`: lint the OpenAPI document, generate clients of four languages from it, and make the main journey with each of them.
+
+Every client registers two patients, finds a time, books it, is refused the same time for the second patient, moves the appointment to one
+of the alternatives, and cancels it. Tools and generated code are in the folder `.clients`, which can be deleted at any time.
+"""
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from tests.clients.checks import CHECKS
+from tests.clients.embedded_server import embedded_server
+from tests.clients.toolchain import BUILD, CheckFailed, CheckSkipped
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make clients", description="Checks the OpenAPI document with linters and generated clients.")
+    parser.add_argument("--only", nargs="+", choices=CHECKS, default=list(CHECKS), help="the checks to run (default: all)")
+    parser.add_argument("--document", type=Path, help="a document to use instead of the one that the platform serves")
+    options = parser.parse_args()
+    BUILD.mkdir(exist_ok=True)
+    with embedded_server(BUILD / "server.log") as url:
+        document: Path = (options.document or _fetched_document(url)).resolve()
+        outcomes = [_outcome(name, document, url) for name in options.only]
+    passed, failed, skipped = (outcomes.count(outcome) for outcome in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+def _fetched_document(url: str) -> Path:
+    """Save the served document with one line per value, so that the linters name useful line numbers."""
+    path = BUILD / "openapi.json"
+    with urllib.request.urlopen(f"{url}/openapi.json") as response:
+        path.write_text(json.dumps(json.load(response), indent=1))
+    return path
+
+
+def _outcome(name: str, document: Path, url: str) -> str:
+    """Run a check, print a line about it, and return `passed`, `failed` or `skipped`. In CI a skipped check has failed."""
+    started = time.monotonic()
+    try:
+        outcome, text = "passed", CHECKS[name](document, url).strip()
+    except CheckFailed as failure:
+        outcome, text = "failed", str(failure)
+    except CheckSkipped as skip:
+        outcome, text = "failed" if os.environ.get("CI") else "skipped", str(skip)
+    print(f"{name:11} {outcome} in {time.monotonic() - started:.0f} s: {text}", flush=True)
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())

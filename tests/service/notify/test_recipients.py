@@ -1,0 +1,134 @@
+"""Which mails an event sends, and to whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from icalendar import Calendar
+
+from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetRequested
+from shared.kit.ids import new_id
+from tests.running import NOON, RunningService, problem_response
+from tests.service.notify.fake_services import OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
+from tests.unit.notify.builders import PATIENT, SERVICE, an_event
+
+
+async def test_patient_and_doctor_get_one_mail_each(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event())
+    assert mailbox.count_mails() == {("mina@example.com", "Appointment confirmed"): 1, ("ada@example.com", "New appointment"): 1}
+
+
+async def test_each_mail_has_the_time_in_the_recipients_time_zone(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event())
+    assert "When: Monday, 9 March 2026, 09:00" in mailbox.text_to("mina@example.com")
+    assert "When: Monday, 9 March 2026, 14:00" in mailbox.text_to("ada@example.com")
+
+
+async def test_an_event_that_arrives_twice_sends_its_mails_once(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event())
+    await notify.publish_event(an_event())
+    assert len(mailbox.mails) == 2
+
+
+async def test_a_booking_that_arrives_after_its_cancellation_sends_nothing(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
+    await notify.publish_event(an_event("appointment.booked.v1", version=2, id=new_id()))
+    assert set(mailbox.count_mails()) == {("mina@example.com", "Appointment cancelled"), ("ada@example.com", "Appointment cancelled")}
+
+
+async def test_a_check_in_sends_nothing_and_makes_older_events_obsolete(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event("appointment.checked_in.v1", version=4, id=new_id()))
+    await notify.publish_event(an_event("appointment.rescheduled.v1", version=3, id=new_id()))
+    assert mailbox.mails == []
+
+
+async def test_a_booking_that_arrives_after_an_amendment_is_still_confirmed(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event("appointment.amended.v1", version=3, id=new_id()))
+    assert mailbox.mails == []
+    await notify.publish_event(an_event("appointment.booked.v1", version=2, id=new_id()))
+    assert len(mailbox.mails) == 2
+
+
+async def test_both_doctors_and_the_patient_are_notified_of_a_new_doctor(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event("appointment.rescheduled.v1", previous_doctor_id=UUID(OTHER_DOCTOR), previous_starts_at=NOON))
+    assert mailbox.count_mails() == {
+        ("mina@example.com", "Appointment moved"): 1,
+        ("ada@example.com", "New appointment"): 1,
+        ("otto@example.com", "Appointment handed over"): 1,
+    }
+    assert "When: Monday, 2 March 2026, 21:00" in mailbox.text_to("otto@example.com")
+    files = [Calendar.from_ical(next(mail.iter_attachments()).get_content()) for mail in mailbox.mails]
+    assert [str(file["METHOD"]) for file in files] == ["REQUEST", "REQUEST", "CANCEL"]
+
+
+async def test_a_patient_without_account_gets_no_mail_and_the_doctor_does(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
+) -> None:
+    services.missing_paths.add(f"/internal/accounts/{PATIENT}")
+    await notify.publish_event(an_event())
+    assert [(message.audience, message.status, message.problem) for message in await stored_messages(tmp_path)] == [
+        ("doctor", "sent", None),
+        ("patient", "failed", "no_address"),
+    ]
+    assert set(mailbox.count_mails()) == {("ada@example.com", "New appointment")}
+
+
+@pytest.mark.parametrize("event", [AccountInvited, PasswordResetRequested])
+async def test_a_link_is_mailed_and_not_stored(
+    event: type[AccountInvited | PasswordResetRequested], notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
+    await notify.publish_event(event(id=new_id(), occurred_at=NOON, account_id=PATIENT, reset_id=new_id(), expires_at=NOON))
+    text = mailbox.text_to("mina@example.com")
+    assert "/reset?token=t0ken" in text
+    assert "t0ken" in text.splitlines()
+    assert "until Monday, 9 March 2026, 08:00 (America/New_York)" in text
+    assert "t0ken" not in repr(await stored_messages(tmp_path))
+    assert b"t0ken" not in (tmp_path / "notify_svc.db").read_bytes() + (tmp_path / "bus.db").read_bytes()
+
+
+async def test_the_owner_of_an_account_is_notified_in_the_language_of_their_profile(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
+) -> None:
+    services.locale = "de-CH"
+    await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
+    assert mailbox.count_mails() == {("mina@example.com", "Ihr Passwort wurde geändert"): 1}
+
+
+async def test_a_link_that_no_longer_works_is_not_mailed(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
+) -> None:
+    services.token_response = problem_response(422, "token_invalid")
+    await notify.publish_event(
+        PasswordResetRequested(id=new_id(), occurred_at=NOON, account_id=PATIENT, reset_id=new_id(), expires_at=NOON)
+    )
+    assert [message.problem for message in await stored_messages(tmp_path)] == ["link_expired"]
+    assert mailbox.mails == []
+
+
+async def test_no_mail_names_the_service(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    for version, topic in enumerate(("requested", "booked", "rescheduled", "cancelled"), 1):
+        await notify.publish_event(an_event(f"appointment.{topic}.v1", version=version, id=new_id()))
+    assert len(mailbox.mails) == 8
+    assert [mail for mail in mailbox.mails if str(SERVICE) in mail.as_string()] == []
+
+
+async def test_only_health_checks_are_served(notify: RunningService) -> None:
+    assert (await notify.http.get("/livez")).is_success
+    assert (await notify.http.get("/readyz")).is_success
+    assert (await notify.http.get("/messages")).status_code == 404
+
+
+async def test_an_older_message_is_skipped_when_a_newer_one_was_sent(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
+) -> None:
+    services.unreachable_paths.add("/internal")
+    await notify.publish_event(an_event(id=new_id()))
+    services.unreachable_paths.clear()
+    await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
+    notify.clock.advance(timedelta(hours=1))
+    await notify.run_until_idle()
+    assert {subject for _, subject in mailbox.count_mails()} == {"Appointment cancelled"}
+    assert await stored_statuses(tmp_path) == ["sent", "sent", "skipped", "skipped"]

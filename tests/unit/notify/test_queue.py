@@ -1,0 +1,58 @@
+"""Queueing messages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from notify_svc.domain.messages import Message
+from notify_svc.usecases.enqueue import MessageQueue
+from tests.running import NOON
+from tests.unit.notify.builders import an_event
+
+
+@dataclass
+class FakeStore:
+    """A store that does not remember handled events, so that an event can be queued twice."""
+
+    inserted: list[Message] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[FakeStore]:
+        yield self
+
+    async def mark_handled(self, event_id: UUID) -> bool:
+        return True
+
+    async def record_version(self, appointment_id: UUID, version: int) -> bool:
+        return True
+
+    async def insert_message(self, message: Message) -> bool:
+        self.inserted.append(message)
+        return True
+
+    async def lock_related_messages(self, message: Message) -> list[Message]:
+        return []
+
+    async def update_message(self, before: Message, after: Message) -> bool:
+        return False
+
+    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
+        return []
+
+    async def list_messages_being_sent(self) -> list[Message]:
+        return []
+
+
+async def test_the_same_event_makes_messages_with_the_same_ids() -> None:
+    store, wakes = FakeStore(), list[str]()
+    queue = MessageQueue(store, lambda: NOON, lambda: wakes.append("sender"))
+    await queue.enqueue_appointment(an_event())
+    await queue.enqueue_appointment(an_event())
+    first_patient, first_doctor, second_patient, second_doctor = (message.id for message in store.inserted)
+    assert (first_patient, first_doctor) == (second_patient, second_doctor)
+    assert first_patient != first_doctor
+    assert len(wakes) == 2
