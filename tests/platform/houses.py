@@ -213,18 +213,26 @@ class Composed:
     """A platform that `docker compose up` started, with Mailpit as its mailbox."""
 
     def __init__(self, url: str, mailpit: str = "http://127.0.0.1:8025") -> None:
-        self.url, self._mailpit = url, f"{mailpit}/api/v1"
+        self.url = url
+        self._mailpit = httpx.Client(base_url=f"{mailpit}/api/v1", timeout=30)
         self._read: dict[str, dict[str, Any]] = {}
 
+    def __del__(self) -> None:
+        self._mailpit.close()
+
     def mails(self) -> list[dict[str, Any]]:
-        listed = httpx.get(f"{self._mailpit}/messages", params={"limit": 1000}).json()["messages"]
+        listed = self._mailpit.get("/messages", params={"limit": 1000}).json()["messages"]
         for item in reversed(listed):
             if item["ID"] not in self._read:
-                raw = httpx.get(f"{self._mailpit}/message/{item['ID']}/raw").content
+                raw = self._mailpit.get(f"/message/{item['ID']}/raw").content
                 message = message_from_bytes(raw, policy=policy.default)
                 assert isinstance(message, EmailMessage)
                 self._read[item["ID"]] = mailbox_entry(message)
         return list(self._read.values())
+
+    def count_mails(self, email: str) -> int:
+        """Return the number of mails to an address, without reading them."""
+        return int(self._mailpit.get("/search", params={"query": f'to:"{email}"'}).json()["messages_count"])
 
     def run_until_idle(self) -> None:
         """Return at once: its background work cannot be waited for."""
