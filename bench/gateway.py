@@ -138,7 +138,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchRun:
     """`rate` is requests per second, `per_core` requests per second of processor time, `p99_ms` the 99th percentile of the latency."""
 
     rate: float
@@ -146,7 +146,7 @@ class Run:
     p99_ms: float
 
 
-def load(port: int, pid: int, seconds: int, connections: int, core: str, script: Path | None) -> Run:
+def load(port: int, pid: int, seconds: int, connections: int, core: str, script: Path | None) -> BenchRun:
     """Run wrk once. Raises SystemExit on any response other than 200."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *(["-s", str(script)] if script else [])]
     pinned = ["taskset", "-c", core, *command] if core and shutil.which("taskset") else command
@@ -158,7 +158,7 @@ def load(port: int, pid: int, seconds: int, connections: int, core: str, script:
     rate, p99, count = (re.search(form, output) for form in (r"Requests/sec:\s+([\d.]+)", r"99%\s+([\d.]+)(us|ms|s)", r"(\d+) requests in"))
     if not (rate and p99 and count):
         raise SystemExit(output)
-    return Run(float(rate[1]), int(count[1]) / used, float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
+    return BenchRun(float(rate[1]), int(count[1]) / used, float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
 
 
 def measure(rounds: int, seconds: int, connections: int) -> None:
@@ -175,14 +175,14 @@ def measure(rounds: int, seconds: int, connections: int) -> None:
         commands |= {name: [*this_module, "--serve", name, "--port", str(ports[name])] for name in CLIENTS}
         pids = {name: stack.enter_context(run_process(commands[name], ports[name], proxy_core, urls)) for name in names}
         for title, script in (("GET", None), ("POST, 500 bytes", Path(folder, "post.lua"))):
-            runs_by_name: dict[str, list[Run]] = {name: [] for name in names}
+            runs_by_name: dict[str, list[BenchRun]] = {name: [] for name in names}
             for _ in range(rounds):
                 for name in names:
                     runs_by_name[name].append(load(ports[name], pids[name], seconds, connections, other_cores, script))
             show(title, connections, runs_by_name)
 
 
-def show(title: str, connections: int, runs_by_name: dict[str, list[Run]]) -> None:
+def show(title: str, connections: int, runs_by_name: dict[str, list[BenchRun]]) -> None:
     medians = {name: statistics.median(run.per_core for run in runs) for name, runs in runs_by_name.items()}
     print(f"{title}, {connections} connections, medians of {len(runs_by_name['nginx'])} rounds")
     for name, per_core in medians.items():

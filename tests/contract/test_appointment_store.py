@@ -88,7 +88,7 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Backend]:
     url = f"sqlite+aiosqlite:///{folder / 'appointments.db'}"
     migrate(url)
     async with Database(url) as database:
-        prune = Relay(database, INFRASTRUCTURE, RecordingBus(), clock).prune
+        prune = Relay(database, INFRASTRUCTURE, AppointmentEventBus(), clock).prune
         yield Backend(
             SqliteDocuments(database),
             SqlIdempotencyStore(database, INFRASTRUCTURE, clock),
@@ -116,7 +116,7 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield backend
 
 
-class RecordingBus:
+class AppointmentEventBus:
     """A bus that records what is published. Topics in `without_queue` have no queue, and while it is `down` every call fails."""
 
     def __init__(self, without_queue: tuple[str, ...] = (), *, down: bool = False) -> None:
@@ -437,7 +437,7 @@ async def test_a_place_that_was_taken_without_an_appointment_is_free_a_minute_la
 
 
 async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) -> None:
-    bus, appointment = RecordingBus(), an_appointment()
+    bus, appointment = AppointmentEventBus(), an_appointment()
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     await backend.add(appointment)
     await backend.store.save(cancelled(appointment))
@@ -460,7 +460,7 @@ async def test_events_of_one_document_are_published_in_order_also_when_it_change
     await backend.add(appointment)
     checked_in = await backend.store.save(appointment.check_in(a_change(at=NINE)))
 
-    class ChangingBus(RecordingBus):
+    class ChangingBus(AppointmentEventBus):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
             await super().publish(topic, message_id, body)
             if len(self.published) == 1:
@@ -473,7 +473,7 @@ async def test_events_of_one_document_are_published_in_order_also_when_it_change
 
 
 async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) -> None:
-    bus = RecordingBus(down=True)
+    bus = AppointmentEventBus(down=True)
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     for number in range(3):
         appointment = an_appointment(starts_at=NINE + number * HOUR)
@@ -485,7 +485,7 @@ async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) ->
 
 
 async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:
-    bus = RecordingBus(("appointment.amended.v1",))
+    bus = AppointmentEventBus(("appointment.amended.v1",))
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
     await backend.add(*amended)
@@ -507,7 +507,7 @@ async def test_several_relays_at_once_lose_nothing(backend: Backend) -> None:
     await backend.add(*gone)
     for appointment in gone:
         await backend.store.save(cancelled(appointment))
-    bus = RecordingBus()
+    bus = AppointmentEventBus()
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     await asyncio.gather(*(relay.publish() for _ in range(4)))
     assert {event["subject"] for event in bus.published} == {str(appointment.id) for appointment in gone}

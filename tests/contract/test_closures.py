@@ -130,7 +130,7 @@ async def list_blocked_doctors(store: SqlCalendarStore) -> set[UUID]:
 
 
 @dataclass(frozen=True)
-class Change:
+class ClosureChange:
     """A change of a doctor or of the closure, and the doctors who are blocked afterwards."""
 
     doctor_id: UUID
@@ -139,9 +139,9 @@ class Change:
 
 
 CHANGES = {
-    "a_doctor_moves_south": Change(DOCTOR, lambda store: save_doctor(store, DOCTOR, "South", 2), set()),
-    "a_doctor_moves_north": Change(COLLEAGUE, lambda store: save_doctor(store, COLLEAGUE, "North", 2), {DOCTOR, COLLEAGUE}),
-    "the_closure_is_lifted": Change(DOCTOR, lambda store: closures(store).lift(NORTH.id), set()),
+    "a_doctor_moves_south": ClosureChange(DOCTOR, lambda store: save_doctor(store, DOCTOR, "South", 2), set()),
+    "a_doctor_moves_north": ClosureChange(COLLEAGUE, lambda store: save_doctor(store, COLLEAGUE, "North", 2), {DOCTOR, COLLEAGUE}),
+    "the_closure_is_lifted": ClosureChange(DOCTOR, lambda store: closures(store).lift(NORTH.id), set()),
 }
 changes = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
@@ -151,7 +151,7 @@ def with_hooks(store: SqlCalendarStore, **meanwhile: Any) -> StoreWithHooks:
 
 
 @changes
-async def test_a_change_while_a_doctor_is_settled_takes_effect(store: SqlCalendarStore, change: Change) -> None:
+async def test_a_change_while_a_doctor_is_settled_takes_effect(store: SqlCalendarStore, change: ClosureChange) -> None:
     await save_closure(store, NORTH)
     meanwhile = RunOnce(partial(change.action, store), seconds=0.3)
     await closures(with_hooks(store, doctor_id=change.doctor_id, on_doctor_read=meanwhile)).settle_pending()
@@ -161,7 +161,7 @@ async def test_a_change_while_a_doctor_is_settled_takes_effect(store: SqlCalenda
 
 
 @changes
-async def test_a_change_after_doctors_were_listed_takes_effect(store: SqlCalendarStore, change: Change) -> None:
+async def test_a_change_after_doctors_were_listed_takes_effect(store: SqlCalendarStore, change: ClosureChange) -> None:
     await save_closure(store, NORTH)
     await closures(with_hooks(store, on_page_read=RunOnce(partial(change.action, store)))).settle_pending()
     assert await list_blocked_doctors(store) == change.expected

@@ -59,7 +59,7 @@ class ExpectedLanes:
 
 
 @dataclass
-class Calendar:
+class LaneCalendar:
     """The store, and the claims and blocks that should be in it."""
 
     store: SqlCalendarStore
@@ -134,12 +134,12 @@ async def run_together(actions: Iterable[Action]) -> list[BaseException]:
 
 
 @pytest.fixture
-async def calendar(sql_url: str) -> AsyncIterator[Calendar]:
+async def calendar(sql_url: str) -> AsyncIterator[LaneCalendar]:
     async with open_store(sql_url) as store:
-        yield Calendar(store)
+        yield LaneCalendar(store)
 
 
-async def step(calendar: Calendar, expected_lanes: ExpectedLanes, rng: random.Random, number: int) -> None:
+async def step(calendar: LaneCalendar, expected_lanes: ExpectedLanes, rng: random.Random, number: int) -> None:
     """Make one random change in the expected lanes and in the table."""
     change = rng.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
     current: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
@@ -161,7 +161,7 @@ async def step(calendar: Calendar, expected_lanes: ExpectedLanes, rng: random.Ra
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_the_lanes_are_the_expected_ones_and_all_are_freed_in_the_end(calendar: Calendar, seed: int) -> None:
+async def test_the_lanes_are_the_expected_ones_and_all_are_freed_in_the_end(calendar: LaneCalendar, seed: int) -> None:
     rng, expected_lanes = random.Random(seed), ExpectedLanes()
     for number in range(1000, 1080):
         await step(calendar, expected_lanes, rng, number)
@@ -172,7 +172,7 @@ async def test_the_lanes_are_the_expected_ones_and_all_are_freed_in_the_end(cale
     assert await list_lanes(calendar.store) == {}
 
 
-def new_claims_and_blocks(calendar: Calendar, rng: random.Random, first: int) -> list[Action]:
+def new_claims_and_blocks(calendar: LaneCalendar, rng: random.Random, first: int) -> list[Action]:
     """Return 30 overlapping claims, 30 ordinary claims and 10 leaves."""
     claims = [random_claim(rng, first + number, may_overlap=number < 30) for number in range(60)]
     blocks = [random_block(rng, first + 100 + number) for number in range(10)]
@@ -180,7 +180,7 @@ def new_claims_and_blocks(calendar: Calendar, rng: random.Random, first: int) ->
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_racing_claims_leaves_and_releases_keep_lane_0_and_all_lanes_are_freed(calendar: Calendar, seed: int) -> None:
+async def test_racing_claims_leaves_and_releases_keep_lane_0_and_all_lanes_are_freed(calendar: LaneCalendar, seed: int) -> None:
     rng = random.Random(seed)
     for first in (1000, 2000, 3000):
         actions = calendar.releases()[::2] + new_claims_and_blocks(calendar, rng, first)
@@ -192,7 +192,7 @@ async def test_racing_claims_leaves_and_releases_keep_lane_0_and_all_lanes_are_f
     assert await list_lanes(calendar.store) == {}
 
 
-async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_and_a_withdrawn_leave_does(calendar: Calendar) -> None:
+async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_and_a_withdrawn_leave_does(calendar: LaneCalendar) -> None:
     kept, away, new = a_claim(1, 1, 11, 100), leave(2, 1, range(95, 110)), a_claim(3, 1, 12, 100)
     await calendar.book(kept)
     await calendar.block(away)
@@ -204,7 +204,7 @@ async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_an
     await calendar.check_consistency()
 
 
-async def test_no_booking_gets_into_a_leave_when_kept_appointments_end(calendar: Calendar) -> None:
+async def test_no_booking_gets_into_a_leave_when_kept_appointments_end(calendar: LaneCalendar) -> None:
     kept = [a_claim(number, 1, 10 + number, 100 + 6 * number) for number in range(1, 11)]
     for claim in kept:
         await calendar.book(claim)
@@ -218,7 +218,7 @@ async def test_no_booking_gets_into_a_leave_when_kept_appointments_end(calendar:
     assert await list_lanes(calendar.store) == {key: {0: away.id} for key in keys_of(away.resource_spans)}
 
 
-async def test_bookings_that_race_with_a_leave_are_kept_or_refused(calendar: Calendar) -> None:
+async def test_bookings_that_race_with_a_leave_are_kept_or_refused(calendar: LaneCalendar) -> None:
     away = leave(100, 1, range(100, 180))
     racing = [a_claim(number, 1, 10 + number, 94 + number) for number in range(1, 61)]
     await run_together([*(partial(calendar.book, claim) for claim in racing), partial(calendar.block, away)])

@@ -73,7 +73,7 @@ class InterruptedStore(SqlCalendarStore):
 
 
 @dataclass
-class Race:
+class LeaveRace:
     """A clinic with a patient in a group at nine. `first` are the use cases that are interrupted, `then` is the task that interrupts
     them."""
 
@@ -97,13 +97,13 @@ class Race:
 
 
 @pytest.fixture
-async def race(mysql_url: str) -> AsyncIterator[Race]:
+async def race(mysql_url: str) -> AsyncIterator[LeaveRace]:
     """A race on a MySQL server; SQLite has one writer, so that a second transaction could not begin."""
     async with open_store(mysql_url) as store:
         moments: dict[str, Interruption] = {}
         use_cases = await open_use_cases(store)
         watching = CalendarUseCases(InterruptedStore(store.database, store.now, moments=moments), NOON)
-        yield Race(use_cases, watching, moments)
+        yield LeaveRace(use_cases, watching, moments)
 
 
 async def open_use_cases(store: SqlCalendarStore) -> CalendarUseCases:
@@ -120,7 +120,7 @@ def start_of(service: UUID) -> datetime:
 
 
 @BOTH
-async def test_a_booking_after_a_leave_has_read_the_affected_is_refused(race: Race, service: UUID) -> None:
+async def test_a_booking_after_a_leave_has_read_the_affected_is_refused(race: LeaveRace, service: UUID) -> None:
     race.at("on_affected_read", lambda: book(race.use_cases, 2, start_of(service), service_id=service), waits=False)
     await take(race.first, keep(1))
     with pytest.raises(NotBookable):
@@ -129,7 +129,7 @@ async def test_a_booking_after_a_leave_has_read_the_affected_is_refused(race: Ra
 
 
 @BOTH
-async def test_a_booking_is_refused_if_a_leave_is_taken_between_its_decision_and_its_write(race: Race, service: UUID) -> None:
+async def test_a_booking_is_refused_if_a_leave_is_taken_between_its_decision_and_its_write(race: LeaveRace, service: UUID) -> None:
     race.at("before_claim_saved", lambda: take(race.use_cases, keep(1)), waits=True)
     with pytest.raises(NotBookable):
         await book(race.first, 2, start_of(service), service_id=service)
@@ -138,7 +138,7 @@ async def test_a_booking_is_refused_if_a_leave_is_taken_between_its_decision_and
 
 
 @BOTH
-async def test_a_leave_waits_for_a_booking_that_is_being_written_and_must_decide_about_it(race: Race, service: UUID) -> None:
+async def test_a_leave_waits_for_a_booking_that_is_being_written_and_must_decide_about_it(race: LeaveRace, service: UUID) -> None:
     race.at("after_claim_saved", lambda: take(race.use_cases, keep(1)), waits=False)
     await book(race.first, 2, start_of(service), service_id=service)
     with pytest.raises(AffectedChanged) as refused:
@@ -146,7 +146,7 @@ async def test_a_leave_waits_for_a_booking_that_is_being_written_and_must_decide
     assert [item.appointment_id.int for item in refused.value.facts["affected"]] == [1, 2]
 
 
-async def test_two_leaves_that_move_to_one_colleague_do_not_pass_the_cap_together(race: Race) -> None:
+async def test_two_leaves_that_move_to_one_colleague_do_not_pass_the_cap_together(race: LeaveRace) -> None:
     await book(race.use_cases, 2, NINE + HALF, service_id=CAPPED)
     await book(race.use_cases, 3, NINE, service_id=CAPPED, doctor_id=THIRD)
     await book(race.use_cases, 4, NINE, service_id=CAPPED, doctor_id=COLLEAGUE)
@@ -158,7 +158,7 @@ async def test_two_leaves_that_move_to_one_colleague_do_not_pass_the_cap_togethe
     assert [slot.doctor_id for slot in (await list_slots_by_number(race.use_cases)).values()].count(COLLEAGUE) == 2
 
 
-async def test_a_booking_and_a_leave_that_moves_do_not_pass_the_cap_together(race: Race) -> None:
+async def test_a_booking_and_a_leave_that_moves_do_not_pass_the_cap_together(race: LeaveRace) -> None:
     await book(race.use_cases, 2, NINE + HALF, service_id=CAPPED)
     await book(race.use_cases, 4, NINE, service_id=CAPPED, doctor_id=COLLEAGUE)
     race.at("after_leave_inserted", lambda: book(race.use_cases, 5, NINE + 4 * HALF, service_id=CAPPED, doctor_id=COLLEAGUE), waits=False)

@@ -126,7 +126,7 @@ def ok(model: BaseModel) -> httpx.Response:
 
 
 @dataclass
-class Clinic:
+class RunningClinic:
     """The running service, and shorthands for the requests of its callers."""
 
     service: RunningService
@@ -196,9 +196,9 @@ def migrated_database() -> bytes:
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
+async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[RunningClinic]:
     upstreams = Upstreams()
     (folder / "appointment_svc.db").write_bytes(migrated_database())
     async with run_service("appointment_svc", folder, upstreams, record_events=PUBLISHED_EVENTS, migrated=False, **settings) as service:
         service.http.event_hooks["response"].append(DocumentedRefusals(service.app))
-        yield Clinic(service, upstreams)
+        yield RunningClinic(service, upstreams)

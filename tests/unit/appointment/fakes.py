@@ -238,7 +238,7 @@ class FakeCalendar:
 
 
 @dataclass
-class Clinic:
+class FakeClinic:
     """The use cases over the fakes. `doctor_service_down` makes doctor-service unavailable."""
 
     stop_points: StopPoints = field(default_factory=StopPoints)

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from shared.contracts.http import Money
 from tests.unit.appointment.builders import ANNA, DESK, DR_WEISS, HALF, NINE, TEN, a_booking_request, a_service
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 
 async def test_a_changed_service_changes_neither_length_nor_price_of_what_is_booked() -> None:
-    clinic = Clinic(service=a_service(price=Money(amount=5000, currency="EUR")))
+    clinic = FakeClinic(service=a_service(price=Money(amount=5000, currency="EUR")))
     booked = await clinic.booking.book(a_booking_request(), ANNA, DR_WEISS.id)
     clinic.service = a_service(duration_minutes=60, price=Money(amount=9900, currency="EUR"), version=2)
     moved = await clinic.actions.reschedule(clinic.context(ANNA, booked), starts_at=TEN)
@@ -23,6 +23,6 @@ async def test_a_changed_service_changes_neither_length_nor_price_of_what_is_boo
 
 
 async def test_a_new_booking_has_the_new_length() -> None:
-    clinic = Clinic(service=a_service(duration_minutes=60, version=2))
+    clinic = FakeClinic(service=a_service(duration_minutes=60, version=2))
     booked = await clinic.booking.book(a_booking_request(), ANNA, DR_WEISS.id)
     assert booked.ends_at - booked.starts_at == timedelta(hours=1)

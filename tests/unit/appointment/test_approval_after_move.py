@@ -7,7 +7,7 @@ import pytest
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.identity import Caller
 from tests.unit.appointment.builders import ADMIN, ANNA, COLLEAGUE, DESK, DR_WEISS, TEN, an_appointment
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 S = AppointmentStatus
 NEEDS_APPROVAL = {"requires_approval": True}
@@ -24,7 +24,7 @@ NEEDS_APPROVAL = {"requires_approval": True}
     ],
 )
 async def test_only_a_move_by_the_patient_needs_approval_again(caller: Caller, service: dict[str, bool], becomes: S) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(service=service))
     moved = await clinic.actions.reschedule(clinic.context(caller, appointment), starts_at=TEN)
     assert (moved.status, moved.starts_at, moved.version, moved.sequence) == (becomes, TEN, appointment.version + 1, 1)
@@ -33,7 +33,7 @@ async def test_only_a_move_by_the_patient_needs_approval_again(caller: Caller, s
 
 
 async def test_a_move_to_another_doctor_waits_for_approval_until_it_is_answered_or_expires() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(service=NEEDS_APPROVAL))
     moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN, doctor_id=COLLEAGUE)
     assert (moved.status, moved.doctor_id) == (S.REQUESTED, COLLEAGUE)
@@ -45,7 +45,7 @@ async def test_a_move_to_another_doctor_waits_for_approval_until_it_is_answered_
 
 
 async def test_a_refused_move_leaves_the_visit_booked() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(service=NEEDS_APPROVAL))
     clinic.add(an_appointment(starts_at=TEN))
     with pytest.raises(Exception, match="already booked"):

@@ -28,7 +28,7 @@ from tests.unit.appointment.builders import (
     a_doctor_snapshot,
     an_appointment,
 )
-from tests.unit.appointment.fakes import Clinic, ProcessStopped
+from tests.unit.appointment.fakes import FakeClinic, ProcessStopped
 
 S = AppointmentStatus
 MINUTE = timedelta(minutes=1)
@@ -40,7 +40,7 @@ def doctor_changed(**changes: Any) -> DoctorChanged:
     return DoctorChanged(id=new_id(), occurred_at=NOON, doctor_id=rules.id, version=rules.version, rules=rules)
 
 
-async def change_doctor(clinic: Clinic, **changes: Any) -> int:
+async def change_doctor(clinic: FakeClinic, **changes: Any) -> int:
     """Deliver the event of a change and run the job until nothing is left; return how many appointments changed."""
     await clinic.doctor_follower.note_doctor(doctor_changed(**changes))
     count = 0
@@ -61,7 +61,7 @@ async def change_doctor(clinic: Clinic, **changes: Any) -> int:
     ],
 )
 async def test_a_new_place_or_name_is_one_change_of_the_appointment(changes: dict[str, Any], changed: list[str] | None) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     before = clinic.add(an_appointment())
     count = await change_doctor(clinic, version=2, **changes)
     after = clinic.store.appointments[before.id]
@@ -77,7 +77,7 @@ async def test_a_new_place_or_name_is_one_change_of_the_appointment(changes: dic
 
 @pytest.mark.parametrize("status", list(S))
 async def test_only_what_is_ahead_follows(status: AppointmentStatus) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment, other = (
         clinic.add(an_appointment(status)),
         clinic.add(an_appointment(doctor=a_doctor_snapshot(id=COLLEAGUE), starts_at=TEN)),
@@ -91,7 +91,7 @@ async def test_only_what_is_ahead_follows(status: AppointmentStatus) -> None:
 
 
 async def test_events_that_come_twice_late_or_to_several_instances_change_each_appointment_once() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointments = [clinic.add(an_appointment(starts_at=NINE + number * timedelta(hours=1))) for number in range(5)]
     event, later = doctor_changed(**MOVED_OUT), doctor_changed(location="Third Street 3", version=3)
     for delivered in (event, later, event):
@@ -103,8 +103,8 @@ async def test_events_that_come_twice_late_or_to_several_instances_change_each_a
 
 
 async def test_a_process_that_stops_while_following_is_finished_by_the_next_run() -> None:
-    def prepared(stop_at: int | None) -> Clinic:
-        clinic = Clinic()
+    def prepared(stop_at: int | None) -> FakeClinic:
+        clinic = FakeClinic()
         for number in range(2):
             clinic.add(an_appointment(starts_at=NINE + number * timedelta(hours=1)))
         clinic.stop_points.stop_at = stop_at
@@ -122,7 +122,7 @@ async def test_a_process_that_stops_while_following_is_finished_by_the_next_run(
 
 
 async def test_an_appointment_that_changes_meanwhile_follows_all_the_same() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [appointment.amend({"reason": "knee"}, a_change())]
     assert await change_doctor(clinic, **MOVED_OUT) == 1
@@ -131,7 +131,7 @@ async def test_an_appointment_that_changes_meanwhile_follows_all_the_same() -> N
 
 
 async def test_a_failure_of_one_appointment_stops_neither_the_others_nor_its_own_next_try() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     stuck = clinic.add(an_appointment(S.PENDING))
     other = clinic.add(an_appointment(starts_at=TEN, patient=replace(stuck.patient, id=STRANGER)))
     clinic.calendar.failure = Unavailable()
@@ -147,7 +147,7 @@ async def test_a_failure_of_one_appointment_stops_neither_the_others_nor_its_own
 
 
 async def test_a_booking_that_read_the_doctor_before_the_change_follows_within_a_minute() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     await change_doctor(clinic, **MOVED_OUT)
     late = clinic.add(an_appointment())
     assert await clinic.doctor_follower.follow_doctors() == 1
@@ -157,7 +157,7 @@ async def test_a_booking_that_read_the_doctor_before_the_change_follows_within_a
 
 
 async def test_what_the_calendar_grants_after_the_change_shows_it_from_the_start() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     await change_doctor(clinic, **MOVED_OUT)
     clinic.clock.advance(MINUTE)
     await clinic.doctor_follower.follow_doctors()
@@ -170,7 +170,7 @@ async def test_what_the_calendar_grants_after_the_change_shows_it_from_the_start
 
 
 async def test_another_reason_or_intake_is_named_and_leaves_the_calendar_sequence() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(reason="knee"))
     await clinic.actions.amend(clinic.context(ANNA, appointment), {"reason": "hip", "intake": {"pain": "yes"}})
     await clinic.actions.amend(clinic.context(ANNA, appointment), {"reason": "back", "intake": {"pain": "yes"}})
@@ -178,7 +178,7 @@ async def test_another_reason_or_intake_is_named_and_leaves_the_calendar_sequenc
 
 
 async def test_an_undone_check_in_is_named_in_its_event() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(S.CHECKED_IN))
     await clinic.actions.restore(clinic.context(DESK, appointment))
     assert [(event.topic, event.changed) for event in clinic.store.events] == [("appointment.booked.v1", ["check_in"])]

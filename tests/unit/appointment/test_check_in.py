@@ -26,7 +26,7 @@ from tests.unit.appointment.builders import (
     a_patient,
     an_appointment,
 )
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 S = AppointmentStatus
 SECOND = timedelta(seconds=1)
@@ -60,7 +60,7 @@ def test_a_patient_is_checked_in_from_the_midnight_before_the_start_on(set_statu
 
 @pytest.mark.parametrize("action", [AppointmentActions.start, AppointmentActions.complete])
 async def test_a_visit_is_started_and_completed_only_after_a_check_in(action: Callable[..., Any]) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.clock.set(NINE)
     with pytest.raises(IllegalMove):
@@ -68,7 +68,7 @@ async def test_a_visit_is_started_and_completed_only_after_a_check_in(action: Ca
 
 
 async def test_a_mistaken_check_in_is_undone_with_a_request_that_tells_the_calendar() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.clock.set(MIDNIGHT)
     checked_in = await clinic.actions.check_in(clinic.context(DESK, appointment))
@@ -83,7 +83,7 @@ async def test_a_mistaken_check_in_is_undone_with_a_request_that_tells_the_calen
 @pytest.mark.parametrize("status", [S.CANCELLED, S.DECLINED, S.MISSED, S.CHECKED_IN])
 @pytest.mark.parametrize(("inactive", "refusal"), [("patient", PatientInactive), ("doctor", DoctorInactive)])
 async def test_nothing_is_restored_for_a_patient_or_doctor_who_is_not_active(status: S, inactive: str, refusal: type[Exception]) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(status))
     if inactive == "patient":
         clinic.patients[PATIENT] = a_patient(active=False)
@@ -97,7 +97,7 @@ async def test_nothing_is_restored_for_a_patient_or_doctor_who_is_not_active(sta
 
 
 async def test_a_repeated_restore_is_answered_as_before_although_the_patient_has_left_meanwhile() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     context = clinic.context(DESK, clinic.add(an_appointment(S.CANCELLED)))
     first = await clinic.actions.restore(context)
     clinic.patients[PATIENT] = a_patient(active=False)
@@ -105,7 +105,7 @@ async def test_a_repeated_restore_is_answered_as_before_although_the_patient_has
 
 
 async def test_a_restored_appointment_has_the_doctor_as_they_are_now() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     old = a_doctor_snapshot(location="Old Street 1")
     appointment = clinic.add(replace(an_appointment(S.CANCELLED), doctor=old))
     restored = await clinic.actions.restore(clinic.context(DESK, appointment))

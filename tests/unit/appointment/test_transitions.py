@@ -15,7 +15,7 @@ from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ADMIN, ANNA, DESK, DESK_ACTOR, DR_WEISS, NINE, NOON, TEN, a_change, an_appointment
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 S = AppointmentStatus
 LATER = NINE + timedelta(hours=2)
@@ -45,7 +45,7 @@ ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {
 }
 
 
-async def act(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
+async def act(clinic: FakeClinic, action: str, appointment: Appointment) -> Appointment:
     context, actions = clinic.context(DESK, appointment), clinic.actions
     if action == "expire":
         return await clinic.synchronizer.complete_pending(await clinic.store.save(appointment.expire(a_change(DESK_ACTOR, clinic.clock()))))
@@ -64,7 +64,7 @@ def test_the_transitions_are_the_agreed_ones() -> None:
 
 @pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [status for status in S if status is not S.PENDING])))
 async def test_every_action_from_every_status(action: str, status: AppointmentStatus) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     before = clinic.add(an_appointment(status))
     clinic.clock.set(LATER)
     becomes = LEADS_TO[action].get(status)
@@ -101,7 +101,7 @@ def test_every_status_from_every_other(status: AppointmentStatus, wanted: Appoin
 
 @pytest.mark.parametrize("action", [action for action in LEADS_TO if action not in ("expire", "restore")])
 async def test_a_pending_booking_is_completed_before_any_action(action: str) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.clock.set(LATER)
     pending = clinic.add(an_appointment(S.PENDING))
     allowed = S.BOOKED in LEADS_TO[action]

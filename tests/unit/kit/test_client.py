@@ -209,7 +209,7 @@ def test_an_open_breaker_admits_one_call_after_a_while() -> None:
     assert [breaker.admit(), breaker.admit()] == [True, True]
 
 
-class Issuer:
+class FakeTokenService:
     """An auth-service that issues numbered tokens."""
 
     def __init__(self, clock: MovableClock) -> None:
@@ -224,7 +224,7 @@ class Issuer:
 
 async def test_a_token_is_fetched_once_and_renewed_before_it_expires() -> None:
     clock = MovableClock(running=False)
-    issuer = Issuer(clock)
+    issuer = FakeTokenService(clock)
     client, transport = client_of(respond_with_200, token=issuer.token)
     await asyncio.gather(*(client.call("GET", "/x") for _ in range(10)))
     assert {request.headers["authorization"] for request in transport.requests} == {"Bearer t1"}
@@ -236,7 +236,7 @@ async def test_a_token_is_fetched_once_and_renewed_before_it_expires() -> None:
 
 
 async def test_a_token_that_was_refused_is_replaced() -> None:
-    issuer = Issuer(MovableClock(running=False))
+    issuer = FakeTokenService(MovableClock(running=False))
 
     def accept_second_token(request: httpx.Request) -> httpx.Response:
         return (
