@@ -13,6 +13,7 @@ from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import MAX_AFFECTED, Closure, Leave, LeaveAction, LeaveDecision
 from scheduling_svc.domain.slots import Cursor
 from shared.contracts.http import Alternative, Reservation
+from shared.contracts.problems import ReasonOut
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 from shared.kit.paging import decode_cursor, encode_cursor, parse_sort_key
 
@@ -47,13 +48,6 @@ def slot_cursor(text: str | None) -> Cursor | None:
         return None
     starts_at, doctor_id = parse_sort_key(decode_cursor(text), INSTANT.validate_python, UUID)
     return starts_at, doctor_id
-
-
-class ReasonOut(ReadModel):
-    """Why a start cannot be booked."""
-
-    code: Annotated[str, Field(examples=["taken"])]
-    detail: str
 
 
 class ExplanationOut(ReadModel):

@@ -17,11 +17,12 @@ from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import RESTORABLE, AppointmentStatus
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup, RowChanged
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import NotFound, Unavailable, require_version
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 Decision = Callable[[Appointment, Change], Appointment]

@@ -15,10 +15,11 @@ from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.ports import AppointmentStore, ChangedDoctor, RowChanged
 from appointment_svc.usecases.reconcile import SYSTEM_ACTOR
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import DoctorChanged
 from shared.contracts.refusals import Refusal, Unavailable
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort, retry_transaction
 

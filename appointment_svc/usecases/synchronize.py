@@ -23,10 +23,11 @@ from appointment_svc.domain.sync_decisions import (
 )
 from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, SyncStep, apply_action, has_unused_grant
 from appointment_svc.ports import AppointmentStore, Calendar, DoctorLookup, RowChanged
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 
 

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import ServiceTerms
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import Span, grain_of, instant_of
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import ReservationReleased
-from shared.kit.ids import derive_id
 
 BEGUN_STATUSES = frozenset({"checked_in", "in_progress", "completed"})
 

@@ -12,11 +12,11 @@ from uuid import UUID
 from scheduling_svc.domain.claims import Claim, ResourceSpan
 from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, TargetRequired
 from scheduling_svc.domain.terms import DoctorTerms
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.grains import Span, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.http import Alternative, LeaveOutcome
 from shared.contracts.ranges import check_range
 from shared.contracts.text_search import fold_text
-from shared.kit.ids import derive_id
 
 MAX_LEAVE = timedelta(days=366)
 MAX_CLOSURE = timedelta(days=31)

@@ -25,7 +25,11 @@ UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
 
 @router.get(
-    "", response_model=Page[AgendaEntryOut], responses=refusals(RangeReversed, RangeTooLong, BadCursor), summary="List your own agenda"
+    "",
+    operation_id="list_agenda",
+    response_model=Page[AgendaEntryOut],
+    responses=refusals(RangeReversed, RangeTooLong, BadCursor),
+    summary="List your own agenda",
 )
 async def list_agenda(
     request: Request,
@@ -41,13 +45,16 @@ async def list_agenda(
     return with_next_link(request, response, paging.page(entries, lambda entry: (entry.starts_at.isoformat(), entry.id)))
 
 
-@router.post("/feed", response_model=FeedOut, status_code=201, summary="Create a link for calendar programs")
+@router.post(
+    "/feed", operation_id="subscribe_calendar", response_model=FeedOut, status_code=201, summary="Create a link for calendar programs"
+)
 async def subscribe_calendar(response: Response, caller: Account, feeds: UseFeeds) -> FeedLink:
     """Anyone who has the link can see when you are busy, and nothing else. It is shown once; a new link ends the previous one."""
     response.headers["Cache-Control"] = "no-store"  # The link is a secret: the response to a keyed request is not stored either.
     return await feeds.subscribe(caller.id)
 
 
-@router.delete("/feed", status_code=204, summary="Delete the link")
+@router.delete("/feed", operation_id="revoke_calendar", status_code=204, summary="Delete the link")
 async def revoke_calendar(caller: Account, feeds: UseFeeds) -> None:
+    """The link that was given out shows nothing any more."""
     return await feeds.revoke(caller.id)

@@ -19,7 +19,7 @@ from scheduling_svc.usecases.feeds import FeedContent, Feeds
 from shared.kit.problems import refusals
 from shared.kit.use_cases import use_case
 
-router = APIRouter(prefix="/calendar", tags=["Calendar"], generate_unique_id_function=lambda route: route.name)
+router = APIRouter(prefix="/calendar", tags=["Calendar"])
 ICALENDAR_TYPE = "text/calendar; charset=utf-8"
 ICALENDAR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}},
@@ -32,6 +32,7 @@ UseFeeds = Annotated[Feeds, use_case(Feeds)]
 
 @router.get(
     "/feed/{token}.ics",
+    operation_id="read_calendar",
     response_class=Response,
     responses=ICALENDAR_RESPONSES | refusals(NoSuchFeed),
     summary="Get the calendar of a link as an iCalendar file",

@@ -37,13 +37,21 @@ TAKE_REFUSALS = (
 )  # fmt: skip
 
 
-@router.post("/preview", response_model=LeavePreviewOut, responses=refusals(*PREVIEW_REFUSALS), summary="Preview what a leave would affect")
+@router.post(
+    "/preview",
+    operation_id="preview_leave",
+    response_model=LeavePreviewOut,
+    responses=refusals(*PREVIEW_REFUSALS),
+    summary="Preview what a leave would affect",
+)
 async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, leaves: UseCases) -> LeavePreviewOut:
     """Lists every appointment in this time with proposals: colleagues who offer the service on that day, and the doctor's next free one."""
     return LeavePreviewOut.model_validate({"affected": await leaves.preview(doctor_id, body.starts_at, body.ends_at, caller)})
 
 
-@router.post("", response_model=LeaveOut, status_code=201, responses=refusals(*TAKE_REFUSALS), summary="Take a leave")
+@router.post(
+    "", operation_id="take_leave", response_model=LeaveOut, status_code=201, responses=refusals(*TAKE_REFUSALS), summary="Take a leave"
+)
 async def take_leave(
     response: Response, doctor_id: UUID, body: TakeLeave, caller: OwnDoctor, operation: OperationId, leaves: UseCases
 ) -> Leave:
@@ -55,6 +63,7 @@ async def take_leave(
 
 @router.get(
     "",
+    operation_id="list_leaves",
     response_model=Page[LeaveOut],
     responses=refusals(NoSuchDoctor, NotYours, BadCursor),
     summary="List a doctor's leaves, the latest first",
@@ -62,17 +71,22 @@ async def take_leave(
 async def list_leaves(
     request: Request, response: Response, doctor_id: UUID, _caller: OwnDoctor, paging: Paged, leaves: UseCases
 ) -> Page[Leave]:
+    """Leaves that were withdrawn are left out."""
     rows = await leaves.list_leaves(doctor_id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda leave: (leave.starts_at.isoformat(), leave.id)))
 
 
-@router.get("/{leave_id}", response_model=LeaveOut, responses=refusals(NotYours, NoSuchLeave), summary="Get a leave")
+@router.get(
+    "/{leave_id}", operation_id="show_leave", response_model=LeaveOut, responses=refusals(NotYours, NoSuchLeave), summary="Get a leave"
+)
 async def show_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> Leave:
     """Includes the decision about each appointment in its time."""
     return await leaves.get(doctor_id, leave_id)
 
 
-@router.delete("/{leave_id}", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave")
+@router.delete(
+    "/{leave_id}", operation_id="withdraw_leave", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave"
+)
 async def withdraw_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> None:
     """Reopens the time. Appointments that the leave cancelled or moved are not restored."""
     return await leaves.withdraw(doctor_id, leave_id)

@@ -16,7 +16,7 @@ from shared.contracts.ranges import RangeReversed, RangeTooLong
 from shared.contracts.relayed_refusals import NoSuchDoctor, UnknownService
 from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
-from shared.kit.access import Account, Public
+from shared.kit.access import Account, PublicOrAccount
 from shared.kit.paging import BadCursor
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_next_link
@@ -84,23 +84,29 @@ EarliestQueryParameters = Annotated[EarliestQuery, Depends(_earliest_query)]
 
 
 @router.get(
-    "/slots", response_model=SlotListOut, responses=refusals(*SLOT_REFUSALS, UnknownDoctor), summary="List the free times of a service"
+    "/slots",
+    operation_id="list_slots",
+    response_model=SlotListOut,
+    responses=refusals(*SLOT_REFUSALS, UnknownDoctor),
+    summary="List the free times of a service",
 )
 async def list_slots(
-    request: Request, response: Response, caller: Public, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
+    request: Request, response: Response, caller: PublicOrAccount, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
 ) -> SlotListOut:
+    """In the order of start and doctor, without times that a rule excludes or somebody holds. A token marks your own holds."""
     slot_list = await slots.list_free(replace(query, doctor_ids=tuple(doctors) if doctors else None), caller)
     return with_next_link(request, response, SlotListOut.model_validate(slot_list))
 
 
 @router.get(
     "/slots/earliest",
+    operation_id="list_earliest_slots",
     response_model=SlotListOut,
     responses=refusals(UnknownService, BadCursor),
     summary="List the first free times of all doctors",
 )
 async def list_earliest_slots(
-    request: Request, response: Response, caller: Public, slots: UseCases, query: EarliestQueryParameters
+    request: Request, response: Response, caller: PublicOrAccount, slots: UseCases, query: EarliestQueryParameters
 ) -> SlotListOut:
     """In the order of start and doctor, up to the horizon of the service; `complete` is false when there are more."""
     return with_next_link(request, response, SlotListOut.model_validate(await slots.list_earliest(query, caller)))
@@ -108,6 +114,7 @@ async def list_earliest_slots(
 
 @router.get(
     "/slots/explain",
+    operation_id="explain_slot",
     response_model=ExplanationOut,
     responses=refusals(UnknownService, UnknownDoctor),
     summary="Explain why a time is not free",
@@ -125,12 +132,14 @@ async def explain_slot(
 
 @router.get(
     "/doctors/{doctor_id}/slots",
+    operation_id="list_slots_of_doctor",
     response_model=SlotListOut,
     responses=refusals(*SLOT_REFUSALS, NoSuchDoctor),
     summary="List the free times of a doctor",
 )
 async def list_slots_of_doctor(
-    request: Request, response: Response, doctor_id: UUID, caller: Public, slots: UseCases, query: SlotQueryParameters
+    request: Request, response: Response, doctor_id: UUID, caller: PublicOrAccount, slots: UseCases, query: SlotQueryParameters
 ) -> SlotListOut:
+    """As `GET /slots` for one doctor."""
     slot_list = await slots.list_free_of_doctor(replace(query, doctor_ids=(doctor_id,)), caller)
     return with_next_link(request, response, SlotListOut.model_validate(slot_list))

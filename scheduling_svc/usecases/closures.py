@@ -16,11 +16,11 @@ from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.leaves import block_time
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.grains import Span
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds
-from shared.kit.ids import derive_id
 from shared.kit.retry import retry_on_abort
 
 MAX_WAIT_SECONDS = 4

@@ -15,12 +15,12 @@ from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import GRAIN_MINUTES
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id
 from shared.kit.retry import retry_on_abort
 
 

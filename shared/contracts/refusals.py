@@ -95,17 +95,19 @@ class Unavailable(Refusal):
     detail = "Something that this request needs does not answer now; retry after the time in Retry-After."
 
 
-FAMILIES: tuple[type[Refusal], ...] = (
-    Invalid,
-    Unauthenticated,
-    Forbidden,
-    NotFound,
-    Conflict,
-    Stale,
-    PreconditionRequired,
-    TooMany,
-    Unavailable,
-)
+# The families by the name under which a stored refusal remembers its family. The names are stored: they never change.
+FAMILY_BY_NAME: dict[str, type[Refusal]] = {
+    "Invalid": Invalid,
+    "Unauthenticated": Unauthenticated,
+    "Forbidden": Forbidden,
+    "NotFound": NotFound,
+    "Conflict": Conflict,
+    "Stale": Stale,
+    "PreconditionRequired": PreconditionRequired,
+    "TooMany": TooMany,
+    "Unavailable": Unavailable,
+}
+FAMILIES: tuple[type[Refusal], ...] = tuple(FAMILY_BY_NAME.values())
 
 
 def require_version(current: int, expected: int | None) -> None:

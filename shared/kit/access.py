@@ -46,9 +46,15 @@ async def authenticate(request: ServiceRequest) -> None:
 
 
 class OptionalCaller(RequestDependency, SecurityBase):
-    """A dependency that returns the caller, or None where the request carries no token."""
+    """A dependency that returns the caller, or None where the request carries no token.
+
+    `changes_response` says in the OpenAPI document that a token is worth sending.
+    """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
+
+    def __init__(self, *, changes_response: bool = False) -> None:
+        self.changes_response = changes_response
 
     def resolve(self, request: ServiceRequest) -> Caller | None:
         return request.caller
@@ -105,6 +111,7 @@ def require_services(*names: str) -> RequireRole:
 
 EVERY_ROLE = (Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN)
 Public = Annotated[Caller | None, Depends(OptionalCaller())]
+PublicOrAccount = Annotated[Caller | None, Depends(OptionalCaller(changes_response=True))]
 Account = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE))]
 Patient = Annotated[Caller, Depends(RequireRole(Role.PATIENT))]
 Doctor = Annotated[Caller, Depends(RequireRole(Role.DOCTOR))]

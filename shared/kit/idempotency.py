@@ -12,8 +12,9 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.refusals import Conflict, Invalid
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.requests import RequestDependency, ServiceRequest
 from shared.kit.retry import retry_transaction
 

@@ -68,7 +68,7 @@ STATUS: dict[type[Refusal], int] = {
 FAMILY_OF_STATUS = {status: family for family, status in STATUS.items()}
 DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id"})
 MAX_ERRORS = 50
-PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
 # A problem document gets one of these codes when it is the only one of them among the field errors.
 PUBLIC_FIELD_CODES = frozenset(
     {
@@ -134,7 +134,7 @@ def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
     """
     family = FAMILY_OF_STATUS.get(status, families.Unavailable)
     facts = {name: value for name, value in body.items() if name not in DOCUMENT_MEMBERS}
-    return family(str(body.get("detail", "")), code=str(body.get("code", "upstream_failed")), **facts)
+    return family(str(body.get("detail", "")), code=str(body.get("code", UPSTREAM_FAILED)), **facts)
 
 
 def from_validation(error: RequestValidationError) -> families.Invalid:
@@ -142,7 +142,7 @@ def from_validation(error: RequestValidationError) -> families.Invalid:
     details = error.errors()[:MAX_ERRORS]
     errors = [{"pointer": json_pointer(detail["loc"]), "code": detail["type"], "detail": detail["msg"]} for detail in details]
     public_codes = {detail["type"] for detail in details if "ctx" not in detail} & PUBLIC_FIELD_CODES
-    code = public_codes.pop() if len(public_codes) == 1 else "validation_failed"
+    code = public_codes.pop() if len(public_codes) == 1 else VALIDATION_FAILED
     return families.Invalid("The request contains invalid values.", code=code, errors=errors)
 
 
@@ -156,6 +156,20 @@ def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of a route: its refusals by status, with the code and detail of each."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        entry = by_status.setdefault(status_of(kind), {"description": "", "content": PROBLEM_CONTENT})
+        entry = by_status.setdefault(status_of(kind), {"description": "", "content": problem_content(status_of(kind))})
+        entry["content"]["application/problem+json"]["examples"] |= _examples(status_of(kind), (kind.code, kind.detail))
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{kind.code}`: {kind.detail}"]))
     return by_status
+
+
+def problem_content(status: int, *refused: tuple[str, str]) -> dict[str, Any]:
+    """Return the `content` of a documented refusal, with an example for each `(code, detail)`."""
+    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": _examples(status, *refused)}}
+
+
+def _examples(status: int, *refused: tuple[str, str]) -> dict[str, Any]:
+    documents = {
+        code: problem_document(status, code, Refusal(code=code).title, detail, "/appointments") | {"request_id": "9f1c2b7e5a4d4c0f"}
+        for code, detail in refused
+    }
+    return {code: {"value": document} for code, document in documents.items()}

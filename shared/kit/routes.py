@@ -43,7 +43,7 @@ class Signature:
 
     @classmethod
     def from_route(cls, route: APIRoute) -> Signature:
-        dependencies = [dependency.call for dependency in _flatten(route.dependant)]
+        dependencies = [dependency.call for dependency in all_dependencies(route.dependant)]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
         return cls(
             roles=tuple(call for call in dependencies if isinstance(call, RequireRole)),
@@ -191,13 +191,12 @@ def service_router(*, prefix: str = "", tags: list[str] | None = None, internal:
         tags=list(tags or []),
         route_class=ServiceRoute,
         include_in_schema=not internal,
-        generate_unique_id_function=lambda route: route.name,
     )
 
 
-def _flatten(dependant: Any) -> list[Any]:
+def all_dependencies(dependant: Any) -> list[Any]:
     """Return all dependencies of a route, including the dependencies of dependencies."""
-    return [dependency for child in dependant.dependencies for dependency in (child, *_flatten(child))]
+    return [dependency for child in dependant.dependencies for dependency in (child, *all_dependencies(child))]
 
 
 def _is_json(content_type: str) -> bool:

@@ -13,10 +13,10 @@ from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import BlockKind, TimeBlock
 from scheduling_svc.ports import CalendarStore, LostRace
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.grains import grain_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
-from shared.kit.ids import derive_id
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE, absences, bookings, clinics, groups, held
 from tests.property.oracle import BookedVisit, GroupVisit, HeldTime, Oracle
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from shared.kit.ids import derive_id
+from shared.contracts.derived_ids import derive_id
 
 T = TypeVar("T")
 HOLD_DURATION = timedelta(minutes=5)

@@ -173,7 +173,7 @@ async def test_health_routes_do_not_depend_on_the_services() -> None:
 async def test_the_real_document_of_a_service_is_valid_after_merging(service: Service) -> None:
     url: dict[str, Any] = {"database_url": "sqlite+aiosqlite:///:memory:"}
     settings = settings_of(service)(env="test", client_secret="x" * 40, **url)
-    merged = merged_document({service: create_service_app(service, settings, Overrides()).openapi()})
+    merged = merged_document({service: create_service_app(service, settings, Overrides()).openapi()}, "http://localhost:8000")
     assert merged["paths"]
     for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(merged)):
         assert reference in merged["components"]["schemas"]

@@ -10,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.refusals import Unavailable
 from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import MovableClock, system_clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.jobs import BackgroundWork, Jobs
 from shared.kit.retry import MAX_ATTEMPTS, TransactionAborted, retry_on_abort, retry_transaction
 
