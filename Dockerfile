@@ -10,7 +10,9 @@ RUN VIRTUAL_ENV=/venv /tools/bin/uv sync -q --frozen --no-dev --no-editable --ac
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+COPY deploy/healthcheck.sh /usr/local/bin/healthcheck
+# PYTHONFAULTHANDLER: a server that the health check ends writes the stack of every thread to the log.
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["uvicorn", "--factory", "--host", "0.0.0.0", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", "30"]

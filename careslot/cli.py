@@ -57,6 +57,18 @@ def check() -> None:
     typer.echo("all is well")
 
 
+@app.command()
+def healthcheck(
+    url: Annotated[str, typer.Option(help="Address of a server: the gateway, or one service.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Print whether a server is ready. Exits with 1 if it runs but is not ready, with 2 if it does not answer."""
+    from careslot.healthcheck import DESCRIPTIONS, check_health
+
+    health = check_health(url.rstrip("/"))
+    typer.echo(f"{url} {DESCRIPTIONS[health]}")
+    raise typer.Exit(health)
+
+
 def _parse_instant(text: str | None) -> datetime | None:
     from pydantic import TypeAdapter, ValidationError
 

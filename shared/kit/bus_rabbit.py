@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,13 +12,14 @@ from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, PublishError
+from aio_pika.exceptions import PublishError
 
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, PublishFailed, Unroutable, dispatch_message
 from shared.kit.logs import log_event
-from shared.kit.rabbit_retries import TIMEOUT_SECONDS, declare_with_retries, next_queue
+from shared.kit.rabbit_old_queues import OldQueues
+from shared.kit.rabbit_retries import BROKER_ERRORS, TIMEOUT_SECONDS, declare_with_retries, next_queue, persistent_message
 
-BROKER_ERRORS = (AMQPError, OSError, TimeoutError, asyncio.TimeoutError, RuntimeError)
+REQUEUE_SECONDS = 1  # without a pause a message would reach DELIVERY_LIMIT within milliseconds while its retry queue cannot take it
 
 
 class RabbitBus:
@@ -41,18 +43,20 @@ class RabbitBus:
         self._exchange: Any = None
         self._publish_lock = asyncio.Lock()
         self._subscriptions: list[tuple[str | None, Handlers]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._connecting = asyncio.create_task(self._connect(), name="connect to the bus")
+        self._tasks.append(asyncio.create_task(self._connect(), name="connect to the bus"))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._startup_seconds):
                 await self._ready.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._connecting.cancel()
-        await asyncio.gather(self._connecting, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
@@ -75,13 +79,7 @@ class RabbitBus:
             raise PublishFailed("the broker does not answer")
 
     async def _publish(self, exchange: Any, routing_key: str, message_id: str | None, body: bytes, headers: Any = None) -> None:
-        message = aio_pika.Message(
-            body,
-            message_id=message_id,
-            content_type="application/cloudevents+json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            headers=headers or {},
-        )
+        message = persistent_message(body, message_id, headers or {})
         try:
             async with self._publish_lock:  # one message at a time: a returned message would fail another's confirm
                 await exchange.publish(message, routing_key, mandatory=True, timeout=TIMEOUT_SECONDS)
@@ -101,8 +99,7 @@ class RabbitBus:
             try:
                 self._connection = await aio_pika.connect_robust(self._url, timeout=TIMEOUT_SECONDS, reconnect_interval=1, heartbeat=15)
                 self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                topic = aio_pika.ExchangeType.TOPIC
-                self._exchange = await self._channel.declare_exchange(self._exchange_name, topic, durable=True, timeout=TIMEOUT_SECONDS)
+                self._exchange = await self._channel.declare_exchange(self._exchange_name, "topic", durable=True, timeout=TIMEOUT_SECONDS)
                 for queue, handlers in self._subscriptions:
                     await self._consume(queue, handlers)
                 self._ready.set()
@@ -129,29 +126,24 @@ class RabbitBus:
             declared = await declare_with_retries(channel, queue, self._delays)
         for event_type in handlers:
             await declared.bind(exchange, event_type.topic, timeout=TIMEOUT_SECONDS)
-
-        async def handle(message: AbstractIncomingMessage) -> None:
-            await self._handle(queue, handlers, message)
-
-        await declared.consume(handle, timeout=TIMEOUT_SECONDS)
+        await declared.consume(functools.partial(self._handle, queue, handlers), timeout=TIMEOUT_SECONDS)
+        if queue is not None:
+            old_queues = OldQueues(self._url, self._exchange_name, queue, self._delays, [event_type.topic for event_type in handlers])
+            self._tasks.append(asyncio.create_task(old_queues.move(), name=f"move the old queues of {queue}"))
 
     async def _handle(self, queue: str | None, handlers: Handlers, message: AbstractIncomingMessage) -> None:
-        """Acknowledge the message after its handler succeeded, or after it was moved to a retry queue or the dead letters."""
+        """Acknowledge the message after its handler succeeded, or after its next retry queue or the dead letters have taken it."""
         try:
             await dispatch_message(handlers, message.body)
         except Exception as error:
             log_event("delivery_failed", logging.WARNING, queue=queue, reason=repr(error))
-            if queue is not None and not await self._retry_later(queue, message, error):
-                with suppress(*BROKER_ERRORS):
-                    return await message.nack(requeue=True)
+            if queue is not None:
+                target, headers = next_queue(queue, message, error, self._delays)
+                try:
+                    await self._publish(self._channel.default_exchange, target, message.message_id, message.body, headers)
+                except PublishFailed:
+                    await asyncio.sleep(REQUEUE_SECONDS)
+                    with suppress(*BROKER_ERRORS):
+                        return await message.nack(requeue=True)
         with suppress(*BROKER_ERRORS):
             await message.ack()
-
-    async def _retry_later(self, queue: str, message: AbstractIncomingMessage, error: Exception) -> bool:
-        """Publish the message to its next retry queue, or to the dead letters. Returns False when the broker did not take it."""
-        target, headers = next_queue(queue, message, error, self._delays)
-        try:
-            await self._publish(self._channel.default_exchange, target, message.message_id, message.body, headers)
-        except PublishFailed:
-            return False
-        return True

@@ -19,6 +19,7 @@ from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.clock import system_clock
 from shared.kit.ids import new_id
+from shared.kit.rabbit_retries import ATTEMPT_HEADER, dead_letter_queue, persistent_message, queue_names, suffixes
 
 DELAYS = (0.1, 0.2)
 __all__ = ["DELAYS", "Broker", "Event", "Handlers", "PasswordChanged", "PatientChanged", "SessionEnded"]
@@ -63,7 +64,7 @@ class RabbitBroker:
         letters = []
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
-            dead = await channel.declare_queue(f"{queue}.dead", passive=True)
+            dead = await channel.declare_queue(dead_letter_queue(queue), passive=True)
             while message := await dead.get(fail=False):
                 letters.append((str(message.message_id), message.body))
         return letters
@@ -71,12 +72,49 @@ class RabbitBroker:
     async def delete_queues(self) -> None:
         async with await aio_pika.connect(self.url) as connection:
             for queue in (f"{self.name}.{letter}" for letter in "ab"):
-                for name in (queue, f"{queue}.dead", *(f"{queue}.retry.{seconds}s" for seconds in DELAYS)):
+                for name in queue_names(queue, DELAYS):
                     channel = await connection.channel()
                     with suppress(ChannelClosed):
                         await channel.queue_delete(name)
             channel = await connection.channel()
             await channel.exchange_delete(self.name)
+
+
+class OldRabbitQueues:
+    """The queues that release 0.1.0 declared for a consumer, with messages in each of them."""
+
+    def __init__(self, rabbit: RabbitBroker, queue: str) -> None:
+        self._rabbit, self._queue = rabbit, queue
+
+    async def declare(self) -> None:
+        async with await aio_pika.connect(self._rabbit.url) as connection:
+            channel = await connection.channel()
+            quorum: dict[str, Any] = {"x-queue-type": "quorum"}
+            for seconds in DELAYS:
+                back = {"x-message-ttl": 60_000, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}
+                await channel.declare_queue(f"{self._queue}.retry.{seconds}s", durable=True, arguments=quorum | back)
+            await channel.declare_queue(f"{self._queue}.dead", durable=True, arguments=quorum)
+            declared = await channel.declare_queue(self._queue, durable=True, arguments=quorum)
+            await channel.declare_exchange(self._rabbit.name, "topic", durable=True)
+            await declared.bind(self._rabbit.name, PasswordChanged.topic)
+
+    async def put(self, suffix: str, event: Event, attempt: int = 0) -> None:
+        """Put an event into the queue with that suffix, as the consumer's `attempt`s at it left it."""
+        async with await aio_pika.connect(self._rabbit.url) as connection:
+            channel = await connection.channel()
+            body = json.dumps(event.to_cloudevent("test", None)).encode()
+            message = persistent_message(body, str(event.id), {ATTEMPT_HEADER: attempt})
+            await channel.default_exchange.publish(message, f"{self._queue}{suffix}")
+
+    async def names(self) -> list[str]:
+        """Return the names of those that still exist."""
+        existing = []
+        async with await aio_pika.connect(self._rabbit.url) as connection:
+            for name in (f"{self._queue}{suffix}" for suffix in suffixes(DELAYS)):
+                with suppress(ChannelClosed):
+                    await (await connection.channel()).declare_queue(name, passive=True)
+                    existing.append(name)
+        return existing
 
 
 class RecordingHandler:

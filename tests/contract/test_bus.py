@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aio_pika
 import pytest
 
 from shared.contracts.events import AppointmentEvent
 from shared.kit.bus import PublishFailed, handlers_for
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.logs import traceparent
+from shared.kit.rabbit_old_queues import PAUSE_SECONDS
+from shared.kit.rabbit_retries import DELIVERY_LIMIT, VERSION, dead_letter_queue
 from tests.contract.buses import (
     DELAYS,
     Broker,
     EmbeddedBroker,
     Event,
+    OldRabbitQueues,
     PasswordChanged,
     PatientChanged,
     RabbitBroker,
@@ -288,6 +292,110 @@ async def test_instances_of_a_service_share_its_queue(rabbit: RabbitBroker) -> N
         assert sorted(first.ids + second.ids) == sorted(event.id for event in events)
         assert first.events
         assert second.events
+
+
+async def test_a_message_that_is_never_answered_becomes_a_dead_letter(rabbit: RabbitBroker) -> None:
+    """RabbitMQ 4 would drop it without a word, 3 would deliver it for ever."""
+    queue, event = f"{rabbit.name}.a", an_event()
+    async with rabbit.open() as bus:
+        await bus.subscribe(queue, {PasswordChanged: RecordingHandler()})
+    async with rabbit.open() as bus:
+        await publish(bus, event)
+    async with await aio_pika.connect(rabbit.url) as connection:
+        consumed = await (await connection.channel()).get_queue(f"{queue}{VERSION}", ensure=False)
+        deliveries = 0
+        while message := await consumed.get(fail=False):
+            deliveries += 1
+            await message.nack(requeue=True)
+    assert deliveries == DELIVERY_LIMIT + 1
+    letters: list[str] = []
+
+    async def is_dead() -> bool:
+        letters.extend(message_id for message_id, _ in await rabbit.dead_letters(queue))
+        return bool(letters)
+
+    await wait_until(is_dead)
+    assert letters == [str(event.id)]
+
+
+async def test_a_dead_letter_can_be_looked_at_any_number_of_times(rabbit: RabbitBroker) -> None:
+    queue = f"{rabbit.name}.a"
+    async with rabbit.open() as bus:
+        await bus.subscribe(queue, {PasswordChanged: RecordingHandler()})
+        await bus.publish(PasswordChanged.topic, "invalid", b"[]")
+        await asyncio.sleep(0.1)
+    async with await aio_pika.connect(rabbit.url) as connection:
+        dead = await (await connection.channel()).get_queue(dead_letter_queue(queue), ensure=False)
+        for _ in range(3 * DELIVERY_LIMIT):
+            await (await dead.get(timeout=5)).nack(requeue=True)
+    assert [message_id for message_id, _ in await rabbit.dead_letters(queue)] == ["invalid"]
+
+
+async def test_a_message_whose_retry_queue_does_not_take_it_is_not_given_up_at_once(rabbit: RabbitBroker) -> None:
+    queue, handler = f"{rabbit.name}.a", RecordingHandler(failures=1000)
+    async with rabbit.open() as bus:
+        await bus.subscribe(queue, {PasswordChanged: handler})
+        async with await aio_pika.connect(rabbit.url) as connection:
+            await (await connection.channel()).queue_delete(f"{queue}{VERSION}.retry.{DELAYS[0]}s")
+        await publish(bus, an_event())
+        await wait_until(lambda: handler.calls == 3)
+        assert await rabbit.dead_letters(queue) == []
+
+
+@pytest.mark.parametrize("instances", [1, 3])
+async def test_messages_in_the_queues_of_release_0_1_are_handled_once(rabbit: RabbitBroker, instances: int) -> None:
+    queue, dead = f"{rabbit.name}.a", an_event()
+    old, waiting = OldRabbitQueues(rabbit, queue), [an_event() for _ in range(20)]
+    await old.declare()
+    await old.put(".dead", dead)
+    for number, event in enumerate(waiting):
+        await old.put(["", f".retry.{DELAYS[0]}s", f".retry.{DELAYS[1]}s"][number % 3], event, attempt=number % 3)
+    handler = RecordingHandler()
+    async with AsyncExitStack() as stack:
+        for _ in range(instances):
+            bus = await stack.enter_async_context(rabbit.open())
+            await bus.subscribe(queue, {PasswordChanged: handler})
+        await wait_until(lambda: len(handler.events) >= len(waiting), 30)
+
+        async def none_is_left() -> bool:
+            return await old.names() == []
+
+        await wait_until(none_is_left, 30)
+    assert sorted(handler.ids) == sorted(event.id for event in waiting)
+    assert [message_id for message_id, _ in await rabbit.dead_letters(queue)] == [str(dead.id)]
+
+
+async def test_a_moved_message_keeps_the_number_of_its_attempts(rabbit: RabbitBroker) -> None:
+    queue, event = f"{rabbit.name}.a", an_event()
+    old, handler = OldRabbitQueues(rabbit, queue), RecordingHandler(failures=1000)
+    await old.declare()
+    await old.put(f".retry.{DELAYS[-1]}s", event, attempt=len(DELAYS))
+    async with rabbit.open() as bus:
+        await bus.subscribe(queue, {PasswordChanged: handler})
+        await wait_until(lambda: handler.calls == 1, 30)
+        await asyncio.sleep(2 * sum(DELAYS))
+    assert handler.calls == 1, "it had its last attempt"
+    assert [message_id for message_id, _ in await rabbit.dead_letters(queue)] == [str(event.id)]
+
+
+async def test_an_instance_of_release_0_1_keeps_its_queues_until_it_ends(rabbit: RabbitBroker) -> None:
+    queue, in_hand, later = f"{rabbit.name}.a", an_event(), an_event()
+    old, handler = OldRabbitQueues(rabbit, queue), RecordingHandler()
+    await old.declare()
+    await old.put("", in_hand)
+    async with await aio_pika.connect(rabbit.url) as old_instance:
+        received: list[object] = []
+        await (await (await old_instance.channel()).get_queue(queue)).consume(received.append)  # type: ignore[arg-type]
+        await wait_until(lambda: received)
+        async with rabbit.open() as bus:
+            await bus.subscribe(queue, {PasswordChanged: handler})
+            await asyncio.sleep(2 * PAUSE_SECONDS)
+            await publish(bus, later)
+            await wait_until(lambda: handler.events)
+            assert (handler.events, len(received)) == ([later], 1), "new events go to the new queue only"
+            assert queue in await old.names()
+            await old_instance.close()
+            await wait_until(lambda: handler.events == [later, in_hand], 30)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -14,10 +15,13 @@ from tests.platform.houses import TIMEOUT_SECONDS, Platform, wait_until
 
 
 class BookingLoad:
-    """Patients who book one slot after another, each with an Idempotency-Key, and repeat every request that got no response."""
+    """Patients who book one slot after another, each with an Idempotency-Key, and repeat every request that got no response.
 
-    def __init__(self, platform: Platform, patients: int = 4, bookings: int = 15) -> None:
-        self.platform, self.admin = platform, sign_in_admin(platform)
+    Each patient waits `pause_seconds` after each booking.
+    """
+
+    def __init__(self, platform: Platform, patients: int = 4, bookings: int = 15, pause_seconds: float = 0) -> None:
+        self.platform, self.admin, self.pause_seconds = platform, sign_in_admin(platform), pause_seconds
         self.service = create_service_type(self.admin)
         self.doctor = create_doctor(self.admin, self.service)
         self.patients = [register_patient(platform) for _ in range(patients)]
@@ -47,11 +51,13 @@ class BookingLoad:
     def _book(self, patient: User, starts: list[str]) -> None:
         for number, start in enumerate(starts):
             booking = {"service_id": self.service["id"], "doctor_id": self.doctor.id, "starts_at": start}
-            response = wait_until(partial(self._send, patient, booking, f"{number}"), seconds=2 * TIMEOUT_SECONDS)
+            response = wait_until(partial(self.send_booking, patient, booking, f"{number}"), seconds=2 * TIMEOUT_SECONDS)
             self.confirmed[response["id"]] = start
             self.responses.release()
+            time.sleep(self.pause_seconds)
 
-    def _send(self, patient: User, booking: dict[str, Any], key: str) -> dict[str, Any] | None:
+    def send_booking(self, patient: User, booking: dict[str, Any], key: str) -> dict[str, Any] | None:
+        """Return the appointment, or None when the request has to be repeated."""
         response = patient.http.post("/appointments", json=booking, headers={"Idempotency-Key": key})
         if response.status_code in (201, 202):
             body: dict[str, Any] = response.json()

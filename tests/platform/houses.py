@@ -26,6 +26,7 @@ from sqlalchemy.engine import make_url
 from careslot.services import PACKAGES, migrate
 from shared.contracts.identity import Service
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE
+from shared.kit.rabbit_retries import queue_names
 from tests.conftest import mysql_cursor
 from tests.servers import server
 
@@ -215,18 +216,26 @@ class Composed:
     """A platform that `docker compose up` started, with Mailpit as its mailbox."""
 
     def __init__(self, url: str, mailpit: str = "http://127.0.0.1:8025") -> None:
-        self.url, self._mailpit = url, f"{mailpit}/api/v1"
+        self.url = url
+        self._mailpit = httpx.Client(base_url=f"{mailpit}/api/v1", timeout=30)
         self._entries: dict[str, dict[str, Any]] = {}
 
+    def __del__(self) -> None:
+        self._mailpit.close()
+
     def mails(self) -> list[dict[str, Any]]:
-        listed = httpx.get(f"{self._mailpit}/messages", params={"limit": 1000}).json()["messages"]
+        listed = self._mailpit.get("/messages", params={"limit": 1000}).json()["messages"]
         for item in reversed(listed):
             if item["ID"] not in self._entries:
-                raw = httpx.get(f"{self._mailpit}/message/{item['ID']}/raw").content
+                raw = self._mailpit.get(f"/message/{item['ID']}/raw").content
                 message = message_from_bytes(raw, policy=policy.default)
                 assert isinstance(message, EmailMessage)
                 self._entries[item["ID"]] = mailbox_entry(message)
         return list(self._entries.values())
+
+    def count_mails(self, email: str) -> int:
+        """Return the number of mails to an address, without reading them."""
+        return int(self._mailpit.get("/search", params={"query": f'to:"{email}"'}).json()["messages_count"])
 
     def run_until_idle(self) -> None:
         """Return at once, because the test cannot wait for the background work of other processes."""
@@ -276,8 +285,8 @@ def delete_queues_and_exchange(amqp_url: str, namespace: str) -> None:
         async with await aio_pika.connect(amqp_url) as connection:
             for service in PACKAGES:
                 channel = await connection.channel()
-                for suffix in ("", ".dead", *(f".retry.{seconds}s" for seconds in DELAYS_SECONDS)):
-                    await channel.queue_delete(f"{namespace}{service}{suffix}")
+                for name in queue_names(f"{namespace}{service}", DELAYS_SECONDS):
+                    await channel.queue_delete(name)
             await channel.exchange_delete(f"{namespace}{EXCHANGE}")
 
     asyncio.run(delete())
