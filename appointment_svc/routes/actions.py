@@ -86,7 +86,7 @@ async def decline_appointment(
 async def check_in_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
-    """Possible from the doctor's local midnight before the start on."""
+    """A booked appointment becomes checked in, from the doctor's local midnight before the start on."""
     return with_etag(response, await actions.check_in(context))
 
 

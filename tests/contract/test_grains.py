@@ -243,3 +243,12 @@ async def test_that_all_rules_were_fetched_is_recorded_once(store: SqlCalendarSt
         async with store.begin() as tx:
             await tx.mark_all_rules_saved()
     assert await store.has_all_rules()
+
+
+async def test_a_claim_that_has_begun_meanwhile_has_changed(store: SqlCalendarStore) -> None:
+    claim = a_claim(1, doctor=8, patient=9, start=100)
+    await save(store, claim)
+    await save(store, replace(claim, begun=True))
+    with pytest.raises(LostRace):
+        async with store.begin() as tx:
+            await tx.save_claim(replace(claim, revision=claim.revision + 1), claim)

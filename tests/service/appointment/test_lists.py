@@ -127,12 +127,17 @@ async def test_admin_service_sees_and_changes_everything(clinic: RunningClinic) 
     appointment, _, _ = await a_week(clinic)
     assert len(await starts(clinic, f"/internal/appointments?patient_id={PATIENT}", ADMIN_SERVICE)) == 2
     assert (await clinic.get(f"/internal/appointments/{appointment['id']}", ADMIN_SERVICE)).json() == appointment
-    moved = await put(clinic, appointment, starts_at=(TEN + timedelta(hours=1)).isoformat(), status="checked_in", expected_version=2)
+    move: dict[str, Any] = {"starts_at": (TEN + timedelta(hours=1)).isoformat(), "status": "checked_in", "expected_version": 2}
+    early = await put(clinic, appointment, **move)
+    assert (early.status_code, early.json()["code"]) == (409, "too_early")
+    assert (await clinic.get(f"/internal/appointments/{appointment['id']}", ADMIN_SERVICE)).json() == appointment, "both are aborted"
+    clinic.service.clock.set(NINE)
+    moved = await put(clinic, appointment, **move)
     assert (moved.status_code, moved.json()["status"], moved.json()["version"]) == (200, "checked_in", 4)
     stale = await put(clinic, appointment, status="completed", expected_version=2)
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
     illegal = await put(clinic, appointment, status="cancelled")
-    assert (illegal.status_code, illegal.json()["allowed"]) == (409, ["completed", "in_progress"])
+    assert (illegal.status_code, illegal.json()["allowed"]) == (409, ["booked", "completed", "in_progress"])
     history = (await clinic.get(f"/appointments/{appointment['id']}/history")).json()["items"]
     assert [(entry["action"], entry["actor"], entry["note"]) for entry in history[1:]] == [
         ("rescheduled", BY, "phone call"),
