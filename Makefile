@@ -14,7 +14,7 @@ help:  ## list the targets
 	@VIRTUAL_ENV=$(CURDIR)/.venv .venv/bin/uv sync -q --frozen --inexact --active
 	@touch $@
 
-serve: .venv/.ready  ## run the whole product in one process, at http://localhost:8000
+serve: .venv/.ready  ## run the whole platform in one process, at http://localhost:8000
 	@$(RUN)careslot serve --demo --dev
 
 test: .venv/.ready  ## run all tests; `make servers` first for those that need real servers

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
 
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
+from shared.contracts.values import format_instant
 from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
 
@@ -42,9 +44,10 @@ class HttpCalendar:
         except NotFound:
             return None
 
-    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
-        """Return a page of live reservations and the cursor of the next page."""
-        page = await self.client.get("/internal/reservations", Page[Reservation], limit=100, after=after)
+    async def list_live(self, ends_after: datetime, after: str | None) -> tuple[list[Reservation], str | None]:
+        """Return a page of the live reservations that end after an instant, and the cursor of the next page."""
+        parameters = {"limit": 100, "after": after, "ends_after": format_instant(ends_after)}
+        page = await self.client.get("/internal/reservations", Page[Reservation], **parameters)
         return page.items, page.next
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.leaves import LeaveFollower
-from shared.contracts.events import LeaveTaken
+from shared.contracts.events import DoctorChanged, LeaveTaken
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, leaves: LeaveFollower) -> None:
-    """Follow every leave that scheduling-service announces."""
-    await runtime.subscribe({LeaveTaken: leaves.follow_leave})
+async def subscribe(runtime: ServiceRuntime, leaves: LeaveFollower, doctors: DoctorFollower) -> None:
+    """Follow every leave that scheduling-service announces, and every change of a doctor that doctor-service announces."""
+    await runtime.subscribe({LeaveTaken: leaves.follow_leave, DoctorChanged: doctors.note_doctor})

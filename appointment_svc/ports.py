@@ -8,6 +8,7 @@ from typing import Literal, Protocol, Self
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
@@ -16,7 +17,7 @@ Sort = Literal["starts_at", "-starts_at", "created_at", "-created_at"]
 
 
 class RowChanged(Exception):
-    """Raised when an appointment was saved by someone else after it was read."""
+    """Raised when another request or job has saved the appointment since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,14 @@ class AppointmentFilter:
         return instant, appointment.id
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedDoctor:
+    """A doctor whom appointments must follow, and when the change was stored."""
+
+    doctor: DoctorSnapshot
+    stored_at: datetime
+
+
 class AppointmentStore(Protocol):
     """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update."""
 
@@ -67,7 +76,7 @@ class AppointmentStore(Protocol):
         """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one."""
 
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
-        """Return a page of the appointments that match a filter, from behind a cursor key."""
+        """Return a page of the appointments that match a filter, after a cursor."""
 
     async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
         """Return appointments whose intent was stored before an instant, oldest first."""
@@ -75,11 +84,29 @@ class AppointmentStore(Protocol):
     async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
         """Return requested appointments that start before an instant."""
 
-    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
+    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
 
-    async def count_active(self, patient_id: UUID, now: datetime) -> int:
-        """Return how many active appointments of a patient start after `now`."""
+    async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
+        """Store what appointments show of a doctor, unless it is older than what is stored; appointments must follow if it differs."""
+
+    async def find_doctor(self, doctor_id: UUID) -> DoctorSnapshot | None:
+        """Return what `save_doctor` stored last."""
+
+    async def list_changed_doctors(self, limit: int) -> list[ChangedDoctor]:
+        """Return the doctors whom appointments must follow."""
+
+    async def mark_followed(self, doctor: DoctorSnapshot) -> None:
+        """Record that all appointments follow this version of a doctor; a newer one stays to be followed."""
+
+    async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return the active appointments with a doctor that start from `now` on, by start and id, from behind an appointment."""
+
+    async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
+        """Take one of the `limit` places of a patient for an appointment; False if active appointments that start after `now` have all.
+
+        Of requests at the same time only as many succeed as there are places. An appointment that has ended needs no release of its place.
+        """
 
 
 class Calendar(Protocol):
@@ -94,8 +121,8 @@ class Calendar(Protocol):
     async def find(self, appointment_id: UUID) -> Reservation | None:
         """Return the reservation, also a released one; None if there never was one."""
 
-    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
-        """Return a page of live reservations and the cursor of the next page."""
+    async def list_live(self, ends_after: datetime, after: str | None) -> tuple[list[Reservation], str | None]:
+        """Return a page of the live reservations that end after an instant, and the cursor of the next page."""
 
 
 class DoctorLookup(Protocol):

@@ -32,7 +32,14 @@ ANY: Literal["any"] = "any"
 DoctorOrAny = Annotated[
     UUID | Literal["any"],
     GetPydanticSchema(lambda _type, handler: core_schema.no_info_wrap_validator_function(_doctor_or_any, handler(UUID))),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": ANY}]}),
+    WithJsonSchema(  # Not a union: generated clients turn a union of a UUID and a constant into a type without values.
+        {
+            "type": "string",
+            "pattern": "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|any)$",
+            "description": "The id of the doctor, or `any` for the free doctor with the fewest appointments on that day.",
+            "examples": ["01a206b9-ffc9-726c-b520-6c5fbdafecf3"],
+        }
+    ),
 ]
 Intake = Annotated[dict[IntakeKey, LongText], Field(max_length=20)]
 
@@ -74,7 +81,7 @@ class AmendAppointment(RequestModel):
 
 
 class RescheduleAppointment(RequestModel):
-    """Another time, and another doctor if one is named."""
+    """Another time, and optionally another doctor."""
 
     starts_at: Instant
     doctor_id: UUID | None = None
@@ -105,6 +112,7 @@ class EditAppointment(RequestModel):
     doctor_id: UUID | None = None
     status: Literal["booked", "declined", "cancelled", "checked_in", "in_progress", "completed", "missed"] | None = None
     expected_version: int | None = Field(default=None, ge=1)
+    operation_id: UUID | None = Field(default=None, description="The same for every try of one change, so that it is made once.")
 
     @model_validator(mode="after")
     def _require_change(self) -> EditAppointment:
@@ -123,6 +131,7 @@ class CancelForAdmin(RequestModel):
 
     by: Actor
     reason: Note | None = None
+    operation_id: UUID | None = Field(default=None, description="The same for every try of one cancellation.")
 
 
 class AppointmentServiceOut(ReadModel):
@@ -131,7 +140,7 @@ class AppointmentServiceOut(ReadModel):
     id: UUID
     name: str
     specialty: str | None
-    mode: str
+    mode: Literal["in_person", "video", "phone"]
     duration_minutes: int
     cancel_cutoff_minutes: int
     reschedule_cutoff_minutes: int

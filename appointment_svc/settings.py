@@ -22,8 +22,8 @@ class AppointmentSettings(CommonSettings):
         45,
         ge=1,
         le=3600,
-        description="When the retry job takes over a pending appointment. By then no request works on it any more, and with the job's "
-        "interval it is still completed within the promised minute.",
+        description="After how many seconds the retry job completes a pending appointment. It must be longer than a request can take, and "
+        "short enough that a pending booking is completed within a minute.",
     )
     reconcile_every_seconds: int = Field(300, ge=1, le=86_400, description="How often appointments and the calendar are compared.")
     max_active_appointments: int = Field(20, ge=1, le=1000, description="How many active appointments one patient may have ahead.")

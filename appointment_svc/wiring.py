@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
+from prometheus_client import Counter
 
 from appointment_svc import consumers, jobs
 from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientLookup
@@ -16,6 +17,7 @@ from appointment_svc.repository.store import DocumentStore
 from appointment_svc.settings import AppointmentSettings
 from appointment_svc.usecases.actions import AppointmentActions
 from appointment_svc.usecases.book import Booking
+from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
@@ -46,13 +48,15 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
         runtime.provide(
             Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments),
-            AppointmentActions(store, synchronizer, doctors, runtime.clock),
+            AppointmentActions(store, synchronizer, doctors, patients, runtime.clock),
             AppointmentQueries(store),
         )
-        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer))
+        doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
+        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower)
 
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
-        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after)
-        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, reconcile_every_seconds=settings.reconcile_every_seconds)
+        stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=app.state.registry)
+        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after, stopped.inc)
+        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, reconcile_every_seconds=settings.reconcile_every_seconds)
         async with runtime.jobs:
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from auth_svc.domain.accounts import AccountStatus
 from shared.contracts.http import AccountSummary, CreateAccount
@@ -142,3 +142,18 @@ class JsonWebKeySet(ReadModel):
     """The public keys that verify access tokens (RFC 7517)."""
 
     keys: list[dict[str, str]]
+
+
+class OpenIdConfigurationOut(ReadModel):
+    """The configuration of OpenID Connect Discovery 1.0 and RFC 8414; clients ignore members that they do not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+    issuer: str = Field(examples=["https://clinic.example"])
+    token_endpoint: str = Field(examples=["https://clinic.example/auth/token"])
+    jwks_uri: str = Field(examples=["https://clinic.example/.well-known/jwks.json"])
+    grant_types_supported: list[str] = Field(examples=[["password", "refresh_token", "client_credentials"]])
+    token_endpoint_auth_methods_supported: list[str] = Field(examples=[["client_secret_basic", "client_secret_post"]])
+    response_types_supported: list[str] = Field(examples=[["token"]])
+    subject_types_supported: list[str] = Field(examples=[["public"]])
+    id_token_signing_alg_values_supported: list[str] = Field(examples=[["RS256"]])

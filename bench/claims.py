@@ -1,9 +1,9 @@
 """Compares claims a second on MariaDB with raw multi-row INSERTs of the same grains: `.venv/bin/python -m bench.claims`.
 
-All of them write 8 grains of a doctor and 6 of a patient and commit, in 32 tasks over 24 connections, spread over 200 doctors. The raw ones
-go straight to the driver: once with the grains alone, and once with the row of the claim before them, which a claim writes as well. They
-take turns, round after round, and the medians are compared: for a server that flushes its log at each commit, as in production, and for one
-that does it once a second, as in the tests.
+Each write inserts 8 grains of a doctor and 6 of a patient and commits. 32 tasks share 24 connections, and the slots are spread over 200
+doctors. The raw INSERTs go directly to the driver: once with the grains alone, and once with the row of the claim too, which a claim also
+writes. The writers take turns in every round, and the medians are compared: for a server that flushes its log at each commit, as in
+production, and for a server that flushes it once a second, as in the tests.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 import aiomysql
 from sqlalchemy.engine import make_url
 
-from bench.databases import on_mysql
+from bench.databases import create_mysql_database
 from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.claims import to_row
@@ -41,7 +41,7 @@ RAW_CLAIM = f"INSERT INTO raw_claims ({', '.join(f'`{name}`' for name in COLUMNS
 Write = Callable[[BookedSlot], Awaitable[None]]
 
 
-def places() -> Iterator[BookedSlot]:
+def generate_slots() -> Iterator[BookedSlot]:
     """Yield slots that do not overlap; consecutive ones are with different doctors."""
     for number in count():
         start = 6_000_000 + number // len(DOCTORS) * (LENGTH + BEFORE + AFTER)
@@ -49,61 +49,67 @@ def places() -> Iterator[BookedSlot]:
         yield BookedSlot(SERVICE, DOCTORS[number % len(DOCTORS)], uuid4(), visit, span)
 
 
-async def rate(write: Write, requested: Iterator[BookedSlot], seconds: float) -> float:
+async def writes_per_second(write: Write, requested: Iterator[BookedSlot], seconds: float) -> float:
     """Return the writes per second."""
-    until, done = time.perf_counter() + seconds, 0
+    end_at, writes = time.perf_counter() + seconds, 0
 
-    async def some() -> None:
-        nonlocal done
-        while time.perf_counter() < until:
+    async def run_task() -> None:
+        nonlocal writes
+        while time.perf_counter() < end_at:
             await write(next(requested))
-            done += 1
+            writes += 1
 
-    began = time.perf_counter()
-    await asyncio.gather(*(some() for _ in range(TASKS)))
-    return done / (time.perf_counter() - began)
+    started_at = time.perf_counter()
+    await asyncio.gather(*(run_task() for _ in range(TASKS)))
+    return writes / (time.perf_counter() - started_at)
 
 
-def claiming(store: SqlCalendarStore) -> Write:
-    async def once(claim: Claim) -> None:
+def claim_writer(store: SqlCalendarStore) -> Write:
+    async def save(claim: Claim) -> None:
         async with store.begin() as tx:
             await tx.save_claim(claim, None)
 
-    async def write(place: BookedSlot) -> None:
-        claim = Claim(uuid4(), 1, place)
-        await retry_transaction(lambda: once(claim))
+    async def write(slot: BookedSlot) -> None:
+        claim = Claim(uuid4(), 1, slot)
+        await retry_transaction(lambda: save(claim))
 
     return write
 
 
-def raw(pool: Any, *, whole: bool = False) -> Write:
-    """Return a write of grains by raw INSERT; with `whole`, the row of the claim is inserted, too."""
+def raw_writer(pool: Any, *, with_claim: bool = False) -> Write:
+    """Return a write of grains by raw INSERT; with `with_claim`, also of the row of the claim."""
 
-    async def write(place: BookedSlot) -> None:
+    async def write(slot: BookedSlot) -> None:
         claim = uuid4()
         rows: list[Any] = []
-        for who, grain in place.grains():
-            rows += (who.hex, grain, 0, claim.hex)
+        for resource_id, grain in slot.grains():
+            rows += (resource_id.hex, grain, 0, claim.hex)
         async with pool.acquire() as connection, connection.cursor() as cursor:
-            if whole:
-                await cursor.execute(RAW_CLAIM, _bound(to_row(Claim(claim, 1, place))))
+            if with_claim:
+                await cursor.execute(RAW_CLAIM, _driver_values(to_row(Claim(claim, 1, slot))))
             await cursor.execute(RAW, rows)
             await connection.commit()
 
     return write
 
 
-def _bound(row: dict[str, Any]) -> list[Any]:
+def _driver_values(row: dict[str, Any]) -> list[Any]:
     return [value.hex if isinstance(value, UUID) else value for value in row.values()] + [NOW.replace(tzinfo=None)]
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    """Open connections of the driver itself, to a database with tables for the raw rows."""
+async def open_raw_pool(url: str) -> AsyncIterator[Any]:
+    """Open a pool of driver connections to a database that also has tables for the raw rows."""
     migrate("scheduling_svc", url)
-    where = make_url(url)
+    address = make_url(url)
     pool = await aiomysql.create_pool(
-        host=where.host, port=where.port, user=where.username, password=where.password or "", db=where.database, minsize=24, maxsize=24
+        host=address.host,
+        port=address.port,
+        user=address.username,
+        password=address.password or "",
+        db=address.database,
+        minsize=24,
+        maxsize=24,
     )
     await execute_all(pool, "CREATE TABLE raw_grains LIKE claim_grains", "CREATE TABLE raw_claims LIKE claims")
     try:
@@ -121,36 +127,36 @@ async def execute_all(pool: Any, *statements: str) -> None:
 
 
 async def measure(url: str, rounds: int, seconds: float, flush: int) -> None:
-    async with connected(url) as pool, Database(url) as database:
+    async with open_raw_pool(url) as pool, Database(url) as database:
         await execute_all(pool, f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}")
-        rows = places()
+        rows = generate_slots()
         writers = {
-            "raw grains": (raw(pool), rows),
-            "raw claim and grains": (raw(pool, whole=True), rows),
-            "claim": (claiming(SqlCalendarStore(database, lambda: NOW)), places()),
+            "raw grains": (raw_writer(pool), rows),
+            "raw claim and grains": (raw_writer(pool, with_claim=True), rows),
+            "claim": (claim_writer(SqlCalendarStore(database, lambda: NOW)), generate_slots()),
         }
-        found: dict[str, list[float]] = {name: [] for name in writers}
+        rates_by_name: dict[str, list[float]] = {name: [] for name in writers}
         for number in range(rounds + 1):
             for name, (write, requested) in writers.items():
-                measured = await rate(write, requested, seconds)
+                measured = await writes_per_second(write, requested, seconds)
                 if number:
-                    found[name].append(measured)
-    medians = {name: statistics.median(rates) for name, rates in found.items()}
-    for name, rates in found.items():
-        print(f"{name:20} median {medians[name]:8.0f}/s   {' '.join(f'{each:.0f}' for each in rates)}")
+                    rates_by_name[name].append(measured)
+    medians = {name: statistics.median(rates) for name, rates in rates_by_name.items()}
+    for name, rates in rates_by_name.items():
+        print(f"{name:20} median {medians[name]:8.0f}/s   {' '.join(f'{rate:.0f}' for rate in rates)}")
     for name in ("raw grains", "raw claim and grains"):
         print(f"claim / {name} = {medians['claim'] / medians[name]:.2f}")
 
 
 async def main() -> None:
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--rounds", type=int, default=7)
-    given.add_argument("--seconds", type=float, default=2)
-    chosen = given.parse_args()
-    for flush, when in ((1, "at each commit"), (2, "once a second")):
-        print(f"the log is flushed {when}")
-        async with on_mysql() as url:
-            await measure(url, chosen.rounds, chosen.seconds, flush)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2)
+    options = parser.parse_args()
+    for flush, interval in ((1, "at each commit"), (2, "once a second")):
+        print(f"the log is flushed {interval}")
+        async with create_mysql_database() as url:
+            await measure(url, options.rounds, options.seconds, flush)
 
 
 if __name__ == "__main__":

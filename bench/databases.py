@@ -1,4 +1,4 @@
-"""Fresh databases for measurements: MariaDB as `make servers` left it, or SQLite in a folder of its own."""
+"""Fresh databases for measurements: on the MariaDB that `make servers` started, or SQLite in a temporary folder."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SERVERS = Path(__file__).parents[1] / ".servers.env"
 
 
 def mysql_server() -> str | None:
-    """The URL of the server, without a database."""
-    told = os.environ.get("CARESLOT_TEST_MYSQL_URL")
-    found = re.search(r"^CARESLOT_TEST_MYSQL_URL=(.*)$", SERVERS.read_text(), re.MULTILINE) if SERVERS.exists() else None
-    return told or (found[1].strip("'\"") if found else None)
+    """Return the URL of the MariaDB server, without a database; None if there is no server."""
+    from_environment = os.environ.get("CARESLOT_TEST_MYSQL_URL")
+    match = re.search(r"^CARESLOT_TEST_MYSQL_URL=(.*)$", SERVERS.read_text(), re.MULTILINE) if SERVERS.exists() else None
+    return from_environment or (match[1].strip("'\"") if match else None)
 
 
 @asynccontextmanager
-async def on_mysql() -> AsyncIterator[str]:
-    """A database that is dropped afterwards; ends the program with the command that starts a server where there is none."""
+async def create_mysql_database() -> AsyncIterator[str]:
+    """Create a database and drop it on leaving. Without a server, raises SystemExit with the command that starts it."""
     server = mysql_server()
     if server is None:
         raise SystemExit("no MariaDB: run `make servers` first")
@@ -43,6 +43,7 @@ async def on_mysql() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def on_sqlite() -> AsyncIterator[str]:
+async def create_sqlite_database() -> AsyncIterator[str]:
+    """Create a folder for a SQLite database and delete it on leaving."""
     with tempfile.TemporaryDirectory() as folder:
         yield f"sqlite+aiosqlite:///{folder}/bench.db"

@@ -37,10 +37,10 @@ http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
   keepalive_requests 1000000;
-  upstream there {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
+  upstream fixed_response {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://there; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    location / {{ proxy_pass http://fixed_response; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
 }}
 """
@@ -85,15 +85,17 @@ async def serve_gateway(client: str, port: int) -> None:
     settings = GatewaySettings(env="bench", client_secret="x" * 40)
     app: FastAPI = create_app(settings)
     own_lifespan = app.router.lifespan_context
-    others: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpClient, "httpx-aiohttp": HttpxClient}
+    alternatives: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpClient, "httpx-aiohttp": HttpxClient}
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with own_lifespan(app):
-            if client in others:
+            if client in alternatives:
                 resolver = DnsAddressResolver(settings.urls)
                 services = [service for service in Service if service is not Service.GATEWAY]
-                app.state.use_cases[UpstreamServices] = UpstreamServices(others[client](), resolver, services, max_requests_per_service=256)
+                app.state.use_cases[UpstreamServices] = UpstreamServices(
+                    alternatives[client](), resolver, services, max_requests_per_service=256
+                )
             yield
 
     app.router.lifespan_context = lifespan
@@ -130,13 +132,13 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time that a process has used so far: utime and stime of proc(5)."""
+    """Return the processor time that a process has used so far: utime and stime of proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchRun:
     """`rate` is requests per second, `per_core` requests per second of processor time, `p99_ms` the 99th percentile of the latency."""
 
     rate: float
@@ -144,8 +146,8 @@ class Run:
     p99_ms: float
 
 
-def load(port: int, pid: int, seconds: int, connections: int, core: str, script: Path | None) -> Run:
-    """Run wrk once; a response other than 200 ends the bench."""
+def load(port: int, pid: int, seconds: int, connections: int, core: str, script: Path | None) -> BenchRun:
+    """Run wrk once. Raises SystemExit on any response other than 200."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *(["-s", str(script)] if script else [])]
     pinned = ["taskset", "-c", core, *command] if core and shutil.which("taskset") else command
     before = cpu_seconds(pid)
@@ -156,7 +158,7 @@ def load(port: int, pid: int, seconds: int, connections: int, core: str, script:
     rate, p99, count = (re.search(form, output) for form in (r"Requests/sec:\s+([\d.]+)", r"99%\s+([\d.]+)(us|ms|s)", r"(\d+) requests in"))
     if not (rate and p99 and count):
         raise SystemExit(output)
-    return Run(float(rate[1]), int(count[1]) / used, float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
+    return BenchRun(float(rate[1]), int(count[1]) / used, float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
 
 
 def measure(rounds: int, seconds: int, connections: int) -> None:
@@ -173,14 +175,14 @@ def measure(rounds: int, seconds: int, connections: int) -> None:
         commands |= {name: [*this_module, "--serve", name, "--port", str(ports[name])] for name in CLIENTS}
         pids = {name: stack.enter_context(run_process(commands[name], ports[name], proxy_core, urls)) for name in names}
         for title, script in (("GET", None), ("POST, 500 bytes", Path(folder, "post.lua"))):
-            runs_by_name: dict[str, list[Run]] = {name: [] for name in names}
+            runs_by_name: dict[str, list[BenchRun]] = {name: [] for name in names}
             for _ in range(rounds):
                 for name in names:
                     runs_by_name[name].append(load(ports[name], pids[name], seconds, connections, other_cores, script))
             show(title, connections, runs_by_name)
 
 
-def show(title: str, connections: int, runs_by_name: dict[str, list[Run]]) -> None:
+def show(title: str, connections: int, runs_by_name: dict[str, list[BenchRun]]) -> None:
     medians = {name: statistics.median(run.per_core for run in runs) for name, runs in runs_by_name.items()}
     print(f"{title}, {connections} connections, medians of {len(runs_by_name['nginx'])} rounds")
     for name, per_core in medians.items():

@@ -1,8 +1,8 @@
-"""100,000 claims race for 1,000 overlapping, unequal intervals; then the table is read: `.venv/bin/python -m bench.race`.
+"""100,000 claims race for 1,000 overlapping, unequal intervals; then the table is checked: `.venv/bin/python -m bench.race`.
 
-It runs on SQLite and, where `make servers` started one, on MariaDB, in two processes with 32 tasks each. Claims of intervals that are near
-each other come together, so that all of them race. Afterwards no grain may be taken twice, every winner must have all its grains and no
-loser any, and the table must have as many winners as were told so.
+It runs on SQLite and, if `make servers` started it, on MariaDB, in two processes with 32 tasks each. Claims of intervals that are
+near each other are made at the same time, so that all of them race. Afterwards no grain may be taken twice, each winner must have all its
+grains and no loser any, and the winners in the table must be the claims that returned successfully.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from bench.databases import mysql_server, on_mysql, on_sqlite
+from bench.databases import create_mysql_database, create_sqlite_database, mysql_server
 from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import SqlCalendarStore
@@ -43,21 +43,21 @@ class Race:
 
     def requests(self) -> list[Claim]:
         """Return all claims, in the order in which they are made."""
-        chance = random.Random(self.seed)
-        intervals = [self._interval(number, chance) for number in range(self.intervals)]
+        rng = random.Random(self.seed)
+        intervals = [self._interval(number, rng) for number in range(self.intervals)]
         claims_per_interval = self.claims // self.intervals
         numbers = iter(range(1, self.claims + 1))
         return [
             Claim(UUID(int=number), 1, self._slot(span, UUID(int=10**12 + number)))
-            for near in _groups(intervals, INTERVALS_PER_GROUP)
-            for span in chance.sample(near * claims_per_interval, len(near) * claims_per_interval)
+            for group in _groups(intervals, INTERVALS_PER_GROUP)
+            for span in rng.sample(group * claims_per_interval, len(group) * claims_per_interval)
             for number in [next(numbers)]
         ]
 
-    def _interval(self, number: int, chance: random.Random) -> range:
+    def _interval(self, number: int, rng: random.Random) -> range:
         """Return an interval of ten minutes to an hour and a half; the next one begins within it or soon after."""
-        start = 6_000_000 + number * 4 + chance.randrange(6)
-        return range(start, start + chance.randrange(2, 19))
+        start = 6_000_000 + number * 4 + rng.randrange(6)
+        return range(start, start + rng.randrange(2, 19))
 
     def _slot(self, span: range, patient_id: UUID) -> BookedSlot:
         return BookedSlot(SERVICE, UUID(int=2), patient_id, span, span)
@@ -73,15 +73,15 @@ async def run(store: SqlCalendarStore, requests: Sequence[Claim]) -> list[UUID]:
 
     async def run_task() -> None:
         for claim in waiting:
-            if await _wins(store, claim):
+            if await _try_claim(store, claim):
                 won.append(claim.id)
 
     await asyncio.gather(*(run_task() for _ in range(TASKS)))
     return won
 
 
-async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
-    """Return True if the claim wins. A lost race is a loss; a transaction that the database aborted for its own reasons is run again."""
+async def _try_claim(store: SqlCalendarStore, claim: Claim) -> bool:
+    """Try the claim and return whether it won. A transaction that the database aborted for another reason than a lost race runs again."""
     while True:
         try:
             async with store.begin() as tx:
@@ -95,21 +95,21 @@ async def _wins(store: SqlCalendarStore, claim: Claim) -> bool:
 
 
 async def verify(store: SqlCalendarStore, race: Race, won: Sequence[UUID]) -> str:
-    """Compare the final table with what every claim was told; raise AssertionError where they differ."""
+    """Compare the final table with the claims that returned successfully. Raises AssertionError if they differ."""
     requests = {claim.id: claim for claim in race.requests()}
     async with store.database.read() as connection:
-        held = (await connection.execute(select(CLAIM_GRAINS))).all()
+        rows = (await connection.execute(select(CLAIM_GRAINS))).all()
         live = list(await connection.scalars(select(CLAIMS.c.id).where(CLAIMS.c.live)))
-    twice = [grain for grain, holders in Counter((row.resource_id, row.grain) for row in held).items() if holders > 1]
-    owned = {(row.resource_id, row.grain): row.claim_id for row in held}
-    due = {grain: claim_id for claim_id in won for grain in requests[claim_id].slot.grains()}  # type: ignore[union-attr]
-    assert twice == [], f"{len(twice)} grains are held twice"
-    assert sorted(live) == sorted(won), "the winners in the table are not those that were told so"
-    assert owned == due, "a winner lacks a grain, or a loser has one"
-    assert all(any((UUID(int=2), grain) in owned for grain in request.slot.span) for request in requests.values() if request.slot), (
+    taken_twice = [grain for grain, count in Counter((row.resource_id, row.grain) for row in rows).items() if count > 1]
+    owners = {(row.resource_id, row.grain): row.claim_id for row in rows}
+    expected = {grain: claim_id for claim_id in won for grain in requests[claim_id].slot.grains()}  # type: ignore[union-attr]
+    assert taken_twice == [], f"{len(taken_twice)} grains are taken twice"
+    assert sorted(live) == sorted(won), "the winners in the table are not the claims that returned successfully"
+    assert owners == expected, "a winner lacks a grain, or a loser has one"
+    assert all(any((UUID(int=2), grain) in owners for grain in request.slot.span) for request in requests.values() if request.slot), (
         "a claim of free time lost"
     )
-    return f"{len(requests):,} claims, {len(won):,} winners, {len(held):,} grains, none twice"
+    return f"{len(requests):,} claims, {len(won):,} winners, {len(rows):,} grains, none twice"
 
 
 async def run_part(url: str, race: Race, number: int) -> list[UUID]:
@@ -137,23 +137,23 @@ async def _run_process(url: str, race: Race, number: int) -> list[UUID]:
 
 
 async def main() -> None:
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--seed", type=int, default=random.randrange(10**6))
-    given.add_argument("--claims", type=int, default=100_000)
-    given.add_argument("--intervals", type=int, default=1_000)
-    given.add_argument("--part", nargs=5, help=argparse.SUPPRESS)
-    chosen = given.parse_args()
-    if chosen.part:
-        url, *numbers = chosen.part
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--claims", type=int, default=100_000)
+    parser.add_argument("--intervals", type=int, default=1_000)
+    parser.add_argument("--part", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        url, *numbers = options.part
         seed, claims, intervals, number = map(int, numbers)
         print(*await run_part(url, Race(seed, claims, intervals), number), sep="\n")
         return
-    race = Race(chosen.seed, chosen.claims, chosen.intervals)
+    race = Race(options.seed, options.claims, options.intervals)
     print(f"seed {race.seed}")
-    async with on_sqlite() as url:
+    async with create_sqlite_database() as url:
         await measure("SQLite", url, race)
     if mysql_server():
-        async with on_mysql() as url:
+        async with create_mysql_database() as url:
             await measure("MariaDB", url, race)
 
 

@@ -1,11 +1,11 @@
-"""What a request costs in a service, beside the same route in a bare FastAPI app: `.venv/bin/python -m bench.request`.
+"""Compares the cost of a request to a service with that of the same route in a bare FastAPI app: `.venv/bin/python -m bench.request`.
 
-The apps are called in process, straight through ASGI, one request after another. What is measured is processor time, so that other
+The apps are called in process, straight through ASGI, one request after another. Processor time is measured, so that other
 work on the machine does not count. All cases take turns in every round; the ratios are the medians over the rounds.
-With `--profile` the functions are listed in which a request to a service spends its time.
+With `--profile` it lists the functions in which a request to a service spends its time.
 """
 
-# Annotations are evaluated here (no `from __future__`): FastAPI reads those of the routes below, whose types are local names.
+# This module does not import `annotations` from `__future__`: FastAPI reads the annotations of the routes below, which are local names.
 import argparse
 import asyncio
 import cProfile
@@ -29,12 +29,12 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
 
-from bench.databases import mysql_server, on_mysql
+from bench.databases import create_mysql_database, mysql_server
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADERS = {"host": "bench", "accept": "application/json", "x-request-id": "0190a1b2-0000-7000-8000-00000000000a", "traceparent": TRACE}
 DOCTORS = 25
-LOG_RECORDS = 10  # as many of them as requests, in each round
+LOG_RECORDS = 10  # log records per measured request
 Work = Callable[[], Awaitable[None]]
 
 
@@ -79,12 +79,12 @@ class Items:
     read: Callable[[UUID], Awaitable[Item]] | None = None
 
 
-# The product's own names stand in the next four functions and nowhere else in this file.
+# Only the next four functions import the product.
 
 
 @asynccontextmanager
 async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
-    """A service by the product's recipe: `/items/{id}`, `/found/{id}` (its use cases by Depends) and `/rows/{id}` (which reads a row)."""
+    """Run a service with the routes `/items/{id}`, `/found/{id}` (with a use case by Depends) and `/rows/{id}` (which reads a row)."""
     from shared.contracts.identity import Service
     from shared.kit import routes
     from shared.kit.access import Account
@@ -141,8 +141,8 @@ async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
 
             async def read(item_id: UUID) -> Item:
                 async with database.read() as connection:
-                    found = await connection.execute(sa.select(table).where(table.c.id == item_id))
-                    return Item(**found.one()._mapping)
+                    rows = await connection.execute(sa.select(table).where(table.c.id == item_id))
+                    return Item(**rows.one()._mapping)
 
             provide_use_cases(app, Items(read))
             yield
@@ -152,7 +152,7 @@ async def service_app(database_url: str | None) -> AsyncIterator[FastAPI]:
         yield app
 
 
-def bearer_token() -> dict[str, str]:
+def authorization_headers() -> dict[str, str]:
     """Return the headers of an authenticated caller, with a signed token."""
     from shared.contracts.identity import Role
     from tests.tokens import bearer
@@ -160,8 +160,8 @@ def bearer_token() -> dict[str, str]:
     return {name.lower(): value for name, value in bearer(Role.PATIENT).items()}
 
 
-def send_log_lines_to(stream: LastLine) -> Callable[[], None]:
-    """Let the product format its log lines and write them to `stream`. Returns a function that logs one request."""
+def redirect_log(stream: LastLine) -> Callable[[], None]:
+    """Write the log lines of the product to `stream`. Returns a function that logs one request."""
     from shared.kit.logs import JsonLineHandler, log, log_event, request_id
 
     log.handlers, log.propagate = [JsonLineHandler(stream)], False
@@ -176,7 +176,7 @@ def send_log_lines_to(stream: LastLine) -> Callable[[], None]:
 
 @asynccontextmanager
 async def doctor_app(folder: Path) -> AsyncIterator[FastAPI]:
-    """doctor-service on SQLite with 25 doctors."""
+    """Run doctor-service on SQLite with 25 doctors."""
     from tests.service.doctor.running_doctor import run_doctor_service
 
     async with run_doctor_service(folder) as doctors:
@@ -196,7 +196,7 @@ def bare_app() -> FastAPI:
 
 
 class Call:
-    """One request to an app, as an ASGI server would make it; anything but 200 raises."""
+    """One request to an app, as an ASGI server would make it; a status other than 200 ends the program."""
 
     asgi: ClassVar[dict[str, str]] = {"version": "3.0", "spec_version": "2.3"}
 
@@ -244,46 +244,46 @@ def repeat(call: Callable[[], object], times: int) -> Work:
     return work
 
 
-async def processor_us(work: Work, times: int) -> float:
-    """Return the microseconds of processor time that `work` takes each time; the garbage collector is off meanwhile."""
+async def processor_microseconds(work: Work, times: int) -> float:
+    """Return the microseconds of processor time that `work` takes each time; the garbage collector is switched off."""
     gc.collect()
     gc.disable()
-    began = time.process_time()
+    started_at = time.process_time()
     for _ in range(times):
         await work()
-    used = time.process_time() - began
+    used = time.process_time() - started_at
     gc.enable()
     return used / times * 1e6
 
 
 async def measure(cases: dict[str, Work], rounds: int, requests: int) -> dict[str, list[float]]:
     """Return the microseconds of every case in every round. A first round warms up and is not counted."""
-    found: dict[str, list[float]] = {name: [] for name in cases}
+    microseconds: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(rounds + 1):
         for name, work in cases.items():
-            used = await processor_us(work, requests)
+            used = await processor_microseconds(work, requests)
             if number:
-                found[name].append(used)
-    return found
+                microseconds[name].append(used)
+    return microseconds
 
 
-def ratio(found: dict[str, list[float]], name: str, other: str) -> float:
+def median_ratio(microseconds: dict[str, list[float]], name: str, other: str) -> float:
     """Return the median over the rounds of the cost of one case divided by that of another in the same round."""
-    return statistics.median(used / used_by_other for used, used_by_other in zip(found[name], found[other], strict=True))
+    return statistics.median(used / used_by_other for used, used_by_other in zip(microseconds[name], microseconds[other], strict=True))
 
 
 BARE, SERVICE, FOUND, ROW = "1 bare FastAPI", "2 service", "2b service, use cases by Depends", "3 service, one row of MariaDB"
 LIST, LOG, DUMP = f"4 GET /doctors, {DOCTORS} of them", "one log record", "one json.dumps of it"
 
 
-def show(found: dict[str, list[float]]) -> None:
-    for name, rounds in found.items():
+def show(microseconds: dict[str, list[float]]) -> None:
+    for name, rounds in microseconds.items():
         times = LOG_RECORDS if name in (LOG, DUMP) else 1
         print(f"{name:34} {statistics.median(rounds) / times:8.1f} us   ({min(rounds) / times:.1f} to {max(rounds) / times:.1f})")
     for name in (SERVICE, FOUND, ROW):
-        if name in found:
-            print(f"{name} / {BARE} = {ratio(found, name, BARE):.2f}")
-    print(f"{LOG} / {DUMP} = {ratio(found, LOG, DUMP):.2f}")
+        if name in microseconds:
+            print(f"{name} / {BARE} = {median_ratio(microseconds, name, BARE):.2f}")
+    print(f"{LOG} / {DUMP} = {median_ratio(microseconds, LOG, DUMP):.2f}")
 
 
 async def profile(call: Work, requests: int) -> None:
@@ -302,14 +302,14 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=300, help="of each case in each round")
     parser.add_argument("--profile", action="store_true", help="list the functions that take the time of a request to a service")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     stream = LastLine()
     async with AsyncExitStack() as stack:
-        log_request = send_log_lines_to(stream)
+        log_request = redirect_log(stream)
         log_request()
         line = json.loads(stream.written)
-        headers = HEADERS | bearer_token()
-        url = await stack.enter_async_context(on_mysql()) if mysql_server() else None
+        headers = HEADERS | authorization_headers()
+        url = await stack.enter_async_context(create_mysql_database()) if mysql_server() else None
         service = await stack.enter_async_context(service_app(url))
         doctors = await stack.enter_async_context(doctor_app(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
         cases: dict[str, Work] = {
@@ -324,9 +324,9 @@ async def main() -> None:
         if url is None:
             del cases[ROW]
             print("no MariaDB: without the case that reads a row; run `make servers` first")
-        show(await measure(cases, chosen.rounds, chosen.requests))
-        if chosen.profile:
-            await profile(cases[SERVICE], 10 * chosen.requests)
+        show(await measure(cases, options.rounds, options.requests))
+        if options.profile:
+            await profile(cases[SERVICE], 10 * options.requests)
 
 
 if __name__ == "__main__":

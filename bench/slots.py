@@ -1,6 +1,6 @@
 """Compares a list of slots with the bit-mask work in it, and `earliest` with one doctor's list: `.venv/bin/python -m bench.slots`.
 
-There are 200 doctors with a month of hours and 120 bookings each, in SQLite and, where `make servers` started one, in MariaDB, and one
+There are 200 doctors with a month of hours and 120 bookings each, in SQLite and, if `make servers` started it, in MariaDB, and one
 process of scheduling-service behind uvicorn that is called over a real socket. All measurements take turns; their medians are compared.
 The bit-mask work is, for the same doctors and bookings in memory: expand the hours, set the bits of bookings, apply all rules, and yield
 every free start.
@@ -23,7 +23,7 @@ from uuid import UUID
 import httpx
 import uvicorn
 
-from bench.databases import mysql_server, on_mysql, on_sqlite
+from bench.databases import create_mysql_database, create_sqlite_database, mysql_server
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.busy_times import BookedTime, BusyTimes
 from scheduling_svc.domain.claims import BookedSlot, Claim
@@ -53,23 +53,23 @@ CLINIC = [
     for n in range(DOCTORS)
 ]
 MONTH = range(grain_of(NOW), grain_of(NOW) + DAYS * DAY)
-Asking = Callable[[], Awaitable[Any]]
+Work = Callable[[], Awaitable[Any]]
 
 
-def bookings(seed: int) -> dict[UUID, list[BookedSlot]]:
+def random_bookings(seed: int) -> dict[UUID, list[BookedSlot]]:
     """Return random bookings of every doctor that do not overlap."""
-    chance, service, found = random.Random(seed), ServiceTerms.from_rules(SERVICE), dict[UUID, list[BookedSlot]]()
+    rng, service, slots_by_doctor = random.Random(seed), ServiceTerms.from_rules(SERVICE), dict[UUID, list[BookedSlot]]()
     for number, doctor in enumerate(CLINIC):
         grid = range(MONTH.start, MONTH.stop - 8, 8)
-        starts = sorted(chance.sample(grid, BOOKINGS))
+        starts = sorted(rng.sample(grid, BOOKINGS))
         patient = UUID(int=10**6 + number)
-        found[doctor.id] = [
+        slots_by_doctor[doctor.id] = [
             BookedSlot(SERVICE.id, doctor.id, patient, service.visit_span(start), service.doctor_span(start)) for start in starts
         ]
-    return found
+    return slots_by_doctor
 
 
-async def fill(url: str, booked: dict[UUID, list[BookedSlot]]) -> None:
+async def save_clinic(url: str, booked: dict[UUID, list[BookedSlot]]) -> None:
     migrate("scheduling_svc", url)
     async with Database(url) as database:
         store = SqlCalendarStore(database, lambda: NOW)
@@ -78,19 +78,21 @@ async def fill(url: str, booked: dict[UUID, list[BookedSlot]]) -> None:
             for doctor in CLINIC:
                 await tx.save_doctor_rules(doctor)
             await tx.mark_all_rules_saved()
-        for doctor_id, places in booked.items():
+        for doctor_id, slots in booked.items():
             async with store.begin() as tx:
-                for number, place in enumerate(places):
-                    await tx.save_claim(Claim(UUID(int=doctor_id.int * 10**6 + number), 1, place), None)
+                for number, slot in enumerate(slots):
+                    await tx.save_claim(Claim(UUID(int=doctor_id.int * 10**6 + number), 1, slot), None)
 
 
 @asynccontextmanager
-async def served(url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def run_scheduling_service(url: str) -> AsyncIterator[httpx.AsyncClient]:
     clock = MovableClock(NOW, running=False)
     quiet: dict[str, Any] = {"log_level": "error", "lifespan": "on", "access_log": False}
     async with EmbeddedBus(":memory:", clock) as bus:
         settings = SchedulingSettings(database_url=url, client_secret="x" * 40, env="test", log_level="ERROR")
-        app = create_app(settings, overrides=Overrides(bus=bus, clock=clock, transport=lambda _: httpx.MockTransport(_nobody)))
+        app = create_app(
+            settings, overrides=Overrides(bus=bus, clock=clock, transport=lambda _: httpx.MockTransport(_respond_as_auth_service))
+        )
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, **quiet))
         running = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -102,16 +104,16 @@ async def served(url: str) -> AsyncIterator[httpx.AsyncClient]:
         await running
 
 
-def _nobody(_request: httpx.Request) -> httpx.Response:
-    """Answer as an auth-service in which nothing ever happens."""
+def _respond_as_auth_service(_request: httpx.Request) -> httpx.Response:
+    """Respond as an auth-service without keys and ended sessions."""
     return httpx.Response(200, json={"items": [], "keys": [], "access_token": "x", "expires_in": 600})
 
 
-def bit_masks(booked: dict[UUID, list[BookedSlot]]) -> Asking:
+def bit_mask_work(booked: dict[UUID, list[BookedSlot]]) -> Work:
     service, doctors = ServiceTerms.from_rules(SERVICE), [DoctorTerms.from_rules(rules) for rules in CLINIC]
     times = {
-        doctor_id: [BookedTime(place.visit.start, place.visit.stop, place.span.start, place.span.stop) for place in places]
-        for doctor_id, places in booked.items()
+        doctor_id: [BookedTime(slot.visit.start, slot.visit.stop, slot.span.start, slot.span.stop) for slot in slots]
+        for doctor_id, slots in booked.items()
     }
 
     async def work() -> int:
@@ -121,55 +123,55 @@ def bit_masks(booked: dict[UUID, list[BookedSlot]]) -> Asking:
     return work
 
 
-def asking(http: httpx.AsyncClient, path: str) -> Asking:
-    async def ask() -> None:
-        answer = await http.get(path)
-        answer.raise_for_status()
-        assert answer.json()["items"]
+def list_request(http: httpx.AsyncClient, path: str) -> Work:
+    async def work() -> None:
+        response = await http.get(path)
+        response.raise_for_status()
+        assert response.json()["items"]
 
-    return ask
+    return work
 
 
-async def medians(kinds: dict[str, Asking], rounds: int) -> dict[str, float]:
+async def median_milliseconds(works: dict[str, Work], rounds: int) -> dict[str, float]:
     """Return the median of every measurement in milliseconds."""
-    found: dict[str, list[float]] = {name: [] for name in kinds}
+    milliseconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 2):
-        for name, ask in kinds.items():
-            began = time.perf_counter()
-            await ask()
+        for name, work in works.items():
+            started_at = time.perf_counter()
+            await work()
             if number > 1:
-                found[name].append((time.perf_counter() - began) * 1000)
-    return {name: statistics.median(times) for name, times in found.items()}
+                milliseconds[name].append((time.perf_counter() - started_at) * 1000)
+    return {name: statistics.median(times) for name, times in milliseconds.items()}
 
 
 async def measure(name: str, url: str, rounds: int) -> None:
-    booked = bookings(seed=1)
-    await fill(url, booked)
+    booked = random_bookings(seed=1)
+    await save_clinic(url, booked)
     until = (NOW + timedelta(days=DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
     month = f"service_id={SERVICE.id}&from=2026-03-01T00:00:00Z&to={until}"
-    async with served(url) as http:
-        kinds = {
-            "bit masks": bit_masks(booked),
-            "200 doctors' list": asking(http, f"/slots?{month}"),
-            "one doctor's list": asking(http, f"/slots?{month}&doctor_id={CLINIC[0].id}&limit=1000"),
-            "earliest of 200": asking(http, f"/slots/earliest?service_id={SERVICE.id}"),
+    async with run_scheduling_service(url) as http:
+        works = {
+            "bit masks": bit_mask_work(booked),
+            "200 doctors' list": list_request(http, f"/slots?{month}"),
+            "one doctor's list": list_request(http, f"/slots?{month}&doctor_id={CLINIC[0].id}&limit=1000"),
+            "earliest of 200": list_request(http, f"/slots/earliest?service_id={SERVICE.id}"),
         }
-        found = await medians(kinds, rounds)
-    for kind, milliseconds in found.items():
+        medians = await median_milliseconds(works, rounds)
+    for kind, milliseconds in medians.items():
         print(f"{name:8} {kind:20} median {milliseconds:7.1f} ms")
-    masks, listed, one, earliest = found.values()
-    print(f"{name:8} list / bit masks = {listed / masks:.2f}, earliest / one doctor's list = {earliest / one:.2f}")
+    masks, list_of_all, list_of_one, earliest = medians.values()
+    print(f"{name:8} list / bit masks = {list_of_all / masks:.2f}, earliest / one doctor's list = {earliest / list_of_one:.2f}")
 
 
 async def main() -> None:
     logging.disable(logging.INFO)
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--rounds", type=int, default=15)
-    chosen = given.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
     async with AsyncExitStack() as stack:
-        await measure("SQLite", await stack.enter_async_context(on_sqlite()), chosen.rounds)
+        await measure("SQLite", await stack.enter_async_context(create_sqlite_database()), options.rounds)
         if mysql_server():
-            await measure("MariaDB", await stack.enter_async_context(on_mysql()), chosen.rounds)
+            await measure("MariaDB", await stack.enter_async_context(create_mysql_database()), options.rounds)
 
 
 if __name__ == "__main__":

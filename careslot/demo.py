@@ -49,7 +49,7 @@ class Demo:
 
     @property
     def admin(self) -> dict[str, str]:
-        """The settings that create the first admin: from the environment if it names one, else the demo's own."""
+        """The settings that create the first admin: from the environment if it names an admin, otherwise the demo's own admin."""
         email = os.environ.get("CARESLOT_BOOTSTRAP_ADMIN_EMAIL")
         password = os.environ.get("CARESLOT_BOOTSTRAP_ADMIN_PASSWORD")
         if not (email and password):
@@ -136,9 +136,12 @@ async def _send(
     headers: dict[str, str] | None = None,
 ) -> Any:
     """Send a request and return the JSON of the response. Raises RuntimeError when it was refused."""
-    own = {"Authorization": f"Bearer {token}"} if token else {}
-    own |= {"Idempotency-Key": f"demo {key}"} if key else {}
-    response = await http.request(method, path, json=body, headers=own | (headers or {}))
+    all_headers = dict(headers or {})
+    if token:
+        all_headers["Authorization"] = f"Bearer {token}"
+    if key:
+        all_headers["Idempotency-Key"] = f"demo {key}"
+    response = await http.request(method, path, json=body, headers=all_headers)
     if not response.is_success:
         raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
     return response.json()

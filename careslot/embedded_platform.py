@@ -44,10 +44,7 @@ class EmbeddedPlatform:
 
 @asynccontextmanager
 async def open_embedded_platform(folder: Folder, clock: Clock = system_clock, **settings: Any) -> AsyncIterator[EmbeddedPlatform]:
-    """Migrate all databases and start all services; stop them on leaving.
-
-    `settings` go to those services that have settings of these names.
-    """
+    """Migrate all databases and start all services; stop them on leaving. A service gets the `settings` that it has a field for."""
     for service in PACKAGES.keys() - {Service.GATEWAY}:
         migrate(service, folder.database_url(service))
     async with AsyncExitStack() as stack:
@@ -69,10 +66,10 @@ async def open_embedded_platform(folder: Folder, clock: Clock = system_clock, **
 
 
 def embedded_settings(service: Service, folder: Folder, **settings: Any) -> CommonSettings:
-    """Return the settings of a service whose databases, mails and generated secrets are in `folder`."""
+    """Return the settings of a service. Databases, mails and generated secrets are in `folder`; `settings` replace the defaults."""
     settings_class = settings_of(service)
     os.environ.setdefault("CARESLOT_ENV", "development")
-    offered: dict[str, Any] = {
+    values: dict[str, Any] = {
         "database_url": folder.database_url(service),
         "client_secret": folder.secret(service.prefix),
         "key_secret": folder.secret("AUTH_KEY"),
@@ -80,4 +77,4 @@ def embedded_settings(service: Service, folder: Folder, **settings: Any) -> Comm
         **{f"{other.prefix.lower()}_client_secret": folder.secret(other.prefix) for other in Service},
         **settings,
     }
-    return settings_class(**{name: value for name, value in offered.items() if name in settings_class.model_fields})
+    return settings_class(**{name: value for name, value in values.items() if name in settings_class.model_fields})

@@ -46,7 +46,7 @@ class Folder:
         return str(self.update_document("secrets", lambda stored: {name: secrets.token_urlsafe(48)} | stored)[name])
 
     def update_document(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-        """Replace the JSON document `name` atomically by what `change` returns for it (an empty dict at first), and return that."""
+        """Pass the JSON document `name` (an empty dict if there is none) to `change`, store the result atomically, and return it."""
         path = self.path / f"{name}.json"
         stored = json.loads(path.read_text()) if path.exists() else {}
         changed = change(stored)

@@ -56,7 +56,7 @@ async def _check_connections(settings: CommonSettings) -> list[str]:
 
 
 async def _check_connection(url: str) -> str | None:
-    """Connect to what `url` names. Returns what is wrong, or None; schemes without a check, such as `memory:`, are never wrong."""
+    """Connect to the server or file that `url` names. Returns what is wrong, or None; `memory:` and other schemes are not checked."""
     parts = urlsplit(url)
     check = next((check for scheme, check in CHECKS.items() if parts.scheme.startswith(scheme)), None)
     if check is None:

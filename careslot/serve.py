@@ -38,9 +38,9 @@ class ServeOptions:
 
 
 class _Server(uvicorn.Server):
-    """A server that returns from `serve()` on SIGINT or SIGTERM, so that the platform is closed after it.
+    """A server that returns from `serve()` on SIGINT or SIGTERM, so that the platform can be closed afterwards.
 
-    uvicorn's own would then raise the signal again, which would interrupt the closing.
+    uvicorn's own server would then raise the signal again, which would interrupt the closing.
     """
 
     @contextmanager
@@ -80,7 +80,7 @@ async def _serve(options: ServeOptions, folder: Folder) -> None:
 
 
 def _public_app(platform: EmbeddedPlatform, clock: Clock) -> ASGIApp:
-    """Return the gateway; with `--dev`, which gives the platform a movable clock, the development routes beside it."""
+    """Return the gateway. With `--dev`, which is when the clock is movable, return it together with the development routes."""
     return add_development_routes(platform, clock) if isinstance(clock, MovableClock) else platform.gateway_app
 
 

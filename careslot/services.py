@@ -43,7 +43,7 @@ def create_app(service: Service, settings: CommonSettings, overrides: Any) -> An
 
 
 def migrate(service: Service, url: str) -> None:
-    """Bring the database of a service up to date. This is cheap when it is."""
+    """Migrate the database of a service to the newest revision. This is cheap when there is nothing to do."""
     if service is Service.APPOINTMENT:
         importlib.import_module("appointment_svc.migrations").migrate(url)
         return

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 SERVICES = ("AUTH", "PATIENT", "DOCTOR", "SCHEDULING", "APPOINTMENT", "ADMIN", "NOTIFY", "GATEWAY")
-STORES = ("AUTH", "PATIENT", "DOCTOR", "SCHEDULING", "APPOINTMENT", "ADMIN", "NOTIFY")
+SERVICES_WITH_DATABASE = tuple(service for service in SERVICES if service != "GATEWAY")
 
 
 def main(path: Path) -> None:
     names = ["MYSQL_ROOT_PASSWORD", "RABBITMQ_PASSWORD", "AUTH_KEY_SECRET"]
-    names += [f"{store}_DATABASE_PASSWORD" for store in STORES] + [f"{service}_CLIENT_SECRET" for service in SERVICES]
+    names += [f"{service}_DATABASE_PASSWORD" for service in SERVICES_WITH_DATABASE] + [f"{service}_CLIENT_SECRET" for service in SERVICES]
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Write docs/configuration.md from the settings classes; with `--check`, exit with 1 unless the page is up to date."""
+"""Writes docs/configuration.md from the settings classes. With `--check` it exits with 1 when the page is out of date."""
 
 from __future__ import annotations
 
@@ -21,25 +21,23 @@ Written by `make docs` from the settings classes. Every service reads its settin
 `X_FILE` names the file that holds the value of `X`. In production (`CARESLOT_ENV=production`, which is the default) a secret that is
 missing, shorter than 32 characters, guessable or used twice stops the start with a line that names the variable.
 
-`<PREFIX>_URLS` (for example `DOCTOR_URLS`) tells where the instances of a service are: a comma-separated list of base URLs. The default is
-the name and port of the service in `compose.yaml`.
+`<PREFIX>_URLS` (for example `DOCTOR_URLS`) is a comma-separated list of the base URLs of a service's instances. The default is the name and
+port of the service in `compose.yaml`.
 """
 COLUMNS = "| variable | default | allowed | meaning |\n|---|---|---|---|"
 
 
 def page() -> str:
     """Return the whole page."""
-    sections = [section("Every service", CommonSettings, set())]
+    sections = [section("Every service", CommonSettings, {"client_secret"})]
     common = set(CommonSettings.model_fields) - {"client_secret"}
     sections += [section(service.value, settings_of(service), common) for service in Service]
     return "\n".join((HEAD, *sections))
 
 
-def section(title: str, settings: type[CommonSettings], left_out: set[str]) -> str:
-    """Return the table of one settings class, without the fields in `left_out`."""
-    if settings is CommonSettings:
-        left_out = {"client_secret"}
-    fields = [(name, field) for name, field in settings.model_fields.items() if name not in left_out]
+def section(title: str, settings: type[CommonSettings], excluded: set[str]) -> str:
+    """Return the table of one settings class, without the fields in `excluded`."""
+    fields = [(name, field) for name, field in settings.model_fields.items() if name not in excluded]
     return "\n".join((f"## {title}", "", COLUMNS, *(row(settings, name, field) for name, field in fields), ""))
 
 

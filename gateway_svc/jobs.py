@@ -10,4 +10,4 @@ REFRESH_ADDRESSES_SECONDS = 5.0
 
 def schedule_jobs(jobs: Jobs, services: UpstreamServices) -> None:
     """Look up the instances of the services every 5 s."""
-    jobs.add("refresh addresses", services.refresh_addresses, every_seconds=REFRESH_ADDRESSES_SECONDS)
+    jobs.add("refresh_addresses", services.refresh_addresses, every_seconds=REFRESH_ADDRESSES_SECONDS)

@@ -29,7 +29,8 @@ async def wire(app: FastAPI, settings: GatewaySettings, overrides: Overrides) ->
     async with open_service_runtime(app, settings, overrides) as runtime:
         client, resolver = await _open_client(runtime)
         services = UpstreamServices(client, resolver, UPSTREAM_SERVICES, max_requests_per_service=settings.in_flight)
-        runtime.provide(services, OpenApiDocument(services, app.openapi), PlatformHealth(services, app.state.checks))
+        document = OpenApiDocument(services, app.openapi, settings.public_url.rstrip("/"))
+        runtime.provide(services, document, PlatformHealth(services, app.state.checks))
         schedule_jobs(runtime.jobs, services)
         async with runtime.jobs:
             yield

@@ -31,13 +31,15 @@ ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Servic
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-@router.get("/me", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
+@router.get("/me", operation_id="get_my_profile", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
 async def get_my_profile(caller: access.Patient, patients: UsePatients, response: Response) -> Patient:
+    """The profile of the patient who calls."""
     return with_etag(response, await patients.get(caller.id))
 
 
 @router.patch(
     "/me",
+    operation_id="amend_my_profile",
     response_model=PatientOut,
     responses=refusals(NoSuchPatient, BornLater, Stale, PreconditionRequired),
     summary="Change your own profile",
@@ -45,10 +47,13 @@ async def get_my_profile(caller: access.Patient, patients: UsePatients, response
 async def update_my_profile(
     body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, patients: UsePatients, response: Response
 ) -> Patient:
+    """Fields that are left out stay as they are; null deletes those that may be empty."""
     return with_etag(response, await patients.update(caller.id, body.changes, expected_version))
 
 
-@router.get("/{patient_id}", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="A patient's profile")
+@router.get(
+    "/{patient_id}", operation_id="get_patient", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="A patient's profile"
+)
 async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
     """For the patient, the doctor of a current or past appointment, reception and admins; others get 404.
 

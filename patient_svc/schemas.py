@@ -6,13 +6,17 @@ from datetime import date
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from patient_svc.domain import Sex
 from shared.contracts.values import FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-BornOn = Annotated[FullDate, Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1))]
+BornOn = Annotated[
+    FullDate,
+    Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1)),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["1984-06-02"]}),  # `ge` and `lt` are no keywords of JSON Schema
+]
 
 
 class PostalAddress(RequestModel):

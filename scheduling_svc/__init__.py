@@ -1,1 +1,1 @@
-"""scheduling-service owns the calendar: what time is free, and whose it is."""
+"""scheduling-service owns the calendar: which time is free, and who has it."""

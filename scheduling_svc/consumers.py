@@ -7,8 +7,11 @@ from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import (
     AccountChanged,
+    AppointmentBooked,
     AppointmentCheckedIn,
     AppointmentCompleted,
+    AppointmentRequested,
+    AppointmentRescheduled,
     AppointmentStarted,
     DoctorChanged,
     ServiceChanged,
@@ -17,14 +20,17 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds) -> None:
-    """Give every event to one use case."""
+    """Subscribe one use case to each event."""
     await runtime.subscribe(
         {
             DoctorChanged: rules.save_doctor,
             ServiceChanged: rules.save_service,
-            AccountChanged: feeds.note_account,
-            AppointmentCheckedIn: reservations.mark_begun,
-            AppointmentStarted: reservations.mark_begun,
-            AppointmentCompleted: reservations.mark_begun,
+            AccountChanged: feeds.revoke_if_disabled,
+            AppointmentRequested: reservations.follow_appointment,
+            AppointmentBooked: reservations.follow_appointment,
+            AppointmentRescheduled: reservations.follow_appointment,
+            AppointmentCheckedIn: reservations.follow_appointment,
+            AppointmentStarted: reservations.follow_appointment,
+            AppointmentCompleted: reservations.follow_appointment,
         }
     )

@@ -9,6 +9,6 @@ from shared.kit.leases import LeaseHolder
 
 
 def schedule_jobs(jobs: Jobs, rules: RuleCache, closures: Closures, holder: LeaseHolder) -> None:
-    """Run each job on one instance at a time: the holder of its lease."""
+    """Schedule the jobs; each runs on one instance at a time, the holder of its lease."""
     jobs.add("fetch_rules", rules.fetch_all, every_seconds=3, holder=holder)
     jobs.add("settle_closures", closures.settle_pending, every_seconds=5, holder=holder)

@@ -41,7 +41,7 @@ class CalendarReader(Protocol):
     async def list_busy_times(
         self, service: ServiceTerms, doctor_ids: Collection[UUID], within: Span, viewer: Viewer
     ) -> Mapping[UUID, BusyTimes]:
-        """Return what touches a span, by person, for the doctors and the patient of the viewer; a person without any may be missing.
+        """Return the busy times that touch a span, by person, for the doctors and the viewer's patient; people without any may be missing.
 
         `service` is the service in question: visits are counted against its caps. The number of queries depends neither on the length of
         the span nor on the number of doctors.
@@ -63,10 +63,10 @@ class CalendarReader(Protocol):
 
 
 class CalendarTransaction(CalendarReader, Protocol):
-    """Commits on leaving and rolls back on any exception. Every read sees what others had committed by then."""
+    """Commits on leaving and rolls back on any exception. Every read sees what other transactions have committed before it."""
 
     async def lock(self, *keys: UUID) -> None:
-        """Wait until no other transaction holds one of these locks, and hold them until the end; what they protect can then be counted."""
+        """Acquire these locks, and hold them until the transaction ends. Rows that they protect can then be counted reliably."""
 
     async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
         """Write a claim in place of the previous one, with its grains or its seat in a session of that capacity.
@@ -127,12 +127,12 @@ class CalendarStore(Protocol):
     """Opens reads and transactions of the calendar, and lists pages of it."""
 
     def read(self) -> AbstractAsyncContextManager[CalendarReader]:
-        """Open a snapshot: everything that is read in it stood in the calendar at one moment."""
+        """Open a snapshot: all reads in it see the calendar at the same moment."""
 
     def begin(self) -> AbstractAsyncContextManager[CalendarTransaction]: ...
 
-    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-        """Return claims that hold time, in the order of their ids."""
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Claim]:
+        """Return claims that hold time, and end after an instant if one is given, in the order of their ends and ids."""
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""
@@ -148,10 +148,13 @@ class CalendarStore(Protocol):
 
 
 class FeedTransaction(Protocol):
-    """Changes the links to people's agendas; commits on leaving."""
+    """Changes the subscription links of accounts; commits on leaving."""
 
     async def save_feed(self, feed: CalendarFeed) -> None:
         """Store a link in place of the account's last one."""
+
+    async def update_feed_content(self, feed: CalendarFeed) -> None:
+        """Store content tag and time of change of a link that still exists."""
 
     async def delete_feed(self, account_id: UUID) -> None:
         """Delete the link of an account. Harmless to repeat."""
@@ -160,15 +163,15 @@ class FeedTransaction(Protocol):
 
 
 class AgendaStore(Protocol):
-    """Reads people's agendas and opens transactions about their links."""
+    """Reads the agendas of accounts, and opens transactions on their subscription links."""
 
     def begin(self) -> AbstractAsyncContextManager[FeedTransaction]: ...
 
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
-        """Return what touches a span of an account's time, by start and id, in two queries; raise BadCursor for a bad `after`."""
+        """Return the entries of an account that touch a span, by start and id, in two queries; raise BadCursor for a bad `after`."""
 
-    async def find_feed_owner(self, token_hash: str) -> UUID | None:
-        """Return the account whose agenda a link opens."""
+    async def find_feed(self, token_hash: str) -> CalendarFeed | None:
+        """Return the link with this hash."""
 
 
 class RuleOwner(Protocol):

@@ -13,6 +13,7 @@ from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import MAX_AFFECTED, Closure, Leave, LeaveAction, LeaveDecision
 from scheduling_svc.domain.slots import Cursor
 from shared.contracts.http import Alternative, Reservation
+from shared.contracts.problems import ReasonOut
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 from shared.kit.paging import decode_cursor, encode_cursor, parse_sort_key
 
@@ -28,7 +29,7 @@ class SlotOut(ReadModel):
     ends_at: Instant
     local_start: Annotated[str, Field(examples=["2026-03-09T09:00"])]
     time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
-    remaining: Annotated[int, Field(description="How many can still be booked at this start.", examples=[1])]
+    remaining: Annotated[int, Field(description="How many patients can still be booked at this start.", examples=[1])]
     held_by_you: Annotated[bool, Field(description="You hold this start; for everyone else it is not free.")]
 
 
@@ -49,13 +50,6 @@ def slot_cursor(text: str | None) -> Cursor | None:
     return starts_at, doctor_id
 
 
-class ReasonOut(ReadModel):
-    """Why a start cannot be booked."""
-
-    code: Annotated[str, Field(examples=["taken"])]
-    detail: str
-
-
 class ExplanationOut(ReadModel):
     """Every reason against a start; an empty list when it can be booked."""
 
@@ -72,12 +66,12 @@ class HoldTime(RequestModel):
 
     @property
     def hold_request(self) -> HoldRequest:
-        """The request as the use case takes it."""
+        """The request for the use case."""
         return HoldRequest(self.service_id, self.doctor_id, self.starts_at)
 
 
 class HoldOut(ReadModel):
-    """A time that nobody else can book until `expires_at`."""
+    """A time that only its owner can book until `expires_at`."""
 
     id: UUID
     service_id: UUID

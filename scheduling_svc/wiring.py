@@ -29,7 +29,7 @@ from shared.kit.service_runtime import open_service_runtime
 
 @asynccontextmanager
 async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides) -> AsyncIterator[None]:
-    """Open what the service needs, give the use cases to routes, consumers and jobs, and close everything in reverse."""
+    """Open everything the service needs, in order, and close it in reverse."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         store = SqlCalendarStore(database, runtime.clock, wake_relay=runtime.start_outbox_relay(database, INFRASTRUCTURE))

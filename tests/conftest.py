@@ -16,7 +16,8 @@ from sqlalchemy.engine import make_url
 
 from tests.servers import MARKER, check_servers, server
 
-# What decides about a change answers the same twice; elsewhere every run looks further. Time is no judge on a busy machine.
+# In CI every run has the same examples, so that a change alone decides the result; elsewhere every run tries new ones. There is no
+# deadline, because the machine may be busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("curious", deadline=None)
 settings.load_profile("repeatable" if os.environ.get("CI") else "curious")
@@ -28,13 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips a test for want of a server before any of its fixtures is set up."""
+    """Skip a test that lacks a server, before any of its fixtures is set up."""
     check_servers(item)
 
 
 @contextmanager
 def mysql_cursor(server_url: str) -> Iterator[Any]:
-    """The root of the MySQL-protocol server, for making and dropping databases."""
+    """Connect to the MySQL-protocol server as root, to create and drop databases."""
     url = make_url(server_url)
     host, port, user = url.host or "127.0.0.1", url.port or 3306, url.username or "root"
     password = str(url.password or "")
@@ -47,7 +48,7 @@ def mysql_cursor(server_url: str) -> Iterator[Any]:
 
 @pytest.fixture
 def mysql_url() -> Iterator[str]:
-    """A fresh database on the MySQL-protocol server, gone after the test."""
+    """The URL of a new database on the MySQL-protocol server, which is dropped after the test."""
     name, url = f"t_{uuid4().hex[:16]}", server("MYSQL")
     with mysql_cursor(url) as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
@@ -58,7 +59,7 @@ def mysql_url() -> Iterator[str]:
 
 @pytest.fixture
 def mongo_url() -> str:
-    """A fresh database name on the MongoDB-protocol server."""
+    """The URL of a new database on the MongoDB-protocol server."""
     return f"{server('MONGO').rstrip('/')}/t_{uuid4().hex[:16]}"
 
 
@@ -69,7 +70,7 @@ def amqp_url() -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.needs_servers("MYSQL"))])
 def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh database on every SQL back end."""
+    """The URL of a new database, once for each SQL back end."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
     return str(request.getfixturevalue("mysql_url"))

@@ -1,4 +1,4 @@
-"""Runs one real service over ASGI on SQLite, with the embedded bus; `httpx.MockTransport` plays the other services."""
+"""Runs one real service over ASGI on SQLite, with the embedded bus; an `httpx.MockTransport` replaces the other services."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 @dataclass
 class RunningService:
-    """A running service. `http` calls it; `published` holds the events it published, of the types named in `record_events`."""
+    """A running service and a client of it, `http`. `published` are the published events of the types in `record_events`."""
 
     app: FastAPI
     http: httpx.AsyncClient
@@ -51,7 +51,10 @@ class RunningService:
 
 
 def upstream_handler(upstream: Handler | None = None) -> Handler:
-    """Return a handler that plays auth-service's keys and tokens, and passes all else to `upstream` (a 404 problem by default)."""
+    """Return a handler that answers requests for keys and tokens as auth-service does, and passes all other requests to `upstream`.
+
+    Without `upstream` they are answered with a 404 problem document.
+    """
 
     def handle(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/.well-known/jwks.json":
@@ -88,7 +91,7 @@ async def run_service(
     mailbox: Any = None,
     **settings: Any,
 ) -> AsyncIterator[RunningService]:
-    """Run the service of a package (`doctor_svc`) with a fresh database in `folder`, at a clock that stands still at `now`."""
+    """Run the service of a package (`doctor_svc`) with a new database in `folder` and a clock that stands still at `now`."""
     main = importlib.import_module(f"{package}.main")
     name = next(service for service, service_package in PACKAGES.items() if service_package == package)
     url = settings.pop("database_url", f"sqlite+aiosqlite:///{folder / package}.db")

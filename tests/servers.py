@@ -1,4 +1,4 @@
-"""Which real servers a test needs. It is declared as data and checked before set-up, so that a test that is skipped has opened nothing."""
+"""The real servers that a test needs. A test declares them; they are checked before its set-up, so that a skipped test opens nothing."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class UndeclaredServer(Exception):
 
 
 def server(name: str) -> str:
-    """The URL of a test server that the running test declares."""
+    """Return the URL of a test server. Raises UndeclaredServer unless the running test declares it."""
     if name not in _declared:
         raise UndeclaredServer(name)
     return known_urls()[variable(name)]
 
 
 def check_servers(item: pytest.Item) -> None:
-    """Notes what the test declares; skips it when a server is missing, or fails it where CARESLOT_REQUIRE_SERVERS is set."""
+    """Record the servers that a test declares. When one is missing, skip the test, or fail it if CARESLOT_REQUIRE_SERVERS is set."""
     _declared.clear()
     _declared.update(declared_servers(item))
     missing = sorted(name for name in _declared if not known_urls().get(variable(name)))
@@ -48,7 +48,7 @@ def check_servers(item: pytest.Item) -> None:
 
 
 def declared_servers(item: pytest.Item) -> set[str]:
-    """The servers that the marks of a test and of its parameters name, and those of the fixtures that it requests."""
+    """Return the servers that the marks of a test and of its parameters name, and those of the fixtures that it requests."""
     marked = {name for mark in item.iter_markers("needs_servers") for name in mark.args}
     if unknown := marked - SERVERS:
         raise pytest.UsageError(f"needs_servers names no test server: {', '.join(sorted(unknown))}")
@@ -57,7 +57,7 @@ def declared_servers(item: pytest.Item) -> set[str]:
 
 
 def known_urls() -> dict[str, str]:
-    """The addresses in the environment, and those that `make servers` wrote."""
+    """Return the addresses in the environment and those that `make servers` wrote; the environment has precedence."""
     lines = ENVIRONMENT.read_text().splitlines() if ENVIRONMENT.exists() else []
     return dict(line.split("=", 1) for line in lines if "=" in line) | dict(os.environ)
 

@@ -18,7 +18,7 @@ ISSUED_AT = 1_700_000_000
 
 @cache
 def _key() -> tuple[Key, dict[str, Any]]:
-    """The private key, made and loaded once because loading it takes longer than signing, and its public half."""
+    """Return the private key and its public JWK. They are created once, because loading a key takes longer than signing."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
     public = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -31,7 +31,10 @@ def jwks() -> dict[str, Any]:
 
 
 def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -> str:
-    """Return a valid access token; `changes` replace claims (None removes one), `headers` those of the token, `now` the time of issue."""
+    """Return a valid access token. `changes` replace claims; None removes a claim.
+
+    Two names in `changes` are no claims: `headers` replaces headers of the token, `now` is the time of issue.
+    """
     now = int(changes.pop("now", ISSUED_AT))
     headers = changes.pop("headers", {})
     claims = {

@@ -44,7 +44,7 @@ async def read_filter(
 AppointmentFilter = Annotated[dict[str, Any], Depends(read_filter)]
 
 
-@router.get("", response_model=Page[AdminAppointment], summary="List all appointments")
+@router.get("", operation_id="list_all_appointments", response_model=Page[AdminAppointment], summary="List all appointments")
 async def list_all_appointments(
     _caller: Admin,
     appointments: UseAppointments,
@@ -54,15 +54,29 @@ async def list_all_appointments(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Page[AdminAppointment]:
+    """The appointments of all patients, in the order of `sort`. Filters of different names must all match."""
     return with_next_link(request, response, await appointments.list_appointments(**query, limit=limit, after=after))
 
 
-@router.get("/{appointment_id}", response_model=AdminAppointment, responses=refusals(NotFound), summary="Get any appointment")
+@router.get(
+    "/{appointment_id}",
+    operation_id="get_any_appointment",
+    response_model=AdminAppointment,
+    responses=refusals(NotFound),
+    summary="Get any appointment",
+)
 async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseAppointments, response: Response) -> AdminAppointment:
+    """The appointment of any patient, with what only staff may see."""
     return with_etag(response, await appointments.get(appointment_id))
 
 
-@router.put("/{appointment_id}", response_model=AdminAppointment, responses=refusals(NotFound, Stale), summary="Change any appointment")
+@router.put(
+    "/{appointment_id}",
+    operation_id="change_any_appointment",
+    response_model=AdminAppointment,
+    responses=refusals(NotFound, Stale),
+    summary="Change any appointment",
+)
 async def change_any_appointment(
     appointment_id: UUID,
     body: UpdateAppointment,

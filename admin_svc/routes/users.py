@@ -42,7 +42,14 @@ async def read_filter(
 UserFilter = Annotated[dict[str, Any], Depends(read_filter)]
 
 
-@router.post("", response_model=UserOut, status_code=201, responses=refusals(EmailTaken, Unavailable), summary="Create a user")
+@router.post(
+    "",
+    operation_id="enrol_user",
+    response_model=UserOut,
+    status_code=201,
+    responses=refusals(EmailTaken, Unavailable),
+    summary="Create a user",
+)
 async def create_user(
     body: CreateUser, _caller: Admin, operation: OperationId, creation: UseCreation, response: Response
 ) -> AccountSummary:
@@ -54,7 +61,7 @@ async def create_user(
     return with_location(response, user, f"/admin/users/{user.id}")
 
 
-@router.get("", response_model=Page[UserOut], summary="List users")
+@router.get("", operation_id="list_users", response_model=Page[UserOut], summary="List users")
 async def list_users(
     _caller: Admin,
     users: UseUsers,
@@ -64,15 +71,23 @@ async def list_users(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> Page[AccountSummary]:
+    """By email address. Filters of different names must all match."""
     return with_next_link(request, response, await users.list_users(**query, limit=limit, after=after))
 
 
-@router.get("/{user_id}", response_model=UserOut, responses=refusals(NotFound), summary="Get a user")
+@router.get("/{user_id}", operation_id="get_user", response_model=UserOut, responses=refusals(NotFound), summary="Get a user")
 async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Response) -> AccountSummary:
+    """The account, whatever its role and status."""
     return with_etag(response, await users.get(user_id))
 
 
-@router.patch("/{user_id}", response_model=UserOut, responses=refusals(NotFound, Stale, EmailTaken, LastAdmin), summary="Change a user")
+@router.patch(
+    "/{user_id}",
+    operation_id="amend_user",
+    response_model=UserOut,
+    responses=refusals(NotFound, Stale, EmailTaken, LastAdmin),
+    summary="Change a user",
+)
 async def update_user(
     user_id: UUID, body: UpdateUser, _caller: Admin, expected_version: RequireIfMatch, users: UseUsers, response: Response
 ) -> AccountSummary:
@@ -80,7 +95,13 @@ async def update_user(
     return with_etag(response, await users.update(user_id, body.changes, expected_version))
 
 
-@router.delete("/{user_id}", response_model=DisabledUserOut, responses=refusals(NotFound, Stale, LastAdmin), summary="Disable a user")
+@router.delete(
+    "/{user_id}",
+    operation_id="dismiss_user",
+    response_model=DisabledUserOut,
+    responses=refusals(NotFound, Stale, LastAdmin),
+    summary="Disable a user",
+)
 async def disable_user(
     user_id: UUID,
     caller: Admin,

@@ -24,7 +24,7 @@ from appointment_svc.domain.transitions import (
     allowed_statuses,
 )
 from shared.contracts.http import Money, ServiceTypeRules
-from shared.contracts.values import local_start
+from shared.contracts.values import last_midnight_before, local_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,10 @@ class Appointment:
         return self._transition(AppointmentStatus.BOOKED, change)
 
     def check_in(self, change: Change) -> Self:
-        """Return the appointment with the patient present."""
+        """Return the appointment with the patient present; raise TooEarly before the day of its start, as the doctor's clock shows it."""
+        self._require_transition(AppointmentStatus.CHECKED_IN)
+        if change.at < last_midnight_before(self.starts_at, self.time_zone):
+            raise TooEarly("A patient can be checked in from midnight before the appointment on.", starts_at=self.starts_at)
         return self._transition(AppointmentStatus.CHECKED_IN, change)
 
     def start(self, change: Change) -> Self:
@@ -176,14 +179,15 @@ class Appointment:
         """Return the appointment in a status without a reservation, whatever the cut-off, with a release intent."""
         return replace(self.with_release(change), cancel_reason=change.note)._transition(status, change)
 
-    def transition_to(self, status: AppointmentStatus, change: Change) -> Self:
+    def transition_to(self, status: AppointmentStatus, change: Change, restored_doctor: DoctorSnapshot | None = None) -> Self:
         """Return the appointment after the transition that leads to `status`; unchanged if it has that status."""
         if status is self.status:
             return self
         if status is AppointmentStatus.BOOKED and self.status in RESTORABLE:
-            return self.restore(change)
+            return self.restore(change, restored_doctor)
         transitions: dict[AppointmentStatus, Callable[[Change], Self]] = {
             AppointmentStatus.CANCELLED: self.cancel,
+            AppointmentStatus.CHECKED_IN: self.check_in,
             AppointmentStatus.DECLINED: self.decline,
             AppointmentStatus.MISSED: self.miss,
         }
@@ -192,8 +196,23 @@ class Appointment:
 
     def amend(self, fields: dict[str, Any], change: Change) -> Self:
         """Return the appointment with another reason or intake; unchanged if they are the same."""
-        amended = replace(self, **fields)
-        return self if amended == self else record_change(self, amended, change, action="amended", topic=AMENDED_TOPIC)
+        changed = [name for name, value in fields.items() if getattr(self, name) != value]
+        if not changed:
+            return self
+        return record_change(self, replace(self, **fields), change, action="amended", topic=AMENDED_TOPIC, changed=changed)
+
+    def follow_doctor(self, doctor: DoctorSnapshot, change: Change) -> Self:
+        """Return the appointment with the name and place that its doctor has now.
+
+        Unchanged if the visit has begun or will not take place, if it is with another doctor, or if a newer version of the doctor is known.
+        """
+        is_ahead = self.status in RESCHEDULABLE and self.starts_at > change.at
+        if not is_ahead or self.doctor is None or self.doctor.id != doctor.id or doctor.version <= self.doctor.version:
+            return self
+        changed = doctor.changes_since(self.doctor)
+        if not changed:
+            return self
+        return record_change(self, replace(self, doctor=doctor), change, action="amended", topic=AMENDED_TOPIC, changed=changed)
 
     # Requests to the calendar
 
@@ -208,12 +227,17 @@ class Appointment:
         intent = moved._new_intent(IntentKind.MOVE, change, revision=self.sync.revision + 1)
         return replace(self, sync=replace(self.sync, intent=intent))
 
-    def restore(self, change: Change) -> Self:
-        """Return the appointment with an intent to book its time again. A missed appointment still has its reservation."""
+    def restore(self, change: Change, doctor: DoctorSnapshot | None = None) -> Self:
+        """Return the appointment with an intent to book its time again, with the doctor as they are now.
+
+        A missed appointment still has its reservation, and nothing in the calendar changes. A checked-in visit counts as begun in the
+        calendar, so that a new request must take this back.
+        """
         if self.status not in RESTORABLE:
             raise IllegalMove(allowed=allowed_statuses(self.status))
-        revision = self.sync.revision if self.has_reservation else self.sync.revision + 1
-        return replace(self, sync=replace(self.sync, intent=self._new_intent(IntentKind.RESTORE, change, revision=revision)))
+        revision = self.sync.revision if self.status is AppointmentStatus.MISSED else self.sync.revision + 1
+        current = replace(self, doctor=doctor or self.doctor)
+        return replace(self, sync=replace(self.sync, intent=current._new_intent(IntentKind.RESTORE, change, revision=revision)))
 
     def with_reclaim(self, change: Change, newer_than: int = 0) -> Self:
         """Return the appointment with an intent to reserve its own time again, newer than `newer_than` and all earlier requests."""

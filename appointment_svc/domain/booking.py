@@ -1,4 +1,4 @@
-"""What a booking is made from: the request, and the summaries of those concerned."""
+"""What a booking is made from: the request, and the summaries of service, doctor and patient."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BookingRequest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BookingParties:
-    """The summaries that doctor-service and patient-service gave; `doctor` is None when any doctor may be chosen."""
+    """The summaries from doctor-service and patient-service; `doctor` is None when any doctor may be chosen."""
 
     service: ServiceTypeRules
     doctor: DoctorRules | None

@@ -1,4 +1,4 @@
-"""What an appointment remembers of its synchronisation with the calendar of scheduling-service."""
+"""What an appointment stores about its synchronisation with the calendar of scheduling-service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from shared.contracts.http import Actor, Reservation
-from shared.contracts.refusals import FAMILIES, Refusal
+from shared.contracts.refusals import FAMILY_BY_NAME, Refusal
 from shared.contracts.values import format_instant
 
 
@@ -45,7 +45,7 @@ class Intent:
     def is_fulfilled_by(self, reservation: Reservation) -> bool:
         """Return True if the reservation has the requested time and doctor and no later revision.
 
-        The calendar answers with its current reservation when a later change was faster. It stores whole seconds.
+        When a later change was faster, the calendar answers with its current reservation. The calendar stores whole seconds.
         """
         same_doctor = self.doctor is None or self.doctor.id == reservation.doctor_id
         same_start = format_instant(self.starts_at) == format_instant(reservation.starts_at)
@@ -69,13 +69,12 @@ class StoredRefusal:
     @classmethod
     def of(cls, refusal: Refusal, operation_id: UUID) -> Self:
         """Return the storable form of a refusal."""
-        family = next(family.__name__ for family in FAMILIES if isinstance(refusal, family))
+        family = next(name for name, family in FAMILY_BY_NAME.items() if isinstance(refusal, family))
         return cls(operation_id, family, refusal.code, refusal.detail, refusal.facts)
 
     def refusal(self) -> Refusal:
         """Return the refusal as it was raised first."""
-        family = next(family for family in FAMILIES if family.__name__ == self.family)
-        return family(self.detail, code=self.code, **self.facts)
+        return FAMILY_BY_NAME[self.family](self.detail, code=self.code, **self.facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,12 +16,13 @@ from shared.contracts.values import format_instant
 if TYPE_CHECKING:
     from appointment_svc.domain.appointment import Appointment
 
+IN_CALENDAR_FILE = frozenset({"place", "doctor_name"})
 A = TypeVar("A", bound="Appointment")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes an appointment, when (UTC), and the ids that the change gets.
+    """Who changes an appointment, when (UTC), and the ids of the change and its event.
 
     `operation_id` becomes the id of the history entry; a request that is repeated under its Idempotency-Key has the same one.
     """
@@ -53,10 +55,10 @@ class RecordedChange:
     event: AppointmentEvent | None
 
 
-def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None) -> A:
-    """Return `after` with a new version, a history entry and, where there is a topic, an event.
+def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None, changed: Sequence[str] = ()) -> A:
+    """Return `after` with a new version, a history entry and, where there is a topic, an event. `changed` is passed on in the event.
 
-    An appointment that never had a doctor publishes no event: other services know nothing of it.
+    An appointment that never had a doctor publishes no event, because other services have not been informed about it.
     """
     entry = HistoryEntry(change.operation_id, change.at, change.actor, action, _summary(before), _summary(after), change.note)
     recorded = replace(
@@ -69,13 +71,16 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     if topic is None or after.doctor is None:
         return recorded
     moved = before.doctor is not None and before.slot != after.slot
-    new_sequence = before.status is not AppointmentStatus.PENDING and (moved or before.status is not after.status)
+    is_rescheduled = moved or before.status is not after.status or not IN_CALENDAR_FILE.isdisjoint(changed)
+    new_sequence = before.status is not AppointmentStatus.PENDING and is_rescheduled
     recorded = replace(recorded, sequence=after.sequence + int(new_sequence))
-    event = _event(recorded, topic, change, previous=before if moved else None)
+    event = _event(recorded, topic, change, previous=before if moved else None, changed=changed)
     return replace(recorded, unsaved_change=RecordedChange(entry, event))
 
 
-def _event(appointment: Appointment, topic: str, change: Change, *, previous: Appointment | None) -> AppointmentEvent:
+def _event(
+    appointment: Appointment, topic: str, change: Change, *, previous: Appointment | None, changed: Sequence[str]
+) -> AppointmentEvent:
     before: dict[str, Any] = {"previous_starts_at": previous.starts_at, "previous_doctor_id": previous.doctor_id} if previous else {}
     return AppointmentEvent.for_topic(
         topic,
@@ -92,6 +97,7 @@ def _event(appointment: Appointment, topic: str, change: Change, *, previous: Ap
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         time_zone=appointment.time_zone,
+        changed=list(changed),
         **before,
     )
 

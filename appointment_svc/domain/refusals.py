@@ -34,10 +34,13 @@ class TooLate(Conflict):
 
 
 class TooEarly(Conflict):
-    """Raised when an appointment is marked as missed before its start. The fact `starts_at` is the start."""
+    """Raised when an appointment is marked as missed before its start, or checked in before the day of its start.
+
+    The fact `starts_at` is the start.
+    """
 
     code = "too_early"
-    detail = "The appointment has not begun yet."
+    detail = "It is too early for this: the appointment has not begun yet."
 
 
 class TooManyActive(Conflict):

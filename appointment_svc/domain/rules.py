@@ -13,8 +13,8 @@ from appointment_svc.domain.refusals import (
     PatientInactive,
     PatientRequired,
     ServiceInactive,
-    TooManyActive,
 )
+from shared.contracts.http import DoctorRules, PatientSummary
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NoSuchPatient
 
@@ -33,7 +33,7 @@ def patient_to_book(caller: Caller, patient_id: UUID | None) -> UUID:
     return caller.id
 
 
-def require_bookable(caller: Caller, parties: BookingParties, active_appointments: int, max_active: int) -> None:
+def require_bookable(caller: Caller, parties: BookingParties) -> None:
     """Raise a refusal if service, doctor or patient cannot be booked. The calendar decides about the time."""
     if not parties.service.active:
         raise ServiceInactive
@@ -43,8 +43,14 @@ def require_bookable(caller: Caller, parties: BookingParties, active_appointment
         raise DoctorNotAccepting
     if not parties.patient.active:
         raise PatientInactive
-    if active_appointments >= max_active:
-        raise TooManyActive(limit=max_active)
+
+
+def require_active(doctor: DoctorRules, patient: PatientSummary) -> None:
+    """Raise DoctorInactive or PatientInactive if one of them cannot have appointments any more."""
+    if not doctor.active:
+        raise DoctorInactive
+    if not patient.active:
+        raise PatientInactive
 
 
 def require_visible(caller: Caller, appointment: Appointment) -> Appointment:

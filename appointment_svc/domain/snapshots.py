@@ -1,4 +1,4 @@
-"""What an appointment stores of the people as they were when it was booked."""
+"""Snapshots of doctor and patient: what an appointment stores of them when it is booked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.contracts.http import DoctorRules, PatientSummary
 
 @dataclass(frozen=True, slots=True)
 class DoctorSnapshot:
-    """The doctor as booked; `version` is that of the doctor's rules which were read."""
+    """The doctor as the appointment shows them; `version` is that of the doctor's rules which were read."""
 
     id: UUID
     full_name: str
@@ -24,6 +24,14 @@ class DoctorSnapshot:
     def of(cls, doctor: DoctorRules) -> Self:
         """Return the snapshot of a doctor."""
         return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone, doctor.version)
+
+    def changes_since(self, older: DoctorSnapshot) -> list[str]:
+        """Return what differs, as events name it: `place` (with its time zone) and `doctor_name` (with the title)."""
+        differences = {
+            "place": (self.location, self.time_zone) != (older.location, older.time_zone),
+            "doctor_name": (self.full_name, self.title) != (older.full_name, older.title),
+        }
+        return [name for name, differs in differences.items() if differs]
 
 
 @dataclass(frozen=True, slots=True)

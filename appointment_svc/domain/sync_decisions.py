@@ -23,7 +23,7 @@ class Situation(StrEnum):
     BOOKING = "booking"
     MOVING = "moving"
     RESTORING = "restoring"
-    RESTORING_MISSED = "restoring_missed"  # a missed appointment still has its reservation
+    RESTORING_RESERVED = "restoring_reserved"  # a missed or checked-in appointment still has its reservation
     RECLAIMING = "reclaiming"
     RELEASING = "releasing"
     UPCOMING = "upcoming"  # booked or requested
@@ -81,10 +81,10 @@ DECISIONS: dict[tuple[Situation, AnswerKind], SyncAction] = {
     (S.RESTORING, C.REPLACED): A.REFUSE_CHANGE_AND_RELEASE,
     (S.RESTORING, C.RELEASED): A.REFUSE_CHANGE_AND_RELEASE,
     (S.RESTORING, C.REFUSED): A.REFUSE_CHANGE,
-    (S.RESTORING_MISSED, C.GRANTED): A.CONFIRM_RESTORE,
-    (S.RESTORING_MISSED, C.REPLACED): A.REFUSE_CHANGE,
-    (S.RESTORING_MISSED, C.RELEASED): A.REFUSE_CHANGE,
-    (S.RESTORING_MISSED, C.REFUSED): A.REFUSE_CHANGE,
+    (S.RESTORING_RESERVED, C.GRANTED): A.CONFIRM_RESTORE,
+    (S.RESTORING_RESERVED, C.REPLACED): A.REFUSE_CHANGE,
+    (S.RESTORING_RESERVED, C.RELEASED): A.REFUSE_CHANGE,
+    (S.RESTORING_RESERVED, C.REFUSED): A.REFUSE_CHANGE,
     (S.RECLAIMING, C.GRANTED): A.CONFIRM_RECLAIM,
     (S.RECLAIMING, C.REPLACED): A.DROP_INTENT,
     (S.RECLAIMING, C.RELEASED): A.DROP_INTENT,
@@ -134,7 +134,7 @@ def situation(appointment: Appointment) -> Situation:
             return Situation.ENDED
         return Situation.BEGUN if appointment.has_begun else Situation.UPCOMING
     if intent.kind is IntentKind.RESTORE:
-        return Situation.RESTORING_MISSED if appointment.has_reservation else Situation.RESTORING
+        return Situation.RESTORING_RESERVED if appointment.has_reservation else Situation.RESTORING
     return {
         IntentKind.BOOK: Situation.BOOKING,
         IntentKind.MOVE: Situation.MOVING,
@@ -182,6 +182,8 @@ def reservation_request(appointment: Appointment, intent: Intent) -> ReserveTime
         begun=intent.kind is IntentKind.RECLAIM and appointment.has_begun,
         service_version=appointment.service.version,
         doctor_version=intent.doctor.version if intent.doctor else 0,
+        appointment_version=appointment.version,
+        duration_minutes=appointment.service.duration_minutes,
     )
 
 

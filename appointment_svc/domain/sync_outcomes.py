@@ -12,6 +12,7 @@ from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.sync_decisions import AnswerKind, CalendarAnswer, SyncAction
 from appointment_svc.domain.transitions import RESCHEDULED_TOPIC, TOPICS, AppointmentStatus
 from shared.contracts.http import Reservation
+from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import SlotTaken
 
@@ -54,12 +55,19 @@ def _confirm_booking(step: SyncStep) -> Appointment:
 
 
 def _confirm_move(step: SyncStep) -> Appointment:
-    return record_change(step.appointment, _confirm(step), step.change, action="rescheduled", topic=RESCHEDULED_TOPIC)
+    """The clinic approved the old time only: a visit that needs approval is requested again when its patient moves it."""
+    moved = _confirm(step)
+    if moved.service.requires_approval and step.change.actor.role is Role.PATIENT:
+        moved = replace(moved, status=AppointmentStatus.REQUESTED)
+    return record_change(step.appointment, moved, step.change, action="rescheduled", topic=RESCHEDULED_TOPIC)
 
 
 def _confirm_restore(step: SyncStep) -> Appointment:
     restored = replace(_confirm(step), status=AppointmentStatus.BOOKED, cancel_reason=None)
-    return record_change(step.appointment, restored, step.change, action="restored", topic=TOPICS[AppointmentStatus.BOOKED])
+    changed = ["check_in"] if step.appointment.status is AppointmentStatus.CHECKED_IN else []
+    return record_change(
+        step.appointment, restored, step.change, action="restored", topic=TOPICS[AppointmentStatus.BOOKED], changed=changed
+    )
 
 
 def _refuse_change(step: SyncStep) -> Appointment:
@@ -138,5 +146,5 @@ def _refusal(step: SyncStep) -> Refusal:
     if step.answer.kind is AnswerKind.REFUSED:
         assert step.answer.refusal is not None
         return step.answer.refusal
-    verb = "moved" if step.answer.kind is AnswerKind.REPLACED else "called off"
+    verb = "moved" if step.answer.kind is AnswerKind.REPLACED else "cancelled"
     return SlotTaken(f"The clinic {verb} this appointment meanwhile.", alternatives=[])

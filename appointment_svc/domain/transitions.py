@@ -28,7 +28,7 @@ S = AppointmentStatus
 TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {
     S.PENDING: frozenset({S.BOOKED, S.REQUESTED, S.REFUSED}),
     S.REQUESTED: frozenset({S.BOOKED, S.DECLINED, S.CANCELLED, S.EXPIRED}),
-    S.BOOKED: frozenset({S.CHECKED_IN, S.CANCELLED, S.MISSED}),
+    S.BOOKED: frozenset({S.CHECKED_IN, S.CANCELLED, S.MISSED, S.REQUESTED}),  # requested: by a move that needs approval
     S.CHECKED_IN: frozenset({S.IN_PROGRESS, S.COMPLETED}),
     S.IN_PROGRESS: frozenset({S.COMPLETED}),
     S.REFUSED: frozenset(),
@@ -38,7 +38,7 @@ TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {
     S.COMPLETED: frozenset(),
     S.MISSED: frozenset(),
 }
-RESTORABLE = frozenset({S.CANCELLED, S.DECLINED, S.MISSED})
+RESTORABLE = frozenset({S.CANCELLED, S.DECLINED, S.MISSED, S.CHECKED_IN})  # checked_in: the check-in was a mistake
 RESCHEDULABLE = frozenset({S.BOOKED, S.REQUESTED})
 WITH_RESERVATION = frozenset({S.BOOKED, S.REQUESTED, S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED})
 ACTIVE = frozenset({S.PENDING, S.BOOKED, S.REQUESTED})

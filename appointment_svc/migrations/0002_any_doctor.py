@@ -1,4 +1,4 @@
-"""An appointment may wait for whoever is free: no doctor until the calendar has found one."""
+"""An appointment with any doctor has no doctor until the calendar has chosen one."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -15,7 +15,7 @@ from shared.kit.leases import Leases
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What one database keeps for the service. `check` raises when it does not answer; `prune_keys` deletes old idempotency keys."""
+    """The adapters of one database. `check` raises when the database does not answer; `prune_keys` deletes old idempotency keys."""
 
     documents: Documents
     idempotency: IdempotencyStore

@@ -43,8 +43,29 @@ class DocumentQuery:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the numbered places of a patient, and the appointment that took it last. It is free once that appointment is not active."""
+
+    patient_id: str
+    number: int
+    appointment_id: str
+    taken_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorRow:
+    """What appointments show of a doctor: `snapshot` as JSON. `followed` is False while appointments may still show something older."""
+
+    id: str
+    version: int
+    snapshot: Document
+    stored_us: int
+    followed: bool
+
+
 class Documents(Protocol):
-    """Storage of documents. Every method that writes is atomic on one document; nothing more is needed."""
+    """Storage of documents. Each write changes one document atomically; no transaction over several documents is needed."""
 
     async def insert(self, document: Document) -> bool:
         """Insert a document; return False if its id exists."""
@@ -58,11 +79,23 @@ class Documents(Protocol):
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
         """Return the documents of a query, in its order."""
 
-    async def count(self, query: DocumentQuery) -> int:
-        """Return how many documents match."""
+    async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
+        """Return the row of a doctor."""
+
+    async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
+        """Insert a row, or update it if it still has the previous version; return False otherwise."""
+
+    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
+        """Return rows that are not followed, by id."""
+
+    async def list_places(self, patient_id: str) -> dict[int, Place]:
+        """Return the places of a patient that were ever taken, by number."""
+
+    async def take_place(self, place: Place, previous: Place | None) -> bool:
+        """Write a place instead of the previous one; return False if another request has taken it since that was read."""
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events in the order of writing."""
+        """Return ids of documents after the id `after`, in order, with their pending events in the order of writing."""
 
     async def mark_sent(self, document_id: str, event: str) -> None:
         """Move a pending event of a document to its published events."""
@@ -74,6 +107,11 @@ class Documents(Protocol):
 def micros(instant: datetime) -> int:
     """Return the microseconds since 1970 (UTC)."""
     return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(microseconds: int) -> datetime:
+    """Return the instant that `micros` stands for."""
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def to_document(appointment: Appointment) -> Document:
@@ -114,7 +152,7 @@ def from_document(document: Document) -> Appointment:
 
 
 def event_text(event: AppointmentEvent) -> str:
-    """Return an event as it waits inside its document."""
+    """Return an event in the form in which it is stored in its document."""
     return json.dumps(event.to_cloudevent(SOURCE, traceparent.get()))
 
 

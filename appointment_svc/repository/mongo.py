@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +16,11 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
-from appointment_svc.repository.documents import Document, DocumentQuery, micros
+from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, Place, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
-from shared.kit.idempotency import LEASE, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
-from shared.kit.leases import TERM
+from shared.kit.idempotency import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.leases import LEASE_DURATION
 
 TIMEOUT_MS = 5000
 INDEXES: dict[str, list[str]] = {
@@ -29,6 +29,7 @@ INDEXES: dict[str, list[str]] = {
     "by_status": ["status", "starts_us", "_id"],
     "by_creation": ["created_us", "_id"],
     "by_start": ["starts_us", "_id"],
+    "by_end": ["ends_us", "_id"],
     "by_unsettled": ["unsettled_us"],
     "by_unsent": ["unsent"],
 }
@@ -64,6 +65,7 @@ def migrate(url: str) -> None:
         appointments = client.get_default_database("appointment")["appointments"]
         for name, keys in INDEXES.items():
             appointments.create_index([(key, ASCENDING) for key in keys], name=name)
+        client.get_default_database("appointment")["places"].create_index("patient_id", name="by_patient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,51 @@ class MongoDocuments:
         async with unavailable_on_failure():
             return list(await self._collection.find(_conditions(query)).sort(order).limit(query.limit).to_list(query.limit))
 
-    async def count(self, query: DocumentQuery) -> int:
-        """Return how many documents match."""
+    async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
+        """Return the row of a doctor."""
         async with unavailable_on_failure():
-            return int(await self._collection.count_documents(_conditions(query)))
+            document = await self.database["doctors"].find_one({"_id": doctor_id}, {"_id": 0})
+        return DoctorRow(**document) if document else None
+
+    async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
+        """Insert a row, or update it if it still has the previous version; return False otherwise."""
+        doctors = self.database["doctors"]
+        async with unavailable_on_failure():
+            if previous_version is not None:
+                unchanged = {"_id": row.id, "version": previous_version}
+                return bool((await doctors.update_one(unchanged, {"$set": asdict(row)})).matched_count)
+            try:
+                await doctors.insert_one({"_id": row.id} | asdict(row))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
+        """Return rows that are not followed, by id."""
+        async with unavailable_on_failure():
+            found = self.database["doctors"].find({"followed": False}, {"_id": 0}).sort("id", ASCENDING).limit(limit)
+            return [DoctorRow(**document) for document in await found.to_list(limit)]
+
+    async def list_places(self, patient_id: str) -> dict[int, Place]:
+        """Return the places of a patient that were ever taken, by number."""
+        async with unavailable_on_failure():
+            documents = await self.database["places"].find({"patient_id": patient_id}, {"_id": 0}).to_list(None)
+        return {document["number"]: Place(**document) for document in documents}
+
+    async def take_place(self, place: Place, previous: Place | None) -> bool:
+        """Write a place instead of the previous one; return False if another request has taken it since that was read."""
+        key, places = {"_id": f"{place.patient_id}:{place.number}"}, self.database["places"]
+        async with unavailable_on_failure():
+            if previous is not None:
+                return bool((await places.update_one(key | asdict(previous), {"$set": asdict(place)})).matched_count)
+            try:
+                await places.insert_one(key | asdict(place))
+            except DuplicateKeyError:
+                return False
+        return True
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events."""
+        """Return ids of documents after the id `after`, in order, with their pending events."""
         condition = {"unsent": {"$gt": 0}, "_id": {"$gt": after}}
         async with unavailable_on_failure():
             documents = await self._collection.find(condition, {"pending_events": 1}).sort("_id", ASCENDING).limit(limit).to_list(limit)
@@ -149,7 +189,7 @@ class MongoLeases:
         async with unavailable_on_failure():
             try:
                 await self.database["leases"].update_one(
-                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + TERM)}}, upsert=True
+                    own_or_expired, {"$set": {"holder": holder, "until_us": micros(now + LEASE_DURATION)}}, upsert=True
                 )
             except DuplicateKeyError:
                 return False
@@ -207,7 +247,7 @@ class MongoIdempotencyStore:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
         if stored["status"] is not None:
             return StoredResponse(stored["status"], stored["headers"], bytes(stored["body"]))
-        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - LEASE)}}
+        abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - CLAIM_TIMEOUT)}}
         result = await self.database["answers"].update_one(abandoned, {"$set": {"claimed_us": claim["claimed_us"]}})
         if not result.matched_count:
             raise RequestInProgress

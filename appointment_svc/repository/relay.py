@@ -1,4 +1,4 @@
-"""Publishes the events that wait inside documents."""
+"""Publishes the events that are stored in documents."""
 
 from __future__ import annotations
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 
-from appointment_svc.repository.documents import KEYS, Document, DocumentQuery
+from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
+from appointment_svc.repository.tables import DOCTORS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
@@ -52,13 +53,42 @@ class SqliteDocuments:
         async with self.database.read() as connection:
             return list(await connection.scalars(_ordered(select(COLUMNS.document).where(*_conditions(query)), query)))
 
-    async def count(self, query: DocumentQuery) -> int:
-        """Return how many documents match."""
+    async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
+        """Return the row of a doctor."""
         async with self.database.read() as connection:
-            return await connection.scalar(select(func.count()).select_from(TABLE).where(*_conditions(query))) or 0
+            row = (await connection.execute(select(DOCTORS).where(DOCTORS.c.id == doctor_id))).one_or_none()
+        return DoctorRow(**row._mapping) if row else None
+
+    async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
+        """Insert a row, or update it if it still has the previous version; return False otherwise."""
+        async with self.database.write() as connection:
+            if previous_version is None:
+                return await insert_if_absent(connection, insert(DOCTORS).values(asdict(row)))
+            unchanged = and_(DOCTORS.c.id == row.id, DOCTORS.c.version == previous_version)
+            return bool((await connection.execute(update(DOCTORS).where(unchanged).values(asdict(row)))).rowcount)
+
+    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
+        """Return rows that are not followed, by id."""
+        changed = select(DOCTORS).where(DOCTORS.c.followed.is_(False)).order_by(DOCTORS.c.id).limit(limit)
+        async with self.database.read() as connection:
+            return [DoctorRow(**row._mapping) for row in await connection.execute(changed)]
+
+    async def list_places(self, patient_id: str) -> dict[int, Place]:
+        """Return the places of a patient that were ever taken, by number."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(PLACES).where(PLACES.c.patient_id == patient_id))
+            return {row.number: Place(**row._mapping) for row in rows}
+
+    async def take_place(self, place: Place, previous: Place | None) -> bool:
+        """Write a place instead of the previous one; return False if another request has taken it since that was read."""
+        async with self.database.write() as connection:
+            if previous is None:
+                return await insert_if_absent(connection, insert(PLACES).values(asdict(place)))
+            unchanged = and_(*(PLACES.c[name] == value for name, value in asdict(previous).items()))
+            return bool((await connection.execute(update(PLACES).where(unchanged).values(asdict(place)))).rowcount)
 
     async def list_unsent(self, limit: int, after: str) -> list[tuple[str, list[str]]]:
-        """Return ids of documents behind `after`, in order, with their pending events."""
+        """Return ids of documents after the id `after`, in order, with their pending events."""
         unsent = select(COLUMNS.id, COLUMNS.document).where(COLUMNS.unsent > 0, COLUMNS.id > after).order_by(COLUMNS.id).limit(limit)
         async with self.database.read() as connection:
             return [(row.id, row.document["pending_events"]) for row in await connection.execute(unsent)]

@@ -1,21 +1,37 @@
-"""The store of appointments over documents, in any database."""
+"""The store of appointments, on top of the port `Documents`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
+from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, WITH_RESERVATION, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, RowChanged
-from appointment_svc.repository.documents import DocumentQuery, Documents, event_text, from_document, id_texts, micros, to_document
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
+from appointment_svc.repository.documents import (
+    DoctorRow,
+    DocumentQuery,
+    Documents,
+    Place,
+    event_text,
+    from_document,
+    from_micros,
+    id_texts,
+    micros,
+    to_document,
+)
 from shared.kit.paging import parse_instant, parse_sort_key
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
+DOCTOR_ADAPTER = TypeAdapter(DoctorSnapshot)
+TIME_TO_INSERT = timedelta(minutes=1)  # within it, a request that has taken a place has inserted its appointment or has failed
 LISTED_BY_DEFAULT = [status.value for status in AppointmentStatus if status is not AppointmentStatus.REFUSED]
 
 
@@ -68,7 +84,7 @@ class DocumentStore:
         return replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
 
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
-        """Return a page of the appointments that match a filter, from behind a cursor key."""
+        """Return a page of the appointments that match a filter, after a cursor."""
         among: dict[str, list[Any] | None] = {
             "status": [status.value for status in wanted.statuses] or LISTED_BY_DEFAULT,
             "doctor_id": _allowed_ids(wanted.doctor_ids, wanted.owner_doctor_id),
@@ -95,16 +111,79 @@ class DocumentStore:
         among: dict[str, list[Any]] = {"status": [AppointmentStatus.REQUESTED.value], "unsettled_us": [0]}
         return await self._list(DocumentQuery(among, {"starts_us": (None, micros(before) + 1)}, "starts_us", limit=limit))
 
-    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by id, from behind an id."""
+    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
         among = {"status": [status.value for status in sorted(WITH_RESERVATION)]}
-        after_key = ("", str(after)) if after else None
-        return await self._list(DocumentQuery(among, {"ends_us": (micros(now), None)}, after=after_key, limit=limit))
+        after_key = (micros(after.ends_at), str(after.id)) if after else None
+        return await self._list(DocumentQuery(among, {"ends_us": (micros(now), None)}, "ends_us", after=after_key, limit=limit))
 
-    async def count_active(self, patient_id: UUID, now: datetime) -> int:
-        """Return how many active appointments of a patient start after `now`."""
+    async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
+        """Store what appointments show of a doctor, unless it is older than what is stored; appointments must follow if it differs."""
+        while True:
+            stored = await self.documents.find_doctor(str(doctor.id))
+            if stored is not None and stored.version >= doctor.version:
+                return
+            is_same = stored is not None and not doctor.changes_since(DOCTOR_ADAPTER.validate_python(stored.snapshot))
+            followed = is_same and stored is not None and stored.followed
+            row = DoctorRow(str(doctor.id), doctor.version, DOCTOR_ADAPTER.dump_python(doctor, mode="json"), micros(now), followed)
+            if await self.documents.save_doctor(row, stored.version if stored else None):
+                return
+
+    async def find_doctor(self, doctor_id: UUID) -> DoctorSnapshot | None:
+        """Return what `save_doctor` stored last."""
+        row = await self.documents.find_doctor(str(doctor_id))
+        return DOCTOR_ADAPTER.validate_python(row.snapshot) if row else None
+
+    async def list_changed_doctors(self, limit: int) -> list[ChangedDoctor]:
+        """Return the doctors whom appointments must follow."""
+        rows = await self.documents.list_doctors_to_follow(limit)
+        return [ChangedDoctor(DOCTOR_ADAPTER.validate_python(row.snapshot), from_micros(row.stored_us)) for row in rows]
+
+    async def mark_followed(self, doctor: DoctorSnapshot) -> None:
+        """Record that all appointments follow this version of a doctor; a newer one stays to be followed."""
+        row = await self.documents.find_doctor(str(doctor.id))
+        if row is not None and row.version == doctor.version:
+            await self.documents.save_doctor(replace(row, followed=True), row.version)
+
+    async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return the active appointments with a doctor that start from `now` on, by start and id, from behind an appointment."""
+        among = {"doctor_id": [str(doctor_id)], "status": [status.value for status in ACTIVE]}
+        after_key = (micros(after.starts_at), str(after.id)) if after else None
+        return await self._list(DocumentQuery(among, {"starts_us": (micros(now), None)}, "starts_us", after=after_key, limit=limit))
+
+    async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
+        """Take the lowest free place of a patient; return False if there are `limit` active appointments that start after `now`.
+
+        The key of a place decides between two requests that read the same state: the loser reads again, and then meets the winner's.
+        """
+        while True:
+            places = await self.documents.list_places(str(patient_id))
+            active = await self._active_ids(patient_id, places, limit, now)
+            occupied = {number for number, place in places.items() if place.appointment_id in active}
+            if str(appointment_id) in {places[number].appointment_id for number in occupied}:
+                return True
+            if len(active) >= limit:
+                return False
+            number = next(number for number in range(limit) if number not in occupied)
+            place = Place(str(patient_id), number, str(appointment_id), micros(now))
+            if await self.documents.take_place(place, places.get(number)):
+                return True
+
+    async def _active_ids(self, patient_id: UUID, places: dict[int, Place], limit: int, now: datetime) -> set[str]:
+        """Return the active appointments ahead, and those that have just taken a place and are not inserted yet."""
         among = {"patient_id": [str(patient_id)], "status": [status.value for status in ACTIVE]}
-        return await self.documents.count(DocumentQuery(among, {"starts_us": (micros(now), None)}))
+        ahead = await self.documents.list_matching(DocumentQuery(among, {"starts_us": (micros(now), None)}, "starts_us", limit=limit))
+        active = {document["id"] for document in ahead}
+        others = [place for place in places.values() if place.appointment_id not in active]
+        inserted = {document["id"]: document for document in await self.documents.get_many([place.appointment_id for place in others])}
+        for place in others:
+            document = inserted.get(place.appointment_id)
+            if document is None:
+                is_active = place.taken_us > micros(now - TIME_TO_INSERT)
+            else:  # inserted since the first read
+                is_active = document["status"] in among["status"] and document["starts_us"] >= micros(now)
+            active |= {place.appointment_id} if is_active else set()
+        return active
 
     async def _list(self, query: DocumentQuery) -> list[Appointment]:
         return list(map(from_document, await self.documents.list_matching(query)))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 
@@ -33,6 +33,28 @@ APPOINTMENTS = Table(
     Index("by_status", "status", "starts_us", "id"),
     Index("by_creation", "created_us", "id"),
     Index("by_start", "starts_us", "id"),
+    Index("by_end", "ends_us", "id"),
     Index("by_unsettled", "unsettled_us"),
     Index("by_unsent", "unsent"),
+)
+
+# The places that limit the active appointments of a patient. The key decides which of two requests gets one.
+PLACES = Table(
+    "places",
+    METADATA,
+    Column("patient_id", String(36), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("appointment_id", String(36), nullable=False),
+    Column("taken_us", BigInteger, nullable=False),
+)
+
+# What appointments show of a doctor; `followed` is false while some may still show something older.
+DOCTORS = Table(
+    "doctors",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("snapshot", JSON, nullable=False),
+    Column("stored_us", BigInteger, nullable=False),
+    Column("followed", Boolean, nullable=False, index=True),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, TooEarly, TooLate
+from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, PatientInactive, TooEarly, TooLate
 from appointment_svc.routes.dependencies import Context, UseActions
 from appointment_svc.schemas import AppointmentOut, CancelAppointment, EmptyBody, ReassignAppointment, RescheduleAppointment
 from shared.contracts.refusals import Stale, Unavailable
@@ -23,14 +23,24 @@ NoBody = EmptyBody | None
 
 
 @router.post(
-    "/reschedule", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, TooLate), summary="Move to another time or doctor"
+    "/reschedule",
+    operation_id="reschedule_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*MOVE_REFUSALS, TooLate),
+    summary="Move to another time or doctor",
 )
 async def reschedule_appointment(body: RescheduleAppointment, context: Context, actions: UseActions, response: Response) -> Appointment:
     """The id stays. The old time is freed in the transaction that reserves the new one. The same time again changes nothing."""
     return with_etag(response, await actions.reschedule(context, starts_at=body.starts_at, doctor_id=body.doctor_id))
 
 
-@router.post("/cancel", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS, TooLate), summary="Cancel")
+@router.post(
+    "/cancel",
+    operation_id="cancel_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS, TooLate),
+    summary="Cancel",
+)
 async def cancel_appointment(
     context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
 ) -> Appointment:
@@ -38,43 +48,79 @@ async def cancel_appointment(
     return with_etag(response, await actions.cancel(context, body.reason if body else None))
 
 
-@router.post("/approve", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Approve a request")
+@router.post(
+    "/approve",
+    operation_id="approve_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS),
+    summary="Approve a request",
+)
 async def approve_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A requested appointment becomes booked."""
     return with_etag(response, await actions.approve(context))
 
 
-@router.post("/decline", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Decline a request")
+@router.post(
+    "/decline",
+    operation_id="decline_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS),
+    summary="Decline a request",
+)
 async def decline_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
 ) -> Appointment:
+    """A requested appointment becomes declined, and its time is free again."""
     return with_etag(response, await actions.decline(context, body.reason if body else None))
 
 
-@router.post("/check-in", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Record the patient's arrival")
+@router.post(
+    "/check-in",
+    operation_id="check_in_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS, TooEarly),
+    summary="Record the patient's arrival",
+)
 async def check_in_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A booked appointment becomes checked in, from the doctor's local midnight before the start on."""
     return with_etag(response, await actions.check_in(context))
 
 
-@router.post("/start", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Start the visit")
+@router.post(
+    "/start",
+    operation_id="start_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS),
+    summary="Start the visit",
+)
 async def start_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A checked-in appointment becomes one in progress."""
     return with_etag(response, await actions.start(context))
 
 
-@router.post("/complete", response_model=AppointmentOut, responses=refusals(*STATUS_REFUSALS), summary="Complete the visit")
+@router.post(
+    "/complete",
+    operation_id="complete_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*STATUS_REFUSALS),
+    summary="Complete the visit",
+)
 async def complete_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """An appointment that was checked in or started becomes completed."""
     return with_etag(response, await actions.complete(context))
 
 
 @router.post(
     "/no-show",
+    operation_id="miss_appointment",
     response_model=AppointmentOut,
     responses=refusals(*STATUS_REFUSALS, TooEarly),
     summary="Record that the patient did not come",
@@ -82,24 +128,33 @@ async def complete_appointment(
 async def miss_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
+    """A booked appointment becomes missed, at the earliest when its start has passed."""
     return with_etag(response, await actions.miss(context))
 
 
 @router.post(
     "/restore",
+    operation_id="restore_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*TIME_REFUSALS),
-    summary="Book a cancelled, declined or missed appointment again",
+    responses=refusals(*TIME_REFUSALS, DoctorInactive, PatientInactive),
+    summary="Book a cancelled, declined or missed appointment again, or undo a check-in",
 )
 async def restore_appointment(
     _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
-    """The time must still be free."""
+    """The time must still be free, and patient and doctor must be active."""
     return with_etag(response, await actions.restore(context))
 
 
-@router.post("/reassign", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS), summary="Give to another doctor, same time")
+@router.post(
+    "/reassign",
+    operation_id="reassign_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(*MOVE_REFUSALS),
+    summary="Give to another doctor, same time",
+)
 async def reassign_appointment(
     _caller: Staff, body: ReassignAppointment, context: Context, actions: UseActions, response: Response
 ) -> Appointment:
+    """The new doctor must be free at that time and offer the service."""
     return with_etag(response, await actions.reschedule(context, doctor_id=body.doctor_id))

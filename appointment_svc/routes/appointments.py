@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -21,6 +22,7 @@ from appointment_svc.routes.dependencies import Filter, UseActions, UseBooking, 
 from appointment_svc.routes.icalendar_file import to_icalendar
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
+from shared.contracts.ranges import RangeReversed
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import (
     HoldExpired,
@@ -46,9 +48,22 @@ BOOKING_REFUSALS = (
     PatientRequired, NotBookable, NoSuchPatient, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive, DoctorNotAccepting,
     PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
 )  # fmt: skip
+PENDING_RESPONSE: dict[int | str, dict[str, Any]] = {
+    202: {"model": AppointmentOut, "description": "Pending: the calendar did not answer in time. It is settled within a minute."}
+}
+ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}}
+}
 
 
-@router.post("", response_model=AppointmentOut, status_code=201, responses=refusals(*BOOKING_REFUSALS), summary="Book an appointment")
+@router.post(
+    "",
+    operation_id="book_appointment",
+    response_model=AppointmentOut,
+    status_code=201,
+    responses=PENDING_RESPONSE | refusals(*BOOKING_REFUSALS),
+    summary="Book an appointment",
+)
 async def book_appointment(
     body: BookAppointment, caller: PatientOrStaff, operation: OperationId, booking: UseBooking, response: Response
 ) -> Appointment:
@@ -58,7 +73,13 @@ async def book_appointment(
     return with_location(response, appointment, f"/appointments/{appointment.id}")
 
 
-@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor), summary="List the appointments that one may see")
+@router.get(
+    "",
+    operation_id="list_appointments",
+    response_model=Page[AppointmentOut],
+    responses=refusals(BadCursor, RangeReversed),
+    summary="List the appointments that one may see",
+)
 async def list_appointments(
     caller: Account, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
@@ -67,28 +88,45 @@ async def list_appointments(
     return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
 
 
-@router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment), summary="Get an appointment")
+@router.get(
+    "/{appointment_id}",
+    operation_id="get_appointment",
+    response_model=AppointmentOut,
+    responses=refusals(NoSuchAppointment),
+    summary="Get an appointment",
+)
 async def get_appointment(appointment_id: UUID, caller: Account, queries: UseQueries, response: Response) -> Appointment:
+    """Patients and doctors see their own, staff see all; others get 404."""
     return with_etag(response, await queries.get(caller, appointment_id))
 
 
 @router.get(
     "/{appointment_id}/history",
+    operation_id="get_appointment_history",
     response_model=HistoryOut,
     responses=refusals(NoSuchAppointment),
     summary="List what changed and who did it",
 )
 async def get_appointment_history(appointment_id: UUID, caller: Account, queries: UseQueries) -> HistoryOut:
+    """Every change with its actor, the earliest first."""
     return HistoryOut.model_validate({"items": (await queries.get(caller, appointment_id)).history})
 
 
-@router.get("/{appointment_id}/calendar.ics", responses=refusals(NoSuchAppointment), summary="Get the appointment as an iCalendar file")
+@router.get(
+    "/{appointment_id}/calendar.ics",
+    operation_id="get_appointment_calendar",
+    response_class=Response,
+    responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment),
+    summary="Get the appointment as an iCalendar file",
+)
 async def get_appointment_calendar(appointment_id: UUID, caller: Account, queries: UseQueries) -> Response:
+    """One event, for import into a calendar program."""
     return Response(to_icalendar(await queries.get(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
 
 
 @router.patch(
     "/{appointment_id}",
+    operation_id="amend_appointment",
     response_model=AppointmentOut,
     responses=refusals(NoSuchAppointment, Stale, PreconditionRequired, Unavailable),
     summary="Change reason or intake",
@@ -102,5 +140,6 @@ async def amend_appointment(
     actions: UseActions,
     response: Response,
 ) -> Appointment:
+    """Never changes time or status. Fields that are left out stay as they are; null deletes them."""
     context = ActionContext(caller, appointment_id, expected_version, operation.id)
     return with_etag(response, await actions.amend(context, body.fields))

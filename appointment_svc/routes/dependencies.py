@@ -1,4 +1,4 @@
-"""What several routes of appointment-service take from a request."""
+"""FastAPI dependencies that several routes of appointment-service share."""
 
 from __future__ import annotations
 

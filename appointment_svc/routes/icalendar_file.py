@@ -16,17 +16,23 @@ EVENT_STATUS: dict[AppointmentStatus, EventStatus] = {
 }  # all others are "CONFIRMED"
 
 
+BY_MODE = {"in_person": "Appointment", "video": "Video appointment", "phone": "Phone appointment"}
+
+
 def to_icalendar(appointment: Appointment) -> bytes:
-    """Return a calendar with one event. Its UID never changes, and is the one of the emails."""
-    doctor = appointment.doctor
+    """Return a calendar with one event, which says how the visit takes place; only a visit in person has a location.
+
+    The UID never changes, and is the one of the emails. There is no METHOD: without an organizer this is a plain file (RFC 5546).
+    """
+    doctor, mode = appointment.doctor, appointment.service.mode
     event = CalendarEvent(
         uid=f"{appointment.id}@careslot",
         stamped_at=appointment.updated_at,
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
-        summary=f"Appointment with {' '.join(filter(None, (doctor.title, doctor.full_name)))}" if doctor else "Appointment",
+        summary=f"{BY_MODE[mode]} with {' '.join(filter(None, (doctor.title, doctor.full_name)))}" if doctor else BY_MODE[mode],
         sequence=appointment.sequence,
         status=EVENT_STATUS.get(appointment.status, "CONFIRMED"),
-        location=doctor.location if doctor else None,
+        location=doctor.location if doctor and mode == "in_person" else None,
     )
-    return calendar_file([event], method="PUBLISH")
+    return calendar_file([event])

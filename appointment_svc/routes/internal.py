@@ -8,12 +8,13 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.refusals import NoSuchAppointment, TooEarly
+from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, TooEarly
 from appointment_svc.routes.actions import MOVE_REFUSALS, STATUS_REFUSALS
 from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
 from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller, Service
+from shared.contracts.ranges import RangeReversed
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.idempotency import OperationId
@@ -25,7 +26,7 @@ router = routes.service_router(prefix="/internal/appointments", internal=True)
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor))
+@router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor, RangeReversed))
 async def list_for_admin(
     _caller: AdminService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
@@ -38,11 +39,11 @@ async def get_for_admin(appointment_id: UUID, _caller: AdminService, queries: Us
     return with_etag(response, await queries.get(None, appointment_id))
 
 
-@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, TooEarly))
+@router.put("/{appointment_id}", response_model=AppointmentOut, responses=refusals(*MOVE_REFUSALS, PatientInactive, TooEarly))
 async def edit_for_admin(
     appointment_id: UUID, body: EditAppointment, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    context = ActionContext(body.by.caller, appointment_id, body.expected_version, operation.id)
+    context = ActionContext(body.by.caller, appointment_id, body.expected_version, body.operation_id or operation.id)
     edited = await actions.edit(context, starts_at=body.starts_at, doctor_id=body.doctor_id, status=body.new_status, reason=body.reason)
     return with_etag(response, edited)
 
@@ -51,5 +52,5 @@ async def edit_for_admin(
 async def cancel_for_admin(
     appointment_id: UUID, body: CancelForAdmin, _caller: AdminService, operation: OperationId, actions: UseActions, response: Response
 ) -> Appointment:
-    context = ActionContext(body.by.caller, appointment_id, None, operation.id)
+    context = ActionContext(body.by.caller, appointment_id, None, body.operation_id or operation.id)
     return with_etag(response, await actions.cancel(context, body.reason))

@@ -12,16 +12,17 @@ from uuid import UUID
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
-from appointment_svc.domain.refusals import DoctorInactive
+from appointment_svc.domain.refusals import DoctorInactive, PatientInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from appointment_svc.domain.transitions import AppointmentStatus
-from appointment_svc.ports import AppointmentStore, DoctorLookup, RowChanged
+from appointment_svc.domain.transitions import RESTORABLE, AppointmentStatus
+from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup, RowChanged
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Unavailable, require_version
+from shared.contracts.refusals import NotFound, Unavailable, require_version
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 Decision = Callable[[Appointment, Change], Appointment]
@@ -49,6 +50,7 @@ class AppointmentActions:
     store: AppointmentStore
     synchronizer: CalendarSynchronizer
     doctors: DoctorLookup
+    patients: PatientLookup
     now: Clock
 
     async def reschedule(
@@ -90,8 +92,12 @@ class AppointmentActions:
         return await self._apply(context, Appointment.miss)
 
     async def restore(self, context: ActionContext) -> Appointment:
-        """Book a cancelled, declined or missed appointment again at its old time."""
-        return await self._apply(context, Appointment.restore)
+        """Book a cancelled, declined or missed appointment again at its old time, or undo a mistaken check-in.
+
+        Raise DoctorInactive or PatientInactive if either is not active any more.
+        """
+        doctor = await self._find_doctor_to_restore(context)
+        return await self._apply(context, lambda current, change: current.restore(change, doctor))
 
     async def amend(self, context: ActionContext, fields: dict[str, Any]) -> Appointment:
         """Change reason or intake."""
@@ -108,9 +114,10 @@ class AppointmentActions:
     ) -> Appointment:
         """Change an appointment for an admin: move it, then set its status. An illegal status aborts both."""
         status_context = replace(context, operation_id=derive_id(context.operation_id, "status"))
+        restored_doctor = await self._find_doctor_to_restore(status_context) if status is AppointmentStatus.BOOKED else None
 
         def set_status(current: Appointment, change: Change) -> Appointment:
-            return current.transition_to(status or current.status, change)
+            return current.transition_to(status or current.status, change, restored_doctor)
 
         if starts_at is None and doctor_id is None:
             return await self._apply(status_context, set_status, reason)
@@ -146,6 +153,26 @@ class AppointmentActions:
 
     async def _load(self, context: ActionContext) -> Appointment:
         return rules.require_visible(context.caller, await self.store.get(context.appointment_id))
+
+    @retry_on_abort
+    async def _find_doctor_to_restore(self, context: ActionContext) -> DoctorSnapshot | None:
+        """Return the doctor as they are now; None if there is nothing to restore, which the transition itself refuses.
+
+        Raise DoctorInactive or PatientInactive.
+        """
+        current = await self._load(context)
+        if current.doctor is None or current.status not in RESTORABLE or current.already_applied(context.operation_id):
+            return None
+        try:
+            doctor = await self.doctors.get_doctor(current.doctor.id)
+        except NotFound:
+            raise DoctorInactive from None
+        try:
+            patient = await self.patients.get_summary(current.patient_id)
+        except NotFound:
+            raise PatientInactive from None
+        rules.require_active(doctor, patient)
+        return DoctorSnapshot.of(doctor)
 
     async def _choose_doctor(self, context: ActionContext, doctor_id: UUID) -> DoctorSnapshot:
         """Return the stored snapshot if the doctor stays the same; raise DoctorInactive if another one does not work here."""

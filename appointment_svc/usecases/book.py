@@ -10,6 +10,7 @@ from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.booking import BookingParties, BookingRequest
 from appointment_svc.domain.recording import Change
+from appointment_svc.domain.refusals import TooManyActive
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, DoctorRules
@@ -47,14 +48,15 @@ class Booking:
 
     async def _insert_pending(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
         patient_id = rules.patient_to_book(caller, request.patient_id)
-        doctor, service, patient, active_appointments = await asyncio.gather(
+        doctor, service, patient = await asyncio.gather(
             self._get_doctor(request.chosen_doctor_id),
             self.doctors.get_service_type(request.service_id),
             self.patients.get_summary(patient_id),
-            self.store.count_active(patient_id, self.now()),
         )
         parties = BookingParties(service, doctor, patient)
-        rules.require_bookable(caller, parties, active_appointments, self.max_active)
+        rules.require_bookable(caller, parties)
+        if not await self.store.take_place(patient_id, appointment_id, self.max_active, self.now()):
+            raise TooManyActive(limit=self.max_active)
         change = Change(Actor.from_caller(caller), self.now(), operation_id=appointment_id, event_id=new_id())
         appointment = Appointment.requested(appointment_id, parties, request, change)
         return appointment if await self.store.insert(appointment) else await self.store.get(appointment_id)

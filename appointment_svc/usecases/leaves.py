@@ -18,9 +18,9 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class LeaveFollower:
-    """The event only tells that reservations have changed; what they are now is read from the calendar.
+    """Reads the reservations of a leave from the calendar, and lets the appointments follow them.
 
-    Events come late, twice and in any order, so their content is not applied.
+    Events arrive late, twice and in any order. So an event only says which reservations have changed; its content is not applied.
     """
 
     store: AppointmentStore

@@ -9,6 +9,7 @@ from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.ports import AppointmentFilter, AppointmentStore
 from shared.contracts.identity import Caller
+from shared.contracts.ranges import check_range
 from shared.kit.retry import retry_on_abort
 
 
@@ -22,7 +23,9 @@ class AppointmentQueries:
     async def list_matching(
         self, caller: Caller | None, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None
     ) -> list[Appointment]:
-        """Return up to `limit + 1` appointments; the extra one tells that there is a next page."""
+        """Return up to `limit + 1` appointments; the extra one tells that there is a next page. Raise RangeReversed."""
+        if wanted.begins is not None and wanted.ends is not None:
+            check_range(wanted.begins, wanted.ends)
         return await self.store.list_matching(wanted.restricted_to(caller) if caller else wanted, limit + 1, after)
 
     @retry_on_abort

@@ -22,21 +22,32 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_transaction
 
 BATCH = 100
+MOST_RELEASES, MOST_RELEASED_SHARE = 20, 0.01  # of the reservations compared; the larger of both counts
+
+
+def _do_not_count() -> None:
+    """Count nothing, where there are no metrics."""
+
+
 SYSTEM_ACTOR = Actor.from_caller(system_caller(Service.APPOINTMENT))
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """An appointment that has an intent, or changed within `retry_after`, is left to the request that is working on it."""
+    """An appointment that has an intent, or changed within `retry_after`, is left to the request that is working on it.
+
+    `count_stopped` counts the comparisons that were stopped because they would have released too much.
+    """
 
     store: AppointmentStore
     calendar: Calendar
     synchronizer: CalendarSynchronizer
     now: Clock
     retry_after: timedelta
+    count_stopped: Callable[[], None] = _do_not_count
 
     async def retry_pending(self) -> int:
-        """Carry out intents that a stopped process or a silent calendar left behind; return how many were completed."""
+        """Complete intents that were left because a process stopped or the calendar did not answer; return how many."""
         pending = await self.store.list_pending(self.now() - self.retry_after, BATCH)
         return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
 
@@ -46,14 +57,22 @@ class Reconciliation:
         return sum([await _try(appointment.id, partial(self._expire, appointment)) for appointment in unanswered])
 
     async def reconcile(self) -> int:
-        """Compare all live reservations with all upcoming appointments, both ways, and correct the differences.
+        """Compare the live reservations and the appointments that are not over, both ways, and correct the differences.
 
         A reservation without its appointment is released. For an appointment without its reservation the decision table decides.
+        If too many reservations have no appointment, one of the databases is not what it should be, for example an old backup. Then
+        nothing is corrected, because a release cannot be undone, and an error in the log calls for a person. Return 0: the job compares
+        everything in one run and need not be run again at once.
         """
-        reservations, corrected = dict[UUID, Reservation](), 0
+        reservations, orphans = dict[UUID, Reservation](), list[Reservation]()
         async for page in self._reservation_pages():
-            corrected += await self._release_orphans(page)
-            reservations |= {reservation.appointment_id: reservation for reservation in page if reservation.ends_at > self.now()}
+            orphans += await self._orphans(page)
+            reservations |= {reservation.appointment_id: reservation for reservation in page}
+        if len(orphans) > max(MOST_RELEASES, MOST_RELEASED_SHARE * len(reservations)):
+            log_event("reconcile_stopped", logging.ERROR, orphans=len(orphans), reservations=len(reservations))
+            self.count_stopped()
+            return 0
+        corrected = sum([await _try(orphan.appointment_id, partial(self._release, orphan)) for orphan in orphans])
         async for appointments in self._appointment_pages():
             for appointment in appointments:
                 corrected += await _try(appointment.id, partial(self._correct, appointment, reservations.get(appointment.id)))
@@ -71,22 +90,22 @@ class Reconciliation:
         return 1
 
     async def _reservation_pages(self) -> AsyncIterator[list[Reservation]]:
-        page, after = await self.calendar.list_live(None)
+        now = self.now()
+        page, after = await self.calendar.list_live(now, None)
         yield page
         while after is not None:
-            page, after = await self.calendar.list_live(after)
+            page, after = await self.calendar.list_live(now, after)
             yield page
 
     async def _appointment_pages(self) -> AsyncIterator[list[Appointment]]:
-        after: UUID | None = None
-        while page := await self.store.list_upcoming(self.now(), BATCH, after):
+        now, after = self.now(), None
+        while page := await self.store.list_upcoming(now, BATCH, after):
             yield page
-            after = page[-1].id
+            after = page[-1]
 
-    async def _release_orphans(self, reservations: list[Reservation]) -> int:
+    async def _orphans(self, reservations: list[Reservation]) -> list[Reservation]:
         appointments = await self.store.find_many([reservation.appointment_id for reservation in reservations])
-        orphans = [reservation for reservation in reservations if self._is_orphan(appointments.get(reservation.appointment_id))]
-        return sum([await _try(orphan.appointment_id, partial(self._release, orphan)) for orphan in orphans])
+        return [reservation for reservation in reservations if self._is_orphan(appointments.get(reservation.appointment_id))]
 
     async def _release(self, reservation: Reservation) -> int:
         await self.calendar.release(reservation.appointment_id, reservation.revision)

@@ -1,4 +1,4 @@
-"""Keeping an appointment and its reservation in the calendar in step.
+"""Synchronising an appointment with its reservation in the calendar.
 
 Requests, jobs and the consumer of leaves all use this one class, so the code that starts an operation also finishes it.
 """
@@ -23,16 +23,17 @@ from appointment_svc.domain.sync_decisions import (
 )
 from appointment_svc.domain.sync_outcomes import NEEDS_DOCTOR, SyncStep, apply_action, has_unused_grant
 from appointment_svc.ports import AppointmentStore, Calendar, DoctorLookup, RowChanged
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.refusals import Conflict, Invalid, Refusal, Unavailable
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarSynchronizer:
-    """Asks the calendar and saves what the decision table of `domain/sync_decisions.py` says."""
+    """Sends requests to the calendar, and saves the outcome for which the decision table in `domain/sync_decisions.py` decides."""
 
     store: AppointmentStore
     calendar: Calendar
@@ -49,7 +50,7 @@ class CalendarSynchronizer:
             intent = appointment.sync.intent
             answer = await self._carry_out(appointment, intent)
             step = SyncStep(appointment, answer, intent.change(self.now(), event_id=new_id()))
-            outcome = await self._outcome(next_action(appointment, answer), step)
+            outcome = await self._compute_outcome(next_action(appointment, answer), step)
             try:
                 appointment = await self.store.save(outcome)
             except RowChanged:
@@ -80,7 +81,7 @@ class CalendarSynchronizer:
         answer = answer_to_comparison(appointment, reservation, after_leave=after_leave)
         action = next_action(appointment, answer)
         change = Change(actor, self.now(), operation_id=derive_id(appointment.id, answer.revision, "leave"), event_id=new_id())
-        outcome = await self._outcome(action, SyncStep(appointment, answer, change))
+        outcome = await self._compute_outcome(action, SyncStep(appointment, answer, change))
         if outcome == appointment:
             return appointment
         completed = await self.complete_after_change(await self.store.save(outcome))
@@ -97,16 +98,19 @@ class CalendarSynchronizer:
         except (Conflict, Invalid) as refusal:
             return answer_to_request(intent, refusal)
 
-    async def _outcome(self, action: SyncAction, step: SyncStep) -> Appointment:
+    async def _compute_outcome(self, action: SyncAction, step: SyncStep) -> Appointment:
         doctor = None
         if action in NEEDS_DOCTOR and step.answer.reservation is not None:
             intent = step.appointment.sync.intent
             known = intent.doctor if intent else step.appointment.doctor
-            doctor = await self._doctor(step.answer.reservation, known)
+            doctor = await self._get_doctor(step.answer.reservation, known)
+            newest = await self.store.find_doctor(doctor.id)
+            if newest is not None and newest.version > doctor.version and action is not SyncAction.CONFIRM_RECLAIM:
+                doctor = newest  # a reclaim publishes no event that could tell what has changed
         return apply_action(action, replace(step, doctor=doctor))
 
-    async def _doctor(self, reservation: Reservation, known: DoctorSnapshot | None) -> DoctorSnapshot:
-        """Return the doctor of a reservation. Raise Unavailable if doctor-service does not know them: a later attempt asks again."""
+    async def _get_doctor(self, reservation: Reservation, known: DoctorSnapshot | None) -> DoctorSnapshot:
+        """Return the doctor of a reservation. Raise Unavailable if doctor-service does not have them: a later attempt asks again."""
         if known is not None and known.id == reservation.doctor_id:
             return known
         try:

@@ -38,6 +38,7 @@ CarriesTokens = Depends(_forbid_storing)
 
 @router.post(
     "/register",
+    operation_id="register",
     response_model=SignedInOut,
     status_code=201,
     responses=refusals(EmailTaken, PasswordTooWeak, Unavailable),
@@ -51,17 +52,20 @@ async def register(body: Register, creation: UseCreation, sessions: UseSessions)
 
 @router.post(
     "/login",
+    operation_id="login",
     response_model=SignedInOut,
     responses=refusals(InvalidCredentials, Unavailable),
     summary="Sign in",
     dependencies=[CarriesTokens],
 )
 async def login(body: Login, sessions: UseSessions) -> SignedIn:
+    """Starts a session. The answer is the same for a wrong password and for an address without an account."""
     return await sessions.login(body.email, body.password)
 
 
 @router.post(
     "/refresh",
+    operation_id="refresh",
     response_model=SignedInOut,
     responses=refusals(InvalidRefreshToken, TokenReused),
     summary="Get new tokens",
@@ -72,35 +76,49 @@ async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
     return await sessions.refresh(body.refresh_token)
 
 
-@router.post("/logout", status_code=204, summary="Sign out of one device")
+@router.post("/logout", operation_id="logout", status_code=204, summary="Sign out of one device")
 async def logout(body: RefreshToken, sessions: UseSessions) -> None:
+    """Ends the session of the refresh token. A token that is not valid is no fault."""
     await sessions.logout(body.refresh_token)
 
 
-@router.post("/logout-all", status_code=204, summary="Sign out of all devices")
+@router.post("/logout-all", operation_id="logout_all", status_code=204, summary="Sign out of all devices")
 async def logout_all(caller: access.Account, sessions: UseSessions) -> None:
+    """End every session of the account, the current one included."""
     await sessions.logout_all(caller)
 
 
-@router.get("/me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
+@router.get("/me", operation_id="get_me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
 async def get_me(caller: access.Account, accounts: UseAccounts, response: Response) -> Account:
+    """Ends every session of the account, the current one included."""
+    """The account of the access token."""
     return with_etag(response, await accounts.get(caller.id))
 
 
-@router.post("/password", status_code=204, responses=refusals(InvalidCredentials, PasswordTooWeak), summary="Change your password")
+@router.post(
+    "/password",
+    operation_id="change_password",
+    status_code=204,
+    responses=refusals(InvalidCredentials, PasswordTooWeak),
+    summary="Change your password",
+)
 async def change_password(body: ChangePassword, caller: access.Account, passwords: UsePasswords) -> None:
     """All your other sessions end."""
     await passwords.change(caller, body.current_password, body.new_password)
 
 
-@router.post("/password/forgot", status_code=202, summary="Request a link to choose a new password")
+@router.post("/password/forgot", operation_id="forgot_password", status_code=202, summary="Request a link to choose a new password")
 async def forgot_password(body: ForgotPassword, passwords: UsePasswords) -> None:
     """The response is the same whether or not the address has an account."""
     await passwords.request_reset(body.email)
 
 
 @router.post(
-    "/password/reset", status_code=204, responses=refusals(TokenInvalid, PasswordTooWeak), summary="Choose a password with a mailed link"
+    "/password/reset",
+    operation_id="reset_password",
+    status_code=204,
+    responses=refusals(TokenInvalid, PasswordTooWeak),
+    summary="Choose a password with a mailed link",
 )
 async def reset_password(body: ResetPassword, passwords: UsePasswords) -> None:
     """Works for forgotten passwords and for invitations. All sessions end."""

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.routes.identity import UseSessions
-from auth_svc.schemas import JsonWebKeySet, TokenErrorOut, TokenOut, normalize_email
+from auth_svc.schemas import JsonWebKeySet, OpenIdConfigurationOut, TokenErrorOut, TokenOut, normalize_email
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.refusals import NotFound, Unauthenticated
@@ -21,7 +21,7 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Identity"])
 token_router = APIRouter(
-    tags=["Identity"], generate_unique_id_function=lambda route: route.name
+    tags=["Identity"]
 )  # not a service_router: the token endpoint takes a form, and its errors have the format of RFC 6749
 UseTokens = Annotated[TokenIssuer, use_case(TokenIssuer)]
 UseConfiguration = Annotated[OpenIdConfiguration, use_case(OpenIdConfiguration)]
@@ -51,6 +51,7 @@ class OAuthError(Exception):
 
 @token_router.post(
     "/auth/token",
+    operation_id="issue_token",
     response_model=TokenOut,
     summary="Get tokens (OAuth 2.0)",
     responses={
@@ -71,14 +72,23 @@ async def issue_token(request: Request, sessions: UseSessions, tokens: UseTokens
     return JSONResponse(content, headers=NO_STORING)
 
 
-@router.get("/.well-known/jwks.json", response_model=JsonWebKeySet, summary="Get the keys that verify access tokens")
+@router.get(
+    "/.well-known/jwks.json", operation_id="get_jwks", response_model=JsonWebKeySet, summary="Get the keys that verify access tokens"
+)
 async def get_jwks(response: Response, tokens: UseTokens) -> dict[str, Any]:
+    """A JSON Web Key Set (RFC 7517) with the keys of RS256 signatures."""
     response.headers.update(PUBLIC_CACHING)
     return {"keys": tokens.public_keys()}
 
 
-@router.get("/.well-known/openid-configuration", summary="Get the addresses of the OAuth 2.0 endpoints")
+@router.get(
+    "/.well-known/openid-configuration",
+    operation_id="get_openid_configuration",
+    response_model=OpenIdConfigurationOut,
+    summary="Get the addresses of the OAuth 2.0 endpoints",
+)
 async def get_openid_configuration(response: Response, configuration: UseConfiguration) -> dict[str, Any]:
+    """OpenID Connect Discovery 1.0, as far as this platform implements it."""
     response.headers.update(PUBLIC_CACHING)
     return configuration.document()
 

@@ -10,9 +10,10 @@ from auth_svc.domain.accounts import Account, AccountStatus
 from auth_svc.domain.password_resets import INVITATION_LIFETIME, RESET_LIFETIME, PasswordReset, reset_id_from_token, reset_token
 from auth_svc.domain.refusals import TokenInvalid
 from auth_svc.ports import AuthStore, AuthTransaction
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AccountInvited, PasswordResetRequested
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 UNKNOWN_ACCOUNTS = UUID(int=0)  # the namespace of ids that stand for email addresses without an account

@@ -38,7 +38,7 @@ async def read_filter(
     return DoctorFilter(tuple(specialty or ()), tuple(service_id or ()), tuple(language or ()), location, q)
 
 
-@router.get("", response_model=Page[DoctorOut], summary="Active doctors")
+@router.get("", operation_id="list_doctors", response_model=Page[DoctorOut], summary="Active doctors")
 async def list_doctors(
     _caller: Public,
     paging: Paged,
@@ -55,14 +55,19 @@ async def list_doctors(
     return with_next_link(request, response, paging.page(rows, lambda doctor: (doctor.full_name, doctor.id)))
 
 
-@router.get("/{doctor_id}", response_model=DoctorOut, responses=refusals(NoSuchDoctor), summary="One doctor")
+@router.get("/{doctor_id}", operation_id="get_doctor", response_model=DoctorOut, responses=refusals(NoSuchDoctor), summary="One doctor")
 async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseDoctors, response: Response) -> Doctor:
     """Inactive doctors are visible to admins and to themselves only."""
     return with_etag(response, await doctors.view(doctor_id, caller))
 
 
 @router.post(
-    "", response_model=DoctorOut, status_code=201, responses=refusals(UnknownService, EmailTaken, Unavailable), summary="Create a doctor"
+    "",
+    operation_id="engage_doctor",
+    response_model=DoctorOut,
+    status_code=201,
+    responses=refusals(UnknownService, EmailTaken, Unavailable),
+    summary="Create a doctor",
 )
 async def create_doctor(body: CreateDoctor, _caller: Admin, operation: OperationId, doctors: UseDoctors, response: Response) -> Doctor:
     """Creates the profile and the account, or neither. The doctor is invited by mail and has an empty schedule."""
@@ -72,6 +77,7 @@ async def create_doctor(body: CreateDoctor, _caller: Admin, operation: Operation
 
 @router.patch(
     "/{doctor_id}",
+    operation_id="amend_doctor",
     response_model=DoctorOut,
     responses=refusals(NoSuchDoctor, NotYours, NotYoursToChange, UnknownService, DoctorAccountInactive, Stale, PreconditionRequired),
     summary="Change a doctor's profile",
@@ -79,4 +85,5 @@ async def create_doctor(body: CreateDoctor, _caller: Admin, operation: Operation
 async def update_doctor(
     doctor_id: UUID, body: UpdateDoctor, caller: OwnDoctor, expected_version: RequireIfMatch, doctors: UseDoctors, response: Response
 ) -> Doctor:
+    """Fields that are left out stay as they are. Doctors may change their own profile, admins every one."""
     return with_etag(response, await doctors.update(doctor_id, body.changes, expected_version, caller))

@@ -31,7 +31,13 @@ RangeEnd = Annotated[Instant | None, Query(alias="to", description="Not included
 REFUSALS_OF_CHANGES = (NoSuchDoctor, NotYours, Stale)
 
 
-@router.get("", response_model=ScheduleOut, responses=refusals(NoSuchDoctor, RangeReversed, RangeTooLong), summary="A doctor's hours")
+@router.get(
+    "",
+    operation_id="get_schedule",
+    response_model=ScheduleOut,
+    responses=refusals(NoSuchDoctor, RangeReversed, RangeTooLong),
+    summary="A doctor's hours",
+)
 async def get_schedule(
     doctor_id: UUID,
     caller: Public,
@@ -40,11 +46,13 @@ async def get_schedule(
     starts_at: RangeStart = None,
     ends_at: RangeEnd = None,
 ) -> ScheduleView:
+    """The weekly hours, the dates that differ from them, and the working windows that follow from both in the range."""
     return with_etag(response, await schedules.view(doctor_id, caller, starts_at, ends_at))
 
 
 @router.put(
     "",
+    operation_id="put_schedule",
     response_model=ScheduleOut,
     responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, WindowsOverlap, ValidityReversed),
     summary="Replace the weekly hours",
@@ -58,6 +66,7 @@ async def put_schedule(
 
 @router.put(
     "/overrides/{date}",
+    operation_id="put_override",
     response_model=OverrideOut,
     responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, WindowsOverlap, TooManyOverrides),
     summary="Set the hours of one date",
@@ -76,7 +85,11 @@ async def put_override(
 
 
 @router.delete(
-    "/overrides/{date}", status_code=204, responses=refusals(*REFUSALS_OF_CHANGES, NoSuchOverride), summary="Follow the weekly hours again"
+    "/overrides/{date}",
+    operation_id="delete_override",
+    status_code=204,
+    responses=refusals(*REFUSALS_OF_CHANGES, NoSuchOverride),
+    summary="Follow the weekly hours again",
 )
 async def delete_override(
     doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response

@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def _wait_for_progress(self) -> None:
-        """Wait until more of the response has arrived, or the request has failed. Raises the failure if it has failed before."""
+        """Wait until more of the response has arrived or the request has failed. Raises the failure of a request that failed before."""
         if self._failure is not None:
             raise self._failure
         self._response_progress = self._loop.create_future()

@@ -19,10 +19,19 @@ INFO = {
     "description": "Books health-care appointments. Errors are problem documents (RFC 9457) with a stable `code`.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
+TAGS = {
+    "Identity": "Registration, signing in and out, passwords and tokens.",
+    "Doctors and services": "Doctors with their hours and leaves, and the services that can be booked with them.",
+    "Calendar": "Free times, holds, and one's own agenda.",
+    "Appointments": "Booking, moving and cancelling, and what happens on the day of the visit.",
+    "Patients": "Profiles of patients.",
+    "Administration": "Users, appointments of everybody, and closures of the clinic; for admins.",
+    "Operations": "The state of the services.",
+}
 
 
-def merged_document(documents: Mapping[Service, Json]) -> Json:
-    """Return one OpenAPI 3.1 document.
+def merged_document(documents: Mapping[Service, Json], public_url: str) -> Json:
+    """Return one OpenAPI 3.1 document of the API at `public_url`.
 
     A schema name that has different meanings in two services gets the service's name as a prefix, in each of them.
     """
@@ -39,10 +48,12 @@ def merged_document(documents: Mapping[Service, Json]) -> Json:
                 paths[path] = paths.get(path, {}) | unique
         for section, entries in renamed.get("components", {}).items():
             components[section] = entries | components.get(section, {})
+    used_tags = {tag for path in paths.values() for operation in path.values() for tag in operation.get("tags", [])}
     return {
         "openapi": "3.1.0",
-        "info": INFO,
-        "servers": [{"url": "/"}],
+        "info": INFO | {"contact": {"name": "Careslot", "url": f"{public_url}/docs"}},
+        "servers": [{"url": public_url}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used_tags],
         "paths": dict(sorted(paths.items())),
         "components": {section: dict(sorted(entries.items())) for section, entries in components.items()},
     }

@@ -12,7 +12,8 @@ class RoutingEntry:
     """`service` is responsible for `path` and all paths below it; `{id}` stands for any one segment.
 
     The gateway checks a bearer token that comes with the request, unless `checks_token` is False. It is False for the token
-    endpoint: clients may send it their own credentials as Basic, and it answers as RFC 6749 prescribes.
+    endpoint: clients may send it their own credentials as Basic, and it answers as RFC 6749 prescribes. It is False for calendar
+    subscriptions, too: some calendar programs send credentials of another account, and the link alone grants access.
     """
 
     path: str
@@ -43,6 +44,7 @@ ROUTING_TABLE = (
     RoutingEntry("/specialties", Service.DOCTOR),
     RoutingEntry("/slots", Service.SCHEDULING),
     RoutingEntry("/holds", Service.SCHEDULING),
+    RoutingEntry("/calendar/feed/{id}", Service.SCHEDULING, checks_token=False),
     RoutingEntry("/calendar", Service.SCHEDULING),
     RoutingEntry("/appointments", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),

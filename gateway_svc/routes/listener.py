@@ -3,12 +3,16 @@
 Start uvicorn with `--http gateway_svc.routes.listener:Listener`. The head is the request line and the headers. Without these limits
 a head without end would fill the memory, and a client that sends no head would keep its connection, before any middleware runs.
 Bytes that are not HTTP are answered with a problem document too.
+
+An offer to change the protocol (`Upgrade: h2c`, which Java's HttpClient sends) is ignored, as RFC 9110 section 7.8 allows. The parser stops
+behind the head of such a request and would lose its body, so the head is parsed again without the Upgrade header.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway_svc.routes.refusals import HeadersTooLarge, HeadTooSlow, MalformedRequest
@@ -31,7 +35,12 @@ class Listener(HttpToolsProtocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(MalformedRequest())
         if not self._in_head or self.transport.is_closing():
             return
         self._head_bytes += len(data)
@@ -49,12 +58,36 @@ class Listener(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self._offers_upgrade():
+            return
         super().on_headers_complete()
         self._in_head = False
         self._stop_timer()
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(MalformedRequest())
+    def on_message_complete(self) -> None:
+        if not self._offers_upgrade():
+            super().on_message_complete()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. Raises HttpParserError."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as stop:
+                if not self._offers_upgrade():  # The method is CONNECT, which the app refuses.
+                    return
+                data = self._head_without_upgrade() + data[stop.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def _offers_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_upgrade(self) -> bytes:
+        request_line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        headers = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([request_line, *headers, b"", b""])
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.head_timeout_seconds, self._on_timeout)

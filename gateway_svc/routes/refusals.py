@@ -1,4 +1,4 @@
-"""Refusals of requests that exceed the gateway's limits or are not valid. Their HTTP statuses are of no use to the services."""
+"""Refusals of requests that exceed the gateway's limits or are not valid. Only the gateway uses their HTTP statuses."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MAX_DISCARDED_BYTES, MAX_DISCARD_SECONDS = 1024 * 1024, 2.0
 
 
 class ClientDisconnected(Exception):
-    """Raised when the client has closed its connection: there is no one to respond to."""
+    """Raised when the client has closed its connection, so that no response can be sent."""
 
 
 class RequestBody:
@@ -82,8 +82,8 @@ class RequestBody:
     async def discard_rest(self) -> bool:
         """Read and drop the rest of the body, so that a client which is still sending can read its refusal.
 
-        Returns False if the rest is too large, too slow or not coming; the connection must then be closed. A client that sent
-        `Expect: 100-continue` does not send its body before it is told to.
+        Returns False if the rest is too large, too slow or does not arrive; the connection must then be closed. A client that sent
+        `Expect: 100-continue` does not send its body before it gets a 100 response.
         """
         if self._expects_continue:
             return self.is_complete
@@ -96,7 +96,7 @@ class RequestBody:
         return self.is_complete
 
     async def wait_for_disconnect(self) -> None:
-        """Return when the client disconnects. Waits for the end of the body first: until then its reader learns of a disconnect."""
+        """Return when the client disconnects. Until the body is complete, only its reader is notified, so this waits for that first."""
         await self.completed.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass

@@ -27,5 +27,6 @@ class StatusOut(ReadModel):
 
 @router.get("/status", tags=["Operations"], response_model=StatusOut, summary="Which services are up", operation_id="get_status")
 async def get_status(health: Health) -> StatusOut:
+    """`degraded` while at least one service is down."""
     services = await health.check_all()
     return StatusOut(status="up" if set(services.values()) == {"up"} else "degraded", services=services)

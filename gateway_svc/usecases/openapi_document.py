@@ -24,6 +24,7 @@ class OpenApiDocument:
 
     services: UpstreamServices
     own_document: Callable[[], Json]
+    public_url: str
     monotonic: Callable[[], float] = time.monotonic
     _cached: bytes = b""
     _cached_until: float = 0.0
@@ -39,7 +40,7 @@ class OpenApiDocument:
                 return self._cached
             fetched = await asyncio.gather(*(self._fetch_document(service) for service in ROUTED_SERVICES))
             documents = {service: document for service, document in zip(ROUTED_SERVICES, fetched, strict=True) if document is not None}
-            merged = merged_document({Service.GATEWAY: self.own_document()} | documents)
+            merged = merged_document({Service.GATEWAY: self.own_document()} | documents, self.public_url)
             body = json.dumps(merged, separators=(",", ":")).encode()
             if len(documents) == len(ROUTED_SERVICES):
                 self._cached, self._cached_until = body, self.monotonic() + CACHE_SECONDS

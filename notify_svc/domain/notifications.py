@@ -66,7 +66,7 @@ def notifications_for(event: AppointmentEvent) -> Iterator[Notification]:
     When the appointment moved to another doctor, it is a new appointment for that doctor and a cancelled one for the doctor before.
     """
     kind = KIND_OF_TOPIC.get(event.topic)
-    if kind is None:
+    if kind is None or "check_in" in event.changed:  # a mistaken check-in was undone: the appointment is as it was before
         return
     yield Notification(event, kind, Audience.PATIENT, event.patient_id)
     if event.previous_doctor_id in (None, event.doctor_id):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
 from notify_svc.ports import NotificationStore, NotificationTransaction
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id
 from shared.kit.retry import retry_on_abort
 
 

@@ -1,1 +1,1 @@
-"""What the calendar knows and decides: pure, on integers, with `now` passed in."""
+"""The rules of the calendar: pure functions and values, times as grain numbers, with `now` passed in."""

@@ -26,7 +26,10 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgendaEntry:
-    """A busy time from `starts_at` up to `ends_at`, with the id of its claim; `time_zone` is that of the doctor."""
+    """A busy time from `starts_at` up to `ends_at`, with the id of its claim; `time_zone` is that of the doctor.
+
+    `session_id` names the group session, if the account is its doctor; there is an entry for each of its patients.
+    """
 
     id: UUID
     kind: EntryKind
@@ -34,6 +37,8 @@ class AgendaEntry:
     ends_at: datetime
     time_zone: str
     changed_at: datetime
+    is_requested: bool = False
+    session_id: UUID | None = None
 
     @property
     def appointment_id(self) -> UUID | None:

@@ -32,18 +32,18 @@ class Reason:
         return {"code": self.code, "detail": self.detail}
 
 
-def service_not_offered(grid: AvailabilityGrid) -> Bitmap:
+def starts_of_service_not_offered(grid: AvailabilityGrid) -> Bitmap:
     """Refuse every start if the service is inactive or the doctor does not offer it."""
     return grid.no_start if grid.service.active and grid.service.id in grid.doctor.services else grid.every_start
 
 
-def doctor_is_inactive(grid: AvailabilityGrid) -> Bitmap:
+def starts_with_inactive_doctor(grid: AvailabilityGrid) -> Bitmap:
     """Refuse every start if the doctor does not work here now."""
     return grid.no_start if grid.doctor.active else grid.every_start
 
 
-def doctor_takes_no_new_patients(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse every start, except to staff, if the doctor takes no new patients."""
+def starts_with_doctor_not_accepting(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse every start, except to staff, if the doctor accepts no new patients."""
     return grid.no_start if grid.doctor.accepting_patients or grid.viewer.is_staff else grid.every_start
 
 
@@ -53,8 +53,8 @@ def starts_in_the_past(grid: AvailabilityGrid) -> Bitmap:
 
 
 def starts_within_notice(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts from now up to the end of the notice of the service."""
-    return grid.starts_before(grid.service.bookable_starts(grid.viewer.now).start) - starts_in_the_past(grid)
+    """Refuse the starts from now up to the end of the notice of the service, except those that the viewer holds: they were held in time."""
+    return grid.starts_before(grid.service.bookable_starts(grid.viewer.now).start) - starts_in_the_past(grid) - grid.own_holds
 
 
 def starts_beyond_horizon(grid: AvailabilityGrid) -> Bitmap:
@@ -78,19 +78,19 @@ def starts_during_absence(grid: AvailabilityGrid) -> Bitmap:
 
 
 def starts_during_visit(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts of visits that touch another visit, except where a group session can be joined or its last seats are only held."""
+    """Refuse the starts of visits that touch another visit, except where a group session has a free or only held seat."""
     return grid.visits_touching(grid.visits) - grid.seats.joinable - grid.seats.last_seats_held
 
 
 def starts_during_hold(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts of visits that touch what others hold, and of group sessions whose last seats are held."""
+    """Refuse the starts of visits that touch time which others hold, and of group sessions whose last seats others hold."""
     if not grid.held:
         return grid.seats.last_seats_held
     return grid.spans_touching(grid.held) - grid.seats.joinable | grid.seats.last_seats_held
 
 
 def starts_in_buffer(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts that leave too little room for the buffers of a neighbouring visit or of this one."""
+    """Refuse the starts that leave too little time for the buffers of this visit or of the visit before or after it."""
     return grid.buffer_conflicts - grid.seats.joinable - grid.seats.last_seats_held
 
 
@@ -109,10 +109,10 @@ def starts_while_patient_is_busy(grid: AvailabilityGrid) -> Bitmap:
     return grid.visits_touching(grid.patient_busy) if grid.patient_busy else grid.no_start
 
 
-SERVICE_INACTIVE = Reason("service_inactive", "The doctor does not offer this service now.", service_not_offered)
-DOCTOR_INACTIVE = Reason("doctor_inactive", "The doctor does not work here now.", doctor_is_inactive)
+SERVICE_INACTIVE = Reason("service_inactive", "The doctor does not offer this service now.", starts_of_service_not_offered)
+DOCTOR_INACTIVE = Reason("doctor_inactive", "The doctor does not work here now.", starts_with_inactive_doctor)
 DOCTOR_NOT_ACCEPTING = Reason(
-    "doctor_not_accepting", "The doctor takes no new patients; the front desk can still book.", doctor_takes_no_new_patients
+    "doctor_not_accepting", "The doctor accepts no new patients; the reception can still book.", starts_with_doctor_not_accepting
 )
 IN_THE_PAST = Reason("in_the_past", "This time is in the past.", starts_in_the_past)
 TOO_SOON = Reason("too_soon", "This service must be booked further in advance.", starts_within_notice)
@@ -149,7 +149,7 @@ RULES: tuple[Reason, ...] = (
 # The reasons that are claims of other people, with the refusal for each; the first one that applies is given.
 CONFLICTS: dict[Reason, type[Conflict]] = {TAKEN: SlotTaken, BUFFER: SlotTaken, HELD: SlotHeld, PATIENT_BUSY: PatientBusy}
 CAPS = {DAILY_CAP_REACHED, WEEKLY_CAP_REACHED}
-SEES_NO_ONE = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
+SEES_NO_PATIENTS = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
 
 
 def free_starts(grid: AvailabilityGrid) -> Bitmap:
@@ -168,10 +168,10 @@ def reasons_against(grid: AvailabilityGrid, starts_at: datetime) -> list[Reason]
 
 
 def conflict_of(reasons: Sequence[Reason]) -> type[Conflict] | None:
-    """Return the conflict to raise if only other people's claims stand against a start, or None.
+    """Return the conflict to raise if every reason against a start is a claim of somebody else; None otherwise.
 
-    A booking comes before a hold, and the doctor before the patient. A cap that is reached besides changes nothing; a cap alone is no
-    conflict.
+    A booking takes precedence over a hold, and the doctor's time over the patient's. A cap that is reached as well changes nothing; a cap
+    alone is not a conflict.
     """
     if set(reasons) - CONFLICTS.keys() - CAPS:
         return None
@@ -179,15 +179,15 @@ def conflict_of(reasons: Sequence[Reason]) -> type[Conflict] | None:
 
 
 def mildest_conflict(conflicts: Iterable[type[Conflict]]) -> type[Conflict] | None:
-    """Return the conflict of the doctor who comes nearest to being free; None without conflicts."""
+    """Return the conflict that is last in CONFLICTS, which is that of the doctor who is nearest to being free; None without conflicts."""
     return max(conflicts, key=list(CONFLICTS.values()).index, default=None)
 
 
 def merged_reasons(reasons_by_doctor: Sequence[Sequence[Reason]]) -> list[Reason]:
     """Return the reasons of several doctors, each once and in the order of the rules.
 
-    Doctors who see no patients are left out, unless that is true of all. Without any doctor the service is not offered.
+    Doctors who see no patients are left out, unless no doctor does. Without any doctor the reason is that the service is not offered.
     """
-    seeing_patients = [reasons for reasons in reasons_by_doctor if not SEES_NO_ONE & set(reasons)]
+    seeing_patients = [reasons for reasons in reasons_by_doctor if not SEES_NO_PATIENTS & set(reasons)]
     given = {reason for reasons in seeing_patients or reasons_by_doctor for reason in reasons}
     return [reason for reason in RULES if reason in given] or [SERVICE_INACTIVE]

@@ -1,4 +1,4 @@
-"""Busy times: everything that stands in the calendar of one person, as a viewer sees it at one moment."""
+"""Busy times: all claims to the time of one person, as a viewer sees them at one moment."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class BusyTimes:
     """The busy times of one person.
 
     `booked` are visits and group sessions, `absences` leaves and closures as (start, stop). `holds` are active, `expired_holds` have ended
-    but their rows still stand in the way. `sessions` are the group sessions among `booked`. `counted_starts` are the starts of visits that
+    but their rows still occupy the time. `sessions` are the group sessions among `booked`. `counted_starts` are the starts of visits that
     count against the caps of the service in question.
     """
 
@@ -67,7 +67,10 @@ class BusyTimes:
     counted_starts: Sequence[int] = ()
 
     def without_empty_sessions(self) -> Self:
-        """Return the busy times without sessions whose only seat is the viewer's own or an expired hold: they keep no one out."""
+        """Return the busy times without sessions in which only the viewer has a seat, or a hold that has expired.
+
+        The viewer can book the time of such a session.
+        """
         empty = [session.time for session in self.sessions if not session.booked_seats + session.held_seats]
         if not empty:
             return self
@@ -107,7 +110,7 @@ class BusyTimes:
         yield from self.held_from(viewer_id)
 
     def removable_holds(self, span: Span, viewer_id: UUID | None) -> list[Hold]:
-        """Return the holds in a span that do not keep the viewer out: expired ones, and the viewer's own."""
+        """Return the holds in a span that do not prevent the viewer from booking: expired ones, and the viewer's own."""
         own = [hold for hold in self.holds if hold.owner_id == viewer_id]
         return [hold for hold in (*self.expired_holds, *own) if hold.overlaps(span)]
 

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import ServiceTerms
+from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import Span, grain_of, instant_of
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import ReservationReleased
-from shared.kit.ids import derive_id
+
+BEGUN_STATUSES = frozenset({"checked_in", "in_progress", "completed"})
 
 
 class ResourceSpan(NamedTuple):
@@ -66,6 +69,11 @@ class BookedSlot:
         return cls(service.id, doctor_id, patient_id, service.visit_span(start), service.doctor_span(start), session_id)
 
     @property
+    def duration(self) -> int:
+        """The length of the visit, in grains, as it was agreed when it was booked."""
+        return len(self.visit)
+
+    @property
     def session(self) -> GroupSession | None:
         """The group session in which this is a seat."""
         return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
@@ -95,7 +103,9 @@ class Claim:
     """The claim of an appointment to its time. A released claim stays, so that a request that arrives after the release is refused.
 
     `slot` is None if the claim was released before it was ever made. `may_overlap` is True if it lies over other claims, in a lane of its
-    own. `begun` is True once the visit takes place; a leave does not affect it any more.
+    own. `begun` is True once the visit takes place; a leave does not affect it any more. `requested` is True while the clinic has not
+    approved the visit. `appointment_version` is the newest version of the appointment that an event or a request has told, so that a late
+    event does not undo what a newer one has told.
     """
 
     appointment_id: UUID
@@ -104,6 +114,8 @@ class Claim:
     live: bool = True
     may_overlap: bool = False
     begun: bool = False
+    appointment_version: int = 0
+    requested: bool = False
 
     @property
     def id(self) -> UUID:
@@ -140,6 +152,22 @@ class Claim:
         """Return True if the claim holds just the time that a new request asks for, so that nothing is decided again."""
         return self.live and self.slot is not None and self.slot.satisfies(request)
 
+    def renew(self, request: ReserveTime) -> Self:
+        """Return the claim, which already holds the requested time, as the answer to a new request.
+
+        The request decides whether the visit has begun, unless an event of a newer version of the appointment has told otherwise.
+        """
+        if request.appointment_version < self.appointment_version:
+            return replace(self, revision=request.revision)
+        return replace(self, revision=request.revision, begun=request.begun, appointment_version=request.appointment_version)
+
+    def follow(self, event: AppointmentEvent) -> Self:
+        """Return the claim with what an event tells of the visit; self if it tells nothing new or a newer version is known."""
+        begun, requested = event.status in BEGUN_STATUSES, event.status == "requested"
+        if event.version <= self.appointment_version or (begun, requested) == (self.begun, self.requested):
+            return self
+        return replace(self, begun=begun, requested=requested, appointment_version=event.version)
+
     def release(self, revision: int) -> Self:
         """Return the released claim, or self if a later request has overtaken this release."""
         if revision < self.revision:
@@ -175,8 +203,15 @@ def requested_slot(request: ReserveTime, service: ServiceTerms, doctor_id: UUID)
     return BookedSlot.of(request.patient_id, service, doctor_id, grain_of(request.starts_at))
 
 
+def granted_claim(appointment_id: UUID, request: ReserveTime, slot: BookedSlot, previous: Claim | None) -> Claim:
+    """Return the claim for a slot that was granted; it keeps what events have told of the appointment, but the visit has not begun."""
+    version = max(request.appointment_version, previous.appointment_version if previous else 0)
+    requested = previous is not None and previous.requested
+    return Claim(appointment_id, request.revision, slot, appointment_version=version, requested=requested)
+
+
 def begun_claim(appointment_id: UUID, request: ReserveTime, service: ServiceTerms) -> Claim:
-    """Return the claim of a visit that takes place already. It may overlap whatever is there, and takes no seat of a group session."""
+    """Return the claim of a visit that takes place already. It may overlap other claims, and takes no seat of a group session."""
     assert request.doctor_id is not None
     slot = replace(requested_slot(request, service, request.doctor_id), session_id=None)
-    return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True)
+    return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True, appointment_version=request.appointment_version)

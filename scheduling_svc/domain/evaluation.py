@@ -1,4 +1,4 @@
-"""The evaluation of one start: whether it can be booked, with whom, and what is refused otherwise. Pure: everything is loaded before."""
+"""The evaluation of one start: whether it can be booked, with which doctor, and the refusal otherwise. All data is loaded before."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_ALTERNATIVES = 5
 
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
-    """The question whether a service can be booked at an instant with any of some doctors, as a viewer sees it."""
+    """A service, a start and the doctors with whom a viewer wants to know whether it can be booked."""
 
     offer: ServiceOffer
     starts_at: datetime
@@ -52,8 +52,8 @@ class SlotRequest:
 
     @property
     def span_to_load(self) -> Span:
-        """The time for which busy times are needed. With several doctors it covers the whole local day, which may have 25 hours, so that
-        the least busy doctor can be chosen."""
+        """The time for which busy times are loaded. With several doctors it includes the whole local day of the start, which may have 25
+        hours, because the least busy doctor of that day is chosen."""
         frame = self._terms_for_grain()[0].frame(range(self.start, self.start + 1))
         return frame if len(self.offer.doctors) == 1 else range(frame.start - 2 * DAY, frame.stop + 2 * DAY)
 
@@ -71,10 +71,10 @@ class SlotRequest:
         return [AvailabilityGrid.of(service, doctor, candidates, viewer, busy, patient_busy_times) for doctor, busy in doctors]
 
     def _terms_for_grain(self) -> tuple[ServiceTerms, Viewer]:
-        """Return terms and viewer with which the grain gives the reasons of a start within it.
+        """Return the terms and the viewer to evaluate the beginning of the grain in place of the exact start.
 
-        Such a start is refused as off_grid in any case. The other reasons are exact, too: the visit reaches into one grain more, and now is
-        earlier by the lateness, as seen from the beginning of the grain.
+        A start after the beginning of its grain is always refused as off_grid. To find its other reasons exactly, the visit is made one
+        grain longer, because it reaches into one grain more, and `now` is made earlier by the lateness.
         """
         if not self.lateness:
             return self.service, self.viewer
@@ -103,7 +103,7 @@ class SlotEvaluation:
 
     @property
     def is_conflict(self) -> bool:
-        """True if nothing but the claims of other people stands against the start, with at least one doctor."""
+        """True if with at least one doctor every reason against the start is a claim of somebody else."""
         return self._conflict is not None
 
     def best_doctor(self) -> DoctorTerms | None:
@@ -125,8 +125,8 @@ class SlotEvaluation:
         return conflict(alternatives=list(alternatives), **facts)
 
     def removable_holds(self, doctor_id: UUID, own_holds: Sequence[Hold] = ()) -> list[Hold]:
-        """Return the holds that a booking with this doctor removes: those in its time that keep no one out, and of the viewer's own holds
-        each that would be one visit too many under the caps, because own holds were not counted."""
+        """Return the holds that a booking with this doctor removes: expired holds and the viewer's own ones in its time, and those of
+        `own_holds` that would exceed a cap together with the booking, because the evaluation did not count the viewer's holds."""
         request = self.request
         index = next(index for index, doctor in enumerate(request.offer.doctors) if doctor.id == doctor_id)
         doctor, busy_times, start = request.offer.doctors[index], self.busy_times[index], request.start

@@ -47,7 +47,7 @@ class Hold:
 
     @classmethod
     def of(cls, hold_id: UUID, owner_id: UUID, service: ServiceTerms, doctor_id: UUID, start: int, now: datetime) -> Self:
-        """Return a new hold. It expires at a whole second, because that is how its end is shown."""
+        """Return a new hold. It expires at a whole second, as its end is shown, and at the start of the visit at the latest."""
         return cls(
             id=hold_id,
             owner_id=owner_id,
@@ -55,7 +55,7 @@ class Hold:
             doctor_id=doctor_id,
             visit=service.visit_span(start),
             span=service.doctor_span(start),
-            expires_at=(now + HOLD_DURATION).replace(microsecond=0),
+            expires_at=min((now + HOLD_DURATION).replace(microsecond=0), instant_of(start)),
             session_id=GroupSession.at(service, doctor_id, start).id if service.is_group else None,
         )
 
@@ -80,7 +80,7 @@ class Hold:
         return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
     def is_active(self, now: datetime) -> bool:
-        """Return True if the hold keeps its time from others."""
+        """Return True if others cannot book the time of the hold."""
         return self.live and now < self.expires_at
 
     def overlaps(self, span: Span) -> bool:
@@ -94,12 +94,12 @@ class Hold:
         return self
 
     def extend(self, now: datetime) -> Self:
-        """Return the hold with five minutes more. Raise HoldExpired when it has ended, HoldExtended the second time."""
+        """Return the hold with five minutes more, up to its start. Raise HoldExpired when it has ended, HoldExtended the second time."""
         if not self.is_active(now):
             raise HoldExpired
         if self.extended:
             raise HoldExtended
-        return replace(self, expires_at=self.expires_at + HOLD_DURATION, extended=True)
+        return replace(self, expires_at=min(self.expires_at + HOLD_DURATION, self.starts_at), extended=True)
 
     def require_match(self, request: ReserveTime, now: datetime) -> None:
         """Raise HoldMismatch if the hold is not for this request, HoldExpired if it has ended."""

@@ -1,4 +1,4 @@
-"""Leaves and closures: time in which a doctor or the clinic sees no one, and what becomes of the appointments in it."""
+"""Leaves and closures: time in which a doctor or the clinic sees no patients, and the decisions about the appointments in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from uuid import UUID
 from scheduling_svc.domain.claims import Claim, ResourceSpan
 from scheduling_svc.domain.refusals import AlreadyOver, DecidedTwice, TargetRequired
 from scheduling_svc.domain.terms import DoctorTerms
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.grains import Span, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.http import Alternative, LeaveOutcome
 from shared.contracts.ranges import check_range
 from shared.contracts.text_search import fold_text
-from shared.kit.ids import derive_id
 
 MAX_LEAVE = timedelta(days=366)
 MAX_CLOSURE = timedelta(days=31)
@@ -32,7 +32,7 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimeBlock:
-    """Blocked time of a doctor. It lies over the claims in its time, so that kept visits stay and cancelled ones do not reopen it."""
+    """Blocked time of a doctor. It overlaps the claims in its time: kept visits stay, and the time of cancelled ones stays blocked."""
 
     id: UUID
     kind: BlockKind
@@ -46,7 +46,7 @@ class TimeBlock:
 
 
 class LeaveAction(StrEnum):
-    """What becomes of an appointment in the time of a leave."""
+    """What is done with an appointment in the time of a leave."""
 
     KEEP = "keep"
     CANCEL = "cancel"
@@ -98,8 +98,8 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """A time in which the clinic, or one of its locations, is closed. `settled` is True when no block of a doctor is missing or left
-    over."""
+    """A time in which the clinic, or one of its locations, is closed. `settled` is True when every doctor concerned, and no
+    other, has a block."""
 
     id: UUID
     starts_at: datetime
@@ -122,7 +122,7 @@ class Closure:
         return is_at_location and not self.lifted
 
     def block_of(self, doctor_id: UUID) -> TimeBlock:
-        """Return the block of one doctor. Its id is derived from closure and doctor, so that repeating it is harmless."""
+        """Return the block of one doctor. Its id is derived from closure and doctor, so that inserting it again changes nothing."""
         return TimeBlock(derive_id(self.id, doctor_id), BlockKind.CLOSURE, doctor_id, self.span)
 
     def lift(self) -> Self:

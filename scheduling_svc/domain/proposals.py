@@ -1,4 +1,4 @@
-"""Planned slots: what a plan has proposed so far counts as taken for the rest of the plan."""
+"""Planned slots: each slot that was proposed for one appointment counts as taken when the next one is planned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PlannedSlots:
         self.slots[slot.doctor_id].append(slot)
         self.slots[slot.patient_id].append(slot)
 
-    def added_to(self, busy_times: BusyTimes, person_id: UUID, service: ServiceTerms) -> BusyTimes:
+    def apply_to(self, busy_times: BusyTimes, person_id: UUID, service: ServiceTerms) -> BusyTimes:
         """Return the busy times of a person with the planned slots taken; seats of group sessions count as held.
 
         `service` is the service in question, against whose caps the planned slots count.

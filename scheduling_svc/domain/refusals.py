@@ -16,7 +16,7 @@ class TooManyHolds(Conflict):
     """Raised when the caller already has the maximum number of holds. The fact `limit` is that number."""
 
     code = "too_many_holds"
-    detail = "You already hold as many times as you may."
+    detail = "You already hold the maximum number of times."
 
 
 class NoSuchHold(NotFound):
@@ -30,7 +30,7 @@ class AffectedChanged(Conflict):
     """Raised when other appointments are in the time of a leave than those decided about. The fact `affected` lists those in it now."""
 
     code = "affected_changed"
-    detail = "The appointments in this time are not those that you decided about; `affected` lists those in it now."
+    detail = "Your decisions are not about the appointments that are in this time now; `affected` lists these."
 
 
 class TooManyAffected(Invalid):

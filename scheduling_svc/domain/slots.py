@@ -1,4 +1,4 @@
-"""Free slots: starts that can be booked, as people read them."""
+"""Free slots: starts that can be booked, with the times and details that clients show."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class FreeSlot:
 
 @dataclass(frozen=True, slots=True)
 class SlotList:
-    """Free slots in the order of start and doctor; `complete` is True if none was left out."""
+    """Free slots in the order of start and doctor; `complete` is True if no later slots follow."""
 
     items: list[FreeSlot]
     complete: bool

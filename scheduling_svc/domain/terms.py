@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
@@ -52,6 +52,10 @@ class ServiceTerms:
             version=rules.version,
         )
 
+    def with_duration(self, grains: int) -> Self:
+        """Return the terms for a visit whose length was agreed before; later changes of the service type do not affect it."""
+        return self if grains == self.duration else replace(self, duration=grains)
+
     @property
     def is_capped(self) -> bool:
         """True if the number of visits per day or week is limited."""
@@ -77,6 +81,10 @@ class ServiceTerms:
     def bookable_starts(self, now: datetime) -> Span:
         """Return the starts between notice and horizon. Both are elapsed time, and the last instant of the horizon is included."""
         return range(first_grain_at_or_after(now + self.notice), grain_of(now + self.horizon) + 1)
+
+    def future_starts(self, now: datetime) -> Span:
+        """Return the starts up to the horizon, those within the notice included: one that is held can still be booked."""
+        return range(first_grain_at_or_after(now), grain_of(now + self.horizon) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,11 @@ class DoctorTerms:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOffer:
-    """A service type and the doctors in question who offer it, or were named for it."""
+    """A service type, and the doctors who offer it or whom the request names."""
 
     service: ServiceTerms
     doctors: Sequence[DoctorTerms]
+
+    def with_duration(self, grains: int) -> Self:
+        """Return the offer for a visit whose length was agreed before."""
+        return replace(self, service=self.service.with_duration(grains))

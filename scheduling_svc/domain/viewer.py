@@ -1,4 +1,4 @@
-"""The viewer: for whom availability is computed."""
+"""The viewer: the person for whom availability is computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.contracts.identity import Caller, Role
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks, when, and for which patient. An anonymous viewer has no id, no holds and no patient.
+    """The caller, the time of the request and the patient. An anonymous viewer has no id, no holds and no patient.
 
     The time of the appointment `exclude_appointment_id` counts as free, because an appointment may move over its own time.
     """

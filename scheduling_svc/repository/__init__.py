@@ -1,7 +1,7 @@
 """The store of scheduling-service in SQL.
 
-Every module has the verbs of one kind of row; the classes here put them together. Functions beside the classes read pages in a snapshot of
-their own.
+Every module reads and writes one kind of row; the classes below combine them. The functions of the modules read pages, each in a snapshot
+of its own.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.agenda import AgendaEntry
 from scheduling_svc.domain.claims import Claim
+from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.leaves import Closure, Leave
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.repository import agenda, blocks, claims, rules
@@ -27,7 +29,7 @@ from scheduling_svc.repository.locks import LockWriter
 from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import Event
-from shared.contracts.grains import Span
+from shared.contracts.grains import Span, grain_of
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -42,12 +44,12 @@ class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, Rule
 
 
 class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, HoldWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
-    """One transaction of the calendar; `has_events` is True when an event leaves with it."""
+    """One transaction of the calendar; `has_events` is True when it adds an event to the outbox."""
 
     has_events = False
 
     async def add_event(self, event: Event) -> None:
-        """Add an event to the outbox; it leaves when the transaction commits."""
+        """Add an event to the outbox; it is published after the transaction has committed."""
         self.has_events = True
         await super().add_event(event)
 
@@ -75,10 +77,10 @@ class SqlCalendarStore:
         if tx.has_events:
             self.wake_relay()
 
-    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-        """Return claims that hold time, in the order of their ids."""
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Claim]:
+        """Return claims that hold time, and end after an instant if one is given, in the order of their ends and ids."""
         async with self.database.read() as connection:
-            return await claims.list_live(connection, limit, after)
+            return await claims.list_live(connection, limit, after, grain_of(ends_after) if ends_after else None)
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""
@@ -91,14 +93,14 @@ class SqlCalendarStore:
             return await blocks.list_closures(connection, limit, after)
 
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
-        """Return what touches a span of an account's time, by start and id."""
+        """Return the entries of an account that touch a span, by start and id."""
         async with self.read() as calendar:
             return await calendar.list_entries(account_id, within, limit, after)
 
-    async def find_feed_owner(self, token_hash: str) -> UUID | None:
-        """Return the account whose agenda a link opens."""
+    async def find_feed(self, token_hash: str) -> CalendarFeed | None:
+        """Return the link with this hash."""
         async with self.database.read() as connection:
-            return await agenda.find_feed_owner(connection, token_hash)
+            return await agenda.find_feed(connection, token_hash)
 
     async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
         """Return all doctors whose rules are stored, in the order of their ids."""

@@ -1,7 +1,8 @@
-"""Agendas and the links to them, in SQL."""
+"""Agendas and their subscription links, in SQL."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,16 @@ ENTRY_KINDS = {
     ClaimKind.LEAVE: EntryKind.LEAVE,
     ClaimKind.CLOSURE: EntryKind.CLOSURE,
 }
-COLUMNS = (CLAIMS.c.id, CLAIMS.c.kind, CLAIMS.c.doctor_id, CLAIMS.c.visit_from, CLAIMS.c.visit_to, CLAIMS.c.changed_at)
+COLUMNS = (
+    CLAIMS.c.id,
+    CLAIMS.c.kind,
+    CLAIMS.c.doctor_id,
+    CLAIMS.c.visit_from,
+    CLAIMS.c.visit_to,
+    CLAIMS.c.session_id,
+    CLAIMS.c.requested,
+    CLAIMS.c.changed_at,
+)
 UNKNOWN_ZONE = "UTC"
 
 
@@ -31,7 +41,7 @@ class AgendaReader(RuleReader):
     """Reads the busy time of an account, as doctor and as patient."""
 
     async def list_entries(self, account_id: UUID, within: Span, limit: int, after: tuple[str, ...] | None) -> list[AgendaEntry]:
-        """Return what touches a span of the account's time, each claim once, by start and id, in two queries."""
+        """Return the entries of an account that touch a span, each claim once, by start and id, in two queries."""
         busy = _busy_claims(account_id, within)
         page = select(busy).order_by(busy.c.visit_from, busy.c.id).limit(limit)
         if after is not None:
@@ -39,30 +49,35 @@ class AgendaReader(RuleReader):
         rows = (await self.connection.execute(page)).all()
         doctors = await self.list_doctors({row.doctor_id for row in rows})
         zones = {doctor.id: doctor.hours.time_zone for doctor in doctors}
-        return [_entry_from_row(row, zones.get(row.doctor_id, UNKNOWN_ZONE)) for row in rows]
+        return [_entry_from_row(row, zones.get(row.doctor_id, UNKNOWN_ZONE), account_id) for row in rows]
 
 
 class FeedWriter:
-    """Writes the links to agendas."""
+    """Writes subscription links."""
 
     connection: AsyncConnection
 
     async def save_feed(self, feed: CalendarFeed) -> None:
         """Store a link in place of the account's last one; raise TransactionAborted if another transaction stores the first one."""
-        row = {"account_id": feed.account_id, "token_hash": feed.token_hash, "created_at": feed.created_at}
+        row = asdict(feed)
         replaced = await self.connection.execute(update(FEEDS).where(FEEDS.c.account_id == feed.account_id).values(row))
         if not replaced.rowcount and not await insert_if_absent(self.connection, insert(FEEDS).values(row)):
             raise TransactionAborted
+
+    async def update_feed_content(self, feed: CalendarFeed) -> None:
+        """Store content tag and time of change of a link that still exists."""
+        values = {"content_tag": feed.content_tag, "changed_at": feed.changed_at}
+        await self.connection.execute(update(FEEDS).where(FEEDS.c.token_hash == feed.token_hash).values(values))
 
     async def delete_feed(self, account_id: UUID) -> None:
         """Delete the link of an account. Harmless to repeat."""
         await self.connection.execute(delete(FEEDS).where(FEEDS.c.account_id == account_id))
 
 
-async def find_feed_owner(connection: AsyncConnection, token_hash: str) -> UUID | None:
-    """Return the account whose agenda a link opens."""
-    account_id: UUID | None = await connection.scalar(select(FEEDS.c.account_id).where(FEEDS.c.token_hash == token_hash))
-    return account_id
+async def find_feed(connection: AsyncConnection, token_hash: str) -> CalendarFeed | None:
+    """Return the link with this hash."""
+    row = (await connection.execute(select(FEEDS).where(FEEDS.c.token_hash == token_hash))).one_or_none()
+    return CalendarFeed(**row._mapping) if row else None
 
 
 def _busy_claims(account_id: UUID, within: Span) -> Subquery:
@@ -77,9 +92,11 @@ def _live_claims(within: Span) -> Select[Any]:
     return select(*COLUMNS).where(CLAIMS.c.live, CLAIMS.c.visit_to > within.start, CLAIMS.c.visit_from < within.stop)
 
 
-def _entry_from_row(row: Any, time_zone: str) -> AgendaEntry:
+def _entry_from_row(row: Any, time_zone: str, account_id: UUID) -> AgendaEntry:
     kind = ENTRY_KINDS[ClaimKind(row.kind)]
-    return AgendaEntry(row.id, kind, instant_of(row.visit_from), instant_of(row.visit_to), time_zone, row.changed_at)
+    times = instant_of(row.visit_from), instant_of(row.visit_to)
+    session_id = row.session_id if row.doctor_id == account_id else None
+    return AgendaEntry(row.id, kind, *times, time_zone, row.changed_at, is_requested=row.requested, session_id=session_id)
 
 
 def _is_after_cursor(busy: Subquery, after: tuple[str, ...]) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ class BlockWriter(BlockReader):
     now: Clock
 
     async def insert_block(self, block: TimeBlock) -> None:
-        """Block time over whatever stands there; do nothing if the block exists. Raise LostRace if another transaction inserts it."""
+        """Block time, also where it is taken; do nothing if the block exists. Raise LostRace if another transaction inserts it."""
         if (await self.connection.execute(select(CLAIMS.c.live).where(CLAIMS.c.id == block.id))).one_or_none():
             return
         row = {

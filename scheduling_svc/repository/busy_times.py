@@ -1,4 +1,4 @@
-"""Reading the busy times of many people with a number of queries that depends on neither people nor days.
+"""Reading the busy times of many people; the number of queries depends neither on the number of people nor on that of days.
 
 Each query is an object of its own: what it selects, and how its rows become busy times.
 """
@@ -39,10 +39,11 @@ from scheduling_svc.repository.tables import CLAIMS, SEATS, ClaimKind
 from shared.contracts.grains import DAY, Span
 
 NO_ID = UUID(int=0)
-# The caps of a day and an ISO week look further than the span in question: a week, and the hour by which its ends may be longer.
+# Caps count the visits of whole days and ISO weeks: a week on both sides of the span, and a day more, because a local week may be an hour
+# longer than seven days.
 CAPS_MARGIN = 8 * DAY
-# No visit with its buffers takes so long. A claim that ends later than this after a span began after the span, so that the index range
-# ends here.
+# No visit with its buffers is longer. A claim that ends later than this after a span has begun after the span, so that the index range can
+# end there.
 MAX_CLAIM_LENGTH = 3 * DAY
 COLUMNS = CLAIMS.c
 SEATED = CLAIMS.alias("seated")
@@ -56,7 +57,7 @@ class BusyTimesReader:
     async def list_busy_times(
         self, service: ServiceTerms, doctor_ids: Collection[UUID], within: Span, viewer: Viewer
     ) -> Mapping[UUID, BusyTimes]:
-        """Return what touches a span, by person, in two queries; a third only where groups are possible, a fourth only for caps."""
+        """Return the busy times that touch a span, by person, in two queries; one more if there may be groups, and one more for caps."""
         parameters = _parameters(service, list(doctor_ids), within, viewer)
         collected: dict[UUID, _CollectedTimes] = defaultdict(_CollectedTimes)
         for person_id, booked in await BookedTimesQuery.run(self.connection, parameters):
@@ -261,8 +262,8 @@ def _overlaps_span(begin: ColumnElement[Any], end: ColumnElement[Any]) -> Column
 
 
 def _counts_for_viewer(claim: Any) -> ColumnElement[bool]:
-    """Return the condition that a claim keeps the viewer out: not the excluded appointment, not the viewer's own hold, not an expired
-    hold."""
+    """Return the condition that a claim prevents the viewer from booking: it is not the excluded appointment, not the viewer's own hold,
+    and not an expired hold."""
     is_of_others = or_(claim.owner_id.is_(None), claim.owner_id != bindparam("viewer", type_=COLUMNS.id.type))
     is_active = or_(claim.expires_at.is_(None), claim.expires_at > bindparam("now", type_=COLUMNS.expires_at.type))
     return and_(claim.id != bindparam("excluded", type_=COLUMNS.id.type), is_of_others, is_active)

@@ -15,17 +15,22 @@ from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
 from scheduling_svc.repository.tables import CLAIMS, ClaimKind
-from shared.contracts.grains import Span, first_grain_at_or_after
+from shared.contracts.grains import Span, first_grain_at_or_after, grain_of
 from shared.kit.clock import Clock
 from shared.kit.keyset_pagination import rows_after
-from shared.kit.paging import parse_sort_key
+from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.raw_insert import insert_statement
 
 SELECT_CLAIM = select(CLAIMS).where(CLAIMS.c.id == bindparam("claim"), CLAIMS.c.kind == ClaimKind.RESERVATION)
 SELECT_LIVE = select(CLAIMS).where(CLAIMS.c.live, CLAIMS.c.kind == ClaimKind.RESERVATION)
-# Revision and liveness together never return to an earlier pair, so that they tell whether the row has changed.
+# Together these columns never return to earlier values, so that they tell whether the row has changed.
 UPDATE_UNCHANGED = update(CLAIMS).where(
-    CLAIMS.c.id == bindparam("claim"), CLAIMS.c.revision == bindparam("seen_revision"), CLAIMS.c.live == bindparam("seen_live")
+    CLAIMS.c.id == bindparam("claim"),
+    CLAIMS.c.revision == bindparam("seen_revision"),
+    CLAIMS.c.live == bindparam("seen_live"),
+    CLAIMS.c.begun == bindparam("seen_begun"),
+    CLAIMS.c.requested == bindparam("seen_requested"),
+    CLAIMS.c.appointment_version == bindparam("seen_version"),
 )
 
 
@@ -76,7 +81,14 @@ class ClaimWriter(ClaimReader):
             raise LostRace from None
 
     async def _update_unchanged(self, row: dict[str, Any], previous: Claim) -> None:
-        seen = {"claim": previous.id, "seen_revision": previous.revision, "seen_live": previous.live}
+        seen = {
+            "claim": previous.id,
+            "seen_revision": previous.revision,
+            "seen_live": previous.live,
+            "seen_begun": previous.begun,
+            "seen_requested": previous.requested,
+            "seen_version": previous.appointment_version,
+        }
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
             raise LostRace
 
@@ -93,11 +105,14 @@ class ClaimWriter(ClaimReader):
             await seats.release_seat(self.connection, claim.session.id, claim.id, now=self.now())
 
 
-async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
-    """Return claims that hold time, in the order of their ids."""
-    claims = SELECT_LIVE.order_by(CLAIMS.c.id).limit(limit)
+async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None, ends_after: int | None = None) -> list[Claim]:
+    """Return claims that hold time, and end after a grain if one is given, in the order of their ends and ids."""
+    claims = SELECT_LIVE.order_by(CLAIMS.c.visit_to, CLAIMS.c.id).limit(limit)
+    if ends_after is not None:
+        claims = claims.where(CLAIMS.c.visit_to > ends_after)
     if after is not None:
-        claims = claims.where(rows_after((CLAIMS.c.id,), parse_sort_key(after, UUID)))
+        key = parse_sort_key(after, lambda text: grain_of(parse_instant(text)), UUID)
+        claims = claims.where(rows_after((CLAIMS.c.visit_to, CLAIMS.c.id), key))
     return [from_row(row) for row in await connection.execute(claims)]
 
 
@@ -112,6 +127,8 @@ def to_row(claim: Claim) -> dict[str, Any]:
         "live": claim.live,
         "over": claim.may_overlap,
         "begun": claim.begun,
+        "requested": claim.requested,
+        "appointment_version": claim.appointment_version,
         "service_id": slot and slot.service_id,
         "doctor_id": slot and slot.doctor_id,
         "patient_id": slot and slot.patient_id,
@@ -130,4 +147,4 @@ def from_row(row: Any) -> Claim:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
         slot = BookedSlot(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun)
+    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version, row.requested)

@@ -1,8 +1,8 @@
-"""The grain table: taking and freeing time. Its primary key keeps the promise that no two ordinary claims share a grain.
+"""The grain table: taking and freeing time. Its primary key ensures that no two ordinary claims share a grain.
 
 Ordinary claims use lane 0. A claim that may overlap others takes the lowest free lane of each grain, and the transaction that leaves lane
 0 of a grain moves the next lane down to it, both on locked rows. So where any lane of a grain is taken, lane 0 is taken, and an ordinary
-claim can never come in under an overlapping one.
+claim can never take a grain that an overlapping claim has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BATCH_SIZE = 2000
 COLUMNS = CLAIM_GRAINS.c
 IN_SPAN = and_(COLUMNS.resource_id == bindparam("resource"), COLUMNS.grain >= bindparam("first"), COLUMNS.grain < bindparam("stop"))
 
-# Statements are built once, because building one costs more than many take to run.
+# Statements are built once, because building a statement often takes longer than running it.
 DELETE_GRAINS = delete(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim"))
 SELECT_LANES = select(COLUMNS.grain, COLUMNS.lane).where(IN_SPAN).order_by(COLUMNS.grain, COLUMNS.lane)
 LOCK_LANES = SELECT_LANES.with_for_update()
@@ -46,9 +46,9 @@ async def take_grains(
     may_overlap: bool = False,
     first_statements: Sequence[str] = (),
 ) -> None:
-    """Insert all grains in the order of the key, so that racing transactions meet at the first grain they share.
+    """Insert all grains in the order of the key, so that racing transactions conflict at the first grain that they share.
 
-    Raise IntegrityError when an ordinary claim meets a grain that is taken. `first_statements` are sent to the driver in the same round
+    Raise IntegrityError if an ordinary claim needs a grain that is taken. `first_statements` are sent to the driver in the same round
     trip, before the grains.
     """
     ordered = sorted(resource_spans, key=lambda resource_span: resource_span.resource_id)
@@ -65,10 +65,10 @@ async def free_grains(connection: AsyncConnection, claim_id: UUID, resource_span
 
 
 def _rows(claim_id: UUID, resource_span: ResourceSpan, lanes: Lanes) -> Iterator[str]:
-    before, after = f"('{resource_span.resource_id.hex}',", f",'{claim_id.hex}')"
+    prefix, suffix = f"('{resource_span.resource_id.hex}',", f",'{claim_id.hex}')"
     for grain in resource_span.span:
         lane = _lowest_free_lane(lanes[grain]) if grain in lanes else ORDINARY_LANE
-        yield f"{before}{grain},{lane}{after}"
+        yield f"{prefix}{grain},{lane}{suffix}"
 
 
 def _insert_statements(rows: Iterator[str]) -> Iterator[str]:
@@ -89,10 +89,10 @@ async def _delete_grains(connection: AsyncConnection, claim_id: UUID, resource_i
 
 async def _move_lanes_down(connection: AsyncConnection, resource_id: UUID, span: Span) -> None:
     """Move the lowest upper lane of each grain to lane 0 where that is free now."""
-    upper = _lanes_by_grain(await connection.execute(LOCK_UPPER_LANES, _span_parameters(resource_id, span)))
-    if not upper:
+    upper_lanes = _lanes_by_grain(await connection.execute(LOCK_UPPER_LANES, _span_parameters(resource_id, span)))
+    if not upper_lanes:
         return
-    lanes = await _lock_lanes(connection, resource_id, range(min(upper), max(upper) + 1))
+    lanes = await _lock_lanes(connection, resource_id, range(min(upper_lanes), max(upper_lanes) + 1))
     grains_by_lane: dict[int, list[int]] = defaultdict(list)
     for grain, taken in lanes.items():
         if taken[0] != ORDINARY_LANE:

@@ -1,4 +1,4 @@
-"""Locks: what only one transaction may do at a time, so that what it counts stays true until it commits."""
+"""Locks: a transaction acquires a lock before it counts rows, so that the number stays the same until it commits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ACQUIRE = update(LOCKS).where(LOCKS.c.id == bindparam("key")).values(taken=LOCKS
 
 
 class LockWriter:
-    """Takes locks; they are released when the transaction ends."""
+    """Acquires locks; they are released when the transaction ends."""
 
     connection: AsyncConnection
 
     async def lock(self, *keys: UUID) -> None:
-        """Take locks in the order of their keys, so that two transactions never wait for each other."""
+        """Acquire locks in the order of their keys, so that two transactions never wait for each other."""
         for key in sorted(keys):
             if not (await self.connection.execute(ACQUIRE, {"key": key})).rowcount:
                 try:

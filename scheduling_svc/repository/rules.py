@@ -91,7 +91,7 @@ async def has_all_rules(connection: AsyncConnection) -> bool:
     return (await connection.execute(select(LEARNED.c.at).where(LEARNED.c.what == ALL_RULES))).one_or_none() is not None
 
 
-# Rules are read by every request and change rarely, so that the terms of a text are cached.
+# Every request reads rules, and they change rarely, so the terms are cached by the JSON text.
 @lru_cache(maxsize=4096)
 def _doctor_terms(text: str) -> DoctorTerms:
     return DoctorTerms.from_rules(DoctorRules.model_validate_json(text))

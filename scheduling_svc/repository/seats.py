@@ -55,7 +55,8 @@ async def release_seat(connection: AsyncConnection, session_id: UUID, claim_id: 
 async def lock_sessions(connection: AsyncConnection, doctor_id: UUID, span: Span) -> None:
     """Lock the sessions in a span that has just been blocked.
 
-    Seats have no grains that would meet the block. A transaction that takes a seat waits for this lock instead, and then finds the block.
+    Seats have no grains, so the primary key cannot report the conflict. A transaction that takes a seat waits for this lock
+    and then finds the block.
     """
     sessions = select(CLAIMS.c.id).where(
         CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.live, CLAIMS.c.kind == ClaimKind.SESSION, *_overlapping(span)
@@ -64,7 +65,7 @@ async def lock_sessions(connection: AsyncConnection, doctor_id: UUID, span: Span
 
 
 async def _is_blocked(connection: AsyncConnection, session: GroupSession) -> bool:
-    """Return True if a leave or closure has come into the time of the session since the decision to take a seat."""
+    """Return True if the time of the session was blocked by a leave or closure after the seat was granted."""
     blocks = select(CLAIMS.c.id).where(
         CLAIMS.c.doctor_id == session.doctor_id, CLAIMS.c.live, CLAIMS.c.kind.in_(BLOCK_KINDS), *_overlapping(session.span)
     )

@@ -26,7 +26,8 @@ class ClaimKind(StrEnum):
 # The id of a reservation is that of its appointment. Times are grain numbers (five minutes from the Unix epoch), half open: the visit,
 # and the span that it takes of the doctor, buffers included. The visit is null in a reservation that was released before it was made. The
 # span is null in a reservation with a seat in a session, because the session takes the time of the doctor. `over`: the claim may lie over
-# others, in lanes of its own. `begun`: the visit takes place, and a leave does not affect it any more. An owner has one hold per service.
+# others, in lanes of its own. `requested`: the clinic has not approved the visit yet. `begun`: the visit takes place, and a leave does not
+# affect it any more. `appointment_version` is the newest version of the appointment that is known. An owner has one hold per service.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -43,12 +44,15 @@ CLAIMS = Table(
     Column("span_to", Integer),
     Column("over", Boolean, nullable=False),
     Column("begun", Boolean, nullable=False, server_default=false()),
+    Column("requested", Boolean, nullable=False, server_default=false()),
+    Column("appointment_version", Integer, nullable=False, server_default="0"),
     Column("session_id", Id),
     Column("owner_id", Id),
     Column("expires_at", UtcDateTime),
     Column("extended", Boolean),
     Column("changed_at", UtcDateTime, nullable=False),
     Index("claims_by_doctor", "doctor_id", "live", "kind", "span_to", "span_from", "visit_from", "visit_to", "id"),
+    Index("claims_by_end", "kind", "live", "visit_to", "id"),
     Index("claims_of_patient", "patient_id", "live", "visit_to"),
     Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )
@@ -62,10 +66,10 @@ SEATS = Table(
     Column("claim_id", Id, nullable=False, unique=True),
 )
 
-# Locks: a transaction that must count something alone updates the row of its lock first.
+# Locks: before a transaction counts rows, it updates the row of its lock, so that others wait.
 LOCKS = Table("turns", METADATA, Column("id", Id, primary_key=True), Column("taken", Integer, nullable=False))
 
-# No two ordinary claims share a grain of a person: the primary key makes it impossible, because all of them use lane 0.
+# The primary key forbids that two ordinary claims share a grain of a person, because all ordinary claims use lane 0.
 CLAIM_GRAINS = Table(
     "claim_grains",
     METADATA,
@@ -90,7 +94,7 @@ LEAVES = Table(
     Index("leaves_of_doctor", "doctor_id", "starts_at"),
 )
 
-# A closure blocks the time of every doctor it applies to by a claim of its own; `settled` when no such claim is missing or left over.
+# A closure has one claim for every doctor to whom it applies; `settled` is true when no such claim is missing or left over.
 CLOSURES = Table(
     "closures",
     METADATA,
@@ -112,8 +116,11 @@ FEEDS = Table(
     Column("account_id", Id, primary_key=True),
     Column("token_hash", binary_string(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("content_tag", binary_string(32)),
+    Column("changed_at", UtcDateTime),
 )
 
+# The rules of doctors and services, as JSON of the models in shared.contracts.http; `offers` tells which doctor offers which service.
 DOCTORS = Table(
     "doctors",
     METADATA,
@@ -138,6 +145,7 @@ SERVICES = Table(
     Column("rules", MediumText, nullable=False),
 )
 
+# One row, which is written when all rules were fetched for the first time.
 LEARNED = Table(
     "learned",
     METADATA,

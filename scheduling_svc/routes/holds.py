@@ -23,7 +23,14 @@ UseCases = Annotated[Holds, use_case(Holds)]
 HOLD_REFUSALS = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds)
 
 
-@router.post("", response_model=HoldOut, status_code=201, responses=refusals(*HOLD_REFUSALS), summary="Hold a time for five minutes")
+@router.post(
+    "",
+    operation_id="hold_time",
+    response_model=HoldOut,
+    status_code=201,
+    responses=refusals(*HOLD_REFUSALS),
+    summary="Hold a time for five minutes",
+)
 async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, operation: OperationId, holds: UseCases) -> Hold:
     """Replaces your last hold for this service. Booking this time uses the hold up."""
     hold = await holds.hold(operation.id, body.hold_request, caller)
@@ -31,21 +38,27 @@ async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, 
     return hold
 
 
-@router.get("/{hold_id}", response_model=HoldOut, responses=refusals(NoSuchHold), summary="One's own active hold")
+@router.get(
+    "/{hold_id}", operation_id="get_hold", response_model=HoldOut, responses=refusals(NoSuchHold), summary="Get your own active hold"
+)
 async def get_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
+    """A hold that has expired or was used does not exist any more."""
     return await holds.get(hold_id, caller)
 
 
 @router.post(
     "/{hold_id}/extend",
+    operation_id="extend_hold",
     response_model=HoldOut,
     responses=refusals(NoSuchHold, HoldExpired, HoldExtended),
-    summary="Five minutes more, once",
+    summary="Extend a hold by five minutes, once",
 )
 async def extend_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> Hold:
+    """The hold ends five minutes later than before."""
     return await holds.extend(hold_id, caller)
 
 
-@router.delete("/{hold_id}", status_code=204, responses=refusals(NoSuchHold), summary="Give a held time back")
+@router.delete("/{hold_id}", operation_id="drop_hold", status_code=204, responses=refusals(NoSuchHold), summary="Delete a hold")
 async def drop_hold(hold_id: UUID, caller: PatientOrStaff, holds: UseCases) -> None:
+    """The time is free for everyone again."""
     return await holds.drop(hold_id, caller)

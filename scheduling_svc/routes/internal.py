@@ -1,4 +1,4 @@
-"""What other services ask of scheduling-service."""
+"""Routes for other services."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from shared.contracts.relayed_refusals import (
     SlotTaken,
     UnknownService,
 )
+from shared.contracts.values import Instant
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
@@ -36,26 +37,38 @@ RESERVE_REFUSALS = (
 )  # fmt: skip
 
 
-@router.put("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(*RESERVE_REFUSALS), summary="Reserve or move")
+@router.put(
+    "/reservations/{appointment_id}",
+    response_model=Reservation,
+    responses=refusals(*RESERVE_REFUSALS),
+    summary="Reserve time, or move a reservation",
+)
 async def reserve(appointment_id: UUID, body: ReserveTime, _caller: AppointmentService, reservations: UseCases) -> Reservation:
     return await reservations.reserve(appointment_id, body)
 
 
-@router.delete("/reservations/{appointment_id}", status_code=204, summary="Give time back")
+@router.delete("/reservations/{appointment_id}", status_code=204, summary="Release a reservation")
 async def release(
     appointment_id: UUID, revision: Annotated[int, Query(ge=1, lt=2**31)], _caller: AppointmentService, reservations: UseCases
 ) -> None:
     return await reservations.release(appointment_id, revision)
 
 
-@router.get("/reservations/{appointment_id}", response_model=Reservation, responses=refusals(NoSuchReservation), summary="One reservation")
+@router.get(
+    "/reservations/{appointment_id}", response_model=Reservation, responses=refusals(NoSuchReservation), summary="Get a reservation"
+)
 async def get_reservation(appointment_id: UUID, _caller: AppointmentService, reservations: UseCases) -> Reservation:
     return await reservations.get(appointment_id)
 
 
-@router.get("/reservations", response_model=Page[Reservation], summary="Live reservations")
+@router.get("/reservations", response_model=Page[Reservation], summary="List the live reservations")
 async def list_reservations(
-    request: Request, response: Response, _caller: AppointmentService, paging: Paged, reservations: UseCases
+    request: Request,
+    response: Response,
+    _caller: AppointmentService,
+    paging: Paged,
+    reservations: UseCases,
+    ends_after: Annotated[Instant | None, Query()] = None,
 ) -> Page[Reservation]:
-    rows = await reservations.list_live(paging.limit, paging.after)
-    return with_next_link(request, response, paging.page(rows, lambda reservation: (reservation.appointment_id,)))
+    rows = await reservations.list_live(paging.limit, paging.after, ends_after)
+    return with_next_link(request, response, paging.page(rows, lambda row: (row.ends_at.isoformat(), row.appointment_id)))

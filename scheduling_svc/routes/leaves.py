@@ -37,39 +37,56 @@ TAKE_REFUSALS = (
 )  # fmt: skip
 
 
-@router.post("/preview", response_model=LeavePreviewOut, responses=refusals(*PREVIEW_REFUSALS), summary="What a leave would affect")
+@router.post(
+    "/preview",
+    operation_id="preview_leave",
+    response_model=LeavePreviewOut,
+    responses=refusals(*PREVIEW_REFUSALS),
+    summary="Preview what a leave would affect",
+)
 async def preview_leave(doctor_id: UUID, body: PreviewLeave, caller: OwnDoctor, leaves: UseCases) -> LeavePreviewOut:
-    """Every appointment in this time with proposals: colleagues who offer the service that day, and the doctor's own next free time."""
+    """Lists every appointment in this time with proposals: colleagues who offer the service on that day, and the doctor's next free one."""
     return LeavePreviewOut.model_validate({"affected": await leaves.preview(doctor_id, body.starts_at, body.ends_at, caller)})
 
 
-@router.post("", response_model=LeaveOut, status_code=201, responses=refusals(*TAKE_REFUSALS), summary="Take a leave")
+@router.post(
+    "", operation_id="take_leave", response_model=LeaveOut, status_code=201, responses=refusals(*TAKE_REFUSALS), summary="Take a leave"
+)
 async def take_leave(
     response: Response, doctor_id: UUID, body: TakeLeave, caller: OwnDoctor, operation: OperationId, leaves: UseCases
 ) -> Leave:
-    """`affected` must decide about every appointment in this time, otherwise 409 `affected_changed` lists those in it now."""
+    """`affected` must decide about every appointment in this time. Otherwise 409 `affected_changed` lists the appointments in it now."""
     leave = await leaves.take(body.leave(operation.id, doctor_id, caller.id, leaves.now()), caller)
     response.headers["Location"] = f"/doctors/{doctor_id}/leaves/{leave.id}"
     return leave
 
 
 @router.get(
-    "", response_model=Page[LeaveOut], responses=refusals(NoSuchDoctor, NotYours, BadCursor), summary="A doctor's leaves, the latest first"
+    "",
+    operation_id="list_leaves",
+    response_model=Page[LeaveOut],
+    responses=refusals(NoSuchDoctor, NotYours, BadCursor),
+    summary="List a doctor's leaves, the latest first",
 )
 async def list_leaves(
     request: Request, response: Response, doctor_id: UUID, _caller: OwnDoctor, paging: Paged, leaves: UseCases
 ) -> Page[Leave]:
+    """Leaves that were withdrawn are left out."""
     rows = await leaves.list_leaves(doctor_id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda leave: (leave.starts_at.isoformat(), leave.id)))
 
 
-@router.get("/{leave_id}", response_model=LeaveOut, responses=refusals(NotYours, NoSuchLeave), summary="A leave")
+@router.get(
+    "/{leave_id}", operation_id="show_leave", response_model=LeaveOut, responses=refusals(NotYours, NoSuchLeave), summary="Get a leave"
+)
 async def show_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> Leave:
-    """With the decision about each appointment in its time."""
+    """Includes the decision about each appointment in its time."""
     return await leaves.get(doctor_id, leave_id)
 
 
-@router.delete("/{leave_id}", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave")
+@router.delete(
+    "/{leave_id}", operation_id="withdraw_leave", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave"
+)
 async def withdraw_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> None:
-    """Reopens the time; what was decided about appointments stays."""
+    """Reopens the time. Appointments that the leave cancelled or moved are not restored."""
     return await leaves.withdraw(doctor_id, leave_id)

@@ -16,7 +16,7 @@ from shared.contracts.ranges import RangeReversed, RangeTooLong
 from shared.contracts.relayed_refusals import NoSuchDoctor, UnknownService
 from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
-from shared.kit.access import Account, Public
+from shared.kit.access import Account, PublicOrAccount
 from shared.kit.paging import BadCursor
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_next_link
@@ -28,9 +28,9 @@ SLOT_REFUSALS = (UnknownService, RangeReversed, RangeTooLong, NoSuchReservation,
 
 From = Annotated[Instant | None, Query(alias="from", description="Default: now.")]
 To = Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")]
-Zone = Annotated[TimeZone | None, Query(description="In which to show the times; default: the doctor's.")]
+Zone = Annotated[TimeZone | None, Query(description="The zone in which to show the times; default: that of the doctor.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-After = Annotated[str | None, Query(max_length=200, description="The `next` of the list before.")]
+After = Annotated[str | None, Query(max_length=200, description="The `next` of the previous page.")]
 Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
 SearchText = Annotated[str | None, Query(min_length=1, max_length=200)]
 
@@ -83,29 +83,41 @@ SlotQueryParameters = Annotated[SlotQuery, Depends(_slot_query)]
 EarliestQueryParameters = Annotated[EarliestQuery, Depends(_earliest_query)]
 
 
-@router.get("/slots", response_model=SlotListOut, responses=refusals(*SLOT_REFUSALS, UnknownDoctor), summary="Free times of a service")
+@router.get(
+    "/slots",
+    operation_id="list_slots",
+    response_model=SlotListOut,
+    responses=refusals(*SLOT_REFUSALS, UnknownDoctor),
+    summary="List the free times of a service",
+)
 async def list_slots(
-    request: Request, response: Response, caller: Public, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
+    request: Request, response: Response, caller: PublicOrAccount, slots: UseCases, query: SlotQueryParameters, doctors: Doctors = None
 ) -> SlotListOut:
+    """In the order of start and doctor, without times that a rule excludes or somebody holds. A token marks your own holds."""
     slot_list = await slots.list_free(replace(query, doctor_ids=tuple(doctors) if doctors else None), caller)
     return with_next_link(request, response, SlotListOut.model_validate(slot_list))
 
 
 @router.get(
     "/slots/earliest",
+    operation_id="list_earliest_slots",
     response_model=SlotListOut,
     responses=refusals(UnknownService, BadCursor),
-    summary="The first free times of all doctors",
+    summary="List the first free times of all doctors",
 )
 async def list_earliest_slots(
-    request: Request, response: Response, caller: Public, slots: UseCases, query: EarliestQueryParameters
+    request: Request, response: Response, caller: PublicOrAccount, slots: UseCases, query: EarliestQueryParameters
 ) -> SlotListOut:
     """In the order of start and doctor, up to the horizon of the service; `complete` is false when there are more."""
     return with_next_link(request, response, SlotListOut.model_validate(await slots.list_earliest(query, caller)))
 
 
 @router.get(
-    "/slots/explain", response_model=ExplanationOut, responses=refusals(UnknownService, UnknownDoctor), summary="Why a time is not free"
+    "/slots/explain",
+    operation_id="explain_slot",
+    response_model=ExplanationOut,
+    responses=refusals(UnknownService, UnknownDoctor),
+    summary="Explain why a time is not free",
 )
 async def explain_slot(
     caller: Account,
@@ -114,18 +126,20 @@ async def explain_slot(
     doctor_id: Annotated[UUID, Query()],
     starts_at: Annotated[Instant, Query()],
 ) -> Explanation:
-    """Every reason that applies to you, in a fixed order."""
+    """Lists every reason that applies to you, in a fixed order."""
     return await slots.explain(service_id, doctor_id, starts_at, caller)
 
 
 @router.get(
     "/doctors/{doctor_id}/slots",
+    operation_id="list_slots_of_doctor",
     response_model=SlotListOut,
     responses=refusals(*SLOT_REFUSALS, NoSuchDoctor),
-    summary="Free times of a doctor",
+    summary="List the free times of a doctor",
 )
 async def list_slots_of_doctor(
-    request: Request, response: Response, doctor_id: UUID, caller: Public, slots: UseCases, query: SlotQueryParameters
+    request: Request, response: Response, doctor_id: UUID, caller: PublicOrAccount, slots: UseCases, query: SlotQueryParameters
 ) -> SlotListOut:
+    """As `GET /slots` for one doctor."""
     slot_list = await slots.list_free_of_doctor(replace(query, doctor_ids=(doctor_id,)), caller)
     return with_next_link(request, response, SlotListOut.model_validate(slot_list))

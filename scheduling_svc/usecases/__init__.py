@@ -1,1 +1,1 @@
-"""What one can do at scheduling-service."""
+"""The use cases of scheduling-service."""

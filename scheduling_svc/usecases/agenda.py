@@ -1,4 +1,4 @@
-"""Reading one's own agenda."""
+"""Reading the agenda of an account."""
 
 from __future__ import annotations
 

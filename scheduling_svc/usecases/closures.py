@@ -1,4 +1,4 @@
-"""Closing the clinic, or one of its locations: a block for every doctor who works there, also for one who comes later."""
+"""Closing the clinic, or one of its locations: a block for every doctor who works there, also for doctors who are added later."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from scheduling_svc.domain.refusals import NoSuchClosure
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.leaves import block_time
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.grains import Span
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds
-from shared.kit.ids import derive_id
 from shared.kit.retry import retry_on_abort
 
-PATIENCE_SECONDS = 4
+MAX_WAIT_SECONDS = 4
 MAX_LISTED = 1000
 CLOSURES_LOCK = derive_id(UUID(int=0), "closures")
 PAGE_SIZE = 100
@@ -68,7 +68,7 @@ class ClosureResult:
 async def apply_closures(tx: CalendarTransaction, doctor: DoctorTerms) -> None:
     """Bring the blocks of one doctor into line with all closures.
 
-    The lock keeps a closure that is made at the same time from missing this doctor, and this doctor from missing the closure.
+    The lock ensures that a closure which is saved at the same time is applied to this doctor, too.
     """
     await tx.lock(CLOSURES_LOCK)
     for closure in await tx.list_open_closures():
@@ -88,14 +88,14 @@ class Closures:
     now: Clock
 
     async def close(self, closure: Closure) -> ClosureResult:
-        """Block doctor by doctor and return what is affected; a job blocks the doctors that are left out when a process dies."""
+        """Block the time of each doctor, and return the affected appointments. If the process stops, a job blocks the rest."""
         require_valid_range(closure.starts_at, closure.ends_at, self.now(), MAX_CLOSURE, fields=("from", "to"))
-        saved = await self._settle_within_patience(await self._insert_or_find(closure))
+        saved = await self._settle_within_deadline(await self._insert_or_find(closure))
         return ClosureResult.of(saved, await self._list_affected(saved))
 
     async def lift(self, closure_id: UUID) -> None:
         """Reopen the time of a closure; raise NoSuchClosure if it was lifted before."""
-        await self._settle_within_patience(await self._mark_lifted(closure_id))
+        await self._settle_within_deadline(await self._mark_lifted(closure_id))
 
     @retry_on_abort
     async def get(self, closure_id: UUID) -> Closure:
@@ -111,7 +111,7 @@ class Closures:
     async def settle_pending(self) -> int:
         """Finish the closures whose blocks are not settled, and return their number.
 
-        A closure that fails does not keep the others from being settled; the first error is raised after all were tried.
+        If a closure fails, the others are still settled, and then the first error is raised.
         """
         pending, errors = await self._list_pending(), list[Exception]()
         for closure in pending:
@@ -146,10 +146,10 @@ class Closures:
         async with self.store.begin() as tx:
             return [closure for closure in await tx.list_open_closures() if not closure.settled]
 
-    async def _settle_within_patience(self, closure: Closure) -> Closure:
-        """Settle a closure as far as a caller can wait, and return it as it is then; the job does the rest."""
+    async def _settle_within_deadline(self, closure: Closure) -> Closure:
+        """Settle a closure until the caller's deadline, and return its state then; the job settles the rest."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
+            async with asyncio.timeout(remaining_seconds(MAX_WAIT_SECONDS)):
                 return await self._settle(closure)
         return closure
 
@@ -180,7 +180,7 @@ class Closures:
         return settled
 
     async def _list_affected(self, closure: Closure) -> list[Claim]:
-        """Return the claims in the time of a closure, unordered, and per page of doctors at most one more than can be listed."""
+        """Return the claims in the time of a closure, in no order; for each page of doctors at most one more than can be listed."""
         doctor_ids = [doctor.id async for doctor in self._iterate_doctors() if closure.applies_to(doctor)]
         claims: list[Claim] = []
         for index in range(0, len(doctor_ids), PAGE_SIZE):

@@ -1,9 +1,11 @@
-"""Subscribing to one's own agenda by a secret link."""
+"""Subscribing to the agenda of an account by a secret link."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from scheduling_svc.domain.agenda import AgendaEntry, EntryKind
@@ -25,6 +27,15 @@ class FeedLink:
     """The link that a calendar program subscribes to."""
 
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedContent:
+    """An iCalendar file with its entity tag, and since when it is as it is."""
+
+    body: bytes
+    tag: str
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +62,25 @@ class Feeds:
             await tx.delete_feed(account_id)
 
     @retry_on_abort
-    async def read(self, token: str) -> bytes:
-        """Return the agenda of the link's owner as iCalendar; raise NoSuchFeed if the link has ended."""
-        account_id = await self.store.find_feed_owner(token_hash(token))
-        if account_id is None:
+    async def read(self, token: str) -> FeedContent:
+        """Return the agenda of the link's owner as iCalendar; raise NoSuchFeed if the link has ended.
+
+        What is stored of the content is its hash and since when it is as it is, so that a client need not fetch it again.
+        """
+        stored = await self.store.find_feed(token_hash(token))
+        if stored is None:
             raise NoSuchFeed
-        return to_icalendar(await self.store.list_entries(account_id, feed_span(self.now()), MAX_ENTRIES, None))
+        content = to_icalendar(await self.store.list_entries(stored.account_id, feed_span(self.now()), MAX_ENTRIES, None))
+        feed = stored.with_content(content, self.now())
+        if feed != stored:
+            async with self.store.begin() as tx:
+                await tx.update_feed_content(feed)
+        assert feed.content_tag is not None
+        assert feed.changed_at is not None
+        return FeedContent(content, f'"{feed.content_tag}"', feed.changed_at)
 
     @retry_on_abort
-    async def note_account(self, event: AccountChanged) -> None:
+    async def revoke_if_disabled(self, event: AccountChanged) -> None:
         """End the link of an account that was disabled."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id) and event.status == "disabled":
@@ -67,15 +88,22 @@ class Feeds:
 
 
 def to_icalendar(entries: Iterable[AgendaEntry]) -> bytes:
-    """Return an agenda as an iCalendar file: times and kinds of entries, without names or reasons."""
+    """Return an agenda as an iCalendar file: times and kinds of entries, without names or reasons.
+
+    A visit that the clinic has not approved yet is tentative. A group session is one event for its doctor, who meets its patients together.
+    """
+    entries_of_events: dict[UUID, list[AgendaEntry]] = defaultdict(list)
+    for entry in entries:
+        entries_of_events[entry.session_id or entry.id].append(entry)
     events = (
         CalendarEvent(
-            uid=f"{entry.id}@careslot",
-            stamped_at=entry.changed_at,
-            starts_at=entry.starts_at,
-            ends_at=entry.ends_at,
-            summary=SUMMARIES[entry.kind],
+            uid=f"{event_id}@careslot",
+            stamped_at=max(entry.changed_at for entry in group),
+            starts_at=group[0].starts_at,
+            ends_at=group[0].ends_at,
+            summary=SUMMARIES[group[0].kind],
+            status="TENTATIVE" if all(entry.is_requested for entry in group) else "CONFIRMED",
         )
-        for entry in entries
+        for event_id, group in entries_of_events.items()
     )
     return calendar_file(events, name=CALENDAR_NAME, refresh_minutes=REFRESH_MINUTES)

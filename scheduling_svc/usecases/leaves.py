@@ -1,4 +1,4 @@
-"""The leaves of a doctor, each decided in one transaction with what becomes of the appointments in it."""
+"""The leaves of doctors. A leave and the decisions about the appointments in its time are carried out in one transaction."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Leaves:
 
     @retry_on_abort
     async def take(self, leave: Leave, by: Caller) -> Leave:
-        """Block the time and carry out the decision about each appointment in it, all or nothing, and publish one event about them.
+        """Block the time, carry out the decision about each appointment in it, and publish one event. A refusal undoes everything.
 
         Raise AffectedChanged, with the appointments that are in the time now, if they are not those that were decided about.
         """
@@ -79,7 +79,7 @@ class Leaves:
 
     @retry_on_abort
     async def withdraw(self, doctor_id: UUID, leave_id: UUID) -> None:
-        """Reopen the time of a leave; what was decided about appointments stays."""
+        """Reopen the time of a leave; cancelled and moved appointments are not restored."""
         async with self.store.begin() as tx:
             leave = await _get_leave(tx, doctor_id, leave_id)
             await tx.delete_block(leave.block)
@@ -115,7 +115,7 @@ class Leaves:
             return [await planner.propose(claim) for claim in claims]
 
     async def _carry_out(self, tx: CalendarTransaction, leave: Leave, by: Caller) -> None:
-        """Block the time first: from then on no appointment can come into it, so that those which are read next stay the same."""
+        """Block the time first: after that no appointment can be booked in it, so the appointments that are read next stay the same."""
         await block_time(tx, leave.block)
         affected = await _list_affected(tx, leave.block, self.now())
         if {claim.id for claim in affected} != {decision.appointment_id for decision in leave.outcomes}:
@@ -162,6 +162,7 @@ class Leaves:
         service, doctors = await tx.find_service(slot.service_id), await tx.list_doctors([doctor_id])
         if service is None or not doctors:
             raise UnknownDoctor(pointer="/affected")
+        service = service.with_duration(slot.duration)
         await tx.lock(*cap_lock_keys(service, doctors))
         viewer = Viewer.of(by, self.now(), patient_id=slot.patient_id)
         evaluation = await load_evaluation(tx, ServiceOffer(service, doctors), decision.starts_at, viewer)

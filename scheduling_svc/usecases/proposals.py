@@ -60,12 +60,13 @@ class ProposalPlanner:
         self._leave = leave
         self._planned = PlannedSlots()
         self._doctors: dict[UUID, _Doctors | None] = {}
-        self._busy_times: dict[tuple[UUID, Span, UUID], Mapping[UUID, BusyTimes]] = {}
+        self._busy_times: dict[tuple[UUID, int, Span, UUID], Mapping[UUID, BusyTimes]] = {}
 
     async def propose(self, claim: Claim) -> AffectedAppointment:
         """Plan the proposals for one appointment; none if the rules of its service or doctor are not stored."""
         assert claim.slot is not None
         doctors = await self._find_doctors(claim.slot.service_id)
+        doctors = doctors and doctors._replace(service=doctors.service.with_duration(claim.slot.duration))
         starts = [] if doctors is None else await self._plan(claim.id, claim.slot, doctors)
         proposals = [Alternative(doctor_id=doctor_id, starts_at=instant_of(start)) for start, doctor_id in starts]
         return AffectedAppointment(claim.id, instant_of(claim.slot.visit.start), proposals)
@@ -127,7 +128,7 @@ class ProposalPlanner:
 
     def _with_plan(self, person_id: UUID, service: ServiceTerms, loaded: Mapping[UUID, BusyTimes]) -> BusyTimes:
         """Return the busy times of a person with all proposals so far taken and, for the doctor on leave, with the leave."""
-        busy_times = self._planned.added_to(loaded.get(person_id, NOT_BUSY), person_id, service)
+        busy_times = self._planned.apply_to(loaded.get(person_id, NOT_BUSY), person_id, service)
         return busy_times.with_absence(self._leave.span) if person_id == self._leave.doctor_id else busy_times
 
     async def _find_doctors(self, service_id: UUID) -> _Doctors | None:
@@ -145,7 +146,7 @@ class ProposalPlanner:
 
     async def _load_busy_times(self, service: ServiceTerms, doctors: Sequence[DoctorTerms], candidates: Span) -> Mapping[UUID, BusyTimes]:
         """Load the busy times of some doctors, once for all appointments that ask for the same ones."""
-        key = service.id, candidates, doctors[0].id
+        key = service.id, service.duration, candidates, doctors[0].id
         if key not in self._busy_times:
             doctor_ids, viewer = [doctor.id for doctor in doctors], Viewer.of(self._by, self._now)
             self._busy_times[key] = await self._calendar.list_busy_times(service, doctor_ids, service.frame(candidates), viewer)

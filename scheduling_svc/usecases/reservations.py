@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, requested_slot
+from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, granted_claim, requested_slot
 from scheduling_svc.domain.evaluation import SlotEvaluation
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
@@ -14,11 +15,12 @@ from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AppointmentEvent
+from shared.contracts.grains import GRAIN_MINUTES
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
-from shared.kit.ids import derive_id
 from shared.kit.retry import retry_on_abort
 
 
@@ -34,22 +36,25 @@ class Reservations:
     async def reserve(self, appointment_id: UUID, request: ReserveTime) -> Reservation:
         """Grant the requested time, or move the claim of the appointment to it; a request that was answered before gets the present claim.
 
-        One transaction reads, decides and writes. The primary key of the grain table has the last word: a transaction that lost a race is
-        rolled back whole and run again.
+        One transaction reads, decides and writes. The primary key of the grain table reports what the reads did not see: a transaction that
+        lost a race is rolled back and run again.
         """
         doctor_ids = None if request.doctor_id is None else [request.doctor_id]
         await self.rules.ensure(request.service_id, doctor_ids, minimum_versions=_seen_versions(request))
         async with self.store.begin() as tx:
             offer = await load_offer(tx, request.service_id, doctor_ids)
+            if request.duration_minutes is not None:
+                offer = offer.with_duration(request.duration_minutes // GRAIN_MINUTES)
             previous = await tx.find_claim(appointment_id)
             if previous is not None and previous.has_answered(request):
                 return previous.reservation()
             if previous is not None and previous.already_holds(request):
-                claim = replace(previous, revision=request.revision)
+                claim = previous.renew(request)
             elif request.begun:
                 claim = begun_claim(appointment_id, request, offer.service)
             else:
-                claim = Claim(appointment_id, request.revision, await self._grant(tx, offer, request, previous))
+                slot = await self._grant(tx, offer, request, previous)
+                claim = granted_claim(appointment_id, request, slot, previous)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
         return claim.reservation()
 
@@ -89,12 +94,15 @@ class Reservations:
             await tx.save_claim(released, previous)
 
     @retry_on_abort
-    async def mark_begun(self, event: AppointmentEvent) -> None:
-        """Record that the visit has begun, so that a leave does not affect it any more."""
+    async def follow_appointment(self, event: AppointmentEvent) -> None:
+        """Record whether the visit has begun, so that a leave does not affect it any more, and whether the clinic has yet to approve it.
+
+        The version of the appointment decides what is new, so that events may come twice and in any order.
+        """
         async with self.store.begin() as tx:
             previous = await tx.find_claim(event.appointment_id)
-            if await tx.mark_handled(event.id) and previous is not None:
-                await tx.save_claim(replace(previous, begun=True), previous)
+            if previous is not None:
+                await tx.save_claim(previous.follow(event), previous)
 
     @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:
@@ -106,9 +114,9 @@ class Reservations:
         return claim.reservation()
 
     @retry_on_abort
-    async def list_live(self, limit: int, after: tuple[str, ...] | None) -> list[Reservation]:
-        """Return the live reservations in the order of appointment ids: one more than `limit`, if there is one."""
-        return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after)]
+    async def list_live(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Reservation]:
+        """Return the live reservations that end after an instant, by end and appointment id: one more than `limit`, if there is one."""
+        return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
 
 
 async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,8 +13,14 @@ from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction, RuleOwner
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import UnknownService
+from shared.kit.deadlines import remaining_seconds
 from shared.kit.retry import retry_on_abort
+
+PATIENCE_SECONDS = 1
+MOST_REFRESHED = 3
 
 
 async def do_nothing(_tx: CalendarTransaction, _doctor: DoctorTerms) -> None:
@@ -24,7 +32,7 @@ class RuleCache:
     """The rules that this service stores of those that doctor-service owns.
 
     `on_doctor_changed` is called in the transaction that stores new rules of a doctor. `stored_versions` are versions known to be stored,
-    by id: a stored version is never replaced by an older one, so that a rule found here once needs no further query.
+    by id. A stored version is never replaced by an older one, so rules with an entry need no further query.
     """
 
     store: CalendarStore
@@ -63,6 +71,26 @@ class RuleCache:
         if not doctors:
             await self._fetch_doctor(doctor_id)
 
+    async def refresh_for(self, caller: Caller | None, doctor_ids: Sequence[UUID]) -> None:
+        """Fetch the rules of doctors whom the caller may have changed a moment ago: their event may still be on its way.
+
+        That is the caller's own rules, or those of a few named doctors for an admin. If doctor-service does not answer within a second,
+        the stored rules are used.
+        """
+        if caller is None or not (caller.role is Role.ADMIN or caller.id in doctor_ids):
+            return
+        changeable = doctor_ids if caller.role is Role.ADMIN else [caller.id]
+        with suppress(Refusal, TimeoutError):
+            async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
+                for doctor_id in changeable[:MOST_REFRESHED]:
+                    await self._refresh_doctor(doctor_id)
+
+    async def _refresh_doctor(self, doctor_id: UUID) -> None:
+        rules = await self.owner.find_doctor(doctor_id)
+        if rules is not None and rules.version > self.stored_versions.get(doctor_id, -1):
+            await self._save(doctors=[rules])
+            self._remember({doctor_id: rules.version})
+
     @retry_on_abort
     async def save_doctor(self, event: DoctorChanged) -> None:
         """Store the rules of a doctor from an event, unless newer ones are stored."""
@@ -79,7 +107,7 @@ class RuleCache:
 
     @retry_on_abort
     async def fetch_all(self) -> int:
-        """Fetch all rules, once in the life of the store, and return how many; newer rules that events brought meanwhile stay."""
+        """Fetch all rules once for this database, and return how many. Newer rules that have arrived by event are kept."""
         if await self.store.has_all_rules():
             return 0
         count = 0

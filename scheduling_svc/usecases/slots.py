@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from scheduling_svc.domain.availability import free_starts
+from scheduling_svc.domain.claims import BookedSlot
 from scheduling_svc.domain.grid import AvailabilityGrid
 from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.domain.slots import Cursor, Explanation, SlotList
@@ -56,7 +57,9 @@ class SlotQuery:
 
 @dataclass(frozen=True, slots=True)
 class EarliestQuery:
-    """Which starts of a service come first from `begins` (default: now) on, among the doctors that match. Words are compared folded."""
+    """Which starts of a service come first from `begins` (default: now) on, among the doctors that match.
+
+    Texts are compared without case and accents."""
 
     service_id: UUID
     begins: datetime | None = None
@@ -92,15 +95,17 @@ class SlotSearch:
 
     @retry_on_abort
     async def list_free(self, query: SlotQuery, by: Caller | None) -> SlotList:
-        """Return free slots in the order of start and doctor. Patients see what they can book; staff also see what only staff can book."""
+        """Return free slots in the order of start and doctor: those that the caller can book. Staff can book some that patients cannot."""
         now = self.now()
         candidates, viewer = query.candidates(now), Viewer.of(by, now, exclude_appointment_id=query.exclude_appointment_id)
         await self.rules.ensure(query.service_id, query.doctor_ids)
+        await self.rules.refresh_for(by, query.doctor_ids or ())
         async with self.store.read() as calendar:
             offer = await load_offer(calendar, query.service_id, query.doctor_ids)
             if query.exclude_appointment_id is not None:
-                viewer = await _viewer_of_move(calendar, query.exclude_appointment_id, offer.service, by, viewer)
-            candidates = _from_cursor(overlap(candidates, offer.service.bookable_starts(now)), query.after)
+                moved = await _slot_to_move(calendar, query.exclude_appointment_id, offer.service, by)
+                viewer, offer = replace(viewer, patient_id=moved.patient_id), offer.with_duration(moved.duration)
+            candidates = _from_cursor(overlap(candidates, offer.service.future_starts(now)), query.after)
             grids = await load_grids(calendar, offer, candidates, viewer)
         return SlotList.of(grids, query.limit, query.after, time_zone=query.time_zone, now=now)
 
@@ -166,15 +171,13 @@ def _speaks(doctor: DoctorTerms, language: str) -> bool:
     return any(spoken == language or spoken.startswith(f"{language}-") for spoken in doctor.languages)
 
 
-async def _viewer_of_move(
-    calendar: CalendarReader, appointment_id: UUID, service: ServiceTerms, by: Caller | None, viewer: Viewer
-) -> Viewer:
-    """Return the viewer for the patient of an appointment that is to be moved.
+async def _slot_to_move(calendar: CalendarReader, appointment_id: UUID, service: ServiceTerms, by: Caller | None) -> BookedSlot:
+    """Return the present slot of an appointment that is to be moved; its patient and its length stay.
 
     Only its patient, its doctor and staff may exclude an appointment. Raise NoSuchReservation for anyone else, for a released appointment
     and for one of another service.
     """
     claim = await calendar.find_claim(appointment_id)
-    if by is None or claim is None or not claim.is_visible_to(by) or not claim.can_move_within(service):
+    if by is None or claim is None or claim.slot is None or not claim.is_visible_to(by) or not claim.can_move_within(service):
         raise NoSuchReservation
-    return replace(viewer, patient_id=claim.slot.patient_id if claim.slot else None)
+    return claim.slot

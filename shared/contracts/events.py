@@ -150,8 +150,9 @@ class LeaveTaken(Event):
 class AppointmentEvent(Event):
     """The fields that all events of an appointment share.
 
-    `version` grows with every change. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when the time changes.
-    `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor.
+    `version` grows with every change. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor or
+    place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment changed
+    (`place`, `doctor_name`, `reason`, `intake`), or is `check_in` when a mistaken check-in was undone and the visit is booked again.
     """
 
     subject = "appointment_id"
@@ -168,6 +169,7 @@ class AppointmentEvent(Event):
     previous_starts_at: Instant | None = None
     previous_doctor_id: UUID | None = None
     actor: Actor
+    changed: list[str] = Field(default_factory=list)
 
     @classmethod
     def for_topic(cls, topic: str, **fields: Any) -> Self:
@@ -236,6 +238,6 @@ class AppointmentMissed(AppointmentEvent):
 
 
 class AppointmentAmended(AppointmentEvent):
-    """The reason or intake form of an appointment changed; the event carries neither."""
+    """Place, doctor's name, reason or intake form of an appointment changed: `changed` says which; the event carries none of them."""
 
     topic = "appointment.amended.v1"

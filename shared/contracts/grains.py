@@ -65,7 +65,7 @@ class Bitmap:
 
     @classmethod
     def empty(cls, frame: Span) -> Self:
-        """Return the set without a grain."""
+        """Return the empty set."""
         return cls(frame, 0)
 
     @classmethod
@@ -80,12 +80,12 @@ class Bitmap:
 
     @classmethod
     def of_grains(cls, grains: Iterable[int], frame: Span) -> Self:
-        """Return those of some grains that lie in the frame."""
+        """Return the set of the given grains, without those that lie outside the frame."""
         return cls.of_spans(((grain, grain + 1) for grain in grains), frame)
 
     @classmethod
     def of_spans(cls, spans: Iterable[tuple[int, int]], frame: Span) -> Self:
-        """Return the grains of some (start, stop) pairs that lie in the frame."""
+        """Return the set of the grains of (start, stop) pairs, without those that lie outside the frame."""
         first, last, bits = frame.start, frame.stop, 0
         for start, stop in spans:
             if start < first:  # `max` and `min` would take as long as the rest of the loop

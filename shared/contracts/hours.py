@@ -5,9 +5,9 @@ stretch of constant UTC offset after the other. So a local time that does not ex
 instants, without a special case. The grid of starts is a wall-clock grid too, counted from the start of each window, so that zones with
 offsets of 30 or 45 minutes keep 9:00, 9:20 and 9:40 on their clock.
 
-A window belongs to the date on which it starts. An override of that date replaces the window as a whole, including its part after midnight,
-and does not change what the evening before runs into the date. Windows that touch or overlap form one stretch of working time, and a visit
-may cross the border between them; each window still has its own grid.
+A window belongs to the date on which it starts. An override of a date replaces the windows that start on it, including their parts after
+midnight. It does not change a window that started on the date before and ends on this one. Windows that touch or overlap form one stretch
+of working time, and a visit may cross the border between them; each window still has its own grid.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Hours:
     def spans_of_same_day(self, grain: int) -> list[Span]:
         """Return the spans that make up the local date of a grain: one, or two where the clock went back over midnight."""
         day = self.day_of(grain)
-        return [span for other, span in self.split_by_day(range(grain - 2 * DAY, grain + 2 * DAY)) if other == day]
+        return [span for span_day, span in self.split_by_day(range(grain - 2 * DAY, grain + 2 * DAY)) if span_day == day]
 
     def _wall_clock_bits(self, days: range, step: int) -> tuple[int, int]:
         """Return working time and grid as bits of local grains, counted from the local midnight of the first day."""
@@ -155,8 +155,11 @@ def _constant_offset_stretches(time_zone: str, frame: Span) -> Iterator[tuple[Sp
 
 @lru_cache(maxsize=2048)
 def _stretches_of_chunk(time_zone: str, number: int) -> tuple[tuple[Span, int], ...]:
-    """Find the stretches of one chunk of time. zoneinfo does not expose its transitions, so they are searched hour by hour, and then
-    grain by grain within an hour whose two ends differ."""
+    """Return the stretches of one chunk of time.
+
+    zoneinfo does not expose its transitions, so they are searched hour by hour, and then grain by grain within an hour whose two ends
+    differ.
+    """
     zone, start, stop = ZoneInfo(time_zone), number * CHUNK, (number + 1) * CHUNK
     hourly = [_offset_seconds(zone, grain) for grain in range(start, stop + HOUR, HOUR)]
     edges = [start]

@@ -180,7 +180,9 @@ class ReserveTime(RequestModel):
     `revision` grows with every request for the same appointment. Without `doctor_id`, the calendar chooses among the free doctors the one
     with the fewest appointments on that day. `hold_id` names a hold of the caller, which is converted into the reservation. With `begun`,
     the visit is already taking place with the named doctor, and its time is reserved even if it is not free. `service_version` and
-    `doctor_version` are those of the rules that the caller has seen; the calendar uses no older ones.
+    `doctor_version` are those of the rules that the caller has seen; the calendar uses no older ones. `appointment_version` is that of the
+    appointment which requests: events of this and earlier versions no longer say whether its visit has begun. `duration_minutes` is the
+    length that was agreed when the appointment was booked; without it the visit is as long as the service type is now.
     """
 
     service_id: UUID
@@ -193,6 +195,8 @@ class ReserveTime(RequestModel):
     begun: bool = False
     service_version: int = Field(default=0, ge=0, lt=2**31)
     doctor_version: int = Field(default=0, ge=0, lt=2**31)
+    appointment_version: int = Field(default=0, ge=0, lt=2**31)
+    duration_minutes: int | None = Field(default=None, ge=5, le=24 * 60, multiple_of=5)
 
 
 class Reservation(ReadModel):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-SERVICE_ID_NAMESPACE = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")  # uuid5 of it and a service's name is that service's caller id
+SERVICE_ID_NAMESPACE = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")  # the caller id of a service is uuid5(this namespace, its name)
 
 
 class Role(StrEnum):

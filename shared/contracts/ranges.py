@@ -21,10 +21,13 @@ class RangeTooLong(Invalid):
     detail = "The range is longer than this operation allows."
 
 
-def check_range(starts_at: datetime, ends_at: datetime, longest: timedelta, fields: tuple[str, str] = ("from", "to")) -> None:
-    """Raise RangeReversed or RangeTooLong unless `starts_at` < `ends_at` <= `starts_at` + `longest`; `fields` name them for the caller."""
+def check_range(starts_at: datetime, ends_at: datetime, longest: timedelta | None = None, fields: tuple[str, str] = ("from", "to")) -> None:
+    """Raise RangeReversed or RangeTooLong unless `starts_at` < `ends_at` <= `starts_at` + `longest`; `fields` name them for the caller.
+
+    Without `longest` a range may have any length.
+    """
     start_field, end_field = fields
     if starts_at >= ends_at:
         raise RangeReversed(pointer=f"/{start_field}")
-    if ends_at - starts_at > longest:
+    if longest is not None and ends_at - starts_at > longest:
         raise RangeTooLong(pointer=f"/{end_field}", longest_days=longest.days)

@@ -95,20 +95,22 @@ class Unavailable(Refusal):
     detail = "Something that this request needs does not answer now; retry after the time in Retry-After."
 
 
-FAMILIES: tuple[type[Refusal], ...] = (
-    Invalid,
-    Unauthenticated,
-    Forbidden,
-    NotFound,
-    Conflict,
-    Stale,
-    PreconditionRequired,
-    TooMany,
-    Unavailable,
-)
+# The families by the name under which a stored refusal remembers its family. The names are stored: they never change.
+FAMILY_BY_NAME: dict[str, type[Refusal]] = {
+    "Invalid": Invalid,
+    "Unauthenticated": Unauthenticated,
+    "Forbidden": Forbidden,
+    "NotFound": NotFound,
+    "Conflict": Conflict,
+    "Stale": Stale,
+    "PreconditionRequired": PreconditionRequired,
+    "TooMany": TooMany,
+    "Unavailable": Unavailable,
+}
+FAMILIES: tuple[type[Refusal], ...] = tuple(FAMILY_BY_NAME.values())
 
 
 def require_version(current: int, expected: int | None) -> None:
-    """Raise Stale when the caller read another version than `current`; `expected` is None when the caller did not say."""
+    """Raise Stale unless `expected`, the version that the caller read, is `current`. None stands for any version."""
     if expected is not None and expected != current:
         raise Stale(version=current)

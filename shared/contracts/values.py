@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,11 +23,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)?")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.[0-9]+)?([Zz]|[+-]\d\d:\d\d)?")
+FRACTION = re.compile(r"\.[0-9]+")
 FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # within them no zone conversion can overflow
-ZONES = available_timezones() - {"localtime", "Factory"}  # those two are not places: the machine's own zone, and a placeholder
+ZONES = available_timezones() - {"localtime", "Factory"}  # "localtime" is the machine's own zone, "Factory" a placeholder
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # intranets and tests use reserved domains such as clinic.example
 
 
@@ -45,11 +46,14 @@ def _validate_instant(value: Any) -> datetime:
 
 
 def _parse_rfc3339(text: str) -> datetime:
-    """Return the date-time, without fractions of a second: responses carry none, and a value that was sent must come back equal."""
+    """Return the date-time, without its fraction of a second, which may have any number of digits.
+
+    Responses carry no fractions, and a value that was sent must come back equal.
+    """
     if not RFC3339.fullmatch(text):
         raise PydanticCustomError("not_an_instant", "The value must be an RFC 3339 date-time string.")
     try:
-        return datetime.fromisoformat(text.upper()).replace(microsecond=0)
+        return datetime.fromisoformat(FRACTION.sub("", text.upper()))
     except (ValueError, OverflowError):
         raise PydanticCustomError("not_an_instant", "There is no such date or time.") from None
 
@@ -62,6 +66,13 @@ def format_instant(instant: datetime) -> str:
 def local_start(instant: datetime, time_zone: str) -> str:
     """Return the wall-clock time of an instant in an IANA zone, to the minute: `2026-03-09T09:00`."""
     return instant.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%dT%H:%M")
+
+
+def last_midnight_before(instant: datetime, time_zone: str) -> datetime:
+    """Return the last local midnight before an instant, as UTC. For an instant at midnight that is the midnight of the day before."""
+    zone = ZoneInfo(time_zone)
+    local_date = (instant - timedelta(microseconds=1)).astimezone(zone).date()
+    return datetime.combine(local_date, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def _validate_time_zone(value: str) -> str:
@@ -120,13 +131,19 @@ WindowStart = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-
 WindowEnd = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$|^24:00$"), Field(examples=["17:00"])]
 Minutes = Annotated[int, Field(strict=True, ge=0, le=24 * 60, multiple_of=5)]
 FullDate = Annotated[date, BeforeValidator(_validate_date)]
-CalendarDate = Annotated[FullDate, Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1))]
+CalendarDate = Annotated[
+    FullDate,
+    Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1)),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-09"]}),  # `ge` and `lt` are no keywords of JSON Schema
+]
 
 
 class RequestModel(BaseModel):
     """The base of request bodies. Unknown fields, NaN and infinity are refused; instances are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class PatchModel(RequestModel):
@@ -150,4 +167,4 @@ class PatchModel(RequestModel):
 class ReadModel(BaseModel):
     """The base of bodies read from other services. Unknown fields are ignored, so that the sender may add some."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True)

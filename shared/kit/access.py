@@ -46,18 +46,24 @@ async def authenticate(request: ServiceRequest) -> None:
 
 
 class OptionalCaller(RequestDependency, SecurityBase):
-    """A dependency that returns the caller, or None where the request carries no token."""
+    """A dependency that returns the caller, or None where the request carries no token.
+
+    `changes_response` says in the OpenAPI document that a token is worth sending.
+    """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
+
+    def __init__(self, *, changes_response: bool = False) -> None:
+        self.changes_response = changes_response
 
     def resolve(self, request: ServiceRequest) -> Caller | None:
         return request.caller
 
 
 class RequireRole(RequestDependency, SecurityBase):
-    """A dependency that returns the caller if their role, or the service that calls, is among those named.
+    """A dependency that returns the caller if they have one of `roles`, or are one of `services`.
 
-    Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for others.
+    Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for other callers.
     """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
@@ -75,9 +81,9 @@ class RequireRole(RequestDependency, SecurityBase):
 
 
 class RequireOwner(RequireRole):
-    """As RequireRole, for a resource of the person whose id is the path parameter `parameter`: that person in `role`, and admins.
+    """A dependency like RequireRole, for a resource whose owner's id is the path parameter `parameter`.
 
-    Raises NotYours for another person.
+    It admits the owner, who must have `role`, and admins. Raises NotYours for another person.
     """
 
     def __init__(self, role: Role, parameter: str) -> None:
@@ -105,6 +111,7 @@ def require_services(*names: str) -> RequireRole:
 
 EVERY_ROLE = (Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN)
 Public = Annotated[Caller | None, Depends(OptionalCaller())]
+PublicOrAccount = Annotated[Caller | None, Depends(OptionalCaller(changes_response=True))]
 Account = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE))]
 Patient = Annotated[Caller, Depends(RequireRole(Role.PATIENT))]
 Doctor = Annotated[Caller, Depends(RequireRole(Role.DOCTOR))]

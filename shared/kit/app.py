@@ -1,4 +1,4 @@
-"""The recipe of every service's app."""
+"""How the FastAPI app of every service is created."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def create_service_app(settings: S, overrides: Overrides, wire: Wire[S], *router
     registry = CollectorRegistry()
     name = str(settings.service)
     app = FastAPI(title=name, version="1", lifespan=lambda app: wire(app, settings, overrides), docs_url=None, redoc_url=None, **options)
-    app.router.redirect_slashes = False  # A redirect would tell strangers the internal host name.
+    app.router.redirect_slashes = False  # a redirect would reveal the internal host name to clients
     app.state.registry, app.state.checks, app.state.use_cases = registry, [], {}
     app.add_middleware(RequestMiddleware, service=name, registry=registry)
     install_exception_handlers(app)
@@ -47,7 +47,7 @@ def create_service_app(settings: S, overrides: Overrides, wire: Wire[S], *router
 
 @functools.cache
 def _freeze_garbage_collector(_service: str) -> None:
-    """Exclude what is loaded by now from garbage collection, once per service: walking over it stalls every request for 50 ms."""
+    """Exclude all objects that exist now from garbage collection, once per service: a collection of them stalls every request for 50 ms."""
     gc.freeze()
 
 

@@ -1,4 +1,4 @@
-"""A circuit breaker for one address: after failures in a row no calls go there for a while, then one call tries it."""
+"""A circuit breaker for one address: after several failures in a row no calls are made for a while; then one call tries the address."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-FAILURES, OPEN_SECONDS = 5, 2.0
+MAX_FAILURES, OPEN_SECONDS = 5, 2.0
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Closed: calls go through. Open: none does. Half open, after OPEN_SECONDS: the next call goes through, others wait for its result."""
+    """The state of one circuit breaker.
+
+    Closed: all calls may be made. Open, after MAX_FAILURES in a row: no call may be made for OPEN_SECONDS. Half open, after that: one call
+    may be made; its success closes the breaker, its failure opens it again.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     failures: int = 0
@@ -19,14 +23,14 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """True while no call may go through."""
-        return self.failures >= FAILURES and self.monotonic() < self.open_until
+        """True while no call may be made."""
+        return self.failures >= MAX_FAILURES and self.monotonic() < self.open_until
 
     def admit(self) -> bool:
-        """Return whether one call may go through now. When half open, this opens the breaker again for the next callers."""
+        """Return whether a call may be made now. When half open, this opens the breaker again for the next callers."""
         if self.is_open:
             return False
-        if self.failures >= FAILURES:
+        if self.failures >= MAX_FAILURES:
             self.open_until = self.monotonic() + OPEN_SECONDS
         return True
 
@@ -35,6 +39,6 @@ class Breaker:
         self.failures = 0
 
     def record_failure(self) -> None:
-        """Count a failure; the one that makes FAILURES in a row opens the breaker."""
+        """Count a failure; the one that makes MAX_FAILURES in a row opens the breaker."""
         self.failures += 1
         self.open_until = self.monotonic() + OPEN_SECONDS

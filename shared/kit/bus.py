@@ -1,14 +1,15 @@
-"""The event bus as services see it. The scheme of its URL chooses the adapter."""
+"""The event bus as services see it. The scheme of its URL selects the adapter."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from shared.contracts.events import TOPICS, Event
+from shared.kit.clock import Clock
 from shared.kit.logs import log_event, traceparent
-from shared.kit.retry import retry_transaction
 
 EXCHANGE = "careslot.events"
 DELAYS_SECONDS = (1, 10, 60, 600)
@@ -25,7 +26,7 @@ class Unroutable(PublishFailed):
 
 
 class InvalidMessage(Exception):
-    """The message cannot be read, so trying it again is useless."""
+    """The message cannot be read, so delivering it again is useless."""
 
 
 class Bus(Protocol):
@@ -42,14 +43,35 @@ class Bus(Protocol):
         """
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None:
-        """Receive every message on this very instance while it runs. A message is delivered once; it is lost when its handler fails."""
+        """Receive every message on each running instance. A message is delivered once; it is lost when its handler fails."""
 
     async def check(self) -> None:
         """Raise PublishFailed when the broker does not answer."""
 
 
+@asynccontextmanager
+async def open_bus(url: str, clock: Clock, namespace: str = "") -> AsyncIterator[Bus]:
+    """Open the event bus behind a URL: `amqp://...`, or `memory:` with an optional path (`memory:/data/bus.db`).
+
+    Installations that share a broker have different namespaces.
+    """
+    if url.startswith("amqp"):
+        from shared.kit.bus_rabbit import RabbitBus
+
+        async with RabbitBus(url, exchange=f"{namespace}{EXCHANGE}") as rabbit:
+            yield rabbit
+    else:
+        from shared.kit.bus_embedded import EmbeddedBus
+
+        async with EmbeddedBus(url.removeprefix("memory:") or ":memory:", clock) as embedded:
+            yield embedded
+
+
 async def dispatch_message(handlers: Handlers, body: bytes) -> None:
-    """Call the handler for the message's event, under the trace that the message carries. Raises InvalidMessage, or what it raised."""
+    """Call the handler of the message's event once, under the trace that the message carries.
+
+    A handler retries its own transactions. Raises InvalidMessage, or whatever the handler raises.
+    """
     try:
         envelope = json.loads(body)
         event = Event.from_cloudevent(envelope)
@@ -57,7 +79,7 @@ async def dispatch_message(handlers: Handlers, body: bytes) -> None:
         raise InvalidMessage(repr(error)) from error
     token = traceparent.set(envelope.get("traceparent"))
     try:
-        await retry_transaction(lambda: handlers[type(event)](event))
+        await handlers[type(event)](event)
         log_event("event_handled", topic=event.topic, event=str(event.id))
     finally:
         traceparent.reset(token)

@@ -32,11 +32,11 @@ DEAD_LETTERS = "SELECT queue, message_id, body, why FROM deliveries WHERE dead =
 
 
 class Consumer:
-    """The subscription of one queue: its handlers, and the event that says that a message may be due."""
+    """The subscription of one queue: its handlers, an event that is set when a message may be due, and the lock of its delivery."""
 
     def __init__(self) -> None:
         self.handlers: dict[type[Event], Handler] = {}
-        self.woken, self.delivering = asyncio.Event(), asyncio.Lock()
+        self.wake_event, self.delivery_lock = asyncio.Event(), asyncio.Lock()
 
 
 class EmbeddedBus:
@@ -61,7 +61,10 @@ class EmbeddedBus:
         await self._db.close()
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
-        """Write the message to every queue that is bound to the topic, and call the broadcast handlers. Raises Unroutable if none is."""
+        """Write the message to every queue that is bound to the topic, and call the broadcast handlers.
+
+        Raises Unroutable if there is neither a queue nor a handler.
+        """
         queues = await self._execute(ENQUEUE, (message_id, body, self._clock().timestamp(), topic))
         broadcasts = [handlers for handlers in self._broadcast_handlers if any(event_type.topic == topic for event_type in handlers)]
         if not queues and not broadcasts:
@@ -72,10 +75,10 @@ class EmbeddedBus:
             except Exception as error:
                 log_event("broadcast_failed", logging.WARNING, topic=topic, reason=repr(error))
         for consumer in self._consumers.values():
-            consumer.woken.set()
+            consumer.wake_event.set()
 
     async def subscribe(self, queue: str, handlers: Handlers) -> None:
-        """Bind the queue to the events' topics, for good, and deliver to the handlers, one message at a time."""
+        """Bind the queue to the events' topics permanently, and deliver to the handlers, one message at a time."""
         for event_type in handlers:
             await self._execute("INSERT OR IGNORE INTO bindings VALUES (?, ?)", (queue, event_type.topic))
         is_new = queue not in self._consumers
@@ -102,7 +105,7 @@ class EmbeddedBus:
 
     async def _deliver_forever(self, queue: str, consumer: Consumer) -> None:
         while True:
-            consumer.woken.clear()
+            consumer.wake_event.clear()
             try:
                 with propagate_cancellation():
                     await self._deliver_queue(queue, consumer)
@@ -110,18 +113,18 @@ class EmbeddedBus:
                 log_event("queue_failed", logging.ERROR, error=error, queue=queue)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):  # asyncio.wait_for can lose a cancellation: see propagate_cancellation
-                    await consumer.woken.wait()
+                    await consumer.wake_event.wait()
 
     async def _deliver_queue(self, queue: str, consumer: Consumer) -> int:
         delivered = 0
-        async with consumer.delivering:
+        async with consumer.delivery_lock:
             while rows := await self._fetch(NEXT_DUE, (queue, self._clock().timestamp())):
                 await self._deliver(queue, consumer.handlers, *rows[0])
                 delivered += 1
         return delivered
 
     async def _deliver(self, queue: str, handlers: Handlers, seq: int, body: bytes, attempt: int) -> None:
-        """Delete the message after its handler succeeded; else delay it, or make it a dead letter."""
+        """Delete the message after its handler succeeded; otherwise delay it, or make it a dead letter."""
         try:
             await dispatch_message(handlers, body)
         except Exception as error:

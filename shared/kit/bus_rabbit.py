@@ -70,7 +70,7 @@ class RabbitBus:
         await self._add_subscription(queue, handlers)
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None:
-        """Consume a queue of this connection alone, which the broker deletes when it ends."""
+        """Consume an exclusive queue of this connection; the broker deletes it when the connection ends."""
         await self._add_subscription(None, handlers)
 
     async def check(self) -> None:
@@ -94,7 +94,7 @@ class RabbitBus:
             await self._consume(queue, handlers)
 
     async def _connect(self) -> None:
-        """Try until the first connection stands. Later ones are aio_pika's affair, which declares and consumes everything again."""
+        """Retry until the first connection is open. When it is lost later, aio_pika itself reconnects, declares and consumes again."""
         while not self._ready.is_set():
             try:
                 self._connection = await aio_pika.connect_robust(self._url, timeout=TIMEOUT_SECONDS, reconnect_interval=1, heartbeat=15)
@@ -115,7 +115,7 @@ class RabbitBus:
         self._connection = self._exchange = None
 
     async def _consume(self, queue: str | None, handlers: Handlers) -> None:
-        """Declare the queue on a channel of its own, bind it to the events' topics and start to consume it."""
+        """Declare the queue on a separate channel, bind it to the events' topics and start to consume it."""
         assert self._connection is not None
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch, timeout=TIMEOUT_SECONDS)

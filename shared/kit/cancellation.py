@@ -1,4 +1,4 @@
-"""Cancellation that is not lost."""
+"""A guard against cancellations that the code inside loses."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ from shared.kit.logs import request_id, traceparent
 from shared.kit.problems import from_problem
 
 TIMEOUT_SECONDS = 4.0
-SHORTEST_RETRY_SECONDS = 0.2
-MOST_CALLS_AT_ONCE = 64
-PASSED_ON_SHARE = 0.9  # the called service gets less time than this one, so that its refusal still arrives
-REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
-NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout)
+MIN_RETRY_SECONDS = 0.2
+MAX_CONCURRENT_CALLS = 64
+FORWARDED_TIMEOUT_SHARE = 0.9  # the called service gets less time than this one has, so that its refusal arrives in time
+IDEMPOTENT_METHODS = frozenset({"GET", "PUT", "DELETE"})
+CONNECT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout)
 TOKEN_LIFETIME_SECONDS, RENEW_BEFORE_SECONDS = 600, 60
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,16 +33,16 @@ class TokenSource(Protocol):
     async def __call__(self) -> str: ...
 
     def discard(self) -> None:
-        """Get a new token for the next call: this one was refused."""
+        """Fetch a new token before the next call, because this one was refused."""
 
 
 class ServiceClient:
-    """A client of one service. It uses the service's addresses in turn, and leaves out those that fail."""
+    """A client of one service. It uses the service's addresses in turn, and skips those that fail."""
 
     def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: TokenSource | None) -> None:
         self._service, self._urls, self._http, self._token = service, list(urls), http, token
         self._breakers = {url: Breaker() for url in self._urls}
-        self._call_slots = asyncio.Semaphore(MOST_CALLS_AT_ONCE)
+        self._call_slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._last_url = 0
 
     async def get(self, path: str, response_model: type[M], **params: Any) -> M:
@@ -61,8 +61,8 @@ class ServiceClient:
     ) -> Any:
         """Return the JSON of a 2xx response. `data` is sent as a form; parameters that are None are left out.
 
-        A problem response is raised as the refusal that it describes. Raises Unavailable when the service does not answer in time. A call
-        that failed is made once more, at the next address, if it never arrived or is harmless to repeat.
+        A problem response is raised as the refusal that it describes. Raises Unavailable when the service does not answer in time. A failed
+        call is made once more, at the next address, if no connection could be opened or if its method is idempotent.
         """
         payload = body.model_dump(mode="json", exclude_none=True) if isinstance(body, BaseModel) else body
         query = {name: value for name, value in (params or {}).items() if value is not None}
@@ -70,8 +70,8 @@ class ServiceClient:
             try:
                 return await self._call_once(method, path, json=payload, params=query, data=data)
             except (httpx.TransportError, TimeoutError) as error:
-                may_repeat = method in REPEATABLE or isinstance(error, NEVER_ARRIVED)
-                if attempt == 2 or not may_repeat or remaining_seconds(TIMEOUT_SECONDS) < SHORTEST_RETRY_SECONDS:
+                may_repeat = method in IDEMPOTENT_METHODS or isinstance(error, CONNECT_ERRORS)
+                if attempt == 2 or not may_repeat or remaining_seconds(TIMEOUT_SECONDS) < MIN_RETRY_SECONDS:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from error
 
     async def _call_once(self, method: str, path: str, **content: Any) -> Any:
@@ -96,7 +96,7 @@ class ServiceClient:
         raise Unavailable(f"{self._service} does not answer.", retry_after=2)
 
     async def _headers(self, seconds: float) -> dict[str, str]:
-        headers = {"X-Timeout-Ms": str(int(seconds * 1000 * PASSED_ON_SHARE))}
+        headers = {"X-Timeout-Ms": str(int(seconds * 1000 * FORWARDED_TIMEOUT_SHARE))}
         if request_id.get():
             headers["X-Request-ID"] = str(request_id.get())
         if traceparent.get():
@@ -117,13 +117,13 @@ class ServiceToken:
     async def __call__(self) -> str:
         async with self._fetch_lock:
             now = self._now().timestamp()
-            if not self._renew_at - TOKEN_LIFETIME_SECONDS < now < self._renew_at:  # the first fails when the clock was set back
+            if not self._renew_at - TOKEN_LIFETIME_SECONDS < now < self._renew_at:  # the first comparison fails when the clock was set back
                 response = await self._auth.call("POST", "/auth/token", data=self._form)
                 self._token, self._renew_at = response["access_token"], now + response["expires_in"] - RENEW_BEFORE_SECONDS
             return self._token
 
     def discard(self) -> None:
-        """Get a new token for the next call: this one was refused."""
+        """Fetch a new token before the next call, because this one was refused."""
         self._renew_at = 0.0
 
 

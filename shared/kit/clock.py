@@ -1,4 +1,4 @@
-"""Clocks. Only this module asks the machine for the time."""
+"""Clocks. Only this module reads the clock of the machine."""
 
 from __future__ import annotations
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 
-SHORTEST_SECONDS = 0.05
+MIN_SECONDS = 0.05
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """A moment of `time.monotonic()`; None in a job, which has no caller."""
 
 
 def remaining_seconds(limit: float) -> float:
-    """Return the seconds until the deadline, at most `limit` and at least SHORTEST_SECONDS. Without a deadline, return `limit`."""
+    """Return the seconds until the deadline, at most `limit` and at least MIN_SECONDS. Without a deadline, return `limit`."""
     until = deadline.get()
-    return limit if until is None else max(min(until - time.monotonic(), limit), SHORTEST_SECONDS)
+    return limit if until is None else max(min(until - time.monotonic(), limit), MIN_SECONDS)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-WRITERS, READERS = 24, 8
+WRITER_CONNECTIONS, READER_CONNECTIONS = 24, 8
 SESSION_VARIABLES = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='TRADITIONAL', group_concat_max_len=16777216"
 
 
@@ -24,7 +24,7 @@ class RollbackOnClose(sqlite3.Connection):
         super().close()
 
 
-def sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
+def create_sqlite_engine(url: str, begin: str, connections: int) -> AsyncEngine:
     """Return an engine whose transactions start with `begin`: "BEGIN", or "BEGIN IMMEDIATE" to take the write lock at once."""
     engine = create_async_engine(
         url, pool_size=connections, max_overflow=0, pool_timeout=5, connect_args={"timeout": 5, "factory": RollbackOnClose}
@@ -42,11 +42,12 @@ def sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
     return engine
 
 
-def mysql(url: str, isolation: str, connections: int) -> AsyncEngine:
+def create_mysql_engine(url: str, isolation: str, connections: int) -> AsyncEngine:
     """Return an engine for a server that speaks the MySQL protocol.
 
-    A connection is neither tested before use nor reset after it: those are two of the five round trips of a short transaction. When one
-    was lost in the pool, its first statement fails and `Database` raises TransactionAborted; and `Database` itself ends every transaction.
+    A connection is neither tested before use nor reset after it, which saves two of the five round trips of a short transaction. When a
+    connection was lost in the pool, its first statement fails and `Database` raises TransactionAborted. A reset is not needed, because
+    `Database` ends every transaction.
     """
     return create_async_engine(
         url,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -11,6 +13,7 @@ from shared.kit.logs import log_event
 from shared.kit.problems import from_validation, json_problem, problem_document, problem_response
 from shared.kit.retry import TransactionAborted
 
+INTERNAL_ERROR = "internal_error"
 HTTP_CODES = {
     400: "malformed_request",
     404: "not_found",
@@ -28,7 +31,7 @@ HTTP_DETAILS = {
 
 
 def install_exception_handlers(app: FastAPI) -> None:
-    """Answer refusals, validation errors, Starlette's HTTP exceptions and lost races with problem documents."""
+    """Answer refusals, validation errors, Starlette's HTTP exceptions and aborted transactions with problem documents."""
     app.add_exception_handler(Refusal, _handle_refusal)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
@@ -55,13 +58,13 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
 
 
 async def _handle_aborted_transaction(request: Request, error: Exception) -> Response:
-    """Answer 503: a use case did not retry its transaction. That is a fault of ours, so it is logged."""
-    log_event("transaction_not_retried", 40, error=error)
+    """Answer 503. A use case that does not retry its transaction is a bug, so it is logged as an error."""
+    log_event("transaction_not_retried", logging.ERROR, error=error)
     return problem_response(Unavailable("The database is too busy.", retry_after=1), request.url.path)
 
 
 def internal_error_response(instance: str, error: Exception) -> Response:
     """Log an unexpected exception and return a 500 without any detail of it."""
-    log_event("unhandled_exception", 40, error=error)
-    document = problem_document(500, "internal_error", "Internal error", "An unexpected error occurred.", instance)
+    log_event("unhandled_exception", logging.ERROR, error=error)
+    document = problem_document(500, INTERNAL_ERROR, "Internal error", "An unexpected error occurred.", instance)
     return json_problem(500, document)

@@ -1,6 +1,6 @@
-"""iCalendar files (RFC 5545): the one writer of calendar attachments, downloads and subscriptions.
+"""iCalendar files (RFC 5545): calendar attachments, downloads and subscriptions are all written by this module.
 
-The lines are written here and not with the icalendar library, which needs 0.5 ms for an event: a subscription may have 10,000 of them.
+It does not use the icalendar library, which needs 0.5 ms for each event; a subscription may have 10,000 events.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class CalendarEvent:
     """One event of a calendar. All instants are aware; they are written in UTC, to the second.
 
     `uid` stays the same for the event's whole life and `sequence` grows with its changes, so that calendars replace what they have.
-    `stamped_at` is when this version was written. A `is_private` event hides its content from other readers of the calendar. The
-    attendee takes part already and is not asked to reply.
+    `stamped_at` is when this version was written. With `is_private`, other readers of the calendar do not see the event's content. The
+    attendee has already accepted and is not asked to reply.
     """
 
     uid: str
@@ -68,8 +68,8 @@ def calendar_file(
 ) -> bytes:
     """Return an iCalendar file in UTF-8 with these events.
 
-    `method` says what the file asks of a calendar (RFC 5546). Subscriptions have none; they have a `name` and are read again every
-    `refresh_minutes`.
+    `method` (RFC 5546) says what a calendar program is to do with the events. Subscriptions have no method, but a `name`, and they are read
+    again every `refresh_minutes`.
     """
     lines = [*_header_lines(method, name, refresh_minutes)]
     header_length = len(lines)
@@ -78,7 +78,7 @@ def calendar_file(
     if len(lines) == header_length:
         lines.extend(UTC_ZONE)
     lines += "END:VCALENDAR", ""
-    return "\r\n".join(map(folded, lines)).encode()
+    return "\r\n".join(map(fold_line, lines)).encode()
 
 
 def _header_lines(method: Method | None, name: str | None, refresh_minutes: int | None) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _header_lines(method: Method | None, name: str | None, refresh_minutes: int 
     if method is not None:
         yield f"METHOD:{method}"
     if name is not None:
-        yield f"X-WR-CALNAME:{escaped(name)}"
+        yield f"X-WR-CALNAME:{escape_text(name)}"
     if refresh_minutes is not None:  # RFC 7986, and what older clients read
         yield f"REFRESH-INTERVAL;VALUE=DURATION:PT{refresh_minutes}M"
         yield f"X-PUBLISHED-TTL:PT{refresh_minutes}M"
@@ -94,15 +94,15 @@ def _header_lines(method: Method | None, name: str | None, refresh_minutes: int 
 
 def _event_lines(event: CalendarEvent) -> Iterator[str]:
     yield "BEGIN:VEVENT"
-    yield f"UID:{escaped(event.uid)}"
+    yield f"UID:{escape_text(event.uid)}"
     yield f"DTSTAMP:{_utc(event.stamped_at)}"
     yield f"DTSTART:{_utc(event.starts_at)}"
     yield f"DTEND:{_utc(event.ends_at)}"
     if event.sequence is not None:
         yield f"SEQUENCE:{event.sequence}"
-    yield f"SUMMARY:{escaped(event.summary)}"
+    yield f"SUMMARY:{escape_text(event.summary)}"
     if event.location:
-        yield f"LOCATION:{escaped(event.location)}"
+        yield f"LOCATION:{escape_text(event.location)}"
     yield f"STATUS:{event.status}"
     if event.is_private:
         yield "CLASS:PRIVATE"
@@ -114,13 +114,13 @@ def _event_lines(event: CalendarEvent) -> Iterator[str]:
     yield "END:VEVENT"
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """Return a value of type TEXT (RFC 5545 section 3.3.11). Control characters other than tabs and line breaks are left out."""
     plain = CONTROL.sub("", LINE_BREAK.sub("\n", text))
     return ESCAPED.sub(lambda match: ESCAPES[match.group()], plain)
 
 
-def folded(line: str) -> str:
+def fold_line(line: str) -> str:
     """Return a content line folded so that no part is longer than 75 octets in UTF-8 and no character is cut (RFC 5545 section 3.1)."""
     if len(line) <= MAX_LINE_OCTETS and line.isascii():
         return line

@@ -12,13 +12,14 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.refusals import Conflict, Invalid
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.requests import RequestDependency, ServiceRequest
 from shared.kit.retry import retry_transaction
 
 STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
-LEASE = timedelta(seconds=60)
+CLAIM_TIMEOUT = timedelta(seconds=60)
 RETENTION = timedelta(hours=48)
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -77,29 +78,27 @@ class IdempotencyStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class IdempotencyId:
-    """The id of what a POST creates. It is the same whenever the same caller repeats the request with the same key."""
+class Operation:
+    """A POST request as use cases see it. `id` is the id of what it creates: the same when the caller repeats the request with its key."""
 
     id: UUID
-    is_keyed: bool = False
 
 
-class OperationIdDependency(RequestDependency):
-    """A dependency that returns the id that follows from the Idempotency-Key, or a new one."""
+class OperationDependency(RequestDependency):
+    """A dependency that returns the operation, with an id derived from the Idempotency-Key, or with a new id without a key."""
 
-    def resolve(self, request: ServiceRequest) -> IdempotencyId:
-        keyed = request.operation_id
-        return IdempotencyId(keyed or new_id(), keyed is not None)
-
-
-OperationId = Annotated[IdempotencyId, Depends(OperationIdDependency())]
+    def resolve(self, request: ServiceRequest) -> Operation:
+        return Operation(request.operation_id or new_id())
 
 
-async def run_once(request: ServiceRequest, run: Callable[[], Awaitable[Response]]) -> Response:
+OperationId = Annotated[Operation, Depends(OperationDependency())]
+
+
+async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[Response]]) -> Response:
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
-    Only routes of POST use this. Requests without a caller or a key always run. Responses that failed on our side, that ask to retry or
-    that must not be stored (tokens) are not kept, nor is anything when `run` raises.
+    Only POST routes use this. Requests without a caller or a key always run. Not stored are responses with status 429 or 5xx and those with
+    `Cache-Control: no-store` (tokens). When `run` raises, nothing is stored.
     """
     key = request.headers.get("idempotency-key")
     if key is None or request.caller is None:

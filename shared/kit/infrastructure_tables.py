@@ -10,12 +10,12 @@ from sqlalchemy.dialects import mysql
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
 
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
-"""A number that the database counts up; SQLite counts up only an INTEGER."""
+"""A number that the database increments; SQLite increments only an INTEGER."""
 
 
 @dataclass(frozen=True, slots=True)
 class InfrastructureTables:
-    """The tables as the code uses them. How a database gets them is frozen in `shared.kit.migrations`."""
+    """The tables as the code uses them. The migrations create them with `shared.kit.migrations`."""
 
     outbox: Table
     inbox: Table
@@ -26,7 +26,7 @@ class InfrastructureTables:
 def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
     """Add the tables to a service's metadata and return them.
 
-    A change here needs a revision in every service: `tests/contract/test_migrations.py` compares both.
+    A change of these tables needs a revision in every service: `tests/contract/test_migrations.py` compares both.
     """
     outbox = Table(
         "outbox",

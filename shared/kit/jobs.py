@@ -14,9 +14,9 @@ from shared.kit.leases import LeaseHolder
 from shared.kit.logs import log_event
 from shared.kit.retry import TransactionAborted
 
-MOST_ROUNDS = 1000
+MAX_ROUNDS = 1000
 Work = Callable[[], Awaitable[int]]
-"""Does some of what is due and returns how many things it did; 0 means that nothing is left to do now."""
+"""Handles some of the items that are due and returns how many it handled; 0 means that nothing is left to do now."""
 
 
 @dataclass(slots=True)
@@ -30,37 +30,38 @@ class Job:
     work: Work
     every_seconds: float
     holder: LeaseHolder | None = None
-    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _running: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _total_done: int = field(default=0, init=False)
+    _wake_event: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _run_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _items_handled: int = field(default=0, init=False)
 
     def wake(self) -> None:
         """Make the job run now, or once more if it is running."""
-        self._woken.set()
+        self._wake_event.set()
 
     async def run_once(self) -> int:
         """Run the job once, after a run that is already under way.
 
-        Returns what both runs did since this call: a caller that waits for the system to become idle must not overlook the first one.
+        Returns how many items both runs handled since this call, because a caller that waits until the system is idle must also count those
+        of the run under way.
         """
-        before = self._total_done
-        async with self._running:
-            self._total_done += await self._run_if_leased()
-        return self._total_done - before
+        before = self._items_handled
+        async with self._run_lock:
+            self._items_handled += await self._run_if_leased()
+        return self._items_handled - before
 
     async def run_forever(self) -> None:
         """Run the job at its interval until the task is cancelled."""
         while True:
-            self._woken.clear()
+            self._wake_event.clear()
             with propagate_cancellation():
-                done = await self.run_once()
-            if not done:
+                items_handled = await self.run_once()
+            if not items_handled:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.every_seconds):  # asyncio.wait_for can lose a cancellation: see propagate_cancellation
-                        await self._woken.wait()
+                        await self._wake_event.wait()
 
     async def _run_if_leased(self) -> int:
-        """A failure is logged and counts as nothing done; the job runs again at its next interval."""
+        """Run the work if this instance holds the lease. A failure is logged and counts as 0; the job runs again at its next interval."""
         try:
             if self.holder is not None and not await self.holder.acquire(self.name):
                 return 0
@@ -79,19 +80,19 @@ class BackgroundWork:
         self._works: list[Work] = []
 
     def add(self, work: Work) -> None:
-        """Include `work` in `run_until_idle`."""
+        """Let `run_until_idle` run `work`."""
         self._works.append(work)
 
     def remove(self, work: Work) -> None:
-        """Leave `work` out from now on."""
+        """No longer let `run_until_idle` run `work`."""
         self._works.remove(work)
 
     async def run_until_idle(self) -> int:
-        """Run everything in rounds until a whole round does nothing. Returns the number of rounds, at most MOST_ROUNDS."""
-        for rounds in range(1, MOST_ROUNDS):
+        """Run everything in rounds until a whole round does nothing. Returns the number of rounds, at most MAX_ROUNDS."""
+        for rounds in range(1, MAX_ROUNDS):
             if not sum([await work() for work in list(self._works)]):
                 return rounds
-        return MOST_ROUNDS
+        return MAX_ROUNDS
 
 
 class Jobs:

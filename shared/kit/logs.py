@@ -59,12 +59,12 @@ class JsonLineHandler(logging.StreamHandler):  # type: ignore[type-arg]
         self.setFormatter(JsonFormatter())
 
     def write_event(self, level: int, event: str, facts: dict[str, object]) -> None:
-        """Write a line without making a LogRecord, which would cost several times what the line does."""
+        """Write a line without creating a LogRecord, which would cost several times as much as the line."""
         self.stream.write(format_line(system_timestamp(), level, event, facts) + "\n")
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Send the product's log to standard error, once per process; a handler that is there already stays."""
+    """Send the product's log to standard error, unless the log has a handler already."""
     if log.handlers:
         return
     log.handlers, log.propagate = [JsonLineHandler(sys.stderr)], False
@@ -74,8 +74,8 @@ def configure_logging(level: str = "INFO") -> None:
 def log_event(event: str, /, level: int = logging.INFO, *, error: BaseException | None = None, **facts: object) -> None:
     """Log `event` (words joined by underscores) with its facts.
 
-    Handlers other than JsonLineHandler get a LogRecord. It is made here rather than by `Logger.log`, which searches the stack for the
-    caller's file and line on every call; the event's name says where it comes from.
+    Handlers other than JsonLineHandler get a LogRecord. It is not created by `Logger.log`, because that searches the stack for the caller's
+    file and line on every call.
     """
     if not log.isEnabledFor(level):
         return

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a service: every refusal is a problem document, every body has an example."""
+"""The OpenAPI document of a service: FastAPI's, with what the kit adds to every route and without what clients stumble over."""
 
 from __future__ import annotations
 
@@ -6,50 +6,47 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
+from shared.contracts.problems import Problem
 from shared.kit.examples import add_examples
-from shared.kit.problems import PROBLEM_CONTENT
+from shared.kit.openapi_operations import SECURITY_SCHEMES, describe_operation
+from shared.kit.openapi_schemas import SCHEMA_REFERENCE, give_schemas_their_names, tidy_parameters, tidy_schemas, without_null
 
-TEXT = {"type": "string"}
-PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457 problem document; `code` is stable.",
-    "required": ["type", "title", "status", "code"],
-    "properties": {
-        "type": TEXT,
-        "title": TEXT,
-        "status": {"type": "integer"},
-        "detail": TEXT,
-        "instance": TEXT,
-        "code": TEXT,
-        "request_id": {"type": ["string", "null"]},
-        "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": TEXT, "code": TEXT, "detail": TEXT}}},
-    },
-    "additionalProperties": True,
-}
+Json = dict[str, Any]
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Replace FastAPI's error schemas by problem documents in `app.openapi()`."""
+    """Make `app.openapi()` return the document as this module builds it."""
 
-    def build_document() -> dict[str, Any]:
+    def build_document() -> Json:
         if not app.openapi_schema:
-            app.openapi_schema = _document_problems(get_openapi(title=app.title, version=app.version, routes=app.routes))
+            app.openapi_schema = _document(app)
         return app.openapi_schema
 
     app.openapi = build_document  # type: ignore[method-assign]
 
 
-def _document_problems(document: dict[str, Any]) -> dict[str, Any]:
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+def _document(app: FastAPI) -> Json:
+    document = give_schemas_their_names(get_openapi(title=app.title, version=app.version, routes=app.routes))
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = SECURITY_SCHEMES
+    schemas = components["schemas"] = _problem_schemas() | components.get("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    schemas["Problem"] = PROBLEM
-    for path in document.get("paths", {}).values():
-        for operation in path.values():
-            responses = operation["responses"]
-            responses["default"] = {"description": "A refusal", "content": PROBLEM_CONTENT}
-            if "422" in responses:
-                description = responses["422"].get("description", "A field is wrong")
-                responses["422"] = {"description": description, "content": PROBLEM_CONTENT}
-    return add_examples(document)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                describe_operation(operation, route, schemas)
+                tidy_parameters(operation)
+    add_examples(document)
+    tidy_schemas(schemas)
+    return document
+
+
+def _problem_schemas() -> dict[str, Json]:
+    problem = Problem.model_json_schema(mode="serialization", ref_template=SCHEMA_REFERENCE + "{model}")
+    referenced: dict[str, Json] = problem.pop("$defs")
+    problem["properties"]["available_again_at"] = without_null(problem["properties"]["available_again_at"])
+    return referenced | {"Problem": problem}

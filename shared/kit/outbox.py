@@ -25,7 +25,7 @@ BATCH = 200
 
 @dataclass(slots=True)
 class SqlTransaction:
-    """What the transactions of all services have in common: events and the inbox. Services add their own storage verbs."""
+    """The base of every service's transaction: it adds events to the outbox and marks events as handled."""
 
     connection: AsyncConnection
     tables: InfrastructureTables
@@ -39,7 +39,7 @@ class SqlTransaction:
         await self.connection.execute(insert(self.tables.outbox).values(row))
 
     async def mark_handled(self, event_id: UUID) -> bool:
-        """Record that this transaction is the effect of an event. Returns False when an earlier transaction was."""
+        """Record in this transaction that the event was handled. Returns False when an earlier transaction has handled it."""
         return await insert_if_absent(self.connection, insert(self.tables.inbox).values(event_id=event_id, handled_at=self.now()))
 
 

@@ -28,13 +28,13 @@ class BadCursor(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page a caller wants: `limit` items after the item whose sort key is `after` (texts, the id last; None for the first page)."""
+    """The page that a caller requests: `limit` items after the sort key `after` (texts, the id last), or the first page if it is None."""
 
     limit: int = DEFAULT_LIMIT
     after: tuple[str, ...] | None = None
 
     def page(self, rows: Sequence[Row], key: Callable[[Row], tuple[Any, ...]]) -> Page[Row]:
-        """Return the page of up to `limit + 1` rows in order. Fetch one row more than `limit`."""
+        """Return the page with the first `limit` of `rows`. Fetch `limit + 1` rows: the last one only shows that there is a next page."""
         items = list(rows[: self.limit])
         has_more = len(rows) > self.limit
         return Page(items=items, next=encode_cursor(key(items[-1])) if has_more else None)
@@ -51,7 +51,7 @@ def decode_cursor(cursor: str) -> tuple[str, ...]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         key = json.loads(text)
-        json.dumps(key, ensure_ascii=False).encode()  # A lone surrogate would make the database fail.
+        json.dumps(key, ensure_ascii=False).encode()  # fails for a lone surrogate, which the database would not accept
     except (binascii.Error, ValueError, RecursionError):
         raise BadCursor(pointer="/after") from None
     if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):
@@ -60,7 +60,7 @@ def decode_cursor(cursor: str) -> tuple[str, ...]:
 
 
 def parse_sort_key(after: tuple[str, ...], *parsers: Callable[[str], Any]) -> tuple[Any, ...]:
-    """Return the parts of a sort key, each through its parser (`str`, `int`, `UUID`, `parse_instant`). Raises BadCursor."""
+    """Return the parts of a sort key, each parsed by its parser (`str`, `int`, `UUID`, `parse_instant`). Raises BadCursor."""
     try:
         return tuple(parse(part) for parse, part in zip(parsers, after, strict=True))
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one place that maps families of refusals to HTTP status codes."""
+"""Problem documents (RFC 9457). Only this module maps families of refusals to HTTP status codes."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ STATUS: dict[type[Refusal], int] = {
 FAMILY_OF_STATUS = {status: family for family, status in STATUS.items()}
 DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id"})
 MAX_ERRORS = 50
-PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-# Codes of field errors that also name the whole document when every error of ours has the same one.
+VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
+# A problem document gets one of these codes when it is the only one of them among the field errors.
 PUBLIC_FIELD_CODES = frozenset(
     {
         "offset_required",
@@ -130,24 +130,24 @@ def _headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
 def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
     """Return the refusal behind another service's problem document, with its code, detail and facts.
 
-    A status that no family has (a fault of either service) becomes Unavailable.
+    A status that no family has, such as 500 or 415, means that one of the two services has a bug; it becomes Unavailable.
     """
     family = FAMILY_OF_STATUS.get(status, families.Unavailable)
     facts = {name: value for name, value in body.items() if name not in DOCUMENT_MEMBERS}
-    return family(str(body.get("detail", "")), code=str(body.get("code", "upstream_failed")), **facts)
+    return family(str(body.get("detail", "")), code=str(body.get("code", UPSTREAM_FAILED)), **facts)
 
 
 def from_validation(error: RequestValidationError) -> families.Invalid:
-    """Return the refusal of an input that failed validation: up to MAX_ERRORS faults, without the values that were sent."""
-    faults = error.errors()[:MAX_ERRORS]
-    errors = [{"pointer": json_pointer(fault["loc"]), "code": fault["type"], "detail": fault["msg"]} for fault in faults]
-    public_codes = {fault["type"] for fault in faults if "ctx" not in fault} & PUBLIC_FIELD_CODES
-    code = public_codes.pop() if len(public_codes) == 1 else "validation_failed"
+    """Return the refusal of an input that failed validation: up to MAX_ERRORS errors, without the values that were sent."""
+    details = error.errors()[:MAX_ERRORS]
+    errors = [{"pointer": json_pointer(detail["loc"]), "code": detail["type"], "detail": detail["msg"]} for detail in details]
+    public_codes = {detail["type"] for detail in details if "ctx" not in detail} & PUBLIC_FIELD_CODES
+    code = public_codes.pop() if len(public_codes) == 1 else VALIDATION_FAILED
     return families.Invalid("The request contains invalid values.", code=code, errors=errors)
 
 
 def json_pointer(location: tuple[Any, ...]) -> str:
-    """Return the JSON pointer (RFC 6901) of a fault, without the leading word for body, query, path or header."""
+    """Return the JSON pointer (RFC 6901) of an error, without the leading word for body, query, path or header."""
     parts = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
@@ -156,6 +156,20 @@ def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of a route: its refusals by status, with the code and detail of each."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        entry = by_status.setdefault(status_of(kind), {"description": "", "content": PROBLEM_CONTENT})
+        entry = by_status.setdefault(status_of(kind), {"description": "", "content": problem_content(status_of(kind))})
+        entry["content"]["application/problem+json"]["examples"] |= _examples(status_of(kind), (kind.code, kind.detail))
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{kind.code}`: {kind.detail}"]))
     return by_status
+
+
+def problem_content(status: int, *refused: tuple[str, str]) -> dict[str, Any]:
+    """Return the `content` of a documented refusal, with an example for each `(code, detail)`."""
+    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": _examples(status, *refused)}}
+
+
+def _examples(status: int, *refused: tuple[str, str]) -> dict[str, Any]:
+    documents = {
+        code: problem_document(status, code, Refusal(code=code).title, detail, "/appointments") | {"request_id": "9f1c2b7e5a4d4c0f"}
+        for code, detail in refused
+    }
+    return {code: {"value": document} for code, document in documents.items()}

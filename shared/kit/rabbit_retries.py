@@ -25,7 +25,7 @@ DELIVERY_LIMIT = 20
 NO_DELIVERY_LIMIT = 1_000_000_000
 QUORUM = {"x-queue-type": "quorum"}
 ATTEMPT_HEADER, ERROR_HEADER = "x-careslot-attempt", "x-careslot-why"
-LONGEST_ERROR = 500
+MAX_ERROR_LENGTH = 500
 
 
 def suffixes(delays: Sequence[float]) -> list[str]:
@@ -70,12 +70,12 @@ def persistent_message(body: bytes, message_id: str | None, headers: dict[str, A
 def next_queue(queue: str, message: AbstractIncomingMessage, error: Exception, delays: Sequence[float]) -> tuple[str, dict[str, Any]]:
     """Return the queue in which a message waits after its handler failed, and its new headers.
 
-    That is the retry queue with the next delay; or the dead letters, after the last delay or when the message is invalid.
+    This is the retry queue with the next delay, or the queue of dead letters after the last delay or when the message is invalid.
     """
     attempt = int(str(message.headers.get(ATTEMPT_HEADER, 0)))
     is_dead = isinstance(error, InvalidMessage) or attempt >= len(delays)
     target = dead_letter_queue(queue) if is_dead else f"{queue}{VERSION}{_retry_suffix(delays[attempt])}"
-    return target, {ATTEMPT_HEADER: attempt + 1, ERROR_HEADER: repr(error)[:LONGEST_ERROR]}
+    return target, {ATTEMPT_HEADER: attempt + 1, ERROR_HEADER: repr(error)[:MAX_ERROR_LENGTH]}
 
 
 def _retry_suffix(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The middleware of every service: request id, trace and deadline; one log record and two metrics per request; a bare 500 for crashes."""
+"""The middleware of every service: request id, trace and deadline, one log line and two metrics per request, and crashes as a bare 500."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class RequestMetrics:
-    """Prometheus metrics of requests. Labelled children are kept, because looking one up costs more than counting."""
+    """Prometheus metrics of requests. Labelled metrics are cached, because looking them up costs more than counting."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter("http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
         self._seconds = Histogram("http_request_seconds", "Time to answer", ["route"], registry=registry)
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         key = method, route, status
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = self._requests.labels(*key), self._seconds.labels(route)
-        counter, histogram = child
+        labelled = self._labelled.get(key)
+        if labelled is None:
+            labelled = self._labelled[key] = self._requests.labels(*key), self._seconds.labels(route)
+        counter, histogram = labelled
         counter.inc()
         histogram.observe(seconds)
 
 
 class RequestMiddleware:
-    """Gives each request an id, a trace and a deadline, logs and counts it, and answers an unexpected exception with a bare 500."""
+    """Gives each request an id, a trace and a deadline, and logs and counts it. Answers an unexpected exception with a bare 500."""
 
     def __init__(self, app: ASGIApp, service: str, registry: CollectorRegistry) -> None:
         self.app, self.service, self.metrics = app, service, RequestMetrics(registry)
@@ -79,7 +79,10 @@ class RequestMiddleware:
 
 
 def _set_context(scope: Scope) -> tuple[tuple[bytes, bytes], list[tuple[Any, Any]]]:
-    """Set request id, trace and deadline from the headers; return the response header with the id, and what resets the variables."""
+    """Set request id, trace and deadline from the headers.
+
+    Returns the response header with the id, and the context variables with the tokens that reset them.
+    """
     sent_id = trace = timeout = None
     for name, value in scope["headers"]:
         if name == b"x-request-id":

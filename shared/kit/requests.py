@@ -1,4 +1,4 @@
-"""The request object that the steps of a route share, and dependencies that need nothing else."""
+"""The request object that the steps of a route share, and the base of dependencies that need only the request."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NO_BODY: dict[str, Any] = {}
 
 
 class ServiceRequest(Request):
-    """A request on its way through the steps of `shared.kit.routes`; FastAPI passes this object on to dependencies.
+    """The request that the steps of `shared.kit.routes` handle; FastAPI passes this object to dependencies.
 
-    `caller` is set by the step that authenticates, `parsed_body` by the one that reads the body (an empty object when there is none),
-    and `operation_id` where the request carries an Idempotency-Key.
+    The step `authenticate` sets `caller`, and the step `read_body` sets `parsed_body` (an empty object without a body). `operation_id` is
+    set when the request carries an Idempotency-Key.
     """
 
     caller: Caller | None = None

@@ -1,4 +1,4 @@
-"""ETag, Location and Link: a route sets them with these functions, on the `response` that FastAPI passes to it."""
+"""Functions with which a route sets ETag, Location and Link on the `response` that FastAPI passes to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Versioned(Protocol):
     def version(self) -> int: ...
 
 
-class Continued(Protocol):
+class HasNextCursor(Protocol):
     """One page of a list; `next` is the cursor of the following page, or None."""
 
     @property
@@ -23,7 +23,7 @@ class Continued(Protocol):
 
 
 V = TypeVar("V", bound=Versioned)
-P = TypeVar("P", bound=Continued)
+P = TypeVar("P", bound=HasNextCursor)
 
 
 def with_etag(response: Response, resource: V) -> V:

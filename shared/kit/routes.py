@@ -1,8 +1,8 @@
 """Route handling as an ordered list of steps.
 
-Every route of a service passes through STEPS in this order, so that all refuse alike: 401, 403, 413/415/400, 428, 422, and then what the
-use case refuses. A route runs only those steps that its signature asks for. `ServiceRoute` is the FastAPI route class that does this;
-`service_router` makes a router of such routes.
+Every route runs STEPS in this order, so that all routes refuse in the same order: 401, 403, 413/415/400, 428, 422, and then the refusals of
+the use case. A route runs only the steps that its signature needs. `ServiceRoute` is the FastAPI route class that does this;
+`service_router` returns a router of such routes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from shared.contracts.refusals import Refusal
 from shared.kit import strict_json
 from shared.kit.access import RequireRole, authenticate
-from shared.kit.idempotency import run_once
+from shared.kit.idempotency import run_once_per_key
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, from_validation, problem_response
 from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
@@ -32,7 +32,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a route's signature says about the steps that it needs."""
+    """The parts of a route's signature that decide which steps the route needs."""
 
     roles: tuple[RequireRole, ...]
     preconditions: tuple[IfMatchRequired, ...]
@@ -43,7 +43,7 @@ class Signature:
 
     @classmethod
     def from_route(cls, route: APIRoute) -> Signature:
-        dependencies = [dependency.call for dependency in _flatten(route.dependant)]
+        dependencies = [dependency.call for dependency in all_dependencies(route.dependant)]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
         return cls(
             roles=tuple(call for call in dependencies if isinstance(call, RequireRole)),
@@ -56,7 +56,7 @@ class Signature:
 
 
 async def check_roles(request: ServiceRequest, signature: Signature) -> None:
-    """Refuse callers whom the route does not admit: Unauthenticated, RoleNotAllowed, NotYours."""
+    """Raise Unauthenticated, RoleNotAllowed or NotYours for callers whom the route does not admit."""
     for require_role in signature.roles:
         require_role.resolve(request)
 
@@ -82,7 +82,7 @@ async def read_body(request: ServiceRequest, signature: Signature) -> None:
 
 
 async def check_preconditions(request: ServiceRequest, signature: Signature) -> None:
-    """Refuse a change without If-Match where the route requires it: PreconditionRequired."""
+    """Raise PreconditionRequired for a request without If-Match where the route requires it."""
     for if_match_required in signature.preconditions:
         if_match_required.check(request)
 
@@ -99,7 +99,7 @@ async def refuse_unknown_parameters(request: ServiceRequest, signature: Signatur
 
 
 async def refuse_unexpected_body(request: ServiceRequest, signature: Signature) -> None:
-    """Refuse content where the route takes none; an empty object counts as no content."""
+    """Refuse a body where the route takes none; an empty object counts as no body."""
     body = request.parsed_body
     if body != NO_BODY:
         locations = [("body", name) for name in body] if isinstance(body, dict) else [("body",)]
@@ -146,7 +146,7 @@ class ServiceRoute(APIRoute):
             try:
                 for run_step in steps:
                     await run_step(request, signature)
-                response = await (run_once(request, lambda: respond(request)) if is_post else respond(request))
+                response = await (run_once_per_key(request, lambda: respond(request)) if is_post else respond(request))
             except Refusal as refusal:
                 response = problem_response(refusal, request.url.path)
             except RequestValidationError as error:
@@ -158,20 +158,21 @@ class ServiceRoute(APIRoute):
         return handle
 
     def _handler_without_request_dependencies(self) -> Handler:
-        """Return FastAPI's handler of this route, in which the endpoint's RequestDependency parameters are resolved by us.
+        """Return FastAPI's handler of this route, except that the endpoint's RequestDependency parameters are resolved by this class.
 
-        `self.dependant` stays whole, because the OpenAPI document is made from it.
+        FastAPI gets a reduced copy of `self.dependant` for this. `self.dependant` itself does not change, because the OpenAPI document is
+        built from it.
         """
-        whole = self.dependant
-        resolved_here = [(str(child.name), child.call) for child in whole.dependencies if isinstance(child.call, RequestDependency)]
-        reduced = copy.copy(whole)
-        reduced.dependencies = [child for child in whole.dependencies if not isinstance(child.call, RequestDependency)]
-        request_name = reduced.request_param_name = whole.request_param_name or "request"
-        wants_request, endpoint = whole.request_param_name is not None, self.endpoint
+        full = self.dependant
+        request_dependencies = [(str(child.name), child.call) for child in full.dependencies if isinstance(child.call, RequestDependency)]
+        reduced = copy.copy(full)
+        reduced.dependencies = [child for child in full.dependencies if not isinstance(child.call, RequestDependency)]
+        request_name = reduced.request_param_name = full.request_param_name or "request"
+        wants_request, endpoint = full.request_param_name is not None, self.endpoint
 
         async def call_endpoint(**values: Any) -> Any:
             request = values[request_name] if wants_request else values.pop(request_name)
-            for name, dependency in resolved_here:
+            for name, dependency in request_dependencies:
                 values[name] = dependency.resolve(request)
             return await endpoint(**values)
 
@@ -180,23 +181,22 @@ class ServiceRoute(APIRoute):
         try:
             return super().get_route_handler()
         finally:
-            self.dependant = whole
+            self.dependant = full
 
 
 def service_router(*, prefix: str = "", tags: list[str] | None = None, internal: bool = False) -> APIRouter:
-    """Return a router of ServiceRoutes. The routes of an `internal` one are left out of the public OpenAPI document."""
+    """Return a router of ServiceRoutes. With `internal`, its routes are not in the public OpenAPI document."""
     return APIRouter(
         prefix=prefix,
         tags=list(tags or []),
         route_class=ServiceRoute,
         include_in_schema=not internal,
-        generate_unique_id_function=lambda route: route.name,
     )
 
 
-def _flatten(dependant: Any) -> list[Any]:
-    """Return all dependencies of a route, those of dependencies included."""
-    return [found for child in dependant.dependencies for found in (child, *_flatten(child))]
+def all_dependencies(dependant: Any) -> list[Any]:
+    """Return all dependencies of a route, including the dependencies of dependencies."""
+    return [dependency for child in dependant.dependencies for dependency in (child, *all_dependencies(child))]
 
 
 def _is_json(content_type: str) -> bool:

@@ -15,14 +15,14 @@ from fastapi import FastAPI
 from shared.contracts.events import SessionEnded
 from shared.contracts.identity import Service
 from shared.contracts.values import Instant, ReadModel
-from shared.kit.bus import Bus, Handlers
+from shared.kit.bus import Bus, Handlers, open_bus
 from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 from shared.kit.outbox import Relay
-from shared.kit.overrides import Overrides, open_bus
+from shared.kit.overrides import Overrides
 from shared.kit.settings import CommonSettings
 from shared.kit.signing_keys import FetchKeys, KeySet
 from shared.kit.sql import Database
@@ -100,7 +100,7 @@ class ServiceRuntime:
         return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder)
 
     def lease_holder(self, database: Database, tables: InfrastructureTables) -> LeaseHolder:
-        """Return what takes leases for the jobs of this instance."""
+        """Return the holder of the leases for the jobs of this instance."""
         return LeaseHolder(SqlLeases(database, tables, self.clock), self.overrides.instance_name, self.clock)
 
     async def subscribe(self, handlers: Handlers) -> None:
@@ -135,8 +135,8 @@ async def open_service_runtime(
 
 
 async def _fetch_jwks(auth: ServiceClient) -> list[dict[str, Any]]:
-    answer = await auth.call("GET", "/.well-known/jwks.json")
-    return list(answer["keys"])
+    document = await auth.call("GET", "/.well-known/jwks.json")
+    return list(document["keys"])
 
 
 async def _end_session(verifier: Verifier, event: SessionEnded) -> None:
@@ -144,7 +144,7 @@ async def _end_session(verifier: Verifier, event: SessionEnded) -> None:
 
 
 async def _poll_ended_sessions(auth: ServiceClient, verifier: Verifier) -> int:
-    """Ask auth-service for ended sessions, in case the broadcast of one did not arrive; return 0, for there is never more at once."""
+    """Fetch the ended sessions from auth-service, in case the broadcast of one was lost. Returns 0: there is never more to do at once."""
     ended = await auth.get("/internal/ended-sessions", EndedSessions)
     for session in ended.items:
         verifier.revoke_session(session.session_id, session.expires_at.timestamp())
@@ -152,7 +152,7 @@ async def _poll_ended_sessions(auth: ServiceClient, verifier: Verifier) -> int:
 
 
 def network_transport() -> httpx.AsyncBaseTransport:
-    """Return a transport over sockets, on aiohttp's connection pool: httpx's own pool does not recover after many deadlines passed."""
+    """Return a transport over sockets with aiohttp's connection pool, because httpx's own pool does not recover after many timeouts."""
     from aiohttp import ClientSession, DummyCookieJar, TCPConnector
     from httpx_aiohttp import AiohttpTransport
 

@@ -16,7 +16,7 @@ GUESSABLE_WORDS = ("changeme", "secret", "password", "example", "default", "care
 
 
 class InvalidSettings(SystemExit):
-    """The environment is wrong. The message has one line per fault, which begins with the variable's name."""
+    """Ends the process because the environment is wrong. The message has one line per fault, which begins with the variable's name."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
@@ -53,7 +53,10 @@ def variable_names(settings: type[BaseSettings], field_name: str) -> list[str]:
 
 
 def from_variable(variable: str, default: Any, description: str) -> Any:
-    """Return a field whose variable has another prefix than the service's own; the field is named like the rest of the variable."""
+    """Return a field that is read from `variable`, which need not have the service's prefix.
+
+    The field's own name must be the variable's name in lower case, without `CARESLOT_`.
+    """
     return Field(default, validation_alias=AliasChoices(variable.removeprefix("CARESLOT_").lower(), variable), description=description)
 
 
@@ -94,18 +97,17 @@ class CommonSettings(BaseSettings):
         try:
             settings = cls()
         except ValidationError as error:
-            faults = (f"{_variable_of(cls, fault['loc'])}: {fault['msg']}" for fault in error.errors())
-            raise InvalidSettings(*faults) from None
-        weak_secrets = settings.faults()
-        if weak_secrets and settings.env == "production":
-            raise InvalidSettings(*weak_secrets)
+            raise InvalidSettings(*(f"{_variable_of(cls, detail['loc'])}: {detail['msg']}" for detail in error.errors())) from None
+        setting_faults = settings.faults()
+        if setting_faults and settings.env == "production":
+            raise InvalidSettings(*setting_faults)
         return settings
 
     def faults(self) -> list[str]:
         """Return one line per secret that is missing, short, guessable or used twice."""
         values = {variable_names(type(self), name)[0]: str(getattr(self, name) or "") for name in self.secrets}
-        given = [value for value in values.values() if value]
-        return [f"{variable}: {fault}" for variable, value in values.items() if (fault := secret_fault(value, given))]
+        secrets = [value for value in values.values() if value]
+        return [f"{variable}: {fault}" for variable, value in values.items() if (fault := secret_fault(value, secrets))]
 
     def urls(self, service: Service) -> list[str]:
         """Return the base URLs of a service's instances, from `<PREFIX>_URLS`; the default is the Compose name and port."""

@@ -14,7 +14,7 @@ from shared.kit.clock import Clock
 from shared.kit.deadlines import deadline, remaining_seconds
 
 REFETCH_AFTER_SECONDS = 10
-LONGEST_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 FetchKeys = Callable[[], Awaitable[list[dict[str, Any]]]]
 """Returns the keys of the issuer's JWKS document."""
 
@@ -38,18 +38,18 @@ class KeySet:
         return self._keys.get(key_id)
 
     def _may_fetch_again(self) -> bool:
-        """Strangers can send any key id; they must not make this service call the issuer each time."""
+        """Return whether the last fetch is long enough ago. Clients can send any key id and must not cause a fetch with each request."""
         return abs(self._clock().timestamp() - self._fetched_at) > REFETCH_AFTER_SECONDS
 
     async def _wait_for_fetch(self) -> None:
-        """Join the fetch that is under way, or start one. It goes on when this caller is cancelled, for others may wait for it."""
+        """Wait for the fetch that is under way, or start one. A cancelled caller does not cancel it, because others may wait for it."""
         if self._fetching is None:
             context = contextvars.copy_context()
-            context.run(deadline.set, None)  # the first caller's deadline is not the others'
+            context.run(deadline.set, None)  # the deadline of the first caller does not apply to the other callers
             self._fetching = asyncio.create_task(self._fetch_keys(), name="fetch signing keys", context=context)
-            self._fetching.add_done_callback(self._fetch_ended)
+            self._fetching.add_done_callback(self._forget_fetch)
         try:
-            async with asyncio.timeout(remaining_seconds(LONGEST_WAIT_SECONDS)):
+            async with asyncio.timeout(remaining_seconds(MAX_WAIT_SECONDS)):
                 await asyncio.shield(self._fetching)
         except TimeoutError:
             raise Unavailable("The token issuer does not answer.", retry_after=2) from None
@@ -58,8 +58,8 @@ class KeySet:
         self._keys = {key["kid"]: jwk.construct(key, "RS256") for key in await self._fetch()}
         self._fetched_at = self._clock().timestamp()
 
-    def _fetch_ended(self, task: asyncio.Task[None]) -> None:
-        """Forget the fetch, so that the next caller tries again after a failure."""
+    def _forget_fetch(self, task: asyncio.Task[None]) -> None:
+        """Forget the fetch that has ended, so that the next caller tries again after a failure."""
         self._fetching = None
         if not task.cancelled():
-            task.exception()  # marks it as seen: every caller may have left before the fetch failed
+            task.exception()  # asyncio reports an exception that is never read, and every caller may have been cancelled before

@@ -1,4 +1,4 @@
-"""SQL for every service: short transactions on SQLite (one writer and several readers) or MySQL, column types, aware UTC times."""
+"""SQL for every service: short transactions on SQLite (one writer and several readers) or MySQL, and column types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit import engines
+from shared.kit.engines import READER_CONNECTIONS, WRITER_CONNECTIONS, create_mysql_engine, create_sqlite_engine
 from shared.kit.retry import retry_transaction
 from shared.kit.sql_transaction import open_transaction
 
@@ -51,18 +51,20 @@ def binary_string(length: int) -> String:
 class Database:
     """A service's own database.
 
-    Isolation: in `write()`, each statement on MySQL sees what is committed when it starts (READ COMMITTED); in `read()`, all statements
-    see the data as of one moment. On SQLite both see one moment, and at most one `write()` runs at a time.
+    Isolation on MySQL: in `write()`, each statement sees what is committed when the statement starts (READ COMMITTED); in `read()`, all
+    statements see one snapshot (REPEATABLE READ). On SQLite both see one snapshot, and at most one `write()` runs at a time.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        writers, readers = 1 if self.is_sqlite else engines.WRITERS, engines.READERS
+        writers, readers = 1 if self.is_sqlite else WRITER_CONNECTIONS, READER_CONNECTIONS
         if self.is_sqlite:
-            self._writer, self._reader = engines.sqlite(url, "BEGIN IMMEDIATE", writers), engines.sqlite(url, "BEGIN", readers)
+            self._writer = create_sqlite_engine(url, "BEGIN IMMEDIATE", writers)
+            self._reader = create_sqlite_engine(url, "BEGIN", readers)
         else:
-            self._writer, self._reader = engines.mysql(url, "READ COMMITTED", writers), engines.mysql(url, "REPEATABLE READ", readers)
+            self._writer = create_mysql_engine(url, "READ COMMITTED", writers)
+            self._reader = create_mysql_engine(url, "REPEATABLE READ", readers)
         self._writer_slots, self._reader_slots = asyncio.Semaphore(writers), asyncio.Semaphore(readers)
 
     async def __aenter__(self) -> Self:

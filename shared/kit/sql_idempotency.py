@@ -9,14 +9,14 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 
 from shared.kit.clock import Clock
-from shared.kit.idempotency import LEASE, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, RequestInProgress, StoredResponse
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.sql import Database, insert_if_absent
 
 
 @dataclass(slots=True)
 class SqlIdempotencyStore:
-    """One row per idempotency key: claimed while its request runs, then with the response."""
+    """One row per idempotency key: first a claim, while the request runs; then the response."""
 
     database: Database
     tables: InfrastructureTables
@@ -25,7 +25,7 @@ class SqlIdempotencyStore:
     async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
         """Claim the key for a request, or return the response that was stored for it.
 
-        A claim whose request never ended can be taken over after LEASE. Raises IdempotencyKeyReused when the key came with another
+        A claim whose request never ended can be taken over after CLAIM_TIMEOUT. Raises IdempotencyKeyReused when the key came with another
         request, RequestInProgress while the first request is running.
         """
         keys, now = self.tables.idempotency_keys, self.now()
@@ -37,7 +37,7 @@ class SqlIdempotencyStore:
                 raise IdempotencyKeyReused(pointer="/Idempotency-Key")
             if row.status is not None:
                 return StoredResponse(row.status, json.loads(row.headers), row.body)
-            if row.claimed_at > now - LEASE:
+            if row.claimed_at > now - CLAIM_TIMEOUT:
                 raise RequestInProgress
             await connection.execute(update(keys).where(keys.c.key_id == key_id).values(claimed_at=now))
             return None

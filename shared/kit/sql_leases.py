@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, or_, update
 
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
-from shared.kit.leases import TERM
+from shared.kit.leases import LEASE_DURATION
 from shared.kit.sql import Database, insert_if_absent
 
 
@@ -21,14 +21,14 @@ class SqlLeases:
     now: Clock
 
     async def acquire(self, name: str, holder: str) -> bool:
-        """Acquire or renew the lease for TERM from now. Returns False when another holder has it."""
+        """Acquire or renew the lease for LEASE_DURATION from now. Returns False when another holder has it."""
         leases, now = self.tables.leases, self.now()
         is_mine_or_expired = or_(leases.c.holder == holder, leases.c.until < now)
-        renewed = update(leases).where(leases.c.name == name, is_mine_or_expired).values(holder=holder, until=now + TERM)
+        renewed = update(leases).where(leases.c.name == name, is_mine_or_expired).values(holder=holder, until=now + LEASE_DURATION)
         async with self.database.write() as connection:
             if (await connection.execute(renewed)).rowcount:
                 return True
-            return await insert_if_absent(connection, insert(leases).values(name=name, holder=holder, until=now + TERM))
+            return await insert_if_absent(connection, insert(leases).values(name=name, holder=holder, until=now + LEASE_DURATION))
 
     async def release_all(self, holder: str) -> None:
         """Release every lease of this holder."""

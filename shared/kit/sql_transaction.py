@@ -1,4 +1,4 @@
-"""How a SQL transaction begins and ends, and what its caller learns when it fails."""
+"""How a SQL transaction begins and ends, and which exceptions its failures raise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.contracts.refusals import Unavailable
 from shared.kit.deadlines import remaining_seconds
 from shared.kit.retry import TransactionAborted
 
-LONGEST_TRANSACTION_SECONDS = 10
+MAX_TRANSACTION_SECONDS = 10
 # Error numbers of MySQL and its client library.
 DEADLOCK, LOCK_WAIT_TIMEOUT = 1213, 1205
 CANNOT_CONNECT = frozenset({2002, 2003})
@@ -27,20 +27,20 @@ async def open_transaction(engine: AsyncEngine, slots: asyncio.Semaphore) -> Asy
     """Run one transaction on a connection of the pool, within the caller's deadline.
 
     The semaphore has as many slots as the pool has connections, and serves waiting tasks in order. The pool alone does not: new tasks
-    overtake those that wait, until these time out.
+    overtake waiting ones until these time out.
 
-    The end is written out instead of using SQLAlchemy's context managers, which cost as much as a statement.
+    Commit and rollback are called explicitly, because SQLAlchemy's context managers cost as much as a statement.
     """
     is_committing = False
     try:
-        async with asyncio.timeout(remaining_seconds(LONGEST_TRANSACTION_SECONDS)), slots:
+        async with asyncio.timeout(remaining_seconds(MAX_TRANSACTION_SECONDS)), slots:
             connection = await engine.connect()
             try:
                 yield connection
                 is_committing = True
                 await connection.run_sync(_commit_and_close)
             except BaseException:
-                # Cancellation included. The shield lets the rollback finish when this task is cancelled a second time.
+                # This includes cancellation. The shield lets the rollback finish when this task is cancelled a second time.
                 await asyncio.shield(_roll_back_and_close(connection))
                 raise
     except (PoolTimeout, TimeoutError, OSError):
@@ -50,7 +50,7 @@ async def open_transaction(engine: AsyncEngine, slots: asyncio.Semaphore) -> Asy
 
 
 def _commit_and_close(connection: Connection) -> None:
-    """Both in one `run_sync`, because each `run_sync` starts a greenlet."""
+    """Commit and close in one `run_sync`, because each `run_sync` starts a greenlet."""
     connection.commit()
     connection.close()
 
@@ -58,7 +58,7 @@ def _commit_and_close(connection: Connection) -> None:
 async def _roll_back_and_close(connection: AsyncConnection) -> None:
     """Roll back and return the connection to the pool, or invalidate it so that the pool opens a new one.
 
-    The rollback fails when the server closed the connection, and after a cancelled statement, for then the driver has closed it.
+    The rollback fails when the server has closed the connection, and after a cancelled statement, because the driver then closes it.
     """
     if connection.closed:
         return

@@ -15,15 +15,17 @@ SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def parse_json(body: bytes) -> Any:
     """Return the value of a JSON text in UTF-8. Raises Malformed or DuplicateKey."""
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite_float)
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant, parse_float=_finite_float
+        )
         if SURROGATE.search(body):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")  # Fails for a surrogate without its other half.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for a surrogate without its other half
     except (ValueError, RecursionError):
         raise Malformed from None
     return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise DuplicateKey

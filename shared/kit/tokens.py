@@ -1,4 +1,4 @@
-"""Verification of access tokens: one strict reader of JWTs (RFC 9068, RFC 8725) over python-jose, with a cache of verified tokens."""
+"""Strict verification of access tokens (JWTs, RFC 9068 and RFC 8725) with python-jose, and a cache of verified tokens."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from shared.contracts.refusals import Unauthenticated
 from shared.kit.clock import Clock
 from shared.kit.signing_keys import KeySet
 
-LONGEST_TOKEN = 4096
-LONGEST_HEADER = 512
+MAX_TOKEN_LENGTH = 4096
+MAX_HEADER_BYTES = 512
 LEEWAY_SECONDS = 5
-MOST_VERIFIED_TOKENS = 20_000
-MOST_ENDED_SESSIONS = 100_000
+MAX_VERIFIED_TOKENS = 20_000
+MAX_ENDED_SESSIONS = 100_000
 ENDED_SESSION_MARGIN_SECONDS = 600  # the clocks of two instances differ, and the clock of a development server can be moved
 REQUIRED_CLAIMS = ("iss", "aud", "sub", "exp", "iat", "jti")
 CHECK_NO_CLAIMS = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}  # Verifier checks them itself
@@ -35,20 +35,20 @@ class InvalidToken(Unauthenticated):
 
 
 class Verifier:
-    """Turns a bearer token into its Caller. A verified token is cached until it expires; it is refused once its session has ended."""
+    """Verifies bearer tokens. A verified token is cached until it expires; it is refused once its session has ended."""
 
-    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock, *, most_verified_tokens: int = MOST_VERIFIED_TOKENS) -> None:
+    def __init__(self, keys: KeySet, issuer: str, audience: str, clock: Clock, *, max_verified_tokens: int = MAX_VERIFIED_TOKENS) -> None:
         self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
 
         def now() -> float:
             return clock().timestamp()
 
-        # Each entry leaves its cache at the Unix time that `ttu` gives. Cached tokens are known by digest: they are secrets, and long.
-        self._verified = TLRUCache[bytes, tuple[Caller, float]](most_verified_tokens, lambda _, verified, __: verified[1], now)
-        self._ended_sessions = TLRUCache[UUID | None, float](MOST_ENDED_SESSIONS, lambda _, refuse_until, __: refuse_until, now)
+        # An entry is removed at the Unix time that the function returns. The keys are digests, because tokens are secret and long.
+        self._verified = TLRUCache[bytes, tuple[Caller, float]](max_verified_tokens, lambda _, verified, __: verified[1], now)
+        self._ended_sessions = TLRUCache[UUID | None, float](MAX_ENDED_SESSIONS, lambda _, refuse_until, __: refuse_until, now)
 
     async def verify(self, token: str) -> Caller:
-        """Return the caller that the token names. Raises InvalidToken on any doubt, Unavailable when the keys cannot be fetched."""
+        """Return the caller that the token names. Raises InvalidToken unless every check passes, Unavailable without the issuer's keys."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         try:
             caller, _ = self._verified[digest]
@@ -91,16 +91,16 @@ class Verifier:
 
 
 def read_key_id(token: str) -> str:
-    """Return the key id in the token's header. Raises InvalidToken unless the header is one that our issuer writes.
+    """Return the key id in the token's header. Raises InvalidToken unless the header has the form that auth-service writes.
 
-    The header comes from strangers: its size and nesting are limited before it is parsed.
+    Anyone can send a header, so its size and nesting are limited before it is parsed.
     """
-    if len(token) > LONGEST_TOKEN or token.count(".") != 2:
+    if len(token) > MAX_TOKEN_LENGTH or token.count(".") != 2:
         raise InvalidToken
     try:
         encoded = token.split(".", 1)[0]
         raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        if len(raw) > LONGEST_HEADER or raw.count(b"{") != 1 or b"[" in raw:
+        if len(raw) > MAX_HEADER_BYTES or raw.count(b"{") != 1 or b"[" in raw:
             raise InvalidToken
         header = json.loads(raw)
     except (ValueError, RecursionError):
@@ -113,7 +113,7 @@ def read_key_id(token: str) -> str:
 
 
 def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
-    """Return the caller that verified claims describe. A service's id is derived from its name."""
+    """Return the caller that verified claims describe. The caller id of a service is derived from its name."""
     role = Role(claims["role"])
     scope = frozenset(str(claims.get("scope", "")).split())
     if role is Role.SERVICE:

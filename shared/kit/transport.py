@@ -1,4 +1,4 @@
-"""HTTP calls to an app in the same process, straight into ASGI without a socket."""
+"""HTTP calls to an ASGI app in the same process, without a socket."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Message
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
-    """Calls the app that `find_app` returns at each call, so that a service may start after its clients; None means it does not run.
+    """Calls the app that `find_app` returns at each call, because a service may start after its clients. None means that it does not run.
 
-    The app runs in a task with an empty context, as in a process of its own: it sees none of the caller's context variables. A crash
-    inside becomes a 500 response.
+    The app runs in a task with an empty context: as in a separate process, it does not see the caller's context variables. An exception of
+    the app becomes a 500 response.
     """
 
     def __init__(self, find_app: Callable[[], ASGIApp | None]) -> None:

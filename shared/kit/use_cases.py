@@ -1,4 +1,4 @@
-"""Use cases in route signatures: wiring provides the objects, routes ask for them by type."""
+"""Use cases in route signatures: wiring provides the objects, and a route names the class that it needs."""
 
 from __future__ import annotations
 

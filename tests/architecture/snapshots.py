@@ -24,8 +24,9 @@ from gateway_svc.domain.openapi_merge import merged_document
 from gateway_svc.domain.routing_table import ROUTED_SERVICES
 from shared.contracts.identity import Service
 from shared.contracts.refusals import FAMILIES, Refusal
+from shared.kit.exception_handlers import HTTP_CODES, INTERNAL_ERROR
 from shared.kit.overrides import Overrides
-from shared.kit.problems import HttpRefusal, status_of
+from shared.kit.problems import PUBLIC_FIELD_CODES, UPSTREAM_FAILED, VALIDATION_FAILED, HttpRefusal, status_of
 from tests.architecture.source import PRODUCT, called_name, nodes
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -37,8 +38,8 @@ def refusal_classes() -> list[type[Refusal]]:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if ".migrations" not in module.name and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    found = {refusal for refusal in _subclasses(Refusal) if refusal.__module__.split(".")[0] in PRODUCT}
-    return sorted(found, key=lambda refusal: (refusal.__module__, refusal.__qualname__))
+    classes = {refusal for refusal in _subclasses(Refusal) if refusal.__module__.split(".")[0] in PRODUCT}
+    return sorted(classes, key=lambda refusal: (refusal.__module__, refusal.__qualname__))
 
 
 def _subclasses(base: type[Refusal]) -> Iterator[type[Refusal]]:
@@ -48,7 +49,7 @@ def _subclasses(base: type[Refusal]) -> Iterator[type[Refusal]]:
 
 
 def refusal_codes() -> dict[str, Any]:
-    """Return the public codes: of refusal classes with status and family, and those that are given to an instance, a reason or a field."""
+    """Return the public codes: those of refusal classes with status and family, and those of single instances, of reasons and of fields."""
     by_code: dict[str, set[str]] = {}
     for refusal in refusal_classes():
         if refusal is not HttpRefusal:
@@ -58,7 +59,8 @@ def refusal_codes() -> dict[str, Any]:
         "refusals": {code: sorted(meanings) for code, meanings in sorted(by_code.items())},
         "codes of instances": sorted(set(_instance_codes())),
         "codes of reasons": sorted(set(_first_arguments("Reason"))),
-        "codes of fields": sorted(set(_first_arguments("PydanticCustomError"))),
+        "codes of fields": sorted({*_first_arguments("PydanticCustomError"), *PUBLIC_FIELD_CODES}),
+        "codes of the kit": sorted({VALIDATION_FAILED, UPSTREAM_FAILED, INTERNAL_ERROR, *HTTP_CODES.values()}),
     }
 
 
@@ -79,7 +81,9 @@ def openapi_document() -> dict[str, Any]:
         data = Folder(Path(folder))
         documents = {service: create_app(service, embedded_settings(service, data), Overrides()).openapi() for service in PACKAGES}
     ordered = (Service.GATEWAY, *ROUTED_SERVICES)
-    document: dict[str, Any] = json.loads(json.dumps(merged_document({service: documents[service] for service in ordered})))
+    document: dict[str, Any] = json.loads(
+        json.dumps(merged_document({service: documents[service] for service in ordered}, "http://localhost:8000"))
+    )
     return document
 
 

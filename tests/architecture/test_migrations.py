@@ -1,4 +1,4 @@
-"""Migrations are frozen: they describe the schema of their own time, whatever the live tables become."""
+"""Migrations do not import the live tables, so that a change of the tables does not change what a migration does."""
 
 from __future__ import annotations
 

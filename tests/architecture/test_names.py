@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.source import SERVICES, Function, called_name, nodes, product_files, syntax_tree
+from tests.architecture.source import SERVICES, Function, called_name, nodes, product_files, syntax_tree, tracked_files
 
 IRREGULAR_PARTICIPLES = {
     "begun", "bound", "brought", "built", "caught", "chosen", "done", "drawn", "dealt", "felt", "found", "given", "gone", "got", "had",
@@ -20,9 +20,10 @@ WORDS_ENDING_IN_ED = {"embed", "exceed", "feed", "need", "proceed", "seed", "spe
 
 def test_every_class_name_is_unique() -> None:
     files: dict[str, list[str]] = defaultdict(list)
-    for path, node in nodes():
-        if isinstance(node, ast.ClassDef):
-            files[node.name].append(str(path))
+    for path in tracked_files("*.py"):
+        for node in syntax_tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                files[node.name].append(str(path))
     repeated = sorted(f"{name}: {', '.join(paths)}" for name, paths in files.items() if len(paths) > 1)
     assert not repeated, "\n".join(repeated)
 

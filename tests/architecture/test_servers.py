@@ -1,4 +1,4 @@
-"""A test that lacks a server is skipped before its set-up; what is opened by then would stay open and be an error elsewhere."""
+"""A test that lacks a server is skipped before its set-up. Otherwise its fixtures could leave connections open, which fails other tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_by_a_fixture(opened, amqp_url): ...
 
 
 def run_without_servers(folder: Path, **environment: str) -> str:
-    """Runs the three in a process of their own, where every server is missing, and returns what pytest printed."""
+    """Run the three tests in a separate process in which every server is missing. Returns the output of pytest."""
     (folder / "test_three.py").write_text(THREE_WAYS_TO_DECLARE)
     command = [sys.executable, "-m", "pytest", "-rs", "-p", "tests.conftest", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
     missing = {variable(name): "" for name in SERVERS} | {"PYTHONPATH": str(ROOT), "CARESLOT_REQUIRE_SERVERS": ""}
@@ -62,7 +62,7 @@ def test_a_server_that_the_test_does_not_declare_is_refused_even_where_it_runs(n
         server(name)
 
 
-def test_only_the_check_before_set_up_skips() -> None:
+def test_only_tests_servers_py_skips_tests() -> None:
     skip = re.compile(r"\bpytest\.(skip|importorskip)\(|\bimport skip\b")
     skipping = [path for path in (ROOT / "tests").rglob("*.py") if skip.search(path.read_text(encoding="utf-8"))]
     assert [str(path.relative_to(ROOT)) for path in skipping] == ["tests/servers.py"]

@@ -104,6 +104,43 @@ def variable_name(call: ast.Call) -> str:
     return str(call.args[0].value) if call.args and isinstance(call.args[0], ast.Constant) else ast.unparse(call)
 
 
+def test_every_consumer_retries_its_transactions() -> None:
+    """The bus calls a handler once; the use case retries its own transactions."""
+    unretried = [
+        f"{path}: {name}"
+        for path in product_files()
+        if path.parts[0] in SERVICES and path.parts[1].removesuffix(".py") == "consumers"
+        for name in consuming_methods(path)
+        if not is_retried(name, path.parts[0])
+    ]
+    assert unretried == []
+
+
+def consuming_methods(consumers: Path) -> set[str]:
+    """Return the names of the use-case methods to which a module of consumers subscribes."""
+    calls = [node for node in ast.walk(syntax_tree(consumers)) if isinstance(node, ast.Call)]
+    subscriptions = [call for call in calls if called_name(call) == "subscribe"]
+    names = {
+        node.attr for call in subscriptions for argument in call.args for node in ast.walk(argument) if isinstance(node, ast.Attribute)
+    }
+    assert names, f"{consumers} subscribes to nothing"
+    return names
+
+
+def is_retried(name: str, service: str) -> bool:
+    """Return whether a use-case method, or a method that it calls, is decorated with `@retry_on_abort`."""
+    methods = {
+        node.name: node
+        for path in product_files()
+        if path.parts[0] == service and path.parts[1].removesuffix(".py") == "usecases"
+        for node in ast.walk(syntax_tree(path))
+        if isinstance(node, ast.AsyncFunctionDef)
+    }
+    called = {called_name(node) for node in ast.walk(methods[name]) if isinstance(node, ast.Call)}
+    candidates = [methods[name], *(methods[other] for other in called & methods.keys())]
+    return any(ast.unparse(decorator) == "retry_on_abort" for method in candidates for decorator in method.decorator_list)
+
+
 def test_every_topic_is_consumed() -> None:
     consuming = [path for path in product_files() if path.stem in ("consumers", "service_runtime") or "consumers" in path.parts]
     consumed = {name for path in consuming for name in re.findall(r"\b[A-Z]\w+", read(path))} - {"Event"}

@@ -1,4 +1,4 @@
-"""What the suites of the grain table share: a store on a fresh database, and what stands in its table."""
+"""Helpers of the tests of the grain table: a store on an empty database, and the rows of its table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.unit.scheduling.builders import CHECKUP, NOON
 
-Held = dict[tuple[UUID, int], UUID]
+ClaimByGrain = dict[tuple[UUID, int], UUID]
 Lanes = dict[tuple[UUID, int], dict[int, UUID]]
 
 
@@ -26,23 +26,23 @@ async def open_store(url: str) -> AsyncIterator[SqlCalendarStore]:
         yield SqlCalendarStore(database, lambda: NOON)
 
 
-async def list_claimed_grains(store: SqlCalendarStore) -> Held:
+async def list_claimed_grains(store: SqlCalendarStore) -> ClaimByGrain:
     """Return the claim of every grain, where no claim overlaps another."""
-    found = await list_lanes(store)
-    assert all(taken.keys() == {0} for taken in found.values())
-    return {grain: taken[0] for grain, taken in found.items()}
+    lanes = await list_lanes(store)
+    assert all(taken.keys() == {0} for taken in lanes.values())
+    return {grain: taken[0] for grain, taken in lanes.items()}
 
 
 async def list_lanes(store: SqlCalendarStore) -> Lanes:
     """Return the claims of every grain by lane."""
-    found: Lanes = {}
+    lanes: Lanes = {}
     async with store.database.read() as connection:
         for row in (await connection.execute(select(CLAIM_GRAINS))).all():
-            found.setdefault((row.resource_id, row.grain), {})[row.lane] = row.claim_id
-    return found
+            lanes.setdefault((row.resource_id, row.grain), {})[row.lane] = row.claim_id
+    return lanes
 
 
 def a_claim(number: int, doctor: int, patient: int, start: int, *, length: int = 6, buffer: int = 0, revision: int = 1) -> Claim:
     visit = range(start, start + length)
-    place = BookedSlot(CHECKUP, UUID(int=doctor), UUID(int=patient), visit, range(start - buffer, start + length + buffer))
-    return Claim(UUID(int=number), revision, place)
+    slot = BookedSlot(CHECKUP, UUID(int=doctor), UUID(int=patient), visit, range(start - buffer, start + length + buffer))
+    return Claim(UUID(int=number), revision, slot)

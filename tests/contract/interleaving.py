@@ -1,4 +1,4 @@
-"""What another transaction does at the moment when this one has read and not yet written."""
+"""Running another transaction between the reads and the writes of this one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ async def do_nothing() -> None:
 
 
 async def repeat_until_decided(work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work` until the database decides: among many racing transactions a use case may give up with Unavailable, and its caller
-    repeats."""
+    """Run `work` again while it raises Unavailable, which a use case does when too many transactions race."""
     for _ in range(MAX_REPETITIONS):
         try:
             return await retry_transaction(work)
@@ -31,9 +30,9 @@ async def repeat_until_decided(work: Callable[[], Awaitable[T]]) -> T:
 
 
 @dataclass
-class Once:
-    """An action that begins the first time it is called. The caller waits until it is done, or `seconds` at most: it may wait for the
-    caller."""
+class RunOnce:
+    """Starts an action on the first call only. The call waits until the action is done, or `seconds` at most, because the action may wait
+    for a lock of the caller."""
 
     action: Action
     seconds: float | None = None

@@ -1,4 +1,4 @@
-"""What the suites of leaves share: appointments by number, a leave that decides about them, and what stands afterwards."""
+"""Helpers of the tests of leaves: appointments by number, a leave with decisions about them, and the slots afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def patient(number: int) -> UUID:
 
 
 async def book(use_cases: CalendarUseCases, number: int, start: datetime = NINE, **request: Any) -> Reservation:
-    """Book for the patient with this number, as often as it takes."""
+    """Book for the patient with this number; try again while the database is too busy."""
     requested = a_reservation_request(**{"patient_id": patient(number), "starts_at": start} | request)
     return await repeat_until_decided(lambda: use_cases.reservations.reserve(appointment_id(number), requested))
 

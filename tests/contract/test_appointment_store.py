@@ -18,7 +18,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.migrations import migrate
-from appointment_svc.ports import AppointmentFilter, RowChanged
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
 from appointment_svc.repository.documents import Documents
 from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
 from appointment_svc.repository.relay import BATCH, DocumentRelay
@@ -30,10 +30,10 @@ from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import LEASE, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
-from shared.kit.leases import TERM, Leases
+from shared.kit.leases import LEASE_DURATION, Leases
 from shared.kit.outbox import RETENTION, Relay
 from shared.kit.paging import BadCursor
 from shared.kit.sql import Database
@@ -88,7 +88,7 @@ async def sqlite(folder: Path, clock: MovableClock) -> AsyncIterator[Backend]:
     url = f"sqlite+aiosqlite:///{folder / 'appointments.db'}"
     migrate(url)
     async with Database(url) as database:
-        prune = Relay(database, INFRASTRUCTURE, RecordingBus(), clock).prune
+        prune = Relay(database, INFRASTRUCTURE, AppointmentEventBus(), clock).prune
         yield Backend(
             SqliteDocuments(database),
             SqlIdempotencyStore(database, INFRASTRUCTURE, clock),
@@ -116,7 +116,7 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield backend
 
 
-class RecordingBus:
+class AppointmentEventBus:
     """A bus that records what is published. Topics in `without_queue` have no queue, and while it is `down` every call fails."""
 
     def __init__(self, without_queue: tuple[str, ...] = (), *, down: bool = False) -> None:
@@ -180,8 +180,8 @@ async def test_a_save_writes_appointment_history_entry_and_event_together(backen
         1,
         1,
     )
-    (waiting,) = (await stored_document(backend, appointment))["pending_events"]
-    assert json.loads(waiting)["type"] == "appointment.cancelled.v1"
+    (pending_event,) = (await stored_document(backend, appointment))["pending_events"]
+    assert json.loads(pending_event)["type"] == "appointment.cancelled.v1"
 
 
 async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(backend: Backend) -> None:
@@ -270,7 +270,7 @@ async def test_only_the_row_version_that_was_read_can_be_saved(backend: Backend)
 async def test_of_fifty_saves_of_one_row_version_one_succeeds(backend: Backend) -> None:
     appointment = an_appointment()
     await backend.add(appointment)
-    tries = [replace(appointment.check_in(a_change()), reason=str(number)) for number in range(50)]
+    tries = [replace(appointment.check_in(a_change(at=NINE)), reason=str(number)) for number in range(50)]
     together = await asyncio.gather(*(backend.store.save(attempt) for attempt in tries), return_exceptions=True)
     winners = [saved for saved in together if isinstance(saved, Appointment)]
     assert len(winners) == 1
@@ -288,7 +288,7 @@ async def test_of_ten_inserts_of_one_id_one_succeeds(backend: Backend) -> None:
 # Lists
 
 
-async def walked(backend: Backend, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
+async def list_all_pages(backend: Backend, wanted: AppointmentFilter, limit: int = 3) -> list[Appointment]:
     seen: list[Appointment] = []
     after: tuple[str, ...] | None = None
     while page := await backend.store.list_matching(wanted, limit, after):
@@ -311,7 +311,7 @@ async def test_pages_are_in_order_without_gaps_or_repeats(backend: Backend, sort
     def key(appointment: Appointment) -> tuple[datetime, str]:
         return getattr(appointment, name), str(appointment.id)
 
-    assert await walked(backend, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
+    assert await list_all_pages(backend, AppointmentFilter(sort=sort)) == sorted(appointments, key=key, reverse=descending)
 
 
 async def test_a_cursor_is_stable_while_rows_are_added(backend: Backend) -> None:
@@ -332,7 +332,7 @@ async def test_a_hostile_cursor_is_refused(backend: Backend, after: tuple[str, .
         await backend.store.list_matching(AppointmentFilter(), 3, after)
 
 
-async def test_filters_narrow_and_refused_ones_are_listed_only_when_asked_for(backend: Backend) -> None:
+async def test_filters_narrow_the_list_and_refused_appointments_are_listed_only_on_request(backend: Backend) -> None:
     booked = an_appointment()
     missed = an_appointment(AppointmentStatus.MISSED, starts_at=TEN, doctor=a_doctor_snapshot(id=COLLEAGUE))
     refused = an_appointment(AppointmentStatus.REFUSED, patient=replace(booked.patient, id=STRANGER), service={"id": UUID(int=9)})
@@ -367,22 +367,77 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> N
     assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
     assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
     assert await store.list_upcoming(NINE, 10, None) == [requested]
-    assert await store.list_upcoming(NINE, 10, requested.id) == []
-    assert [await store.count_active(PATIENT, NINE), await store.count_active(PATIENT, NOON), await store.count_active(STRANGER, NOON)] == [
-        2,
-        3,
-        0,
-    ]
+    assert await store.list_upcoming(NINE, 10, requested) == []
     await store.save(cancelled(requested))
     assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
     assert await store.list_unanswered(NINE, 10) == []
+
+
+# Changed doctors
+
+
+async def test_the_newest_version_of_a_doctor_is_stored_and_followed_once(backend: Backend) -> None:
+    store = backend.store
+    first, second, hours = (a_doctor_snapshot(location=place, version=version) for version, place in ((1, "A"), (2, "B"), (3, "B")))
+    await asyncio.gather(*(store.save_doctor(doctor, NOON) for doctor in (second, first, second)))
+    assert [await store.find_doctor(DOCTOR), await store.find_doctor(COLLEAGUE)] == [second, None]
+    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)]
+    await store.mark_followed(first)
+    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)], "a newer version is still to be followed"
+    await store.mark_followed(second)
+    await store.save_doctor(hours, NOON)
+    assert [await store.list_changed_doctors(10), await store.find_doctor(DOCTOR)] == [[], hours], "only the hours have changed"
+
+
+async def test_the_active_appointments_of_a_doctor_are_listed_in_pages(backend: Backend) -> None:
+    ahead = [an_appointment(starts_at=NINE + number * HALF) for number in (1, 0, 0)]
+    colleague = an_appointment(doctor=a_doctor_snapshot(id=COLLEAGUE))
+    await backend.add(*ahead, colleague, an_appointment(AppointmentStatus.CANCELLED), an_appointment(starts_at=NOON - HOUR))
+    expected = sorted(ahead, key=lambda appointment: (appointment.starts_at, str(appointment.id)))
+    assert await backend.store.list_ahead_with_doctor(DOCTOR, NOON, 2, None) == expected[:2]
+    assert await backend.store.list_ahead_with_doctor(DOCTOR, NOON, 2, expected[1]) == expected[2:]
+
+
+# The places of a patient
+
+
+async def test_of_twenty_bookings_at_once_as_many_succeed_as_there_are_places(backend: Backend) -> None:
+    await backend.add(an_appointment(), an_appointment(AppointmentStatus.CANCELLED), an_appointment(starts_at=NOON - HOUR))
+    requested = [an_appointment(AppointmentStatus.PENDING, starts_at=NINE + number * HALF) for number in range(20)]
+
+    async def book(appointment: Appointment) -> bool:
+        admitted = await backend.store.take_place(PATIENT, appointment.id, 5, NOON)
+        return admitted and await backend.store.insert(appointment)
+
+    results = await asyncio.gather(*map(book, requested))
+    assert sum(results) == 4, "one of five places belongs to the appointment that was booked before"
+    assert not await backend.store.take_place(PATIENT, new_id(), 5, NOON)
+    assert await backend.store.take_place(STRANGER, new_id(), 5, NOON)
+
+
+async def test_a_place_is_free_again_when_its_appointment_has_ended_or_begun(backend: Backend) -> None:
+    first, second = an_appointment(), an_appointment(starts_at=TEN)
+    for appointment in (first, second):
+        assert await backend.store.take_place(PATIENT, appointment.id, 2, NOON)
+        assert await backend.store.take_place(PATIENT, appointment.id, 2, NOON), "a repeated request has its place already"
+        await backend.add(appointment)
+    assert not await backend.store.take_place(PATIENT, new_id(), 2, NOON)
+    assert await backend.store.take_place(PATIENT, new_id(), 2, NINE + SECOND), "the first one has begun"
+    await backend.store.save(cancelled(second))
+    assert await backend.store.take_place(PATIENT, new_id(), 2, NINE + SECOND)
+
+
+async def test_a_place_that_was_taken_without_an_appointment_is_free_a_minute_later(backend: Backend) -> None:
+    assert await backend.store.take_place(PATIENT, new_id(), 1, NOON)
+    assert not await backend.store.take_place(PATIENT, new_id(), 1, NOON + 59 * SECOND)
+    assert await backend.store.take_place(PATIENT, new_id(), 1, NOON + 60 * SECOND)
 
 
 # Events inside documents
 
 
 async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) -> None:
-    bus, appointment = RecordingBus(), an_appointment()
+    bus, appointment = AppointmentEventBus(), an_appointment()
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     await backend.add(appointment)
     await backend.store.save(cancelled(appointment))
@@ -403,9 +458,9 @@ async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) 
 async def test_events_of_one_document_are_published_in_order_also_when_it_changes_meanwhile(backend: Backend) -> None:
     appointment = an_appointment()
     await backend.add(appointment)
-    checked_in = await backend.store.save(appointment.check_in(a_change()))
+    checked_in = await backend.store.save(appointment.check_in(a_change(at=NINE)))
 
-    class ChangingBus(RecordingBus):
+    class ChangingBus(AppointmentEventBus):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
             await super().publish(topic, message_id, body)
             if len(self.published) == 1:
@@ -418,7 +473,7 @@ async def test_events_of_one_document_are_published_in_order_also_when_it_change
 
 
 async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) -> None:
-    bus = RecordingBus(down=True)
+    bus = AppointmentEventBus(down=True)
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     for number in range(3):
         appointment = an_appointment(starts_at=NINE + number * HOUR)
@@ -430,7 +485,7 @@ async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) ->
 
 
 async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:
-    bus = RecordingBus(("appointment.amended.v1",))
+    bus = AppointmentEventBus(("appointment.amended.v1",))
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
     await backend.add(*amended)
@@ -452,7 +507,7 @@ async def test_several_relays_at_once_lose_nothing(backend: Backend) -> None:
     await backend.add(*gone)
     for appointment in gone:
         await backend.store.save(cancelled(appointment))
-    bus = RecordingBus()
+    bus = AppointmentEventBus()
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     await asyncio.gather(*(relay.publish() for _ in range(4)))
     assert {event["subject"] for event in bus.published} == {str(appointment.id) for appointment in gone}
@@ -466,7 +521,7 @@ async def test_a_lease_has_one_holder_until_it_expires_or_is_given_back(backend:
     leases = backend.leases
     assert [await leases.acquire("settle", appointment) for appointment in "aba"] == [True, False, True]
     assert await leases.acquire("relay", "b")
-    backend.clock.advance(TERM + SECOND)
+    backend.clock.advance(LEASE_DURATION + SECOND)
     assert [await leases.acquire("settle", "b"), await leases.acquire("settle", "a")] == [True, False]
     await leases.release_all("b")
     assert await leases.acquire("settle", "a")
@@ -476,7 +531,7 @@ async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(backend: Backend)
     for _ in range(2):
         together = await asyncio.gather(*(backend.leases.acquire("settle", str(name)) for name in range(20)))
         assert together.count(True) == 1
-        backend.clock.advance(TERM + SECOND)
+        backend.clock.advance(LEASE_DURATION + SECOND)
 
 
 async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None:
@@ -498,7 +553,7 @@ async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Ba
     await backend.idempotency.claim(key, "f")
     await backend.idempotency.release(key)
     assert await backend.idempotency.claim(key, "f") is None
-    backend.clock.advance(LEASE - SECOND)
+    backend.clock.advance(CLAIM_TIMEOUT - SECOND)
     with pytest.raises(RequestInProgress):
         await backend.idempotency.claim(key, "f")
     backend.clock.advance(SECOND)

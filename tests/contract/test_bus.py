@@ -436,13 +436,13 @@ async def test_a_lost_broker_makes_publishing_fail_until_it_is_back(rabbit: Rabb
         proxy.disconnect()
         assert not await was_published(bus, an_event())
         proxy.reconnect()
-        taken: list[Event] = []
+        accepted: list[Event] = []
 
-        async def heard_again() -> bool:
+        async def is_delivered_again() -> bool:
             event = an_event()
             if await was_published(bus, event):
-                taken.append(event)
+                accepted.append(event)
             return len(listening.events) > 1
 
-        await wait_until(heard_again, 20)
-        await wait_until(lambda: {event.id for event in taken} <= set(queued.ids))
+        await wait_until(is_delivered_again, 20)
+        await wait_until(lambda: {event.id for event in accepted} <= set(queued.ids))

@@ -1,4 +1,4 @@
-"""How far busy times are read: what counts or stands in the way is seen, however far it begins from the start in question."""
+"""How far busy times are read: visits that conflict or count are found, however far from the requested start they begin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.scheduling.builders import CHECKUP, DOCTOR, PATIENT, a_doctor, a
 
 LONG = UUID(int=0x10)
 ALWAYS = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
-FIVE, NEXT = timedelta(minutes=5), Caller(UUID(int=0xB), Role.PATIENT)
+FIVE, OTHER_PATIENT = timedelta(minutes=5), Caller(UUID(int=0xB), Role.PATIENT)
 # In Berlin the week from the 19th on has an hour more: its Sunday has 25.
 MONDAY, SUNDAY = datetime(2026, 10, 18, 22, 0, tzinfo=UTC), datetime(2026, 10, 25, 22, 55, tzinfo=UTC)
 
@@ -35,8 +35,8 @@ async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
         yield await CalendarUseCases.open(store, MONDAY - timedelta(days=10), [a_doctor(services=[CHECKUP, LONG], weekly=ALWAYS)], services)
 
 
-async def against(use_cases: CalendarUseCases, starts_at: datetime) -> list[str]:
-    return [reason.code for reason in (await use_cases.slots.explain(CHECKUP, DOCTOR, starts_at, NEXT)).reasons]
+async def list_reasons(use_cases: CalendarUseCases, starts_at: datetime) -> list[str]:
+    return [reason.code for reason in (await use_cases.slots.explain(CHECKUP, DOCTOR, starts_at, OTHER_PATIENT)).reasons]
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ async def test_a_visit_at_one_end_of_the_week_fills_the_other_and_no_other_week(
     use_cases: CalendarUseCases, booked: datetime, full: datetime, open_day: datetime
 ) -> None:
     await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(starts_at=booked))
-    assert await against(use_cases, full) == ["weekly_cap_reached"]
-    assert await against(use_cases, open_day) == []
+    assert await list_reasons(use_cases, full) == ["weekly_cap_reached"]
+    assert await list_reasons(use_cases, open_day) == []
     with pytest.raises(NotBookable):
-        await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=full))
-    await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=open_day))
+        await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=OTHER_PATIENT.id, starts_at=full))
+    await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=OTHER_PATIENT.id, starts_at=open_day))
 
 
-async def test_a_visit_with_a_day_before_and_after_it_is_seen_from_both_ends(use_cases: CalendarUseCases) -> None:
+async def test_the_long_buffers_of_a_visit_are_found_from_both_ends(use_cases: CalendarUseCases) -> None:
     starts_at, day, half = MONDAY + timedelta(days=3), timedelta(days=1), timedelta(hours=12)
     first, last = starts_at - day, starts_at + half + day - FIVE
     await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(service_id=LONG, patient_id=PATIENT, starts_at=starts_at))
     ends = [first - FIVE, first, last, last + FIVE]
-    assert [await against(use_cases, item) for item in ends] == [[], ["buffer"], ["buffer"], []]
+    assert [await list_reasons(use_cases, item) for item in ends] == [[], ["buffer"], ["buffer"], []]
     for item in (first, last):
         with pytest.raises(SlotTaken):
-            await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=NEXT.id, starts_at=item))
+            await use_cases.reservations.reserve(UUID(int=2), a_reservation_request(patient_id=OTHER_PATIENT.id, starts_at=item))

@@ -1,4 +1,4 @@
-"""Closures that are settled while something changes, or while a process dies: in the end the right doctors are blocked."""
+"""Closures that are settled while doctors or closures change, or by a job after a process has stopped: the right doctors are blocked."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
 from scheduling_svc.repository.claims import to_row
 from scheduling_svc.repository.tables import CLAIMS, INFRASTRUCTURE
-from scheduling_svc.usecases.closures import PATIENCE_SECONDS, Closures, apply_closures
+from scheduling_svc.usecases.closures import MAX_WAIT_SECONDS, Closures, apply_closures
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import DoctorChanged
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Service
 from shared.kit.deadlines import deadline
 from tests.contract.grain_table import list_lanes, open_store
-from tests.contract.interleaving import Action, Once, do_nothing
+from tests.contract.interleaving import Action, RunOnce, do_nothing
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor
 from tests.unit.scheduling.fakes import FakeRuleOwner
 
@@ -39,49 +39,49 @@ NORTH = Closure(UUID(int=0xC1), NINE, NINE + HOUR, "Flooded", "North", UUID(int=
 EVERYWHERE = Closure(UUID(int=0xC1), NINE, NINE + HOUR, "Holiday", None, UUID(int=0xAD), NOON)
 
 
-class Reading(SqlCalendarTransaction):
-    """A transaction that calls the actions of its store when it has read."""
+class TransactionWithHooks(SqlCalendarTransaction):
+    """A transaction that calls the hooks of its store after reads."""
 
-    watched: Watched
+    store: StoreWithHooks
 
     async def list_doctors(self, ids: Collection[UUID]) -> list[DoctorTerms]:
-        found = await super().list_doctors(ids)
-        await (self.watched.met if self.watched.whom in ids else do_nothing)()
-        return found
+        rows = await super().list_doctors(ids)
+        await (self.store.on_doctor_read if self.store.doctor_id in ids else do_nothing)()
+        return rows
 
     async def list_open_closures(self) -> list[Closure]:
-        found = await super().list_open_closures()
-        await self.watched.listed()
-        return found
+        rows = await super().list_open_closures()
+        await self.store.on_closures_listed()
+        return rows
 
 
 @dataclass(frozen=True)
-class Watched(SqlCalendarStore):
-    """A store with actions that happen when a transaction has read a certain doctor or the closures, when a page of doctors was read, and
-    when there are no more."""
+class StoreWithHooks(SqlCalendarStore):
+    """A store with hooks: they are called after a transaction has read the doctor `doctor_id` or the closures, after a page of doctors was
+    read, and after the last page."""
 
-    whom: UUID = DOCTOR
-    met: Action = do_nothing
-    listed: Action = do_nothing
-    paged: Action = do_nothing
-    ended: Action = do_nothing
+    doctor_id: UUID = DOCTOR
+    on_doctor_read: Action = do_nothing
+    on_closures_listed: Action = do_nothing
+    on_page_read: Action = do_nothing
+    on_last_page: Action = do_nothing
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
         async with self.database.write() as connection:
-            tx = Reading(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
-            tx.watched = self
+            tx = TransactionWithHooks(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
+            tx.store = self
             yield tx
 
     async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
-        found = await super().list_all_doctors(limit, after)
-        await (self.paged if found else self.ended)()
-        return found
+        rows = await super().list_all_doctors(limit, after)
+        await (self.on_page_read if rows else self.on_last_page)()
+        return rows
 
 
 @dataclass(frozen=True)
-class Hurried(SqlCalendarStore):
-    """A store of a caller whose time is over when the closure is written, and which lists no doctors until then."""
+class StoreWithDeadline(SqlCalendarStore):
+    """A store for a caller whose deadline is reached when the closure is written; it lists no doctors before that."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
@@ -100,19 +100,19 @@ class Hurried(SqlCalendarStore):
 async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
     """A store with a doctor in the north and one in the south."""
     async with open_store(sql_url) as store:
-        await learn(store, DOCTOR, "North")
-        await learn(store, COLLEAGUE, "South")
+        await save_doctor(store, DOCTOR, "North")
+        await save_doctor(store, COLLEAGUE, "South")
         yield store
 
 
-async def learn(store: SqlCalendarStore, doctor: UUID, location: str, version: int = 1) -> None:
+async def save_doctor(store: SqlCalendarStore, doctor: UUID, location: str, version: int = 1) -> None:
     rules = a_doctor(id=doctor, location=location, version=version)
     event = DoctorChanged(id=UUID(int=doctor.int + 1000 * version), occurred_at=NOON, doctor_id=doctor, version=version, rules=rules)
     await RuleCache(store, FakeRuleOwner(), apply_closures).save_doctor(event)
 
 
-async def save(store: SqlCalendarStore, closure: Closure) -> None:
-    """Do what a process does about a closure before it dies."""
+async def save_closure(store: SqlCalendarStore, closure: Closure) -> None:
+    """Save a closure as a process does that stops before it settles the closure."""
     async with store.begin() as tx:
         await tx.save_closure(closure)
 
@@ -121,122 +121,125 @@ def closures(store: SqlCalendarStore) -> Closures:
     return Closures(store, lambda: NOON)
 
 
-async def blocked(store: SqlCalendarStore) -> set[UUID]:
+async def list_blocked_doctors(store: SqlCalendarStore) -> set[UUID]:
     """Return the doctors whose time is taken; they must be those with a block."""
     who = {who for who, _ in await list_lanes(store)}
     entries = {doctor: await store.list_entries(doctor, NORTH.span, 9, None) for doctor in (DOCTOR, COLLEAGUE, NEWCOMER)}
-    assert who == {doctor for doctor, found in entries.items() if found}
+    assert who == {doctor for doctor, rows in entries.items() if rows}
     return who
 
 
 @dataclass(frozen=True)
-class Change:
-    """What happens to which doctor, and who is blocked afterwards."""
+class ClosureChange:
+    """A change of a doctor or of the closure, and the doctors who are blocked afterwards."""
 
-    whom: UUID
+    doctor_id: UUID
     action: Callable[[SqlCalendarStore], Awaitable[object]]
     expected: set[UUID]
 
 
 CHANGES = {
-    "one_goes_south": Change(DOCTOR, lambda store: learn(store, DOCTOR, "South", 2), set()),
-    "one_comes_north": Change(COLLEAGUE, lambda store: learn(store, COLLEAGUE, "North", 2), {DOCTOR, COLLEAGUE}),
-    "it_is_lifted": Change(DOCTOR, lambda store: closures(store).lift(NORTH.id), set()),
+    "a_doctor_moves_south": ClosureChange(DOCTOR, lambda store: save_doctor(store, DOCTOR, "South", 2), set()),
+    "a_doctor_moves_north": ClosureChange(COLLEAGUE, lambda store: save_doctor(store, COLLEAGUE, "North", 2), {DOCTOR, COLLEAGUE}),
+    "the_closure_is_lifted": ClosureChange(DOCTOR, lambda store: closures(store).lift(NORTH.id), set()),
 }
 changes = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
-def watched(store: SqlCalendarStore, **meanwhile: Any) -> Watched:
-    return Watched(store.database, store.now, **meanwhile)
+def with_hooks(store: SqlCalendarStore, **meanwhile: Any) -> StoreWithHooks:
+    return StoreWithHooks(store.database, store.now, **meanwhile)
 
 
 @changes
-async def test_what_changes_while_a_doctor_is_settled_counts(store: SqlCalendarStore, change: Change) -> None:
-    await save(store, NORTH)
-    meanwhile = Once(partial(change.action, store), seconds=0.3)
-    await closures(watched(store, whom=change.whom, met=meanwhile)).settle_pending()
+async def test_a_change_while_a_doctor_is_settled_takes_effect(store: SqlCalendarStore, change: ClosureChange) -> None:
+    await save_closure(store, NORTH)
+    meanwhile = RunOnce(partial(change.action, store), seconds=0.3)
+    await closures(with_hooks(store, doctor_id=change.doctor_id, on_doctor_read=meanwhile)).settle_pending()
     await meanwhile.result()
-    assert await blocked(store) == change.expected
+    assert await list_blocked_doctors(store) == change.expected
     assert await closures(store).settle_pending() == 0
 
 
 @changes
-async def test_what_changed_after_doctors_were_listed_counts(store: SqlCalendarStore, change: Change) -> None:
-    await save(store, NORTH)
-    await closures(watched(store, paged=Once(partial(change.action, store)))).settle_pending()
-    assert await blocked(store) == change.expected
+async def test_a_change_after_doctors_were_listed_takes_effect(store: SqlCalendarStore, change: ClosureChange) -> None:
+    await save_closure(store, NORTH)
+    await closures(with_hooks(store, on_page_read=RunOnce(partial(change.action, store)))).settle_pending()
+    assert await list_blocked_doctors(store) == change.expected
     assert await closures(store).settle_pending() == 0
 
 
-async def test_who_comes_while_the_clinic_closes_is_blocked_too(store: SqlCalendarStore) -> None:
-    closing = Once(partial(closures(store).close, EVERYWHERE), seconds=0.3)
-    await learn(watched(store, listed=closing), NEWCOMER, "North")
+async def test_a_doctor_who_is_added_while_a_closure_is_saved_is_blocked_too(store: SqlCalendarStore) -> None:
+    closing = RunOnce(partial(closures(store).close, EVERYWHERE), seconds=0.3)
+    await save_doctor(with_hooks(store, on_closures_listed=closing), NEWCOMER, "North")
     await closing.result()
-    assert await blocked(store) == {DOCTOR, COLLEAGUE, NEWCOMER}
+    assert await list_blocked_doctors(store) == {DOCTOR, COLLEAGUE, NEWCOMER}
 
 
-async def test_a_closure_that_is_lifted_when_all_were_settled_is_not_done(store: SqlCalendarStore) -> None:
-    lifted = Once(partial(save, store, NORTH.lift()))
-    closed = await closures(watched(store, ended=lifted)).close(NORTH)
-    assert (closed.id, await blocked(store)) == (NORTH.id, {DOCTOR})
+async def test_a_closure_that_is_lifted_at_its_last_doctor_is_not_marked_as_settled(store: SqlCalendarStore) -> None:
+    lifted = RunOnce(partial(save_closure, store, NORTH.lift()))
+    closed = await closures(with_hooks(store, on_last_page=lifted)).close(NORTH)
+    assert (closed.id, await list_blocked_doctors(store)) == (NORTH.id, {DOCTOR})
     assert await closures(store).settle_pending() == 1
-    assert await blocked(store) == set()
+    assert await list_blocked_doctors(store) == set()
 
 
-@pytest.mark.parametrize("done", [(), (DOCTOR,), (DOCTOR, COLLEAGUE)], ids=len)
-async def test_what_a_dead_process_began_is_finished(store: SqlCalendarStore, done: tuple[UUID, ...]) -> None:
-    await save(store, EVERYWHERE)
+@pytest.mark.parametrize("blocked_before", [(), (DOCTOR,), (DOCTOR, COLLEAGUE)], ids=len)
+async def test_the_job_settles_a_closure_after_its_process_has_stopped(store: SqlCalendarStore, blocked_before: tuple[UUID, ...]) -> None:
+    await save_closure(store, EVERYWHERE)
     async with store.begin() as tx:
-        for doctor in done:
+        for doctor in blocked_before:
             await tx.insert_block(EVERYWHERE.block_of(doctor))
     assert [await closures(store).settle_pending() for _ in range(2)] == [1, 0]
-    assert await blocked(store) == {DOCTOR, COLLEAGUE}
-    await save(store, EVERYWHERE.lift())
+    assert await list_blocked_doctors(store) == {DOCTOR, COLLEAGUE}
+    await save_closure(store, EVERYWHERE.lift())
     async with store.begin() as tx:
-        for doctor in done:
+        for doctor in blocked_before:
             await tx.delete_block(EVERYWHERE.block_of(doctor))
     assert [await closures(store).settle_pending() for _ in range(2)] == [1, 0]
-    assert await blocked(store) == set()
+    assert await list_blocked_doctors(store) == set()
 
 
-async def test_a_closure_that_is_over_is_lifted_to_the_end_too(store: SqlCalendarStore) -> None:
+async def test_a_closure_in_the_past_can_be_lifted_completely(store: SqlCalendarStore) -> None:
     await closures(store).close(EVERYWHERE)
     async with store.read() as calendar:
         settled = await calendar.find_closure(EVERYWHERE.id)
     assert settled is not None
     assert settled.settled
-    await save(store, settled.lift())
+    await save_closure(store, settled.lift())
     late = SqlCalendarStore(store.database, lambda: EVERYWHERE.ends_at + HOUR)
     assert [await closures(late).settle_pending() for _ in range(2)] == [1, 0]
-    assert await blocked(store) == set()
+    assert await list_blocked_doctors(store) == set()
 
 
-async def test_who_cannot_wait_is_told_that_it_is_not_done_and_the_job_does_it(store: SqlCalendarStore) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS - 1):
-        closed = await closures(Hurried(store.database, store.now)).close(EVERYWHERE)
-    assert (closed.settled, await blocked(store)) == (False, set())
+async def test_at_the_deadline_a_closure_is_returned_unsettled_and_the_job_settles_it(store: SqlCalendarStore) -> None:
+    async with asyncio.timeout(MAX_WAIT_SECONDS - 1):
+        closed = await closures(StoreWithDeadline(store.database, store.now)).close(EVERYWHERE)
+    assert (closed.settled, await list_blocked_doctors(store)) == (False, set())
     assert await closures(store).settle_pending() == 1
-    assert await blocked(store) == {DOCTOR, COLLEAGUE}
+    assert await list_blocked_doctors(store) == {DOCTOR, COLLEAGUE}
 
 
 @pytest.mark.parametrize(("doctors", "visits", "complete"), [(1, 1000, True), (1, 1002, False), (101, 1001, False)])
-async def test_the_first_thousand_are_told_and_whether_that_is_all(tmp_path: Path, doctors: int, visits: int, complete: bool) -> None:
+async def test_at_most_a_thousand_affected_appointments_are_listed(tmp_path: Path, doctors: int, visits: int, complete: bool) -> None:
     """Doctors are read a hundred at a time, and the first appointments belong to a doctor of the second page."""
     start, ids = grain_of(NINE), [UUID(int=0xD000 + number) for number in range(doctors)]
-    places = [(number % doctors, start + number % 11) for number in range(visits)]
-    claims = [visit(number, ids[which], start if which == 100 else at + 1) for number, (which, at) in enumerate(places)]
+    positions = [(number % doctors, start + number % 11) for number in range(visits)]
+    claims = [
+        a_visit(number, ids[doctor_index], start if doctor_index == 100 else start_grain + 1)
+        for number, (doctor_index, start_grain) in enumerate(positions)
+    ]
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
         async with store.begin() as tx:
             for doctor in ids:
                 await tx.save_doctor_rules(a_doctor(id=doctor))
             await tx.connection.execute(insert(CLAIMS), [to_row(claim) | {"changed_at": NOON} for claim in claims])
-        closed = await closures(Hurried(store.database, store.now)).close(EVERYWHERE)
+        closed = await closures(StoreWithDeadline(store.database, store.now)).close(EVERYWHERE)
     expected = sorted(claims, key=lambda claim: (claim.slot.visit.start if claim.slot else 0, claim.id))[:1000]
     assert [item.appointment_id for item in closed.affected] == [claim.id for claim in expected]
     assert closed.complete is complete
 
 
-def visit(number: int, doctor: UUID, start: int) -> Claim:
+def a_visit(number: int, doctor: UUID, start: int) -> Claim:
     """Return a claim of one grain."""
     span = range(start, start + 1)
     return Claim(UUID(int=10_000 + number), 1, BookedSlot(CHECKUP, doctor, UUID(int=20_000 + number), span, span))

@@ -18,9 +18,9 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.refusals import Unavailable
-from shared.kit.engines import WRITERS
+from shared.kit.engines import WRITER_CONNECTIONS
 from shared.kit.ids import new_id
-from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_transaction
+from shared.kit.retry import MAX_ATTEMPTS, TransactionAborted, retry_transaction
 from shared.kit.sql import Database, Id, UtcDateTime, insert_if_absent
 from tests.contract.sql import NUMBERS, open_database
 
@@ -155,12 +155,12 @@ async def test_a_deadlocked_transaction_succeeds_when_it_is_retried(mysql_url: s
         await insert_number(database, "b", 0)
         runs, barrier = 0, asyncio.Barrier(2)
 
-        async def once(*names: str) -> None:
+        async def count_and_update(*names: str) -> None:
             nonlocal runs
             runs += 1
             await update_in_order(database, barrier, *names)
 
-        await asyncio.gather(retry_transaction(lambda: once("a", "b")), retry_transaction(lambda: once("b", "a")))
+        await asyncio.gather(retry_transaction(lambda: count_and_update("a", "b")), retry_transaction(lambda: count_and_update("b", "a")))
         assert await read_numbers(database) == {"a": 2, "b": 2}
         assert runs >= 3, "one of them was rolled back and retried"
 
@@ -185,14 +185,14 @@ async def test_a_lock_wait_that_takes_too_long_aborts_the_waiting_transaction(my
 async def test_a_transaction_that_is_always_aborted_is_given_up() -> None:
     runs = 0
 
-    async def hopeless() -> None:
+    async def always_abort() -> None:
         nonlocal runs
         runs += 1
         raise TransactionAborted
 
     with pytest.raises(Unavailable):
-        await retry_transaction(hopeless)
-    assert runs == ATTEMPTS
+        await retry_transaction(always_abort)
+    assert runs == MAX_ATTEMPTS
 
 
 def a_free_port() -> int:
@@ -250,9 +250,9 @@ async def test_transactions_that_time_out_return_their_connections(mysql_url: st
             await connection.execute(text("SELECT SLEEP(3)"))
 
     async with open_database(mysql_url) as database:
-        ends = await asyncio.gather(*(run_too_long(database) for _ in range(WRITERS)), return_exceptions=True)
+        ends = await asyncio.gather(*(run_too_long(database) for _ in range(WRITER_CONNECTIONS)), return_exceptions=True)
         assert {type(end) for end in ends} == {TimeoutError}
-        await asyncio.gather(*(database.check() for _ in range(3 * WRITERS)))
+        await asyncio.gather(*(database.check() for _ in range(3 * WRITER_CONNECTIONS)))
         assert await read_numbers(database) == {}
 
 

@@ -55,8 +55,8 @@ async def reasons_against(use_cases: CalendarUseCases, reservation_request: Rese
     return [reason.code for reason in explanation.reasons]
 
 
-async def is_booked_unless_busy(use_cases: CalendarUseCases, free: dict[int, bool]) -> None:
-    """Check the starts of some quarters of an hour after nine: ask before anything is booked, then book and release."""
+async def check_starts(use_cases: CalendarUseCases, free: dict[int, bool]) -> None:
+    """Check whether the doctor can be a patient at some quarters of an hour after nine: explain each start, then book and release it."""
     assert {quarters: await reasons_against(use_cases, request(quarters)) for quarters in free} == {
         quarters: [] if is_free else ["patient_busy"] for quarters, is_free in free.items()
     }
@@ -70,23 +70,23 @@ async def is_booked_unless_busy(use_cases: CalendarUseCases, free: dict[int, boo
                 await use_cases.reservations.reserve(appointment_id, request(quarters))
 
 
-async def test_a_doctor_on_leave_is_nobodys_patient_meanwhile(use_cases: CalendarUseCases) -> None:
+async def test_a_doctor_on_leave_cannot_be_booked_as_a_patient(use_cases: CalendarUseCases) -> None:
     leave = Leave(UUID(int=7), DOCTOR, NINE + HALF, NINE + 2 * HALF, "Away", DOCTOR, NOON)
     await use_cases.leaves.take(leave, Caller(DOCTOR, Role.DOCTOR))
-    await is_booked_unless_busy(use_cases, {0: True, 1: False, 2: False, 3: False, 4: True})
+    await check_starts(use_cases, {0: True, 1: False, 2: False, 3: False, 4: True})
 
 
 async def test_a_doctor_who_sees_a_patient_is_not_free_until_the_buffer_is_over(use_cases: CalendarUseCases) -> None:
     await use_cases.reservations.reserve(UUID(int=1), a_reservation_request(service_id=GROUP, patient_id=SOMEONE.id, starts_at=NINE + HALF))
-    await is_booked_unless_busy(use_cases, {0: True, 1: False, 2: False, 3: False, 4: False, 5: True})
+    await check_starts(use_cases, {0: True, 1: False, 2: False, 3: False, 4: False, 5: True})
 
 
 @pytest.mark.parametrize("service", [CHECKUP, GROUP], ids=["alone", "in_a_group"])
 async def test_a_doctor_whose_time_is_held_is_not_free_until_the_hold_is_over(use_cases: CalendarUseCases, service: UUID) -> None:
     await use_cases.holds.hold(UUID(int=9), HoldRequest(service, DOCTOR, NINE + HALF), SOMEONE)
-    await is_booked_unless_busy(use_cases, {0: True, 1: False, 2: False})
+    await check_starts(use_cases, {0: True, 1: False, 2: False})
     use_cases.now += timedelta(minutes=5)
-    await is_booked_unless_busy(use_cases, {0: True, 1: True, 2: True})
+    await check_starts(use_cases, {0: True, 1: True, 2: True})
 
 
 async def test_a_doctor_may_hold_their_own_time_and_be_a_patient_in_it(use_cases: CalendarUseCases) -> None:

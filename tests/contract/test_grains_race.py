@@ -1,5 +1,5 @@
-"""200 patients race for overlapping times of unequal length with one doctor: every grain has one winner, and no one loses without a
-reason."""
+"""200 patients race for overlapping times of unequal length with one doctor: every grain has one winner, and every other request conflicts
+with a winner."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ async def calendar(store: SqlCalendarStore) -> Reservations:
 
 
 async def run(reservations: Reservations, requests: dict[UUID, ReserveTime]) -> tuple[dict[UUID, Reservation], dict[UUID, Exception]]:
-    async def one(appointment_id: UUID, request: ReserveTime) -> Reservation:
+    async def reserve(appointment_id: UUID, request: ReserveTime) -> Reservation:
         return await repeat_until_decided(lambda: reservations.reserve(appointment_id, request))
 
-    results = await asyncio.gather(*(one(*request) for request in requests.items()), return_exceptions=True)
-    won = {key: result for key, result in zip(requests, results, strict=True) if isinstance(result, Reservation)}
-    return won, {key: result for key, result in zip(requests, results, strict=True) if isinstance(result, Exception)}
+    results = await asyncio.gather(*(reserve(*request) for request in requests.items()), return_exceptions=True)
+    won = {appointment_id: result for appointment_id, result in zip(requests, results, strict=True) if isinstance(result, Reservation)}
+    return won, {appointment_id: result for appointment_id, result in zip(requests, results, strict=True) if isinstance(result, Exception)}
 
 
 def span_of(request: ReserveTime) -> range:
@@ -56,28 +56,28 @@ def span_of(request: ReserveTime) -> range:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_grain_has_one_winner(sql_url: str, seed: int) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     requests = {
         UUID(int=number): a_reservation_request(
             patient_id=UUID(int=10_000 + number),
-            service_id=chance.choice(SERVICES).id,
-            starts_at=NINE + timedelta(minutes=5 * chance.randrange(80)),
+            service_id=rng.choice(SERVICES).id,
+            starts_at=NINE + timedelta(minutes=5 * rng.randrange(80)),
         )
         for number in range(1, PATIENTS + 1)
     }
     async with open_store(sql_url) as store:
         won, refusals = await run(await calendar(store), requests)
         assert {type(error) for error in refusals.values()} == {SlotTaken}
-        grains = Counter(grain for key in won for grain in span_of(requests[key]))
+        grains = Counter(grain for appointment_id in won for grain in span_of(requests[appointment_id]))
         assert set(grains.values()) == {1}
-        assert {grain: who for (person, grain), who in (await list_claimed_grains(store)).items() if person == DOCTOR} == {
-            grain: key for key in won for grain in span_of(requests[key])
+        assert {grain: claim_id for (person, grain), claim_id in (await list_claimed_grains(store)).items() if person == DOCTOR} == {
+            grain: appointment_id for appointment_id in won for grain in span_of(requests[appointment_id])
         }
-        assert all(set(span_of(requests[key])) & set(grains) for key in refusals)
-        assert [claim.appointment_id for claim in await store.list_live_claims(PATIENTS, None)] == sorted(won)
+        assert all(set(span_of(requests[appointment_id])) & set(grains) for appointment_id in refusals)
+        assert sorted(claim.appointment_id for claim in await store.list_live_claims(PATIENTS, None)) == sorted(won)
 
 
-async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -> None:
+async def test_of_racing_bookings_of_one_patient_one_succeeds(sql_url: str) -> None:
     doctors = [a_doctor(id=UUID(int=0xD00 + number), services=[SERVICES[0].id]) for number in range(20)]
     requests = {
         UUID(int=number): a_reservation_request(service_id=SERVICES[0].id, doctor_id=doctor.id)
@@ -94,7 +94,7 @@ async def test_a_patient_who_races_with_themself_is_in_one_place(sql_url: str) -
         assert len(await list_claimed_grains(store)) == 6
 
 
-async def test_the_same_wish_many_times_at_once_is_granted_once(sql_url: str) -> None:
+async def test_the_same_request_many_times_at_once_is_granted_once(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         reservations = await calendar(store)
         request = a_reservation_request(service_id=SERVICES[1].id)

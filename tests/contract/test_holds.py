@@ -16,7 +16,7 @@ from shared.contracts.grains import grain_of
 from tests.contract.grain_table import list_claimed_grains, open_store
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, PATIENT, a_service
 
-LOOKED_AT = Hold.of(UUID(int=1), PATIENT, ServiceTerms.from_rules(a_service()), DOCTOR, grain_of(NINE), NOON)
+HOLD = Hold.of(UUID(int=1), PATIENT, ServiceTerms.from_rules(a_service()), DOCTOR, grain_of(NINE), NOON)
 
 
 @pytest.fixture
@@ -25,46 +25,46 @@ async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
         yield store
 
 
-async def keep(store: SqlCalendarStore) -> None:
+async def insert(store: SqlCalendarStore) -> None:
     async with store.begin() as tx:
-        await tx.insert_hold(LOOKED_AT)
+        await tx.insert_hold(HOLD)
 
 
 async def extend(store: SqlCalendarStore) -> None:
     async with store.begin() as tx:
-        await tx.extend_hold(LOOKED_AT.extend(NOON))
+        await tx.extend_hold(HOLD.extend(NOON))
 
 
 async def drop(store: SqlCalendarStore) -> None:
     async with store.begin() as tx:
-        await tx.drop_hold(LOOKED_AT)
+        await tx.drop_hold(HOLD)
 
 
-async def found(store: SqlCalendarStore) -> Hold | None:
+async def find(store: SqlCalendarStore) -> Hold | None:
     async with store.read() as calendar:
-        return await calendar.find_hold(LOOKED_AT.id)
+        return await calendar.find_hold(HOLD.id)
 
 
-async def test_a_hold_that_was_extended_since_it_was_looked_at_is_not_dropped(store: SqlCalendarStore) -> None:
-    await keep(store)
+async def test_a_hold_that_was_extended_since_it_was_read_is_not_dropped(store: SqlCalendarStore) -> None:
+    await insert(store)
     await extend(store)
     with pytest.raises(LostRace):
         await drop(store)
-    assert await found(store) == LOOKED_AT.extend(NOON)
-    assert await list_claimed_grains(store) == {(DOCTOR, grain): LOOKED_AT.id for grain in LOOKED_AT.span}
+    assert await find(store) == HOLD.extend(NOON)
+    assert await list_claimed_grains(store) == {(DOCTOR, grain): HOLD.id for grain in HOLD.span}
 
 
-async def test_a_hold_that_was_dropped_since_it_was_looked_at_is_not_extended(store: SqlCalendarStore) -> None:
-    await keep(store)
+async def test_a_hold_that_was_dropped_since_it_was_read_is_not_extended(store: SqlCalendarStore) -> None:
+    await insert(store)
     await drop(store)
     with pytest.raises(LostRace):
         await extend(store)
-    assert await found(store) == replace(LOOKED_AT, live=False)
+    assert await find(store) == replace(HOLD, live=False)
     assert await list_claimed_grains(store) == {}
 
 
-async def test_a_hold_is_extended_once_by_two_who_looked_at_it(store: SqlCalendarStore) -> None:
-    await keep(store)
+async def test_of_two_extensions_of_the_same_hold_one_succeeds(store: SqlCalendarStore) -> None:
+    await insert(store)
     await extend(store)
     with pytest.raises(LostRace):
         await extend(store)

@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import LEASE, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from tests.contract.sql import INFRASTRUCTURE, open_database
 from tests.tokens import bearer
-from tests.unit.kit.shop import Shop, shop
+from tests.unit.kit.shop import Shop, open_shop
 
 ADMIN = bearer(Role.ADMIN)
 KEYED = ADMIN | {"Idempotency-Key": "k"}
@@ -36,7 +36,7 @@ async def store(sql_url: str, clock: MovableClock) -> AsyncIterator[SqlIdempoten
 
 @pytest.fixture
 async def shoe_shop(store: SqlIdempotencyStore) -> AsyncIterator[Shop]:
-    async with shop(store) as opened:
+    async with open_shop(store) as opened:
         yield opened
 
 
@@ -51,7 +51,7 @@ async def count_keys(store: SqlIdempotencyStore) -> int:
 
 async def test_a_repeated_request_gets_the_first_response(shoe_shop: Shop) -> None:
     first, again = await post(shoe_shop), await post(shoe_shop)
-    assert (first.status_code, shoe_shop.shelf.ran) == (201, 1)
+    assert (first.status_code, shoe_shop.stock.runs) == (201, 1)
     assert again.content == first.content
     for name in ("location", "etag", "content-type", "cache-control"):
         assert again.headers[name] == first.headers[name]
@@ -61,18 +61,18 @@ async def test_a_repeated_request_gets_the_first_response(shoe_shop: Shop) -> No
 async def test_another_body_under_the_key_is_refused(shoe_shop: Shop) -> None:
     await post(shoe_shop)
     response = await post(shoe_shop, "Clog")
-    assert (response.status_code, response.json()["code"], shoe_shop.shelf.ran) == (422, "idempotency_key_reused", 1)
+    assert (response.status_code, response.json()["code"], shoe_shop.stock.runs) == (422, "idempotency_key_reused", 1)
     assert (await post(shoe_shop)).status_code == 201, "the first response stays"
 
 
 @pytest.mark.parametrize("change", [{"Idempotency-Key": "other"}, bearer(Role.ADMIN)])
 async def test_another_key_or_another_caller_is_another_request(shoe_shop: Shop, change: dict[str, str]) -> None:
     first, other = await post(shoe_shop), await post(shoe_shop, headers=KEYED | change)
-    assert (first.json()["id"] != other.json()["id"], shoe_shop.shelf.ran) == (True, 2)
+    assert (first.json()["id"] != other.json()["id"], shoe_shop.stock.runs) == (True, 2)
 
 
 async def test_another_version_under_the_key_is_another_request(shoe_shop: Shop) -> None:
-    path = f"/shoes/{shoe_shop.has().id}/polish"
+    path = f"/shoes/{shoe_shop.add_shoe().id}/polish"
     assert (await post(shoe_shop, path=path)).status_code == 200
     assert (await post(shoe_shop, path=path, headers=KEYED | {"If-Match": '"1"'})).json()["code"] == "idempotency_key_reused"
 
@@ -80,7 +80,7 @@ async def test_another_version_under_the_key_is_another_request(shoe_shop: Shop)
 async def test_a_key_without_a_caller_is_ignored(shoe_shop: Shop) -> None:
     for _ in range(2):
         await shoe_shop.http.post("/refusals/Conflict", headers={"Idempotency-Key": "k"})
-    assert shoe_shop.shelf.ran == 2
+    assert shoe_shop.stock.runs == 2
 
 
 async def test_a_key_is_ignored_unless_the_method_is_post(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
@@ -97,7 +97,7 @@ async def test_a_malformed_key_is_refused(shoe_shop: Shop, key: str) -> None:
 
 async def test_a_refusal_is_stored_like_any_response(shoe_shop: Shop) -> None:
     first, again = await post(shoe_shop, "taken"), await post(shoe_shop, "taken")
-    assert (first.status_code, again.status_code, shoe_shop.shelf.ran) == (409, 409, 1)
+    assert (first.status_code, again.status_code, shoe_shop.stock.runs) == (409, 409, 1)
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
 
 
@@ -105,7 +105,7 @@ async def test_a_refusal_is_stored_like_any_response(shoe_shop: Shop) -> None:
 async def test_a_refusal_that_may_pass_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore, name: str, status: int) -> None:
     for _ in range(2):
         assert (await post(shoe_shop, path=f"/refusals/{name}")).status_code == status
-    assert (shoe_shop.shelf.ran, await count_keys(store)) == (2, 0)
+    assert (shoe_shop.stock.runs, await count_keys(store)) == (2, 0)
 
 
 async def test_a_response_marked_no_store_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
@@ -117,7 +117,7 @@ async def test_a_response_marked_no_store_is_not_stored(shoe_shop: Shop, store: 
 async def test_a_crash_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
     for _ in range(2):
         assert (await post(shoe_shop, "crash")).status_code == 500
-    assert (shoe_shop.shelf.ran, await count_keys(store)) == (2, 0)
+    assert (shoe_shop.stock.runs, await count_keys(store)) == (2, 0)
 
 
 async def test_the_refusal_of_a_malformed_request_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
@@ -131,7 +131,7 @@ async def test_a_second_request_is_refused_while_the_first_is_running(store: Sql
     assert await store.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await store.claim(key, "f")
-    clock.advance(LEASE - timedelta(seconds=1))
+    clock.advance(CLAIM_TIMEOUT - timedelta(seconds=1))
     with pytest.raises(RequestInProgress):
         await store.claim(key, "f")
 
@@ -139,7 +139,7 @@ async def test_a_second_request_is_refused_while_the_first_is_running(store: Sql
 async def test_an_unfinished_claim_can_be_taken_over_after_its_lease(store: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await store.claim(key, "f")
-    clock.advance(LEASE)
+    clock.advance(CLAIM_TIMEOUT)
     assert await store.claim(key, "f") is None
     with pytest.raises(RequestInProgress):
         await store.claim(key, "f")
@@ -156,9 +156,9 @@ async def test_a_stored_response_is_not_released(store: SqlIdempotencyStore) -> 
 
 
 async def test_a_request_that_is_sent_again_creates_the_same_id(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
-    shoe_shop.shelf.aborts = 1000
+    shoe_shop.stock.aborts = 1000
     assert (await post(shoe_shop)).status_code == 503
-    shoe_shop.shelf.aborts = 0
+    shoe_shop.stock.aborts = 0
     first = (await post(shoe_shop)).json()["id"]
     async with store.database.write() as connection:
         await connection.execute(INFRASTRUCTURE.idempotency_keys.delete())
@@ -167,7 +167,7 @@ async def test_a_request_that_is_sent_again_creates_the_same_id(shoe_shop: Shop,
 
 async def test_twenty_at_once_run_once(shoe_shop: Shop) -> None:
     together = await asyncio.gather(*(post(shoe_shop) for _ in range(20)))
-    assert shoe_shop.shelf.ran == 1
+    assert shoe_shop.stock.runs == 1
     assert {response.status_code for response in together} <= {201, 409}
     assert {response.json()["code"] for response in together if response.status_code == 409} <= {"request_in_progress"}
     assert len({response.json()["id"] for response in together if response.status_code == 201}) == 1
@@ -176,7 +176,7 @@ async def test_twenty_at_once_run_once(shoe_shop: Shop) -> None:
 async def test_twenty_claims_at_once_after_a_lease_give_one(store: SqlIdempotencyStore, clock: MovableClock) -> None:
     key = new_id()
     await store.claim(key, "f")
-    clock.advance(LEASE)
+    clock.advance(CLAIM_TIMEOUT)
     together = await asyncio.gather(*(store.claim(key, "f") for _ in range(20)), return_exceptions=True)
     assert together.count(None) == 1, together
 

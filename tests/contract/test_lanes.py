@@ -1,4 +1,4 @@
-"""Lanes, seats, caps and holds under random and racing changes: the tables agree with a ledger."""
+"""Lanes, seats, caps and holds under random and racing changes: the tables contain the expected rows."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Action = Callable[[], Awaitable[object]]
 
 
 @dataclass
-class Ledger:
+class ExpectedLanes:
     """What the table should contain: the lanes of every grain."""
 
     lanes: Lanes = field(default_factory=dict)
 
     def take(self, claim_id: UUID, resource_spans: Iterable[ResourceSpan], *, may_overlap: bool) -> bool:
-        """Return True if the grains can be taken: by an ordinary claim only if all are free, by an overlapping claim_id in the lowest free
+        """Return True if the grains can be taken: by an ordinary claim only if all are free, by an overlapping claim in the lowest free
         lanes."""
         keys = keys_of(resource_spans)
         if not may_overlap and any(key in self.lanes for key in keys):
@@ -51,16 +51,16 @@ class Ledger:
     def free(self, claim_id: UUID, resource_spans: Iterable[ResourceSpan]) -> None:
         """Free the grains of a claim; the lowest of the remaining lanes moves down to lane 0."""
         for key in keys_of(resource_spans):
-            stay = {lane: other for lane, other in self.lanes.pop(key).items() if other != claim_id}
-            if stay and 0 not in stay:
-                stay[0] = stay.pop(min(stay))
-            if stay:
-                self.lanes[key] = stay
+            remaining = {lane: other for lane, other in self.lanes.pop(key).items() if other != claim_id}
+            if remaining and 0 not in remaining:
+                remaining[0] = remaining.pop(min(remaining))
+            if remaining:
+                self.lanes[key] = remaining
 
 
 @dataclass
-class Calendar:
-    """The store, and what should stand in it."""
+class LaneCalendar:
+    """The store, and the claims and blocks that should be in it."""
 
     store: SqlCalendarStore
     claims: dict[UUID, Claim] = field(default_factory=dict)
@@ -97,13 +97,13 @@ class Calendar:
 
     async def check_consistency(self) -> None:
         """Lane 0 is taken where any lane is, ordinary claims have lane 0, and every grain belongs to the right claims."""
-        found = await list_lanes(self.store)
-        assert all(0 in taken for taken in found.values())
-        standing: list[Claim | TimeBlock] = [*self.claims.values(), *self.blocks.values()]
-        expected = Counter((*key, claim.id) for claim in standing for key in keys_of(claim.resource_spans))
-        assert expected == Counter((*key, claim_id) for key, taken in found.items() for claim_id in taken.values())
+        lanes = await list_lanes(self.store)
+        assert all(0 in taken for taken in lanes.values())
+        current: list[Claim | TimeBlock] = [*self.claims.values(), *self.blocks.values()]
+        expected = Counter((*key, claim.id) for claim in current for key in keys_of(claim.resource_spans))
+        assert expected == Counter((*key, claim_id) for key, taken in lanes.items() for claim_id in taken.values())
         assert all(
-            found[key][0] == claim.id for claim in self.claims.values() if not claim.may_overlap for key in keys_of(claim.resource_spans)
+            lanes[key][0] == claim.id for claim in self.claims.values() if not claim.may_overlap for key in keys_of(claim.resource_spans)
         )
 
 
@@ -111,18 +111,20 @@ def keys_of(resource_spans: Iterable[ResourceSpan]) -> list[tuple[UUID, int]]:
     return [(resource_id, grain) for resource_id, span in resource_spans for grain in span]
 
 
-def claim_by(chance: random.Random, number: int, *, may_overlap: bool) -> Claim:
-    who, start = (chance.choice(DOCTORS), chance.choice(PATIENTS)), chance.choice(HOUR)
-    return replace(a_claim(number, *who, start, length=chance.randrange(1, 7), buffer=chance.randrange(3)), may_overlap=may_overlap)
+def random_claim(rng: random.Random, number: int, *, may_overlap: bool) -> Claim:
+    doctor_and_patient, start = (rng.choice(DOCTORS), rng.choice(PATIENTS)), rng.choice(HOUR)
+    return replace(
+        a_claim(number, *doctor_and_patient, start, length=rng.randrange(1, 7), buffer=rng.randrange(3)), may_overlap=may_overlap
+    )
 
 
 def leave(number: int, doctor: int, span: range) -> TimeBlock:
     return TimeBlock(UUID(int=number), BlockKind.LEAVE, UUID(int=doctor), span)
 
 
-def block_by(chance: random.Random, number: int) -> TimeBlock:
-    start = chance.choice(HOUR)
-    return leave(number, chance.choice(DOCTORS), range(start, start + chance.randrange(1, 16)))
+def random_block(rng: random.Random, number: int) -> TimeBlock:
+    start = rng.choice(HOUR)
+    return leave(number, rng.choice(DOCTORS), range(start, start + rng.randrange(1, 16)))
 
 
 async def run_together(actions: Iterable[Action]) -> list[BaseException]:
@@ -132,26 +134,26 @@ async def run_together(actions: Iterable[Action]) -> list[BaseException]:
 
 
 @pytest.fixture
-async def calendar(sql_url: str) -> AsyncIterator[Calendar]:
+async def calendar(sql_url: str) -> AsyncIterator[LaneCalendar]:
     async with open_store(sql_url) as store:
-        yield Calendar(store)
+        yield LaneCalendar(store)
 
 
-async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number: int) -> None:
-    """Make one random change in the ledger and in the table."""
-    kind = chance.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
-    standing: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
-    if kind == "release" and standing:
-        released = chance.choice(standing)
-        ledger.free(released.id, released.resource_spans)
+async def step(calendar: LaneCalendar, expected_lanes: ExpectedLanes, rng: random.Random, number: int) -> None:
+    """Make one random change in the expected lanes and in the table."""
+    change = rng.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
+    current: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
+    if change == "release" and current:
+        released = rng.choice(current)
+        expected_lanes.free(released.id, released.resource_spans)
         await (calendar.cancel(released) if isinstance(released, Claim) else calendar.delete_block(released))
-    elif kind == "block":
-        block = block_by(chance, number)
-        ledger.take(block.id, block.resource_spans, may_overlap=True)
+    elif change == "block":
+        block = random_block(rng, number)
+        expected_lanes.take(block.id, block.resource_spans, may_overlap=True)
         await calendar.block(block)
     else:
-        claim = claim_by(chance, number, may_overlap=kind == "overbook")
-        if ledger.take(claim.id, claim.resource_spans, may_overlap=claim.may_overlap):
+        claim = random_claim(rng, number, may_overlap=change == "overbook")
+        if expected_lanes.take(claim.id, claim.resource_spans, may_overlap=claim.may_overlap):
             await calendar.book(claim)
         else:
             with pytest.raises(SlotTaken):
@@ -159,30 +161,30 @@ async def step(calendar: Calendar, ledger: Ledger, chance: random.Random, number
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_the_table_says_what_a_ledger_says_and_is_empty_in_the_end(calendar: Calendar, seed: int) -> None:
-    chance, ledger = random.Random(seed), Ledger()
+async def test_the_lanes_are_the_expected_ones_and_all_are_freed_in_the_end(calendar: LaneCalendar, seed: int) -> None:
+    rng, expected_lanes = random.Random(seed), ExpectedLanes()
     for number in range(1000, 1080):
-        await step(calendar, ledger, chance, number)
-        assert await list_lanes(calendar.store) == ledger.lanes
+        await step(calendar, expected_lanes, rng, number)
+        assert await list_lanes(calendar.store) == expected_lanes.lanes
     await calendar.check_consistency()
     for release in calendar.releases():
         await release()
     assert await list_lanes(calendar.store) == {}
 
 
-def arrivals(calendar: Calendar, chance: random.Random, first: int) -> list[Action]:
+def new_claims_and_blocks(calendar: LaneCalendar, rng: random.Random, first: int) -> list[Action]:
     """Return 30 overlapping claims, 30 ordinary claims and 10 leaves."""
-    claims = [claim_by(chance, first + number, may_overlap=number < 30) for number in range(60)]
-    blocks = [block_by(chance, first + 100 + number) for number in range(10)]
+    claims = [random_claim(rng, first + number, may_overlap=number < 30) for number in range(60)]
+    blocks = [random_block(rng, first + 100 + number) for number in range(10)]
     return [*(partial(calendar.book, claim) for claim in claims), *(partial(calendar.block, block) for block in blocks)]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_racing_overbooks_leaves_and_releases_keep_lane_0_and_leave_nothing_behind(calendar: Calendar, seed: int) -> None:
-    chance = random.Random(seed)
+async def test_racing_claims_leaves_and_releases_keep_lane_0_and_all_lanes_are_freed(calendar: LaneCalendar, seed: int) -> None:
+    rng = random.Random(seed)
     for first in (1000, 2000, 3000):
-        actions = calendar.releases()[::2] + arrivals(calendar, chance, first)
-        failed = await run_together(chance.sample(actions, len(actions)))
+        actions = calendar.releases()[::2] + new_claims_and_blocks(calendar, rng, first)
+        failed = await run_together(rng.sample(actions, len(actions)))
         assert {type(error) for error in failed} == {SlotTaken}
         await calendar.check_consistency()
     assert len(calendar.claims) + len(calendar.blocks) >= 50
@@ -190,7 +192,7 @@ async def test_racing_overbooks_leaves_and_releases_keep_lane_0_and_leave_nothin
     assert await list_lanes(calendar.store) == {}
 
 
-async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_and_a_withdrawn_leave_does(calendar: Calendar) -> None:
+async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_and_a_withdrawn_leave_does(calendar: LaneCalendar) -> None:
     kept, away, new = a_claim(1, 1, 11, 100), leave(2, 1, range(95, 110)), a_claim(3, 1, 12, 100)
     await calendar.book(kept)
     await calendar.block(away)
@@ -202,21 +204,21 @@ async def test_a_kept_appointment_that_is_cancelled_does_not_reopen_the_leave_an
     await calendar.check_consistency()
 
 
-async def test_nobody_slips_under_a_leave_when_kept_appointments_end(calendar: Calendar) -> None:
+async def test_no_booking_gets_into_a_leave_when_kept_appointments_end(calendar: LaneCalendar) -> None:
     kept = [a_claim(number, 1, 10 + number, 100 + 6 * number) for number in range(1, 11)]
     for claim in kept:
         await calendar.book(claim)
     away = leave(100, 1, range(100, 180))
     await calendar.block(away)
-    intruders = [a_claim(200 + number, 1, 50 + number, 100 + number) for number in range(1, 61)]
+    bookings = [a_claim(200 + number, 1, 50 + number, 100 + number) for number in range(1, 61)]
     failed = await run_together(
-        [*(partial(calendar.cancel, claim) for claim in kept), *(partial(calendar.book, claim) for claim in intruders)]
+        [*(partial(calendar.cancel, claim) for claim in kept), *(partial(calendar.book, claim) for claim in bookings)]
     )
-    assert len(failed) == len(intruders)
+    assert len(failed) == len(bookings)
     assert await list_lanes(calendar.store) == {key: {0: away.id} for key in keys_of(away.resource_spans)}
 
 
-async def test_a_leave_and_the_bookings_that_race_with_it_both_stand_or_come_too_late(calendar: Calendar) -> None:
+async def test_bookings_that_race_with_a_leave_are_kept_or_refused(calendar: LaneCalendar) -> None:
     away = leave(100, 1, range(100, 180))
     racing = [a_claim(number, 1, 10 + number, 94 + number) for number in range(1, 61)]
     await run_together([*(partial(calendar.book, claim) for claim in racing), partial(calendar.block, away)])
@@ -226,7 +228,7 @@ async def test_a_leave_and_the_bookings_that_race_with_it_both_stand_or_come_too
     assert len(await run_together(late)) == len(late)
 
 
-# The same through the decision: seats, caps, holds, and any doctor
+# Races of use cases: seats, caps, holds, and any doctor
 
 
 async def open_use_cases(store: SqlCalendarStore, *, doctors: int = 1, **terms: int) -> CalendarUseCases:
@@ -254,14 +256,14 @@ async def test_a_group_has_as_many_patients_as_seats_and_takes_the_doctor_once(s
         refusals = await run_together(book(use_cases, number) for number in range(1, 51))
         group = await list_claims(use_cases)
         assert ({type(error) for error in refusals}, len(refusals), len(group)) == ({SlotTaken}, 42, 8)
-        doctors = [one for (person, _), one in (await list_claimed_grains(store)).items() if person == DOCTOR]
+        doctors = [claim_id for (person, _), claim_id in (await list_claimed_grains(store)).items() if person == DOCTOR]
         assert doctors == [claim.slot.session_id for claim in group if claim.slot][:3]
         assert await run_together(release(use_cases, group)) == []
         assert await list_lanes(store) == {}
         assert await run_together([book(use_cases, 99)]) == []
 
 
-async def test_patients_join_while_others_leave_and_no_seat_is_lost_or_sold_twice(sql_url: str) -> None:
+async def test_seats_that_are_taken_and_released_at_once_are_never_lost_or_taken_twice(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, capacity=4)
         for first in (100, 200, 300):
@@ -277,7 +279,7 @@ async def test_patients_join_while_others_leave_and_no_seat_is_lost_or_sold_twic
         assert await list_lanes(store) == {}
 
 
-async def test_a_cap_is_reached_and_not_passed_by_patients_who_race_for_different_times(sql_url: str) -> None:
+async def test_racing_bookings_reach_a_cap_and_do_not_exceed_it(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, daily_cap=5)
         refusals = await run_together(book(use_cases, number, quarters=number) for number in range(1, 31))
@@ -285,7 +287,7 @@ async def test_a_cap_is_reached_and_not_passed_by_patients_who_race_for_differen
         assert (len(await list_claims(use_cases)), len(refusals), expected) == (5, 25, {"daily_cap_reached"})
 
 
-async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) -> None:
+async def test_of_an_owners_racing_holds_for_a_service_one_succeeds(sql_url: str) -> None:
     async with open_store(sql_url) as store:
         use_cases, owner = await open_use_cases(store), Caller(PATIENT, Role.PATIENT)
         requests = [HoldRequest(CHECKUP, DOCTOR, NINE + number % 25 * QUARTER) for number in range(40)]
@@ -297,10 +299,10 @@ async def test_of_an_owners_racing_holds_for_a_service_one_stands(sql_url: str) 
 
 
 @pytest.mark.parametrize(("doctors", "patients"), [(2, 2), (3, 10)])
-async def test_any_doctor_is_found_as_long_as_one_is_free(sql_url: str, doctors: int, patients: int) -> None:
+async def test_any_doctor_is_booked_as_long_as_one_is_free(sql_url: str, doctors: int, patients: int) -> None:
     async with open_store(sql_url) as store:
         use_cases = await open_use_cases(store, doctors=doctors)
         refusals = await run_together(book(use_cases, number, doctor_id=None) for number in range(1, patients + 1))
-        seen = [claim.slot.doctor_id for claim in await list_claims(use_cases) if claim.slot]
-        assert (len(seen), len(set(seen)), len(refusals)) == (doctors, doctors, patients - doctors)
+        doctor_ids = [claim.slot.doctor_id for claim in await list_claims(use_cases) if claim.slot]
+        assert (len(doctor_ids), len(set(doctor_ids)), len(refusals)) == (doctors, doctors, patients - doctors)
         assert {type(error) for error in refusals} <= {SlotTaken}

@@ -11,7 +11,7 @@ import pytest
 
 from shared.kit.clock import MovableClock
 from shared.kit.jobs import BackgroundWork, Jobs
-from shared.kit.leases import TERM, LeaseHolder
+from shared.kit.leases import LEASE_DURATION, LeaseHolder
 from shared.kit.retry import retry_transaction
 from shared.kit.sql_leases import SqlLeases
 from tests.contract.sql import INFRASTRUCTURE, open_database
@@ -35,11 +35,11 @@ async def test_a_lease_has_one_holder(leases: SqlLeases) -> None:
 
 async def test_a_lease_ends_unless_it_is_renewed(leases: SqlLeases, clock: MovableClock) -> None:
     await leases.acquire("mail", "a")
-    clock.advance(TERM / 2)
+    clock.advance(LEASE_DURATION / 2)
     await leases.acquire("mail", "a")
-    clock.advance(TERM / 2 + timedelta(seconds=1))
+    clock.advance(LEASE_DURATION / 2 + timedelta(seconds=1))
     assert not await leases.acquire("mail", "b")
-    clock.advance(TERM)
+    clock.advance(LEASE_DURATION)
     assert [await leases.acquire("mail", "b"), await leases.acquire("mail", "a")] == [True, False]
 
 
@@ -54,7 +54,7 @@ async def test_of_twenty_that_acquire_a_lease_at_once_one_has_it(leases: SqlLeas
     for _ in range(3):
         together = await asyncio.gather(*(retry_transaction(partial(leases.acquire, "mail", str(name))) for name in range(20)))
         assert together.count(True) == 1
-        clock.advance(TERM + timedelta(seconds=1))
+        clock.advance(LEASE_DURATION + timedelta(seconds=1))
 
 
 async def test_of_two_instances_one_runs_the_job_and_the_other_takes_over(leases: SqlLeases, clock: MovableClock) -> None:
@@ -72,7 +72,7 @@ async def test_of_two_instances_one_runs_the_job_and_the_other_takes_over(leases
         async with instances["a"]:
             for _ in range(10):
                 await background_work.run_until_idle()
-                clock.advance(TERM / 5)
+                clock.advance(LEASE_DURATION / 5)
             first = set(done)
             assert len(first) == 1
         done.clear()
@@ -94,9 +94,9 @@ async def test_a_holder_renews_in_the_store_only_when_half_a_term_is_over(leases
     holder = LeaseHolder(CountingLeases(leases.database, INFRASTRUCTURE, clock), "a", clock)
     for _ in range(5):
         assert await holder.acquire("mail")
-        clock.advance(TERM / 10)
+        clock.advance(LEASE_DURATION / 10)
     assert calls == 1
-    clock.advance(TERM / 10)
+    clock.advance(LEASE_DURATION / 10)
     assert await holder.acquire("mail")
     assert calls == 2
 
@@ -104,7 +104,7 @@ async def test_a_holder_renews_in_the_store_only_when_half_a_term_is_over(leases
 async def test_a_holder_that_did_not_renew_in_time_no_longer_has_the_lease(leases: SqlLeases, clock: MovableClock) -> None:
     first, second = LeaseHolder(leases, "a", clock), LeaseHolder(leases, "b", clock)
     assert await first.acquire("mail")
-    clock.advance(TERM + timedelta(seconds=1))
+    clock.advance(LEASE_DURATION + timedelta(seconds=1))
     assert await second.acquire("mail")
     assert not await first.acquire("mail")
 

@@ -1,4 +1,4 @@
-"""Where a leave may move the appointments in it, and how many it may decide about, on every SQL back end."""
+"""To which times a leave may move appointments, and about how many it may decide, on every SQL back end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def use_cases(sql_url: str) -> AsyncIterator[CalendarUseCases]:
 
 
 async def starts(use_cases: CalendarUseCases) -> dict[int, object]:
-    return {number: (place.doctor_id, instant_of(place.visit.start)) for number, place in (await list_slots_by_number(use_cases)).items()}
+    return {number: (slot.doctor_id, instant_of(slot.visit.start)) for number, slot in (await list_slots_by_number(use_cases)).items()}
 
 
 @ANY_ORDER
@@ -62,7 +62,7 @@ async def test_two_appointments_of_one_patient_change_their_times(use_cases: Cal
 
 
 @ANY_ORDER
-async def test_two_patients_pass_each_other_around_a_leave(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
+async def test_two_patients_exchange_the_sides_of_a_leave(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
         await book(use_cases, number, start)
     moves = [move(1, TEN + 3 * QUARTER, DOCTOR), move(2, TEN - QUARTER, DOCTOR)]
@@ -71,7 +71,7 @@ async def test_two_patients_pass_each_other_around_a_leave(use_cases: CalendarUs
 
 
 @ANY_ORDER
-async def test_one_goes_where_another_was_who_goes_elsewhere(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
+async def test_an_appointment_moves_to_the_time_of_another_that_is_moved(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
         await book(use_cases, number, start)
     moves = [move(1, TEN), move(2, TEN - QUARTER, DOCTOR)]
@@ -80,7 +80,7 @@ async def test_one_goes_where_another_was_who_goes_elsewhere(use_cases: Calendar
 
 
 @ANY_ORDER
-async def test_one_goes_where_another_was_who_is_cancelled(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
+async def test_an_appointment_moves_to_the_time_of_another_that_is_cancelled(use_cases: CalendarUseCases, order: Sequence[int]) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
         await book(use_cases, number, start)
     outcomes = [cancel(1), move(2, TEN - QUARTER, DOCTOR)]
@@ -88,7 +88,7 @@ async def test_one_goes_where_another_was_who_is_cancelled(use_cases: CalendarUs
     assert await starts(use_cases) == {2: (DOCTOR, TEN - QUARTER)}
 
 
-async def test_nobody_goes_where_another_stays(use_cases: CalendarUseCases) -> None:
+async def test_an_appointment_cannot_move_to_the_time_of_one_that_is_kept(use_cases: CalendarUseCases) -> None:
     for number, start in ((1, TEN), (2, TEN + HALF)):
         await book(use_cases, number, start)
     with pytest.raises(SlotTaken) as refused:
@@ -97,7 +97,7 @@ async def test_nobody_goes_where_another_stays(use_cases: CalendarUseCases) -> N
     assert await starts(use_cases) == {1: (DOCTOR, TEN), 2: (DOCTOR, TEN + HALF)}
 
 
-async def test_two_who_go_to_the_same_place_are_one_too_many(use_cases: CalendarUseCases) -> None:
+async def test_two_appointments_cannot_move_to_the_same_time(use_cases: CalendarUseCases) -> None:
     for number, start in ((1, NINE), (2, TEN)):
         await book(use_cases, number, start)
     with pytest.raises(SlotTaken) as refused:
@@ -106,7 +106,7 @@ async def test_two_who_go_to_the_same_place_are_one_too_many(use_cases: Calendar
     assert await starts(use_cases) == {1: (DOCTOR, NINE), 2: (DOCTOR, TEN)}
 
 
-async def test_a_hold_keeps_a_place_from_a_leave_until_it_is_over(use_cases: CalendarUseCases) -> None:
+async def test_an_appointment_cannot_move_to_a_held_time_until_the_hold_ends(use_cases: CalendarUseCases) -> None:
     await book(use_cases, 1)
     hold = await use_cases.holds.hold(appointment_id(50), HoldRequest(CHECKUP, COLLEAGUE, NINE), Caller(patient(50), Role.PATIENT))
     with pytest.raises(SlotHeld):

@@ -1,4 +1,4 @@
-"""A small run of `bench/race.py`: no grain is taken twice, and the table has as many winners as were told so."""
+"""A small run of `bench/race.py`: no grain is taken twice, and the table contains the claims of the winners."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.contract.grain_table import open_store
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_as_many_win_as_the_table_says_and_no_grain_is_held_twice(sql_url: str, seed: int) -> None:
+async def test_the_winners_are_those_in_the_table_and_no_grain_is_taken_twice(sql_url: str, seed: int) -> None:
     race = Race(seed, claims=1_000, intervals=20)
     async with open_store(sql_url) as store:
         won = await run(store, race.requests())

@@ -18,33 +18,33 @@ from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Caller, Role, Service
 from shared.kit.retry import retry_transaction
 from tests.contract.grain_table import list_lanes, open_store
-from tests.contract.interleaving import Action, Once, do_nothing
+from tests.contract.interleaving import Action, RunOnce, do_nothing
 from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import DOCTOR, NINE, NOON, a_doctor, a_service
 
 LEAVE = Leave(UUID(int=7), DOCTOR, NINE, NINE.replace(hour=12), "Away", DOCTOR, NOON)
 
 
-class Reading(SqlCalendarTransaction):
-    """A transaction that calls `then` when it has read the leave."""
+class LeaveReadTransaction(SqlCalendarTransaction):
+    """A transaction that calls `on_leave_read` after it has read the leave."""
 
-    then: Action
+    on_leave_read: Action
 
     async def find_leave(self, leave_id: UUID) -> Leave | None:
-        found = await super().find_leave(leave_id)
-        await self.then()
-        return found
+        leave = await super().find_leave(leave_id)
+        await self.on_leave_read()
+        return leave
 
 
 @dataclass(frozen=True)
-class Watched(SqlCalendarStore):
-    then: Action = do_nothing
+class LeaveReadStore(SqlCalendarStore):
+    on_leave_read: Action = do_nothing
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlCalendarTransaction]:
         async with self.database.write() as connection:
-            tx = Reading(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
-            tx.then = self.then
+            tx = LeaveReadTransaction(connection, INFRASTRUCTURE, Service.SCHEDULING, self.now)
+            tx.on_leave_read = self.on_leave_read
             yield tx
 
 
@@ -61,7 +61,7 @@ def withdraw(store: SqlCalendarStore) -> Awaitable[None]:
     return CalendarUseCases(store, NOON).leaves.withdraw(DOCTOR, LEAVE.id)
 
 
-async def is_done(action: Awaitable[object]) -> bool:
+async def has_withdrawn(action: Awaitable[object]) -> bool:
     """Return True if there was a leave to withdraw."""
     try:
         await action
@@ -70,14 +70,14 @@ async def is_done(action: Awaitable[object]) -> bool:
     return True
 
 
-async def test_of_two_who_have_both_seen_the_leave_one_withdraws_it(store: SqlCalendarStore) -> None:
-    other = Once(partial(withdraw, store), seconds=0.3)
-    mine = retry_transaction(partial(withdraw, Watched(store.database, store.now, then=other)))
-    assert sorted([await is_done(mine), await is_done(other.result())]) == [False, True]
+async def test_of_two_withdrawals_that_have_both_read_the_leave_one_succeeds(store: SqlCalendarStore) -> None:
+    other_withdrawal = RunOnce(partial(withdraw, store), seconds=0.3)
+    own_withdrawal = retry_transaction(partial(withdraw, LeaveReadStore(store.database, store.now, on_leave_read=other_withdrawal)))
+    assert sorted([await has_withdrawn(own_withdrawal), await has_withdrawn(other_withdrawal.result())]) == [False, True]
     assert await list_lanes(store) == {}
 
 
-async def test_a_leave_that_is_gone_cannot_be_dropped(store: SqlCalendarStore) -> None:
+async def test_a_deleted_leave_cannot_be_deleted_again(store: SqlCalendarStore) -> None:
     async with store.begin() as tx:
         await tx.delete_leave(LEAVE)
     with pytest.raises(LostRace):

@@ -1,4 +1,4 @@
-"""Patients who book while a test breaks something, and the checks of what must be true afterwards."""
+"""Patients who book while a test causes a fault, and checks of the bookings and mails afterwards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BookingLoad:
             thread.start()
 
     def wait_for_responses(self, count: int) -> None:
-        """Wait until the patients got that many more bookings."""
+        """Wait until `count` more bookings were confirmed."""
         for _ in range(count):
             assert self.responses.acquire(timeout=TIMEOUT_SECONDS), "no booking was answered in time"
 
@@ -79,7 +79,7 @@ class BookingLoad:
                 return items
 
     def check_bookings(self) -> None:
-        """Assert that each confirmed booking is booked at its time, none is pending, no time is booked twice, and none is still free."""
+        """Assert that the booked appointments are the confirmed ones, that no time is booked twice, and that no booked time is free."""
         self.admin = sign_in_admin(self.platform)
         wait_until(lambda: {item["status"] for item in self.appointments()} == {"booked"}, seconds=2 * TIMEOUT_SECONDS)
         booked = {item["id"]: item["starts_at"] for item in self.appointments()}
@@ -89,7 +89,7 @@ class BookingLoad:
         assert not free & set(booked.values())
 
     def check_mails(self) -> None:
-        """Assert that each patient got one mail per appointment and no more."""
+        """Assert that each patient got exactly one mail for each appointment."""
         expected = Counter({patient.account["email"]: len(plan) for patient, plan in zip(self.patients, self.starts, strict=True)})
 
         def received() -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Processes are killed while patients book: nothing that was confirmed is lost, and nothing happens twice."""
+"""Processes are killed while patients book: no confirmed booking is lost, and no mail is sent twice."""
 
 from __future__ import annotations
 

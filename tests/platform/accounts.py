@@ -123,8 +123,8 @@ def wait_for_mails(platform: Platform, email: str, count: int) -> list[dict[str,
     """Wait until an address has `count` mails, and return them. Asserts that it has no more."""
 
     def arrived() -> list[dict[str, Any]] | None:
-        found = [mail for mail in platform.mails() if email in mail["to"]]
-        return found if len(found) >= count else None
+        mails = [mail for mail in platform.mails() if email in mail["to"]]
+        return mails if len(mails) >= count else None
 
     mails = wait_until(arrived)
     assert len(mails) == count, [mail["subject"] for mail in mails]

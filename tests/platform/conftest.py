@@ -1,4 +1,4 @@
-"""The ways of running the product. Each is started once for all tests."""
+"""Fixtures for each way of running the platform. Each platform is started once for all tests."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def composed() -> Composed:
     ]
 )
 def platform(request: pytest.FixtureRequest) -> Platform:
-    """The whole product, once for each way of running it."""
+    """The whole platform, once for each way of running it."""
     running: Platform = request.getfixturevalue(request.param)
     return running

@@ -1,4 +1,4 @@
-"""The whole product as its users meet it, in each way of running it: real processes, real sockets, real mail."""
+"""The whole platform in each way of running it: embedded, distributed and composed, with real processes, sockets and mails."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from tests.conftest import mysql_cursor
 from tests.servers import server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
-TIMEOUT_SECONDS = 120  # starting takes six seconds on an idle machine, and far longer beside other tests
+TIMEOUT_SECONDS = 120  # a start takes six seconds on an idle machine, and much longer while other tests run
 PORTS = range(20_000, 32_000)  # below the ports of outgoing connections, so that a free port is still free when its server starts
 
 
 class Platform(Protocol):
-    """A running product. `url` is that of the gateway."""
+    """A running platform. `url` is the URL of the gateway."""
 
     url: str
 
@@ -88,7 +88,7 @@ class Process:
         self.wait_until(lambda: httpx.get(f"{url}/readyz").is_success)
 
     def kill(self) -> None:
-        """Send SIGKILL, as a power failure would end it."""
+        """Send SIGKILL and wait until the process has ended."""
         self._child.kill()
         self._child.wait()
         self._file.close()
@@ -133,7 +133,10 @@ class Embedded:
 
 
 class Distributed:
-    """Eight uvicorn processes (more, where `instances` says so) over MariaDB, a MongoDB-protocol server, RabbitMQ and SMTP."""
+    """A uvicorn process for each instance of each service, with MariaDB, a MongoDB-protocol server, RabbitMQ and SMTP.
+
+    `instances` gives the number of instances of a service, one by default.
+    """
 
     def __init__(self, folder: Path, instances: dict[Service, int] | None = None, amqp_url: str | None = None) -> None:
         self.folder, self.name = folder, uuid4().hex[:10]
@@ -175,7 +178,7 @@ class Distributed:
         return [mailbox_entry(message) for message in self.smtp.messages]
 
     def run_until_idle(self) -> None:
-        """Return at once: its background work cannot be waited for."""
+        """Return at once, because the test cannot wait for the background work of other processes."""
 
     def _stores(self) -> dict[Service, str]:
         sql, stores = make_url(self.mysql), {}
@@ -193,7 +196,7 @@ class Distributed:
                 cursor.execute(f"DROP DATABASE IF EXISTS {service.prefix.lower()}_{self.name}")
 
     def _environment(self, amqp_url: str) -> dict[str, str]:
-        own = {
+        variables = {
             "CARESLOT_ENV": "test",
             "CARESLOT_BUS_URL": amqp_url,
             "CARESLOT_BUS_NAMESPACE": f"{self.name}.",
@@ -204,9 +207,9 @@ class Distributed:
             "NOTIFY_MAIL_FROM": "clinic@careslot.example",
         }
         for service, ports in self.ports.items():
-            own[f"{service.prefix}_URLS"] = ",".join(f"http://127.0.0.1:{port}" for port in ports)
-            own[f"{service.prefix}_CLIENT_SECRET"] = f"{uuid4().hex}{uuid4().hex}"
-        return own | {f"{service.prefix}_DATABASE_URL": url for service, url in self._stores().items()}
+            variables[f"{service.prefix}_URLS"] = ",".join(f"http://127.0.0.1:{port}" for port in ports)
+            variables[f"{service.prefix}_CLIENT_SECRET"] = f"{uuid4().hex}{uuid4().hex}"
+        return variables | {f"{service.prefix}_DATABASE_URL": url for service, url in self._stores().items()}
 
 
 class Composed:
@@ -215,7 +218,7 @@ class Composed:
     def __init__(self, url: str, mailpit: str = "http://127.0.0.1:8025") -> None:
         self.url = url
         self._mailpit = httpx.Client(base_url=f"{mailpit}/api/v1", timeout=30)
-        self._read: dict[str, dict[str, Any]] = {}
+        self._entries: dict[str, dict[str, Any]] = {}
 
     def __del__(self) -> None:
         self._mailpit.close()
@@ -223,19 +226,19 @@ class Composed:
     def mails(self) -> list[dict[str, Any]]:
         listed = self._mailpit.get("/messages", params={"limit": 1000}).json()["messages"]
         for item in reversed(listed):
-            if item["ID"] not in self._read:
+            if item["ID"] not in self._entries:
                 raw = self._mailpit.get(f"/message/{item['ID']}/raw").content
                 message = message_from_bytes(raw, policy=policy.default)
                 assert isinstance(message, EmailMessage)
-                self._read[item["ID"]] = mailbox_entry(message)
-        return list(self._read.values())
+                self._entries[item["ID"]] = mailbox_entry(message)
+        return list(self._entries.values())
 
     def count_mails(self, email: str) -> int:
         """Return the number of mails to an address, without reading them."""
         return int(self._mailpit.get("/search", params={"query": f'to:"{email}"'}).json()["messages_count"])
 
     def run_until_idle(self) -> None:
-        """Return at once: its background work cannot be waited for."""
+        """Return at once, because the test cannot wait for the background work of other processes."""
 
 
 class SmtpServer:

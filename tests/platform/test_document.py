@@ -19,7 +19,7 @@ def document(platform: Platform) -> Any:
 
 
 def operations(document: Any) -> list[tuple[str, Any]]:
-    """The operations of the document, with their paths."""
+    """Return the operations of the document, with their paths."""
     return [(path, operation) for path, methods in document["paths"].items() for method, operation in methods.items() if method in METHODS]
 
 

@@ -1,7 +1,8 @@
-"""What patients, doctors and admins do most, through the gateway, in each way of running the platform."""
+"""The most important operations of patients, doctors and admins, through the gateway, in each way of running the platform."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -88,21 +89,28 @@ def test_a_repeated_request_returns_the_same_appointment(platform: Platform) -> 
     assert len(patient.request("GET", "/appointments")["items"]) == 1
 
 
-def test_a_doctor_runs_the_day(platform: Platform) -> None:
+def test_a_doctor_approves_and_completes_an_appointment(platform: Platform) -> None:
     admin = sign_in_admin(platform)
     service = create_service_type(admin, requires_approval=True)
-    doctor, patient, stranger = create_doctor(admin, service), register_patient(platform), create_doctor(admin)
-    appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
+    now = datetime.now(UTC)
+    noon_zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon now, so that the next slot is today
+    doctor, patient, other_doctor = create_doctor(admin, service, time_zone=noon_zone), register_patient(platform), create_doctor(admin)
+    soon: dict[str, Any] = {"from": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"}
+    today = list_slots(patient, service, doctor.id, **soon)[0]["starts_at"]
+    appointment = book(patient, service, doctor, today)
     path = f"/appointments/{appointment['id']}"
     assert appointment["status"] == "requested"
     assert [item["id"] for item in doctor.request("GET", "/appointments")["items"]] == [appointment["id"]]
-    stranger.request("GET", path, status=404)
+    other_doctor.request("GET", path, status=404)
     patient.request("POST", f"{path}/approve", status=403)
     assert doctor.request("POST", f"{path}/approve")["status"] == "booked"
     assert doctor.request("POST", f"{path}/no-show", status=409)
     for action, status in (("check-in", "checked_in"), ("start", "in_progress"), ("complete", "completed")):
         assert doctor.request("POST", f"{path}/{action}")["status"] == status
     assert doctor.request("POST", f"{path}/cancel", status=409)["code"] == "illegal_move"
+    later = f"/appointments/{book(patient, service, doctor, list_slots(patient, service, doctor.id)[-1]['starts_at'])['id']}"
+    doctor.request("POST", f"{later}/approve")
+    assert doctor.request("POST", f"{later}/check-in", status=409)["code"] == "too_early"
 
 
 def test_a_doctor_changes_the_hours_and_the_slots_follow(platform: Platform) -> None:
@@ -171,7 +179,7 @@ def test_internal_routes_are_not_reachable_from_outside(platform: Platform) -> N
         assert admin.http.get(path).status_code == 404, path
 
 
-def test_the_joined_document_names_every_operation_once(platform: Platform) -> None:
+def test_the_merged_openapi_document_names_every_operation_once(platform: Platform) -> None:
     document = User(platform).request("GET", "/openapi.json")
     names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))

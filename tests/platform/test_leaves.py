@@ -1,4 +1,4 @@
-"""Leaves and closures through the gateway: which appointments stay, who gets which mail, and what becomes free again."""
+"""Leaves and closures through the gateway: which appointments stay, who gets which mail, and which times become free again."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def mail_titles(platform: Platform, user: User, count: int) -> list[str]:
 
 
 def has_state(patient: User, appointment: dict[str, Any], doctor: User, *, starts_at: str, status: str) -> bool:
-    now = patient.request("GET", f"/appointments/{appointment['id']}")
-    return (now["status"], now["starts_at"], now["doctor"]["id"]) == (status, starts_at, doctor.id)
+    current = patient.request("GET", f"/appointments/{appointment['id']}")
+    return (current["status"], current["starts_at"], current["doctor"]["id"]) == (status, starts_at, doctor.id)
 
 
 def test_a_leave_keeps_cancels_and_moves_appointments_and_each_patient_gets_one_mail(platform: Platform) -> None:
@@ -89,7 +89,7 @@ def test_a_leave_keeps_cancels_and_moves_appointments_and_each_patient_gets_one_
 def test_a_closure_blocks_its_location_until_it_is_lifted(platform: Platform) -> None:
     admin, location = sign_in_admin(platform), f"Ward {uuid4().hex[:8]}"
     service = create_service_type(admin)
-    doctor, elsewhere = create_doctor(admin, service, location=location), create_doctor(admin, service, location="Elsewhere")
+    doctor, other_doctor = create_doctor(admin, service, location=location), create_doctor(admin, service, location="Elsewhere")
     patient = register_patient(platform)
     free = [slot["starts_at"] for slot in list_slots(admin, service, doctor.id)]
     visit, time = book(patient, service, doctor, free[0]), (free[0], free[8])
@@ -100,7 +100,7 @@ def test_a_closure_blocks_its_location_until_it_is_lifted(platform: Platform) ->
     closure = admin.request("POST", "/admin/closures", request, status=201)
     assert ([item["appointment_id"] for item in closure["affected"]], closure["complete"]) == ([visit["id"]], True)
     wait_until(partial(is_closed, admin, service, doctor, time))
-    assert free_starts(admin, service, elsewhere, time)
+    assert free_starts(admin, service, other_doctor, time)
     refused = patient.request(
         "POST", "/appointments", {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": free[4]}, status=422
     )

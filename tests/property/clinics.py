@@ -10,10 +10,10 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from shared.contracts.http import DateOverride, DayWindow, DoctorRules, ServiceTypeRules, WeeklyWindow
-from tests.property.oracle import Booked, Kept, Shared
+from tests.property.oracle import BookedVisit, GroupVisit, HeldTime
 
 DOCTOR, SERVICE, PATIENT = UUID(int=1), UUID(int=2), UUID(int=3)
-B = TypeVar("B", bound=Booked)
+BookedKind = TypeVar("BookedKind", bound=BookedVisit)
 CLOCK_CHANGES = [
     ("Europe/Berlin", date(2026, 3, 29)),
     ("Europe/Berlin", date(2026, 10, 25)),
@@ -29,11 +29,11 @@ CLOCK_CHANGES = [
     ("UTC", date(2026, 1, 1)),
 ]
 
-fives = st.integers(0, 287).map(lambda grain: f"{grain // 12:02}:{grain % 12 * 5:02}")
-halves = st.integers(0, 47).map(lambda half: f"{half // 2:02}:{half % 2 * 30:02}")
-clocks = st.one_of(halves, fives)
+five_minute_clocks = st.integers(0, 287).map(lambda grain: f"{grain // 12:02}:{grain % 12 * 5:02}")
+half_hour_clocks = st.integers(0, 47).map(lambda half: f"{half // 2:02}:{half % 2 * 30:02}")
+clocks = st.one_of(half_hour_clocks, five_minute_clocks)
 ends = st.one_of(clocks, st.just("24:00"))
-minutes = st.integers(0, 6).map(lambda fives: fives * 5)
+minutes = st.integers(0, 6).map(lambda count: count * 5)
 
 
 def wall_windows() -> st.SearchStrategy[list[DayWindow]]:
@@ -44,8 +44,8 @@ def wall_windows() -> st.SearchStrategy[list[DayWindow]]:
 def clinics(draw: st.DrawFn) -> tuple[DoctorRules, ServiceTypeRules, date]:
     """Draw a doctor, a service, and the day around which something changes."""
     zone, day = draw(st.sampled_from(CLOCK_CHANGES))
-    near = st.none() | st.integers(-2, 2).map(lambda days: day + timedelta(days=days))
-    weekly = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=ends, valid_from=near, valid_to=near)
+    near_dates = st.none() | st.integers(-2, 2).map(lambda days: day + timedelta(days=days))
+    weekly = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=ends, valid_from=near_dates, valid_to=near_dates)
     overrides = [
         DateOverride(id=UUID(int=100 + offset), date=day + timedelta(days=offset), windows=draw(wall_windows()))
         for offset in draw(st.sets(st.integers(-2, 2), max_size=3))
@@ -84,12 +84,12 @@ def services(draw: st.DrawFn) -> ServiceTypeRules:
 
 
 @st.composite
-def bookings(draw: st.DrawFn, day: date) -> list[Booked]:
-    return [draw(visits(day, Booked, counts=draw(st.booleans()))) for _ in range(draw(st.integers(0, 6)))]
+def bookings(draw: st.DrawFn, day: date) -> list[BookedVisit]:
+    return [draw(visits(day, BookedVisit, counts=draw(st.booleans()))) for _ in range(draw(st.integers(0, 6)))]
 
 
 @st.composite
-def visits(draw: st.DrawFn, /, day: date, kind: type[B], **more: Any) -> B:
+def visits(draw: st.DrawFn, /, day: date, kind: type[BookedKind], **more: Any) -> BookedKind:
     """Draw visits around a day."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=5 * draw(st.integers(-288, 576)))
     length, before, after = draw(st.integers(1, 18)) * 5, draw(minutes), draw(minutes)
@@ -98,32 +98,32 @@ def visits(draw: st.DrawFn, /, day: date, kind: type[B], **more: Any) -> B:
 
 
 @st.composite
-def held(draw: st.DrawFn, day: date, now: datetime) -> list[Kept]:
+def held(draw: st.DrawFn, day: date, now: datetime) -> list[HeldTime]:
     """Draw holds of the viewer and of others, active and expired ones."""
     until = st.sampled_from([now - timedelta(seconds=1), now, now + timedelta(seconds=1), now + timedelta(minutes=5)])
     return [
-        draw(visits(day, Kept, counts=draw(st.booleans()), own=draw(st.booleans()), until=draw(until)))
+        draw(visits(day, HeldTime, counts=draw(st.booleans()), own=draw(st.booleans()), until=draw(until)))
         for _ in range(draw(st.integers(0, 3)))
     ]
 
 
 @st.composite
-def groups(draw: st.DrawFn, day: date, service: ServiceTypeRules) -> list[Shared]:
+def groups(draw: st.DrawFn, day: date, service: ServiceTypeRules) -> list[GroupVisit]:
     """Draw group sessions, at most one per start, some of them made under other terms of the service."""
-    found: dict[datetime, Shared] = {}
+    sessions: dict[datetime, GroupVisit] = {}
     for _ in range(draw(st.integers(0, 3)) if service.capacity > 1 else 0):
-        booked, at_hold = draw(st.sampled_from([(1, 0), (0, 1), (1, 1), (service.capacity, 0), (0, service.capacity)]))
-        odd = draw(visits(day, Shared, booked=booked, held=at_hold, counts=True, usual=False))
+        booked, held_count = draw(st.sampled_from([(1, 0), (0, 1), (1, 1), (service.capacity, 0), (0, service.capacity)]))
+        other_terms = draw(visits(day, GroupVisit, booked=booked, held=held_count, counts=True, usual=False))
         usual = replace(
-            odd,
-            ends_at=odd.starts_at + timedelta(minutes=service.duration_minutes),
+            other_terms,
+            ends_at=other_terms.starts_at + timedelta(minutes=service.duration_minutes),
             before=timedelta(minutes=service.buffer_before_minutes),
             after=timedelta(minutes=service.buffer_after_minutes),
             usual=True,
         )
-        is_usual = replace(odd, usual=True) == usual or draw(st.booleans())
-        found[odd.starts_at] = usual if is_usual else odd
-    return list(found.values())
+        is_usual = replace(other_terms, usual=True) == usual or draw(st.booleans())
+        sessions[other_terms.starts_at] = usual if is_usual else other_terms
+    return list(sessions.values())
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""A random clinic at work, put into a store. What fits stands in the store and in the oracle; the rest was refused."""
+"""Puts a random clinic into a store. What the store accepts is also recorded in the oracle."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import BlockKind, TimeBlock
 from scheduling_svc.ports import CalendarStore, LostRace
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.grains import grain_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
-from shared.kit.ids import derive_id
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE, absences, bookings, clinics, groups, held
-from tests.property.oracle import Booked, Kept, Oracle, Shared
+from tests.property.oracle import BookedVisit, GroupVisit, HeldTime, Oracle
 
 FIVE = timedelta(minutes=5)
 OTHER = UUID(int=4)
 
 
 @dataclass(frozen=True)
-class Clinic:
-    """A doctor, a service, what was booked, who asks, and the starts in question. `late` is less than a grain. The first visit is the
-    patient's own."""
+class RandomClinic:
+    """A doctor, a service, their busy times, a caller, and the range of starts to test. `lateness` is less than a grain. The first visit is
+    the patient's own."""
 
     doctor: DoctorRules
     service: ServiceTypeRules
     now: datetime
     by: Caller
-    booked: list[Booked]
+    booked: list[BookedVisit]
     away: list[tuple[datetime, datetime]]
-    kept: list[Kept]
-    groups: list[Shared]
+    held_times: list[HeldTime]
+    groups: list[GroupVisit]
     begins: datetime
     ends: datetime
-    late: timedelta
+    lateness: timedelta
 
     @property
     def starts(self) -> Iterator[datetime]:
@@ -47,7 +47,7 @@ class Clinic:
 
 
 @st.composite
-def clinics_at_work(draw: st.DrawFn) -> Clinic:
+def random_clinics(draw: st.DrawFn) -> RandomClinic:
     doctor, service, day = draw(clinics())
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     now = midnight + timedelta(seconds=draw(st.integers(-2 * 86400, 43200)))
@@ -55,20 +55,20 @@ def clinics_at_work(draw: st.DrawFn) -> Clinic:
     ends = begins + FIVE * draw(st.integers(1, 60))
     by = Caller(PATIENT, draw(st.sampled_from([Role.PATIENT, Role.RECEPTION])))
     others = draw(bookings(day)), draw(absences(day)), draw(held(day, now)), draw(groups(day, service))
-    late = draw(st.sampled_from([timedelta(seconds=1), timedelta(minutes=2), timedelta(minutes=4, seconds=59)]))
-    return Clinic(doctor, service, now, by, *others, begins, ends, late)
+    lateness = draw(st.sampled_from([timedelta(seconds=1), timedelta(minutes=2), timedelta(minutes=4, seconds=59)]))
+    return RandomClinic(doctor, service, now, by, *others, begins, ends, lateness)
 
 
 @dataclass
-class Filling:
+class ClinicFiller:
     """Puts a clinic into a store, one item after the other."""
 
     store: CalendarStore
-    clinic: Clinic
+    clinic: RandomClinic
     oracle: Oracle = field(init=False)
 
-    async def filled(self) -> Oracle:
-        """Fill the store and return the oracle that knows the same. Staff ask for a patient who is not named yet."""
+    async def fill(self) -> Oracle:
+        """Fill the store and return an oracle with the same busy times. For staff the patient is not known."""
         clinic = self.clinic
         self.oracle = Oracle(clinic.doctor, clinic.service, clinic.now, is_staff=clinic.by.is_staff, away=clinic.away)
         async with self.store.begin() as tx:
@@ -76,30 +76,30 @@ class Filling:
             await tx.save_service_rules(clinic.service)
         for number, booked in enumerate(clinic.booked):
             await self._book(number, booked)
-        for number, kept in enumerate(clinic.kept):
-            await self._hold(number, kept)
+        for number, held_time in enumerate(clinic.held_times):
+            await self._hold(number, held_time)
         for number, group in enumerate(clinic.groups):
-            await self._sit(number, group)
+            await self._fill_group(number, group)
         for number, (begin, end) in enumerate(clinic.away):
             async with self.store.begin() as tx:
                 await tx.insert_block(TimeBlock(UUID(int=9000 + number), BlockKind.LEAVE, DOCTOR, range(grain_of(begin), grain_of(end))))
         return self.oracle
 
-    async def _book(self, number: int, booked: Booked) -> None:
+    async def _book(self, number: int, booked: BookedVisit) -> None:
         patient = UUID(int=2000 + number) if number else PATIENT
-        place = BookedSlot(SERVICE if booked.counts else OTHER, DOCTOR, patient, *spans(booked))
-        if await self._fits(Claim(UUID(int=1000 + number), 1, place)):
+        slot = BookedSlot(SERVICE if booked.counts else OTHER, DOCTOR, patient, *spans(booked))
+        if await self._try_to_save(Claim(UUID(int=1000 + number), 1, slot)):
             self.oracle.booked.append(booked)
             if patient == PATIENT and not self.clinic.by.is_staff:
                 self.oracle.patient.append((booked.starts_at, booked.ends_at))
 
-    async def _hold(self, number: int, kept: Kept) -> None:
-        owner = PATIENT if kept.own else UUID(int=3000 + number)
-        service = SERVICE if kept.counts and not kept.own else UUID(int=4000 + number)
-        if await self._fits(Hold(UUID(int=3000 + number), owner, service, DOCTOR, *spans(kept), kept.until)):
-            self.oracle.holds.append(kept)
+    async def _hold(self, number: int, held: HeldTime) -> None:
+        owner = PATIENT if held.own else UUID(int=3000 + number)
+        service = SERVICE if held.counts and not held.own else UUID(int=4000 + number)
+        if await self._try_to_save(Hold(UUID(int=3000 + number), owner, service, DOCTOR, *spans(held), held.until)):
+            self.oracle.holds.append(held)
 
-    async def _sit(self, number: int, group: Shared) -> None:
+    async def _fill_group(self, number: int, group: GroupVisit) -> None:
         visit, span = spans(group)
         session = derive_id(DOCTOR, SERVICE, visit.start)
         people = [UUID(int=5000 + 100 * number + seat) for seat in range(group.booked + group.held)]
@@ -111,10 +111,10 @@ class Filling:
         seats += [
             Hold(UUID(int=person.int + 1000), person, SERVICE, DOCTOR, visit, span, until, session) for person in people[group.booked :]
         ]
-        if all([await self._fits(seat, self.clinic.service.capacity) for seat in seats]):
+        if all([await self._try_to_save(seat, self.clinic.service.capacity) for seat in seats]):
             self.oracle.groups.append(group)
 
-    async def _fits(self, claim: Claim | Hold, capacity: int = 1) -> bool:
+    async def _try_to_save(self, claim: Claim | Hold, capacity: int = 1) -> bool:
         try:
             async with self.store.begin() as tx:
                 await (
@@ -125,7 +125,7 @@ class Filling:
         return True
 
 
-def spans(booked: Booked) -> tuple[range, range]:
+def spans(booked: BookedVisit) -> tuple[range, range]:
     """Return the span of the visit, and the span that it takes of the doctor."""
     first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
     return range(grain_of(booked.starts_at), grain_of(booked.ends_at)), range(grain_of(first), grain_of(last))

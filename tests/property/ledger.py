@@ -1,4 +1,4 @@
-"""The calendar as a careful receptionist would keep it on paper: who has what, and what she would answer to the next request."""
+"""A simple model of the calendar: plain dictionaries of visits, holds and leaves, and the answer to each request."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from shared.kit.ids import derive_id
+from shared.contracts.derived_ids import derive_id
 
 T = TypeVar("T")
-HELD_FOR = timedelta(minutes=5)
-MOST_HOLDS = 3
+HOLD_DURATION = timedelta(minutes=5)
+MAX_HOLDS = 3
 CONFLICTS = {"taken": "slot_taken", "buffer": "slot_taken", "held": "slot_held", "patient_busy": "patient_busy"}
-CAP = "daily_cap_reached"
+CAP_REASON = "daily_cap_reached"
 
 
 @dataclass(frozen=True)
-class Terms:
+class ModelService:
     """The terms of a service; times in grains."""
 
     id: UUID
@@ -31,10 +31,10 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Spot:
+class ModelSlot:
     """A time with a doctor; all patients of a group have the same one."""
 
-    terms: Terms
+    terms: ModelService
     doctor: UUID
     start: int
 
@@ -56,17 +56,17 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Visit:
-    spot: Spot
+class ModelVisit:
+    slot: ModelSlot
     patient: UUID
     revision: int = 1
 
 
 @dataclass(frozen=True)
-class Held:
-    """A hold. It stays on paper when it has expired, until someone needs the time or its owner holds another."""
+class ModelHold:
+    """A hold. It stays in the model when it has expired, until somebody needs the time or its owner holds another time."""
 
-    spot: Spot
+    slot: ModelSlot
     owner: UUID
     until: datetime
     extended: bool = False
@@ -77,39 +77,39 @@ class Held:
 
 
 @dataclass
-class Ledger:
-    """Answers requests with the code of the refusal and its reasons, or with None and writes the change down."""
+class CalendarModel:
+    """Answers a request with None and records the change, or with the code of the refusal and its reasons."""
 
     now: datetime
-    visits: dict[UUID, Visit] = field(default_factory=dict)
-    holds: dict[UUID, Held] = field(default_factory=dict)
+    visits: dict[UUID, ModelVisit] = field(default_factory=dict)
+    holds: dict[UUID, ModelHold] = field(default_factory=dict)
     leaves: dict[UUID, tuple[UUID, range]] = field(default_factory=dict)
 
-    # What is asked of it
+    # Requests
 
-    def book(self, claim_id: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> str | None:
+    def book(self, claim_id: UUID, slot: ModelSlot, patient: UUID, held: UUID | None = None) -> str | None:
         """Book or move an appointment; a request for the time that it has is granted without a check."""
-        standing = self.visits.get(claim_id)
-        if standing is None or standing.spot != spot:
-            refused = (self._not_for(held, spot, patient) if held else None) or self.refused(
-                spot, viewer=patient, patient=patient, exclude_appointment_id=claim_id
+        current = self.visits.get(claim_id)
+        if current is None or current.slot != slot:
+            refused = (self._hold_refusal(held, slot, patient) if held else None) or self.refusal(
+                slot, viewer=patient, patient=patient, exclude_appointment_id=claim_id
             )
             if refused:
                 return refused
-            self._give_way(spot, patient, exclude_appointment_id=claim_id)
-        self.visits[claim_id] = Visit(spot, patient, standing.revision + 1 if standing else 1)
+            self._drop_removable_holds(slot, patient, exclude_appointment_id=claim_id)
+        self.visits[claim_id] = ModelVisit(slot, patient, current.revision + 1 if current else 1)
         return None
 
-    def hold(self, claim_id: UUID, spot: Spot, owner: UUID) -> str | None:
-        if refused := self.refused(spot, viewer=owner, patient=owner):
+    def hold(self, claim_id: UUID, slot: ModelSlot, owner: UUID) -> str | None:
+        if refused := self.refusal(slot, viewer=owner, patient=owner):
             return refused
-        going = self._in_the_way(spot, owner) | {key for key, held in self._of(owner) if held.spot.terms == spot.terms}
-        if len([key for key, held in self._of(owner) if held.is_active(self.now) and key not in going]) >= MOST_HOLDS:
+        dropped = self._removable_holds(slot, owner) | {key for key, held in self._holds_of(owner) if held.slot.terms == slot.terms}
+        if len([key for key, held in self._holds_of(owner) if held.is_active(self.now) and key not in dropped]) >= MAX_HOLDS:
             return "too_many_holds"
-        self._drop(going | {key for key, held in self._of(owner) if not held.is_active(self.now)})
-        last = {key for key, held in self.holds.items() if (held.owner, held.spot.terms, held.live) == (owner, spot.terms, False)}
+        self._drop(dropped | {key for key, held in self._holds_of(owner) if not held.is_active(self.now)})
+        last = {key for key, held in self.holds.items() if (held.owner, held.slot.terms, held.live) == (owner, slot.terms, False)}
         self.holds = {key: held for key, held in self.holds.items() if key not in last}
-        self.holds[claim_id] = Held(spot, owner, self.now + HELD_FOR)
+        self.holds[claim_id] = ModelHold(slot, owner, self.now + HOLD_DURATION)
         return None
 
     def extend(self, claim_id: UUID, by: UUID) -> str | None:
@@ -118,7 +118,7 @@ class Ledger:
             return "no_such_hold"
         if not held.is_active(self.now) or held.extended:
             return "hold_extended" if held.is_active(self.now) else "hold_expired"
-        self.holds[claim_id] = replace(held, until=held.until + HELD_FOR, extended=True)
+        self.holds[claim_id] = replace(held, until=held.until + HOLD_DURATION, extended=True)
         return None
 
     def drop(self, claim_id: UUID, by: UUID) -> str | None:
@@ -127,136 +127,139 @@ class Ledger:
         self._drop({claim_id})
         return None
 
-    def take_leave(self, claim_id: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
-        """Take a leave. `outcomes` say for every appointment in it where it goes, `keep` or `cancel`. All changes or none; all displaced
-        ones are released first."""
+    def take_leave(self, claim_id: UUID, doctor: UUID, span: range, outcomes: dict[UUID, ModelSlot | str]) -> str | None:
+        """Take a leave. `outcomes` has `keep`, `cancel` or the new slot for every appointment in it. A refusal undoes all changes."""
         before = dict(self.visits), dict(self.holds), dict(self.leaves)
-        refused = self._leave(claim_id, doctor, span, outcomes)
+        refused = self._try_leave(claim_id, doctor, span, outcomes)
         if refused:
             self.visits, self.holds, self.leaves = before
         return refused
 
     def affected(self, doctor: UUID, span: range) -> list[UUID]:
-        service = [
-            (visit.spot.start, claim_id)
+        starts = [
+            (visit.slot.start, claim_id)
             for claim_id, visit in self.visits.items()
-            if visit.spot.doctor == doctor and meet(visit.spot.visit, span)
+            if visit.slot.doctor == doctor and do_overlap(visit.slot.visit, span)
         ]
-        return [claim_id for _, claim_id in sorted(service)]
+        return [claim_id for _, claim_id in sorted(starts)]
 
-    # How it decides
+    # Decisions
 
-    def refused(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> str | None:
-        codes = self.against(spot, viewer=viewer, patient=patient, exclude_appointment_id=exclude_appointment_id)
-        if codes - CONFLICTS.keys() <= {CAP} and codes & CONFLICTS.keys():
+    def refusal(self, slot: ModelSlot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> str | None:
+        codes = self.reasons(slot, viewer=viewer, patient=patient, exclude_appointment_id=exclude_appointment_id)
+        if codes - CONFLICTS.keys() <= {CAP_REASON} and codes & CONFLICTS.keys():
             return next(CONFLICTS[code] for code in CONFLICTS if code in codes)
         return " ".join(["not_bookable", *sorted(codes)]) if codes else None
 
-    def against(self, spot: Spot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> set[str]:
+    def reasons(self, slot: ModelSlot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> set[str]:
         """Return every reason against a visit."""
         visits = [visit for claim_id, visit in self.visits.items() if claim_id != exclude_appointment_id]
         holds = [
-            held.spot
+            held.slot
             for held in self.holds.values()
-            if held.is_active(self.now) and held.owner != viewer and held.spot.doctor == spot.doctor
+            if held.is_active(self.now) and held.owner != viewer and held.slot.doctor == slot.doctor
         ]
-        booked = [visit.spot for visit in visits if visit.spot.doctor == spot.doctor]
-        mates, waiting = booked.count(spot), holds.count(spot)
-        joins = spot.is_shared and 0 < mates + waiting < spot.terms.capacity
-        waits = spot.is_shared and mates < spot.terms.capacity <= mates + waiting
-        apart = [other for other in booked if not meet(spot.visit, other.visit)]
-        kept = [other for other in holds if not other.is_shared or other not in booked]
-        applies = {
-            "on_leave": any(doctor == spot.doctor and meet(spot.span, span) for doctor, span in self.leaves.values()),
-            "taken": len(apart) < len(booked) and not joins and not waits,
-            "held": waits or (not joins and any(meet(spot.span, other.span) for other in kept)),
-            "buffer": not joins and not waits and any(meet(spot.span, other.span) for other in apart),
-            CAP: not joins and spot.terms.daily_cap is not None and count(spot.terms, booked + holds) >= spot.terms.daily_cap,
-            "patient_busy": any(visit.patient == patient and meet(spot.visit, visit.spot.visit) for visit in visits),
+        booked = [visit.slot for visit in visits if visit.slot.doctor == slot.doctor]
+        booked_seats, held_seats = booked.count(slot), holds.count(slot)
+        can_join = slot.is_shared and 0 < booked_seats + held_seats < slot.terms.capacity
+        last_seats_held = slot.is_shared and booked_seats < slot.terms.capacity <= booked_seats + held_seats
+        other_times = [other for other in booked if not do_overlap(slot.visit, other.visit)]
+        held_times = [other for other in holds if not other.is_shared or other not in booked]
+        reasons = {
+            "on_leave": any(doctor == slot.doctor and do_overlap(slot.span, span) for doctor, span in self.leaves.values()),
+            "taken": len(other_times) < len(booked) and not can_join and not last_seats_held,
+            "held": last_seats_held or (not can_join and any(do_overlap(slot.span, other.span) for other in held_times)),
+            "buffer": not can_join and not last_seats_held and any(do_overlap(slot.span, other.span) for other in other_times),
+            CAP_REASON: not can_join and slot.terms.daily_cap is not None and count(slot.terms, booked + holds) >= slot.terms.daily_cap,
+            "patient_busy": any(visit.patient == patient and do_overlap(slot.visit, visit.slot.visit) for visit in visits),
         }
-        return {code for code, true in applies.items() if true}
+        return {code for code, applies in reasons.items() if applies}
 
-    def _not_for(self, held: UUID, spot: Spot, by: UUID) -> str | None:
+    def _hold_refusal(self, held: UUID, slot: ModelSlot, by: UUID) -> str | None:
         """Return what is wrong with the hold that a request names."""
         known = self.holds.get(held)
-        if known is None or (known.owner, known.spot) != (by, spot):
+        if known is None or (known.owner, known.slot) != (by, slot):
             return "hold_mismatch"
         return None if known.is_active(self.now) else "hold_expired"
 
-    def _leave(self, claim_id: UUID, doctor: UUID, span: range, outcomes: dict[UUID, Spot | str]) -> str | None:
+    def _try_leave(self, claim_id: UUID, doctor: UUID, span: range, outcomes: dict[UUID, ModelSlot | str]) -> str | None:
         if set(self.affected(doctor, span)) != outcomes.keys():
             return "affected_changed"
         self.leaves[claim_id] = doctor, span
-        self._drop(key for key, held in self.holds.items() if held.spot.doctor == doctor and meet(held.spot.span, span))
-        going = {item: (self.visits.pop(item), outcome) for item, outcome in outcomes.items() if outcome != "keep"}
-        for moved, (visit, spot) in going.items():
-            if not isinstance(spot, Spot):
+        self._drop(key for key, held in self.holds.items() if held.slot.doctor == doctor and do_overlap(held.slot.span, span))
+        displaced = {item: (self.visits.pop(item), outcome) for item, outcome in outcomes.items() if outcome != "keep"}
+        for moved_id, (visit, slot) in displaced.items():
+            if not isinstance(slot, ModelSlot):
                 continue
-            if refused := self.refused(spot, viewer=doctor, patient=visit.patient):
+            if refused := self.refusal(slot, viewer=doctor, patient=visit.patient):
                 return refused
-            self._give_way(spot, doctor)
-            self.visits[moved] = Visit(spot, visit.patient, visit.revision + 1)
+            self._drop_removable_holds(slot, doctor)
+            self.visits[moved_id] = ModelVisit(slot, visit.patient, visit.revision + 1)
         return None
 
-    def _of(self, owner: UUID) -> list[tuple[UUID, Held]]:
+    def _holds_of(self, owner: UUID) -> list[tuple[UUID, ModelHold]]:
         return [(claim_id, held) for claim_id, held in self.holds.items() if held.live and held.owner == owner]
 
-    def _in_the_way(self, spot: Spot, viewer: UUID) -> set[UUID]:
-        """Return the holds that keep no one out: the viewer's own, and expired ones."""
+    def _removable_holds(self, slot: ModelSlot, viewer: UUID) -> set[UUID]:
+        """Return the holds that do not prevent the viewer from booking: the viewer's own, and expired ones."""
         near = [
-            (claim_id, held) for claim_id, held in self.holds.items() if held.spot.doctor == spot.doctor and meet(held.spot.span, spot.span)
+            (claim_id, held)
+            for claim_id, held in self.holds.items()
+            if held.slot.doctor == slot.doctor and do_overlap(held.slot.span, slot.span)
         ]
         return {claim_id for claim_id, held in near if held.live and (held.owner == viewer or not held.is_active(self.now))}
 
-    def _give_way(self, spot: Spot, viewer: UUID, exclude_appointment_id: UUID | None = None) -> None:
-        """Drop the viewer's own holds that a booking removes: they were not counted when the visit was, and both may be too many."""
-        self._drop(self._in_the_way(spot, viewer))
-        if spot.terms.daily_cap is None:
+    def _drop_removable_holds(self, slot: ModelSlot, viewer: UUID, exclude_appointment_id: UUID | None = None) -> None:
+        """Drop the holds that a booking removes, and the viewer's own holds that would exceed the cap together with the booking."""
+        self._drop(self._removable_holds(slot, viewer))
+        if slot.terms.daily_cap is None:
             return
-        visits = [visit.spot for claim_id, visit in self.visits.items() if claim_id != exclude_appointment_id]
-        others = [held.spot for held in self.holds.values() if held.is_active(self.now) and held.owner != viewer]
-        service = [item for item in [*visits, *others, spot] if item.doctor == spot.doctor]
-        alike = {
-            claim_id: held.spot for claim_id, held in self._of(viewer) if (held.spot.doctor, held.spot.terms) == (spot.doctor, spot.terms)
+        visits = [visit.slot for claim_id, visit in self.visits.items() if claim_id != exclude_appointment_id]
+        others = [held.slot for held in self.holds.values() if held.is_active(self.now) and held.owner != viewer]
+        counted = [item for item in [*visits, *others, slot] if item.doctor == slot.doctor]
+        own_holds = {
+            claim_id: held.slot
+            for claim_id, held in self._holds_of(viewer)
+            if (held.slot.doctor, held.slot.terms) == (slot.doctor, slot.terms)
         }
         self._drop(
             claim_id
-            for claim_id, mine in alike.items()
-            if mine not in service and count(spot.terms, [*service, mine]) > spot.terms.daily_cap
+            for claim_id, own_slot in own_holds.items()
+            if own_slot not in counted and count(slot.terms, [*counted, own_slot]) > slot.terms.daily_cap
         )
 
-    def _drop(self, going: Iterable[UUID]) -> None:
-        for claim_id in list(going):
+    def _drop(self, dropped: Iterable[UUID]) -> None:
+        for claim_id in list(dropped):
             self.holds[claim_id] = replace(self.holds[claim_id], live=False)
 
-    # What the tables should say
+    # Expected rows
 
     def seats(self) -> dict[UUID, UUID]:
         """Return who has a seat in which session."""
-        return self._of_spots(lambda spot: spot.session_id if spot.is_shared else None)
+        return self._slot_values(lambda slot: slot.session_id if slot.is_shared else None)
 
     def grains(self) -> Counter[tuple[UUID, int, UUID]]:
         """Return which claim has which grain of which person."""
-        visits = [(visit.patient, visit.spot.visit, claim_id) for claim_id, visit in self.visits.items()]
+        visits = [(visit.patient, visit.slot.visit, claim_id) for claim_id, visit in self.visits.items()]
         alone = [
             (*taken, claim_id)
-            for claim_id, taken in self._of_spots(lambda spot: None if spot.is_shared else (spot.doctor, spot.span)).items()
+            for claim_id, taken in self._slot_values(lambda slot: None if slot.is_shared else (slot.doctor, slot.span)).items()
         ]
-        sessions = set(self._of_spots(lambda spot: (spot.doctor, spot.span, spot.session_id) if spot.is_shared else None).values())
+        sessions = set(self._slot_values(lambda slot: (slot.doctor, slot.span, slot.session_id) if slot.is_shared else None).values())
         leaves = [(doctor, span, claim_id) for claim_id, (doctor, span) in self.leaves.items()]
         return Counter((who, grain, claim_id) for who, span, claim_id in (*visits, *alone, *sessions, *leaves) for grain in span)
 
-    def _of_spots(self, tell: Callable[[Spot], T | None]) -> dict[UUID, T]:
-        spots = {claim_id: visit.spot for claim_id, visit in self.visits.items()}
-        spots |= {claim_id: held.spot for claim_id, held in self.holds.items() if held.live}
-        return {claim_id: expected for claim_id, spot in spots.items() if (expected := tell(spot)) is not None}
+    def _slot_values(self, value_of: Callable[[ModelSlot], T | None]) -> dict[UUID, T]:
+        slots = {claim_id: visit.slot for claim_id, visit in self.visits.items()}
+        slots |= {claim_id: held.slot for claim_id, held in self.holds.items() if held.live}
+        return {claim_id: value for claim_id, slot in slots.items() if (value := value_of(slot)) is not None}
 
 
-def count(terms: Terms, spots: list[Spot]) -> int:
+def count(terms: ModelService, slots: list[ModelSlot]) -> int:
     """Return the number of visits; a group counts once."""
-    alike = [spot for spot in spots if spot.terms == terms]
-    return len(set(alike)) if terms.capacity > 1 else len(alike)
+    own_holds = [slot for slot in slots if slot.terms == terms]
+    return len(set(own_holds)) if terms.capacity > 1 else len(own_holds)
 
 
-def meet(claim_id: range, other: range) -> bool:
-    return claim_id.start < other.stop and other.start < claim_id.stop
+def do_overlap(first: range, second: range) -> bool:
+    return first.start < second.stop and second.start < first.stop

@@ -1,5 +1,7 @@
-"""The rules of availability once more, by brute force: plain datetimes, minute by minute, sharing nothing with the engine but the rules
-of doctor-service."""
+"""An oracle: the rules of availability implemented by brute force, on datetimes in steps of five minutes.
+
+It shares only the rules of doctor-service with the code under test.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Booked:
+class BookedVisit:
     """A visit of the doctor, with the buffers of its own service; `counts` if it is of the service in question."""
 
     starts_at: datetime
@@ -27,7 +29,7 @@ class Booked:
 
 
 @dataclass(frozen=True)
-class Kept(Booked):
+class HeldTime(BookedVisit):
     """A time that someone holds until an instant."""
 
     own: bool = False
@@ -35,7 +37,7 @@ class Kept(Booked):
 
 
 @dataclass(frozen=True)
-class Shared(Booked):
+class GroupVisit(BookedVisit):
     """A group session of the service in question; `usual` if it has the length and the buffers that the service has now."""
 
     booked: int = 1
@@ -48,12 +50,12 @@ class Oracle:
     doctor: DoctorRules
     service: ServiceTypeRules
     now: datetime
-    booked: list[Booked] = field(default_factory=list)
+    booked: list[BookedVisit] = field(default_factory=list)
     patient: list[tuple[datetime, datetime]] = field(default_factory=list)
     is_staff: bool = False
     away: list[tuple[datetime, datetime]] = field(default_factory=list)
-    holds: list[Kept] = field(default_factory=list)
-    groups: list[Shared] = field(default_factory=list)
+    holds: list[HeldTime] = field(default_factory=list)
+    groups: list[GroupVisit] = field(default_factory=list)
 
     @property
     def visit(self) -> timedelta:
@@ -69,7 +71,7 @@ class Oracle:
             "doctor_inactive": not self.doctor.active,
             "doctor_not_accepting": not self.doctor.accepting_patients and not self.is_staff,
             "in_the_past": start < self.now,
-            "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes),
+            "too_soon": self.now <= start < self.now + timedelta(minutes=self.service.min_notice_minutes) and not self._is_held(start),
             "beyond_horizon": start > self.now + timedelta(days=self.service.horizon_days),
             "outside_hours": not all(self._in_a_window(minute) for minute in _steps(start, end)),
             "off_grid": bool((start - EPOCH) % FIVE) or (self._in_a_window(start) and not self._on_a_grid(start)),
@@ -83,11 +85,11 @@ class Oracle:
         mine = next((group for group in self.groups if group.usual and group.starts_at == start), None)
         if mine is not None and mine.booked + mine.held < self.service.capacity:
             return set()
-        visits: list[Booked] = [*self.booked, *(group for group in self.groups if group.booked)]
+        visits: list[BookedVisit] = [*self.booked, *(group for group in self.groups if group.booked)]
         apart = [other for other in visits if not (start < other.ends_at and other.starts_at < end)]
         taken = len(apart) < len(visits)
         close = any(first < other.ends_at + other.after and other.starts_at - other.before < last for other in apart)
-        others: list[Booked] = [hold for hold in self.holds if not hold.own and self.now < hold.until]
+        others: list[BookedVisit] = [hold for hold in self.holds if not hold.own and self.now < hold.until]
         others += [group for group in self.groups if not group.booked]
         held = any(first < hold.ends_at + hold.after and hold.starts_at - hold.before < last for hold in others)
         last_seats_are_held = mine is not None and mine.booked < self.service.capacity
@@ -99,6 +101,11 @@ class Oracle:
             "weekly_cap_reached": self._full(start, self.service.weekly_cap, "%G-%V"),
         }
         return {code for code, applies in against.items() if applies}
+
+    def _is_held(self, start: datetime) -> bool:
+        """Return True if the viewer holds the five minutes of a start for this service."""
+        own = [hold for hold in self.holds if hold.own and hold.counts and self.now < hold.until]
+        return any(hold.starts_at <= start < hold.starts_at + FIVE for hold in own)
 
     def _full(self, start: datetime, cap: int | None, period: str) -> bool:
         """Return True if the doctor has the maximum of visits of the service in the local date or the ISO week of a start."""

@@ -22,20 +22,20 @@ from shared.contracts.http import Actor, ReserveTime
 from shared.contracts.refusals import Refusal
 from tests.contract.grain_table import open_store
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE
-from tests.property.filled_clinic import Clinic, Filling, clinics_at_work
+from tests.property.filled_clinic import ClinicFiller, RandomClinic, random_clinics
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
-WISH = UUID(int=0xABC)
+REQUEST_ID = UUID(int=0xABC)
 CONFLICTS = {"taken": "slot_taken", "buffer": "slot_taken", "held": "slot_held", "patient_busy": "patient_busy"}
-ALONGSIDE = {"daily_cap_reached", "weekly_cap_reached"}
+CAPS = {"daily_cap_reached", "weekly_cap_reached"}
 
 
-class Undone(Exception):
-    """Raised to roll back what was only tried."""
+class RolledBack(Exception):
+    """Raised to roll back a trial."""
 
 
 @dataclass(frozen=True)
-class Trying:
+class RollbackStore:
     """A store whose transactions decide and write, and are then rolled back."""
 
     store: CalendarStore
@@ -47,85 +47,85 @@ class Trying:
     async def begin(self) -> AsyncIterator[object]:
         async with self.store.begin() as tx:
             yield tx
-            raise Undone
+            raise RolledBack
 
 
-async def refusal_of(requested: Awaitable[object]) -> Refusal | None:
+async def refusal_of(action: Awaitable[object]) -> Refusal | None:
     """Return the refusal, or None if the request is granted."""
     try:
-        await requested
-    except Undone:
+        await action
+    except RolledBack:
         return None
     except Refusal as refusal:
         return refusal
-    raise AssertionError("it was not tried at all")
+    raise AssertionError("the transaction did not reach its end")
 
 
 @dataclass(frozen=True)
-class Enquiry:
-    """All ways to ask one calendar, by one caller at one moment."""
+class ClinicQueries:
+    """All ways to query the calendar, for one caller at one moment."""
 
     store: CalendarStore
-    clinic: Clinic
+    clinic: RandomClinic
 
     @property
     def rules(self) -> RuleCache:
-        return RuleCache(Trying(self.store), FakeRuleOwner())  # type: ignore[arg-type]
+        return RuleCache(RollbackStore(self.store), FakeRuleOwner())  # type: ignore[arg-type]
 
     def now(self) -> datetime:
         return self.clinic.now
 
-    async def listed(self) -> set[datetime]:
+    async def list_free(self) -> set[datetime]:
         query = SlotQuery(SERVICE, (DOCTOR,), begins=self.clinic.begins, ends=self.clinic.ends, limit=1000)
         return {slot.starts_at for slot in (await SlotSearch(self.store, self.rules, self.now).list_free(query, self.clinic.by)).items}
 
-    async def explained(self, start: datetime) -> set[str]:
-        expected = await SlotSearch(self.store, self.rules, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
-        return {reason.code for reason in expected.reasons}
+    async def explain(self, start: datetime) -> set[str]:
+        explanation = await SlotSearch(self.store, self.rules, self.now).explain(SERVICE, DOCTOR, start, self.clinic.by)
+        return {reason.code for reason in explanation.reasons}
 
-    async def booked(self, start: datetime) -> Refusal | None:
+    async def try_booking(self, start: datetime) -> Refusal | None:
         by = Actor(id=self.clinic.by.id, role=self.clinic.by.role)
         request = ReserveTime(service_id=SERVICE, doctor_id=DOCTOR, patient_id=PATIENT, starts_at=start, revision=1, by=by)
-        return await refusal_of(Reservations(Trying(self.store), self.rules, self.now).reserve(WISH, request))  # type: ignore[arg-type]
+        return await refusal_of(Reservations(RollbackStore(self.store), self.rules, self.now).reserve(REQUEST_ID, request))  # type: ignore[arg-type]
 
-    async def held(self, start: datetime) -> Refusal | None:
-        holds = Holds(Trying(self.store), self.rules, self.now)  # type: ignore[arg-type]
-        return await refusal_of(holds.hold(WISH, HoldRequest(SERVICE, DOCTOR, start), self.clinic.by))
+    async def try_holding(self, start: datetime) -> Refusal | None:
+        holds = Holds(RollbackStore(self.store), self.rules, self.now)  # type: ignore[arg-type]
+        return await refusal_of(holds.hold(REQUEST_ID, HoldRequest(SERVICE, DOCTOR, start), self.clinic.by))
 
 
-def tells(refusal: Refusal | None, reasons: set[str]) -> bool:
+def is_refusal_for(refusal: Refusal | None, reasons: set[str]) -> bool:
     """Return True if a refusal gives just these reasons. If only claims of others apply, it must be the conflict for the first of them."""
     if refusal is None or not reasons:
         return refusal is None and not reasons
-    if reasons & CONFLICTS.keys() and reasons <= CONFLICTS.keys() | ALONGSIDE:
+    if reasons & CONFLICTS.keys() and reasons <= CONFLICTS.keys() | CAPS:
         return refusal.code == next(CONFLICTS[code] for code in CONFLICTS if code in reasons)
     return refusal.code == "not_bookable" and {reason["code"] for reason in refusal.facts["reasons"]} == reasons
 
 
-async def agree(store: CalendarStore, clinic: Clinic) -> None:
+async def assert_agreement(store: CalendarStore, clinic: RandomClinic) -> None:
     """Compare every answer with the oracle. For staff, only the booking names the patient, who may be busy."""
-    oracle, use_cases = await Filling(store, clinic).filled(), Enquiry(store, clinic)
+    oracle, use_cases = await ClinicFiller(store, clinic).fill(), ClinicQueries(store, clinic)
     own = [(visit.starts_at, visit.ends_at) for visit in oracle.booked if visit is clinic.booked[0]]
-    listed = await use_cases.listed()
+    listed = await use_cases.list_free()
     for start in clinic.starts:
         reasons = oracle.reasons(start)
-        assert await use_cases.explained(start) == reasons
-        assert await use_cases.explained(start + clinic.late) == oracle.reasons(start + clinic.late)
+        assert await use_cases.explain(start) == reasons
+        assert await use_cases.explain(start + clinic.lateness) == oracle.reasons(start + clinic.lateness)
         assert (start in listed) == (not reasons)
-        held = await use_cases.held(start)
-        assert tells(held, reasons) or (held is not None and held.code == "too_many_holds" and not reasons)
+        held = await use_cases.try_holding(start)
+        assert is_refusal_for(held, reasons) or (held is not None and held.code == "too_many_holds" and not reasons)
         busy = any(start < end and begin < start + oracle.visit for begin, end in own)
-        assert tells(await use_cases.booked(start), reasons | ({"patient_busy"} if busy else set()))
+        assert is_refusal_for(await use_cases.try_booking(start), reasons | ({"patient_busy"} if busy else set()))
 
 
-@given(clinics_at_work())
+@given(random_clinics())
 @settings(max_examples=60, deadline=None)
-async def test_list_explanation_hold_and_reservation_say_what_the_oracle_says(clinic: Clinic) -> None:
-    await agree(InMemoryCalendar(), clinic)
+async def test_list_explanation_hold_and_reservation_agree_with_the_oracle(clinic: RandomClinic) -> None:
+    await assert_agreement(InMemoryCalendar(), clinic)
 
 
-@given(clinics_at_work())
+@given(random_clinics())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_they_say_so_on_a_real_store(tmp_path: Path, clinic: Clinic) -> None:
+async def test_they_agree_with_the_oracle_on_a_real_store(tmp_path: Path, clinic: RandomClinic) -> None:
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / str(uuid4())}.db") as store:
-        await agree(store, clinic)
+        await assert_agreement(store, clinic)

@@ -17,49 +17,49 @@ from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from tests.property.clinics import DOCTOR, SERVICE, absences, bookings, clinics, groups, held
-from tests.property.oracle import Booked, Kept, Oracle
+from tests.property.oracle import BookedVisit, HeldTime, Oracle
 
 VIEWER, STRANGER = UUID(int=77), UUID(int=78)
 
 
-def a_booked_time(booked: Booked) -> BookedTime:
+def a_booked_time(booked: BookedVisit) -> BookedTime:
     first, last = booked.starts_at - booked.before, booked.ends_at + booked.after
     return BookedTime(grain_of(booked.starts_at), grain_of(booked.ends_at), grain_of(first), grain_of(last))
 
 
-def hold(number: int, kept: Kept) -> Hold:
-    taken = a_booked_time(kept)
+def a_hold(number: int, held: HeldTime) -> Hold:
+    taken = a_booked_time(held)
     visit, span = range(taken.visit_start, taken.visit_stop), range(taken.span_start, taken.span_stop)
-    owner, service_id = VIEWER if kept.own else STRANGER, SERVICE if kept.counts else STRANGER
-    return Hold(UUID(int=number), owner, service_id, DOCTOR, visit, span, kept.until)
+    owner, service_id = VIEWER if held.own else STRANGER, SERVICE if held.counts else STRANGER
+    return Hold(UUID(int=number), owner, service_id, DOCTOR, visit, span, held.until)
 
 
-def diary_of(oracle: Oracle) -> BusyTimes:
+def busy_times_of(oracle: Oracle) -> BusyTimes:
     """Return the busy times as the database gives them: expired holds apart, and the starts that count against the caps."""
-    holds = [hold(number, kept) for number, kept in enumerate(oracle.holds)]
-    standing = [one for one in holds if one.is_active(oracle.now)]
+    holds = [a_hold(number, held) for number, held in enumerate(oracle.holds)]
+    active = [hold for hold in holds if hold.is_active(oracle.now)]
     groups = [GroupOccupancy(UUID(int=1), SERVICE, a_booked_time(group), group.booked, group.held) for group in oracle.groups]
-    counted: list[Booked] = [visit for visit in (*oracle.booked, *oracle.groups) if visit.counts]
-    counting = [one for one in standing if one.service_id == SERVICE and one.owner_id != VIEWER]
+    counted: list[BookedVisit] = [visit for visit in (*oracle.booked, *oracle.groups) if visit.counts]
+    held_by_others = [hold for hold in active if hold.service_id == SERVICE and hold.owner_id != VIEWER]
     return BusyTimes(
         booked=[*map(a_booked_time, oracle.booked), *(group.time for group in groups)],
         absences=[(grain_of(begin), grain_of(end)) for begin, end in oracle.away],
-        holds=standing,
-        expired_holds=[one for one in holds if not one.is_active(oracle.now)],
+        holds=active,
+        expired_holds=[hold for hold in holds if not hold.is_active(oracle.now)],
         sessions=groups,
-        counted_starts=[*(grain_of(visit.starts_at) for visit in counted), *(one.visit.start for one in counting)],
+        counted_starts=[*(grain_of(visit.starts_at) for visit in counted), *(hold.visit.start for hold in held_by_others)],
     )
 
 
-def sheet_of(oracle: Oracle, requested: range) -> AvailabilityGrid:
+def grid_of(oracle: Oracle, requested: range) -> AvailabilityGrid:
     service, doctor = ServiceTerms.from_rules(oracle.service), DoctorTerms.from_rules(oracle.doctor)
     patient = [BookedTime(grain_of(start), grain_of(end), grain_of(start), grain_of(end)) for start, end in oracle.patient]
-    view = Viewer(oracle.now, VIEWER, is_staff=oracle.is_staff)
-    return AvailabilityGrid.of(service, doctor, requested, view, diary_of(oracle), BusyTimes(patient))
+    viewer = Viewer(oracle.now, VIEWER, is_staff=oracle.is_staff)
+    return AvailabilityGrid.of(service, doctor, requested, viewer, busy_times_of(oracle), BusyTimes(patient))
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[Oracle, range]:
+def random_situations(draw: st.DrawFn) -> tuple[Oracle, range]:
     doctor, service, day = draw(clinics())
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     now = midnight + timedelta(seconds=draw(st.integers(-3 * 86400, 86400)))
@@ -70,40 +70,40 @@ def situations(draw: st.DrawFn) -> tuple[Oracle, range]:
     return oracle, range(first, first + draw(st.integers(1, 200)))
 
 
-@given(situations())
+@given(random_situations())
 @settings(max_examples=300, deadline=None)
-def test_every_start_is_judged_as_the_oracle_judges_it(situation: tuple[Oracle, range]) -> None:
+def test_the_reasons_against_every_start_are_those_of_the_oracle(situation: tuple[Oracle, range]) -> None:
     oracle, requested = situation
-    availability_grid = sheet_of(oracle, requested)
+    availability_grid = grid_of(oracle, requested)
     expected = {
         grain: {reason.code for reason in availability.reasons_against(availability_grid, instant_of(grain))} for grain in requested
     }
     assert expected == {grain: oracle.reasons(instant_of(grain)) for grain in requested}
 
 
-@given(situations())
+@given(random_situations())
 @settings(max_examples=300, deadline=None)
-def test_what_is_listed_is_what_nothing_stands_against(situation: tuple[Oracle, range]) -> None:
+def test_the_free_starts_are_those_without_reasons(situation: tuple[Oracle, range]) -> None:
     oracle, requested = situation
-    availability_grid = sheet_of(oracle, requested)
+    availability_grid = grid_of(oracle, requested)
     free = [grain for grain in requested if not availability.reasons_against(availability_grid, instant_of(grain))]
     assert list(availability.free_starts(availability_grid)) == free
 
 
-@given(situations(), st.integers(0, 199))
+@given(random_situations(), st.integers(0, 199))
 @settings(max_examples=200, deadline=None)
-def test_one_start_is_judged_alike_alone_and_among_others(situation: tuple[Oracle, range], offset: int) -> None:
+def test_a_start_has_the_same_reasons_alone_and_among_others(situation: tuple[Oracle, range], offset: int) -> None:
     oracle, requested = situation
-    one = instant_of(requested[offset % len(requested)])
-    alone = sheet_of(oracle, range(grain_of(one), grain_of(one) + 1))
-    assert availability.reasons_against(alone, one) == availability.reasons_against(sheet_of(oracle, requested), one)
+    start = instant_of(requested[offset % len(requested)])
+    alone = grid_of(oracle, range(grain_of(start), grain_of(start) + 1))
+    assert availability.reasons_against(alone, start) == availability.reasons_against(grid_of(oracle, requested), start)
 
 
 def rules(zone: str, start: str, end: str, step: int, weekday: int, duration: int = 30) -> tuple[DoctorRules, ServiceTypeRules]:
-    doctor = {"weekday": weekday, "start": start, "end": end}
+    window = {"weekday": weekday, "start": start, "end": end}
     return (
         DoctorRules.model_validate(
-            {"id": "0" * 31 + "1", "full_name": "D", "time_zone": zone, "services": ["0" * 31 + "2"], "weekly": [doctor], "version": 1}
+            {"id": "0" * 31 + "1", "full_name": "D", "time_zone": zone, "services": ["0" * 31 + "2"], "weekly": [window], "version": 1}
         ),
         ServiceTypeRules(
             id="0" * 31 + "2",
@@ -140,9 +140,9 @@ def test_a_visit_may_run_over_the_change_of_the_clocks() -> None:
 
 
 def test_a_shift_of_half_an_hour_keeps_the_grid_on_the_clock() -> None:
-    howe = rules("Australia/Lord_Howe", "00:00", "05:00", 60, weekday=7)
+    lord_howe = rules("Australia/Lord_Howe", "00:00", "05:00", 60, weekday=7)
     # +10:30 until 2:00, then +11:00: 2:00 does not exist, 3:00 is 16:00 of the day before in UTC.
-    assert listed(*howe, datetime(2026, 10, 4, tzinfo=UTC)) == ["03 13:30", "03 14:30", "03 16:00", "03 17:00"]
+    assert listed(*lord_howe, datetime(2026, 10, 4, tzinfo=UTC)) == ["03 13:30", "03 14:30", "03 16:00", "03 17:00"]
 
 
 def test_a_zone_with_odd_quarters_keeps_its_own_hours() -> None:

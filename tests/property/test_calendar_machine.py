@@ -1,4 +1,4 @@
-"""Random days of two doctors: whatever people do, and in whatever order, the calendar answers as the ledger does."""
+"""Random requests to the calendars of two doctors, in any order: the calendar answers as a simple model does."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ from shared.contracts.refusals import Refusal
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.property.calendar_use_cases import CalendarUseCases
-from tests.property.ledger import Ledger, Spot, Terms, count
+from tests.property.ledger import CalendarModel, ModelService, ModelSlot, count
 from tests.unit.scheduling.builders import COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_reservation_request, a_service
 
-GROUP = Terms(UUID(int=0x52), duration=6, capacity=2)
-CAPPED = Terms(UUID(int=0x53), duration=3, daily_cap=2)
-FEW = Terms(UUID(int=0x55), duration=3, capacity=2, daily_cap=1)
+GROUP = ModelService(UUID(int=0x52), duration=6, capacity=2)
+CAPPED = ModelService(UUID(int=0x53), duration=3, daily_cap=2)
+CAPPED_GROUP = ModelService(UUID(int=0x55), duration=3, capacity=2, daily_cap=1)
 SERVICES = [
-    Terms(UUID(int=0x51), duration=6, before=1, after=2),
+    ModelService(UUID(int=0x51), duration=6, before=1, after=2),
     GROUP,
     CAPPED,
-    FEW,
-    Terms(UUID(int=0x54), duration=3),
+    CAPPED_GROUP,
+    ModelService(UUID(int=0x54), duration=3),
 ]
 PEOPLE = [UUID(int=0xA1 + number) for number in range(3)]
-QUARTER = 3
+GRAINS_PER_QUARTER = 3
 V = TypeVar("V")
 people, picks = st.sampled_from(PEOPLE), st.integers(0, 99)
 doctors = st.sampled_from([DOCTOR, COLLEAGUE])
-starts = st.integers(0, 11).map(lambda number: grain_of(NINE) + number * QUARTER)
-spots = st.builds(Spot, st.sampled_from([*SERVICES, CAPPED, FEW]), doctors, starts)
-requests = st.lists(st.tuples(spots, people), max_size=8)
-fates = st.sampled_from(["keep", "cancel", "move"])
+starts = st.integers(0, 11).map(lambda number: grain_of(NINE) + number * GRAINS_PER_QUARTER)
+slots = st.builds(ModelSlot, st.sampled_from([*SERVICES, CAPPED, CAPPED_GROUP]), doctors, starts)
+requests = st.lists(st.tuples(slots, people), max_size=8)
+actions = st.sampled_from(["keep", "cancel", "move"])
 
 
-def rules_of(terms: Terms) -> ServiceTypeRules:
-    minutes = {"duration": terms.duration, "buffer_before": terms.before, "buffer_after": terms.after, "slot_step": QUARTER}
+def rules_of(terms: ModelService) -> ServiceTypeRules:
+    minutes = {"duration": terms.duration, "buffer_before": terms.before, "buffer_after": terms.after, "slot_step": GRAINS_PER_QUARTER}
     limits = {"capacity": terms.capacity, "daily_cap": terms.daily_cap}
     return a_service(id=terms.id, **limits, **{f"{name}_minutes": 5 * grains for name, grains in minutes.items()})
 
 
-some_holds = precondition(lambda machine: bool(machine.ledger.holds))
-some_visits = precondition(lambda machine: bool(machine.ledger.visits))
-some_leaves = precondition(lambda machine: bool(machine.ledger.leaves))
+if_any_holds = precondition(lambda machine: bool(machine.model.holds))
+if_any_visits = precondition(lambda machine: bool(machine.model.visits))
+if_any_leaves = precondition(lambda machine: bool(machine.model.leaves))
 
 
-class Day(RuleBasedStateMachine):
-    """One event loop and one clock; every step is done by the calendar and by the ledger."""
+class CalendarMachine(RuleBasedStateMachine):
+    """Sends every request to the calendar and to the model, and compares the answers. There is one event loop and one clock."""
 
     url: ClassVar[str]
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger, self.count = Ledger(NOON), 0
+        self.model, self.count = CalendarModel(NOON), 0
         self.runner, self.open = asyncio.Runner(), AsyncExitStack()
         self.runner.run(self._open())
 
@@ -77,9 +77,9 @@ class Day(RuleBasedStateMachine):
         async with self.database.write() as connection:
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
-        known = [a_doctor(id=one, services=[terms.id for terms in SERVICES]) for one in (DOCTOR, COLLEAGUE)]
+        known = [a_doctor(id=doctor_id, services=[terms.id for terms in SERVICES]) for doctor_id in (DOCTOR, COLLEAGUE)]
         self.use_cases = await CalendarUseCases.open(
-            SqlCalendarStore(self.database, lambda: self.ledger.now), NOON, known, map(rules_of, SERVICES)
+            SqlCalendarStore(self.database, lambda: self.model.now), NOON, known, map(rules_of, SERVICES)
         )
 
     def teardown(self) -> None:
@@ -93,122 +93,124 @@ class Day(RuleBasedStateMachine):
     def result(self, requested: Awaitable[object]) -> str | None:
         """Return the code of the refusal, with its reasons."""
 
-        async def waited() -> None:
+        async def wait() -> None:
             await requested
 
         try:
-            self.runner.run(waited())
+            self.runner.run(wait())
         except Refusal as refusal:
             return " ".join([refusal.code, *sorted(reason["code"] for reason in refusal.facts.get("reasons", ()))])
         return None
 
-    def reserve(self, one: UUID, spot: Spot, patient: UUID, held: UUID | None = None) -> None:
-        standing = self.ledger.visits.get(one)
-        times = {"starts_at": instant_of(spot.start), "revision": standing.revision + 1 if standing else 1}
-        request = a_reservation_request(service_id=spot.terms.id, doctor_id=spot.doctor, patient_id=patient, hold_id=held, **times)
-        assert self.result(self.use_cases.reservations.reserve(one, request)) == self.ledger.book(one, spot, patient, held)
+    def reserve(self, claim_id: UUID, slot: ModelSlot, patient: UUID, held: UUID | None = None) -> None:
+        current = self.model.visits.get(claim_id)
+        times = {"starts_at": instant_of(slot.start), "revision": current.revision + 1 if current else 1}
+        request = a_reservation_request(service_id=slot.terms.id, doctor_id=slot.doctor, patient_id=patient, hold_id=held, **times)
+        assert self.result(self.use_cases.reservations.reserve(claim_id, request)) == self.model.book(claim_id, slot, patient, held)
 
     @initialize(booked=requests, held=requests)
-    def the_day_is_busy_already(self, booked: list[tuple[Spot, UUID]], held: list[tuple[Spot, UUID]]) -> None:
-        for spot, patient in booked:
-            self.book(spot, patient)
-        for spot, owner in held:
-            self.hold(spot, owner)
+    def start_with_busy_times(self, booked: list[tuple[ModelSlot, UUID]], held: list[tuple[ModelSlot, UUID]]) -> None:
+        for slot, patient in booked:
+            self.book(slot, patient)
+        for slot, owner in held:
+            self.hold(slot, owner)
 
-    @rule(spot=spots, patient=people)
-    def book(self, spot: Spot, patient: UUID) -> None:
-        self.reserve(self.new(), spot, patient)
+    @rule(slot=slots, patient=people)
+    def book(self, slot: ModelSlot, patient: UUID) -> None:
+        self.reserve(self.new(), slot, patient)
 
-    @rule(spot=spots, owner=people)
-    def hold(self, spot: Spot, owner: UUID) -> None:
-        one, request = self.new(), HoldRequest(spot.terms.id, spot.doctor, instant_of(spot.start))
-        expected = self.result(self.use_cases.holds.hold(one, request, Caller(owner, Role.PATIENT)))
-        assert expected == self.ledger.hold(one, spot, owner)
+    @rule(slot=slots, owner=people)
+    def hold(self, slot: ModelSlot, owner: UUID) -> None:
+        claim_id, request = self.new(), HoldRequest(slot.terms.id, slot.doctor, instant_of(slot.start))
+        expected = self.result(self.use_cases.holds.hold(claim_id, request, Caller(owner, Role.PATIENT)))
+        assert expected == self.model.hold(claim_id, slot, owner)
 
-    @some_holds
+    @if_any_holds
     @rule(minutes=st.sampled_from([1, 1, 4, 5]))
-    def time_passes(self, minutes: int) -> None:
-        self.ledger.now += timedelta(minutes=minutes)
-        self.use_cases.now = self.ledger.now
+    def advance_clock(self, minutes: int) -> None:
+        self.model.now += timedelta(minutes=minutes)
+        self.use_cases.now = self.model.now
 
-    @some_holds
+    @if_any_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def extend(self, pick: int, other: UUID, is_owner: bool) -> None:
-        one, held = picked(self.ledger.holds, pick)
+        claim_id, held = pick_item(self.model.holds, pick)
         by = held.owner if is_owner else other
-        assert self.result(self.use_cases.holds.extend(one, Caller(by, Role.PATIENT))) == self.ledger.extend(one, by)
+        assert self.result(self.use_cases.holds.extend(claim_id, Caller(by, Role.PATIENT))) == self.model.extend(claim_id, by)
 
-    @some_holds
+    @if_any_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def drop(self, pick: int, other: UUID, is_owner: bool) -> None:
-        one, held = picked(self.ledger.holds, pick)
+        claim_id, held = pick_item(self.model.holds, pick)
         by = held.owner if is_owner else other
-        assert self.result(self.use_cases.holds.drop(one, Caller(by, Role.PATIENT))) == self.ledger.drop(one, by)
+        assert self.result(self.use_cases.holds.drop(claim_id, Caller(by, Role.PATIENT))) == self.model.drop(claim_id, by)
 
-    @some_holds
+    @if_any_holds
     @rule(pick=picks, other=people, is_owner=st.sampled_from([True, True, False]))
     def book_what_is_held(self, pick: int, other: UUID, is_owner: bool) -> None:
-        one, held = picked(self.ledger.holds, pick)
-        self.reserve(self.new(), held.spot, held.owner if is_owner else other, one)
+        claim_id, held = pick_item(self.model.holds, pick)
+        self.reserve(self.new(), held.slot, held.owner if is_owner else other, claim_id)
 
-    @some_visits
+    @if_any_visits
     @rule(pick=picks, patient=people)
     def join(self, pick: int, patient: UUID) -> None:
-        _, visit = picked(self.ledger.visits, pick)
-        self.reserve(self.new(), visit.spot, patient)
+        _, visit = pick_item(self.model.visits, pick)
+        self.reserve(self.new(), visit.slot, patient)
 
-    @some_visits
+    @if_any_visits
     @rule(pick=picks, doctor=doctors, start=starts)
     def move(self, pick: int, doctor: UUID, start: int) -> None:
-        one, visit = picked(self.ledger.visits, pick)
-        self.reserve(one, Spot(visit.spot.terms, doctor, start), visit.patient)
+        claim_id, visit = pick_item(self.model.visits, pick)
+        self.reserve(claim_id, ModelSlot(visit.slot.terms, doctor, start), visit.patient)
 
-    @some_visits
+    @if_any_visits
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
-        one, visit = picked(self.ledger.visits, pick)
-        assert self.result(self.use_cases.reservations.release(one, visit.revision + 1)) is None
-        del self.ledger.visits[one]
+        claim_id, visit = pick_item(self.model.visits, pick)
+        assert self.result(self.use_cases.reservations.release(claim_id, visit.revision + 1)) is None
+        del self.model.visits[claim_id]
 
-    @some_visits
-    @rule(pick=picks, early=st.integers(-3, 3), length=st.integers(1, 12), data=st.data(), forgets=st.sampled_from([False] * 4 + [True]))
-    def take_leave(self, pick: int, early: int, length: int, data: st.DataObject, forgets: bool) -> None:
-        _, visit = picked(self.ledger.visits, pick)
-        one, doctor = self.new(), visit.spot.doctor
-        span = range(visit.spot.start - early, visit.spot.start - early + length)
-        outcomes: dict[UUID, Spot | str] = {}
-        for item in self.ledger.affected(doctor, span)[forgets:]:
-            fate = data.draw(fates)
-            there = Spot(self.ledger.visits[item].spot.terms, data.draw(doctors), data.draw(starts))
-            outcomes[item] = there if fate == "move" else fate
+    @if_any_visits
+    @rule(
+        pick=picks, early=st.integers(-3, 3), length=st.integers(1, 12), data=st.data(), omits_first=st.sampled_from([False] * 4 + [True])
+    )
+    def take_leave(self, pick: int, early: int, length: int, data: st.DataObject, omits_first: bool) -> None:
+        _, visit = pick_item(self.model.visits, pick)
+        claim_id, doctor = self.new(), visit.slot.doctor
+        span = range(visit.slot.start - early, visit.slot.start - early + length)
+        outcomes: dict[UUID, ModelSlot | str] = {}
+        for item in self.model.affected(doctor, span)[omits_first:]:
+            action = data.draw(actions)
+            target = ModelSlot(self.model.visits[item].slot.terms, data.draw(doctors), data.draw(starts))
+            outcomes[item] = target if action == "move" else action
         decided = tuple(decision(*outcome) for outcome in outcomes.items())
-        leave = Leave(one, doctor, instant_of(span.start), instant_of(span.stop), "", doctor, NOON, decided)
+        leave = Leave(claim_id, doctor, instant_of(span.start), instant_of(span.stop), "", doctor, NOON, decided)
         expected = self.result(self.use_cases.leaves.take(leave, Caller(doctor, Role.DOCTOR)))
-        assert expected == self.ledger.take_leave(one, doctor, span, outcomes)
+        assert expected == self.model.take_leave(claim_id, doctor, span, outcomes)
 
-    @some_leaves
+    @if_any_leaves
     @rule(pick=picks)
     def withdraw(self, pick: int) -> None:
-        one, (doctor, _) = picked(self.ledger.leaves, pick)
-        assert self.result(self.use_cases.leaves.withdraw(doctor, one)) is None
-        del self.ledger.leaves[one]
+        claim_id, (doctor, _) = pick_item(self.model.leaves, pick)
+        assert self.result(self.use_cases.leaves.withdraw(doctor, claim_id)) is None
+        del self.model.leaves[claim_id]
 
     @invariant()
-    def the_tables_say_what_the_ledger_says(self) -> None:
+    def tables_agree_with_model(self) -> None:
         rows, seats = self.runner.run(self._tables())
-        assert Counter((who, grain, one) for who, grain, _, one in rows) == self.ledger.grains()
+        assert Counter((who, grain, claim_id) for who, grain, _, claim_id in rows) == self.model.grains()
         taken = {(who, grain, lane) for who, grain, lane, _ in rows}
         assert len(taken) == len(rows)
         assert {(who, grain, 0) for who, grain, _ in taken} <= taken
-        assert {one: session for session, one in seats} == self.ledger.seats()
+        assert {claim_id: session for session, claim_id in seats} == self.model.seats()
         assert all(count <= GROUP.capacity for count in Counter(session for session, _ in seats).values())
 
     @invariant()
-    def no_day_has_more_than_its_cap(self) -> None:
-        kept = [held.spot for held in self.ledger.holds.values() if held.is_active(self.ledger.now)]
-        spots = [visit.spot for visit in self.ledger.visits.values()] + kept
-        for terms, doctor in ((terms, doctor) for terms in (CAPPED, FEW) for doctor in (DOCTOR, COLLEAGUE)):
-            assert count(terms, [spot for spot in spots if spot.doctor == doctor]) <= (terms.daily_cap or 0)
+    def no_day_exceeds_its_cap(self) -> None:
+        kept = [held.slot for held in self.model.holds.values() if held.is_active(self.model.now)]
+        slots = [visit.slot for visit in self.model.visits.values()] + kept
+        for terms, doctor in ((terms, doctor) for terms in (CAPPED, CAPPED_GROUP) for doctor in (DOCTOR, COLLEAGUE)):
+            assert count(terms, [slot for slot in slots if slot.doctor == doctor]) <= (terms.daily_cap or 0)
 
     async def _tables(self) -> tuple[list[tuple[UUID, int, int, UUID]], list[tuple[UUID, UUID]]]:
         async with self.database.read() as connection:
@@ -217,20 +219,20 @@ class Day(RuleBasedStateMachine):
             return [tuple(row) for row in grains], [tuple(row) for row in seats]
 
 
-def picked(found: dict[UUID, V], pick: int) -> tuple[UUID, V]:
-    return list(found.items())[pick % len(found)]
+def pick_item(items: dict[UUID, V], pick: int) -> tuple[UUID, V]:
+    return list(items.items())[pick % len(items)]
 
 
-def decision(one: UUID, outcome: Spot | str) -> LeaveDecision:
-    if isinstance(outcome, Spot):
-        return LeaveDecision(one, LeaveAction.MOVE, outcome.doctor, instant_of(outcome.start))
-    return LeaveDecision(one, LeaveAction(outcome))
+def decision(claim_id: UUID, outcome: ModelSlot | str) -> LeaveDecision:
+    if isinstance(outcome, ModelSlot):
+        return LeaveDecision(claim_id, LeaveAction.MOVE, outcome.doctor, instant_of(outcome.start))
+    return LeaveDecision(claim_id, LeaveAction(outcome))
 
 
-def test_a_day_goes_as_the_ledger_says(sql_url: str) -> None:
-    class Here(Day):
+def test_the_calendar_behaves_as_the_model(sql_url: str) -> None:
+    class MachineOnServer(CalendarMachine):
         url = sql_url
 
     migrate("scheduling_svc", sql_url)
     examples = 5 if sql_url.startswith("mysql") else 25
-    run_state_machine_as_test(Here, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(MachineOnServer, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))

@@ -20,7 +20,7 @@ OWNER, OTHER = Caller(PATIENT, Role.PATIENT), Caller(UUID(int=0xB), Role.PATIENT
 
 
 @pytest.mark.parametrize(("by", "minutes", "against"), [(OWNER, 0, set()), (OTHER, 0, {"weekly_cap_reached"}), (OTHER, 5, set())])
-async def test_a_held_seat_fills_the_week_for_others_until_it_is_over(tmp_path: Path, by: Caller, minutes: int, against: set[str]) -> None:
+async def test_a_held_seat_counts_against_the_cap_until_the_hold_ends(tmp_path: Path, by: Caller, minutes: int, against: set[str]) -> None:
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}") as store:
         use_cases = await CalendarUseCases.open(store, NOON, [a_doctor(weekly=DAYS)], [a_service(capacity=3, weekly_cap=1)])
         await use_cases.holds.hold(UUID(int=1), HoldRequest(CHECKUP, DOCTOR, NINE), OWNER)

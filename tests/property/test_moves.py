@@ -1,5 +1,4 @@
-"""Random reservations, moves, repetitions and releases on a real store: after each, every grain belongs to the claim that a simple ledger
-names."""
+"""Random reservations, moves, repetitions and releases on a real store: after them every grain belongs to the expected claim."""
 
 from __future__ import annotations
 
@@ -35,13 +34,13 @@ steps = st.tuples(
     st.integers(0, 2),  # patient
     st.integers(0, 12),  # start, in steps of five minutes
     st.integers(0, 1),  # service
-    st.sampled_from([-1, 0, 1, 1, 1]),  # how much newer the wish is than the last
+    st.sampled_from([-1, 0, 1, 1, 1]),  # how much higher the revision is than the last
 )
 Grains = dict[tuple[UUID, int], UUID]
 
 
 @dataclass
-class Ledger:
+class ExpectedGrains:
     """What should be stored: the revisions, the live claims, and the claim of every grain."""
 
     revisions: dict[UUID, int] = field(default_factory=dict)
@@ -86,9 +85,11 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlCalendarStore]:
 
 @given(st.lists(steps, max_size=25))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_the_grains_are_as_the_ledger_has_them(store: SqlCalendarStore, walk: list[tuple[str, int, int, int, int, int, int]]) -> None:
+async def test_every_grain_belongs_to_the_expected_claim(
+    store: SqlCalendarStore, steps_taken: list[tuple[str, int, int, int, int, int, int]]
+) -> None:
     doctors, patients, appointments = ([uuid4() for _ in range(count)] for count in (2, 3, 5))
-    reservations, ledger = Reservations(store, RuleCache(store, FakeRuleOwner()), lambda: NOON), Ledger()
+    reservations, expected_grains = Reservations(store, RuleCache(store, FakeRuleOwner()), lambda: NOON), ExpectedGrains()
     async with store.begin() as tx:
         for doctor_id in doctors:
             await tx.save_doctor_rules(
@@ -96,22 +97,26 @@ async def test_the_grains_are_as_the_ledger_has_them(store: SqlCalendarStore, wa
             )
         for service in SERVICES:
             await tx.save_service_rules(service)
-    for verb, appointment, doctor, patient, start, kind, newer in walk:
-        key, who, whom, service = appointments[appointment], doctors[doctor], patients[patient], SERVICES[kind]
-        revision = max(ledger.revisions.get(key, 0) + newer, 1)
-        if verb == "release":
-            await reservations.release(key, revision)
-            ledger.release(key, revision)
+    for action, appointment, doctor, patient, start, service_index, revision_step in steps_taken:
+        appointment_id, who, patient_id, service = appointments[appointment], doctors[doctor], patients[patient], SERVICES[service_index]
+        revision = max(expected_grains.revisions.get(appointment_id, 0) + revision_step, 1)
+        if action == "release":
+            await reservations.release(appointment_id, revision)
+            expected_grains.release(appointment_id, revision)
         else:
             request = a_reservation_request(
-                service_id=service.id, doctor_id=who, patient_id=whom, starts_at=NINE + timedelta(minutes=5 * start), revision=revision
+                service_id=service.id,
+                doctor_id=who,
+                patient_id=patient_id,
+                starts_at=NINE + timedelta(minutes=5 * start),
+                revision=revision,
             )
-            taken = grains_of(who, start, service, buffers=True), grains_of(whom, start, service, buffers=False)
-            expected = ledger.reserve(key, revision, *taken)
+            taken = grains_of(who, start, service, buffers=True), grains_of(patient_id, start, service, buffers=False)
+            expected = expected_grains.reserve(appointment_id, revision, *taken)
             if expected is None:
-                await reservations.reserve(key, request)
+                await reservations.reserve(appointment_id, request)
             else:
                 with pytest.raises(expected):
-                    await reservations.reserve(key, request)
+                    await reservations.reserve(appointment_id, request)
     mine = set(doctors) | set(patients)
-    assert {grain: claim for grain, claim in (await list_claimed_grains(store)).items() if grain[0] in mine} == ledger.grains
+    assert {grain: claim for grain, claim in (await list_claimed_grains(store)).items() if grain[0] in mine} == expected_grains.grains

@@ -31,7 +31,7 @@ def alembic_config(package: str, url: str) -> Config:
 
 
 def is_up_to_date(package: str, url: str) -> bool:
-    """Return whether the database is at the newest revision. Cheap enough for every start of a service."""
+    """Return whether the database is at the newest revision. This is cheap enough to be checked at every start of a service."""
     newest = ScriptDirectory.from_config(alembic_config(package, url)).get_current_head()
     engine = sa.create_engine(synchronous_url(url))
     try:

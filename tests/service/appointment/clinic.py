@@ -72,8 +72,12 @@ class Upstreams:
     """
 
     service: ServiceTypeRules = field(default_factory=a_service)
-    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {each: a_doctor(id=each) for each in (DOCTOR, COLLEAGUE)})
-    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {each: a_patient(id=each) for each in (PATIENT, STRANGER)})
+    doctors: dict[UUID, DoctorRules] = field(
+        default_factory=lambda: {doctor_id: a_doctor(id=doctor_id) for doctor_id in (DOCTOR, COLLEAGUE)}
+    )
+    patients: dict[UUID, PatientSummary] = field(
+        default_factory=lambda: {patient_id: a_patient(id=patient_id) for patient_id in (PATIENT, STRANGER)}
+    )
     calendar: FakeCalendar = field(default_factory=FakeCalendar)
     down: set[str] = field(default_factory=set)
     calendar_response: httpx.Response | None = None
@@ -122,7 +126,7 @@ def ok(model: BaseModel) -> httpx.Response:
 
 
 @dataclass
-class Clinic:
+class RunningClinic:
     """The running service, and shorthands for the requests of its callers."""
 
     service: RunningService
@@ -192,9 +196,9 @@ def migrated_database() -> bytes:
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[Clinic]:
+async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[RunningClinic]:
     upstreams = Upstreams()
     (folder / "appointment_svc.db").write_bytes(migrated_database())
     async with run_service("appointment_svc", folder, upstreams, record_events=PUBLISHED_EVENTS, migrated=False, **settings) as service:
         service.http.event_hooks["response"].append(DocumentedRefusals(service.app))
-        yield Clinic(service, upstreams)
+        yield RunningClinic(service, upstreams)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.appointment.clinic import Clinic, a_clinic
+from tests.service.appointment.clinic import RunningClinic, a_clinic
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path) -> AsyncIterator[Clinic]:
+async def clinic(tmp_path: Path) -> AsyncIterator[RunningClinic]:
     async with a_clinic(tmp_path) as clinic:
         yield clinic

@@ -10,13 +10,13 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_WEISS, Clinic, a_clinic
+from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_WEISS, RunningClinic, a_clinic
 from tests.unit.appointment.builders import DOCTOR, PATIENT, STRANGER, TEN, a_doctor, a_service
 
 TAKEN = "2026-03-09T09:00:00+01:00"
 
 
-async def test_a_booking_returns_the_whole_appointment(clinic: Clinic) -> None:
+async def test_a_booking_returns_the_whole_appointment(clinic: RunningClinic) -> None:
     clinic.upstreams.service = a_service(price={"amount": 4500, "currency": "EUR"})
     response = await clinic.book(reason=" knee ", intake={"Since when?": "a.b $c"})
     appointment = response.json()
@@ -41,7 +41,7 @@ async def test_a_booking_returns_the_whole_appointment(clinic: Clinic) -> None:
     assert await clinic.published() == ["booked"]
 
 
-async def test_a_taken_time_is_refused_with_the_calendars_refusal(clinic: Clinic) -> None:
+async def test_a_taken_time_is_refused_with_the_calendars_refusal(clinic: RunningClinic) -> None:
     await clinic.booked(BO)
     response = await clinic.book()
     assert (response.status_code, response.json()["code"], response.json()["alternatives"]) == (409, "slot_taken", [])
@@ -51,7 +51,7 @@ async def test_a_taken_time_is_refused_with_the_calendars_refusal(clinic: Clinic
     assert (refused["status"], await clinic.published()) == ("refused", ["booked"])
 
 
-async def test_a_time_that_cannot_be_booked_is_refused_with_reasons(clinic: Clinic) -> None:
+async def test_a_time_that_cannot_be_booked_is_refused_with_reasons(clinic: RunningClinic) -> None:
     body = {
         "status": 422,
         "code": "not_bookable",
@@ -65,7 +65,7 @@ async def test_a_time_that_cannot_be_booked_is_refused_with_reasons(clinic: Clin
 
 
 @pytest.mark.parametrize("calendar", ["down", 500, 403, 404, 429, "nonsense"])
-async def test_without_a_decision_of_the_calendar_a_booking_is_pending(clinic: Clinic, calendar: str | int) -> None:
+async def test_without_a_decision_of_the_calendar_a_booking_is_pending(clinic: RunningClinic, calendar: str | int) -> None:
     if calendar == "down":
         clinic.upstreams.down = {"scheduling-service"}
     else:
@@ -82,7 +82,7 @@ async def test_without_a_decision_of_the_calendar_a_booking_is_pending(clinic: C
 
 
 @pytest.mark.parametrize("host", ["doctor-service", "patient-service"])
-async def test_without_doctor_or_patient_service_nothing_is_saved(clinic: Clinic, host: str) -> None:
+async def test_without_doctor_or_patient_service_nothing_is_saved(clinic: RunningClinic, host: str) -> None:
     clinic.upstreams.down = {host}
     response = await clinic.book()
     assert (response.status_code, response.json()["code"]) == (503, "unavailable")
@@ -90,7 +90,7 @@ async def test_without_doctor_or_patient_service_nothing_is_saved(clinic: Clinic
     assert (await clinic.get("/appointments")).json()["items"] == []
 
 
-async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None:
+async def test_a_key_books_once_and_repeats_the_response(clinic: RunningClinic) -> None:
     keyed = ANNA | {"Idempotency-Key": "k"}
     first, again = await clinic.book(keyed), await clinic.book(keyed)
     assert (first.content, again.headers["idempotent-replayed"]) == (again.content, "true")
@@ -101,7 +101,7 @@ async def test_a_key_books_once_and_repeats_the_response(clinic: Clinic) -> None
     assert (len((await clinic.get("/appointments")).json()["items"]), await clinic.published()) == (1, ["booked"])
 
 
-async def test_a_refusal_is_repeated_under_its_key(clinic: Clinic) -> None:
+async def test_a_refusal_is_repeated_under_its_key(clinic: RunningClinic) -> None:
     await clinic.booked(BO)
     keyed = ANNA | {"Idempotency-Key": "k"}
     first = await clinic.book(keyed)
@@ -110,7 +110,7 @@ async def test_a_refusal_is_repeated_under_its_key(clinic: Clinic) -> None:
     assert (first.status_code, first.content, again.headers["idempotent-replayed"]) == (409, again.content, "true")
 
 
-async def test_a_key_can_be_used_again_after_a_failure(clinic: Clinic) -> None:
+async def test_a_key_can_be_used_again_after_a_failure(clinic: RunningClinic) -> None:
     clinic.upstreams.down = {"doctor-service"}
     keyed = ANNA | {"Idempotency-Key": "k"}
     assert (await clinic.book(keyed)).status_code == 503
@@ -119,7 +119,7 @@ async def test_a_key_can_be_used_again_after_a_failure(clinic: Clinic) -> None:
     assert await clinic.published() == ["booked"]
 
 
-async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> None:
+async def test_a_service_that_needs_approval_is_requested(clinic: RunningClinic) -> None:
     clinic.upstreams.service = a_service(requires_approval=True)
     appointment = await clinic.booked()
     assert appointment["status"] == "requested"
@@ -127,7 +127,7 @@ async def test_a_service_that_needs_approval_is_requested(clinic: Clinic) -> Non
     assert (approved["status"], approved["version"], await clinic.published()) == ("booked", 3, ["requested", "booked"])
 
 
-async def test_reception_must_name_the_patient(clinic: Clinic) -> None:
+async def test_reception_must_name_the_patient(clinic: RunningClinic) -> None:
     response = await clinic.book(DESK)
     problem = response.json()
     assert (response.status_code, problem["code"], problem["errors"][0]["pointer"]) == (422, "patient_required", "/patient_id")
@@ -138,12 +138,12 @@ async def test_reception_must_name_the_patient(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("name", ["doctor_id", "service_id", "patient_id"])
-async def test_unknown_doctors_services_and_patients_are_not_found(clinic: Clinic, name: str) -> None:
+async def test_unknown_doctors_services_and_patients_are_not_found(clinic: RunningClinic, name: str) -> None:
     body: dict[str, Any] = {"patient_id": str(PATIENT)} | {name: str(UUID(int=404))}
     assert (await clinic.book(ADMIN, **body)).status_code == 404
 
 
-async def test_a_doctor_who_accepts_no_patients_is_booked_by_staff_only(clinic: Clinic) -> None:
+async def test_a_doctor_who_accepts_no_patients_is_booked_by_staff_only(clinic: RunningClinic) -> None:
     clinic.upstreams.doctors[DOCTOR] = a_doctor(accepting_patients=False)
     response = await clinic.book()
     assert (response.status_code, response.json()["code"]) == (409, "doctor_not_accepting")
@@ -157,7 +157,7 @@ async def test_the_number_of_active_appointments_is_limited(tmp_path: Path) -> N
         assert (response.status_code, response.json()["code"]) == (409, "too_many_active")
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"starts_at": "2026-03-09T08:00:00"}, "offset_required"),
     ({"starts_at": "tomorrow"}, "not_an_instant"),
     ({"starts_at": 5}, "not_an_instant"),
@@ -177,8 +177,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_wrong_field_is_refused_with_its_pointer(clinic: Clinic) -> None:
-    for change, code in WRONG:
+async def test_a_wrong_field_is_refused_with_its_pointer(clinic: RunningClinic) -> None:
+    for change, code in INVALID_BODIES:
         response = await clinic.book(**change)
         assert (response.status_code, response.json()["code"]) == (422, code), response.text
         assert response.json()["errors"][0]["pointer"].startswith(f"/{next(iter(change))}")

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from shared.contracts.events import AppointmentCancelled, AppointmentRescheduled
-from tests.service.appointment.clinic import ANNA, DESK, DR_GRAU, Clinic
+from tests.service.appointment.clinic import ANNA, DESK, DR_GRAU, RunningClinic
 from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, NINE, TEN, a_doctor, a_service
 
 
-async def test_a_moved_appointment_has_its_new_time_and_doctor_and_publishes_one_event(clinic: Clinic) -> None:
+async def test_a_moved_appointment_has_its_new_time_and_doctor_and_publishes_one_event(clinic: RunningClinic) -> None:
     clinic.upstreams.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau", time_zone="Europe/Lisbon")
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
@@ -34,7 +34,7 @@ async def test_a_moved_appointment_has_its_new_time_and_doctor_and_publishes_one
 
 
 @pytest.mark.parametrize("approval", [False, True])
-async def test_an_appointment_of_a_leave_is_cancelled_and_publishes_one_event(clinic: Clinic, approval: bool) -> None:
+async def test_an_appointment_of_a_leave_is_cancelled_and_publishes_one_event(clinic: RunningClinic, approval: bool) -> None:
     clinic.upstreams.service = a_service(requires_approval=approval, cancel_cutoff_minutes=60 * 24 * 30)
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "cancelled")
@@ -48,7 +48,7 @@ async def test_an_appointment_of_a_leave_is_cancelled_and_publishes_one_event(cl
     assert (await clinic.do(appointment, "restore")).json()["status"] == "booked"
 
 
-async def test_without_the_new_doctors_details_the_event_is_delivered_again(clinic: Clinic) -> None:
+async def test_without_the_new_doctors_details_the_event_is_delivered_again(clinic: RunningClinic) -> None:
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
     colleague = clinic.upstreams.doctors.pop(COLLEAGUE)
@@ -59,7 +59,7 @@ async def test_without_the_new_doctors_details_the_event_is_delivered_again(clin
     assert await clinic.published() == ["booked", "rescheduled"]
 
 
-async def test_the_reservation_of_an_appointment_that_was_cancelled_before_the_event_is_released(clinic: Clinic) -> None:
+async def test_the_reservation_of_an_appointment_that_was_cancelled_before_the_event_is_released(clinic: RunningClinic) -> None:
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
     await clinic.do(appointment, "cancel", ANNA)
@@ -68,7 +68,7 @@ async def test_the_reservation_of_an_appointment_that_was_cancelled_before_the_e
     assert (clinic.upstreams.calendar.reservations, await clinic.published()) == ({}, ["booked", "cancelled"])
 
 
-async def test_a_move_after_a_leave_is_refused_before_the_event_arrives(clinic: Clinic) -> None:
+async def test_a_move_after_a_leave_is_refused_before_the_event_arrives(clinic: RunningClinic) -> None:
     appointment = await clinic.booked()
     event = clinic.take_leave(appointment, "moved")
     response = await clinic.do(appointment, "reschedule", DESK, starts_at=(TEN + timedelta(hours=2)).isoformat())

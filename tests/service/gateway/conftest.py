@@ -1,4 +1,4 @@
-"""The gateway's tests run on both event loops: their transports differ in more than speed."""
+"""The gateway's tests run on both event loops, because their transports behave differently."""
 
 from __future__ import annotations
 

@@ -68,13 +68,13 @@ Handler = Callable[[ReceivedRequest], Awaitable[None]]
 
 
 async def echo(request: ReceivedRequest) -> None:
-    """Responds with the request as JSON."""
+    """Respond with the request as JSON."""
     body = await request.read_body()
     await request.respond({"method": request.method, "target": request.target, "headers": request.headers, "body": body.decode()})
 
 
-async def play_auth_service(request: ReceivedRequest) -> None:
-    """Answers what the gateway itself asks of auth-service; forwarded requests are echoed."""
+async def respond_as_auth_service(request: ReceivedRequest) -> None:
+    """Answer the gateway's own requests as auth-service does, and echo forwarded requests."""
     responses: dict[str, Any] = {"/.well-known/jwks.json": jwks(), "/internal/ended-sessions": {"items": []}}
     responses["/auth/token"] = {"access_token": "service-token", "expires_in": 600, "token_type": "Bearer"}
     if request.target in responses and request.header("x-forwarded-for") is None:
@@ -144,7 +144,7 @@ async def _abort(writers: list[asyncio.StreamWriter]) -> None:
 
 
 def unused_url() -> str:
-    """A URL at which no server listens."""
+    """Return a URL at which no server listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{bound.getsockname()[1]}"
@@ -236,8 +236,8 @@ class RunningGateway:
 async def running_gateway(
     *more_doctor_instances: FakeInstance, listener: type[Listener] = Listener, **settings: Any
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway with fake instances of auth-, doctor- and patient-service; the other services are down."""
-    instances = {Service.AUTH: FakeInstance(play_auth_service), Service.DOCTOR: FakeInstance(), Service.PATIENT: FakeInstance()}
+    """Run a gateway with fake instances of auth-, doctor- and patient-service; the other services are down."""
+    instances = {Service.AUTH: FakeInstance(respond_as_auth_service), Service.DOCTOR: FakeInstance(), Service.PATIENT: FakeInstance()}
     async with AsyncExitStack() as stack:
         for instance in [*instances.values(), *more_doctor_instances]:
             await stack.enter_async_context(instance.listen())

@@ -1,4 +1,4 @@
-"""How the addresses of instances are addresses."""
+"""How the addresses of instances are resolved."""
 
 from __future__ import annotations
 

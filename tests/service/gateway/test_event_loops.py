@@ -1,4 +1,4 @@
-"""What the gateway relies on in both event loops."""
+"""Behaviour of both event loops on which the gateway relies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import warnings
 async def test_a_cancelled_connect_closes_its_socket() -> None:
     """A deadline may cancel a connect. uvloop before 0.23 then kept a socket object, which later closed an unrelated socket."""
     gc.collect()
-    with warnings.catch_warnings(record=True, action="always", category=ResourceWarning) as caught:
+    with warnings.catch_warnings(record=True, action="always", category=ResourceWarning) as recorded_warnings:
         for steps in range(6):
             assert (await _cancel_connect_after(steps)).fileno() == -1
         gc.collect()
-    assert [str(warning.message) for warning in caught] == []
+    assert [str(warning.message) for warning in recorded_warnings] == []
 
 
 async def _cancel_connect_after(steps: int) -> socket.socket:

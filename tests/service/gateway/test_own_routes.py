@@ -38,7 +38,7 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-class FakeServices:
+class FakePlatformServices:
     """Fakes of all services; those in `down` cannot be reached."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class FakeServices:
 
 
 @asynccontextmanager
-async def gateway_in_one_process(services: FakeServices, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def gateway_in_one_process(services: FakePlatformServices, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     clock = MovableClock(NOON, running=False)
     async with EmbeddedBus(":memory:", clock) as bus:
         app = create_app(
@@ -73,7 +73,7 @@ async def gateway_in_one_process(services: FakeServices, **settings: Any) -> Asy
 
 
 async def test_requests_are_forwarded_within_one_process_too() -> None:
-    services = FakeServices()
+    services = FakePlatformServices()
     async with gateway_in_one_process(services) as http:
         response = await http.post("/doctors?a=b%20c", content=b"{}", headers=bearer(Role.ADMIN) | {"X-User-Role": "admin"})
         assert response.json() == {"path": "/doctors", "query": "a=b%20c", "body": "{}"}
@@ -85,7 +85,7 @@ async def test_requests_are_forwarded_within_one_process_too() -> None:
 
 
 async def test_the_merged_document_is_openapi_and_contains_only_public_paths() -> None:
-    async with gateway_in_one_process(FakeServices()) as http:
+    async with gateway_in_one_process(FakePlatformServices()) as http:
         document = (await http.get("/openapi.json")).json()
         assert document["openapi"].startswith("3.1")
         assert sorted(document["paths"]) == ["/doctors", "/patients", "/status"]
@@ -95,7 +95,7 @@ async def test_the_merged_document_is_openapi_and_contains_only_public_paths() -
 
 
 async def test_only_a_complete_document_is_cached() -> None:
-    services = FakeServices()
+    services = FakePlatformServices()
     async with gateway_in_one_process(services) as http:
         services.down = {Service.DOCTOR}
         assert sorted((await http.get("/openapi.json")).json()["paths"]) == ["/patients", "/status"]
@@ -106,7 +106,7 @@ async def test_only_a_complete_document_is_cached() -> None:
 
 
 async def test_status_names_the_service_that_is_down() -> None:
-    services = FakeServices()
+    services = FakePlatformServices()
     async with gateway_in_one_process(services) as http:
         all_up = {str(service): "up" for service in Service}
         assert (await http.get("/status")).json() == {"status": "up", "services": all_up}
@@ -130,7 +130,7 @@ async def test_status_does_not_wait_for_a_service_that_does_not_respond() -> Non
 
 
 async def test_the_docs_page_loads_files_from_its_own_origin_only() -> None:
-    async with gateway_in_one_process(FakeServices()) as http:
+    async with gateway_in_one_process(FakePlatformServices()) as http:
         page = await http.get("/docs")
         loaded = re.findall(r'(?:src|href)="([^"]*)"', page.text)
         assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"} < set(loaded)
@@ -150,15 +150,15 @@ async def test_the_docs_page_loads_files_from_its_own_origin_only() -> None:
 
 
 async def test_metrics_are_reachable_only_if_the_setting_says_so() -> None:
-    async with gateway_in_one_process(FakeServices()) as http:
+    async with gateway_in_one_process(FakePlatformServices()) as http:
         assert (await http.get("/metrics")).json()["code"] == "not_found"
-    async with gateway_in_one_process(FakeServices(), expose_metrics=True) as http:
+    async with gateway_in_one_process(FakePlatformServices(), expose_metrics=True) as http:
         await http.get("/doctors")
         assert 'http_requests_total{method="GET",route="/doctors",status="200"}' in (await http.get("/metrics")).text
 
 
 async def test_health_routes_do_not_depend_on_the_services() -> None:
-    services = FakeServices()
+    services = FakePlatformServices()
     services.down = set(Service)
     async with gateway_in_one_process(services) as http:
         assert (await http.get("/livez")).json() == {"status": "ok"}
@@ -173,7 +173,7 @@ async def test_health_routes_do_not_depend_on_the_services() -> None:
 async def test_the_real_document_of_a_service_is_valid_after_merging(service: Service) -> None:
     url: dict[str, Any] = {"database_url": "sqlite+aiosqlite:///:memory:"}
     settings = settings_of(service)(env="test", client_secret="x" * 40, **url)
-    merged = merged_document({service: create_service_app(service, settings, Overrides()).openapi()})
+    merged = merged_document({service: create_service_app(service, settings, Overrides()).openapi()}, "http://localhost:8000")
     assert merged["paths"]
     for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(merged)):
         assert reference in merged["components"]["schemas"]

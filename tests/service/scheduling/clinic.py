@@ -37,9 +37,9 @@ class DoctorService:
         _, _, kind, *rest = request.url.path.split("/")
         rules = [json.loads(rules.model_dump_json()) for rules in (self.doctors if kind == "doctors" else self.services)]
         if rest:
-            return next((httpx.Response(200, json=one) for one in rules if one["id"] == rest[0]), not_found_response())
-        at = int(request.url.params.get("after", 0))
-        return httpx.Response(200, json={"items": rules[at : at + 1], "next": str(at + 1) if at + 1 < len(rules) else None})
+            return next((httpx.Response(200, json=item) for item in rules if item["id"] == rest[0]), not_found_response())
+        offset = int(request.url.params.get("after", 0))
+        return httpx.Response(200, json={"items": rules[offset : offset + 1], "next": str(offset + 1) if offset + 1 < len(rules) else None})
 
 
 @asynccontextmanager
@@ -55,17 +55,17 @@ TABLES = ("claims", "seats", "doctors", "services", "offers")
 @contextmanager
 def recorded_queries() -> Iterator[list[str]]:
     """Record the queries about people, rules and time; the jobs query other tables."""
-    requested: list[str] = []
+    queries: list[str] = []
 
-    def note(*args: Any) -> None:
+    def record(*args: Any) -> None:
         if any(f"FROM {table}" in args[2] for table in TABLES):
-            requested.append(args[2])
+            queries.append(args[2])
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", record)
     try:
-        yield requested
+        yield queries
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", record)
 
 
 async def reserve(clinic: RunningService, appointment_id: int, **fields: Any) -> httpx.Response:

@@ -25,7 +25,7 @@ async def clinic(tmp_path: Path) -> AsyncIterator[RunningService]:
         yield clinic
 
 
-async def chosen(clinic: RunningService, busy_at: str, start: str) -> UUID:
+async def book_any_doctor(clinic: RunningService, busy_at: str, start: str) -> UUID:
     """Return the doctor who is booked when the first one is busy at another time of the day."""
     assert (await reserve(clinic, 1, patient_id=VISIT, starts_at=datetime.fromisoformat(busy_at))).status_code == 200
     response = await reserve(clinic, 2, patient_id=WANTED, doctor_id=None, starts_at=datetime.fromisoformat(start))
@@ -38,7 +38,7 @@ MIDNIGHT, EVENING = "2026-10-25T00:00+02:00", "2026-10-25T23:45+01:00"
 @pytest.mark.parametrize(("busy_at", "start"), [(MIDNIGHT, EVENING), (EVENING, MIDNIGHT)], ids=["midnight", "evening"])
 async def test_a_day_of_twenty_five_hours_is_one_day(clinic: RunningService, busy_at: str, start: str) -> None:
     assert datetime.fromisoformat(EVENING) - datetime.fromisoformat(MIDNIGHT) > timedelta(hours=24)
-    assert await chosen(clinic, busy_at, start) == COLLEAGUE
+    assert await book_any_doctor(clinic, busy_at, start) == COLLEAGUE
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,5 @@ async def test_a_day_of_twenty_five_hours_is_one_day(clinic: RunningService, bus
     [("2026-10-24T23:30+02:00", EVENING), ("2026-10-26T00:00+01:00", MIDNIGHT), ("2026-03-28T23:30+01:00", "2026-03-29T22:30+02:00")],
     ids=["the-evening-before", "the-morning-after", "before-a-day-of-twenty-three-hours"],
 )
-async def test_what_lies_on_another_date_does_not_count(clinic: RunningService, busy_at: str, start: str) -> None:
-    assert await chosen(clinic, busy_at, start) == DOCTOR
+async def test_a_visit_on_another_date_does_not_count(clinic: RunningService, busy_at: str, start: str) -> None:
+    assert await book_any_doctor(clinic, busy_at, start) == DOCTOR

@@ -62,7 +62,7 @@ def code(requested: httpx.Response) -> str | None:
     return None if requested.status_code == 200 else str(requested.json()["code"])
 
 
-def begins(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
+def begun_event(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
     return kind(
         id=UUID(int=0xE0 + number),
         occurred_at=NOON,
@@ -80,7 +80,7 @@ def begins(kind: type[AppointmentEvent], number: int) -> AppointmentEvent:
     )
 
 
-async def test_a_leave_does_not_ask_about_a_visit_whose_start_is_past(clinic: RunningService) -> None:
+async def test_a_leave_does_not_affect_a_visit_whose_start_is_past(clinic: RunningService) -> None:
     clinic.clock.set(NINE)
     assert await affected(clinic) == [1, 2]
     clinic.clock.set(NINE + timedelta(seconds=1))
@@ -91,35 +91,50 @@ async def test_a_leave_does_not_ask_about_a_visit_whose_start_is_past(clinic: Ru
 
 
 @pytest.mark.parametrize("kind", BEGINNINGS)
-async def test_a_leave_does_not_ask_about_a_patient_who_is_here_before_their_time(
-    clinic: RunningService, kind: type[AppointmentEvent]
-) -> None:
-    await clinic.publish_event(begins(kind, 1))
+async def test_a_leave_does_not_affect_a_visit_that_began_early(clinic: RunningService, kind: type[AppointmentEvent]) -> None:
+    await clinic.publish_event(begun_event(kind, 1))
     assert await affected(clinic) == [2]
     assert (await take(clinic, 2)).status_code == 201
     assert [await is_live(clinic, number) for number in (1, 2)] == [True, False]
 
 
-async def test_who_is_here_stays_here_when_a_wish_is_repeated_with_a_newer_number(clinic: RunningService) -> None:
-    await clinic.publish_event(begins(AppointmentCheckedIn, 1))
+async def test_a_begun_visit_stays_begun_when_its_request_is_repeated_with_a_higher_revision(clinic: RunningService) -> None:
+    await clinic.publish_event(begun_event(AppointmentCheckedIn, 1))
     assert (await book(clinic, 1, revision=2)).status_code == 200
     assert await affected(clinic) == [2]
 
 
-async def test_an_event_that_comes_twice_counts_once(clinic: RunningService) -> None:
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_an_undone_check_in_also_undoes_that_the_visit_has_begun_even_if_its_event_comes_late(
+    clinic: RunningService, is_late: bool
+) -> None:
+    checked_in = begun_event(AppointmentCheckedIn, 1)
+    if not is_late:
+        await clinic.publish_event(checked_in)
+        assert await affected(clinic) == [2]
+    assert (await book(clinic, 1, revision=2, appointment_version=checked_in.version)).status_code == 200
+    if is_late:
+        await clinic.publish_event(checked_in)
+    assert await affected(clinic) == [1, 2]
+    again = begun_event(AppointmentStarted, 1).model_copy(update={"id": UUID(int=0xEE), "version": checked_in.version + 2})
+    await clinic.publish_event(again)
+    assert await affected(clinic) == [2]
+
+
+async def test_an_event_that_is_delivered_twice_takes_effect_once(clinic: RunningService) -> None:
     for _ in range(2):
-        await clinic.publish_event(begins(AppointmentCheckedIn, 1))
+        await clinic.publish_event(begun_event(AppointmentCheckedIn, 1))
         assert (await book(clinic, 1, NINE + 2 * HALF, revision=2)).status_code == 200
     assert await affected(clinic) == [2, 1]
 
 
-async def test_an_event_about_an_appointment_that_is_not_known_is_harmless(clinic: RunningService) -> None:
-    await clinic.app.state.use_cases[Reservations].mark_begun(begins(AppointmentCheckedIn, 9))
+async def test_an_event_about_an_unknown_appointment_changes_nothing(clinic: RunningService) -> None:
+    await clinic.app.state.use_cases[Reservations].follow_appointment(begun_event(AppointmentCheckedIn, 9))
     assert await affected(clinic) == [1, 2]
     assert code(await book(clinic, 9, NINE + 2 * HALF)) is None
 
 
-async def test_a_visit_that_takes_place_has_its_time_in_a_leave(clinic: RunningService) -> None:
+async def test_a_begun_visit_can_reserve_time_in_a_leave(clinic: RunningService) -> None:
     await take(clinic, 1, 2)
     assert code(await book(clinic, 3)) == "not_bookable"
     assert code(await book(clinic, 3, begun=True)) is None
@@ -128,7 +143,7 @@ async def test_a_visit_that_takes_place_has_its_time_in_a_leave(clinic: RunningS
     assert code(await book(clinic, 4)) == "not_bookable"
 
 
-async def test_a_visit_that_takes_place_has_its_time_over_others_who_stay(clinic: RunningService) -> None:
+async def test_a_begun_visit_can_reserve_time_that_others_keep(clinic: RunningService) -> None:
     assert code(await book(clinic, 3)) == "slot_taken"
     assert code(await book(clinic, 3, begun=True)) is None
     assert [await is_live(clinic, number) for number in (1, 3)] == [True, True]
@@ -138,14 +153,14 @@ async def test_a_visit_that_takes_place_has_its_time_over_others_who_stay(clinic
     assert code(await book(clinic, 4)) is None
 
 
-async def test_a_visit_that_takes_place_is_over_what_its_patient_has_elsewhere(clinic: RunningService) -> None:
+async def test_a_begun_visit_can_reserve_time_in_which_its_patient_is_busy(clinic: RunningService) -> None:
     elsewhere: dict[str, Any] = {"doctor_id": COLLEAGUE, "patient_id": UUID(int=0xAA01)}
     assert code(await book(clinic, 3, **elsewhere)) == "patient_busy"
     assert code(await book(clinic, 3, **elsewhere, begun=True)) is None
     assert [await is_live(clinic, number) for number in (1, 3)] == [True, True]
 
 
-async def test_a_visit_that_takes_place_in_a_group_takes_no_seat(clinic: RunningService) -> None:
+async def test_a_begun_visit_takes_no_seat_of_a_group(clinic: RunningService) -> None:
     later = NINE + 4 * HALF
     for number in (3, 4):
         assert code(await book(clinic, number, later, service_id=GROUP)) is None
@@ -157,6 +172,6 @@ async def test_a_visit_that_takes_place_in_a_group_takes_no_seat(clinic: Running
     assert code(await book(clinic, 6, later, service_id=GROUP)) is None
 
 
-async def test_a_visit_that_takes_place_is_not_asked_about(clinic: RunningService) -> None:
+async def test_a_leave_does_not_affect_a_visit_that_was_reserved_as_begun(clinic: RunningService) -> None:
     await book(clinic, 3, NINE + 2 * HALF, begun=True)
     assert await affected(clinic) == [1, 2]

@@ -1,4 +1,4 @@
-"""One's own agenda and the subscription to it, over HTTP."""
+"""The agenda of an account and the subscription to it, over HTTP."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from sqlalchemy import select
 
 from scheduling_svc.repository.tables import FEEDS, INFRASTRUCTURE
 from scheduling_svc.usecases.feeds import Feeds
-from shared.contracts.events import AccountChanged
+from shared.contracts.events import AccountChanged, AppointmentBooked, AppointmentRequested, AppointmentRescheduled
 from shared.contracts.identity import Role
 from shared.kit.logs import JsonFormatter, log
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService
 from tests.service.scheduling.clinic import DoctorService, a_clinic, recorded_queries, release, reserve
+from tests.service.scheduling.test_begun import begun_event
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, PATIENT, a_doctor, a_service
 
@@ -43,9 +44,9 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
 
 
 async def agenda(
-    clinic: RunningService, who: UUID = PATIENT, role: Role = Role.PATIENT, query: dict[str, str] | None = None
+    clinic: RunningService, account_id: UUID = PATIENT, role: Role = Role.PATIENT, query: dict[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    response = await clinic.http.get("/calendar", params=query, headers=bearer(role, who))
+    response = await clinic.http.get("/calendar", params=query, headers=bearer(role, account_id))
     assert response.status_code == 200, response.text
     return list(response.json()["items"])
 
@@ -67,8 +68,8 @@ def hours(count: float) -> datetime:
     return NINE + timedelta(hours=count)
 
 
-async def subscribe(clinic: RunningService, who: UUID = PATIENT, role: Role = Role.PATIENT, **headers: str) -> str:
-    response = await clinic.http.post("/calendar/feed", headers=bearer(role, who) | headers)
+async def subscribe(clinic: RunningService, account_id: UUID = PATIENT, role: Role = Role.PATIENT, **headers: str) -> str:
+    response = await clinic.http.post("/calendar/feed", headers=bearer(role, account_id) | headers)
     assert response.status_code == 201, response.text
     return str(response.json()["url"])
 
@@ -77,7 +78,7 @@ async def read(clinic: RunningService, url: str) -> httpx.Response:
     return await clinic.http.get(url.removeprefix("https://clinic.example"))
 
 
-async def test_patient_and_doctor_see_the_same_appointment_and_nobody_else_does(clinic: RunningService) -> None:
+async def test_only_patient_and_doctor_see_an_appointment(clinic: RunningService) -> None:
     assert (await reserve(clinic, 1)).status_code == 200
     entry = {
         "kind": "appointment",
@@ -129,8 +130,8 @@ async def test_a_hold_is_on_no_agenda_and_the_seats_of_a_group_are_on_it_without
 async def test_a_doctor_who_is_their_own_patient_sees_the_appointment_once(clinic: RunningService) -> None:
     await reserve(clinic, 1, patient_id=DOCTOR)
     await reserve(clinic, 2, patient_id=DOCTOR, doctor_id=COLLEAGUE, starts_at=NINE.replace(hour=0))
-    found = await agenda(clinic, DOCTOR, Role.DOCTOR)
-    assert [(entry["appointment_id"], entry["time_zone"]) for entry in found] == [
+    entries = await agenda(clinic, DOCTOR, Role.DOCTOR)
+    assert [(entry["appointment_id"], entry["time_zone"]) for entry in entries] == [
         (str(UUID(int=2)), "Asia/Tokyo"),
         (str(UUID(int=1)), "Europe/Berlin"),
     ]
@@ -147,13 +148,13 @@ async def test_a_doctor_who_is_their_own_patient_sees_the_appointment_once(clini
         ("08:10", "08:11", True),
     ],
 )
-async def test_what_overlaps_the_range_is_listed(clinic: RunningService, begins: str, ends: str, seen: bool) -> None:
+async def test_entries_that_overlap_the_range_are_listed(clinic: RunningService, begins: str, ends: str, seen: bool) -> None:
     await reserve(clinic, 1)
     query = {"from": f"2026-03-09T{begins}:00Z", "to": f"2026-03-09T{ends}:00Z"}
     assert bool(await agenda(clinic, query=query)) is bool(await agenda(clinic, DOCTOR, Role.DOCTOR, query)) is seen
 
 
-async def test_a_range_is_two_weeks_from_now_unless_told(clinic: RunningService) -> None:
+async def test_the_default_range_is_two_weeks_from_now(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await reserve(clinic, 2, starts_at=NINE + timedelta(days=7, hours=5))
     assert len(await agenda(clinic)) == 1
@@ -176,13 +177,13 @@ async def test_a_range_is_two_weeks_from_now_unless_told(clinic: RunningService)
         ("days=3", "unknown_parameter"),
     ],
 )
-async def test_a_question_must_make_sense(tmp_path: Path, query: str, code: str) -> None:
+async def test_invalid_parameters_are_refused(tmp_path: Path, query: str, code: str) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
         response = await clinic.http.get(f"/calendar?{query}", headers=bearer(Role.PATIENT, PATIENT))
         assert (response.status_code, response.json()["code"]) == (422, code)
 
 
-async def test_sixty_two_days_are_not_too_long_and_nobody_looks_without_a_token(tmp_path: Path) -> None:
+async def test_sixty_two_days_are_not_too_long_and_a_token_is_required(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
         assert await agenda(clinic, query={"from": "2026-03-01T00:00:00Z", "to": "2026-05-02T00:00:00Z"}) == []
         for method, path in (("GET", "/calendar"), ("POST", "/calendar/feed"), ("DELETE", "/calendar/feed")):
@@ -194,21 +195,21 @@ async def test_pages_have_no_gaps_and_no_repeats(clinic: RunningService) -> None
         await reserve(clinic, number, service_id=SHARED, patient_id=UUID(int=100 + number))
     await reserve(clinic, 4, starts_at=hours(1))
     await take_leave(clinic, hours(2), hours(3))
-    found, path = [], "/calendar?limit=2"
+    entries, path = [], "/calendar?limit=2"
     while path:
         page = await clinic.http.get(path, headers=bearer(Role.DOCTOR, DOCTOR))
-        found += [entry["appointment_id"] for entry in page.json()["items"]]
+        entries += [entry["appointment_id"] for entry in page.json()["items"]]
         path = page.headers.get("link", "").partition(">")[0].removeprefix("<")
-    assert found == [*(str(UUID(int=number)) for number in range(1, 5)), None]
+    assert entries == [*(str(UUID(int=number)) for number in range(1, 5)), None]
 
 
 async def test_the_number_of_queries_is_constant(clinic: RunningService) -> None:
     await reserve(clinic, 1)
-    one = await queries_of(clinic)
+    first_count = await queries_of(clinic)
     for number in range(2, 6):
         await reserve(clinic, number, starts_at=hours(number), doctor_id=DOCTOR)
     await reserve(clinic, 9, starts_at=NINE.replace(hour=0), doctor_id=COLLEAGUE)
-    assert await queries_of(clinic) == one == 2
+    assert await queries_of(clinic) == first_count == 2
 
 
 async def queries_of(clinic: RunningService) -> int:
@@ -217,7 +218,7 @@ async def queries_of(clinic: RunningService) -> int:
     return len(requested)
 
 
-async def test_a_feed_tells_when_and_nothing_else(clinic: RunningService) -> None:
+async def test_a_feed_has_times_and_kinds_and_nothing_else(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     await take_leave(clinic, hours(3), hours(5))
     await close(clinic, hours(24), hours(48))
@@ -248,7 +249,7 @@ async def test_a_feed_tells_when_and_nothing_else(clinic: RunningService) -> Non
     assert b"\n" not in response.content.replace(b"\r\n", b"")
 
 
-async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: RunningService) -> None:
+async def test_a_feed_covers_the_last_month_and_the_next_year(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     url = await subscribe(clinic)
     for days, events in ((0, 1), (36, 1), (38, 0)):
@@ -257,12 +258,12 @@ async def test_a_feed_reaches_a_month_back_and_a_year_ahead(clinic: RunningServi
     assert await agenda(clinic, query={"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"})
 
 
-async def test_an_empty_calendar_is_one_too(clinic: RunningService) -> None:
+async def test_an_empty_agenda_is_a_valid_calendar(clinic: RunningService) -> None:
     calendar = Calendar.from_ical((await read(clinic, await subscribe(clinic))).content)
     assert (calendar.name, calendar.walk("VEVENT")) == ("VCALENDAR", [])
 
 
-async def test_a_link_is_a_secret_of_which_only_the_hash_is_kept(clinic: RunningService) -> None:
+async def test_only_the_hash_of_a_link_is_stored(clinic: RunningService) -> None:
     url = await subscribe(clinic)
     assert url.startswith("https://clinic.example/calendar/feed/")
     token = url.removeprefix("https://clinic.example/calendar/feed/").removesuffix(".ics")
@@ -287,7 +288,7 @@ async def test_a_revoked_link_ends_and_revoking_is_harmless(clinic: RunningServi
     assert [(await read(clinic, item)).status_code for item in (url, others)] == [404, 200]
 
 
-async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: RunningService) -> None:
+async def test_a_repeated_request_does_not_get_the_link_of_the_first(clinic: RunningService) -> None:
     first = await clinic.http.post("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT) | {"Idempotency-Key": "a"})
     again = await clinic.http.post("/calendar/feed", headers=bearer(Role.PATIENT, PATIENT) | {"Idempotency-Key": "a"})
     assert (first.status_code, first.headers["cache-control"], again.status_code) == (201, "no-store", 201)
@@ -300,7 +301,7 @@ async def test_a_repeated_request_is_not_told_the_secret_of_the_first(clinic: Ru
 
 
 @pytest.mark.parametrize("token", ["A" * 43, "A" * 42, "A" * 44, "A" * 3000, "é" * 43, "A" * 42 + "=", "%00" * 43, "."])
-async def test_a_link_that_never_was_is_not_found(tmp_path: Path, token: str) -> None:
+async def test_an_unknown_link_is_not_found(tmp_path: Path, token: str) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
         response = await clinic.http.get(f"/calendar/feed/{token}.ics")
         assert (response.status_code, response.json()["code"]) == (404, "no_such_feed")
@@ -316,7 +317,7 @@ async def test_a_disabled_account_has_no_link(clinic: RunningService) -> None:
     await clinic.publish_event(account(status="active"))
     assert (await read(clinic, url)).status_code == 404
     fresh = await subscribe(clinic)
-    await clinic.app.state.use_cases[Feeds].note_account(disabled)
+    await clinic.app.state.use_cases[Feeds].revoke_if_disabled(disabled)
     assert (await read(clinic, fresh)).status_code == 200
 
 
@@ -325,10 +326,10 @@ def account(**changes: Any) -> AccountChanged:
     return AccountChanged(**fields | changes)
 
 
-async def test_no_log_line_tells_a_token(tmp_path: Path) -> None:
+async def test_no_log_line_contains_a_token(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService(), public_url="https://clinic.example") as clinic:
         url = await subscribe(clinic)
-        with logged() as lines:
+        with record_log() as lines:
             assert (await read(clinic, url)).status_code == 200
             assert (await clinic.http.get(f"/calendar/feed/{'A' * 43}.ics")).status_code == 404
         expected = [json.loads(line) for line in lines.getvalue().splitlines()]
@@ -338,7 +339,7 @@ async def test_no_log_line_tells_a_token(tmp_path: Path) -> None:
 
 
 @contextmanager
-def logged() -> Iterator[StringIO]:
+def record_log() -> Iterator[StringIO]:
     lines = StringIO()
     handler, level = logging.StreamHandler(lines), log.level
     handler.setFormatter(JsonFormatter())
@@ -351,10 +352,55 @@ def logged() -> Iterator[StringIO]:
         log.setLevel(level)
 
 
-async def test_the_public_document_knows_the_calendar(tmp_path: Path) -> None:
+async def test_the_openapi_document_describes_the_feed(tmp_path: Path) -> None:
     async with a_clinic(tmp_path, DoctorService()) as clinic:
         paths = (await clinic.http.get("/openapi.json")).json()["paths"]
     assert set(paths["/calendar/feed"]) == {"post", "delete"}
     feed = paths["/calendar/feed/{token}.ics"]["get"]
     assert set(feed["responses"]["200"]["content"]) == {"text/calendar"}
-    assert "security" not in feed
+    assert feed["security"] == []
+
+
+async def test_a_calendar_program_may_add_parameters_and_credentials_of_its_own(clinic: RunningService) -> None:
+    url = await subscribe(clinic)
+    for headers in ({}, {"Authorization": "Basic bWU6c2VjcmV0"}, {"Authorization": "Bearer expired"}):
+        response = await clinic.http.get(f"{url}?nocache=17&utm_source=x", headers=headers)
+        assert (response.status_code, response.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+
+
+async def test_a_calendar_program_fetches_only_what_has_changed(clinic: RunningService) -> None:
+    url = await subscribe(clinic)
+    first = await clinic.http.get(url)
+    head = await clinic.http.head(url)
+    names = ("etag", "last-modified", "content-length", "content-type")
+    assert (head.status_code, head.content) == (200, b"")
+    assert [head.headers[name] for name in names] == [first.headers[name] for name in names]
+    conditions = [
+        {"If-None-Match": first.headers["etag"]},
+        {"If-None-Match": f'"x", W/{first.headers["etag"]}'},
+        {"If-None-Match": "*"},
+        {"If-Modified-Since": first.headers["last-modified"]},
+    ]
+    for condition in conditions:
+        response = await clinic.http.get(url, headers=condition)
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", first.headers["etag"])
+    await reserve(clinic, 1)
+    for condition in [*conditions[:2], conditions[3], {"If-Modified-Since": "yesterday"}]:
+        response = await clinic.http.get(url, headers=condition)
+        assert (response.status_code, response.headers["etag"] == first.headers["etag"]) == (200, False)
+
+
+async def test_a_visit_is_tentative_until_it_is_approved_and_a_late_event_changes_nothing(clinic: RunningService) -> None:
+    url, statuses = await subscribe(clinic), []
+    await reserve(clinic, 1)
+    for topic, version, status in (
+        (AppointmentRequested, 2, "requested"),
+        (AppointmentBooked, 3, "booked"),
+        (AppointmentRescheduled, 4, "requested"),
+        (AppointmentBooked, 3, "booked"),
+    ):
+        event = begun_event(topic, 1).model_copy(update={"id": UUID(int=version), "version": version, "status": status})
+        await clinic.publish_event(event)
+        (shown,) = Calendar.from_ical((await clinic.http.get(url)).content).walk("VEVENT")
+        statuses.append(shown["STATUS"])
+    assert statuses == ["TENTATIVE", "CONFIRMED", "TENTATIVE", "TENTATIVE"]

@@ -1,4 +1,4 @@
-"""Caps and own holds: a hold does not keep its owner from another time, and is removed where both would be too many."""
+"""Caps and own holds: a hold does not prevent its owner from booking another time, and is removed if both would exceed a cap."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
         a_service(id=ONE_GROUP, capacity=3, daily_cap=1),
         a_service(id=ONE_GROUP_A_WEEK, capacity=3, weekly_cap=1),
     ]
-    doctors = [a_doctor(id=one, services=ALL, weekly=EVERY_DAY) for one in (DOCTOR, COLLEAGUE)]
+    doctors = [a_doctor(id=doctor_id, services=ALL, weekly=EVERY_DAY) for doctor_id in (DOCTOR, COLLEAGUE)]
     async with a_clinic(tmp_path, DoctorService(doctors, services), database_url=sql_url) as clinic:
         yield clinic
 
@@ -52,9 +52,7 @@ async def book(clinic: RunningService, number: int, by: UUID, service: UUID, sta
 
 
 @pytest.mark.parametrize("service", [ONE_A_DAY, ONE_GROUP, ONE_GROUP_A_WEEK])
-async def test_who_books_another_time_than_the_one_they_hold_lets_it_go_where_both_are_too_many(
-    clinic: RunningService, service: UUID
-) -> None:
+async def test_a_booking_removes_its_owners_hold_of_another_time_if_both_exceed_a_cap(clinic: RunningService, service: UUID) -> None:
     held = await hold(clinic, ME, service, TEN)
     assert await book(clinic, 1, ME, service, NINE) == "granted"
     assert (await clinic.http.get(f"/holds/{held}", headers=bearer(Role.PATIENT, ME))).status_code == 404
@@ -63,33 +61,33 @@ async def test_who_books_another_time_than_the_one_they_hold_lets_it_go_where_bo
     assert await book(clinic, 3, ME, service, TEN, hold_id=held) == "hold_expired"
 
 
-async def test_who_moves_to_another_time_than_the_one_they_hold_lets_it_go_where_both_are_too_many(clinic: RunningService) -> None:
+async def test_a_move_removes_its_owners_hold_of_another_time_if_both_exceed_a_cap(clinic: RunningService) -> None:
     assert await book(clinic, 1, ME, ONE_GROUP, TOMORROW) == "granted"
     await hold(clinic, ME, ONE_GROUP, TEN)
     assert await book(clinic, 1, ME, ONE_GROUP, NINE, revision=2) == "granted"
     assert await book(clinic, 2, OTHER, ONE_GROUP, TEN) == "not_bookable daily_cap_reached"
 
 
-async def test_a_hold_of_another_is_kept_from_who_would_have_two(clinic: RunningService) -> None:
+async def test_a_booking_does_not_remove_the_hold_of_another_patient(clinic: RunningService) -> None:
     """The cap is two a day, and the hold of the other patient counts as one of them."""
     await hold(clinic, ME, TWO_A_DAY, TEN)
-    of_the_other = await hold(clinic, OTHER, TWO_A_DAY, TEN + timedelta(hours=1))
+    other_hold = await hold(clinic, OTHER, TWO_A_DAY, TEN + timedelta(hours=1))
     assert await book(clinic, 1, ME, TWO_A_DAY, NINE) == "granted"
-    assert await book(clinic, 2, OTHER, TWO_A_DAY, TEN + timedelta(hours=1), hold_id=of_the_other) == "granted"
+    assert await book(clinic, 2, OTHER, TWO_A_DAY, TEN + timedelta(hours=1), hold_id=other_hold) == "granted"
 
 
 @pytest.mark.parametrize(
     ("service", "start", "doctor"),
     [(TWO_A_DAY, TEN, DOCTOR), (ONE_A_DAY, TOMORROW, DOCTOR), (ONE_A_DAY, TEN, COLLEAGUE), (ONE_GROUP, TOMORROW, DOCTOR)],
 )
-async def test_a_hold_that_is_not_too_many_stays(clinic: RunningService, service: UUID, start: datetime, doctor: UUID) -> None:
+async def test_a_hold_that_does_not_exceed_a_cap_stays(clinic: RunningService, service: UUID, start: datetime, doctor: UUID) -> None:
     """A parent may book for one child while a time is held for the other."""
     held = await hold(clinic, ME, service, start, doctor)
     assert await book(clinic, 1, ME, service, NINE) == "granted"
     assert await book(clinic, 2, ME, service, start, doctor_id=doctor, hold_id=held) == "granted"
 
 
-async def test_a_held_seat_in_a_group_that_takes_place_anyway_is_not_too_many(clinic: RunningService) -> None:
+async def test_a_held_seat_in_a_group_with_booked_seats_does_not_exceed_a_cap(clinic: RunningService) -> None:
     assert await book(clinic, 1, OTHER, ONE_GROUP, NINE) == "granted"
     held = await hold(clinic, ME, ONE_GROUP, NINE)
     assert await book(clinic, 2, THIRD, ONE_GROUP, NINE) == "granted"

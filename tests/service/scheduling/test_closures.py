@@ -52,11 +52,11 @@ async def is_open(clinic: RunningService, doctor: UUID) -> bool:
     return bool((await clinic.http.get(path)).json()["items"])
 
 
-async def learn(clinic: RunningService, doctor: DoctorRules) -> None:
+async def publish_rules(clinic: RunningService, doctor: DoctorRules) -> None:
     await clinic.publish_event(DoctorChanged(id=uuid4(), occurred_at=NOON, doctor_id=doctor.id, version=doctor.version, rules=doctor))
 
 
-async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: RunningService) -> None:
+async def test_a_closure_blocks_all_doctors_until_it_is_lifted(clinic: RunningService) -> None:
     response = await close(clinic)
     closure = response.json()
     assert (response.status_code, closure["settled"], closure["location"]) == (201, True, None)
@@ -70,19 +70,19 @@ async def test_a_closed_clinic_sees_nobody_and_an_open_one_does_again(clinic: Ru
     assert (await reserve(clinic, 1)).status_code == 200
 
 
-async def test_a_location_is_closed_alone_whatever_its_capitals(clinic: RunningService) -> None:
+async def test_a_closed_location_blocks_only_its_doctors_without_regard_to_case(clinic: RunningService) -> None:
     await close(clinic, location="north")
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
 
 
 @pytest.mark.parametrize(("closed", "works_at"), [("zurich", "Zürich"), ("ZÜRICH", "zurich"), ("Élysée", "elysee"), ("groß", "GROSS")])
-async def test_a_location_is_closed_with_or_without_its_accents(clinic: RunningService, closed: str, works_at: str) -> None:
-    await learn(clinic, a_doctor(location=works_at, version=2))
+async def test_locations_are_compared_without_accents(clinic: RunningService, closed: str, works_at: str) -> None:
+    await publish_rules(clinic, a_doctor(location=works_at, version=2))
     await close(clinic, location=closed)
     assert [await is_open(clinic, doctor) for doctor in (DOCTOR, COLLEAGUE)] == [False, True]
 
 
-async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(clinic: RunningService) -> None:
+async def test_appointments_elsewhere_and_begun_visits_are_not_listed_as_affected(clinic: RunningService) -> None:
     starts = [NINE + number * timedelta(minutes=30) for number in range(4)]
     for number, start in enumerate(starts, start=1):
         assert (await reserve(clinic, number, patient_id=UUID(int=0xAA00 + number), starts_at=start)).status_code == 200
@@ -93,7 +93,7 @@ async def test_who_is_seen_elsewhere_or_sees_their_doctor_already_is_not_told(cl
     assert ([UUID(item["appointment_id"]).int for item in closure["affected"]], closure["complete"]) == ([3], True)
 
 
-async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(clinic: RunningService) -> None:
+async def test_appointments_in_a_closure_stay_and_are_listed_and_do_not_reopen_its_time(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     closure = (await close(clinic)).json()
     assert [(item["appointment_id"], item["patient_id"]) for item in closure["affected"]] == [(str(UUID(int=1)), str(PATIENT))]
@@ -101,38 +101,38 @@ async def test_appointments_in_its_time_stay_and_are_told_and_do_not_reopen_it(c
     assert not await is_open(clinic, DOCTOR)
 
 
-async def test_holds_in_its_time_are_dropped_where_it_is_closed(clinic: RunningService) -> None:
+async def test_holds_in_the_time_and_location_of_a_closure_are_dropped(clinic: RunningService) -> None:
     held = []
     for doctor, owner in ((DOCTOR, PATIENT), (COLLEAGUE, NEWCOMER)):
         request = {"service_id": str(CHECKUP), "doctor_id": str(doctor), "starts_at": format_instant(NINE)}
         held.append((await clinic.http.post("/holds", json=request, headers=bearer(Role.PATIENT, owner))).json()["id"])
     await close(clinic, location="North")
-    found = [
-        (await clinic.http.get(f"/holds/{one}", headers=bearer(Role.PATIENT, owner))).status_code
-        for one, owner in zip(held, (PATIENT, NEWCOMER), strict=True)
+    statuses = [
+        (await clinic.http.get(f"/holds/{hold_id}", headers=bearer(Role.PATIENT, owner))).status_code
+        for hold_id, owner in zip(held, (PATIENT, NEWCOMER), strict=True)
     ]
-    assert found == [404, 200]
+    assert statuses == [404, 200]
     assert (await reserve(clinic, 1, hold_id=UUID(held[0]))).json()["code"] == "hold_expired"
 
 
-async def test_who_comes_later_is_blocked_too(clinic: RunningService) -> None:
+async def test_a_doctor_who_is_added_or_moves_later_is_blocked_too(clinic: RunningService) -> None:
     await close(clinic, location="South")
-    await learn(clinic, a_doctor(id=NEWCOMER, location="South"))
+    await publish_rules(clinic, a_doctor(id=NEWCOMER, location="South"))
     assert not await is_open(clinic, NEWCOMER)
-    await learn(clinic, a_doctor(id=NEWCOMER, location="North", version=2))
+    await publish_rules(clinic, a_doctor(id=NEWCOMER, location="North", version=2))
     assert await is_open(clinic, NEWCOMER)
-    await learn(clinic, a_doctor(location="South", version=2))
+    await publish_rules(clinic, a_doctor(location="South", version=2))
     assert not await is_open(clinic, DOCTOR)
 
 
-async def test_a_closure_is_where_its_answer_says_until_it_is_lifted(clinic: RunningService) -> None:
+async def test_a_closure_can_be_read_at_its_location_until_it_is_lifted(clinic: RunningService) -> None:
     closed = await close(clinic)
-    there, expected = closed.headers["Location"], closed.json()
-    shown = await clinic.http.get(there, headers=ADMIN)
+    location, expected = closed.headers["Location"], closed.json()
+    shown = await clinic.http.get(location, headers=ADMIN)
     assert (shown.status_code, shown.json()) == (200, {name: expected[name] for name in expected if name not in ("affected", "complete")})
-    assert (await clinic.http.get(there, headers=bearer(Role.DOCTOR, DOCTOR))).status_code == 403
-    assert (await clinic.http.delete(there, headers=ADMIN)).status_code == 204
-    assert (await clinic.http.get(there, headers=ADMIN)).json()["code"] == "no_such_closure"
+    assert (await clinic.http.get(location, headers=bearer(Role.DOCTOR, DOCTOR))).status_code == 403
+    assert (await clinic.http.delete(location, headers=ADMIN)).status_code == 204
+    assert (await clinic.http.get(location, headers=ADMIN)).json()["code"] == "no_such_closure"
 
 
 async def test_closures_are_listed_the_latest_first(clinic: RunningService) -> None:
@@ -140,11 +140,11 @@ async def test_closures_are_listed_the_latest_first(clinic: RunningService) -> N
         await close(clinic, begins=NINE + days * DAY, ends=NINE + (days + 1) * DAY)
     first = await clinic.http.get("/admin/closures?limit=2", headers=ADMIN)
     rest = await clinic.http.get(f"/admin/closures?after={first.json()['next']}", headers=ADMIN)
-    found = [closure["from"][:10] for page in (first, rest) for closure in page.json()["items"]]
-    assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
+    dates = [closure["from"][:10] for page in (first, rest) for closure in page.json()["items"]]
+    assert dates == ["2026-03-12", "2026-03-11", "2026-03-10"]
 
 
-async def test_a_repeated_wish_with_a_key_closes_once(clinic: RunningService) -> None:
+async def test_a_repeated_request_with_a_key_closes_once(clinic: RunningService) -> None:
     responses = [await close(clinic, by=ADMIN | {"Idempotency-Key": "once"}) for _ in range(2)]
     assert responses[0].json() == responses[1].json()
 
@@ -158,15 +158,13 @@ async def test_a_repeated_wish_with_a_key_closes_once(clinic: RunningService) ->
         (NINE - 30 * DAY, NINE - 29 * DAY, "already_over", "/to"),
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(
-    clinic: RunningService, begins: datetime, ends: datetime, code: str, pointer: str
-) -> None:
+async def test_an_invalid_range_is_refused(clinic: RunningService, begins: datetime, ends: datetime, code: str, pointer: str) -> None:
     refused = await close(clinic, begins=begins, ends=ends)
     assert (refused.status_code, refused.json()["code"]) == (422, code)
     assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
 
 
-async def test_only_admins_close(clinic: RunningService) -> None:
+async def test_only_admins_may_use_closures(clinic: RunningService) -> None:
     for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION):
         assert (await close(clinic, by=bearer(role))).status_code == 403
         assert (await clinic.http.get("/admin/closures", headers=bearer(role))).status_code == 403

@@ -37,12 +37,12 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
         yield clinic
 
 
-def person(number: int) -> UUID:
+def a_patient_id(number: int) -> UUID:
     return UUID(int=0xAA00 + number)
 
 
 async def book(clinic: RunningService, number: int, service: UUID, start: datetime = NINE, **request: Any) -> dict[str, Any]:
-    response = await reserve(clinic, number, patient_id=person(number), service_id=service, starts_at=start, **request)
+    response = await reserve(clinic, number, patient_id=a_patient_id(number), service_id=service, starts_at=start, **request)
     body: dict[str, Any] = response.json()
     return body
 
@@ -72,7 +72,7 @@ async def test_a_group_fills_up_seat_by_seat_and_takes_the_doctor_once(clinic: R
     assert (await book(clinic, 4, GROUP))["code"] == "slot_taken"
 
 
-async def test_the_last_seat_given_back_frees_the_doctor(clinic: RunningService) -> None:
+async def test_the_release_of_the_last_seat_frees_the_doctor(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
     await release(clinic, 1, 1)
@@ -83,7 +83,7 @@ async def test_the_last_seat_given_back_frees_the_doctor(clinic: RunningService)
     assert "code" not in await book(clinic, 3, CHECKUP)
 
 
-async def test_one_may_move_from_group_to_group(clinic: RunningService) -> None:
+async def test_a_patient_may_move_from_one_group_to_another(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
     await book(clinic, 3, GROUP, NINE + 2 * HALF)
@@ -91,7 +91,7 @@ async def test_one_may_move_from_group_to_group(clinic: RunningService) -> None:
     assert await starts(clinic, GROUP) == {"08:00": 2, "09:00": 1}
 
 
-async def test_who_is_alone_in_a_group_may_move_over_it(clinic: RunningService) -> None:
+async def test_the_only_patient_of_a_group_may_move_over_its_time(clinic: RunningService) -> None:
     await book(clinic, 1, GROUP)
     assert await starts(clinic, GROUP, f"&exclude_appointment={UUID(int=1)}") == {"08:00": 3, "08:30": 3, "09:00": 3, "09:30": 3}
     assert "code" not in await book(clinic, 1, GROUP, NINE + HALF, revision=2)
@@ -102,7 +102,7 @@ async def test_a_hold_keeps_a_seat(clinic: RunningService) -> None:
     for number in (1, 2):
         await book(clinic, number, GROUP)
     body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
-    held = await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, person(3)))
+    held = await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, a_patient_id(3)))
     assert held.status_code == 201
     refused = await book(clinic, 4, GROUP)
     assert (refused["code"], refused["available_again_at"]) == ("slot_held", held.json()["expires_at"])
@@ -110,9 +110,9 @@ async def test_a_hold_keeps_a_seat(clinic: RunningService) -> None:
     assert (await book(clinic, 4, GROUP))["code"] == "slot_taken"
 
 
-async def test_a_hold_that_is_over_leaves_no_group_behind(clinic: RunningService) -> None:
+async def test_an_expired_hold_leaves_no_group(clinic: RunningService) -> None:
     body = {"service_id": str(GROUP), "doctor_id": str(DOCTOR), "starts_at": format_instant(NINE)}
-    await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, person(3)))
+    await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT, a_patient_id(3)))
     assert "08:00" not in await starts(clinic, CHECKUP)
     clinic.clock.advance(timedelta(minutes=5))
     assert "08:00" in await starts(clinic, CHECKUP)
@@ -131,7 +131,7 @@ async def test_a_day_is_full_when_its_cap_is_reached(clinic: RunningService) -> 
     assert "08:00" not in await starts(clinic, CHECKUP)
 
 
-async def test_caps_are_counted_by_the_doctors_own_dates_and_weeks(clinic: RunningService) -> None:
+async def test_caps_are_counted_by_the_dates_and_weeks_of_the_doctors_zone(clinic: RunningService) -> None:
     sunday = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)  # 23:00 in Auckland, an hour before Monday
     for number, service in enumerate((CAPPED, WEEKLY)):
         for visit in range(2):
@@ -142,7 +142,7 @@ async def test_caps_are_counted_by_the_doctors_own_dates_and_weeks(clinic: Runni
         assert await reasons(clinic, service, sunday + timedelta(hours=1), COLLEAGUE) == []
 
 
-async def test_any_doctor_is_the_least_busy_and_then_the_first(clinic: RunningService) -> None:
+async def test_any_doctor_is_the_least_busy_one_and_then_the_first_by_id(clinic: RunningService) -> None:
     start = datetime(2026, 3, 9, 11, 0, tzinfo=UTC)  # noon in Berlin, midnight in Auckland
     first = await book(clinic, 1, CHECKUP, start, doctor_id=None)
     assert first["doctor_id"] == str(DOCTOR)
@@ -154,6 +154,6 @@ async def test_any_doctor_is_the_least_busy_and_then_the_first(clinic: RunningSe
     assert {alternative["doctor_id"] for alternative in refused["alternatives"]} == {str(DOCTOR), str(COLLEAGUE)}
 
 
-async def test_any_doctor_when_nobody_can(clinic: RunningService) -> None:
+async def test_any_doctor_is_refused_with_reasons_if_no_doctor_can_be_booked(clinic: RunningService) -> None:
     refused = await book(clinic, 1, CHECKUP, NINE + timedelta(minutes=1), doctor_id=None)
     assert (refused["code"], [reason["code"] for reason in refused["reasons"]]) == ("not_bookable", ["off_grid"])

@@ -1,4 +1,4 @@
-"""Held time: what its owner can do with it, and how long others are asked to wait."""
+"""Held time: what its owner can book, and when it is available to others again."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ async def book(clinic: RunningService, number: int, service: UUID = CHECKUP, sta
     return body
 
 
-async def wait_for(clinic: RunningService, service: UUID, start: datetime = NINE, **request: Any) -> str:
-    """Return until when a booking is asked to wait."""
+async def available_again_at(clinic: RunningService, service: UUID, start: datetime = NINE, **request: Any) -> str:
+    """Return the end of the holds with which a booking is refused."""
     refused = await book(clinic, 99, service, start, **request)
     assert refused["code"] == "slot_held"
     return str(refused["available_again_at"])
 
 
-async def seen(clinic: RunningService, by: UUID, service: UUID) -> tuple[int, bool]:
+async def free_places(clinic: RunningService, by: UUID, service: UUID) -> tuple[int, bool]:
     """Return the number of free places at nine, and whether the caller holds one of them."""
     path = f"/slots?service_id={service}&doctor_id={DOCTOR}&from={format_instant(NINE)}&to={format_instant(NINE + FIVE)}"
     (slot,) = (await clinic.http.get(path, headers=bearer(Role.PATIENT, by))).json()["items"]
     return slot["remaining"], slot["held_by_you"]
 
 
-async def explained(clinic: RunningService, service: UUID, start: datetime = NINE) -> list[str]:
+async def explain(clinic: RunningService, service: UUID, start: datetime = NINE) -> list[str]:
     path = f"/slots/explain?service_id={service}&doctor_id={DOCTOR}&starts_at={format_instant(start)}"
     reasons = (await clinic.http.get(path, headers=bearer(Role.PATIENT, ME))).json()["reasons"]
     return [reason["code"] for reason in reasons]
@@ -75,54 +75,54 @@ async def explained(clinic: RunningService, service: UUID, start: datetime = NIN
 
 async def test_a_held_time_is_marked_in_the_list_of_its_own_service_alone(clinic: RunningService) -> None:
     await hold(clinic, ME)
-    assert await seen(clinic, ME, CHECKUP) == (1, True)
-    assert await seen(clinic, ME, LONG) == (1, False)
+    assert await free_places(clinic, ME, CHECKUP) == (1, True)
+    assert await free_places(clinic, ME, LONG) == (1, False)
 
 
 async def test_a_held_seat_is_marked_for_its_owner_alone(clinic: RunningService) -> None:
     await hold(clinic, FIRST, GROUP)
-    assert await seen(clinic, FIRST, GROUP) == (3, True)
-    assert await seen(clinic, ME, GROUP) == (2, False)
+    assert await free_places(clinic, FIRST, GROUP) == (3, True)
+    assert await free_places(clinic, ME, GROUP) == (2, False)
 
 
-async def test_who_needs_what_several_hold_waits_for_the_last(clinic: RunningService) -> None:
+async def test_a_time_under_several_holds_is_available_when_the_last_has_ended(clinic: RunningService) -> None:
     _, last = await hold_one_after_the_other(clinic, CHECKUP, NINE, NINE + HALF)
-    assert await wait_for(clinic, LONG) == last
+    assert await available_again_at(clinic, LONG) == last
     clinic.clock.set(datetime.fromisoformat(last) - MINUTE)
-    assert await wait_for(clinic, LONG) == last
+    assert await available_again_at(clinic, LONG) == last
     clinic.clock.advance(MINUTE)
     assert "code" not in await book(clinic, 1, LONG)
 
 
-async def test_who_needs_one_of_several_held_seats_waits_for_the_first(clinic: RunningService) -> None:
+async def test_a_held_group_is_available_when_the_first_hold_has_ended(clinic: RunningService) -> None:
     await book(clinic, 1, GROUP)
     first, _ = await hold_one_after_the_other(clinic, GROUP, NINE, NINE)
-    assert await wait_for(clinic, GROUP) == first
+    assert await available_again_at(clinic, GROUP) == first
     clinic.clock.set(datetime.fromisoformat(first))
     assert "code" not in await book(clinic, 2, GROUP)
 
 
-async def test_who_wants_any_doctor_waits_for_the_first_who_is_only_held(clinic: RunningService) -> None:
+async def test_any_doctor_is_available_when_the_first_doctor_is_no_longer_held(clinic: RunningService) -> None:
     await book(clinic, 1, start=NINE + HALF)
     await hold(clinic, FIRST)
     clinic.clock.advance(MINUTE)
-    of_the_colleague = await hold(clinic, LAST, doctor=COLLEAGUE)
-    assert await wait_for(clinic, LONG, doctor_id=None) == of_the_colleague["expires_at"]
-    assert await wait_for(clinic, CHECKUP, doctor_id=None) == format_instant(NOON + FIVE)
+    colleague_hold = await hold(clinic, LAST, doctor=COLLEAGUE)
+    assert await available_again_at(clinic, LONG, doctor_id=None) == colleague_hold["expires_at"]
+    assert await available_again_at(clinic, CHECKUP, doctor_id=None) == format_instant(NOON + FIVE)
 
 
-async def test_a_hold_ends_with_the_second_that_was_told(clinic: RunningService) -> None:
+async def test_a_hold_ends_at_the_second_that_was_returned(clinic: RunningService) -> None:
     clinic.clock.set(NOON + PART)
-    assert (await hold(clinic, FIRST))["expires_at"] == format_instant(NOON + FIVE) == await wait_for(clinic, CHECKUP)
+    assert (await hold(clinic, FIRST))["expires_at"] == format_instant(NOON + FIVE) == await available_again_at(clinic, CHECKUP)
     clinic.clock.set(NOON + FIVE)
     assert "code" not in await book(clinic, 1)
 
 
-async def test_an_extended_hold_ends_with_the_second_that_was_told(clinic: RunningService) -> None:
+async def test_an_extended_hold_ends_at_the_second_that_was_returned(clinic: RunningService) -> None:
     clinic.clock.set(NOON + PART)
     path = f"/holds/{(await hold(clinic, FIRST))['id']}/extend"
-    longer = (await clinic.http.post(path, headers=bearer(Role.PATIENT, FIRST))).json()
-    assert longer["expires_at"] == format_instant(NOON + 2 * FIVE)
+    extended = (await clinic.http.post(path, headers=bearer(Role.PATIENT, FIRST))).json()
+    assert extended["expires_at"] == format_instant(NOON + 2 * FIVE)
     clinic.clock.set(NOON + 2 * FIVE)
     assert "code" not in await book(clinic, 1)
 
@@ -131,22 +131,22 @@ OVERLAPPING = pytest.mark.parametrize(("service", "start"), [(CHECKUP, NINE), (L
 
 
 @OVERLAPPING
-async def test_a_group_of_nothing_but_holds_keeps_the_time_from_others_until_the_last_is_over(
+async def test_a_group_with_only_held_seats_counts_as_held_until_the_last_hold_has_ended(
     clinic: RunningService, service: UUID, start: datetime
 ) -> None:
     _, last = await hold_one_after_the_other(clinic, GROUP, NINE, NINE)
-    assert await explained(clinic, service, start) == ["held"]
-    assert await wait_for(clinic, service, start) == last
+    assert await explain(clinic, service, start) == ["held"]
+    assert await available_again_at(clinic, service, start) == last
     clinic.clock.set(datetime.fromisoformat(last))
-    assert await explained(clinic, service, start) == []
+    assert await explain(clinic, service, start) == []
     assert "code" not in await book(clinic, 1, service, start)
 
 
 @OVERLAPPING
-async def test_a_group_that_somebody_booked_has_taken_the_time(clinic: RunningService, service: UUID, start: datetime) -> None:
+async def test_a_group_with_a_booked_seat_counts_as_taken(clinic: RunningService, service: UUID, start: datetime) -> None:
     await hold(clinic, FIRST, GROUP)
     await book(clinic, 1, GROUP)
-    assert await explained(clinic, service, start) == ["taken"]
+    assert await explain(clinic, service, start) == ["taken"]
     assert (await book(clinic, 2, service, start))["code"] == "slot_taken"
 
 

@@ -1,4 +1,4 @@
-"""Holds over HTTP: a time belongs to its owner for five minutes, and then it is free again."""
+"""Holds over HTTP: only the owner can book a held time for five minutes, and then it is free again."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_a_hold_is_its_owners_for_five_minutes(clinic: RunningService) -> 
     assert await slot(clinic) is None
 
 
-async def test_a_hold_of_another_is_nobodys_business(clinic: RunningService) -> None:
+async def test_only_its_owner_can_read_or_extend_a_hold(clinic: RunningService) -> None:
     path = f"/holds/{(await hold(clinic)).json()['id']}"
     for stranger in (SOMEONE, bearer(Role.RECEPTION), bearer(Role.ADMIN)):
         responses = [await clinic.http.get(path, headers=stranger), await clinic.http.post(f"{path}/extend", headers=stranger)]
@@ -70,7 +70,7 @@ async def test_a_hold_of_another_is_nobodys_business(clinic: RunningService) -> 
     assert (await clinic.http.get(path, headers=ME)).json()["extended"] is False
 
 
-async def test_others_are_told_until_when_and_what_else_is_free(clinic: RunningService) -> None:
+async def test_others_get_the_end_of_a_hold_and_alternatives(clinic: RunningService) -> None:
     expires_at = (await hold(clinic)).json()["expires_at"]
     for refused in (await hold(clinic, by=SOMEONE), await book(clinic, person=OTHER)):
         problem = refused.json()
@@ -82,7 +82,7 @@ async def test_others_are_told_until_when_and_what_else_is_free(clinic: RunningS
     assert [reason["code"] for reason in explained.json()["reasons"]] == ["held"]
 
 
-async def test_a_hold_is_over_when_the_clock_says_so_and_not_a_moment_before(clinic: RunningService) -> None:
+async def test_a_hold_ends_exactly_at_its_end(clinic: RunningService) -> None:
     response = (await hold(clinic)).json()
     clinic.clock.advance(FIVE - timedelta(microseconds=1))
     assert (await book(clinic, person=OTHER)).status_code == 409
@@ -92,7 +92,7 @@ async def test_a_hold_is_over_when_the_clock_says_so_and_not_a_moment_before(cli
     assert (await book(clinic, person=OTHER)).status_code == 200
 
 
-async def test_what_is_over_makes_room_for_another_hold(clinic: RunningService) -> None:
+async def test_an_expired_hold_can_be_replaced_by_another(clinic: RunningService) -> None:
     await hold(clinic)
     clinic.clock.advance(FIVE)
     assert (await hold(clinic, by=SOMEONE)).status_code == 201
@@ -102,8 +102,8 @@ async def test_what_is_over_makes_room_for_another_hold(clinic: RunningService) 
 async def test_a_hold_is_extended_once_and_not_when_it_is_over(clinic: RunningService) -> None:
     first = (await hold(clinic)).json()
     path = f"/holds/{first['id']}/extend"
-    longer = await clinic.http.post(path, headers=ME)
-    assert (longer.status_code, longer.json()["expires_at"]) == (200, format_instant(clinic.clock() + 2 * FIVE))
+    extended = await clinic.http.post(path, headers=ME)
+    assert (extended.status_code, extended.json()["expires_at"]) == (200, format_instant(clinic.clock() + 2 * FIVE))
     assert (await clinic.http.post(path, headers=ME)).json()["code"] == "hold_extended"
     clinic.clock.advance(2 * FIVE)
     second = (await hold(clinic)).json()
@@ -118,7 +118,7 @@ async def test_a_new_hold_for_a_service_replaces_the_last(clinic: RunningService
     assert (await clinic.http.get(f"/holds/{first['id']}", headers=ME)).status_code == 404
 
 
-async def test_nobody_holds_more_than_three_times(clinic: RunningService) -> None:
+async def test_an_owner_has_at_most_three_holds(clinic: RunningService) -> None:
     held = [await hold(clinic, NINE + number * HALF, service=service) for number, service in enumerate(SERVICES)]
     assert [response.status_code for response in held] == [201, 201, 201, 409]
     assert (held[-1].json()["code"], held[-1].json()["limit"]) == ("too_many_holds", 3)
@@ -140,7 +140,7 @@ async def test_the_owner_books_a_held_time_without_naming_the_hold(clinic: Runni
     assert await slot(clinic) is None
 
 
-async def test_a_hold_is_for_its_owner_service_doctor_and_time_alone(clinic: RunningService) -> None:
+async def test_a_hold_is_only_for_its_owner_service_doctor_and_time(clinic: RunningService) -> None:
     held = UUID((await hold(clinic)).json()["id"])
     wrong = [
         await book(clinic, 1, OTHER, hold_id=held),
@@ -153,7 +153,7 @@ async def test_a_hold_is_for_its_owner_service_doctor_and_time_alone(clinic: Run
     assert (await book(clinic, 6, hold_id=held)).status_code == 200
 
 
-async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: RunningService) -> None:
+async def test_a_booking_with_an_expired_hold_is_refused_with_alternatives(clinic: RunningService) -> None:
     held = UUID((await hold(clinic)).json()["id"])
     clinic.clock.advance(FIVE)
     refused = (await book(clinic, hold_id=held)).json()
@@ -161,14 +161,14 @@ async def test_a_hold_that_is_over_is_told_so_with_what_is_free(clinic: RunningS
     assert format_instant(NINE) in [alternative["starts_at"] for alternative in refused["alternatives"]]
 
 
-async def test_a_hold_of_another_that_is_over_is_still_anothers(clinic: RunningService) -> None:
+async def test_an_expired_hold_of_another_owner_is_still_a_mismatch(clinic: RunningService) -> None:
     held = UUID((await hold(clinic)).json()["id"])
     clinic.clock.advance(FIVE)
     assert (await book(clinic, person=OTHER, hold_id=held)).json()["code"] == "hold_mismatch"
     assert (await book(clinic, start=NINE + HALF, hold_id=held)).json()["code"] == "hold_mismatch"
 
 
-async def test_a_hold_is_given_back_by_its_owner_only_and_as_often_as_they_like(clinic: RunningService) -> None:
+async def test_only_its_owner_can_delete_a_hold_and_may_repeat_it(clinic: RunningService) -> None:
     path = f"/holds/{(await hold(clinic)).json()['id']}"
     assert (await clinic.http.delete(path, headers=SOMEONE)).status_code == 404
     assert await slot(clinic) is None
@@ -177,20 +177,20 @@ async def test_a_hold_is_given_back_by_its_owner_only_and_as_often_as_they_like(
     assert (await clinic.http.delete(f"/holds/{uuid4()}", headers=ME)).status_code == 404
 
 
-async def test_a_repeated_wish_with_a_key_makes_one_hold(clinic: RunningService) -> None:
-    answers = [await hold(clinic, by=ME | {"Idempotency-Key": "k"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
-    assert answers[1].headers["Idempotent-Replayed"] == "true"
+async def test_a_repeated_request_with_a_key_makes_one_hold(clinic: RunningService) -> None:
+    responses = [await hold(clinic, by=ME | {"Idempotency-Key": "k"}) for _ in range(2)]
+    assert responses[0].json() == responses[1].json()
+    assert responses[1].headers["Idempotent-Replayed"] == "true"
 
 
-async def test_who_may_hold(clinic: RunningService) -> None:
+async def test_patients_and_staff_may_hold(clinic: RunningService) -> None:
     roles = {Role.PATIENT: 201, Role.RECEPTION: 201, Role.ADMIN: 201, Role.DOCTOR: 403}
     for number, (role, expected) in enumerate(roles.items()):
         assert (await hold(clinic, NINE + number * HALF, by=bearer(role))).status_code == expected
     assert (await hold(clinic, by={})).status_code == 401
 
 
-async def test_what_cannot_be_booked_cannot_be_held(clinic: RunningService) -> None:
+async def test_a_time_that_cannot_be_booked_cannot_be_held(clinic: RunningService) -> None:
     refused = (await hold(clinic, NINE - timedelta(days=1))).json()
     assert (refused["code"], [reason["code"] for reason in refused["reasons"]]) == ("not_bookable", ["outside_hours"])
     await book(clinic, person=OTHER)

@@ -1,4 +1,4 @@
-"""A doctor's leave over HTTP: which appointments it affects, what becomes of them, and what reopens."""
+"""A doctor's leave over HTTP: which appointments it affects, what is done with them, and which time reopens."""
 
 from __future__ import annotations
 
@@ -66,18 +66,18 @@ def move(number: int, start: datetime, doctor: UUID = COLLEAGUE) -> dict[str, An
     return {"appointment_id": str(UUID(int=number)), "action": "move", **target}
 
 
-async def claim(clinic: RunningService, number: int) -> dict[str, Any]:
+async def get_reservation(clinic: RunningService, number: int) -> dict[str, Any]:
     response: dict[str, Any] = (await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
     return response
 
 
-async def listed(clinic: RunningService, doctor: UUID = DOCTOR) -> list[str]:
+async def list_free_starts(clinic: RunningService, doctor: UUID = DOCTOR) -> list[str]:
     """Return the free starts of the morning."""
     path = f"/slots?service_id={CHECKUP}&doctor_id={doctor}&from={format_instant(MORNING[0])}&to={format_instant(MORNING[1])}"
     return [slot["starts_at"][11:16] for slot in (await clinic.http.get(path)).json()["items"]]
 
 
-async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: RunningService) -> None:
+async def test_a_preview_lists_the_affected_appointments_with_proposals(clinic: RunningService) -> None:
     affected = (await preview(clinic)).json()["affected"]
     assert [item["appointment_id"] for item in affected] == [str(UUID(int=number)) for number in (1, 2, 3)]
     assert affected[0] == {
@@ -91,14 +91,14 @@ async def test_a_preview_tells_what_is_hit_and_where_it_could_go(clinic: Running
 
 
 async def test_all_first_proposals_can_be_taken_at_once_and_all_last_ones_too(clinic: RunningService) -> None:
-    for which in (0, -1):
+    for index in (0, -1):
         affected = (await preview(clinic)).json()["affected"]
-        decisions = [{"appointment_id": item["appointment_id"], "action": "move", **item["proposals"][which]} for item in affected]
+        decisions = [{"appointment_id": item["appointment_id"], "action": "move", **item["proposals"][index]} for item in affected]
         taken = await take(clinic, decisions)
         assert taken.status_code == 201, taken.text
         assert (await clinic.http.delete(f"/doctors/{DOCTOR}/leaves/{taken.json()['id']}", headers=SELF)).status_code == 204
         for number, item in enumerate(affected, start=1):
-            back = await book(clinic, number, datetime.fromisoformat(item["starts_at"]), revision=9 + which)
+            back = await book(clinic, number, datetime.fromisoformat(item["starts_at"]), revision=9 + index)
             assert back.status_code == 200, back.text
 
 
@@ -107,15 +107,15 @@ async def test_each_appointment_is_kept_cancelled_or_moved_as_decided(clinic: Ru
     leave = response.json()
     assert response.status_code == 201, leave
     assert [item["action"] for item in leave["affected"]] == ["keep", "cancel", "move"]
-    kept, cancelled, moved = [await claim(clinic, number) for number in (1, 2, 3)]
+    kept, cancelled, moved = [await get_reservation(clinic, number) for number in (1, 2, 3)]
     assert (kept["live"], kept["doctor_id"], kept["revision"]) == (True, str(DOCTOR), 1)
     assert cancelled["live"] is False
     assert (moved["doctor_id"], moved["starts_at"], moved["revision"]) == (str(COLLEAGUE), format_instant(NINE + 4 * HALF), 2)
-    assert await listed(clinic) == []
-    assert format_instant(NINE + 4 * HALF)[11:16] not in await listed(clinic, COLLEAGUE)
+    assert await list_free_starts(clinic) == []
+    assert format_instant(NINE + 4 * HALF)[11:16] not in await list_free_starts(clinic, COLLEAGUE)
 
 
-async def test_one_event_tells_what_was_displaced(clinic: RunningService) -> None:
+async def test_one_event_lists_the_displaced_appointments(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     await clinic.run_until_idle()
     (event,) = clinic.published
@@ -129,16 +129,16 @@ async def test_one_event_tells_what_was_displaced(clinic: RunningService) -> Non
     assert (event.actor.id, event.doctor_id) == (DOCTOR, DOCTOR)
 
 
-async def test_a_wish_that_was_on_its_way_comes_after_what_a_leave_did(clinic: RunningService) -> None:
+async def test_a_request_that_arrives_after_a_leave_does_not_undo_it(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     late = await book(clinic, 2, NINE + 8 * HALF, revision=2)
     assert (late.status_code, late.json()["code"]) == (409, "reservation_released")
     answered = await book(clinic, 3, NINE + 8 * HALF, revision=2)
-    assert (answered.status_code, answered.json()) == (200, await claim(clinic, 3))
-    assert (await claim(clinic, 3))["starts_at"] == format_instant(NINE + 4 * HALF)
+    assert (answered.status_code, answered.json()) == (200, await get_reservation(clinic, 3))
+    assert (await get_reservation(clinic, 3))["starts_at"] == format_instant(NINE + 4 * HALF)
 
 
-async def test_a_later_wish_than_a_leave_is_granted(clinic: RunningService) -> None:
+async def test_a_request_with_a_higher_revision_than_a_leave_is_granted(clinic: RunningService) -> None:
     await take(clinic, [*keep(1), cancel(2), move(3, NINE + 4 * HALF)])
     for number in (2, 3):
         response = (await book(clinic, number, NINE + 4 * number * HALF, revision=3)).json()
@@ -147,7 +147,7 @@ async def test_a_later_wish_than_a_leave_is_granted(clinic: RunningService) -> N
             str(DOCTOR),
             True,
         )
-    assert format_instant(NINE + 4 * HALF)[11:16] in await listed(clinic, COLLEAGUE)
+    assert format_instant(NINE + 4 * HALF)[11:16] in await list_free_starts(clinic, COLLEAGUE)
 
 
 async def test_a_booking_made_in_between_is_not_lost(clinic: RunningService) -> None:
@@ -158,39 +158,39 @@ async def test_a_booking_made_in_between_is_not_lost(clinic: RunningService) -> 
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (409, "affected_changed")
     assert [UUID(item["appointment_id"]).int for item in problem["affected"]] == [1, 2, 4]
-    assert (await claim(clinic, 4))["live"] is True
+    assert (await get_reservation(clinic, 4))["live"] is True
     assert (await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=SELF)).json()["items"] == []
     assert clinic.published == []
 
 
 @pytest.mark.parametrize("decided", [(), (1, 2), (1, 2, 3, 9)])
 async def test_every_appointment_must_be_decided_about_and_no_other(clinic: RunningService, decided: tuple[int, ...]) -> None:
-    before = await listed(clinic)
+    before = await list_free_starts(clinic)
     refused = await take(clinic, keep(*decided))
     assert (refused.status_code, refused.json()["code"]) == (409, "affected_changed")
     assert len(refused.json()["affected"]) == 3
-    assert await listed(clinic) == before
+    assert await list_free_starts(clinic) == before
 
 
 async def test_a_move_that_is_not_possible_undoes_everything(clinic: RunningService) -> None:
     assert (await book(clinic, 5, NINE, COLLEAGUE)).status_code == 200
-    before = await listed(clinic)
+    before = await list_free_starts(clinic)
     refused = (await take(clinic, [move(1, NINE), cancel(2), *keep(3)])).json()
     assert (refused["code"], refused["appointment_id"]) == ("slot_taken", str(UUID(int=1)))
     refused = (await take(clinic, [move(1, NINE + 2 * HALF, DOCTOR), cancel(2), *keep(3)])).json()
     assert (refused["code"], [reason["code"] for reason in refused["reasons"]]) == ("not_bookable", ["on_leave"])
-    assert await listed(clinic) == before
-    assert (await claim(clinic, 2))["live"] is True
+    assert await list_free_starts(clinic) == before
+    assert (await get_reservation(clinic, 2))["live"] is True
 
 
 async def test_a_kept_appointment_that_is_cancelled_later_reopens_nothing_and_a_withdrawn_leave_does(clinic: RunningService) -> None:
     leave = (await take(clinic, keep(1, 2, 3))).json()
     await release(clinic, 1, 1)
-    assert await listed(clinic) == []
+    assert await list_free_starts(clinic) == []
     assert (await book(clinic, 6, NINE)).json()["reasons"][0]["code"] == "on_leave"
     path = f"/doctors/{DOCTOR}/leaves/{leave['id']}"
     assert [(await clinic.http.delete(path, headers=SELF)).status_code for _ in range(2)] == [204, 404]
-    assert "08:00" in await listed(clinic)
+    assert "08:00" in await list_free_starts(clinic)
     assert (await book(clinic, 6, NINE)).status_code == 200
     assert (await book(clinic, 7, NINE + 2 * HALF)).json()["code"] == "slot_taken"
 
@@ -214,33 +214,33 @@ async def test_holds_in_its_time_are_dropped(clinic: RunningService) -> None:
     assert (await clinic.http.post("/holds", json=body, headers=bearer(Role.PATIENT))).status_code == 201
 
 
-async def test_a_repeated_wish_with_a_key_takes_one_leave(clinic: RunningService) -> None:
+async def test_a_repeated_request_with_a_key_takes_one_leave(clinic: RunningService) -> None:
     responses = [await take(clinic, keep(1, 2, 3), by=SELF | {"Idempotency-Key": "once"}) for _ in range(2)]
     assert responses[0].json() == responses[1].json()
     assert len((await clinic.http.get(f"/doctors/{DOCTOR}/leaves", headers=ADMIN)).json()["items"]) == 1
 
 
-async def test_a_leave_is_where_its_answer_says_until_it_is_withdrawn(clinic: RunningService) -> None:
+async def test_a_leave_can_be_read_at_its_location_until_it_is_withdrawn(clinic: RunningService) -> None:
     taken = await take(clinic, [cancel(1), *keep(2, 3)])
-    there = taken.headers["Location"]
+    location = taken.headers["Location"]
     for by in (SELF, ADMIN):
-        shown = await clinic.http.get(there, headers=by)
+        shown = await clinic.http.get(location, headers=by)
         assert (shown.status_code, shown.json()) == (200, taken.json())
-    assert (await clinic.http.get(there.replace(str(DOCTOR), str(COLLEAGUE)), headers=ADMIN)).json()["code"] == "no_such_leave"
-    assert (await clinic.http.get(there, headers=bearer(Role.DOCTOR, COLLEAGUE))).status_code == 403
-    assert (await clinic.http.delete(there, headers=SELF)).status_code == 204
-    assert (await clinic.http.get(there, headers=SELF)).json()["code"] == "no_such_leave"
+    assert (await clinic.http.get(location.replace(str(DOCTOR), str(COLLEAGUE)), headers=ADMIN)).json()["code"] == "no_such_leave"
+    assert (await clinic.http.get(location, headers=bearer(Role.DOCTOR, COLLEAGUE))).status_code == 403
+    assert (await clinic.http.delete(location, headers=SELF)).status_code == 204
+    assert (await clinic.http.get(location, headers=SELF)).json()["code"] == "no_such_leave"
 
 
 async def test_leaves_are_listed_the_latest_first_in_pages(clinic: RunningService) -> None:
     for days in (1, 3, 2):
         assert (await take(clinic, [], time=(NINE + days * DAY, NINE + days * DAY + HALF))).status_code == 201
-    path, found = f"/doctors/{DOCTOR}/leaves?limit=2", []
+    path, dates = f"/doctors/{DOCTOR}/leaves?limit=2", []
     while path:
         response = await clinic.http.get(path, headers=SELF)
-        found += [leave["starts_at"][:10] for leave in response.json()["items"]]
+        dates += [leave["starts_at"][:10] for leave in response.json()["items"]]
         path = response.headers["Link"].split(">")[0][1:] if "Link" in response.headers else ""
-    assert found == ["2026-03-12", "2026-03-11", "2026-03-10"]
+    assert dates == ["2026-03-12", "2026-03-11", "2026-03-10"]
 
 
 @pytest.mark.parametrize(
@@ -251,22 +251,26 @@ async def test_leaves_are_listed_the_latest_first_in_pages(clinic: RunningServic
         ((NINE, NINE + 367 * DAY), "range_too_long"),
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(clinic: RunningService, time: tuple[datetime, datetime], code: str) -> None:
+async def test_an_invalid_range_is_refused(clinic: RunningService, time: tuple[datetime, datetime], code: str) -> None:
     for refused in (await preview(clinic, time=time), await take(clinic, [], time=time)):
         assert (refused.status_code, refused.json()["code"]) == (422, code)
 
 
-async def test_decisions_that_make_no_sense_are_refused(clinic: RunningService) -> None:
-    nowhere = {"appointment_id": str(UUID(int=1)), "action": "move"}
-    somewhere = {**cancel(1), "starts_at": format_instant(NINE)}
-    for decisions, code in (([nowhere], "target_required"), ([somewhere], "target_required"), (keep(1, 1), "decided_twice")):
+async def test_inconsistent_decisions_are_refused(clinic: RunningService) -> None:
+    move_without_start = {"appointment_id": str(UUID(int=1)), "action": "move"}
+    cancel_with_start = {**cancel(1), "starts_at": format_instant(NINE)}
+    for decisions, code in (
+        ([move_without_start], "target_required"),
+        ([cancel_with_start], "target_required"),
+        (keep(1, 1), "decided_twice"),
+    ):
         refused = await take(clinic, decisions)
         assert (refused.status_code, refused.json()["code"]) == (422, code)
     refused = await take(clinic, [move(1, NINE, uuid4()), *keep(2, 3)])
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_doctor")
 
 
-async def test_who_may_take_leave(clinic: RunningService) -> None:
+async def test_only_the_doctor_and_admins_may_take_a_leave(clinic: RunningService) -> None:
     expected = {Role.PATIENT: 403, Role.RECEPTION: 403, Role.DOCTOR: 403, Role.ADMIN: 200}
     for role, status in expected.items():
         assert (await preview(clinic, by=bearer(role))).status_code == status

@@ -1,4 +1,4 @@
-"""Time that is closed more than once reopens when nothing closes it any more; a cancelled appointment can be restored only then."""
+"""Time under several leaves and closures opens when all of them have ended; a cancelled appointment can be restored only then."""
 
 from __future__ import annotations
 
@@ -80,19 +80,19 @@ KEPT: dict[str, Any] = {"_1": "keep", "_2": "keep"}
 async def test_time_under_a_leave_and_a_closure_opens_when_both_have_ended(
     clinic: RunningService, leave_first: bool, leave_ends_first: bool
 ) -> None:
-    both = {"leave": await take(clinic, **KEPT)} if leave_first else {}
-    both["closure"] = await close(clinic)
-    both["leave"] = both.get("leave") or await take(clinic, **KEPT)
-    for ending in sorted(both, reverse=leave_ends_first):
+    paths = {"leave": await take(clinic, **KEPT)} if leave_first else {}
+    paths["closure"] = await close(clinic)
+    paths["leave"] = paths.get("leave") or await take(clinic, **KEPT)
+    for ending in sorted(paths, reverse=leave_ends_first):
         assert not await is_open(clinic, THIRD)
         assert await book(clinic, 3, THIRD) == "on_leave"
-        assert (await end(clinic, both[ending])).status_code == 204
+        assert (await end(clinic, paths[ending])).status_code == 204
     assert await is_open(clinic, THIRD)
     assert await book(clinic, 3, THIRD) == "granted"
     assert await book(clinic, 4, FIRST) == "slot_taken"
 
 
-async def test_what_ends_in_a_closed_time_stays_closed_until_all_that_closes_it_has_ended(clinic: RunningService) -> None:
+async def test_the_time_of_a_released_appointment_opens_when_closure_and_leave_have_ended(clinic: RunningService) -> None:
     closure, leave = await close(clinic), await take(clinic, **KEPT)
     await release(clinic, 1, 1)
     for path in (closure, leave):
@@ -102,7 +102,7 @@ async def test_what_ends_in_a_closed_time_stays_closed_until_all_that_closes_it_
 
 
 @pytest.mark.parametrize("action", ["cancel", "keep"])
-async def test_a_cancelled_appointment_is_not_restored_into_a_leave_but_after_it(clinic: RunningService, action: str) -> None:
+async def test_a_cancelled_appointment_can_be_restored_only_after_the_leave(clinic: RunningService, action: str) -> None:
     """The appointment was cancelled by the leave, or kept in it and cancelled later."""
     leave = await take(clinic, _1=action, _2="keep")
     if action == "keep":
@@ -113,7 +113,7 @@ async def test_a_cancelled_appointment_is_not_restored_into_a_leave_but_after_it
     assert await book(clinic, 1, FIRST, revision=5) == "granted"
 
 
-async def test_a_kept_appointment_stays_when_its_time_is_confirmed_and_moves_out_and_not_in(clinic: RunningService) -> None:
+async def test_a_kept_appointment_can_move_out_of_a_leave_and_not_back(clinic: RunningService) -> None:
     await take(clinic, **KEPT)
     assert await book(clinic, 1, FIRST, revision=2) == "granted"
     assert await book(clinic, 1, THIRD, revision=3) == "on_leave"
@@ -122,7 +122,7 @@ async def test_a_kept_appointment_stays_when_its_time_is_confirmed_and_moves_out
     assert not await is_open(clinic, FIRST)
 
 
-async def test_another_doctors_leave_is_not_there_to_be_withdrawn(clinic: RunningService) -> None:
+async def test_a_leave_cannot_be_withdrawn_under_another_doctor(clinic: RunningService) -> None:
     leave = await take(clinic, **KEPT)
     elsewhere = leave.replace(str(DOCTOR), str(COLLEAGUE))
     for by in (ADMIN, bearer(Role.DOCTOR, COLLEAGUE)):
@@ -134,7 +134,7 @@ async def test_another_doctors_leave_is_not_there_to_be_withdrawn(clinic: Runnin
     assert (await end(clinic, leave, SELF)).status_code == 204
 
 
-async def test_of_those_who_withdraw_a_leave_at_once_one_did(clinic: RunningService) -> None:
+async def test_of_several_withdrawals_at_once_one_succeeds(clinic: RunningService) -> None:
     for _ in range(3):
         leave = await take(clinic, **KEPT)
         responses = await asyncio.gather(*(end(clinic, leave, by) for by in (SELF, ADMIN, SELF, ADMIN)))

@@ -29,7 +29,7 @@ async def get(clinic: RunningService, path: str) -> Any:
     return await clinic.http.get(f"/internal/reservations{path}", headers=APPOINTMENTS)
 
 
-async def test_a_wish_is_granted_and_can_be_read(clinic: RunningService) -> None:
+async def test_a_reservation_is_granted_and_can_be_read(clinic: RunningService) -> None:
     granted = await reserve(clinic, 1)
     assert granted.status_code == 200, granted.text
     assert granted.json() == {
@@ -55,14 +55,14 @@ async def test_a_taken_time_is_a_conflict_with_alternatives(clinic: RunningServi
     assert len(refused.json()["alternatives"]) == 5
 
 
-async def test_a_time_that_cannot_be_booked_says_why(clinic: RunningService) -> None:
+async def test_a_time_that_cannot_be_booked_is_refused_with_reasons(clinic: RunningService) -> None:
     refused = await reserve(clinic, 1, starts_at=NINE.replace(hour=3, minute=5))
     assert (refused.status_code, refused.json()["code"]) == (422, "not_bookable")
     assert [reason["code"] for reason in refused.json()["reasons"]] == ["outside_hours"]
     assert refused.json()["reasons"][0]["detail"]
 
 
-async def test_a_late_wish_after_a_release_is_turned_away(clinic: RunningService) -> None:
+async def test_a_request_that_arrives_after_its_release_is_refused(clinic: RunningService) -> None:
     assert (await release(clinic, 1, revision=1)).status_code == 204
     late = await reserve(clinic, 1)
     assert (late.status_code, late.json()["code"]) == (409, "reservation_released")
@@ -72,7 +72,7 @@ async def test_a_late_wish_after_a_release_is_turned_away(clinic: RunningService
     assert (await get(clinic, f"/{UUID(int=1)}")).json()["live"] is False
 
 
-async def test_of_racing_wishes_one_is_granted(clinic: RunningService) -> None:
+async def test_of_racing_requests_one_is_granted(clinic: RunningService) -> None:
     responses = await asyncio.gather(*(reserve(clinic, number, patient_id=UUID(int=100 + number)) for number in range(1, 21)))
     assert sorted(response.status_code for response in responses) == [200] + [409] * 19
     assert {response.json()["code"] for response in responses if response.status_code == 409} == {"slot_taken"}
@@ -89,7 +89,7 @@ async def test_live_reservations_are_listed_in_pages(clinic: RunningService) -> 
     assert (await get(clinic, "?after=nonsense")).json()["code"] == "bad_cursor"
 
 
-async def test_nobody_else_may_ask(clinic: RunningService) -> None:
+async def test_only_appointment_service_may_call(clinic: RunningService) -> None:
     path, body = f"/internal/reservations/{UUID(int=1)}", a_reservation_request().model_dump(mode="json")
     assert (await clinic.http.put(path, json=body)).status_code == 401
     for headers in (bearer(Role.ADMIN), bearer(Role.PATIENT), service_bearer("patient-service")):
@@ -98,19 +98,19 @@ async def test_nobody_else_may_ask(clinic: RunningService) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"revision": 0}, {"starts_at": "2026-03-09T08:00:00"}, {"colour": "red"}, {"doctor_id": "any"}])
-async def test_a_malformed_wish_is_refused(clinic: RunningService, wrong: dict[str, Any]) -> None:
+async def test_a_malformed_request_is_refused(clinic: RunningService, wrong: dict[str, Any]) -> None:
     body = a_reservation_request().model_dump(mode="json") | wrong
     response = await clinic.http.put(f"/internal/reservations/{UUID(int=1)}", json=body, headers=APPOINTMENTS)
     assert response.status_code == 422
     assert (await get(clinic, f"/{UUID(int=1)}")).status_code == 404
 
 
-async def test_a_release_must_say_of_which_revision(clinic: RunningService) -> None:
+async def test_a_release_requires_a_revision(clinic: RunningService) -> None:
     response = await clinic.http.delete(f"/internal/reservations/{UUID(int=1)}", headers=APPOINTMENTS)
     assert response.status_code == 422
 
 
-async def test_reservations_are_no_part_of_the_public_document(clinic: RunningService) -> None:
+async def test_reservations_are_not_in_the_public_openapi_document(clinic: RunningService) -> None:
     document = (await clinic.http.get("/openapi.json")).json()
     assert {"/slots", "/doctors/{doctor_id}/slots"} <= set(document["paths"])
     assert [path for path in document["paths"] if "internal" in path or "reservation" in path] == []

@@ -42,7 +42,7 @@ async def test_anyone_sees_free_times(clinic: RunningService) -> None:
     assert (body["complete"], body["generated_at"]) == (True, "2026-03-02T12:00:00Z")
 
 
-async def test_doctors_may_be_several_or_all(clinic: RunningService) -> None:
+async def test_several_doctors_can_be_named_or_none_for_all(clinic: RunningService) -> None:
     both = (await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}&doctor_id={COLLEAGUE}")).json()
     everyone = (await clinic.http.get(DAY)).json()
     assert both["items"] == everyone["items"]
@@ -51,7 +51,7 @@ async def test_doctors_may_be_several_or_all(clinic: RunningService) -> None:
     assert keys == sorted(keys)
 
 
-async def test_a_doctors_page_shows_the_same(clinic: RunningService) -> None:
+async def test_the_list_of_one_doctor_is_the_same(clinic: RunningService) -> None:
     listed = (await clinic.http.get(f"{DAY}&doctor_id={DOCTOR}&limit=3&time_zone=UTC")).json()
     query = DAY.partition("?")[2]
     assert (await clinic.http.get(f"/doctors/{DOCTOR}/slots?{query}&limit=3&time_zone=UTC")).json() == listed
@@ -59,7 +59,7 @@ async def test_a_doctors_page_shows_the_same(clinic: RunningService) -> None:
     assert listed["items"][0]["local_start"] == "2026-03-09T08:00"
 
 
-async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(clinic: RunningService) -> None:
+async def test_a_reserved_time_is_listed_only_for_its_own_move(clinic: RunningService) -> None:
     assert (await reserve(clinic, 1)).status_code == 200
     url = f"{DAY}&doctor_id={DOCTOR}"
     assert (await clinic.http.get(url)).json()["items"][0]["local_start"] == "2026-03-09T09:30"
@@ -88,18 +88,18 @@ async def test_a_reserved_time_is_no_longer_listed_but_for_its_owner_who_moves(c
         (f"service_id={CHECKUP}&sort=price", "unknown_parameter"),
     ],
 )
-async def test_a_bad_question_is_refused_with_a_code(clinic: RunningService, query: str, code: str) -> None:
+async def test_an_invalid_query_is_refused_with_a_code(clinic: RunningService, query: str, code: str) -> None:
     response = await clinic.http.get(f"/slots?{query}")
     assert (response.status_code, response.json()["code"]) == (422, code), response.text
     assert response.json()["errors"][0]["pointer"].startswith("/")
 
 
-async def test_an_unknown_doctor_has_no_page(clinic: RunningService) -> None:
+async def test_an_unknown_doctor_is_not_found(clinic: RunningService) -> None:
     response = await clinic.http.get(f"/doctors/{UUID(int=404)}/slots?service_id={CHECKUP}")
     assert (response.status_code, response.json()["code"]) == (404, "no_such_doctor")
 
 
-async def test_a_bad_token_is_refused_on_a_public_page(clinic: RunningService) -> None:
+async def test_an_invalid_token_is_refused_on_a_public_route(clinic: RunningService) -> None:
     assert (await clinic.http.get(DAY, headers={"Authorization": "Bearer nonsense"})).status_code == 401
 
 
@@ -115,6 +115,6 @@ async def test_the_number_of_queries_depends_on_neither_days_nor_doctors(tmp_pat
         for number in range(10):
             await reserve(clinic, number, doctor_id=UUID(int=1000 + number), patient_id=UUID(int=2000 + number))
         begins = f"/slots?service_id={CHECKUP}&from=2026-03-09T00:00:00Z"
-        one = await queries_of(clinic, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
+        one_doctor = await queries_of(clinic, f"{begins}&to=2026-03-10T00:00:00Z&doctor_id={UUID(int=1000)}")
         everything = await queries_of(clinic, f"{begins}&to=2026-05-01T00:00:00Z&limit=1000")
-        assert one == everything == 4
+        assert one_doctor == everything == 4

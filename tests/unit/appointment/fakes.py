@@ -11,10 +11,12 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
+from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, RowChanged
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
+from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
@@ -73,6 +75,8 @@ class InMemoryStore:
     appointments: dict[UUID, Appointment] = field(default_factory=dict)
     events: list[AppointmentEvent] = field(default_factory=list)
     saved_meanwhile: list[Appointment] = field(default_factory=list)
+    doctors: dict[UUID, ChangedDoctor] = field(default_factory=dict)
+    followed: set[UUID] = field(default_factory=set)
 
     async def insert(self, appointment: Appointment) -> bool:
         async with self.stop_points.call():
@@ -116,13 +120,40 @@ class InMemoryStore:
         requested = [saved for saved in self.appointments.values() if saved.status is AppointmentStatus.REQUESTED and not saved.sync.intent]
         return [saved for saved in requested if saved.starts_at <= before][:limit]
 
-    async def count_active(self, patient_id: UUID, now: datetime) -> int:
-        ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
-        return len([saved for saved in ahead if saved.status in ACTIVE])
+    async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
+        previous = self.doctors.get(doctor.id)
+        if previous is None or previous.doctor.version < doctor.version:
+            self.doctors[doctor.id] = ChangedDoctor(doctor, now)
+            self.followed.discard(doctor.id)
 
-    async def list_upcoming(self, now: datetime, limit: int, after: UUID | None) -> list[Appointment]:
+    async def find_doctor(self, doctor_id: UUID) -> DoctorSnapshot | None:
+        return self.doctors[doctor_id].doctor if doctor_id in self.doctors else None
+
+    async def list_changed_doctors(self, limit: int) -> list[ChangedDoctor]:
+        return [changed for doctor_id, changed in self.doctors.items() if doctor_id not in self.followed][:limit]
+
+    async def mark_followed(self, doctor: DoctorSnapshot) -> None:
+        if self.doctors[doctor.id].doctor == doctor:
+            self.followed.add(doctor.id)
+
+    async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return pages of one appointment."""
+        ahead = [saved for saved in self.appointments.values() if saved.doctor_id == doctor_id and saved.status in ACTIVE]
+        rest = [saved for saved in ahead if saved.starts_at >= now and (after is None or order_of(saved) > order_of(after))]
+        return sorted(rest, key=order_of)[:1]
+
+    async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
+        ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
+        return len([saved for saved in ahead if saved.status in ACTIVE]) < limit
+
+    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
         ahead = [saved for saved in self.appointments.values() if saved.has_reservation and saved.ends_at >= now]
-        return sorted((saved for saved in ahead if after is None or saved.id > after), key=lambda saved: saved.id)[:limit]
+        rest = [saved for saved in ahead if after is None or (saved.ends_at, saved.id) > (after.ends_at, after.id)]
+        return sorted(rest, key=lambda saved: (saved.ends_at, saved.id))[:limit]
+
+
+def order_of(appointment: Appointment) -> tuple[datetime, UUID]:
+    return appointment.starts_at, appointment.id
 
 
 @dataclass
@@ -153,7 +184,7 @@ class FakeCalendar:
             return current
         if request.revision <= self.tombstones.get(appointment_id, 0):
             raise ReservationReleased
-        ends_at = request.starts_at + timedelta(minutes=30)
+        ends_at = request.starts_at + timedelta(minutes=request.duration_minutes or 30)
         others = [
             reservation
             for reservation in self.reservations.values()
@@ -165,7 +196,7 @@ class FakeCalendar:
         if not free or (request.patient_id in {reservation.patient_id for reservation in others} and not request.begun):
             raise SlotTaken(alternatives=[])
         self.tombstones.pop(appointment_id, None)
-        fields = request.model_dump(exclude={"by", "hold_id", "begun", "service_version", "doctor_version"}) | {"doctor_id": free[0]}
+        fields = request.model_dump(include={"service_id", "patient_id", "starts_at", "revision"}) | {"doctor_id": free[0]}
         self.reservations[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
         return self.reservations[appointment_id]
 
@@ -198,32 +229,38 @@ class FakeCalendar:
                 raise self.failure
             return self.reservations.get(appointment_id) or self.released.get(appointment_id)
 
-    async def list_live(self, after: str | None) -> tuple[list[Reservation], str | None]:
+    async def list_live(self, ends_after: datetime, after: str | None) -> tuple[list[Reservation], str | None]:
         """Return pages of one reservation."""
-        rest = [reservation for reservation in self.reservations.values() if str(reservation.appointment_id) > (after or "")]
+        ahead = [reservation for reservation in self.reservations.values() if reservation.ends_at > ends_after]
+        rest = [reservation for reservation in ahead if str(reservation.appointment_id) > (after or "")]
         rows = sorted(rest, key=lambda reservation: reservation.appointment_id)
         return rows[:1], str(rows[0].appointment_id) if len(rows) > 1 else None
 
 
 @dataclass
-class Clinic:
+class FakeClinic:
     """The use cases over the fakes. `doctor_service_down` makes doctor-service unavailable."""
 
     stop_points: StopPoints = field(default_factory=StopPoints)
     clock: MovableClock = field(default_factory=lambda: MovableClock(NOON, running=False))
     max_active: int = 20
     service: ServiceTypeRules = field(default_factory=a_service)
-    doctors: dict[UUID, DoctorRules] = field(default_factory=lambda: {each: a_doctor(id=each) for each in (DOCTOR, COLLEAGUE)})
+    doctors: dict[UUID, DoctorRules] = field(
+        default_factory=lambda: {doctor_id: a_doctor(id=doctor_id) for doctor_id in (DOCTOR, COLLEAGUE)}
+    )
     doctor_service_down: bool = False
-    patients: dict[UUID, PatientSummary] = field(default_factory=lambda: {each: a_patient(id=each) for each in (PATIENT, STRANGER)})
+    patients: dict[UUID, PatientSummary] = field(
+        default_factory=lambda: {patient_id: a_patient(id=patient_id) for patient_id in (PATIENT, STRANGER)}
+    )
 
     def __post_init__(self) -> None:
         self.store, self.calendar = InMemoryStore(self.stop_points), FakeCalendar(self.stop_points)
         self.synchronizer = CalendarSynchronizer(self.store, self.calendar, self, self.clock)
         self.booking = Booking(self.store, self.synchronizer, self, self, self.clock, self.max_active)
-        self.actions = AppointmentActions(self.store, self.synchronizer, self, self.clock)
+        self.actions = AppointmentActions(self.store, self.synchronizer, self, self, self.clock)
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
+        self.doctor_follower = DoctorFollower(self.store, self.synchronizer, self.clock)
         self.queries = AppointmentQueries(self.store)
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules:

@@ -28,14 +28,14 @@ from tests.unit.appointment.builders import (
     pending_with_any_doctor,
     with_sync,
 )
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 ANY_DOCTOR_REQUEST = a_booking_request(doctor_id="any")
 HOLD = new_id()
 
 
 async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_details() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     assert [request.doctor_id for request in clinic.calendar.requests] == [None]
     assert appointment.doctor is not None
@@ -49,7 +49,7 @@ async def test_the_calendar_chooses_the_doctor_and_the_appointment_stores_the_de
 
 
 async def test_choosing_the_doctor_is_published_as_a_booking_and_not_as_a_move() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     (event,) = clinic.store.events
     assert (event.topic, event.doctor_id, event.previous_doctor_id, event.previous_starts_at) == (
@@ -63,7 +63,7 @@ async def test_choosing_the_doctor_is_published_as_a_booking_and_not_as_a_move()
 
 
 async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_the_booking_is_refused() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     first = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     third = new_id()
     clinic.patients[third] = a_patient(id=third)
@@ -85,7 +85,7 @@ async def test_a_busy_doctor_is_replaced_by_a_free_one_and_without_a_free_one_th
 
 
 async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_published() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(with_sync(pending_with_any_doctor(status=AppointmentStatus.REFUSED), intent=None))
     amended = await clinic.actions.amend(clinic.context(ANNA, appointment), {"reason": "knee"})
     assert (amended.reason, [entry.action for entry in amended.history], clinic.topics) == ("knee", ["amended"], [])
@@ -93,7 +93,7 @@ async def test_a_change_of_an_appointment_without_a_doctor_is_recorded_and_not_p
 
 @pytest.mark.parametrize("doctor", [a_doctor(accepting_patients=False), a_doctor(active=False)])
 async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: object) -> None:
-    clinic = Clinic(doctors={DOCTOR: doctor})  # type: ignore[dict-item]
+    clinic = FakeClinic(doctors={DOCTOR: doctor})  # type: ignore[dict-item]
     assert (await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())).status is AppointmentStatus.BOOKED
 
 
@@ -107,7 +107,7 @@ async def test_a_doctor_chosen_by_the_calendar_is_not_checked_again(doctor: obje
     ],
 )
 async def test_the_other_booking_rules_hold_for_any_doctor_too(change: dict[str, object], refusal: type[Refusal]) -> None:
-    clinic = Clinic(**change)  # type: ignore[arg-type]
+    clinic = FakeClinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
         await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
     assert (clinic.store.appointments, clinic.calendar.requests) == ({}, [])
@@ -115,7 +115,7 @@ async def test_the_other_booking_rules_hold_for_any_doctor_too(change: dict[str,
 
 @pytest.mark.parametrize("doctor_service", ["down", "unknown doctor"])
 async def test_without_the_chosen_doctors_details_the_booking_stays_pending_until_the_job_has_them(doctor_service: str) -> None:
-    clinic = Clinic(
+    clinic = FakeClinic(
         doctor_service_down=doctor_service == "down", doctors={} if doctor_service == "unknown doctor" else {DOCTOR: a_doctor()}
     )
     appointment = await clinic.booking.book(ANY_DOCTOR_REQUEST, ANNA, new_id())
@@ -140,7 +140,7 @@ async def test_without_the_chosen_doctors_details_the_booking_stays_pending_unti
 
 
 async def test_the_details_of_a_named_doctor_are_read_once() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(AppointmentStatus.PENDING))
     clinic.doctor_service_down = True
     assert (await clinic.synchronizer.complete_pending(appointment)).status is AppointmentStatus.BOOKED
@@ -148,14 +148,14 @@ async def test_the_details_of_a_named_doctor_are_read_once() -> None:
 
 async def test_a_pending_booking_with_any_doctor_is_completed_before_it_is_moved() -> None:
     for doctor_id, expected in ((None, DOCTOR), (DOCTOR, DOCTOR), (COLLEAGUE, COLLEAGUE)):
-        clinic = Clinic()
+        clinic = FakeClinic()
         appointment = clinic.add(pending_with_any_doctor())
         moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=TEN, doctor_id=doctor_id)
         assert (moved.slot, clinic.topics, clinic.inconsistencies()) == ((TEN, expected), ["booked", "rescheduled"], [])
 
 
 async def test_a_doctor_does_not_see_a_booking_without_a_chosen_doctor() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(pending_with_any_doctor())
     with pytest.raises(NoSuchAppointment):
         await clinic.queries.get(Caller(DOCTOR, Role.DOCTOR), appointment.id)
@@ -163,7 +163,7 @@ async def test_a_doctor_does_not_see_a_booking_without_a_chosen_doctor() -> None
 
 
 async def test_a_hold_is_sent_with_the_booking_also_by_the_job() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.calendar.failure = Unavailable()
     appointment = await clinic.booking.book(a_booking_request(hold_id=HOLD), ANNA, new_id())
     assert appointment.status is AppointmentStatus.PENDING
@@ -174,7 +174,7 @@ async def test_a_hold_is_sent_with_the_booking_also_by_the_job() -> None:
 
 
 async def test_a_refused_hold_is_refused_again() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.calendar.failure = HoldMismatch()
     key = new_id()
     for _ in range(2):

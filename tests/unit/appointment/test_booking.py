@@ -38,11 +38,11 @@ from tests.unit.appointment.builders import (
     a_service,
     an_appointment,
 )
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 
 async def test_a_booking_stores_service_doctor_and_patient_as_they_were() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = await clinic.booking.book(a_booking_request(reason="knee", intake={"pain": "yes"}), ANNA, new_id())
     clinic.service = a_service(name="Other", duration_minutes=60)
     clinic.doctors[DOCTOR] = a_doctor(full_name="Ada Schwarz")
@@ -61,20 +61,20 @@ async def test_a_booking_stores_service_doctor_and_patient_as_they_were() -> Non
 
 
 async def test_the_calendar_gets_the_versions_of_the_rules_that_were_read() -> None:
-    clinic = Clinic(service=a_service(version=4))
+    clinic = FakeClinic(service=a_service(version=4))
     clinic.doctors[DOCTOR] = a_doctor(version=7)
     await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert [(request.service_version, request.doctor_version) for request in clinic.calendar.requests] == [(4, 7)]
 
 
 async def test_without_a_named_doctor_the_doctor_version_is_zero() -> None:
-    clinic = Clinic(service=a_service(version=4))
+    clinic = FakeClinic(service=a_service(version=4))
     await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, new_id())
     assert [(request.service_version, request.doctor_version) for request in clinic.calendar.requests] == [(4, 0)]
 
 
 async def test_a_service_that_needs_approval_is_requested_and_its_time_reserved() -> None:
-    clinic = Clinic(service=a_service(requires_approval=True))
+    clinic = FakeClinic(service=a_service(requires_approval=True))
     appointment = await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert (appointment.status, clinic.topics, clinic.inconsistencies()) == (AppointmentStatus.REQUESTED, ["requested"], [])
     approved = await clinic.actions.approve(clinic.context(DR_WEISS, appointment))
@@ -92,14 +92,14 @@ async def test_a_service_that_needs_approval_is_requested_and_its_time_reserved(
     ],
 )
 async def test_an_impossible_booking_is_refused_before_anything_is_saved(change: dict[str, object], refusal: type[Refusal]) -> None:
-    clinic = Clinic(**change)  # type: ignore[arg-type]
+    clinic = FakeClinic(**change)  # type: ignore[arg-type]
     with pytest.raises(refusal):
         await clinic.booking.book(a_booking_request(), ANNA, new_id())
     assert (clinic.store.appointments, clinic.calendar.requests) == ({}, [])
 
 
 async def test_reception_books_for_a_named_patient_also_with_a_doctor_who_accepts_no_patients() -> None:
-    clinic = Clinic(doctors={DOCTOR: a_doctor(accepting_patients=False)})
+    clinic = FakeClinic(doctors={DOCTOR: a_doctor(accepting_patients=False)})
     with pytest.raises(PatientRequired):
         await clinic.booking.book(a_booking_request(), DESK, new_id())
     appointment = await clinic.booking.book(a_booking_request(patient_id=STRANGER), DESK, new_id())
@@ -107,14 +107,14 @@ async def test_reception_books_for_a_named_patient_also_with_a_doctor_who_accept
 
 
 async def test_a_patient_cannot_book_for_another_patient() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     with pytest.raises(NoSuchPatient):
         await clinic.booking.book(a_booking_request(patient_id=STRANGER), ANNA, new_id())
     assert (await clinic.booking.book(a_booking_request(patient_id=PATIENT), ANNA, new_id())).patient.id == PATIENT
 
 
 async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
-    clinic = Clinic(max_active=2)
+    clinic = FakeClinic(max_active=2)
     first, second = [clinic.add(an_appointment(starts_at=NINE + number * timedelta(days=1))) for number in (1, 2)]
     clinic.add(an_appointment(AppointmentStatus.CANCELLED))
     clinic.add(an_appointment(starts_at=NINE - timedelta(days=30)))
@@ -144,7 +144,7 @@ async def test_a_patient_has_a_limited_number_of_active_appointments() -> None:
     ],
 )
 async def test_for_others_an_appointment_does_not_exist(caller: Caller, is_visible: bool) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     if is_visible:
         assert (await clinic.queries.get(caller, appointment.id)).id == appointment.id
@@ -156,7 +156,7 @@ async def test_for_others_an_appointment_does_not_exist(caller: Caller, is_visib
 
 
 async def test_an_amendment_keeps_the_status_and_publishes_only_real_changes() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(reason="knee"))
     amended = await clinic.actions.amend(clinic.context(ANNA, appointment, expected_version=2), {"reason": None, "intake": {"a": "b"}})
     assert (amended.reason, amended.intake, amended.status, amended.version) == (None, {"a": "b"}, AppointmentStatus.BOOKED, 3)
@@ -165,7 +165,7 @@ async def test_an_amendment_keeps_the_status_and_publishes_only_real_changes() -
 
 
 async def test_an_inactive_doctor_cannot_take_over() -> None:
-    clinic = Clinic(doctors={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
+    clinic = FakeClinic(doctors={DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE, active=False)})
     appointment = clinic.add(an_appointment())
     with pytest.raises(DoctorInactive):
         await clinic.actions.reschedule(clinic.context(DESK, appointment), doctor_id=COLLEAGUE)
@@ -173,7 +173,7 @@ async def test_an_inactive_doctor_cannot_take_over() -> None:
 
 
 async def test_the_event_of_a_reassignment_names_both_doctors() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     moved = await clinic.actions.reschedule(clinic.context(DESK, appointment), doctor_id=COLLEAGUE)
     event = clinic.store.events[-1]

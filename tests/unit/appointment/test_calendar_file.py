@@ -65,3 +65,22 @@ def test_a_doctors_name_cannot_add_lines_to_the_file() -> None:
     hostile = replace(appointment, doctor=a_doctor_snapshot(full_name="A;B,C\r\nATTENDEE:x", location="x" * 300))
     assert set(event_of(hostile)) == set(event_of(appointment))
     assert all(len(entry) <= 75 for entry in to_icalendar(hostile).split(b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "summary", "location"),
+    [
+        ("in_person", "Appointment with Dr. Ada Weiss", "Room 4"),
+        ("video", "Video appointment with Dr. Ada Weiss", None),
+        ("phone", "Phone appointment with Dr. Ada Weiss", None),
+    ],
+)
+def test_the_calendar_file_says_how_the_visit_takes_place_and_names_a_place_only_where_one_goes(
+    mode: str, summary: str, location: str | None
+) -> None:
+    event = event_of(an_appointment(service={"mode": mode}))
+    assert (str(event["SUMMARY"]), event.get("LOCATION")) == (summary, location)
+
+
+def test_a_plain_download_has_no_method() -> None:
+    assert b"METHOD" not in to_icalendar(an_appointment())

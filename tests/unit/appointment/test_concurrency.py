@@ -13,13 +13,13 @@ from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.refusals import Refusal, Stale
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ADMIN, ANNA, DESK, NINE, TEN, a_booking_request, a_change, an_appointment, with_sync
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 ELEVEN = TEN + timedelta(hours=1)
 
 
 async def test_a_move_is_refused_when_a_cancellation_was_saved_first() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [appointment.cancel(a_change())]
     with pytest.raises(IllegalMove):
@@ -30,7 +30,7 @@ async def test_a_move_is_refused_when_a_cancellation_was_saved_first() -> None:
 
 
 async def test_a_cancellation_completes_a_pending_move_first() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
     cancelled = await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
@@ -43,7 +43,7 @@ async def test_a_cancellation_completes_a_pending_move_first() -> None:
 
 
 async def test_two_moves_at_once_are_done_one_after_the_other() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
     moved = await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
@@ -51,7 +51,7 @@ async def test_two_moves_at_once_are_done_one_after_the_other() -> None:
 
 
 async def test_a_stale_version_is_refused() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.store.saved_meanwhile = [appointment.reschedule(a_change(), starts_at=TEN)]
     with pytest.raises(Stale) as refusal:
@@ -61,7 +61,7 @@ async def test_a_stale_version_is_refused() -> None:
 
 async def test_request_and_job_may_complete_the_same_intent_at_once() -> None:
     for taken in (False, True):
-        clinic = Clinic()
+        clinic = FakeClinic()
         if taken:
             clinic.add(an_appointment(patient=replace(an_appointment().patient, id=new_id())))
         pending = clinic.add(an_appointment(AppointmentStatus.PENDING))
@@ -72,7 +72,7 @@ async def test_request_and_job_may_complete_the_same_intent_at_once() -> None:
 
 async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
     """The job completed the move while its request was running."""
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     clinic.add(an_appointment(starts_at=TEN, patient=replace(appointment.patient, id=new_id())))
     context = clinic.context(ANNA, appointment)
@@ -85,7 +85,7 @@ async def test_a_refusal_that_the_job_stored_reaches_the_request() -> None:
 
 async def test_a_booking_that_another_process_confirmed_is_not_refused() -> None:
     """The calendar may refuse the second of two equal requests when the slot has changed in between; what was granted stays granted."""
-    clinic = Clinic()
+    clinic = FakeClinic()
     pending = clinic.add(an_appointment(AppointmentStatus.PENDING))
     rival = clinic.add(an_appointment(patient=replace(pending.patient, id=new_id())))
     assert pending.sync.intent is not None
@@ -96,7 +96,7 @@ async def test_a_booking_that_another_process_confirmed_is_not_refused() -> None
 
 
 async def test_ten_moves_at_once_leave_one_consistent_appointment() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     moves = [
         clinic.actions.reschedule(clinic.context(DESK, appointment), starts_at=TEN + number * timedelta(hours=1)) for number in range(10)
@@ -106,7 +106,7 @@ async def test_ten_moves_at_once_leave_one_consistent_appointment() -> None:
 
 
 async def test_a_repeated_request_is_applied_once() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     context = clinic.context(ANNA, appointment, expected_version=2)
     first = await clinic.actions.reschedule(context, starts_at=TEN)
@@ -115,14 +115,14 @@ async def test_a_repeated_request_is_applied_once() -> None:
 
 
 async def test_a_move_to_the_same_time_changes_nothing() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     assert (await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=NINE)).version == appointment.version
     assert (clinic.topics, clinic.calendar.requests) == ([], [])
 
 
 async def test_an_admin_moves_and_sets_the_status_in_one_edit() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     edited = await clinic.actions.edit(
         clinic.context(ADMIN, appointment, expected_version=2),
@@ -141,7 +141,7 @@ async def test_an_admin_moves_and_sets_the_status_in_one_edit() -> None:
 
 
 async def test_an_illegal_status_also_aborts_the_move() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     with pytest.raises(IllegalMove):
         await clinic.actions.edit(
@@ -151,7 +151,7 @@ async def test_an_illegal_status_also_aborts_the_move() -> None:
 
 
 async def test_a_stale_edit_is_refused_even_when_nothing_would_change() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(an_appointment())
     with pytest.raises(Stale):
         await clinic.actions.edit(

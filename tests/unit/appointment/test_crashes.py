@@ -17,17 +17,17 @@ from shared.contracts.refusals import Refusal, Unavailable
 from shared.contracts.relayed_refusals import ReservationReleased
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ANNA, COLLEAGUE, DESK, NINE, STRANGER, TEN, a_booking_request, an_appointment
-from tests.unit.appointment.fakes import Clinic, ProcessStopped
+from tests.unit.appointment.fakes import FakeClinic, ProcessStopped
 
 APPOINTMENT_ID, OPERATION_ID = new_id(), new_id()
-Action = Callable[[Clinic], Awaitable[Appointment]]
+Action = Callable[[FakeClinic], Awaitable[Appointment]]
 
 
-async def book(clinic: Clinic) -> Appointment:
+async def book(clinic: FakeClinic) -> Appointment:
     return await clinic.booking.book(a_booking_request(), ANNA, APPOINTMENT_ID)
 
 
-async def book_any_doctor(clinic: Clinic) -> Appointment:
+async def book_any_doctor(clinic: FakeClinic) -> Appointment:
     return await clinic.booking.book(a_booking_request(doctor_id="any"), ANNA, APPOINTMENT_ID)
 
 
@@ -36,19 +36,19 @@ def repeated_context(caller: Caller) -> ActionContext:
     return ActionContext(caller, APPOINTMENT_ID, None, OPERATION_ID)
 
 
-async def reschedule(clinic: Clinic) -> Appointment:
+async def reschedule(clinic: FakeClinic) -> Appointment:
     return await clinic.actions.reschedule(repeated_context(ANNA), starts_at=TEN)
 
 
-async def reassign(clinic: Clinic) -> Appointment:
+async def reassign(clinic: FakeClinic) -> Appointment:
     return await clinic.actions.reschedule(repeated_context(DESK), doctor_id=COLLEAGUE)
 
 
-async def cancel(clinic: Clinic) -> Appointment:
+async def cancel(clinic: FakeClinic) -> Appointment:
     return await clinic.actions.cancel(repeated_context(ANNA), None)
 
 
-async def restore(clinic: Clinic) -> Appointment:
+async def restore(clinic: FakeClinic) -> Appointment:
     return await clinic.actions.restore(repeated_context(DESK))
 
 
@@ -62,8 +62,8 @@ CASES: dict[str, tuple[Action, AppointmentStatus | None, list[str]]] = {
 }
 
 
-def clinic_with(before: AppointmentStatus | None, *, rival: bool = False) -> Clinic:
-    clinic = Clinic()
+def clinic_with(before: AppointmentStatus | None, *, rival: bool = False) -> FakeClinic:
+    clinic = FakeClinic()
     if before is not None:
         clinic.add(an_appointment(before, id=APPOINTMENT_ID))
     if rival:
@@ -125,7 +125,7 @@ async def test_a_refused_booking_stays_refused_under_its_key_when_the_time_is_fr
 
 
 async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the_job_completes_it() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.calendar.failure = Unavailable()
     assert (await book(clinic)).status is AppointmentStatus.PENDING
     clinic.clock.advance(timedelta(seconds=46))
@@ -139,7 +139,7 @@ async def test_without_an_answer_of_the_calendar_a_booking_stays_pending_and_the
 
 
 async def test_a_recent_intent_is_left_to_its_request() -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.add(an_appointment(AppointmentStatus.PENDING, id=APPOINTMENT_ID))
     clinic.clock.advance(timedelta(seconds=44))
     assert await clinic.reconciliation.retry_pending() == 0

@@ -9,21 +9,21 @@ from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import Actor
 from shared.contracts.relayed_refusals import SlotTaken
 from tests.unit.appointment.builders import ANNA, TEN, a_change, after_reply, an_appointment, request_of
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 
 @pytest.fixture
-def clinic() -> Clinic:
-    return Clinic()
+def clinic() -> FakeClinic:
+    return FakeClinic()
 
 
-async def a_pending_move(clinic: Clinic) -> Appointment:
+async def a_pending_move(clinic: FakeClinic) -> Appointment:
     """An appointment with an intent to move to ten; the calendar has not been asked."""
     appointment = clinic.add(an_appointment())
     return await clinic.store.save(appointment.reschedule(a_change(Actor.from_caller(ANNA)), starts_at=TEN))
 
 
-async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: Clinic) -> None:
+async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: FakeClinic) -> None:
     pending = await a_pending_move(clinic)
     other = clinic.add(an_appointment(starts_at=TEN))
     late_copy = request_of(pending)
@@ -34,7 +34,7 @@ async def test_a_late_copy_of_a_refused_move_moves_nothing(clinic: Clinic) -> No
     assert clinic.inconsistencies() == []
 
 
-async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
+async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clinic: FakeClinic) -> None:
     pending = await a_pending_move(clinic)
     assert pending.sync.intent is not None
     refused = await clinic.store.save(after_reply(pending, SlotTaken()))
@@ -45,7 +45,7 @@ async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clin
     assert (clinic.inconsistencies(), clinic.topics) == ([], [])
 
 
-async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
+async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(clinic: FakeClinic) -> None:
     pending = an_appointment(AppointmentStatus.PENDING)
     await clinic.store.insert(pending)
     await clinic.store.save(after_reply(pending, SlotTaken()))
@@ -53,7 +53,7 @@ async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(c
     assert (completed.status, clinic.inconsistencies(), clinic.topics) == (AppointmentStatus.REFUSED, [], [])
 
 
-async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: Clinic) -> None:
+async def test_when_a_restore_is_refused_and_granted_the_stored_refusal_stands(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment(AppointmentStatus.CANCELLED))
     pending = await clinic.store.save(appointment.restore(a_change(Actor.from_caller(ANNA))))
     refused = await clinic.store.save(after_reply(pending, SlotTaken()))

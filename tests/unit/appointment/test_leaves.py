@@ -31,7 +31,7 @@ from tests.unit.appointment.builders import (
     an_appointment,
     with_sync,
 )
-from tests.unit.appointment.fakes import Clinic, ProcessStopped
+from tests.unit.appointment.fakes import FakeClinic, ProcessStopped
 
 S = AppointmentStatus
 ELEVEN = TEN + timedelta(hours=1)
@@ -40,13 +40,13 @@ BEGUN = (S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED)
 
 
 @pytest.fixture
-def clinic() -> Clinic:
-    return Clinic()
+def clinic() -> FakeClinic:
+    return FakeClinic()
 
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
 async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_once_despite_the_cut_off(
-    clinic: Clinic, status: AppointmentStatus
+    clinic: FakeClinic, status: AppointmentStatus
 ) -> None:
     appointment = clinic.add(an_appointment(status, service={"cancel_cutoff_minutes": 60 * 24 * 30}))
     event = clinic.take_leave(appointment)
@@ -62,7 +62,7 @@ async def test_an_appointment_whose_reservation_a_leave_cancelled_is_cancelled_o
 
 @pytest.mark.parametrize("status", [S.BOOKED, S.REQUESTED])
 async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_despite_the_cut_off(
-    clinic: Clinic, status: AppointmentStatus
+    clinic: FakeClinic, status: AppointmentStatus
 ) -> None:
     appointment = clinic.add(an_appointment(status, service={"reschedule_cutoff_minutes": 60 * 24 * 30}))
     clinic.doctors[COLLEAGUE] = a_doctor(id=COLLEAGUE, full_name="Bo Grau")
@@ -88,7 +88,7 @@ async def test_an_appointment_whose_reservation_a_leave_moved_is_moved_once_desp
     assert clinic.inconsistencies() == []
 
 
-async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: Clinic) -> None:
+async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     outcome = a_leave_outcome(appointment, "moved", doctor_id=DOCTOR)
     clinic.calendar.take_leave(outcome)
@@ -99,7 +99,7 @@ async def test_a_move_to_the_same_doctor_does_not_call_doctor_service(clinic: Cl
 
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("status", BEGUN)
-async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Clinic, action: str, status: AppointmentStatus) -> None:
+async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: FakeClinic, action: str, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     event = clinic.take_leave(appointment, action)
     assert clinic.inconsistencies()
@@ -118,7 +118,7 @@ async def test_a_begun_appointment_stays_and_reserves_its_time_again(clinic: Cli
 
 async def test_events_of_leaves_in_any_order_lead_to_the_state_of_the_calendar() -> None:
     for order in (lambda events: events, reversed):
-        clinic = Clinic()
+        clinic = FakeClinic()
         appointment = clinic.add(an_appointment())
         first = clinic.take_leave(appointment, "moved")
         second = clinic.take_leave(with_sync(appointment, revision=2), "cancelled", previous_doctor_id=COLLEAGUE, previous_starts_at=TEN)
@@ -131,7 +131,7 @@ async def test_events_of_leaves_in_any_order_lead_to_the_state_of_the_calendar()
         )
 
 
-async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_and_moved(clinic: Clinic) -> None:
+async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_and_moved(clinic: FakeClinic) -> None:
     for change in (partial(clinic.actions.cancel, reason=None), partial(clinic.actions.reschedule, starts_at=ELEVEN, doctor_id=None)):
         appointment = clinic.add(an_appointment())
         away = clinic.take_leave(appointment, "moved")
@@ -146,7 +146,7 @@ async def test_an_appointment_that_leaves_moved_away_and_back_can_be_cancelled_a
         assert clinic.inconsistencies() == []
 
 
-async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appointment_away_and_back(clinic: Clinic) -> None:
+async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appointment_away_and_back(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     old_event = a_leave(a_leave_outcome(appointment, "cancelled"))
     for start in (ELEVEN, NINE):
@@ -162,7 +162,7 @@ async def test_an_old_event_changes_nothing_after_the_patient_has_moved_the_appo
 @pytest.mark.parametrize("action", ["cancelled", "moved"])
 @pytest.mark.parametrize("change", [{"starts_at": ELEVEN}, {"doctor": a_doctor_snapshot(id=COLLEAGUE)}])
 async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
-    clinic: Clinic, action: str, change: dict[str, object]
+    clinic: FakeClinic, action: str, change: dict[str, object]
 ) -> None:
     appointment = an_appointment()
     moved = clinic.add(with_sync(replace(appointment, **change), revision=3))  # type: ignore[arg-type]
@@ -171,7 +171,7 @@ async def test_an_appointment_that_was_moved_after_the_leave_stays_where_it_is(
 
 
 @pytest.mark.parametrize("status", ENDED)
-async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: Clinic, status: AppointmentStatus) -> None:
+async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic: FakeClinic, status: AppointmentStatus) -> None:
     appointment = an_appointment(status)
     clinic.reserve_for(clinic.add(appointment))
     event = clinic.take_leave(appointment, "moved")
@@ -188,13 +188,13 @@ async def test_the_moved_reservation_of_an_ended_appointment_is_released(clinic:
 
 
 @pytest.mark.parametrize("status", ENDED)
-async def test_a_leave_does_not_change_an_ended_appointment(clinic: Clinic, status: AppointmentStatus) -> None:
+async def test_a_leave_does_not_change_an_ended_appointment(clinic: FakeClinic, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(appointment)))
     assert (clinic.store.appointments[appointment.id], clinic.topics) == (appointment, [])
 
 
-async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(clinic: Clinic) -> None:
+async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(clinic: FakeClinic) -> None:
     appointment = an_appointment(S.CANCELLED)
     clinic.reserve_for(clinic.add(appointment))
     event = clinic.take_leave(appointment, "moved")
@@ -206,7 +206,7 @@ async def test_while_the_calendar_does_not_answer_the_event_is_delivered_again(c
     assert clinic.inconsistencies() == []
 
 
-async def test_an_appointment_that_a_leave_cancelled_can_be_restored_and_stays_booked(clinic: Clinic) -> None:
+async def test_an_appointment_that_a_leave_cancelled_can_be_restored_and_stays_booked(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment)
     await clinic.leaves.follow_leave(event)
@@ -215,7 +215,7 @@ async def test_an_appointment_that_a_leave_cancelled_can_be_restored_and_stays_b
     assert (clinic.store.appointments[appointment.id], restored.status, clinic.inconsistencies()) == (restored, S.BOOKED, [])
 
 
-async def test_an_appointment_that_a_leave_moved_can_be_moved_again_and_stays_there(clinic: Clinic) -> None:
+async def test_an_appointment_that_a_leave_moved_can_be_moved_again_and_stays_there(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, "moved")
     await clinic.leaves.follow_leave(event)
@@ -224,7 +224,7 @@ async def test_an_appointment_that_a_leave_moved_can_be_moved_again_and_stays_th
     assert (moved.slot, clinic.store.appointments[appointment.id], clinic.inconsistencies()) == ((ELEVEN, COLLEAGUE), moved, [])
 
 
-async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: Clinic) -> None:
+async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, "moved")
     await clinic.store.save(appointment.reschedule(a_change(), starts_at=ELEVEN))
@@ -236,7 +236,7 @@ async def test_a_pending_move_is_completed_before_the_leave_is_followed(clinic: 
     )
 
 
-async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_others(clinic: Clinic) -> None:
+async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_others(clinic: FakeClinic) -> None:
     first, second = clinic.add(an_appointment()), clinic.add(an_appointment(starts_at=ELEVEN))
     outcomes = a_leave_outcome(first, "moved"), a_leave_outcome(second, "cancelled")
     clinic.calendar.take_leave(*outcomes)
@@ -251,7 +251,7 @@ async def test_an_appointment_that_cannot_be_synchronised_does_not_hold_up_the_o
 
 @pytest.mark.parametrize("doctor_service", ["down", "unknown doctor"])
 async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is_delivered_again(
-    clinic: Clinic, doctor_service: str
+    clinic: FakeClinic, doctor_service: str
 ) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, "moved")
@@ -264,12 +264,12 @@ async def test_without_the_new_doctors_details_nothing_is_saved_and_the_event_is
     assert (clinic.topics, clinic.inconsistencies()) == (["rescheduled"], [])
 
 
-async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: Clinic) -> None:
+async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: FakeClinic) -> None:
     amended, cancelled, moved = (clinic.add(an_appointment(starts_at=start)) for start in (NINE, TEN, ELEVEN))
     for appointment, action, meanwhile, after in (
         (amended, "moved", replace(amended, reason="knee"), S.BOOKED),
         (cancelled, "cancelled", cancelled.cancel(a_change(note="ill")), S.CANCELLED),
-        (moved, "cancelled", moved.check_in(a_change()), S.CHECKED_IN),
+        (moved, "cancelled", moved.check_in(a_change(at=NINE)), S.CHECKED_IN),
     ):
         clinic.store.saved_meanwhile = [meanwhile]
         await clinic.leaves.follow_leave(clinic.take_leave(appointment, action))
@@ -278,7 +278,7 @@ async def test_an_appointment_that_changes_meanwhile_is_compared_again(clinic: C
     assert clinic.topics == ["rescheduled"]
 
 
-async def test_the_event_is_delivered_again_when_an_appointment_changes_too_often(clinic: Clinic) -> None:
+async def test_the_event_is_delivered_again_when_an_appointment_changes_too_often(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
 
     class AlwaysChanging(list[Appointment]):
@@ -296,7 +296,7 @@ async def test_the_event_is_delivered_again_when_an_appointment_changes_too_ofte
     assert clinic.topics == ["cancelled"]
 
 
-async def test_an_unknown_appointment_in_a_leave_is_ignored(clinic: Clinic) -> None:
+async def test_an_unknown_appointment_in_a_leave_is_ignored(clinic: FakeClinic) -> None:
     await clinic.leaves.follow_leave(a_leave(a_leave_outcome(an_appointment()), a_leave_outcome(an_appointment(), "moved")))
     assert (clinic.store.appointments, clinic.topics) == ({}, [])
 
@@ -312,8 +312,8 @@ CASES: dict[str, tuple[str, Callable[[], Appointment], list[str]]] = {
 async def test_a_process_that_stops_at_any_point_follows_the_leave_when_the_event_is_delivered_again(name: str) -> None:
     action, make_appointment, topics = CASES[name]
 
-    def clinic_with_leave() -> tuple[Clinic, LeaveTaken]:
-        clinic = Clinic()
+    def clinic_with_leave() -> tuple[FakeClinic, LeaveTaken]:
+        clinic = FakeClinic()
         appointment = clinic.add(make_appointment())
         clinic.reserve_for(appointment)
         return clinic, clinic.take_leave(appointment, action)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
+from shared.contracts.http import Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import COLLEAGUE, DESK, HALF, NINE, NOON, STRANGER, TEN, an_appointment, with_sync
-from tests.unit.appointment.fakes import Clinic, ProcessStopped
+from tests.unit.appointment.fakes import FakeCalendar, FakeClinic, ProcessStopped
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def clinic() -> Clinic:
+def clinic() -> FakeClinic:
     """A clinic whose clock is a minute after the creation of its appointments."""
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.clock.advance(timedelta(minutes=1))
     return clinic
 
 
-async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> None:
+async def test_an_unanswered_request_expires_at_its_start(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     clinic.clock.set(NINE - SECOND)
     assert await clinic.reconciliation.expire_requests() == 0
@@ -39,7 +41,7 @@ async def test_an_unanswered_request_expires_at_its_start(clinic: Clinic) -> Non
     assert clinic.store.appointments[appointment.id].history[-1].actor.role == "system"
 
 
-async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Clinic) -> None:
+async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     clinic.clock.set(NINE)
     clinic.store.saved_meanwhile = [replace(appointment, status=AppointmentStatus.BOOKED, version=3)]
@@ -47,7 +49,7 @@ async def test_a_request_that_was_approved_meanwhile_does_not_expire(clinic: Cli
     assert clinic.store.appointments[appointment.id].status is AppointmentStatus.BOOKED
 
 
-async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
+async def test_an_expiry_does_not_wait_for_the_calendar(clinic: FakeClinic) -> None:
     clinic.add(an_appointment(AppointmentStatus.REQUESTED))
     clinic.clock.set(NINE)
     clinic.calendar.failure = Unavailable()
@@ -56,7 +58,7 @@ async def test_an_expiry_does_not_wait_for_the_calendar(clinic: Clinic) -> None:
     assert (clinic.topics, clinic.inconsistencies()) == (["expired"], [])
 
 
-async def test_where_both_sides_agree_nothing_changes(clinic: Clinic) -> None:
+async def test_where_both_sides_agree_nothing_changes(clinic: FakeClinic) -> None:
     for number in range(3):
         clinic.add(an_appointment(starts_at=NINE + number * timedelta(hours=1)))
     before = dict(clinic.store.appointments), dict(clinic.calendar.reservations)
@@ -64,7 +66,7 @@ async def test_where_both_sides_agree_nothing_changes(clinic: Clinic) -> None:
     assert (clinic.store.appointments, clinic.calendar.reservations) == before
 
 
-async def test_a_reservation_without_its_appointment_is_released(clinic: Clinic) -> None:
+async def test_a_reservation_without_its_appointment_is_released(clinic: FakeClinic) -> None:
     clinic.reserve_for(an_appointment())
     cancelled = clinic.add(an_appointment(AppointmentStatus.CANCELLED, starts_at=TEN))
     clinic.reserve_for(cancelled)
@@ -72,7 +74,7 @@ async def test_a_reservation_without_its_appointment_is_released(clinic: Clinic)
     assert clinic.calendar.reservations == {}
 
 
-async def test_the_reservation_of_a_pending_or_just_changed_appointment_is_left_alone(clinic: Clinic) -> None:
+async def test_the_reservation_of_a_pending_or_just_changed_appointment_is_left_alone(clinic: FakeClinic) -> None:
     pending = clinic.add(an_appointment(AppointmentStatus.PENDING))
     fresh = clinic.add(an_appointment(AppointmentStatus.CANCELLED, starts_at=TEN, updated_at=clinic.clock() - SECOND))
     clinic.reserve_for(pending)
@@ -82,7 +84,7 @@ async def test_the_reservation_of_a_pending_or_just_changed_appointment_is_left_
 
 
 @pytest.mark.parametrize("status", [AppointmentStatus.BOOKED, AppointmentStatus.REQUESTED])
-async def test_an_appointment_without_its_reservation_reserves_its_time_again(clinic: Clinic, status: AppointmentStatus) -> None:
+async def test_an_appointment_without_its_reservation_reserves_its_time_again(clinic: FakeClinic, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
     await clinic.reconciliation.reconcile()
@@ -91,23 +93,23 @@ async def test_an_appointment_without_its_reservation_reserves_its_time_again(cl
     assert (saved.version, saved.status, saved.history) == (appointment.version, appointment.status, appointment.history)
 
 
-async def test_an_appointment_whose_reservation_was_released_is_cancelled(clinic: Clinic) -> None:
+async def test_an_appointment_whose_reservation_was_released_is_cancelled(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     await clinic.calendar.release(appointment.id, appointment.sync.revision)
     await clinic.reconciliation.reconcile()
     assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], AppointmentStatus.CANCELLED)
 
 
-async def test_an_appointment_whose_reservation_is_elsewhere_follows_it(clinic: Clinic) -> None:
+async def test_an_appointment_whose_reservation_is_elsewhere_follows_it(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     clinic.reserve_for(with_sync(replace(appointment, starts_at=TEN), revision=2))
     await clinic.reconciliation.reconcile()
     assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].starts_at) == ([], TEN)
 
 
-def clinic_without_reservation(stop_at: int | None = None) -> tuple[Clinic, Appointment]:
+def clinic_without_reservation(stop_at: int | None = None) -> tuple[FakeClinic, Appointment]:
     """A clinic with an appointment whose reservation is missing in the calendar."""
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.clock.advance(timedelta(minutes=1))
     appointment = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
@@ -129,7 +131,7 @@ async def test_a_process_that_stops_while_reconciling_is_finished_by_the_jobs() 
         assert (clinic.inconsistencies(), clinic.store.appointments[appointment.id].status) == ([], AppointmentStatus.BOOKED), point
 
 
-async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_reservation(clinic: Clinic) -> None:
+async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_reservation(clinic: FakeClinic) -> None:
     moved, cancelled = (
         clinic.add(an_appointment()),
         clinic.add(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
@@ -147,7 +149,7 @@ async def test_when_the_event_of_a_leave_was_lost_the_appointment_follows_its_re
 
 @pytest.mark.parametrize(("action", "status"), [("cancelled", AppointmentStatus.CANCELLED), ("moved", AppointmentStatus.BOOKED)])
 async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_arrived(
-    clinic: Clinic, action: str, status: AppointmentStatus
+    clinic: FakeClinic, action: str, status: AppointmentStatus
 ) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, action)
@@ -162,7 +164,7 @@ async def test_a_leave_stays_in_effect_when_a_move_was_refused_before_its_event_
 
 @pytest.mark.parametrize("status", [AppointmentStatus.CHECKED_IN, AppointmentStatus.IN_PROGRESS])
 async def test_a_begun_appointment_without_its_reservation_reserves_its_time_beside_another(
-    clinic: Clinic, status: AppointmentStatus
+    clinic: FakeClinic, status: AppointmentStatus
 ) -> None:
     appointment = clinic.add(an_appointment(status))
     clinic.calendar.reservations.clear()
@@ -175,7 +177,7 @@ async def test_a_begun_appointment_without_its_reservation_reserves_its_time_bes
     )
 
 
-async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: Clinic) -> None:
+async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     rival = clinic.add(an_appointment(patient=replace(appointment.patient, id=new_id())))
@@ -183,7 +185,7 @@ async def test_a_time_that_someone_else_has_reserved_is_not_taken_away(clinic: C
     assert (set(clinic.calendar.reservations), clinic.store.appointments[appointment.id].status) == ({rival.id}, AppointmentStatus.BOOKED)
 
 
-async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:
+async def test_past_appointments_are_not_reconciled(clinic: FakeClinic) -> None:
     clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     clinic.clock.set(NINE + timedelta(days=1))
@@ -191,7 +193,7 @@ async def test_past_appointments_are_not_reconciled(clinic: Clinic) -> None:
     assert clinic.calendar.requests == []
 
 
-async def test_an_appointment_that_is_moved_during_the_comparison_is_left_alone(clinic: Clinic) -> None:
+async def test_an_appointment_that_is_moved_during_the_comparison_is_left_alone(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     reservation = clinic.calendar.reservations[appointment.id]
     await clinic.actions.reschedule(clinic.context(DESK, appointment), starts_at=TEN)
@@ -199,7 +201,7 @@ async def test_an_appointment_that_is_moved_during_the_comparison_is_left_alone(
     assert clinic.store.appointments[appointment.id].updated_at > NOON
 
 
-async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays_refused(clinic: Clinic) -> None:
+async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays_refused(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     clinic.calendar.reservations.clear()
     for start in (NINE, TEN):
@@ -211,7 +213,7 @@ async def test_a_move_of_an_appointment_without_reservation_is_refused_and_stays
     assert len(clinic.calendar.requests) == 2
 
 
-async def test_an_appointment_that_cannot_be_corrected_does_not_stop_the_others(clinic: Clinic) -> None:
+async def test_an_appointment_that_cannot_be_corrected_does_not_stop_the_others(clinic: FakeClinic) -> None:
     """The first has a reservation with a doctor whose details are not available."""
     first, second = (
         clinic.add(an_appointment()),
@@ -225,7 +227,7 @@ async def test_an_appointment_that_cannot_be_corrected_does_not_stop_the_others(
     assert clinic.store.appointments[second.id].status is AppointmentStatus.CANCELLED
 
 
-async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_retry_of_the_others(clinic: Clinic) -> None:
+async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_retry_of_the_others(clinic: FakeClinic) -> None:
     broken, pending = (
         clinic.add(an_appointment(AppointmentStatus.PENDING)),
         clinic.add(an_appointment(AppointmentStatus.PENDING, starts_at=TEN)),
@@ -241,3 +243,40 @@ async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_retry_
     reconciliation = replace(clinic.reconciliation, synchronizer=FailingSynchronizer())  # type: ignore[arg-type]
     assert await reconciliation.retry_pending() == 1
     assert clinic.store.appointments[pending.id].status is AppointmentStatus.BOOKED
+
+
+async def test_what_is_over_is_neither_listed_nor_released(clinic: FakeClinic) -> None:
+    clinic.reserve_for(an_appointment())
+    clinic.clock.set(NINE + timedelta(days=1))
+    await clinic.reconciliation.reconcile()
+    assert len(clinic.calendar.reservations) == 1
+
+
+@pytest.mark.parametrize(("orphans", "others", "stops"), [(20, 0, False), (21, 0, True), (30, 2970, False), (30, 2969, True)])
+async def test_too_many_releases_stop_the_job_before_the_first_one(clinic: FakeClinic, orphans: int, others: int, stops: bool) -> None:
+    """An appointment without its reservation is not corrected either: a person must look first."""
+    stopped: list[None] = []
+    reconciliation = replace(clinic.reconciliation, count_stopped=lambda: stopped.append(None))
+    pages = [reservation_of(an_appointment()) for _ in range(orphans)]
+    known = [an_appointment() for _ in range(others)]
+    clinic.store.appointments |= {appointment.id: appointment for appointment in known}
+    clinic.calendar.reservations = {reservation.appointment_id: reservation for reservation in [*pages, *map(reservation_of, known)]}
+    without_reservation = an_appointment(starts_at=TEN)
+    clinic.store.appointments[without_reservation.id] = without_reservation
+    one_page = replace(clinic.calendar)
+    one_page.list_live = all_in_one_page(one_page)  # type: ignore[method-assign]
+    await replace(reconciliation, calendar=one_page, synchronizer=replace(clinic.synchronizer, calendar=one_page)).reconcile()
+    assert (len(stopped), len(one_page.reservations)) == ((1, orphans + others) if stops else (0, others + 1))
+
+
+def reservation_of(appointment: Appointment) -> Reservation:
+    clinic = FakeClinic()
+    clinic.reserve_for(appointment)
+    return clinic.calendar.reservations[appointment.id]
+
+
+def all_in_one_page(calendar: FakeCalendar) -> Any:
+    async def list_live(_ends_after: datetime, _after: str | None) -> tuple[list[Reservation], str | None]:
+        return list(calendar.reservations.values()), None
+
+    return list_live

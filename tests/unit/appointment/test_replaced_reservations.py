@@ -27,15 +27,15 @@ from tests.unit.appointment.builders import (
     pending_with_any_doctor,
     request_of,
 )
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 S = AppointmentStatus
 ELEVEN = TEN + timedelta(hours=1)
 
 
 @pytest.fixture
-def clinic() -> Clinic:
-    return Clinic()
+def clinic() -> FakeClinic:
+    return FakeClinic()
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_an_intent_is_fulfilled_only_by_its_own_time_doctor_and_revision(
 ) -> None:
     for appointment, expected in ((an_appointment(S.PENDING), fulfils_named_doctor), (pending_with_any_doctor(), fulfils_any_doctor)):
         assert appointment.sync.intent is not None
-        granted = Clinic().calendar.decide(appointment.id, request_of(appointment)).model_copy(update=changes)
+        granted = FakeClinic().calendar.decide(appointment.id, request_of(appointment)).model_copy(update=changes)
         assert appointment.sync.intent.is_fulfilled_by(granted) is expected
 
 
-async def test_a_move_after_a_leave_is_refused_and_the_event_moves_the_appointment_to_its_reservation(clinic: Clinic) -> None:
+async def test_a_move_after_a_leave_is_refused_and_the_event_moves_the_appointment_to_its_reservation(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment, "moved")
     context = clinic.context(ANNA, appointment)
@@ -74,29 +74,29 @@ async def test_a_move_after_a_leave_is_refused_and_the_event_moves_the_appointme
     )
 
 
-async def test_a_move_after_a_leave_has_cancelled_the_reservation_is_refused_as_slot_taken(clinic: Clinic) -> None:
+async def test_a_move_after_a_leave_has_cancelled_the_reservation_is_refused_as_slot_taken(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     event = clinic.take_leave(appointment)
-    with pytest.raises(Refusal, match="The clinic called off this appointment meanwhile") as refusal:
+    with pytest.raises(Refusal, match="The clinic cancelled this appointment meanwhile") as refusal:
         await clinic.actions.reschedule(clinic.context(ANNA, appointment), starts_at=ELEVEN)
     assert (refusal.value.code, clinic.calendar.reservations) == ("slot_taken", {})
     await clinic.leaves.follow_leave(event)
     assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (S.CANCELLED, ["cancelled"], [])
 
 
-async def test_a_pending_booking_whose_reservation_a_leave_cancelled_is_refused(clinic: Clinic) -> None:
+async def test_a_pending_booking_whose_reservation_a_leave_cancelled_is_refused(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment(S.PENDING))
     clinic.calendar.decide(appointment.id, request_of(appointment))
     event = clinic.take_leave(appointment)
-    with pytest.raises(Refusal, match="The clinic called off"):
+    with pytest.raises(Refusal, match="The clinic cancelled"):
         await clinic.booking.book(a_booking_request(), ANNA, appointment.id)
     await clinic.leaves.follow_leave(event)
     assert (clinic.store.appointments[appointment.id].status, clinic.topics, clinic.inconsistencies()) == (S.REFUSED, [], [])
 
 
-async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_leave(clinic: Clinic) -> None:
+async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_leave(clinic: FakeClinic) -> None:
     for cancels in (True, False):
-        clinic = Clinic()
+        clinic = FakeClinic()
         appointment = clinic.add(an_appointment())
         event = clinic.take_leave(appointment, "moved", revision=5)
         with pytest.raises(Refusal, match="The clinic moved"):
@@ -110,9 +110,9 @@ async def test_after_a_refusal_later_requests_have_a_higher_revision_than_the_le
         assert (clinic.topics, clinic.inconsistencies()) == (["cancelled" if cancels else "rescheduled"], [])
 
 
-async def test_cancelling_before_the_event_arrives_releases_the_moved_reservation(clinic: Clinic) -> None:
+async def test_cancelling_before_the_event_arrives_releases_the_moved_reservation(clinic: FakeClinic) -> None:
     for move_refused_before in (False, True):
-        clinic = Clinic()
+        clinic = FakeClinic()
         appointment = clinic.add(an_appointment())
         event = clinic.take_leave(appointment, "moved")
         if move_refused_before:
@@ -127,7 +127,7 @@ async def test_cancelling_before_the_event_arrives_releases_the_moved_reservatio
 async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_its_reservation_released(
     make_appointment: Callable[[], Appointment],
 ) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     appointment = clinic.add(make_appointment())
     reservation = clinic.calendar.decide(appointment.id, request_of(appointment))
     outcome = a_leave_outcome(appointment, "moved", previous_doctor_id=reservation.doctor_id, revision=2)
@@ -139,7 +139,7 @@ async def test_a_pending_booking_whose_reservation_a_leave_moved_is_refused_and_
     assert (clinic.store.appointments[appointment.id].history, clinic.topics, clinic.inconsistencies()) == (saved.history, [], [])
 
 
-async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_calendar(clinic: Clinic) -> None:
+async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_calendar(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment(S.PENDING))
     replaced = clinic.calendar.decide(appointment.id, request_of(appointment)).model_copy(update={"starts_at": TEN, "revision": 2})
     refused = await clinic.store.save(after_reply(appointment, replaced))
@@ -151,7 +151,7 @@ async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_c
     assert clinic.inconsistencies() == []
 
 
-async def test_a_restore_after_a_leave_is_refused_and_the_reservation_released(clinic: Clinic) -> None:
+async def test_a_restore_after_a_leave_is_refused_and_the_reservation_released(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     clinic.calendar.failure = Unavailable()
     await clinic.actions.cancel(clinic.context(ANNA, appointment), None)
@@ -164,7 +164,7 @@ async def test_a_restore_after_a_leave_is_refused_and_the_reservation_released(c
     assert (clinic.topics, clinic.inconsistencies()) == (["cancelled"], [])
 
 
-async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: Clinic) -> None:
+async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: FakeClinic) -> None:
     appointment = clinic.add(an_appointment())
     pending = await clinic.store.save(appointment.with_reclaim(a_change()))
     event = clinic.take_leave(appointment, "moved")
@@ -180,7 +180,7 @@ async def test_a_reservation_that_a_leave_moved_is_not_reclaimed(clinic: Clinic)
     assert (clinic.store.appointments[appointment.id].slot, clinic.inconsistencies()) == ((TEN, COLLEAGUE), [])
 
 
-async def test_a_late_answer_to_a_completed_booking_takes_nothing_away(clinic: Clinic) -> None:
+async def test_a_late_answer_to_a_completed_booking_takes_nothing_away(clinic: FakeClinic) -> None:
     """The booking was completed by another and moved by its patient before the first answer came."""
     pending = clinic.add(an_appointment(S.PENDING, patient=replace(an_appointment().patient, id=STRANGER)))
     booked = await clinic.synchronizer.complete_pending(pending)

@@ -70,10 +70,10 @@ ROWS = {
         A.REFUSE_CHANGE_AND_RELEASE, AppointmentStatus.CANCELLED, intent=RELEASE, refused=True, revision=4
     ),
     (S.RESTORING, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.CANCELLED, refused=True, revision=4),
-    (S.RESTORING_MISSED, C.GRANTED): RowOutcome(A.CONFIRM_RESTORE, AppointmentStatus.BOOKED, recorded="restored"),
-    (S.RESTORING_MISSED, C.REPLACED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True, revision=9),
-    (S.RESTORING_MISSED, C.RELEASED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True),
-    (S.RESTORING_MISSED, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True),
+    (S.RESTORING_RESERVED, C.GRANTED): RowOutcome(A.CONFIRM_RESTORE, AppointmentStatus.BOOKED, recorded="restored"),
+    (S.RESTORING_RESERVED, C.REPLACED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True, revision=9),
+    (S.RESTORING_RESERVED, C.RELEASED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True),
+    (S.RESTORING_RESERVED, C.REFUSED): RowOutcome(A.REFUSE_CHANGE, AppointmentStatus.MISSED, refused=True),
     (S.RECLAIMING, C.GRANTED): RowOutcome(A.CONFIRM_RECLAIM, AppointmentStatus.BOOKED, revision=4),
     (S.RECLAIMING, C.REPLACED): RowOutcome(A.DROP_INTENT, AppointmentStatus.BOOKED, revision=9),
     (S.RECLAIMING, C.RELEASED): RowOutcome(A.DROP_INTENT, AppointmentStatus.BOOKED, revision=4),
@@ -108,7 +108,7 @@ def appointment_in(case: Situation) -> Appointment:
         S.BOOKING: an_appointment(AppointmentStatus.PENDING),
         S.MOVING: booked.reschedule(a_change(), starts_at=TEN),
         S.RESTORING: an_appointment(AppointmentStatus.CANCELLED, revision=3).restore(a_change()),
-        S.RESTORING_MISSED: an_appointment(AppointmentStatus.MISSED, revision=3).restore(a_change()),
+        S.RESTORING_RESERVED: an_appointment(AppointmentStatus.MISSED, revision=3).restore(a_change()),
         S.RECLAIMING: booked.with_reclaim(a_change()),
         S.RELEASING: an_appointment(AppointmentStatus.CANCELLED, revision=3).with_release(a_change()),
         S.UPCOMING: booked,
@@ -163,7 +163,7 @@ def comparison_with(appointment: Appointment, kind: AnswerKind) -> CalendarAnswe
 def test_every_row_does_what_the_table_says(case: Situation, kind: AnswerKind) -> None:
     appointment, expected = appointment_in(case), ROWS[case, kind]
     assert situation(appointment) is case
-    requesting = case in (S.BOOKING, S.MOVING, S.RESTORING, S.RESTORING_MISSED, S.RECLAIMING) or kind is C.RELEASE_CONFIRMED
+    requesting = case in (S.BOOKING, S.MOVING, S.RESTORING, S.RESTORING_RESERVED, S.RECLAIMING) or kind is C.RELEASE_CONFIRMED
     answer = reply_to(appointment, kind) if requesting else comparison_with(appointment, kind)
     assert answer.kind is kind
     action = next_action(appointment, answer)
@@ -195,7 +195,7 @@ def test_every_row_of_the_table_has_a_test_and_every_test_a_row() -> None:
 def test_every_situation_has_a_row_for_every_answer_it_can_get() -> None:
     to_requests = {C.GRANTED, C.REPLACED, C.RELEASED, C.REFUSED}
     comparisons = {C.SAME, C.ELSEWHERE, C.RELEASED, C.MISSING}
-    possible = dict.fromkeys((S.BOOKING, S.MOVING, S.RESTORING, S.RESTORING_MISSED, S.RECLAIMING), to_requests)
+    possible = dict.fromkeys((S.BOOKING, S.MOVING, S.RESTORING, S.RESTORING_RESERVED, S.RECLAIMING), to_requests)
     possible |= {S.RELEASING: comparisons | {C.RELEASE_CONFIRMED, C.BEING_RELEASED}, S.ENDED: comparisons}
     possible |= dict.fromkeys((S.UPCOMING, S.BEGUN), comparisons | {C.OUTDATED})
     assert set(possible) == set(Situation)

@@ -15,14 +15,14 @@ from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import ADMIN, ANNA, DESK, DESK_ACTOR, DR_WEISS, NINE, NOON, TEN, a_change, an_appointment
-from tests.unit.appointment.fakes import Clinic
+from tests.unit.appointment.fakes import FakeClinic
 
 S = AppointmentStatus
 LATER = NINE + timedelta(hours=2)
 BECOMES = {
     S.PENDING: {S.BOOKED, S.REQUESTED, S.REFUSED},
     S.REQUESTED: {S.BOOKED, S.DECLINED, S.CANCELLED, S.EXPIRED},
-    S.BOOKED: {S.CHECKED_IN, S.CANCELLED, S.MISSED},
+    S.BOOKED: {S.CHECKED_IN, S.CANCELLED, S.MISSED, S.REQUESTED},
     S.CHECKED_IN: {S.IN_PROGRESS, S.COMPLETED},
     S.IN_PROGRESS: {S.COMPLETED},
 }
@@ -37,12 +37,15 @@ LEADS_TO = {
     "miss": {S.BOOKED: S.MISSED},
     "reschedule": {S.REQUESTED: S.REQUESTED, S.BOOKED: S.BOOKED},
     "reassign": {S.REQUESTED: S.REQUESTED, S.BOOKED: S.BOOKED},
-    "restore": {S.CANCELLED: S.BOOKED, S.DECLINED: S.BOOKED, S.MISSED: S.BOOKED},
+    "restore": {S.CANCELLED: S.BOOKED, S.DECLINED: S.BOOKED, S.MISSED: S.BOOKED, S.CHECKED_IN: S.BOOKED},
 }
-ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {status: [S.BOOKED] for status in (S.CANCELLED, S.DECLINED, S.MISSED)}
+ALLOWED = {status: sorted(BECOMES.get(status, ())) for status in S} | {
+    **{status: [S.BOOKED] for status in (S.CANCELLED, S.DECLINED, S.MISSED)},
+    S.CHECKED_IN: [S.BOOKED, S.COMPLETED, S.IN_PROGRESS],
+}
 
 
-async def act(clinic: Clinic, action: str, appointment: Appointment) -> Appointment:
+async def act(clinic: FakeClinic, action: str, appointment: Appointment) -> Appointment:
     context, actions = clinic.context(DESK, appointment), clinic.actions
     if action == "expire":
         return await clinic.synchronizer.complete_pending(await clinic.store.save(appointment.expire(a_change(DESK_ACTOR, clinic.clock()))))
@@ -61,7 +64,7 @@ def test_the_transitions_are_the_agreed_ones() -> None:
 
 @pytest.mark.parametrize(("action", "status"), list(product(LEADS_TO, [status for status in S if status is not S.PENDING])))
 async def test_every_action_from_every_status(action: str, status: AppointmentStatus) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     before = clinic.add(an_appointment(status))
     clinic.clock.set(LATER)
     becomes = LEADS_TO[action].get(status)
@@ -85,7 +88,7 @@ def test_every_status_from_every_other(status: AppointmentStatus, wanted: Appoin
     def step() -> Appointment:
         return appointment.transition_to(wanted, a_change(DESK_ACTOR, LATER, note="because"))
 
-    restores = wanted is S.BOOKED and status in (S.CANCELLED, S.DECLINED, S.MISSED)
+    restores = wanted is S.BOOKED and status in (S.CANCELLED, S.DECLINED, S.MISSED, S.CHECKED_IN)
     if wanted is status:
         assert step() == appointment
     elif restores or (wanted in BECOMES.get(status, ()) and status is not S.PENDING):
@@ -98,7 +101,7 @@ def test_every_status_from_every_other(status: AppointmentStatus, wanted: Appoin
 
 @pytest.mark.parametrize("action", [action for action in LEADS_TO if action not in ("expire", "restore")])
 async def test_a_pending_booking_is_completed_before_any_action(action: str) -> None:
-    clinic = Clinic()
+    clinic = FakeClinic()
     clinic.clock.set(LATER)
     pending = clinic.add(an_appointment(S.PENDING))
     allowed = S.BOOKED in LEADS_TO[action]

@@ -25,14 +25,14 @@ NOT_USED: Any = None
 
 
 @dataclass
-class FakeStore:
+class FakeAuthStore:
     """The accounts, and how many of the next transactions the database rolls back at their commit."""
 
     accounts: dict[UUID, Account]
     rollbacks: int = 0
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[FakeStore]:
+    async def begin(self) -> AsyncIterator[FakeAuthStore]:
         before = dict(self.accounts)
         yield self
         if self.rollbacks:
@@ -68,7 +68,7 @@ class FakeProfiles:
             raise self.failures[patient_id]
 
 
-def account_creation(store: FakeStore, profiles: FakeProfiles) -> AccountCreation:
+def account_creation(store: FakeAuthStore, profiles: FakeProfiles) -> AccountCreation:
     return AccountCreation(cast(Any, store), NOT_USED, cast(Any, profiles), NOT_USED, lambda: NOON)
 
 
@@ -81,7 +81,7 @@ def account_creation(store: FakeStore, profiles: FakeProfiles) -> AccountCreatio
     ],
 )
 async def test_an_account_that_cannot_be_completed_does_not_stop_the_others(failure: Exception, status_after: AccountStatus | None) -> None:
-    store = FakeStore({PAT.id: PAT, KIM.id: KIM})
+    store = FakeAuthStore({PAT.id: PAT, KIM.id: KIM})
     assert await account_creation(store, FakeProfiles({PAT.id: failure})).complete_pending() == 1
     statuses = {account_id: account.status for account_id, account in store.accounts.items()}
     assert statuses.pop(KIM.id) is AccountStatus.ACTIVE
@@ -89,6 +89,6 @@ async def test_an_account_that_cannot_be_completed_does_not_stop_the_others(fail
 
 
 async def test_a_transaction_that_is_rolled_back_runs_again_without_a_second_call_to_patient_service() -> None:
-    store, profiles = FakeStore({PAT.id: PAT}, rollbacks=2), FakeProfiles()
+    store, profiles = FakeAuthStore({PAT.id: PAT}, rollbacks=2), FakeProfiles()
     account = await account_creation(store, profiles).complete(PAT)
     assert (account.status, store.accounts, profiles.calls) == (AccountStatus.ACTIVE, {PAT.id: account}, 1)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from careslot.cli import app
 
 SECRET = "7f3b1e0c9d5a4862bb10c4d7e6f8a9150234567890abcdef"
-PREFIXES = ("CARESLOT_", "AUTH_", "DOCTOR_")  # of the variables that are removed from the environment
+PREFIXES = ("CARESLOT_", "AUTH_", "DOCTOR_")  # the fixture removes variables with these prefixes from the environment
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_command(*arguments: str, **environment: str) -> Result:
-    """Run a command in this process, which saves the seconds that importing everything again would take."""
+    """Run a command in this process, where the modules are imported already."""
     return CliRunner().invoke(app, arguments, env=environment, catch_exceptions=False)
 
 
 def run_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, as a user does."""
+    """Run a command in a separate process, as a user does."""
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])} | environment
     return subprocess.run([sys.executable, "-m", "careslot", *arguments], env=env, capture_output=True, text=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 from gateway_svc.domain.openapi_merge import merged_document
 from shared.contracts.identity import Service
 
+URL = "https://clinic.example"
 REFERENCE = "#/components/schemas/"
 
 
@@ -29,7 +30,7 @@ def schema_of(merged: dict[str, Any], path: str) -> str:
 
 def test_only_paths_of_the_routing_table_are_published() -> None:
     doctor = document({"/doctors": {}, "/internal/doctors": {}, "/doctors/{id}/slots": {}, "/livez": {}})
-    merged = merged_document({Service.GATEWAY: document({"/status": {}, "/doctors": {}}), Service.DOCTOR: doctor})
+    merged = merged_document({Service.GATEWAY: document({"/status": {}, "/doctors": {}}), Service.DOCTOR: doctor}, URL)
     assert sorted(merged["paths"]) == ["/doctors", "/status"]
 
 
@@ -37,7 +38,7 @@ def test_equal_schemas_are_shared_and_different_ones_get_a_prefix() -> None:
     problem = {"type": "object"}
     doctor = document({"/doctors": get_operation("Out", "a")}, Out={"type": "string"}, Problem=problem)
     patient = document({"/patients": get_operation("Out", "b")}, Out={"type": "integer"}, Problem=dict(problem))
-    merged = merged_document({Service.DOCTOR: doctor, Service.PATIENT: patient})
+    merged = merged_document({Service.DOCTOR: doctor, Service.PATIENT: patient}, URL)
     assert (schema_of(merged, "/doctors"), schema_of(merged, "/patients")) == ("Doctor_Out", "Patient_Out")
     assert merged["components"]["schemas"] == {"Doctor_Out": {"type": "string"}, "Patient_Out": {"type": "integer"}, "Problem": problem}
 
@@ -46,7 +47,7 @@ def test_a_schema_that_refers_to_a_conflicting_one_gets_a_prefix_too() -> None:
     page = {"type": "array", "items": {"$ref": REFERENCE + "Out"}}
     doctor = document({"/doctors": get_operation("Page", "a")}, Out={"type": "string"}, Page=page)
     patient = document({"/patients": get_operation("Page", "b")}, Out={"type": "integer"}, Page=dict(page))
-    merged = merged_document({Service.DOCTOR: doctor, Service.PATIENT: patient})
+    merged = merged_document({Service.DOCTOR: doctor, Service.PATIENT: patient}, URL)
     assert merged["components"]["schemas"]["Patient_Page"]["items"] == {"$ref": REFERENCE + "Patient_Out"}
     assert schema_of(merged, "/patients") == "Patient_Page"
 
@@ -56,5 +57,5 @@ def test_operation_ids_are_unique() -> None:
         document({"/doctors": get_operation("Out", "find")}, Out={}),
         document({"/patients": get_operation("Out", "find")}, Out={}),
     )
-    merged = merged_document({Service.DOCTOR: doctor, Service.PATIENT: patient})
+    merged = merged_document({Service.DOCTOR: doctor, Service.PATIENT: patient}, URL)
     assert [path["get"]["operationId"] for path in merged["paths"].values()] == ["find", "patient_find"]

@@ -84,8 +84,6 @@ AMBIGUOUS_PATHS = [
     b"http://auth-service:8001/internal",
     b"*",
 ]
-
-
 CANONICAL_PATHS = [
     b"/",
     *map(str.encode, [*SERVICE_OF_PATH, *PATHS_OF_NO_SERVICE]),
@@ -118,9 +116,7 @@ def test_an_ambiguous_path_is_not_canonical(raw: bytes) -> None:
     assert not is_canonical_path(raw)
 
 
-@pytest.mark.parametrize(
-    "raw", [b"/", *map(str.encode, [*SERVICE_OF_PATH, *PATHS_OF_NO_SERVICE]), b"/a/...", b"/a/.b", b"/a/b..", b"/a~b/-_."]
-)
+@pytest.mark.parametrize("raw", CANONICAL_PATHS)
 def test_a_plain_path_is_canonical(raw: bytes) -> None:
     assert is_canonical_path(raw.replace(b"{doctor_id}", b"1").replace(b"{leave_id}", b"2"))
 
@@ -138,3 +134,12 @@ def test_a_canonical_path_is_unchanged_by_decoding_and_normalising(raw: bytes) -
 def test_a_query_with_spaces_or_line_ends_is_not_valid() -> None:
     assert is_valid_query(b"q=a%20b&x=%0d%0a&y=[]|")
     assert not any(is_valid_query(query) for query in (b"a b", b"a\r\nb", b"a\tb", b"a\x00", b"\xff"))
+
+
+@pytest.mark.parametrize(
+    ("path", "is_checked"), [("/calendar/feed/abc.ics", False), ("/calendar/feed", True), ("/auth/token", False), ("/auth/me", True)]
+)
+def test_credentials_of_a_calendar_program_are_not_checked(path: str, is_checked: bool) -> None:
+    entry = find_routing_entry(path)
+    assert entry is not None
+    assert entry.checks_token is is_checked

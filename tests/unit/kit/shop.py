@@ -1,4 +1,4 @@
-"""A shoe shop: a small app behind the kit's walls, for what every service promises."""
+"""A small app built with the kit, a shoe shop. Tests check on it what every service promises."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from shared.kit import routes
 from shared.kit.access import Admin, Public
 from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, RequestInProgress
-from shared.kit.idempotency import StoredResponse as Kept
+from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, RequestInProgress, StoredResponse
+from shared.kit.ids import new_id
 from shared.kit.overrides import Overrides
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import IfMatch, RequireIfMatch
@@ -73,35 +73,35 @@ class Shoe(ReadModel):
 
 
 @dataclass
-class Shelf:
-    """What the shop has; `ran` counts how often a keyed route did its work, `aborts` how often the store aborts first."""
+class Stock:
+    """The shoes of the shop. `runs` counts how often a POST route ran; the next `aborts` transactions are aborted."""
 
     shoes: dict[UUID, Shoe] = field(default_factory=dict)
-    ran: int = 0
+    runs: int = 0
     aborts: int = 0
 
 
-def shelf(request: Request) -> Shelf:
-    found: Shelf = request.app.state.shelf
-    return found
+def stock_of(request: Request) -> Stock:
+    stock: Stock = request.app.state.stock
+    return stock
 
 
 @retry_on_abort
-async def commit(shelf: Shelf) -> None:
-    if shelf.aborts:
-        shelf.aborts -= 1
+async def commit(stock: Stock) -> None:
+    if stock.aborts:
+        stock.aborts -= 1
         raise TransactionAborted
 
 
 @router.post("/shoes", response_model=Shoe, status_code=201)
-async def make_shoe(body: NewShoe, request: Request, response: Response, _caller: Admin, once: OperationId) -> Shoe:
-    shelf(request).ran += 1
-    await commit(shelf(request))
+async def create_shoe(body: NewShoe, request: Request, response: Response, _caller: Admin, operation: OperationId) -> Shoe:
+    stock_of(request).runs += 1
+    await commit(stock_of(request))
     if body.name == "taken":
         raise NameTaken(names=["other"])
     if body.name == "crash":
-        raise RuntimeError("the shelf fell down")
-    shoe = shelf(request).shoes.setdefault(once.id, Shoe(id=once.id, name=body.name, size=body.size))
+        raise RuntimeError("the stock is lost")
+    shoe = stock_of(request).shoes.setdefault(operation.id, Shoe(id=operation.id, name=body.name, size=body.size))
     return with_location(response, shoe, f"/shoes/{shoe.id}")
 
 
@@ -114,7 +114,7 @@ async def list_shoes(
     colour: str | None = None,
     size: Annotated[list[int] | None, Query()] = None,
 ) -> Page[Shoe]:
-    shoes = sorted(shelf(request).shoes.values(), key=lambda shoe: (shoe.name, str(shoe.id)))
+    shoes = sorted(stock_of(request).shoes.values(), key=lambda shoe: (shoe.name, str(shoe.id)))
     after = [shoe for shoe in shoes if paging.after is None or (shoe.name, str(shoe.id)) > paging.after]
     page = paging.page(after[: paging.limit + 1], lambda shoe: (shoe.name, shoe.id))
     return with_next_link(request, response, page)
@@ -122,19 +122,19 @@ async def list_shoes(
 
 @router.get("/shoes/{shoe_id}", response_model=Shoe)
 async def get_shoe(shoe_id: UUID, request: Request, response: Response, _caller: Public) -> Shoe:
-    if shoe_id not in shelf(request).shoes:
+    if shoe_id not in stock_of(request).shoes:
         raise NoSuchShoe
-    return with_etag(response, shelf(request).shoes[shoe_id])
+    return with_etag(response, stock_of(request).shoes[shoe_id])
 
 
 @router.patch("/shoes/{shoe_id}", response_model=Shoe)
-async def amend_shoe(shoe_id: UUID, body: NewShoe, request: Request, response: Response, caller: Admin, expected: RequireIfMatch) -> Shoe:
+async def update_shoe(shoe_id: UUID, body: NewShoe, request: Request, response: Response, caller: Admin, expected: RequireIfMatch) -> Shoe:
     shoe = await get_shoe(shoe_id, request, response, caller)
     require_version(shoe.version, expected)
     if body.name == "taken":
         raise NameTaken
     changed = Shoe(id=shoe.id, name=body.name, size=body.size, version=shoe.version + 1)
-    shelf(request).shoes[shoe_id] = changed
+    stock_of(request).shoes[shoe_id] = changed
     return with_etag(response, changed)
 
 
@@ -147,8 +147,8 @@ async def polish_shoe(shoe_id: UUID, request: Request, response: Response, calle
 
 @router.post("/refusals/{name}")
 async def refuse(name: str, request: Request, _caller: Public) -> None:
-    shelf(request).ran += 1
-    raise getattr(families, name)("It was asked for.", colour="red", retry_after=7, status=200, instance="mine", type="mine")
+    stock_of(request).runs += 1
+    raise getattr(families, name)("The test requests this refusal.", colour="red", retry_after=7, status=200, instance="mine", type="mine")
 
 
 @router.get("/crash")
@@ -156,72 +156,73 @@ async def crash(_caller: Public) -> None:
     raise RuntimeError("a secret detail")
 
 
-class KeptInMemory:
-    """The port of kept answers, in a dictionary."""
+class InMemoryIdempotencyStore:
+    """The port IdempotencyStore on a dictionary: the fingerprint and the response, or None while the request runs, by key id."""
 
     def __init__(self) -> None:
-        self.kept: dict[UUID, tuple[str, Kept | None]] = {}
+        self.entries: dict[UUID, tuple[str, StoredResponse | None]] = {}
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> Kept | None:
-        if key_id not in self.kept:
-            self.kept[key_id] = fingerprint, None
+    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
+        if key_id not in self.entries:
+            self.entries[key_id] = fingerprint, None
             return None
-        known, answer = self.kept[key_id]
-        if known != fingerprint:
+        stored_fingerprint, response = self.entries[key_id]
+        if stored_fingerprint != fingerprint:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
-        if answer is None:
+        if response is None:
             raise RequestInProgress
-        return answer
+        return response
 
-    async def keep(self, key_id: UUID, answer: Kept) -> None:
-        self.kept[key_id] = self.kept[key_id][0], answer
+    async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
+        self.entries[key_id] = self.entries[key_id][0], response
 
     async def release(self, key_id: UUID) -> None:
-        self.kept.pop(key_id, None)
+        self.entries.pop(key_id, None)
 
 
 @dataclass
 class Shop:
+    """The running app, a client of it and its stock."""
+
     app: FastAPI
     http: httpx.AsyncClient
-    shelf: Shelf
+    stock: Stock
 
-    def has(self, name: str = "Boot", **more: Any) -> Shoe:
-        from shared.kit.ids import new_id
-
-        shoe = Shoe(id=new_id(), name=name, size=40, **more)
-        self.shelf.shoes[shoe.id] = shoe
+    def add_shoe(self, name: str = "Boot", version: int = 1) -> Shoe:
+        """Add a shoe to the stock, without a request, and return it."""
+        shoe = Shoe(id=new_id(), name=name, size=40, version=version)
+        self.stock.shoes[shoe.id] = shoe
         return shoe
 
 
 def build_app() -> FastAPI:
-    """A new app. Its lifespan gives every start a fresh state, except for its metrics and its health checks."""
+    """Return a new app. Each start of its lifespan begins with an empty stock; metrics and health checks stay."""
     clock = MovableClock()
 
-    async def keys() -> list[dict[str, Any]]:
+    async def fetch_keys() -> list[dict[str, Any]]:
         return list(jwks()["keys"])
 
     @asynccontextmanager
     async def wire(app: FastAPI, _settings: ShopSettings, _overrides: Overrides) -> AsyncIterator[None]:
-        app.state.verifier = Verifier(KeySet(keys, clock), "careslot", "careslot", clock)
-        app.state.idempotency = KeptInMemory()
-        app.state.shelf = Shelf()
+        app.state.verifier = Verifier(KeySet(fetch_keys, clock), "careslot", "careslot", clock)
+        app.state.idempotency = InMemoryIdempotencyStore()
+        app.state.stock = Stock()
         yield
 
     return create_service_app(ShopSettings(), Overrides(), wire, router)
 
 
-shared_app = cache(build_app)  # building it takes longer than most tests
+shared_app = cache(build_app)  # to build the app takes longer than most tests
 
 
 @asynccontextmanager
-async def shop(answers: IdempotencyStore | None = None, app: FastAPI | None = None) -> AsyncIterator[Shop]:
-    """The app over ASGI; responses are stored in memory unless a store is given. Tests share the app unless one is given."""
+async def open_shop(idempotency: IdempotencyStore | None = None, app: FastAPI | None = None) -> AsyncIterator[Shop]:
+    """Run the app over ASGI. Without `idempotency`, responses are stored in memory; without `app`, tests share one app."""
     app = app or shared_app()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://shop") as http,
     ):
-        if answers:
-            app.state.idempotency = answers
-        yield Shop(app, http, app.state.shelf)
+        if idempotency:
+            app.state.idempotency = idempotency
+        yield Shop(app, http, app.state.stock)

@@ -14,43 +14,43 @@ import pytest
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, Unavailable
 from shared.contracts.values import ReadModel
-from shared.kit.breaker import FAILURES, Breaker
+from shared.kit.breaker import MAX_FAILURES, Breaker
 from shared.kit.client import ServiceClient, ServiceToken
 from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
 from shared.kit.logs import request_id, traceparent
 
-Answer = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
+Respond = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 PROBLEM = {"content-type": "application/problem+json"}
-ONE, TWO = "http://one", "http://two"
+URL_1, URL_2 = "http://one", "http://two"
 
 
-class Thing(ReadModel):
+class Resource(ReadModel):
     name: str
 
 
 class RecordingTransport(httpx.AsyncBaseTransport):
     """Passes requests to a function, and remembers them."""
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer, self.requests = answer, list[httpx.Request]()
+    def __init__(self, respond: Respond) -> None:
+        self.respond, self.requests = respond, list[httpx.Request]()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        answer = self.answer(request)
-        return answer if isinstance(answer, httpx.Response) else await answer
+        response = self.respond(request)
+        return response if isinstance(response, httpx.Response) else await response
 
     @property
     def hosts(self) -> list[str]:
         return [request.url.host for request in self.requests]
 
 
-def client_of(answer: Answer, *urls: str, token: Any = None) -> tuple[ServiceClient, RecordingTransport]:
-    transport = RecordingTransport(answer)
-    return ServiceClient(Service.DOCTOR, urls or (ONE,), httpx.AsyncClient(transport=transport, timeout=None), token), transport
+def client_of(respond: Respond, *urls: str, token: Any = None) -> tuple[ServiceClient, RecordingTransport]:
+    transport = RecordingTransport(respond)
+    return ServiceClient(Service.DOCTOR, urls or (URL_1,), httpx.AsyncClient(transport=transport, timeout=None), token), transport
 
 
-def answer_ok(_request: httpx.Request) -> httpx.Response:
+def respond_with_200(_request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"name": "a"})
 
 
@@ -62,13 +62,13 @@ def lose_response(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadError("reset", request=request)
 
 
-async def never_answer(_request: httpx.Request) -> httpx.Response:
+async def never_respond(_request: httpx.Request) -> httpx.Response:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-def answer_from_two(request: httpx.Request) -> httpx.Response:
-    return answer_ok(request) if request.url.host == "two" else refuse_connection(request)
+def respond_only_at_url_2(request: httpx.Request) -> httpx.Response:
+    return respond_with_200(request) if request.url.host == "two" else refuse_connection(request)
 
 
 async def test_a_problem_response_is_raised_as_the_refusal_it_describes() -> None:
@@ -79,14 +79,14 @@ async def test_a_problem_response_is_raised_as_the_refusal_it_describes() -> Non
     assert (refused.value.code, refused.value.facts) == ("slot_taken", {"alternatives": [1]})
 
 
-async def test_get_or_none_tells_an_absent_resource_from_an_absent_service() -> None:
-    without_thing, _ = client_of(lambda _: httpx.Response(404, json={"code": "not_found"}, headers=PROBLEM))
-    assert await without_thing.get_or_none("/x", Thing) is None
+async def test_get_or_none_returns_none_for_a_404_and_raises_for_an_unreachable_service() -> None:
+    client_404, _ = client_of(lambda _: httpx.Response(404, json={"code": "not_found"}, headers=PROBLEM))
+    assert await client_404.get_or_none("/x", Resource) is None
     with pytest.raises(NotFound):
-        await without_thing.get("/x", Thing)
-    down, _ = client_of(refuse_connection)
+        await client_404.get("/x", Resource)
+    unreachable, _ = client_of(refuse_connection)
     with pytest.raises(Unavailable):
-        await down.get_or_none("/x", Thing)
+        await unreachable.get_or_none("/x", Resource)
 
 
 UNUSABLE = {
@@ -94,8 +94,8 @@ UNUSABLE = {
     "a bare 401": httpx.Response(401),
     "a refused service token": httpx.Response(401, json={"code": "invalid_token"}, headers=PROBLEM),
     "a page of a proxy": httpx.Response(502, text="<html>"),
-    "a problem that is no JSON": httpx.Response(409, text="<html>", headers=PROBLEM),
-    "a success that is no JSON": httpx.Response(200, text="<html>"),
+    "a problem that is not JSON": httpx.Response(409, text="<html>", headers=PROBLEM),
+    "a success that is not JSON": httpx.Response(200, text="<html>"),
     "a redirect": httpx.Response(302, headers={"location": "http://elsewhere"}),
 }
 
@@ -104,7 +104,7 @@ UNUSABLE = {
 async def test_a_response_that_no_service_should_send_means_unavailable(name: str) -> None:
     client, _ = client_of(lambda _: UNUSABLE[name])
     with pytest.raises(Unavailable):
-        await client.get("/x", Thing)
+        await client.get("/x", Resource)
 
 
 async def test_an_empty_response_is_none() -> None:
@@ -113,13 +113,13 @@ async def test_an_empty_response_is_none() -> None:
 
 
 async def test_parameters_that_are_none_are_left_out_and_lists_are_repeated() -> None:
-    client, transport = client_of(answer_ok)
+    client, transport = client_of(respond_with_200)
     await client.call("GET", "/x", params={"a": None, "b": ["1", "2"], "c": 0})
     assert str(transport.requests[0].url) == "http://one/x?b=1&b=2&c=0"
 
 
 async def test_request_id_and_trace_are_passed_on() -> None:
-    client, transport = client_of(answer_ok)
+    client, transport = client_of(respond_with_200)
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     request_token, trace_token = request_id.set("r-1"), traceparent.set(trace)
     await client.call("GET", "/x")
@@ -130,34 +130,34 @@ async def test_request_id_and_trace_are_passed_on() -> None:
 
 
 async def test_a_service_that_does_not_answer_is_given_up_at_the_deadline() -> None:
-    client, transport = client_of(never_answer)
-    until, started = deadline.set(time.monotonic() + 0.3), time.monotonic()
+    client, transport = client_of(never_respond)
+    token, started = deadline.set(time.monotonic() + 0.3), time.monotonic()
     with pytest.raises(Unavailable):
         await client.call("GET", "/x")
-    deadline.reset(until)
+    deadline.reset(token)
     assert time.monotonic() - started < 1.0
-    assert int(transport.requests[0].headers["x-timeout-ms"]) <= 300, "the next hop has less time than this one"
+    assert int(transport.requests[0].headers["x-timeout-ms"]) <= 300, "the called service gets less time than this one has"
 
 
 async def test_after_the_deadline_a_call_waits_only_briefly() -> None:
-    client, _ = client_of(never_answer)
-    until, started = deadline.set(time.monotonic() - 5), time.monotonic()
+    client, _ = client_of(never_respond)
+    token, started = deadline.set(time.monotonic() - 5), time.monotonic()
     with pytest.raises(Unavailable):
         await client.call("GET", "/x")
-    deadline.reset(until)
+    deadline.reset(token)
     assert time.monotonic() - started < 0.5
 
 
-async def test_of_two_addresses_the_dead_one_goes_unnoticed() -> None:
-    client, transport = client_of(answer_from_two, ONE, TWO)
+async def test_an_unreachable_address_does_not_fail_calls_while_another_one_answers() -> None:
+    client, transport = client_of(respond_only_at_url_2, URL_1, URL_2)
     for _ in range(20):
-        assert await client.get("/x", Thing) == Thing(name="a")
-    assert transport.hosts.count("one") == FAILURES, "then its breaker is open"
+        assert await client.get("/x", Resource) == Resource(name="a")
+    assert transport.hosts.count("one") == MAX_FAILURES, "its breaker is open by then"
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_a_call_that_never_arrived_is_made_at_the_next_address(method: str) -> None:
-    client, _ = client_of(answer_from_two, ONE, TWO)
+    client, _ = client_of(respond_only_at_url_2, URL_1, URL_2)
     for _ in range(20):
         assert await client.call(method, "/x") == {"name": "a"}
 
@@ -175,7 +175,7 @@ async def test_a_service_that_fails_again_and_again_is_not_called_for_a_while() 
     for _ in range(20):
         with pytest.raises(Unavailable):
             await client.call("GET", "/x")
-    assert len(transport.requests) == FAILURES
+    assert len(transport.requests) == MAX_FAILURES
 
 
 async def test_a_refusal_does_not_count_as_a_failure() -> None:
@@ -187,7 +187,7 @@ async def test_a_refusal_does_not_count_as_a_failure() -> None:
 
 
 async def test_calls_are_spread_over_the_addresses() -> None:
-    client, transport = client_of(answer_ok, ONE, TWO)
+    client, transport = client_of(respond_with_200, URL_1, URL_2)
     await asyncio.gather(*(client.call("GET", "/x") for _ in range(10)))
     assert (transport.hosts.count("one"), transport.hosts.count("two")) == (5, 5)
 
@@ -195,7 +195,7 @@ async def test_calls_are_spread_over_the_addresses() -> None:
 def test_an_open_breaker_admits_one_call_after_a_while() -> None:
     now = 0.0
     breaker = Breaker(lambda: now)
-    for _ in range(FAILURES):
+    for _ in range(MAX_FAILURES):
         assert breaker.admit()
         breaker.record_failure()
     assert not breaker.admit()
@@ -209,23 +209,23 @@ def test_an_open_breaker_admits_one_call_after_a_while() -> None:
     assert [breaker.admit(), breaker.admit()] == [True, True]
 
 
-class Issuer:
+class FakeTokenService:
     """An auth-service that issues numbered tokens."""
 
     def __init__(self, clock: MovableClock) -> None:
         self.tokens = 0
-        self.auth, self.transport = client_of(self._answer)
+        self.auth, self.transport = client_of(self._issue_token)
         self.token = ServiceToken(self.auth, "admin-service", "s3cret", clock)
 
-    def _answer(self, _request: httpx.Request) -> httpx.Response:
+    def _issue_token(self, _request: httpx.Request) -> httpx.Response:
         self.tokens += 1
         return httpx.Response(200, json={"access_token": f"t{self.tokens}", "expires_in": 600})
 
 
 async def test_a_token_is_fetched_once_and_renewed_before_it_expires() -> None:
     clock = MovableClock(running=False)
-    issuer = Issuer(clock)
-    client, transport = client_of(answer_ok, token=issuer.token)
+    issuer = FakeTokenService(clock)
+    client, transport = client_of(respond_with_200, token=issuer.token)
     await asyncio.gather(*(client.call("GET", "/x") for _ in range(10)))
     assert {request.headers["authorization"] for request in transport.requests} == {"Bearer t1"}
     assert issuer.transport.requests[0].content == b"grant_type=client_credentials&client_id=admin-service&client_secret=s3cret"
@@ -236,10 +236,12 @@ async def test_a_token_is_fetched_once_and_renewed_before_it_expires() -> None:
 
 
 async def test_a_token_that_was_refused_is_replaced() -> None:
-    issuer = Issuer(MovableClock(running=False))
+    issuer = FakeTokenService(MovableClock(running=False))
 
     def accept_second_token(request: httpx.Request) -> httpx.Response:
-        return answer_ok(request) if request.headers["authorization"] == "Bearer t2" else httpx.Response(401, json={}, headers=PROBLEM)
+        return (
+            respond_with_200(request) if request.headers["authorization"] == "Bearer t2" else httpx.Response(401, json={}, headers=PROBLEM)
+        )
 
     client, _ = client_of(accept_second_token, token=issuer.token)
     with pytest.raises(Unavailable):
@@ -249,7 +251,7 @@ async def test_a_token_that_was_refused_is_replaced() -> None:
 
 async def test_without_a_token_no_call_is_made() -> None:
     auth, _ = client_of(refuse_connection)
-    client, transport = client_of(answer_ok, token=ServiceToken(auth, "admin-service", "s3cret", MovableClock()))
+    client, transport = client_of(respond_with_200, token=ServiceToken(auth, "admin-service", "s3cret", MovableClock()))
     with pytest.raises(Unavailable):
         await client.call("GET", "/x")
     assert transport.requests == []

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from shared.kit.icalendar import CalendarEvent, CalendarUser, calendar_file, folded
+from shared.kit.icalendar import CalendarEvent, CalendarUser, calendar_file, fold_line
 
 NINE = datetime(2026, 3, 9, 9, tzinfo=UTC)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n"), min_size=1, max_size=120)
@@ -46,7 +46,7 @@ def test_an_event_is_read_back_as_it_was_written() -> None:
     assert (component["ATTENDEE"].params["PARTSTAT"], component["ATTENDEE"].params["RSVP"]) == ("ACCEPTED", "FALSE")
 
 
-def test_what_is_not_given_is_not_written() -> None:
+def test_fields_without_a_value_are_not_written() -> None:
     component = read_event(an_event())
     assert set(component) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "STATUS", "TRANSP"}
     calendar = read(calendar_file([an_event()]))
@@ -59,7 +59,7 @@ def test_times_are_written_in_utc_to_the_second() -> None:
     assert b"DTSTART:20260309T090000Z\r\n" in file
 
 
-def test_a_method_says_what_the_file_asks_of_a_calendar() -> None:
+def test_the_method_is_written() -> None:
     assert read(calendar_file([an_event()], method="CANCEL"))["METHOD"] == "CANCEL"
 
 
@@ -95,18 +95,18 @@ def test_a_line_break_in_a_text_is_escaped_and_other_control_characters_are_left
 
 @given(line=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=400))
 def test_lines_are_folded_at_75_octets_between_characters(line: str) -> None:
-    parts = folded(line).split("\r\n")
+    parts = fold_line(line).split("\r\n")
     assert all(len(part.encode()) <= 75 for part in parts)
     assert parts[0] + "".join(part[1:] for part in parts[1:]) == line
     assert all(part.startswith(" ") for part in parts[1:])
 
 
 @pytest.mark.parametrize(("length", "lines"), [(75, 1), (76, 2), (149, 2), (150, 3)])
-def test_a_line_is_folded_only_when_it_must_be(length: int, lines: int) -> None:
-    assert len(folded("x" * length).split("\r\n")) == lines
+def test_a_line_of_up_to_75_octets_is_not_folded(length: int, lines: int) -> None:
+    assert len(fold_line("x" * length).split("\r\n")) == lines
 
 
 def test_ten_thousand_events_take_less_than_a_second() -> None:
-    begun = time.process_time()
+    started = time.process_time()
     calendar_file([an_event() for _ in range(10_000)])
-    assert time.process_time() - begun < 1
+    assert time.process_time() - started < 1

@@ -1,4 +1,4 @@
-"""Jobs, the wait until all background work is done, clocks, ids and retried transactions."""
+"""Jobs, waiting until all background work is done, clocks, ids and retries of transactions."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from uuid import UUID
 
 import pytest
 
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.refusals import Unavailable
 from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import MovableClock, system_clock
-from shared.kit.ids import derive_id, new_id
+from shared.kit.ids import new_id
 from shared.kit.jobs import BackgroundWork, Jobs
-from shared.kit.retry import ATTEMPTS, TransactionAborted, retry_on_abort, retry_transaction
+from shared.kit.retry import MAX_ATTEMPTS, TransactionAborted, retry_on_abort, retry_transaction
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 class Work:
-    """Has `left` things to do and does one per run, or raises an error."""
+    """Work with `left` items that handles one item in each run, or raises an error. `ran` is set by each run."""
 
     def __init__(self, left: int = 0, raises: Exception | None = None) -> None:
         self.left, self.raises, self.runs, self.ran = left, raises, 0, asyncio.Event()
@@ -66,11 +67,11 @@ async def test_waking_a_job_at_the_last_moment_does_not_delay_the_end() -> None:
 
 
 async def test_a_job_that_swallows_its_cancellation_ends_all_the_same() -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def swallow_cancellation() -> int:
         with suppress(asyncio.CancelledError):
-            begun.set()
+            started.set()
             await asyncio.Event().wait()
         return 0
 
@@ -78,22 +79,22 @@ async def test_a_job_that_swallows_its_cancellation_ends_all_the_same() -> None:
     jobs.add("swallow", swallow_cancellation, every_seconds=3600)
     async with asyncio.timeout(10):
         async with jobs:
-            await begun.wait()
+            await started.wait()
 
 
 async def test_a_cancellation_that_became_an_error_is_propagated() -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def replace_cancellation() -> None:
         with suppress(OSError), propagate_cancellation():
             try:
-                begun.set()
+                started.set()
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 raise OSError("the connection is gone") from None
 
     task = asyncio.create_task(replace_cancellation())
-    await begun.wait()
+    await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -110,7 +111,7 @@ async def test_a_job_runs_again_when_its_time_comes() -> None:
 
 @pytest.mark.parametrize("failure", [RuntimeError("bug"), Unavailable(), TransactionAborted(), OSError(), TimeoutError()])
 async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
-    work, healthy, jobs, background_work = Work(raises=failure), Work(), Jobs(BackgroundWork()), BackgroundWork()
+    work, healthy, background_work = Work(raises=failure), Work(), BackgroundWork()
     jobs = Jobs(background_work)
     jobs.add("failing", work, every_seconds=3600)
     jobs.add("healthy", healthy, every_seconds=3600)
@@ -122,14 +123,14 @@ async def test_a_job_that_fails_runs_again(failure: Exception) -> None:
 
 
 async def test_a_job_never_runs_twice_at_once() -> None:
-    running_now, most, background_work = 0, 0, BackgroundWork()
+    running, most_running, background_work = 0, 0, BackgroundWork()
 
     async def work() -> int:
-        nonlocal running_now, most
-        running_now += 1
-        most = max(most, running_now)
+        nonlocal running, most_running
+        running += 1
+        most_running = max(most_running, running)
         await asyncio.sleep(0.001)
-        running_now -= 1
+        running -= 1
         return 0
 
     jobs = Jobs(background_work)
@@ -137,34 +138,40 @@ async def test_a_job_never_runs_twice_at_once() -> None:
     async with jobs:
         wake()
         await asyncio.gather(*(background_work.run_until_idle() for _ in range(5)))
-    assert most == 1
+    assert most_running == 1
 
 
 async def test_a_run_that_is_already_under_way_counts_too() -> None:
     """Otherwise the wait would end before the effects of that run have arrived."""
-    begun, looked, may_end, seen, background_work = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[bool](), BackgroundWork()
+    started, observed, may_end, observations, background_work = (
+        asyncio.Event(),
+        asyncio.Event(),
+        asyncio.Event(),
+        list[bool](),
+        BackgroundWork(),
+    )
 
     async def slow() -> int:
-        first = not begun.is_set()
-        begun.set()
+        is_first_run = not started.is_set()
+        started.set()
         await may_end.wait()
-        return int(first)
+        return int(is_first_run)
 
-    async def look() -> int:
-        seen.append(may_end.is_set())
-        looked.set()
+    async def observe() -> int:
+        observations.append(may_end.is_set())
+        observed.set()
         return 0
 
-    background_work.add(look)
+    background_work.add(observe)
     jobs = Jobs(background_work)
     jobs.add("slow", slow, every_seconds=3600)
     async with jobs:
-        await begun.wait()
+        await started.wait()
         idle = asyncio.create_task(background_work.run_until_idle())
-        await looked.wait()
+        await observed.wait()
         may_end.set()
         assert await idle == 2
-    assert seen == [False, True]
+    assert observations == [False, True]
 
 
 async def test_the_wait_for_idleness_ends_after_many_rounds() -> None:
@@ -197,7 +204,7 @@ async def test_an_aborted_transaction_is_retried() -> None:
     assert (await retry_transaction(succeed_at_the_third_run), runs) == ("done", 3)
 
 
-async def test_an_error_that_is_no_abort_is_not_retried() -> None:
+async def test_any_other_error_is_not_retried() -> None:
     work = Work(raises=RuntimeError("bug"))
     with pytest.raises(RuntimeError):
         await retry_transaction(work)
@@ -206,7 +213,7 @@ async def test_an_error_that_is_no_abort_is_not_retried() -> None:
 
 async def test_a_decorated_use_case_runs_again_while_its_transaction_is_aborted() -> None:
     class Counter:
-        """Counts what it was told to, at its third attempt."""
+        """A use case whose first two transactions are aborted."""
 
         def __init__(self) -> None:
             self.runs, self.total = 0, 0
@@ -226,7 +233,7 @@ async def test_a_decorated_use_case_runs_again_while_its_transaction_is_aborted(
     assert (Counter.add.__name__, Counter.add.__doc__) == ("add", "Add a number.")
 
 
-async def test_a_decorated_use_case_that_is_always_aborted_is_given_up() -> None:
+async def test_a_decorated_use_case_that_is_always_aborted_is_unavailable() -> None:
     work = Work(raises=TransactionAborted())
 
     @retry_on_abort
@@ -235,7 +242,7 @@ async def test_a_decorated_use_case_that_is_always_aborted_is_given_up() -> None
 
     with pytest.raises(Unavailable):
         await use_case()
-    assert work.runs == ATTEMPTS
+    assert work.runs == MAX_ATTEMPTS
 
 
 async def test_a_decorated_use_case_does_not_run_again_after_a_refusal() -> None:
@@ -268,8 +275,8 @@ def test_new_ids_are_ordered_by_time_and_derived_ids_depend_on_their_parts() -> 
     ids = [new_id() for _ in range(1000)]
     assert sorted(ids) == ids
     assert len(set(ids)) == 1000
-    assert {new.version for new in ids} == {7}
-    assert all(type(new) is UUID for new in ids)
+    assert {new_uuid.version for new_uuid in ids} == {7}
+    assert all(type(new_uuid) is UUID for new_uuid in ids)
     namespace = ids[0]
     assert derive_id(namespace, "a", 1) == derive_id(namespace, "a", "1") != derive_id(namespace, "a1")
     assert derive_id(namespace, "a", "b") != derive_id(ids[1], "a", "b")

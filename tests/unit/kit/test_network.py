@@ -1,4 +1,4 @@
-"""ServiceClient over real sockets: a dead address, a server that does not answer, and recovery after many deadlines passed."""
+"""ServiceClient over real sockets: an unreachable address, a server that does not answer, and recovery after many timeouts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length
 
 
 class FakeServer:
-    """Sends the same response to every request, or none while it is silent."""
+    """Sends the same response to every request, or none while `is_silent`."""
 
     def __init__(self) -> None:
-        self.silent, self.requests = False, 0
+        self.is_silent, self.requests = False, 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 self.requests += 1
-                if self.silent:
+                if self.is_silent:
                     await reader.read()
                     break
                 writer.write(RESPONSE)
@@ -63,12 +63,12 @@ def unused_url() -> str:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_of_two_addresses_the_dead_one_goes_unnoticed(method: str) -> None:
+async def test_an_unreachable_address_does_not_fail_calls_while_another_one_answers(method: str) -> None:
     async with run_server(FakeServer()) as url, client_of(unused_url(), url) as client:
         assert [await client.call(method, "/x") for _ in range(20)] == [{}] * 20
 
 
-async def test_a_dead_address_is_reported_at_once() -> None:
+async def test_an_unreachable_address_is_reported_at_once() -> None:
     started = time.monotonic()
     async with client_of(unused_url()) as client:
         with pytest.raises(Unavailable):
@@ -76,9 +76,9 @@ async def test_a_dead_address_is_reported_at_once() -> None:
     assert time.monotonic() - started < 5
 
 
-async def test_calls_succeed_again_after_many_deadlines_passed() -> None:
+async def test_calls_succeed_again_after_many_timeouts() -> None:
     server = FakeServer()
-    server.silent = True
+    server.is_silent = True
 
     async def call_with_short_deadline(client: ServiceClient) -> None:
         deadline.set(time.monotonic() + 0.1)
@@ -89,6 +89,6 @@ async def test_calls_succeed_again_after_many_deadlines_passed() -> None:
         await asyncio.gather(
             *(asyncio.create_task(call_with_short_deadline(ServiceClient(Service.DOCTOR, [url], http, None))) for _ in range(150))
         )
-        server.silent = False
+        server.is_silent = False
         client = ServiceClient(Service.DOCTOR, [url], http, None)
         assert [await client.call("GET", "/x") for _ in range(10)] == [{}] * 10

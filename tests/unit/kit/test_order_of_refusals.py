@@ -1,4 +1,4 @@
-"""Of two faults the earlier in api.md's order is told: 404 path, 405, 401, 403, 400/413/415, 428, 422, 404 object, 412, 409."""
+"""The order of refusals: of two errors in a request, the response names the one that comes first in ERRORS_IN_ORDER."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.unit.kit.shop import Shop
 
 
 @dataclass
-class Sent:
-    """A sound request, before something is done to it."""
+class PatchRequest:
+    """A valid request. The functions below each put one error into it."""
 
     path: str
     method: str = "PATCH"
@@ -25,102 +25,104 @@ class Sent:
     body: bytes = b'{"name": "Boot"}'
     headers: dict[str, str] = field(default_factory=lambda: bearer(Role.ADMIN) | {"If-Match": '"1"', "Content-Type": "application/json"})
 
-    async def to(self, here: Shop) -> httpx.Response:
-        return await here.http.request(self.method, self.path + self.query, content=self.body, headers=self.headers)
+    async def send(self, shop: Shop) -> httpx.Response:
+        return await shop.http.request(self.method, self.path + self.query, content=self.body, headers=self.headers)
 
 
-def _path(sent: Sent) -> None:
-    sent.path = "/nowhere"
+def use_unknown_path(request: PatchRequest) -> None:
+    request.path = "/nowhere"
 
 
-def _method(sent: Sent) -> None:
-    sent.method = "PUT"
+def use_unknown_method(request: PatchRequest) -> None:
+    request.method = "PUT"
 
 
-def _no_token(sent: Sent) -> None:
-    sent.headers.pop("Authorization")
+def remove_token(request: PatchRequest) -> None:
+    request.headers.pop("Authorization")
 
 
-def _bad_token(sent: Sent) -> None:
-    sent.headers["Authorization"] = "Bearer x.y.z"
+def use_invalid_token(request: PatchRequest) -> None:
+    request.headers["Authorization"] = "Bearer x.y.z"
 
 
-def _other_role(sent: Sent) -> None:
-    sent.headers |= bearer(Role.PATIENT)
+def use_wrong_role(request: PatchRequest) -> None:
+    request.headers |= bearer(Role.PATIENT)
 
 
-def _malformed(sent: Sent) -> None:
-    sent.body = b"{"
+def use_malformed_body(request: PatchRequest) -> None:
+    request.body = b"{"
 
 
-def _too_large(sent: Sent) -> None:
-    sent.body = b" " * 70_000
+def use_too_large_body(request: PatchRequest) -> None:
+    request.body = b" " * 70_000
 
 
-def _media_type(sent: Sent) -> None:
-    sent.headers["Content-Type"] = "text/plain"
+def use_wrong_media_type(request: PatchRequest) -> None:
+    request.headers["Content-Type"] = "text/plain"
 
 
-def _no_version(sent: Sent) -> None:
-    sent.headers.pop("If-Match")
+def remove_if_match(request: PatchRequest) -> None:
+    request.headers.pop("If-Match")
 
 
-def _field(sent: Sent) -> None:
-    sent.body = b'{"name": ""}'
+def use_invalid_field(request: PatchRequest) -> None:
+    request.body = b'{"name": ""}'
 
 
-def _query(sent: Sent) -> None:
-    sent.query = "?colour=red"
+def use_unknown_parameter(request: PatchRequest) -> None:
+    request.query = "?colour=red"
 
 
-def _tag(sent: Sent) -> None:
-    sent.headers["If-Match"] = 'W/"1"'
+def use_invalid_if_match(request: PatchRequest) -> None:
+    request.headers["If-Match"] = 'W/"1"'
 
 
-def _object(sent: Sent) -> None:
-    sent.path = f"/shoes/{uuid4()}"
+def use_unknown_object(request: PatchRequest) -> None:
+    request.path = f"/shoes/{uuid4()}"
 
 
-def _stale(sent: Sent) -> None:
-    sent.headers["If-Match"] = '"9"'
+def use_stale_version(request: PatchRequest) -> None:
+    request.headers["If-Match"] = '"9"'
 
 
-def _conflict(sent: Sent) -> None:
-    sent.body = b'{"name": "taken"}'
+def use_taken_name(request: PatchRequest) -> None:
+    request.body = b'{"name": "taken"}'
 
 
-RANKS: list[dict[Callable[[Sent], None], int]] = [
-    {_path: 404},
-    {_method: 405},
-    {_no_token: 401, _bad_token: 401},
-    {_other_role: 403},
-    {_malformed: 400, _too_large: 413, _media_type: 415},
-    {_no_version: 428},
-    {_field: 422, _query: 422, _tag: 422},
-    {_object: 404},
-    {_stale: 412},
-    {_conflict: 409},
+ERRORS_IN_ORDER: list[dict[Callable[[PatchRequest], None], int]] = [
+    {use_unknown_path: 404},
+    {use_unknown_method: 405},
+    {remove_token: 401, use_invalid_token: 401},
+    {use_wrong_role: 403},
+    {use_malformed_body: 400, use_too_large_body: 413, use_wrong_media_type: 415},
+    {remove_if_match: 428},
+    {use_invalid_field: 422, use_unknown_parameter: 422, use_invalid_if_match: 422},
+    {use_unknown_object: 404},
+    {use_stale_version: 412},
+    {use_taken_name: 409},
 ]
-PAIRS = [(first, second, status) for earlier, later in combinations(RANKS, 2) for first, status in earlier.items() for second in later]
+PAIRS = [
+    (first, second, status) for earlier, later in combinations(ERRORS_IN_ORDER, 2) for first, status in earlier.items() for second in later
+]
 
 
-@pytest.mark.parametrize(("first", "second", "status"), PAIRS, ids=lambda value: getattr(value, "__name__", str(value)).strip("_"))
-async def test_of_two_faults_the_earlier_is_told(
-    here: Shop, first: Callable[[Sent], None], second: Callable[[Sent], None], status: int
+@pytest.mark.parametrize(("first", "second", "status"), PAIRS, ids=lambda value: getattr(value, "__name__", str(value)))
+async def test_of_two_errors_the_earlier_one_is_reported(
+    shop: Shop, first: Callable[[PatchRequest], None], second: Callable[[PatchRequest], None], status: int
 ) -> None:
-    sent = Sent(f"/shoes/{here.has().id}")
-    second(sent)
-    first(sent)
-    answer = await sent.to(here)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert answer.json()["status"] == status
+    request = PatchRequest(f"/shoes/{shop.add_shoe().id}")
+    second(request)
+    first(request)
+    response = await request.send(shop)
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert response.json()["status"] == status
 
 
-async def test_without_a_fault_it_is_done(here: Shop) -> None:
-    assert (await Sent(f"/shoes/{here.has().id}").to(here)).status_code == 200
+async def test_a_request_without_an_error_succeeds(shop: Shop) -> None:
+    assert (await PatchRequest(f"/shoes/{shop.add_shoe().id}").send(shop)).status_code == 200
 
 
-async def test_a_bad_token_is_refused_on_public_routes_too(here: Shop) -> None:
+async def test_a_bad_token_is_refused_on_public_routes_too(shop: Shop) -> None:
     for value in ("Bearer x", "Bearer", "Basic dXNlcjpwYXNz", "Bearer a.b.c"):
-        answer = await here.http.get("/shoes", headers={"Authorization": value})
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        response = await shop.http.get("/shoes", headers={"Authorization": value})
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")

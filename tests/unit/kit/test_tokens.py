@@ -1,4 +1,4 @@
-"""The caches of the token verifier and of the issuer's keys: bounded, driven by the clock, filled once for all who wait."""
+"""The caches of verified tokens and of the issuer's keys: limited in size, controlled by the clock, and filled once for all callers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW = int(NOON.timestamp())
 
 
-class Issuer:
+class KeyIssuer:
     """Returns its keys when it is allowed to answer; counts how often it is asked."""
 
     def __init__(self) -> None:
@@ -47,22 +47,22 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
+def issuer() -> KeyIssuer:
+    return KeyIssuer()
 
 
 @pytest.fixture
-def keys(issuer: Issuer, clock: MovableClock) -> KeySet:
+def keys(issuer: KeyIssuer, clock: MovableClock) -> KeySet:
     return KeySet(issuer.fetch, clock)
 
 
 @pytest.fixture
-def verifier(issuer: Issuer, keys: KeySet, clock: MovableClock) -> Verifier:
+def verifier(issuer: KeyIssuer, keys: KeySet, clock: MovableClock) -> Verifier:
     issuer.may_answer.set()
     return Verifier(keys, "careslot", "careslot", clock)
 
 
-async def test_all_who_wait_for_a_key_share_one_fetch(issuer: Issuer, keys: KeySet) -> None:
+async def test_all_callers_that_wait_for_a_key_share_one_fetch(issuer: KeyIssuer, keys: KeySet) -> None:
     waiting = [asyncio.create_task(keys.find("test")) for _ in range(20)]
     await asyncio.sleep(0)
     issuer.may_answer.set()
@@ -70,7 +70,7 @@ async def test_all_who_wait_for_a_key_share_one_fetch(issuer: Issuer, keys: KeyS
     assert issuer.calls == 1
 
 
-async def test_a_caller_that_is_cancelled_does_not_cancel_the_fetch_of_the_others(issuer: Issuer, keys: KeySet) -> None:
+async def test_a_caller_that_is_cancelled_does_not_cancel_the_fetch_of_the_others(issuer: KeyIssuer, keys: KeySet) -> None:
     first, second = asyncio.create_task(keys.find("test")), asyncio.create_task(keys.find("test"))
     await asyncio.sleep(0)
     first.cancel()
@@ -81,8 +81,8 @@ async def test_a_caller_that_is_cancelled_does_not_cancel_the_fetch_of_the_other
     assert (first.cancelled(), issuer.calls) == (True, 1)
 
 
-async def test_a_failed_fetch_is_told_to_all_who_wait_and_not_remembered(issuer: Issuer, keys: KeySet) -> None:
-    issuer.error = Unavailable("The issuer is away.")
+async def test_a_failed_fetch_fails_for_all_waiting_callers_and_the_next_caller_tries_again(issuer: KeyIssuer, keys: KeySet) -> None:
+    issuer.error = Unavailable("The issuer does not answer.")
     waiting = [asyncio.create_task(keys.find("test")) for _ in range(3)]
     await asyncio.sleep(0)
     issuer.may_answer.set()
@@ -93,7 +93,7 @@ async def test_a_failed_fetch_is_told_to_all_who_wait_and_not_remembered(issuer:
     assert issuer.calls == 2
 
 
-async def test_a_fetch_that_fails_after_its_callers_left_is_not_reported_as_lost(issuer: Issuer, keys: KeySet) -> None:
+async def test_a_fetch_that_fails_after_its_callers_left_is_not_reported_as_lost(issuer: KeyIssuer, keys: KeySet) -> None:
     reports: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reports.append(context))
     issuer.error = OSError("reset")
@@ -107,29 +107,29 @@ async def test_a_fetch_that_fails_after_its_callers_left_is_not_reported_as_lost
     assert reports == []
 
 
-async def test_the_deadline_of_the_first_caller_does_not_bind_the_fetch(issuer: Issuer, keys: KeySet) -> None:
-    hurried = deadline.set(time.monotonic() + 0.05)
+async def test_the_deadline_of_the_first_caller_does_not_bind_the_fetch(issuer: KeyIssuer, keys: KeySet) -> None:
+    reset_token = deadline.set(time.monotonic() + 0.05)
     with pytest.raises(Unavailable):
         await keys.find("test")
-    deadline.reset(hurried)
+    deadline.reset(reset_token)
     issuer.may_answer.set()
     assert await keys.find("test") is not None
     assert (issuer.calls, issuer.deadlines) == (1, [None])
 
 
-async def test_an_unknown_key_id_fetches_again_only_after_a_while(issuer: Issuer, keys: KeySet, clock: MovableClock) -> None:
+async def test_an_unknown_key_id_fetches_again_only_after_a_while(issuer: KeyIssuer, keys: KeySet, clock: MovableClock) -> None:
     issuer.may_answer.set()
     for _ in range(5):
-        assert await keys.find("of a stranger") is None
+        assert await keys.find("unknown") is None
     assert issuer.calls == 1
     clock.advance(timedelta(seconds=REFETCH_AFTER_SECONDS + 1))
-    assert await keys.find("of a stranger") is None
+    assert await keys.find("unknown") is None
     assert issuer.calls == 2
 
 
-async def test_a_full_cache_of_tokens_drops_the_least_recently_used_one(issuer: Issuer, clock: MovableClock, keys: KeySet) -> None:
+async def test_a_full_cache_of_tokens_drops_the_least_recently_used_one(issuer: KeyIssuer, clock: MovableClock, keys: KeySet) -> None:
     issuer.may_answer.set()
-    small = Verifier(keys, "careslot", "careslot", clock, most_verified_tokens=3)
+    small = Verifier(keys, "careslot", "careslot", clock, max_verified_tokens=3)
     issued = [token(Role.PATIENT) for _ in range(4)]
     callers = [await small.verify(issued[number]) for number in (0, 1, 2, 0, 3)]
     assert await small.verify(issued[0]) is callers[0], "still in the cache"
@@ -167,7 +167,7 @@ async def test_a_session_that_ends_twice_counts_until_the_later_time(verifier: V
         await verifier.verify(bearer)
 
 
-async def test_what_ends_a_session_costs_the_same_however_many_have_ended(verifier: Verifier) -> None:
+async def test_ending_a_session_costs_the_same_however_many_sessions_have_ended(verifier: Verifier) -> None:
     def seconds_to_end(sessions: int) -> float:
         started = time.process_time()
         for _ in range(sessions):

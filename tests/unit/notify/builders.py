@@ -9,10 +9,10 @@ from uuid import UUID
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind, Notification
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AppointmentEvent, Event
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
-from shared.kit.ids import derive_id
 from tests.running import NOON
 
 EVENT, APPOINTMENT, SERVICE, DOCTOR, PATIENT, ADMIN = [UUID(int=number) for number in range(1, 7)]

@@ -50,6 +50,11 @@ def test_an_amendment_makes_no_message_obsolete() -> None:
     assert [topic for topic in topics if is_amendment(an_event(topic))] == ["appointment.amended.v1"]
 
 
+def test_an_undone_check_in_has_no_notifications() -> None:
+    assert list(notifications_for(an_event("appointment.booked.v1"))) != []
+    assert list(notifications_for(an_event("appointment.booked.v1", changed=["check_in"]))) == []
+
+
 def test_events_that_change_nothing_in_a_calendar_have_no_notifications() -> None:
     topics = {topic for topic, event_class in TOPICS.items() if issubclass(event_class, AppointmentEvent)}
     silent = {topic for topic in topics if not list(notifications_for(an_event(topic)))}

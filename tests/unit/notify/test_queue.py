@@ -15,13 +15,13 @@ from tests.unit.notify.builders import an_event
 
 
 @dataclass
-class FakeStore:
+class FakeMessageStore:
     """A store that does not remember handled events, so that an event can be queued twice."""
 
     inserted: list[Message] = field(default_factory=list)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[FakeStore]:
+    async def begin(self) -> AsyncIterator[FakeMessageStore]:
         yield self
 
     async def mark_handled(self, event_id: UUID) -> bool:
@@ -48,7 +48,7 @@ class FakeStore:
 
 
 async def test_the_same_event_makes_messages_with_the_same_ids() -> None:
-    store, wakes = FakeStore(), list[str]()
+    store, wakes = FakeMessageStore(), list[str]()
     queue = MessageQueue(store, lambda: NOON, lambda: wakes.append("sender"))
     await queue.enqueue_appointment(an_event())
     await queue.enqueue_appointment(an_event())

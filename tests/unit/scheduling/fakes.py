@@ -27,7 +27,7 @@ Seat = Claim | Hold
 
 @dataclass
 class InMemoryCalendar:
-    """Store, reader and transaction in one. `concurrent_claims` are what another transaction writes before this one writes next."""
+    """Store, reader and transaction in one. `concurrent_claims` are written by another transaction before the next write of this one."""
 
     known: dict[UUID, Any] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)
@@ -223,7 +223,7 @@ class InMemoryCalendar:
     async def has_all_rules(self) -> bool:
         return self.all_rules_saved
 
-    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None) -> list[Claim]:
+    async def list_live_claims(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Claim]:
         return sorted((claim for claim in self.claims.values() if claim.live), key=lambda claim: claim.id)[:limit]
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:

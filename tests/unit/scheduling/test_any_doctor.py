@@ -1,4 +1,4 @@
-"""Bookings without a named doctor: who is chosen, and what is refused when no doctor is free."""
+"""Bookings without a named doctor: which doctor is booked, and the refusal if no doctor is free."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 LONG = UUID(int=0x6)
 OTHER = UUID(int=0xB)
-MINE = UUID(int=0xF1)
+APPOINTMENT_ID = UUID(int=0xF1)
 HALF = timedelta(minutes=30)
 EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
 
@@ -33,132 +33,132 @@ def a_clinic(colleague: dict[str, Any], **terms: Any) -> InMemoryCalendar:
     return InMemoryCalendar({doctor.id: doctor for doctor in doctors} | {CHECKUP: a_service(**terms)})
 
 
-async def anybody(store: InMemoryCalendar, start: datetime = NINE) -> UUID:
+async def book_any_doctor(store: InMemoryCalendar, start: datetime = NINE) -> UUID:
     """Return the doctor who is booked."""
     reservations = Reservations(store, RuleCache(store, FakeRuleOwner()), lambda: NOON)
-    return (await reservations.reserve(MINE, a_reservation_request(doctor_id=None, starts_at=start))).doctor_id
+    return (await reservations.reserve(APPOINTMENT_ID, a_reservation_request(doctor_id=None, starts_at=start))).doctor_id
 
 
 async def refusal_of(store: InMemoryCalendar, start: datetime = NINE) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        await anybody(store, start)
+        await book_any_doctor(store, start)
     return refused.value
 
 
-async def reasons(store: InMemoryCalendar, start: datetime = NINE) -> list[str]:
+async def list_reasons(store: InMemoryCalendar, start: datetime = NINE) -> list[str]:
     """Return the reasons why no doctor can be booked."""
     refused = await refusal_of(store, start)
     assert isinstance(refused, NotBookable)
     return [reason["code"] for reason in refused.facts["reasons"]]
 
 
-def visit(store: InMemoryCalendar, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
-    """Book a visit of somebody, under the terms of another service."""
-    service, one = ServiceTerms.from_rules(a_service(id=LONG, **terms)), UUID(int=0x100 + len(store.claims))
-    request = a_reservation_request(starts_at=start, patient_id=patient or one, service_id=LONG)
-    store.claims[one] = Claim(one, 1, requested_slot(request, service, doctor))
+def add_visit(store: InMemoryCalendar, doctor: UUID, start: datetime, patient: UUID | None = None, **terms: Any) -> None:
+    """Book a visit of another patient, under the terms of another service."""
+    service, appointment_id = ServiceTerms.from_rules(a_service(id=LONG, **terms)), UUID(int=0x100 + len(store.claims))
+    request = a_reservation_request(starts_at=start, patient_id=patient or appointment_id, service_id=LONG)
+    store.claims[appointment_id] = Claim(appointment_id, 1, requested_slot(request, service, doctor))
 
 
-def hold(store: InMemoryCalendar, doctor: UUID, now: datetime = NOON) -> Hold:
-    one = UUID(int=0x200 + len(store.holds))
-    store.holds[one] = Hold.of(one, OTHER, ServiceTerms.from_rules(a_service()), doctor, grain_of(NINE), now)
-    return store.holds[one]
+def add_hold(store: InMemoryCalendar, doctor: UUID, now: datetime = NOON) -> Hold:
+    hold_id = UUID(int=0x200 + len(store.holds))
+    store.holds[hold_id] = Hold.of(hold_id, OTHER, ServiceTerms.from_rules(a_service()), doctor, grain_of(NINE), now)
+    return store.holds[hold_id]
 
 
-async def test_a_visit_of_the_evening_before_does_not_count_and_the_evening_is_the_doctors_own() -> None:
+async def test_a_visit_on_the_day_before_does_not_count_and_days_are_those_of_the_doctors_zone() -> None:
     """Noon in Berlin is midnight in Auckland."""
     noon = datetime(2026, 3, 9, 11, 0, tzinfo=UTC)
     store = a_clinic({"time_zone": "Pacific/Auckland"})
-    visit(store, DOCTOR, noon - 3 * HALF)
+    add_visit(store, DOCTOR, noon - 3 * HALF)
     for halves in (2, 3, 4):
-        visit(store, COLLEAGUE, noon - halves * HALF)
-    assert await anybody(store, noon) == COLLEAGUE
-    assert await anybody(a_clinic({"time_zone": "Pacific/Auckland"}), noon) == DOCTOR
+        add_visit(store, COLLEAGUE, noon - halves * HALF)
+    assert await book_any_doctor(store, noon) == COLLEAGUE
+    assert await book_any_doctor(a_clinic({"time_zone": "Pacific/Auckland"}), noon) == DOCTOR
 
 
 async def test_a_visit_of_the_next_morning_does_not_count() -> None:
     late = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
     store = a_clinic({"time_zone": "Pacific/Auckland"})
-    visit(store, DOCTOR, late - 2 * HALF)
-    visit(store, COLLEAGUE, late + HALF, duration_minutes=90)
-    assert await anybody(store, late) == COLLEAGUE
+    add_visit(store, DOCTOR, late - 2 * HALF)
+    add_visit(store, COLLEAGUE, late + HALF, duration_minutes=90)
+    assert await book_any_doctor(store, late) == COLLEAGUE
 
 
 @pytest.mark.parametrize(("minutes", "chosen"), [(5, COLLEAGUE), (15, DOCTOR)])
-async def test_of_a_visit_over_midnight_the_part_after_it_counts(minutes: int, chosen: UUID) -> None:
+async def test_of_a_visit_over_midnight_only_the_part_on_the_requested_day_counts(minutes: int, chosen: UUID) -> None:
     midnight = datetime(2026, 3, 8, 23, 0, tzinfo=UTC)
     store = a_clinic({})
-    visit(store, DOCTOR, midnight - 3 * HALF, duration_minutes=100)
-    visit(store, COLLEAGUE, midnight, duration_minutes=minutes)
-    assert await anybody(store) == chosen
+    add_visit(store, DOCTOR, midnight - 3 * HALF, duration_minutes=100)
+    add_visit(store, COLLEAGUE, midnight, duration_minutes=minutes)
+    assert await book_any_doctor(store) == chosen
 
 
-async def test_buffers_are_no_work() -> None:
+async def test_buffers_do_not_count_as_busy_time() -> None:
     store = a_clinic({})
-    visit(store, DOCTOR, NINE + 4 * HALF, buffer_before_minutes=60, buffer_after_minutes=60)
-    visit(store, COLLEAGUE, NINE + 4 * HALF, duration_minutes=35)
-    assert await anybody(store) == DOCTOR
+    add_visit(store, DOCTOR, NINE + 4 * HALF, buffer_before_minutes=60, buffer_after_minutes=60)
+    add_visit(store, COLLEAGUE, NINE + 4 * HALF, duration_minutes=35)
+    assert await book_any_doctor(store) == DOCTOR
 
 
-async def test_length_counts_and_not_the_number_of_visits() -> None:
+async def test_the_length_of_visits_counts_and_not_their_number() -> None:
     store = a_clinic({})
-    visit(store, DOCTOR, NINE + 4 * HALF, duration_minutes=60)
+    add_visit(store, DOCTOR, NINE + 4 * HALF, duration_minutes=60)
     for halves in (4, 6):
-        visit(store, COLLEAGUE, NINE + halves * HALF, duration_minutes=25)
-    assert await anybody(store) == COLLEAGUE
+        add_visit(store, COLLEAGUE, NINE + halves * HALF, duration_minutes=25)
+    assert await book_any_doctor(store) == COLLEAGUE
 
 
-async def test_what_others_hold_is_no_work() -> None:
+async def test_held_time_does_not_count_as_busy_time() -> None:
     store = a_clinic({})
-    hold(store, DOCTOR)
-    assert await anybody(store, NINE + HALF) == DOCTOR
+    add_hold(store, DOCTOR)
+    assert await book_any_doctor(store, NINE + HALF) == DOCTOR
 
 
-async def test_a_patient_who_is_elsewhere_hears_of_themselves_when_a_doctor_is_free() -> None:
+async def test_the_refusal_is_patient_busy_as_long_as_one_doctor_is_free() -> None:
     store = a_clinic({})
-    visit(store, DOCTOR, NINE, PATIENT)
+    add_visit(store, DOCTOR, NINE, PATIENT)
     assert isinstance(await refusal_of(store), PatientBusy)
-    visit(store, COLLEAGUE, NINE)
+    add_visit(store, COLLEAGUE, NINE)
     assert isinstance(await refusal_of(store), SlotTaken)
 
 
-async def test_where_one_doctor_is_taken_and_another_held_it_may_be_free_again() -> None:
+async def test_when_one_doctor_is_booked_and_another_held_the_refusal_is_slot_held() -> None:
     store = a_clinic({})
-    visit(store, DOCTOR, NINE)
-    kept = hold(store, COLLEAGUE, NOON - timedelta(minutes=2))
+    add_visit(store, DOCTOR, NINE)
+    held = add_hold(store, COLLEAGUE, NOON - timedelta(minutes=2))
     refused = await refusal_of(store)
     assert isinstance(refused, SlotHeld)
-    assert refused.facts["available_again_at"] == kept.expires_at
+    assert refused.facts["available_again_at"] == held.expires_at
 
 
-async def test_of_two_who_are_held_the_first_to_be_free_again_is_told() -> None:
+async def test_when_two_doctors_are_held_available_again_at_is_the_earlier_end() -> None:
     store = a_clinic({})
-    hold(store, DOCTOR)
-    hold(store, COLLEAGUE, NOON - timedelta(minutes=2))
+    add_hold(store, DOCTOR)
+    add_hold(store, COLLEAGUE, NOON - timedelta(minutes=2))
     assert (await refusal_of(store)).facts["available_again_at"] == NOON - timedelta(minutes=2) + HOLD_DURATION
 
 
-@pytest.mark.parametrize("gone", [{"active": False}, {"accepting_patients": False}])
-async def test_who_sees_nobody_is_not_told_of_where_others_do(gone: dict[str, Any]) -> None:
-    store = a_clinic(gone)
-    assert await reasons(store, NINE + timedelta(minutes=5)) == ["off_grid"]
-    visit(store, DOCTOR, NINE)
+@pytest.mark.parametrize("change", [{"active": False}, {"accepting_patients": False}])
+async def test_a_doctor_who_sees_no_patients_adds_no_reasons_to_those_of_the_others(change: dict[str, Any]) -> None:
+    store = a_clinic(change)
+    assert await list_reasons(store, NINE + timedelta(minutes=5)) == ["off_grid"]
+    add_visit(store, DOCTOR, NINE)
     assert isinstance(await refusal_of(store), SlotTaken)
 
 
-async def test_where_nobody_works_that_is_the_reason() -> None:
+async def test_when_no_doctor_sees_patients_that_is_the_reason() -> None:
     store = a_clinic({"active": False})
     store.known[DOCTOR] = a_doctor(accepting_patients=False, weekly=EVERY_DAY)
-    assert await reasons(store) == ["doctor_inactive", "doctor_not_accepting"]
+    assert await list_reasons(store) == ["doctor_inactive", "doctor_not_accepting"]
 
 
-async def test_the_reasons_of_several_doctors_are_told_once_and_in_the_order_of_the_rules() -> None:
+async def test_the_reasons_of_several_doctors_are_given_once_and_in_the_order_of_the_rules() -> None:
     store = a_clinic({"weekly": []}, min_notice_minutes=10 * 24 * 60)
-    assert await reasons(store, NINE + timedelta(minutes=5)) == ["too_soon", "outside_hours", "off_grid"]
+    assert await list_reasons(store, NINE + timedelta(minutes=5)) == ["too_soon", "outside_hours", "off_grid"]
 
 
-async def test_a_service_that_nobody_offers_cannot_be_booked() -> None:
+async def test_a_service_that_no_doctor_offers_cannot_be_booked() -> None:
     store = a_clinic({"services": []})
     store.known[DOCTOR] = a_doctor(services=[])
-    assert await reasons(store) == ["service_inactive"]
+    assert await list_reasons(store) == ["service_inactive"]
     assert store.claims == {}

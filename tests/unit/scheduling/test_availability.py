@@ -1,4 +1,4 @@
-"""Every reason, each alone."""
+"""Each reason is tested alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def codes(
     return [reason.code for reason in reasons_against(grid, start)]
 
 
-def test_nothing_stands_against_a_free_time() -> None:
+def test_a_free_time_has_no_reason_against_it() -> None:
     assert codes(NINE) == []
 
 
@@ -64,11 +64,11 @@ def test_nothing_stands_against_a_free_time() -> None:
         (NINE + timedelta(weeks=20, hours=-1), ["beyond_horizon"]),
     ],
 )
-def test_hours_grid_and_range(start: datetime, expected: list[str]) -> None:
+def test_a_start_outside_hours_grid_or_range_is_refused(start: datetime, expected: list[str]) -> None:
     assert codes(start) == expected
 
 
-def test_notice_is_elapsed_time_and_its_last_moment_is_in_time() -> None:
+def test_notice_is_elapsed_time_and_a_start_at_its_end_can_be_booked() -> None:
     service = a_service(min_notice_minutes=60)
     assert codes(NINE, now=NINE - timedelta(minutes=60), service=service) == []
     assert codes(NINE, now=NINE - timedelta(minutes=60) + timedelta(microseconds=1), service=service) == ["too_soon"]
@@ -76,7 +76,7 @@ def test_notice_is_elapsed_time_and_its_last_moment_is_in_time() -> None:
     assert codes(NINE, now=NINE + timedelta(seconds=1), service=service) == ["in_the_past"]
 
 
-def test_the_horizon_is_elapsed_time_and_its_last_moment_counts() -> None:
+def test_the_horizon_is_elapsed_time_and_a_start_at_its_end_can_be_booked() -> None:
     service = a_service(horizon_days=7)
     assert codes(NINE, now=NINE - timedelta(days=7), service=service) == []
     assert codes(NINE, now=NINE - timedelta(days=7, microseconds=1), service=service) == ["beyond_horizon"]
@@ -95,11 +95,11 @@ def test_the_horizon_is_elapsed_time_and_its_last_moment_counts() -> None:
         (a_booked_time((-60, -5), after=5), []),
     ],
 )
-def test_a_neighbour_takes_its_visit_and_its_buffers(other: BookedTime, expected: list[str]) -> None:
+def test_another_visit_takes_its_own_time_and_its_buffers(other: BookedTime, expected: list[str]) -> None:
     assert codes(NINE, booked=[other]) == expected
 
 
-def test_the_gap_between_neighbours_is_the_sum_of_their_buffers() -> None:
+def test_the_time_between_two_visits_is_the_sum_of_their_buffers() -> None:
     later, service = NINE + timedelta(minutes=30), a_service(slot_step_minutes=5, buffer_before_minutes=10)
     before = a_booked_time((-30, 0), after=15)
     assert codes(later - timedelta(minutes=10), booked=[before], service=service) == ["buffer"]
@@ -110,25 +110,25 @@ def test_buffers_may_reach_out_of_the_hours() -> None:
     assert codes(NINE, service=a_service(buffer_before_minutes=30)) == []
 
 
-def test_the_patient_is_in_one_place_at_a_time() -> None:
+def test_a_patient_has_one_appointment_at_a_time() -> None:
     assert codes(NINE, patient=[a_booked_time((15, 45))]) == ["patient_busy"]
     assert codes(NINE, patient=[a_booked_time((30, 60))], service=a_service(buffer_after_minutes=30)) == []
 
 
-def test_who_does_not_work_or_offer_is_not_booked() -> None:
+def test_an_inactive_doctor_and_a_service_that_is_not_offered_cannot_be_booked() -> None:
     assert codes(NINE, doctor=a_doctor(active=False)) == ["doctor_inactive"]
     assert codes(NINE, doctor=a_doctor(services=[])) == ["service_inactive"]
     assert codes(NINE, service=a_service(active=False)) == ["service_inactive"]
 
 
-def test_only_the_front_desk_books_with_a_doctor_who_takes_no_new_patients() -> None:
+def test_only_staff_book_with_a_doctor_who_accepts_no_new_patients() -> None:
     full = a_doctor(accepting_patients=False)
     assert codes(NINE, doctor=full) == ["doctor_not_accepting"]
     assert codes(NINE, doctor=full, is_staff=True) == []
     assert codes(NINE - timedelta(hours=1), doctor=full, is_staff=True) == ["outside_hours"]
 
 
-def test_every_rule_says_why_in_a_sentence() -> None:
+def test_the_detail_of_every_rule_is_a_sentence() -> None:
     assert all(reason.detail.endswith(".") for reason in availability.RULES)
 
 
@@ -136,14 +136,14 @@ def test_every_rule_has_a_code_of_its_own() -> None:
     assert len({reason.code for reason in availability.RULES}) == len({reason.rule for reason in availability.RULES}) == 15
 
 
-def test_other_peoples_claims_are_a_conflict_and_anything_else_is_not() -> None:
+def test_reasons_are_a_conflict_if_all_of_them_are_claims_of_others() -> None:
     codes = ("taken", "buffer", "held", "patient_busy", "outside_hours", "daily_cap_reached")
-    found = {reason.code: reason for reason in availability.RULES if reason.code in codes}
-    assert conflict_of([found["taken"], found["patient_busy"]]) is SlotTaken
-    assert conflict_of([found["buffer"]]) is SlotTaken
-    assert conflict_of([found["patient_busy"]]) is PatientBusy
-    assert conflict_of([found["held"], found["patient_busy"]]) is SlotHeld
-    assert conflict_of([found["held"], found["buffer"]]) is SlotTaken
-    assert conflict_of([found["taken"], found["daily_cap_reached"]]) is SlotTaken
-    assert conflict_of([found["daily_cap_reached"]]) is None
-    assert conflict_of([found["outside_hours"], found["taken"]]) is None
+    reasons = {reason.code: reason for reason in availability.RULES if reason.code in codes}
+    assert conflict_of([reasons["taken"], reasons["patient_busy"]]) is SlotTaken
+    assert conflict_of([reasons["buffer"]]) is SlotTaken
+    assert conflict_of([reasons["patient_busy"]]) is PatientBusy
+    assert conflict_of([reasons["held"], reasons["patient_busy"]]) is SlotHeld
+    assert conflict_of([reasons["held"], reasons["buffer"]]) is SlotTaken
+    assert conflict_of([reasons["taken"], reasons["daily_cap_reached"]]) is SlotTaken
+    assert conflict_of([reasons["daily_cap_reached"]]) is None
+    assert conflict_of([reasons["outside_hours"], reasons["taken"]]) is None

@@ -1,4 +1,4 @@
-"""Busy times that a transaction reads while others write: what came in between may be there in part."""
+"""Busy times that a transaction reads in several statements: a session that appears between two of them is read in part."""
 
 from __future__ import annotations
 

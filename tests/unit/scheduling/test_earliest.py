@@ -20,7 +20,7 @@ from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 DAY = timedelta(days=1)
 MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)
 EVERY_DAY = [WeeklyWindow(weekday=day, start="00:00", end="24:00") for day in range(1, 8)]
-FIVE = [UUID(int=0xE0 + number) for number in range(5)]
+DOCTOR_IDS = [UUID(int=0xE0 + number) for number in range(5)]
 
 
 def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> SlotSearch:
@@ -29,62 +29,66 @@ def a_clinic(doctors: Sequence[DoctorRules], **terms: Any) -> SlotSearch:
     return SlotSearch(calendar, RuleCache(calendar, FakeRuleOwner()), lambda: NOON)
 
 
-async def earliest(slots: SlotSearch, **query: Any) -> SlotList:
+async def list_earliest(slots: SlotSearch, **query: Any) -> SlotList:
     return await slots.list_earliest(EarliestQuery(CHECKUP, **query), None)
 
 
-def open_on(*days: int) -> DoctorRules:
-    """Return a doctor who works for half an hour, so many days after NINE."""
+def a_doctor_open_on(*days: int) -> DoctorRules:
+    """Return a doctor who works for half an hour on some days, given as days after NINE."""
     windows = [DayWindow(start="08:00", end="08:30")]
     dates = [(NINE + day * DAY).date() for day in days]
     return a_doctor(time_zone="UTC", weekly=[], overrides=[DateOverride(id=UUID(int=1), date=date, windows=windows) for date in dates])
 
 
 @pytest.mark.parametrize(("horizon_days", "count"), [(7, 1), (8, 2), (10, 4), (14, 8), (220, 214)])
-async def test_no_start_is_lost_or_repeated_where_two_looks_meet(horizon_days: int, count: int) -> None:
+async def test_no_start_is_lost_or_repeated_between_two_windows_of_the_search(horizon_days: int, count: int) -> None:
     """There is one start a day, at the border of every window; the horizon ends at noon."""
     slots = a_clinic([a_doctor(time_zone="UTC", weekly=EVERY_DAY)], slot_step_minutes=24 * 60, horizon_days=horizon_days)
-    found = await earliest(slots, begins=MIDNIGHT, limit=1000)
-    assert [slot.starts_at for slot in found.items] == [MIDNIGHT + number * DAY for number in range(count)]
-    assert found.complete
+    slot_list = await list_earliest(slots, begins=MIDNIGHT, limit=1000)
+    assert [slot.starts_at for slot in slot_list.items] == [MIDNIGHT + number * DAY for number in range(count)]
+    assert slot_list.complete
 
 
 @pytest.mark.parametrize("days", [(0, 1), (0, 35), (0, 2, 60), (5, 40, 41)])
-async def test_one_start_more_than_asked_for_is_noticed_however_far_it_is(days: tuple[int, ...]) -> None:
-    slots = a_clinic([open_on(*days)])
+async def test_a_list_is_incomplete_if_there_is_one_more_start_however_late(days: tuple[int, ...]) -> None:
+    slots = a_clinic([a_doctor_open_on(*days)])
     for limit in range(1, len(days)):
-        found = await earliest(slots, limit=limit)
-        assert ([slot.starts_at for slot in found.items], found.complete) == ([NINE + day * DAY for day in days[:limit]], False)
-    assert (await earliest(slots, limit=len(days))).complete
+        slot_list = await list_earliest(slots, limit=limit)
+        assert ([slot.starts_at for slot in slot_list.items], slot_list.complete) == ([NINE + day * DAY for day in days[:limit]], False)
+    assert (await list_earliest(slots, limit=len(days))).complete
 
 
-@pytest.mark.parametrize("learned", [FIVE, FIVE[::-1], [FIVE[3], FIVE[0], FIVE[4], FIVE[2], FIVE[1]]], ids=["first", "last", "mixed"])
-async def test_at_the_same_start_doctors_come_by_id_in_whatever_order_they_were_learned(learned: list[UUID]) -> None:
-    slots = a_clinic([a_doctor(id=doctor_id) for doctor_id in learned])
-    ranked = [(NINE + number * timedelta(minutes=30), doctor) for number in range(3) for doctor in FIVE]
-    query = SlotQuery(CHECKUP, tuple(learned), begins=NINE, ends=NINE + timedelta(minutes=90))
-    for found in (await earliest(slots, begins=NINE, limit=15), await slots.list_free(query, None)):
-        assert [(slot.starts_at, slot.doctor_id) for slot in found.items] == ranked
+@pytest.mark.parametrize(
+    "doctor_ids",
+    [DOCTOR_IDS, DOCTOR_IDS[::-1], [DOCTOR_IDS[3], DOCTOR_IDS[0], DOCTOR_IDS[4], DOCTOR_IDS[2], DOCTOR_IDS[1]]],
+    ids=["first", "last", "mixed"],
+)
+async def test_at_the_same_start_doctors_are_ordered_by_id(doctor_ids: list[UUID]) -> None:
+    slots = a_clinic([a_doctor(id=doctor_id) for doctor_id in doctor_ids])
+    ranked = [(NINE + number * timedelta(minutes=30), doctor) for number in range(3) for doctor in DOCTOR_IDS]
+    query = SlotQuery(CHECKUP, tuple(doctor_ids), begins=NINE, ends=NINE + timedelta(minutes=90))
+    for slot_list in (await list_earliest(slots, begins=NINE, limit=15), await slots.list_free(query, None)):
+        assert [(slot.starts_at, slot.doctor_id) for slot in slot_list.items] == ranked
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5])
-async def test_whoever_goes_on_after_the_last_sees_every_start_once(limit: int) -> None:
+async def test_the_pages_of_a_list_contain_every_start_once(limit: int) -> None:
     """There is one start a day, so that the first window may contain only starts that were listed before."""
-    slots = a_clinic([a_doctor(id=doctor_id, time_zone="UTC", weekly=EVERY_DAY) for doctor_id in FIVE], slot_step_minutes=24 * 60)
-    everything = (await earliest(slots, begins=MIDNIGHT, limit=20)).items
+    slots = a_clinic([a_doctor(id=doctor_id, time_zone="UTC", weekly=EVERY_DAY) for doctor_id in DOCTOR_IDS], slot_step_minutes=24 * 60)
+    everything = (await list_earliest(slots, begins=MIDNIGHT, limit=20)).items
     after = None
     for first in range(0, 20, limit):
-        page = await earliest(slots, begins=MIDNIGHT, limit=limit, after=after)
+        page = await list_earliest(slots, begins=MIDNIGHT, limit=limit, after=after)
         assert (page.items[: 20 - first], page.complete) == (everything[first : first + limit], False)
         after = page.next
 
 
-async def test_the_last_page_is_complete_and_after_it_there_is_nothing() -> None:
-    slots = a_clinic([open_on(0, 1, 35)])
-    (*_, last) = (await earliest(slots, limit=3)).items
-    rest = await earliest(slots, limit=1, after=(NINE + DAY, DOCTOR))
+async def test_the_last_page_is_complete_and_no_page_follows() -> None:
+    slots = a_clinic([a_doctor_open_on(0, 1, 35)])
+    (*_, last) = (await list_earliest(slots, limit=3)).items
+    rest = await list_earliest(slots, limit=1, after=(NINE + DAY, DOCTOR))
     assert ([slot.starts_at for slot in rest.items], rest.complete, rest.next) == ([last.starts_at], True, None)
-    assert (await earliest(slots, after=(last.starts_at, DOCTOR))).items == []
+    assert (await list_earliest(slots, after=(last.starts_at, DOCTOR))).items == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ async def test_the_last_page_is_complete_and_after_it_there_is_nothing() -> None
         {"location": "Zürich", "specialty": "GENERALISTE", "language": "DE-ch"},
     ],
 )
-def test_accents_and_case_do_not_keep_a_doctor_from_fitting(words: dict[str, Any]) -> None:
+def test_a_doctor_matches_without_regard_to_accents_and_case(words: dict[str, Any]) -> None:
     doctor = DoctorTerms.from_rules(a_doctor(specialties=["Généraliste"], location="Zürich, Bahnhofstraße", languages=["de-CH"]))
     assert EarliestQuery(CHECKUP, **words).matches(doctor)
     plain = DoctorTerms.from_rules(a_doctor(specialties=["Generaliste"], location="Zurich, Bahnhofstrasse", languages=["de-CH"]))
@@ -108,6 +112,6 @@ def test_accents_and_case_do_not_keep_a_doctor_from_fitting(words: dict[str, Any
 
 
 @pytest.mark.parametrize("words", [{"location": "basel"}, {"specialty": "general"}, {"language": "d"}, {"language": "de-CH-1996"}])
-def test_another_word_does(words: dict[str, Any]) -> None:
+def test_a_doctor_does_not_match_another_word(words: dict[str, Any]) -> None:
     doctor = DoctorTerms.from_rules(a_doctor(specialties=["Généraliste"], location="Zürich", languages=["de-CH"]))
     assert not EarliestQuery(CHECKUP, **words).matches(doctor)

@@ -21,13 +21,13 @@ def bitmap(bits: int, first: int = 0) -> Bitmap:
 
 
 @given(bits, lengths, first_grains)
-def test_a_run_starts_where_so_many_grains_follow_each_other(bits: int, length: int, first: int) -> None:
+def test_a_run_starts_where_that_many_grains_follow_each_other(bits: int, length: int, first: int) -> None:
     starts = [first + index for index in range(LENGTH) if all(bits >> index + step & 1 for step in range(length))]
     assert list(bitmap(bits, first).run_starts(length)) == starts
 
 
 @given(bits, st.integers(0, 20), lengths)
-def test_widening_finds_every_grain_whose_surrounding_span_contains_one_of_the_set(bits: int, before: int, after: int) -> None:
+def test_widen_returns_the_grains_from_which_a_span_contains_a_grain_of_the_set(bits: int, before: int, after: int) -> None:
     grains = {index for index in range(LENGTH) if bits >> index & 1}
     touching = [index for index in range(LENGTH) if grains & set(range(index - before, index + after))]
     assert list(bitmap(bits).widen(before, after)) == touching
@@ -70,7 +70,7 @@ def test_operators_are_those_of_sets(first: int, second: int) -> None:
 
 
 @given(spans, spans)
-def test_two_spans_have_in_common_what_lies_in_both(first: tuple[int, int], second: tuple[int, int]) -> None:
+def test_the_overlap_of_two_spans_is_what_lies_in_both(first: tuple[int, int], second: tuple[int, int]) -> None:
     assert set(overlap(range(*first), range(*second))) == set(range(*first)) & set(range(*second))
 
 

@@ -15,7 +15,7 @@ from shared.contracts.identity import Caller, Role
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
-ONE, WISH = UUID(int=0xF1), HoldRequest(CHECKUP, DOCTOR, NINE)
+HOLD_ID, REQUEST = UUID(int=0xF1), HoldRequest(CHECKUP, DOCTOR, NINE)
 ME, SOMEONE = Caller(PATIENT, Role.PATIENT), Caller(UUID(int=0xB), Role.PATIENT)
 
 
@@ -28,27 +28,27 @@ def holds(store: InMemoryCalendar, now: datetime = NOON) -> Holds:
     return Holds(store, RuleCache(store, FakeRuleOwner()), lambda: now)
 
 
-async def test_a_repeated_wish_gets_the_hold_that_stands_and_no_more_time(store: InMemoryCalendar) -> None:
-    first = await holds(store).hold(ONE, WISH, ME)
-    assert await holds(store, NOON + timedelta(minutes=1)).hold(ONE, WISH, ME) == first
-    assert store.holds == {ONE: first}
+async def test_a_repeated_request_returns_the_same_hold_with_the_same_end(store: InMemoryCalendar) -> None:
+    first = await holds(store).hold(HOLD_ID, REQUEST, ME)
+    assert await holds(store, NOON + timedelta(minutes=1)).hold(HOLD_ID, REQUEST, ME) == first
+    assert store.holds == {HOLD_ID: first}
 
 
 @pytest.mark.parametrize("later", [HOLD_DURATION, NINE - NOON])
-async def test_a_repeated_wish_is_not_judged_again_when_it_comes_too_late(store: InMemoryCalendar, later: timedelta) -> None:
-    first = await holds(store).hold(ONE, WISH, ME)
-    assert await holds(store, NOON + later).hold(ONE, WISH, ME) == first
+async def test_a_repeated_request_is_not_evaluated_again_even_if_it_is_too_late(store: InMemoryCalendar, later: timedelta) -> None:
+    first = await holds(store).hold(HOLD_ID, REQUEST, ME)
+    assert await holds(store, NOON + later).hold(HOLD_ID, REQUEST, ME) == first
 
 
-async def test_a_repeated_wish_does_not_bring_back_what_was_given_back(store: InMemoryCalendar) -> None:
-    await holds(store).hold(ONE, WISH, ME)
-    await holds(store).drop(ONE, ME)
-    assert not (await holds(store).hold(ONE, WISH, ME)).live
+async def test_a_repeated_request_does_not_restore_a_hold_that_was_deleted(store: InMemoryCalendar) -> None:
+    await holds(store).hold(HOLD_ID, REQUEST, ME)
+    await holds(store).drop(HOLD_ID, ME)
+    assert not (await holds(store).hold(HOLD_ID, REQUEST, ME)).live
     assert await store.list_holds_of_owner(PATIENT) == []
 
 
-async def test_a_wish_with_the_id_of_anothers_hold_finds_nothing(store: InMemoryCalendar) -> None:
-    first = await holds(store).hold(ONE, WISH, ME)
+async def test_a_request_with_the_id_of_another_owners_hold_is_refused(store: InMemoryCalendar) -> None:
+    first = await holds(store).hold(HOLD_ID, REQUEST, ME)
     with pytest.raises(NoSuchHold):
-        await holds(store).hold(ONE, WISH, SOMEONE)
-    assert store.holds == {ONE: first}
+        await holds(store).hold(HOLD_ID, REQUEST, SOMEONE)
+    assert store.holds == {HOLD_ID: first}

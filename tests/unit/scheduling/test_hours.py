@@ -1,4 +1,4 @@
-"""Rules on a wall clock become instants."""
+"""Weekly hours and overrides on the wall clock of the doctor become instants."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def override(on: date, *windows: tuple[str, str]) -> DateOverride:
     return DateOverride(id=UUID(int=7), date=on, windows=[DayWindow(start=start, end=end) for start, end in windows])
 
 
-def test_several_windows_a_day_stay_apart() -> None:
+def test_several_windows_of_a_day_are_separate() -> None:
     rules = [weekly(1, "09:00", "12:00"), weekly(1, "13:00", "17:00")]
     assert working(MONDAY, 2, weekly=rules) == ["09 09:00-09 12:00", "09 13:00-09 17:00"]
 
 
-def test_windows_that_touch_are_one_stretch() -> None:
+def test_windows_that_touch_are_one_stretch_of_working_time() -> None:
     assert working(MONDAY, 2, weekly=[weekly(1, "22:00", "24:00"), weekly(2, "00:00", "06:00")]) == ["09 22:00-10 06:00"]
 
 
@@ -52,7 +52,7 @@ def test_a_window_from_midnight_to_midnight_is_a_whole_day() -> None:
         assert working(MONDAY, 3, weekly=[weekly(1, "00:00", end)]) == ["09 00:00-10 00:00"]
 
 
-def test_the_evening_before_reaches_into_a_frame_that_begins_at_night() -> None:
+def test_a_window_that_begins_before_the_frame_reaches_into_it() -> None:
     assert working(MONDAY + timedelta(hours=1), 1, weekly=[weekly(7, "20:00", "04:00")]) == ["09 01:00-09 04:00"]
 
 
@@ -74,7 +74,7 @@ def test_windows_of_a_date_replace_the_weekly_ones() -> None:
     assert changed == ["09 12:00-09 13:00"]
 
 
-def test_a_day_off_leaves_alone_what_the_evening_before_runs_into_it() -> None:
+def test_a_day_off_does_not_shorten_the_window_of_the_evening_before() -> None:
     rules, off = [weekly(1, "22:00", "02:00"), weekly(2, "22:00", "02:00")], [override(date(2026, 3, 10))]
     assert working(MONDAY, 4, weekly=rules, overrides=off) == ["09 22:00-10 02:00"]
 
@@ -103,6 +103,6 @@ def test_a_day_that_a_zone_left_out_has_no_hours() -> None:
     ]
 
 
-def test_an_offset_with_odd_seconds_has_no_hours_and_does_no_harm() -> None:
+def test_a_zone_whose_offset_is_not_in_whole_grains_has_no_hours() -> None:
     every_day = [weekly(day, "00:00", "24:00") for day in range(1, 8)]
     assert working(datetime(1971, 1, 4, tzinfo=UTC), 2, time_zone="Africa/Monrovia", weekly=every_day) == []

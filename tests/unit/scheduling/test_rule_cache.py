@@ -27,7 +27,7 @@ async def ensure_and_load(rules: RuleCache, service_id: UUID, doctor_ids: Sequen
         return await load_offer(calendar, service_id, doctor_ids)
 
 
-async def test_of_rules_that_events_bring_in_any_order_the_newest_stay() -> None:
+async def test_the_newest_rules_are_kept_in_whatever_order_events_arrive() -> None:
     calendar = InMemoryCalendar()
     rules = RuleCache(calendar, FakeRuleOwner())
     await rules.save_doctor(doctor_changed(a_doctor(version=2, active=False), 1))
@@ -46,7 +46,7 @@ async def test_a_missing_rule_is_fetched_once() -> None:
     assert sorted(owner.requested) == sorted([DOCTOR, CHECKUP])
 
 
-async def test_a_rule_older_than_the_requester_has_seen_is_fetched_again_and_only_then() -> None:
+async def test_rules_are_fetched_again_only_if_the_requester_has_seen_newer_ones() -> None:
     calendar = InMemoryCalendar({DOCTOR: a_doctor(version=1), CHECKUP: a_service(version=1)})
     owner = FakeRuleOwner({DOCTOR: a_doctor(version=3, active=False)}, {CHECKUP: a_service(version=1)})
     rules = RuleCache(calendar, owner)
@@ -57,7 +57,7 @@ async def test_a_rule_older_than_the_requester_has_seen_is_fetched_again_and_onl
     assert owner.requested == [DOCTOR]
 
 
-async def test_what_its_owner_does_not_know_does_not_exist() -> None:
+async def test_a_service_or_doctor_that_doctor_service_does_not_have_is_refused() -> None:
     with pytest.raises(UnknownService):
         await RuleCache(InMemoryCalendar({DOCTOR: a_doctor()}), FakeRuleOwner()).ensure(CHECKUP, [DOCTOR])
     with pytest.raises(UnknownDoctor):

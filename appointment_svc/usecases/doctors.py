@@ -1,0 +1,91 @@
+"""Bringing a doctor's new name or place to their upcoming appointments."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.recording import Change
+from appointment_svc.domain.snapshots import DoctorSnapshot
+from appointment_svc.ports import AppointmentStore, ChangedDoctor, RowChanged
+from appointment_svc.usecases.reconcile import SYSTEM_ACTOR
+from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import DoctorChanged
+from shared.contracts.refusals import Refusal, Unavailable
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort, retry_transaction
+
+BATCH, ATTEMPTS = 100, 10
+TIME_TO_STORE_BOOKINGS = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorFollower:
+    """The event stores what has changed, and a job changes the appointments, so that a stopped process leaves nothing undone.
+
+    Each appointment is changed once: it knows the version of the doctor that it shows.
+    """
+
+    store: AppointmentStore
+    synchronizer: CalendarSynchronizer
+    now: Clock
+
+    @retry_on_abort
+    async def note_doctor(self, event: DoctorChanged) -> None:
+        """Store the doctor's name and place; events that come late or twice change nothing."""
+        await self.store.save_doctor(DoctorSnapshot.of(event.rules), self.now())
+
+    async def follow_doctors(self) -> int:
+        """Change the upcoming appointments of changed doctors and return how many. Failures leave the doctor for the next run."""
+        changed_doctors = await retry_transaction(lambda: self.store.list_changed_doctors(BATCH))
+        return sum([await self._follow_doctor(changed) for changed in changed_doctors])
+
+    async def _follow_doctor(self, changed: ChangedDoctor) -> int:
+        """A doctor stays in the list for a minute: a booking that has read the old name or place before may not be stored yet."""
+        began_at, failures, count = self.now(), 0, 0
+        async for appointment in self._appointments_ahead(changed.doctor.id):
+            try:
+                count += await self._follow(appointment, changed.doctor)
+            except Refusal as refusal:
+                failures += 1
+                log_event("appointment_postponed", appointment=str(appointment.id), code=refusal.code)
+            except Exception as error:
+                failures += 1
+                log_event("appointment_job_failed", logging.ERROR, error=error, appointment=str(appointment.id))
+        if not failures and began_at - changed.stored_at >= TIME_TO_STORE_BOOKINGS:
+            await retry_transaction(lambda: self.store.mark_followed(changed.doctor))
+        return count
+
+    async def _appointments_ahead(self, doctor_id: UUID) -> AsyncIterator[Appointment]:
+        after: Appointment | None = None
+        while page := await self._list_ahead(doctor_id, after):
+            for appointment in page:
+                yield appointment
+            after = page[-1]
+
+    @retry_on_abort
+    async def _list_ahead(self, doctor_id: UUID, after: Appointment | None) -> list[Appointment]:
+        return await self.store.list_ahead_with_doctor(doctor_id, self.now(), BATCH, after)
+
+    @retry_on_abort
+    async def _follow(self, appointment: Appointment, doctor: DoctorSnapshot) -> int:
+        operation_id = derive_id(appointment.id, doctor.version, "doctor")
+        current = appointment
+        for _ in range(ATTEMPTS):
+            current = await self.synchronizer.complete_before_change(current)
+            followed = current.follow_doctor(doctor, Change(SYSTEM_ACTOR, self.now(), operation_id, event_id=new_id()))
+            if followed == current:
+                return 0
+            with suppress(RowChanged):
+                await self.store.save(followed)
+                return 1
+            current = await self.store.get(appointment.id)
+        raise Unavailable("This appointment is changed too often at the moment.", retry_after=1)

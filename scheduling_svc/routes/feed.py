@@ -1,0 +1,73 @@
+"""The subscription to an agenda, as calendar programs read it.
+
+These programs add query parameters of their own against caches, and some send the credentials of another account. The link alone grants
+access, so this route is a plain one: it looks at neither.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from scheduling_svc.domain.feeds import TOKEN_PATTERN
+from scheduling_svc.domain.refusals import NoSuchFeed
+from scheduling_svc.usecases.feeds import FeedContent, Feeds
+from shared.kit.problems import refusals
+from shared.kit.use_cases import use_case
+
+router = APIRouter(prefix="/calendar", tags=["Calendar"])
+ICALENDAR_TYPE = "text/calendar; charset=utf-8"
+ICALENDAR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}},
+    304: {"description": "Not modified"},
+}
+
+Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
+UseFeeds = Annotated[Feeds, use_case(Feeds)]
+
+
+@router.get(
+    "/feed/{token}.ics",
+    operation_id="read_calendar",
+    response_class=Response,
+    responses=ICALENDAR_RESPONSES | refusals(NoSuchFeed),
+    summary="Get the calendar of a link as an iCalendar file",
+)
+async def read_calendar(request: Request, token: Token, feeds: UseFeeds) -> Response:
+    """Busy times from 30 days back to 366 days ahead, without names or reasons."""
+    return _response(request, await feeds.read(token))
+
+
+@router.head("/feed/{token}.ics", include_in_schema=False)
+async def head_calendar(request: Request, token: Token, feeds: UseFeeds) -> Response:
+    """The headers of `read_calendar`."""
+    return _response(request, await feeds.read(token))
+
+
+def _response(request: Request, content: FeedContent) -> Response:
+    """Return the calendar, 304 if the client has it already, and only the headers to HEAD (RFC 9110 sections 9.3.2 and 13.1)."""
+    headers = {
+        "ETag": content.tag,
+        "Last-Modified": format_datetime(content.changed_at, usegmt=True),
+        "Cache-Control": "private, max-age=300",
+    }
+    if _has_current(request, content):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        return Response(media_type=ICALENDAR_TYPE, headers=headers | {"Content-Length": str(len(content.body))})
+    return Response(content.body, media_type=ICALENDAR_TYPE, headers=headers)
+
+
+def _has_current(request: Request, content: FeedContent) -> bool:
+    """Return True if If-None-Match names the content, or, without that header, if it has not changed since If-Modified-Since."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return tags.strip() == "*" or content.tag in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+    since: datetime | None = None
+    with suppress(ValueError):
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
+    return since is not None and since.tzinfo is not None and content.changed_at <= since

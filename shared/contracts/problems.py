@@ -1,0 +1,50 @@
+"""Problem documents (RFC 9457) as clients see them: the schema in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from shared.contracts.http import Alternative
+from shared.contracts.values import Instant, ReadModel
+
+
+class ReasonOut(ReadModel):
+    """Why a start cannot be booked."""
+
+    code: Annotated[str, Field(examples=["taken"])]
+    detail: Annotated[str, Field(examples=["The time slot is already booked."])]
+
+
+class FieldError(ReadModel):
+    """One wrong value of a request; `pointer` is a JSON pointer (RFC 6901) into the body, or `/` and the name of a parameter or header."""
+
+    pointer: Annotated[str, Field(examples=["/starts_at"])]
+    code: Annotated[str, Field(examples=["offset_required"])]
+    detail: Annotated[str, Field(examples=["The instant needs an offset, such as Z or +02:00."])]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document. A refusal may have further members."""
+
+    type: Annotated[str, Field(examples=["/problems/slot-taken"])]
+    title: Annotated[str, Field(examples=["Slot taken"])]
+    status: Annotated[int, Field(ge=400, le=599, examples=[409])]
+    detail: Annotated[str, Field(examples=["The time slot is already booked."])]
+    instance: Annotated[str, Field(examples=["/appointments"])]
+    code: Annotated[
+        str,
+        Field(
+            description="Stable; decide by it, and treat a code that you do not know like any refusal with this status.",
+            examples=["slot_taken", "validation_failed", "stale_version"],
+        ),
+    ]
+    request_id: Annotated[str | None, Field(examples=["9f1c2b7e5a4d4c0f"])]
+    errors: Annotated[list[FieldError], Field(default_factory=list, description="422: the wrong values.")]
+    alternatives: Annotated[list[Alternative], Field(default_factory=list, description="409: starts that were free at that moment.")]
+    reasons: Annotated[list[ReasonOut], Field(default_factory=list, description="`not_bookable`: what excludes the start.")]
+    allowed: Annotated[
+        list[str], Field(default_factory=list, description="`illegal_move`: the statuses that are possible now.", examples=[["cancelled"]])
+    ]
+    available_again_at: Annotated[Instant | None, Field(default=None, description="`slot_held`: when the hold ends.")]

@@ -1,0 +1,122 @@
+"""What the OpenAPI document says about an operation beside its bodies: who may call it, the headers, and the refusals of every route.
+
+It follows from the dependencies of the route and from its response model, as the behaviour does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from shared.contracts.refusals import Forbidden, Refusal, TooMany, Unauthenticated
+from shared.kit.access import EVERY_ROLE, OptionalCaller, RequireRole
+from shared.kit.idempotency import OperationDependency
+from shared.kit.openapi_schemas import SCHEMA_REFERENCE
+from shared.kit.preconditions import IfMatchOptional, IfMatchRequired
+from shared.kit.problems import Malformed, problem_content, refusals
+from shared.kit.routes import ServiceRoute, all_dependencies
+
+Json = dict[str, Any]
+SECURITY_SCHEMES: Json = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of `POST /auth/login` or `POST /auth/token`.",
+    },
+    "oauth2": {
+        "type": "oauth2",
+        "description": "The same access tokens, from the OAuth 2.0 token endpoint.",
+        "flows": {
+            "password": {"tokenUrl": "/auth/token", "refreshUrl": "/auth/token", "scopes": {}},
+            "clientCredentials": {"tokenUrl": "/auth/token", "scopes": {}},
+        },
+    },
+}
+TOKEN: list[Json] = [{"bearer": []}, {"oauth2": []}]
+IF_MATCH = {"type": "string", "examples": ['"3"']}
+HEADERS: dict[str, Json] = {
+    "ETag": {"description": "The version of the resource, for `If-Match`.", "schema": {"type": "string", "examples": ['"3"']}},
+    "Location": {"description": "Where the created resource can be read.", "schema": {"type": "string", "format": "uri-reference"}},
+    "Link": {
+        "description": "The next page, if there is one (RFC 8288).",
+        "schema": {"type": "string", "examples": ['</doctors?after=WyJ4Il0>; rel="next"']},
+    },
+    "Retry-After": {"description": "After how many seconds to send the request again.", "schema": {"type": "integer", "minimum": 0}},
+    "WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string", "examples": ["Bearer"]}},
+    "Idempotent-Replayed": {
+        "description": "`true` when this is the stored response to an earlier request with the same `Idempotency-Key`.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+
+
+def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json]) -> None:
+    """Add security, header parameters, response headers and the refusals that every route shares to the operation of `route`."""
+    dependencies = [dependency.call for dependency in all_dependencies(route.dependant)]
+    operation["security"] = _security(dependencies)
+    if parameters := _header_parameters(route, dependencies):
+        operation["parameters"] = operation.get("parameters", []) + parameters
+    _add_refusals(operation["responses"], dependencies)
+    for status, response in operation["responses"].items():
+        if headers := _response_headers(status, response, operation, dependencies, schemas):
+            response["headers"] = {name: HEADERS[name] for name in headers} | response.get("headers", {})
+
+
+def _security(dependencies: list[Any]) -> list[Json]:
+    if any(isinstance(call, RequireRole) for call in dependencies):
+        return TOKEN
+    if any(isinstance(call, OptionalCaller) and call.changes_response for call in dependencies):
+        return [{}, *TOKEN]
+    return []
+
+
+def _header_parameters(route: APIRoute, dependencies: list[Any]) -> list[Json]:
+    parameters = []
+    if any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies):
+        required = any(isinstance(call, IfMatchRequired) for call in dependencies)
+        parameters.append(_header("If-Match", "The `ETag` that you read, or `*`. Another version is refused with 412.", IF_MATCH, required))
+    if isinstance(route, ServiceRoute) and "POST" in (route.methods or ()) and any(isinstance(call, RequireRole) for call in dependencies):
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["4be1d3b9-6f6e-4a53-9a0c-0c8a2cb7d0c4"]}
+        text = "A text of your choice. A repeated request with the same key gets the first response again, for at least 24 hours."
+        parameters.append(_header("Idempotency-Key", text, schema, False))
+    return parameters
+
+
+def _header(name: str, description: str, schema: Json, required: bool) -> Json:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+
+
+def _add_refusals(responses: Json, dependencies: list[Any]) -> None:
+    shared: list[type[Refusal]] = [TooMany]
+    if roles := [call for call in dependencies if isinstance(call, RequireRole)]:
+        shared.append(Unauthenticated)
+        if any(call.roles != frozenset(EVERY_ROLE) for call in roles):
+            shared.append(Forbidden)
+    for status, response in refusals(*shared).items():
+        responses.setdefault(str(status), response)
+    if "application/problem+json" not in responses.get("422", {"content": {"application/problem+json": {}}}).get("content", {}):
+        text = "`validation_failed`: The request contains invalid values."
+        responses["422"] = {
+            "description": text,
+            "content": problem_content(422, ("validation_failed", "The request contains invalid values.")),
+        }
+    responses["default"] = {"description": "A refusal", "content": problem_content(400, (Malformed.code, Malformed.detail))}
+
+
+def _response_headers(status: str, response: Json, operation: Json, dependencies: list[Any], schemas: dict[str, Json]) -> list[str]:
+    if not status.startswith("2"):
+        return {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}.get(status, [])
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    fields = schemas.get(str(schema.get("$ref", "")).removeprefix(SCHEMA_REFERENCE), {}).get("properties", {})
+    creates = status in ("201", "202") and any(isinstance(call, OperationDependency) for call in dependencies)
+    is_keyed = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
+    takes_version = any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies)
+    candidates = {
+        "ETag": "version" in fields or (status == "204" and takes_version),
+        "Location": creates,
+        "Link": "next" in fields,
+        "Idempotent-Replayed": is_keyed,
+    }
+    return [name for name, is_sent in candidates.items() if is_sent]

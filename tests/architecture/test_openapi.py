@@ -1,0 +1,178 @@
+"""What generated clients need from the OpenAPI document. It is read from the snapshot, which another test compares with the code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.architecture.snapshots import FOLDER
+
+DOCUMENT: dict[str, Any] = json.loads((FOLDER / "openapi.json").read_text(encoding="utf-8"))
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+OPERATIONS: list[Any] = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+BY_ID = {operation["operationId"]: operation for operation in OPERATIONS}
+PUBLIC = {
+    "list_doctors", "get_doctor", "list_services", "get_service", "list_specialties", "get_schedule", "get_jwks",
+    "get_openid_configuration", "login", "logout", "forgot_password", "reset_password", "refresh", "register", "issue_token",
+    "read_calendar", "get_status",
+}  # fmt: skip
+
+
+def nodes_of(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes_of(child)
+
+
+def header_parameters(operation_id: str) -> dict[str, bool]:
+    """The header parameters of an operation, and whether they are required."""
+    return {item["name"]: item["required"] for item in BY_ID[operation_id].get("parameters", []) if item["in"] == "header"}
+
+
+def response_headers(operation_id: str, status: str) -> set[str]:
+    return set(BY_ID[operation_id]["responses"][status].get("headers", {}))
+
+
+def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the content of every JSON body of a request or response."""
+    for operation in OPERATIONS:
+        bodies = {"request": operation.get("requestBody", {})} | operation["responses"]
+        for name, body in bodies.items():
+            for media_type, content in body.get("content", {}).items():
+                if "json" in media_type:
+                    yield f"{operation['operationId']} {name}", content
+
+
+def test_the_document_says_who_makes_the_api_and_where_it_is() -> None:
+    assert DOCUMENT["info"]["contact"]["url"].startswith("http")
+    assert DOCUMENT["info"]["license"]["identifier"] == "Apache-2.0"
+    assert all(server["url"].startswith("http") for server in DOCUMENT["servers"])
+    assert all(tag["description"] for tag in DOCUMENT["tags"])
+
+
+def test_every_operation_has_a_description_a_known_tag_and_its_limit() -> None:
+    tags = {tag["name"] for tag in DOCUMENT["tags"]}
+    for operation in OPERATIONS:
+        assert operation["description"], operation["operationId"]
+        assert set(operation["tags"]) <= tags
+        assert "Retry-After" in response_headers(operation["operationId"], "429")
+
+
+def test_only_public_operations_need_no_token() -> None:
+    assert {name for name, operation in BY_ID.items() if operation["security"] == []} == PUBLIC
+    assert {name for name, operation in BY_ID.items() if {} in operation["security"]} == {
+        "list_slots",
+        "list_slots_of_doctor",
+        "list_earliest_slots",
+    }
+
+
+def test_a_token_is_a_plain_bearer_token_or_comes_from_one_of_two_oauth_flows() -> None:
+    schemes = DOCUMENT["components"]["securitySchemes"]
+    assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
+    assert schemes["oauth2"]["flows"].keys() == {"password", "clientCredentials"}
+    assert BY_ID["book_appointment"]["security"] == [{"bearer": []}, {"oauth2": []}]
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "headers"),
+    [
+        ("book_appointment", {"Idempotency-Key": False}),
+        ("reschedule_appointment", {"If-Match": False, "Idempotency-Key": False}),
+        ("amend_appointment", {"If-Match": True}),
+        ("put_schedule", {"If-Match": True}),
+        ("delete_override", {"If-Match": False}),
+        ("login", {}),
+        ("get_appointment", {}),
+    ],
+)
+def test_request_headers_are_parameters(operation_id: str, headers: dict[str, bool]) -> None:
+    assert header_parameters(operation_id) == headers
+
+
+def test_response_headers_are_documented() -> None:
+    assert response_headers("book_appointment", "201") >= {"ETag", "Location", "Idempotent-Replayed"}
+    assert response_headers("book_appointment", "202") >= {"ETag", "Location"}
+    assert response_headers("hold_time", "201") == {"Location", "Idempotent-Replayed"}
+    assert response_headers("get_appointment", "200") == {"ETag"}
+    assert response_headers("delete_override", "204") == {"ETag"}
+    assert response_headers("list_doctors", "200") == {"Link"}
+    assert response_headers("book_appointment", "503") == {"Retry-After"}
+    assert response_headers("book_appointment", "401") == {"WWW-Authenticate"}
+
+
+def test_calendar_files_are_text() -> None:
+    for operation_id in ("get_appointment_calendar", "read_calendar"):
+        assert BY_ID[operation_id]["responses"]["200"]["content"] == {"text/calendar": {"schema": {"type": "string"}}}
+
+
+def test_the_facts_of_a_problem_are_typed_and_may_be_absent() -> None:
+    problem = SCHEMAS["Problem"]
+    facts = {name: field for name, field in problem["properties"].items() if name not in problem["required"]}
+    assert {name: field.get("items", {}).get("$ref", field["type"]).split("/")[-1] for name, field in facts.items()} == {
+        "alternatives": "Alternative",
+        "reasons": "ReasonOut",
+        "allowed": "array",
+        "available_again_at": "string",
+        "errors": "FieldError",
+    }
+    assert "additionalProperties" not in problem
+    assert "enum" not in problem["properties"]["code"], "a new code must not break clients"
+
+
+def test_the_doctor_of_a_booking_is_a_string() -> None:
+    field = SCHEMAS["BookAppointment"]["properties"]["doctor_id"]
+    assert (field["type"], "anyOf" in field) == ("string", False)
+    validator = jsonschema_rs.validator_for(field)
+    assert validator.is_valid("any")
+    assert validator.is_valid("01a206b9-ffc9-726c-b520-6c5fbdafecf3")
+    assert not validator.is_valid("anyone")
+
+
+def test_every_schema_has_a_plain_name_which_is_its_title() -> None:
+    assert {name: schema["title"] for name, schema in SCHEMAS.items()} == {name: name for name in SCHEMAS}
+    assert all(name.isidentifier() and "_" not in name for name in SCHEMAS)
+
+
+def test_schemas_have_no_defaults_and_only_keywords_of_json_schema() -> None:
+    keywords = {key for schema in SCHEMAS.values() for node in nodes_of(schema) for key in node}
+    assert not keywords & {"default", "ge", "gt", "le", "lt"}
+
+
+@pytest.mark.parametrize("name", ["AppointmentOut", "AppointmentPage", "DoctorOut", "ScheduleOut", "ServiceTypeRules", "SlotListOut"])
+def test_fields_that_are_always_present_are_required(name: str) -> None:
+    assert set(SCHEMAS[name]["required"]) == SCHEMAS[name]["properties"].keys()
+
+
+def test_parameters_that_may_be_left_out_have_one_type() -> None:
+    for operation in OPERATIONS:
+        for parameter in operation.get("parameters", []):
+            assert "anyOf" not in parameter["schema"], (operation["operationId"], parameter["name"])
+
+
+def test_every_example_is_valid() -> None:
+    for name, content in media_types():
+        schema = content["schema"] | {"components": DOCUMENT["components"]}
+        examples = [content["example"]] if "example" in content else [example["value"] for example in content["examples"].values()]
+        assert examples, name
+        for example in examples:
+            errors = [error.message for error in jsonschema_rs.iter_errors(schema, example, validate_formats=True)]
+            assert not errors, (name, errors)
+
+
+def test_examples_are_realistic() -> None:
+    words = {text for _name, content in media_types() for text in strings_of([content.get("example"), content.get("examples")])}
+    assert not words & {"text", "string", "Text", "String"}
+
+
+def strings_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings_of(child)
