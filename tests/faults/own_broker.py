@@ -28,11 +28,11 @@ class OwnBroker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        port = _module("run").free_ports(3)  # the broker's, and two of Erlang's
+        port = _module("run").find_free_ports(3)  # the broker's, and two of Erlang's
         self.url = f"amqp://guest:guest@127.0.0.1:{port}/"
         self._server = _module("rabbitmq").rabbitmq(_module("run").Run(folder, {"amqp": self.url}))
         arguments = f" -rabbit dead_letter_worker_publisher_confirm_timeout {MOVE_AGAIN_MS}"
-        self._environment = {**os.environ, **self._server.environment, _module("processes").MARK: str(folder)}
+        self._environment = {**os.environ, **self._server.environment, _module("processes").RUN_VARIABLE: str(folder)}
         self._environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += arguments
 
     def start(self) -> None:
@@ -41,7 +41,7 @@ class OwnBroker:
         with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(self._server.command, env=self._environment, cwd=self._folder, stdout=log, stderr=log)
         until = time.monotonic() + START_SECONDS
-        while not self._server.answers():
+        while not self._server.is_answering():
             assert self._process.poll() is None, (self._folder / "broker.log").read_text()[-2000:]
             assert time.monotonic() < until, "the broker does not answer"
             time.sleep(0.1)
@@ -57,4 +57,4 @@ class OwnBroker:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        _module("processes").end_all(self._folder)  # its port mapper runs beside it
+        _module("processes").end_run(self._folder)  # its port mapper runs beside it
