@@ -95,7 +95,7 @@ class ClinicFiller:
 
     async def _hold(self, number: int, held: HeldTime) -> None:
         owner = PATIENT if held.own else UUID(int=3000 + number)
-        service = SERVICE if held.counts and not held.own else UUID(int=4000 + number)
+        service = SERVICE if held.counts else UUID(int=4000 + number)
         if await self._try_to_save(Hold(UUID(int=3000 + number), owner, service, DOCTOR, *spans(held), held.until)):
             self.oracle.holds.append(held)
 
