@@ -13,6 +13,7 @@ import jsonschema_rs
 
 from tests.clients.embedded_server import PlatformUnderTest
 from tests.clients.toolchain import (
+    BUILD,
     GENERATOR_JAR,
     PYTHON,
     SOURCES,
