@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from appointment_svc.domain.transitions import AppointmentStatus
-from shared.contracts.http import Actor, Money
+from shared.contracts.appointments import StatusAfterEdit
+from shared.contracts.http import Actor, Money, VisitMode
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 
 
@@ -110,7 +111,7 @@ class EditAppointment(RequestModel):
     reason: ShortText
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
-    status: Literal["booked", "declined", "cancelled", "checked_in", "in_progress", "completed", "missed"] | None = None
+    status: StatusAfterEdit | None = None
     expected_version: int | None = Field(default=None, ge=1)
     operation_id: UUID | None = Field(default=None, description="The same for every try of one change, so that it is made once.")
 
@@ -140,7 +141,7 @@ class AppointmentServiceOut(ReadModel):
     id: UUID
     name: str
     specialty: str | None
-    mode: Literal["in_person", "video", "phone"]
+    mode: VisitMode
     duration_minutes: int
     cancel_cutoff_minutes: int
     reschedule_cutoff_minutes: int

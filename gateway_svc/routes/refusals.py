@@ -6,10 +6,10 @@ from shared.kit.problems import HttpRefusal
 
 
 class UrlTooLong(HttpRefusal):
-    """Raised when the path and the query are longer than 4 KiB together."""
+    """Raised when the path and the query are longer than 8 KiB together."""
 
     code = "url_too_long"
-    detail = "A path with its query is at most 4 KiB."
+    detail = "A path with its query is at most 8 KiB."
     status = 414
 
 

@@ -34,7 +34,7 @@ class AffectedChanged(Conflict):
 
 
 class TooManyAffected(Invalid):
-    """Raised when too many appointments are in the time of a leave. The fact `most` is the maximum."""
+    """Raised when too many appointments are in the time of a leave. The fact `limit` is the maximum."""
 
     code = "too_many_affected"
     detail = "More appointments are in this time than can be decided about at once; take the leave in parts."

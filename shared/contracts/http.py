@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from shared.contracts.identity import Caller, Role
 from shared.contracts.values import (
@@ -23,6 +24,10 @@ from shared.contracts.values import (
     WindowEnd,
     WindowStart,
 )
+
+# A named alias is one schema in the OpenAPI document, so that generated clients have one type for it.
+VisitMode = TypeAliasType("VisitMode", Literal["in_person", "video", "phone"])
+AccountStatus = TypeAliasType("AccountStatus", Literal["pending", "invited", "active", "disabled"])
 
 
 class Actor(ReadModel):
@@ -58,7 +63,7 @@ class ServiceTypeRules(ReadModel):
     id: UUID
     name: str
     specialty: str | None = None
-    mode: Literal["in_person", "video", "phone"] = "in_person"
+    mode: VisitMode = "in_person"
     duration_minutes: int
     buffer_before_minutes: int = 0
     buffer_after_minutes: int = 0
@@ -140,7 +145,7 @@ class AccountSummary(ReadModel):
     email: str
     full_name: str
     role: Role
-    status: Literal["pending", "invited", "active", "disabled"]
+    status: AccountStatus
     locale: str = "en"
     version: int
     created_at: Instant
