@@ -43,7 +43,7 @@ class CreateUser(RequestModel):
     def _refuse_doctor_fields_of_others(self) -> Self:
         names = sorted(self._doctor_fields)
         if names and Role(self.role) is not Role.DOCTOR:
-            raise PydanticCustomError("not_a_doctor", "only a doctor has {names}", {"names": ", ".join(names)})
+            raise PydanticCustomError("not_a_doctor", "Only a doctor has these fields: {names}.", {"names": ", ".join(names)})
         return self
 
     @property

@@ -60,7 +60,7 @@ class BookAppointment(RequestModel):
     @classmethod
     def _require_doctor_for_hold(cls, hold_id: UUID | None, info: ValidationInfo) -> UUID | None:
         if hold_id is not None and info.data.get("doctor_id") == ANY:
-            raise PydanticCustomError("doctor_required", "a hold is for one doctor: name the doctor")
+            raise PydanticCustomError("doctor_required", "A hold is for one doctor: name the doctor.")
         return hold_id
 
     @property
@@ -118,7 +118,7 @@ class EditAppointment(RequestModel):
     @model_validator(mode="after")
     def _require_change(self) -> EditAppointment:
         if self.starts_at is None and self.doctor_id is None and self.status is None:
-            raise PydanticCustomError("nothing_changes", "name what changes: starts_at, doctor_id or status")
+            raise PydanticCustomError("nothing_changes", "Name what changes: starts_at, doctor_id or status.")
         return self
 
     @property

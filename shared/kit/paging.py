@@ -30,6 +30,7 @@ class BadCursor(Invalid):
 
     code = "bad_cursor"
     detail = "`after` is not a cursor of this list."
+    remedy = "Begin again without `after`. A cursor belongs to one list in one order, and is passed on unchanged."
 
 
 @dataclass(frozen=True, slots=True)
