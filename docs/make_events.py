@@ -23,22 +23,23 @@ def page() -> str:
     """Return the whole page, made from the AsyncAPI document that the gateway serves."""
     document = asyncapi_document({"version": "1"})
     components = document["components"]
-    sections = [section(message, components["schemas"][name]) for name, message in components["messages"].items()]
+    sections = [section(message, name, components["schemas"]) for name, message in components["messages"].items()]
     return HEAD + "\n".join(sections)
 
 
-def section(message: dict[str, Any], schema: dict[str, Any]) -> str:
+def section(message: dict[str, Any], name: str, schemas: dict[str, Any]) -> str:
     """Return the section of one event: its description and a table of its fields."""
-    rows = [f"| `{name}` | {type_name(field)} |" for name, field in schema["properties"].items()]
+    rows = [f"| `{field_name}` | {type_name(field, schemas)} |" for field_name, field in schemas[name]["properties"].items()]
     return "\n".join((f"## `{message['name']}`", message["summary"], "", "| field | type |", "|---|---|", *rows, ""))
 
 
-def type_name(field: dict[str, Any]) -> str:
-    """Return the type of a field of a JSON schema, for readers."""
+def type_name(field: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """Return the type of a field of a JSON schema, for readers: the values of an enumeration, or the name of another schema."""
     if "anyOf" in field:
-        return " or ".join(type_name(option) for option in field["anyOf"])
+        return " or ".join(type_name(option, schemas) for option in field["anyOf"])
     if "$ref" in field:
-        return str(field["$ref"]).rsplit("/", 1)[-1]
+        name = str(field["$ref"]).rsplit("/", 1)[-1]
+        return type_name(schemas[name], schemas) if "enum" in schemas[name] else name
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     return str(field.get("format") or field.get("type", "any"))

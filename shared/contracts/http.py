@@ -27,7 +27,9 @@ from shared.contracts.values import (
 
 # A named alias is one schema in the OpenAPI document, so that generated clients have one type for it.
 VisitMode = TypeAliasType("VisitMode", Literal["in_person", "video", "phone"])
+"""How a visit takes place."""
 AccountStatus = TypeAliasType("AccountStatus", Literal["pending", "invited", "active", "disabled"])
+"""`pending`: the profile is still being created; `invited`: the person has not chosen a password yet."""
 
 
 class Actor(ReadModel):

@@ -56,6 +56,9 @@ def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_the_document_says_who_makes_the_api_and_where_it_is() -> None:
     assert DOCUMENT["info"]["contact"]["url"].startswith("http")
+    links = re.findall(r"\]\(([^)]+)\)", DOCUMENT["info"]["description"])
+    pages = {f"{DOCUMENT['servers'][0]['url']}{path}" for path in ("/problems", "/asyncapi.json", "/docs/guides/time")}
+    assert pages < set(links)
     assert DOCUMENT["info"]["license"]["identifier"] == "Apache-2.0"
     assert all(server["url"].startswith("http") for server in DOCUMENT["servers"])
     assert all(tag["description"] for tag in DOCUMENT["tags"])
