@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from shared.kit.clock import Clock, MovableClock, system_clock
 from shared.kit.logs import JsonLineHandler, log
 
 SHUTDOWN_SECONDS = 20
+DEVELOPMENT_RATE_SCALE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,17 @@ async def _serve(options: ServeOptions, folder: Folder) -> None:
     demo = Demo(folder) if options.demo else None
     host = "localhost" if options.host == "127.0.0.1" else options.host
     address = f"http://{host}:{options.port}"
-    async with open_embedded_platform(folder, clock, public_url=address, **(demo.admin if demo else {})) as platform:
+    settings = {"public_url": address, **_rate_scale(options), **(demo.admin if demo else {})}
+    async with open_embedded_platform(folder, clock, **settings) as platform:
         if demo:
             await demo.load(platform)
         print(f"careslot serves {address}  (docs: {address}/docs, data: {folder.path})", flush=True)
         await _Server(_server_config(_public_app(platform, clock), options)).serve()
+
+
+def _rate_scale(options: ServeOptions) -> dict[str, Any]:
+    """Return the setting with which `--dev` widens the rate limits, unless the environment sets it."""
+    return {"rate_scale": DEVELOPMENT_RATE_SCALE} if options.dev and "GATEWAY_RATE_SCALE" not in os.environ else {}
 
 
 def _public_app(platform: EmbeddedPlatform, clock: Clock) -> ASGIApp:

@@ -9,7 +9,8 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from shared.contracts.refusals import Forbidden, Refusal, TooMany, Unauthenticated
+from shared.contracts.refusals import Forbidden, Refusal, Unauthenticated
+from shared.contracts.relayed_refusals import RateLimited
 from shared.kit.access import EVERY_ROLE, OptionalCaller, RequireRole
 from shared.kit.idempotency import OperationDependency
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE
@@ -50,6 +51,17 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+# The headers that the gateway adds to every limited response. They are components, because every response of the document has them.
+RATE_LIMIT_HEADERS: dict[str, Json] = {
+    "RateLimit": {
+        "description": "For each limit that the request counted against: how many requests are left, and in how many seconds one more is.",
+        "schema": {"type": "string", "examples": ['"account";r=599;t=60']},
+    },
+    "RateLimit-Policy": {
+        "description": "The limits that the request counted against: requests per window of so many seconds.",
+        "schema": {"type": "string", "examples": ['"account";q=600;w=60']},
+    },
+}
 
 
 def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json]) -> None:
@@ -60,8 +72,9 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
         operation["parameters"] = operation.get("parameters", []) + parameters
     _add_refusals(operation["responses"], dependencies)
     for status, response in operation["responses"].items():
-        if headers := _response_headers(status, response, operation, dependencies, schemas):
-            response["headers"] = {name: HEADERS[name] for name in headers} | response.get("headers", {})
+        headers = {name: HEADERS[name] for name in _response_headers(status, response, operation, dependencies, schemas)}
+        limits = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+        response["headers"] = headers | limits | response.get("headers", {})
 
 
 def _security(dependencies: list[Any]) -> list[Json]:
@@ -89,13 +102,13 @@ def _header(name: str, description: str, schema: Json, required: bool) -> Json:
 
 
 def _add_refusals(responses: Json, dependencies: list[Any]) -> None:
-    shared: list[type[Refusal]] = [TooMany]
+    shared: list[type[Refusal]] = [RateLimited]
     if roles := [call for call in dependencies if isinstance(call, RequireRole)]:
         shared.append(Unauthenticated)
         if any(call.roles != frozenset(EVERY_ROLE) for call in roles):
             shared.append(Forbidden)
     for status, response in refusals(*shared).items():
-        responses.setdefault(str(status), response)
+        _add_refusal(responses.setdefault(str(status), response), response)
     if "application/problem+json" not in responses.get("422", {"content": {"application/problem+json": {}}}).get("content", {}):
         text = "`validation_failed`: The request contains invalid values."
         responses["422"] = {
@@ -103,6 +116,14 @@ def _add_refusals(responses: Json, dependencies: list[Any]) -> None:
             "content": problem_content(422, ("validation_failed", "The request contains invalid values.")),
         }
     responses["default"] = {"description": "A refusal", "content": problem_content(400, (Malformed.code, Malformed.detail))}
+
+
+def _add_refusal(documented: Json, response: Json) -> None:
+    """Add a shared refusal to a response that a route documents with another refusal of the same status."""
+    if documented is not response and response["description"] not in documented["description"]:
+        documented["description"] = f"{documented['description']}; {response['description']}"
+        content = documented["content"]["application/problem+json"]
+        content["examples"] = content["examples"] | response["content"]["application/problem+json"]["examples"]
 
 
 def _response_headers(status: str, response: Json, operation: Json, dependencies: list[Any], schemas: dict[str, Json]) -> list[str]:
