@@ -11,14 +11,14 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
 
-from limits.aio.storage import MovingWindowSupport, Storage
+from limits.aio.storage import Storage
 
 MAX_KEYS = 50_000
 MAX_TIMES = 1_000_000
 MAX_REMOVED_AT_ONCE = 16
 
 
-class MemoryWindows(Storage, MovingWindowSupport):
+class MemoryWindows(Storage):
     """Keeps the times of the accepted requests of each key while they count.
 
     A time takes 8 bytes and a key some 500 bytes: less than 40 MB with the default bounds. A key whose window is empty is removed. Beyond a
@@ -49,7 +49,9 @@ class MemoryWindows(Storage, MovingWindowSupport):
             window = self._windows[key] = _Window()
         else:
             self._windows.move_to_end(key)
-        self._times_count += window.add(now, amount, limit)
+        before = len(window.times)
+        window.add(now, amount, limit)
+        self._times_count += len(window.times) - before
         window.expires_at = now + expiry
         self._remove_windows(now)
         return True
@@ -114,13 +116,9 @@ class _Window:
         """True if more than `allowed` requests were counted at `since` or later."""
         return len(self.times) > allowed and self.times[-1 - allowed] >= since
 
-    def add(self, now: float, amount: int, limit: int) -> int:
-        """Add `amount` requests. Returns by how many times the window has grown, which is negative when old ones were removed.
-
-        Old ones are removed only when half of the array is old, because removing at its front moves the rest.
-        """
-        before = len(self.times)
-        self.times.extend([now] * amount)
+    def add(self, now: float, amount: int, limit: int) -> None:
+        """Add `amount` requests. Old ones are removed only when half of the array is old, because removing at its front moves the rest."""
+        for _ in range(amount):
+            self.times.append(now)
         if len(self.times) > 2 * limit:
             del self.times[:-limit]
-        return len(self.times) - before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -14,20 +15,40 @@ IPV6_BLOCK_BITS = 64
 MAX_CACHED_ADDRESSES = 4096
 
 
-def client_address(peer: str, forwarded_for: Sequence[str], trusted_proxies: Sequence[Network]) -> Address:
+@dataclass(frozen=True, slots=True)
+class ClientAddress:
+    """The address of a client as text, and the block of addresses that counts as one client.
+
+    The block is the address itself, or the /64 of an IPv6 address, because one customer has all of it.
+    """
+
+    text: str
+    block: str
+
+
+def client_address(peer: str, forwarded_for: Sequence[str], trusted_proxies: Sequence[Network]) -> ClientAddress:
     """Return the address of the client.
 
     `peer` is the address of the connection, `forwarded_for` the values of X-Forwarded-For in their order. Each trusted proxy has appended
     the address of its own client, so the list is read from its end, and only while the address that reported an entry is trusted. What a
     client wrote into the header itself stands further to the front and is not read.
     """
+    if not (forwarded_for and trusted_proxies):
+        return _client_address(peer)
     address = parse_address(peer) or LOCAL
     for hop in reversed(forwarded_for):
         reported = parse_address(hop) if is_trusted(address, trusted_proxies) else None
         if reported is None:
-            return address
+            break
         address = reported
-    return address
+    return _client_address(str(address))
+
+
+@functools.lru_cache(MAX_CACHED_ADDRESSES)
+def _client_address(peer: str) -> ClientAddress:
+    address = parse_address(peer) or LOCAL
+    block = address if isinstance(address, IPv4Address) else ip_network((address, IPV6_BLOCK_BITS), strict=False)
+    return ClientAddress(str(address), str(block))
 
 
 def is_trusted(address: Address, trusted_proxies: Sequence[Network]) -> bool:
@@ -35,7 +56,6 @@ def is_trusted(address: Address, trusted_proxies: Sequence[Network]) -> bool:
     return any(address in network for network in trusted_proxies)
 
 
-@functools.lru_cache(MAX_CACHED_ADDRESSES)
 def parse_address(text: str) -> Address | None:
     """Return the address in a text, None if it is none.
 
@@ -51,14 +71,6 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-
-
-@functools.lru_cache(MAX_CACHED_ADDRESSES)
-def address_block(address: Address) -> str:
-    """Return the block of addresses that counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one customer has."""
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(ip_network((address, IPV6_BLOCK_BITS), strict=False))
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

@@ -6,7 +6,7 @@ that keeps trying gets through as soon as its oldest request is a minute old. Ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -24,11 +24,18 @@ class Per(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `requests` in any 60 seconds per account or per address. `name` is public: it stands in the headers."""
+    """At most `requests` in any 60 seconds per account or per address. `name` is public: it stands in the headers.
+
+    `policy` is what the header `RateLimit-Policy` says of it.
+    """
 
     name: str
     per: Per
     requests: int
+    policy: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", f'"{self.name}";q={self.requests};w={WINDOW_SECONDS}')
 
     def scaled(self, scale: float) -> RateLimit:
         """Return the limit multiplied by `scale`, but at least one request."""
@@ -109,6 +116,6 @@ def rate_limit_headers(quotas: tuple[Quota, ...]) -> Headers:
     """Return the `RateLimit-Policy` and `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-10), none without quotas."""
     if not quotas:
         return []
-    policies = ", ".join(f'"{quota.limit.name}";q={quota.limit.requests};w={WINDOW_SECONDS}' for quota in quotas)
-    remaining = ", ".join(f'"{quota.limit.name}";r={quota.remaining};t={quota.reset_seconds}' for quota in quotas)
+    policies = ", ".join([quota.limit.policy for quota in quotas])
+    remaining = ", ".join([f'"{quota.limit.name}";r={quota.remaining};t={quota.reset_seconds}' for quota in quotas])
     return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", remaining.encode())]

@@ -7,7 +7,7 @@ from typing import cast
 
 from starlette.types import Message, Scope, Send
 
-from gateway_svc.domain.client_address import Address, Network, address_block, client_address
+from gateway_svc.domain.client_address import ClientAddress, Network, client_address
 from gateway_svc.domain.headers import Headers
 from gateway_svc.domain.rate_limits import rate_limit_headers
 from gateway_svc.usecases.rate_limiter import RateLimiter
@@ -15,7 +15,7 @@ from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import RateLimited
 
 
-def find_client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> Address:
+def find_client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> ClientAddress:
     """Return the address of the client, and set it in `scope["client"]`, as uvicorn's own middleware for proxies does."""
     peer, port = scope.get("client") or ("", 0)
     forwarded_for: list[str] = []
@@ -23,17 +23,17 @@ def find_client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> Add
         values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         forwarded_for = ",".join(values).split(",") if values else []
     address = client_address(peer, forwarded_for, trusted_proxies)
-    scope["client"] = (str(address), port)
+    scope["client"] = (address.text, port)
     return address
 
 
-async def count_request(scope: Scope, caller: Caller | None, address: Address, response_headers: Headers) -> None:
+async def count_request(scope: Scope, caller: Caller | None, address: ClientAddress, response_headers: Headers) -> None:
     """Count a request against the account of its verified token, or against its address, and against the limit of its route.
 
     Adds what is left of each limit to `response_headers`. Raises RateLimited if one of the limits is exhausted.
     """
     limiter = cast(RateLimiter, scope["app"].state.use_cases[RateLimiter])
-    admission = await limiter.admit(scope["method"], scope["path"], caller.id if caller else None, address_block(address))
+    admission = await limiter.admit(scope["method"], scope["path"], caller.id if caller else None, address.block)
     response_headers += rate_limit_headers(admission.quotas)
     if not admission.is_admitted:
         raise RateLimited(retry_after=admission.retry_after_seconds)

@@ -61,7 +61,8 @@ async def test_a_client_that_sends_too_much_gets_429_with_the_time_to_wait() -> 
 )
 async def test_every_limited_response_says_what_is_left(request_line: str, status: int, headers: dict[str, str]) -> None:
     async with running_gateway() as gateway:
-        response = await gateway.request(*request_line.split(), headers=headers)
+        method, path = request_line.split()
+        response = await gateway.request(method, path, headers)
         assert response.status == status
         assert quotas(response) == {"address": {"q": 300, "w": 60, "r": 299, "t": 60}}
 
