@@ -174,6 +174,16 @@ async def test_behind_a_trusted_proxy_each_client_has_its_own_limit_and_the_serv
         assert received == [["203.0.113.1"]] * 3 + [["2001:db8::1"]] * 3
 
 
+async def test_a_refused_request_with_a_body_leaves_the_connection_usable() -> None:
+    async with running_gateway(rate_scale=0.05) as gateway:
+        client = await gateway.connect()
+        for expected in (200, 429, 429):
+            await client.send_request("POST /auth/login HTTP/1.1", {"host": "x", "content-length": "20000"}, b"x" * 20_000)
+            assert (await client.read_response()).status == expected
+        await client.send_request("GET /doctors HTTP/1.1", {"host": "x"})
+        assert (await client.read_response()).status == 200
+
+
 async def test_the_scale_widens_the_limits() -> None:
     async with running_gateway(rate_scale=20) as gateway:
         assert quotas(await gateway.request("POST", "/auth/login", LOGIN, b"{}")) == {
