@@ -25,6 +25,7 @@ from shared.kit.logs import JsonLineHandler, log
 
 SHUTDOWN_SECONDS = 20
 LOCAL_HOSTS = ("127.0.0.1", "::1", "0.0.0.0", "::")  # the last two are every address of this machine
+DEVELOPMENT_RATE_SCALE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ async def _serve(options: ServeOptions, folder: Folder) -> None:
     clock = MovableClock(options.clock_start) if options.dev else system_clock
     demo = Demo(folder) if options.demo else None
     public_url = os.environ.get("CARESLOT_PUBLIC_URL") or _local_address(options)
-    async with open_embedded_platform(folder, clock, public_url=public_url, **(demo.admin if demo else {})) as platform:
+    settings = {"public_url": public_url, **_rate_scale(options), **(demo.admin if demo else {})}
+    async with open_embedded_platform(folder, clock, **settings) as platform:
         if demo:
             await demo.load(platform)
         print(f"careslot serves {public_url}  (docs: {public_url}/docs, data: {folder.path})", flush=True)
@@ -85,6 +87,11 @@ def _local_address(options: ServeOptions) -> str:
     if options.host in LOCAL_HOSTS:
         return f"http://localhost:{options.port}"
     return f"http://[{options.host}]:{options.port}" if ":" in options.host else f"http://{options.host}:{options.port}"
+
+
+def _rate_scale(options: ServeOptions) -> dict[str, Any]:
+    """Return the setting with which `--dev` widens the rate limits, unless the environment sets it."""
+    return {"rate_scale": DEVELOPMENT_RATE_SCALE} if options.dev and "GATEWAY_RATE_SCALE" not in os.environ else {}
 
 
 def _public_app(platform: EmbeddedPlatform, clock: Clock) -> ASGIApp:
