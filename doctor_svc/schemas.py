@@ -202,7 +202,7 @@ class OutsideHours(ReadModel):
     outside_hours_complete: bool = Field(description="Whether `outside_hours` lists all of them.")
 
 
-class ChangedScheduleOut(ScheduleOut, OutsideHours):
+class ChangedScheduleOut(OutsideHours, ScheduleOut):
     """The new rules of a schedule, the overrides and working windows of the next 14 days, and the visits outside the hours."""
 
 

@@ -16,7 +16,7 @@ from shared.contracts.refusals import Refusal
 from shared.kit.deadlines import shorten_deadline
 from shared.kit.logs import log_event
 
-PATIENCE_SECONDS = 1
+PATIENCE_SECONDS = 2
 T = TypeVar("T")
 
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class CalendarFollower:
     """Lets the calendar follow a change before the event of the change arrives there.
 
-    The change is committed already. A calendar that does not answer within a second follows by the event.
+    The change is committed already. A calendar that does not answer within PATIENCE_SECONDS follows by the event.
     """
 
     client: CalendarClient

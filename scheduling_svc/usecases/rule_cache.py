@@ -72,7 +72,7 @@ class RuleCache:
             await self._fetch_doctor(doctor_id)
 
     async def refresh_for(self, caller: Caller | None, doctor_ids: Sequence[UUID]) -> None:
-        """Fetch the rules of doctors whom the caller may have changed a moment ago: their event may still be on its way.
+        """Fetch the rules of doctors whom the caller may have changed a moment ago, in case doctor-service could not tell of the change.
 
         That is the caller's own rules, or those of a few named doctors for an admin. If doctor-service does not answer within a second,
         the stored rules are used.
