@@ -40,6 +40,13 @@ class DoctorAccountInactive(Conflict):
     detail = "The doctor's account is disabled or has another role. Activate the account; the doctor becomes active with it."
 
 
+class NotADoctorsAccount(Conflict):
+    """Raised when a doctor's profile is requested for an account that has another role."""
+
+    code = "not_a_doctors_account"
+    detail = "The account with this id has another role."
+
+
 class NotYoursToChange(Forbidden):
     """Raised when a doctor changes a field of their profile that only admins may change."""
 
