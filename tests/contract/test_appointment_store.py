@@ -365,12 +365,33 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> N
     await backend.add(pending, requested, over)
     store = backend.store
     assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
-    assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
+    assert [await store.list_unanswered(NINE - SECOND, 10, None), await store.list_unanswered(NINE, 10, None)] == [[], [requested]]
     assert await store.list_upcoming(NINE, 10, None) == [requested]
     assert await store.list_upcoming(NINE, 10, requested) == []
     await store.save(cancelled(requested))
     assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
-    assert await store.list_unanswered(NINE, 10) == []
+    assert await store.list_unanswered(NINE, 10, None) == []
+
+
+async def test_unanswered_requests_are_listed_in_pages(backend: Backend) -> None:
+    requested = [an_appointment(AppointmentStatus.REQUESTED, starts_at=NINE + number * HALF) for number in (1, 0, 0)]
+    await backend.add(*requested)
+    expected = sorted(requested, key=lambda appointment: (appointment.starts_at, str(appointment.id)))
+    assert await backend.store.list_unanswered(TEN, 2, None) == expected[:2]
+    assert await backend.store.list_unanswered(TEN, 2, expected[1]) == expected[2:]
+
+
+async def test_a_postponed_appointment_is_listed_from_then_on_and_behind_others(backend: Backend) -> None:
+    first, second = (an_appointment(AppointmentStatus.PENDING, id=UUID(int=number)) for number in (1, 2))
+    await backend.add(first, second)
+    await backend.store.postpone(first, NOON + HOUR)
+    assert await backend.store.list_pending(NOON, 10) == [second]
+    assert await backend.store.list_pending(NOON + HOUR, 10) == [second, first]
+    assert (await backend.store.get(first.id)).row_version == first.row_version, "the appointment itself is the same"
+    changed = await backend.store.save(replace(first, reason="x"))
+    assert await backend.store.list_pending(NOON, 10) == [changed, second], "a saved one counts from its intent again"
+    await backend.store.postpone(first, NOON + HOUR)
+    assert await backend.store.list_pending(NOON, 10) == [changed, second], "it was saved since it was read"
 
 
 # Changed doctors
@@ -482,6 +503,27 @@ async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) ->
     assert (await relay.publish(), len(bus.attempted)) == (0, 1)
     bus.down = False
     assert await relay.publish() == 3
+
+
+async def test_an_event_that_cannot_be_published_does_not_hold_up_others(backend: Backend) -> None:
+    class FailingBus(AppointmentEventBus):
+        async def publish(self, topic: str, message_id: str, body: bytes) -> None:
+            if json.loads(body)["subject"] == str(broken.id) and self.fails:
+                raise ZeroDivisionError
+            await super().publish(topic, message_id, body)
+
+        fails = True
+
+    broken, whole = an_appointment(id=UUID(int=1)), an_appointment(id=UUID(int=2))
+    await backend.add(broken, whole)
+    for appointment in (broken, whole):
+        await backend.store.save(cancelled(appointment))
+    bus = FailingBus()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
+    assert [await relay.publish(), await relay.publish()] == [1, 0]
+    bus.fails = False
+    assert await relay.publish() == 1
+    assert [event["subject"] for event in bus.published] == [str(whole.id), str(broken.id)]
 
 
 async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:

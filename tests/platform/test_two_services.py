@@ -75,8 +75,8 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
         free = list_slots(patient, service, doctor.id)
         reception = {"email": "desk@clinic.example", "role": "reception", "full_name": "Rae Moss", "password": PASSWORD}
         user = admin.request("POST", "/admin/users", reception, status=201)
-        appointments = [book(patient, service, doctor, free[0]["starts_at"]), book(rival, service, doctor, free[8]["starts_at"])]
-        yield Clinic(admin, user, doctor, service, patient, *appointments, email=str(patient.account["email"]))
+        own, others = book(patient, service, doctor, free[0]["starts_at"]), book(rival, service, doctor, free[8]["starts_at"])
+        yield Clinic(admin, user, doctor, service, patient, own, others, email=str(patient.account["email"]))
 
 
 def new_user(clinic: Clinic, role: str, **changes: Any) -> dict[str, Any]:
