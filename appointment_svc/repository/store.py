@@ -124,7 +124,8 @@ class DocumentStore:
         """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
         among = {"status": [status.value for status in sorted(WITH_RESERVATION)]}
         after_key = (micros(after.ends_at), str(after.id)) if after else None
-        return await self._list(DocumentQuery(among, {"ends_us": (micros(now), None)}, "ends_us", after=after_key, limit=limit))
+        ahead: dict[str, tuple[int | None, int | None]] = {"ends_us": (micros(now), None)}
+        return await self._list(DocumentQuery(among, ahead, "ends_us", after=after_key, limit=limit, index="by_end"))
 
     async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
         """Store what appointments show of a doctor, unless it is older than what is stored; appointments must follow if it differs."""
