@@ -11,7 +11,6 @@ from uuid import UUID
 from shared.contracts.http import CreateAccount
 from shared.contracts.identity import Role
 
-COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 GIVE_UP_AFTER = timedelta(days=1)
 
 

@@ -103,19 +103,23 @@ class TokenErrorOut(ReadModel):
 
 
 class UpdateAccount(PatchModel):
-    """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read."""
+    """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read.
 
-    nullable_fields: ClassVar = frozenset({"expected_version"})
+    `change_id` is the same for every try of one change, so that a try after a lost response finds the change made.
+    """
+
+    nullable_fields: ClassVar = frozenset({"expected_version", "change_id"})
 
     email: Email | None = None
     full_name: ShortText | None = None
     role: Literal[Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN] | None = None
     status: Literal[AccountStatus.ACTIVE, AccountStatus.DISABLED] | None = None
     expected_version: int | None = Field(default=None, ge=1)
+    change_id: UUID | None = None
 
     @property
     def changes(self) -> dict[str, Any]:
-        return {name: value for name, value in super().changes.items() if name != "expected_version"}
+        return {name: value for name, value in super().changes.items() if name not in self.nullable_fields}
 
 
 class ResetTokenOut(ReadModel):

@@ -18,6 +18,7 @@ from shared.contracts.refusals import NotFound, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
 from shared.kit import routes
 from shared.kit.access import Admin
+from shared.kit.change_ids import ChangeId
 from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
@@ -89,10 +90,16 @@ async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Res
     summary="Change a user",
 )
 async def update_user(
-    user_id: UUID, body: UpdateUser, _caller: Admin, expected_version: RequireIfMatch, users: UseUsers, response: Response
+    user_id: UUID,
+    body: UpdateUser,
+    _caller: Admin,
+    expected_version: RequireIfMatch,
+    change: ChangeId,
+    users: UseUsers,
+    response: Response,
 ) -> AccountSummary:
     """A user who becomes a doctor or patient gets the profile. Sessions end with a new role, and when the user is disabled."""
-    return with_etag(response, await users.update(user_id, body.changes, expected_version))
+    return with_etag(response, await users.update(user_id, body.changes, expected_version, change.id))
 
 
 @router.delete(
@@ -106,9 +113,11 @@ async def disable_user(
     user_id: UUID,
     caller: Admin,
     expected_version: IfMatch,
+    change: ChangeId,
     disabling: UseDisabling,
     response: Response,
     appointments: Literal["cancel"] | None = None,
 ) -> DisabledUser:
     """Ends the user's sessions and lists their future appointments, which are cancelled with `appointments=cancel` and stay otherwise."""
-    return with_etag(response, await disabling.disable(user_id, expected_version, cancel_appointments=appointments == "cancel", by=caller))
+    cancel = appointments == "cancel"
+    return with_etag(response, await disabling.disable(user_id, expected_version, change.id, cancel_appointments=cancel, by=caller))

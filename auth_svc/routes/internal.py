@@ -64,7 +64,7 @@ async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAc
 async def change_account(
     account_id: UUID, body: UpdateAccount, _caller: AdminService, accounts: UseAccounts, response: Response
 ) -> Account:
-    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version))
+    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version, body.change_id))
 
 
 @router.post("/password-resets/{reset_id}/token", response_model=ResetTokenOut, responses=refusals(TokenInvalid))

@@ -36,5 +36,5 @@ async def test_a_pending_user_of_the_first_schema_is_kept(sql_url: str, has_been
     engine.dispose()
     migrate("admin_svc", sql_url)
     async with Database(sql_url) as database, SqlAdminStore(database, lambda: NOON).begin() as tx:
-        (pending,) = await tx.take_due_users(NOON, NOON)
+        (pending,) = await tx.take_due_users(NOON)
     assert (pending.user, pending.requested_at) == (USER, NOON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -89,6 +90,9 @@ async def test_the_job_completes_pending_accounts(auth: RunningAuth) -> None:
     assert auth.patients.profiles == {}
     auth.patients.is_down = False
     await auth.service.run_until_idle()
+    assert auth.patients.profiles == {}, "the next try is a minute later"
+    auth.clock.advance(timedelta(seconds=61))
+    await auth.service.run_until_idle()
     assert len(auth.patients.profiles) == 2
     assert {str(event.account_id) for event in await auth.list_events(AccountChanged)} >= set(auth.patients.profiles)
 
@@ -101,6 +105,21 @@ async def test_an_account_whose_profile_is_refused_does_not_stop_the_job(auth: R
     await auth.service.run_until_idle()
     auth.patients.refusal = None
     assert (await auth.register(password=OTHER_PASSWORD))["account"]["status"] == "active"
+
+
+async def test_accounts_that_keep_failing_do_not_hide_newer_ones(auth: RunningAuth) -> None:
+    """The job takes fifty at once, and the profiles of sixty older ones fail."""
+    auth.patients.is_down = True
+    failing, newest = [str(uuid4()) for _ in range(60)], str(uuid4())
+    for account_id in failing:
+        await auth.create_account(account_id, role="patient", email=f"{account_id}@example.com")
+    auth.clock.advance(timedelta(seconds=1))
+    await auth.create_account(newest, role="patient", email="newest@example.com")
+    auth.patients.is_down, auth.patients.failing = False, set(failing)
+    auth.clock.advance(timedelta(seconds=61))
+    for _ in range(2):
+        await auth.service.run_until_idle()
+    assert list(auth.patients.profiles) == [newest]
 
 
 async def test_the_email_address_is_free_again_after_the_profile_was_refused(auth: RunningAuth) -> None:

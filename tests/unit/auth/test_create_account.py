@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from auth_svc.domain.accounts import Account, AccountStatus
+from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile
 from auth_svc.usecases.create_account import AccountCreation
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
-from shared.contracts.refusals import Conflict, Unavailable
+from shared.contracts.refusals import Conflict, Forbidden, NotFound, Stale, Unavailable
 from shared.kit.retry import TransactionAborted
 from tests.running import NOON
 
@@ -40,8 +40,14 @@ class FakeAuthStore:
             self.accounts = before
             raise TransactionAborted
 
-    async def list_pending_accounts(self, _created_before: datetime, _limit: int) -> list[Account]:
-        return [account for account in self.accounts.values() if account.status is AccountStatus.PENDING]
+    async def take_due_profiles(self, _now: datetime, _limit: int) -> list[PendingProfile]:
+        return [PendingProfile(account.id) for account in self.accounts.values() if account.status is AccountStatus.PENDING]
+
+    async def delete_pending_profile(self, _account_id: UUID) -> bool:
+        return True
+
+    async def find_account(self, account_id: UUID) -> Account | None:
+        return self.accounts.get(account_id)
 
     async def get_account(self, account_id: UUID) -> Account:
         return self.accounts[account_id]
@@ -77,7 +83,10 @@ def account_creation(store: FakeAuthStore, profiles: FakeProfiles) -> AccountCre
     [
         (Unavailable(), AccountStatus.PENDING),
         (RuntimeError("a fault in the program"), AccountStatus.PENDING),
+        (Forbidden(), AccountStatus.PENDING),
+        (NotFound(), AccountStatus.PENDING),
         (Conflict(), None),
+        (Stale(), None),
     ],
 )
 async def test_an_account_that_cannot_be_completed_does_not_stop_the_others(failure: Exception, status_after: AccountStatus | None) -> None:
