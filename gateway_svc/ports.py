@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,7 @@ class UpstreamRequest:
 
     `body` is the part of the body that has arrived; `remaining_body` yields the rest, and is None when `body` is complete.
     `length` is the size of the whole body in bytes; None means that it is not known, and the body is sent chunked.
+    `has_arrived` returns whether the client has sent the whole body by now.
     """
 
     method: str
@@ -53,6 +54,7 @@ class UpstreamRequest:
     body: bytes = b""
     remaining_body: AsyncIterator[bytes] | None = None
     length: int | None = 0
+    has_arrived: Callable[[], bool] = lambda: True
 
     @property
     def is_retryable(self) -> bool:

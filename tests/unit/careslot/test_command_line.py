@@ -83,3 +83,21 @@ def test_check_passes_with_a_redis_server(redis_url: str) -> None:
 def test_a_clock_needs_the_development_routes() -> None:
     assert run_command("serve", "--clock", "2026-03-07T12:00:00Z").exit_code == 2
     assert run_command("serve", "--dev", "--clock", "yesterday").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["--dev"], "--dev"), (["--demo"], "--demo"), (["--dev", "--demo", "--clock", "2026-03-07T12:00:00Z"], "--dev, --demo, --clock")],
+)
+@pytest.mark.parametrize("environment", ["production", "Production ", "prod", ""])
+def test_development_aids_refuse_to_start_in_production(folder: Path, arguments: list[str], named: str, environment: str) -> None:
+    ran = run_command("serve", *arguments, CARESLOT_ENV=environment)
+    assert (ran.exit_code, ran.output) == (1, f"CARESLOT_ENV: careslot serve refuses {named} in production\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_production_may_be_named_in_a_file(folder: Path) -> None:
+    (folder / "environment").write_text("production\n")
+    ran = run_process("serve", "--dev", "--data", "data", CARESLOT_ENV_FILE=str(folder / "environment"))
+    assert (ran.returncode, ran.stderr) == (1, "CARESLOT_ENV: careslot serve refuses --dev in production\n")
+    assert not (folder / "data").exists()
