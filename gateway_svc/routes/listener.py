@@ -5,7 +5,7 @@ a head without end would fill the memory, and a client that sends no head would 
 Bytes that are not HTTP are answered with a problem document too.
 
 A client may be sending the body of its request when the response is complete already, such as a 413. The rest of the body is read and
-discarded, up to MAX_DISCARDED_BYTES and MAX_DISCARD_SECONDS: closing the connection at once would reset it, and the client would lose the
+discarded, up to `max_discarded_bytes` and `max_discard_seconds`: closing the connection at once would reset it, and the client would lose the
 response (RFC 9112 section 9.6).
 
 An offer to change the protocol (`Upgrade: h2c`, which Java's HttpClient sends) is ignored, as RFC 9110 section 7.8 allows. The parser stops
@@ -24,14 +24,14 @@ from shared.kit.problems import HttpRefusal, problem_response
 
 # More than ProxyMiddleware allows for URL and headers together, so that it can refuse most oversized heads with the exact reason.
 MAX_HEAD_BYTES = 32 * 1024
-MAX_DISCARDED_BYTES = 32 * 1024 * 1024
-MAX_DISCARD_SECONDS = 15.0
 
 
 class Listener(HttpToolsProtocol):
     """Serves one connection of a client. A timer runs while it waits for the first head, or for the rest of a later one."""
 
     head_timeout_seconds = 10.0
+    max_discarded_bytes = 32 * 1024 * 1024
+    max_discard_seconds = 15.0
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
@@ -75,7 +75,7 @@ class Listener(HttpToolsProtocol):
         super().on_body(body)
         if self.cycle.response_complete:
             self._discarded_bytes += len(body)
-            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            if self._discarded_bytes > self.max_discarded_bytes:
                 self.transport.close()
 
     def on_message_complete(self) -> None:
@@ -91,7 +91,7 @@ class Listener(HttpToolsProtocol):
         if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
             self._unset_keepalive_if_required()
             self._discarded_bytes = 0
-            self._timer = self.loop.call_later(MAX_DISCARD_SECONDS, self.transport.close)
+            self._timer = self.loop.call_later(self.max_discard_seconds, self.transport.close)
 
     def _start_keep_alive_timer(self) -> None:
         self._unset_keepalive_if_required()
