@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +46,7 @@ Document = Annotated[OpenApiDocument, use_case(OpenApiDocument)]
 async def get_openapi_document(document: Document) -> Response:
     """Return the merged OpenAPI document of all services."""
     body = await document.get()
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache", "ETag": entity_tag(body)})
 
 
 @router.get("/docs")
@@ -59,3 +61,9 @@ async def get_docs_file(name: str) -> FileResponse:
     if name not in MEDIA_TYPES:
         raise NoSuchPath
     return FileResponse(STATIC_FOLDER / name, media_type=MEDIA_TYPES[name], headers={"Cache-Control": "public, max-age=3600"})
+
+
+@lru_cache(maxsize=2)
+def entity_tag(body: bytes) -> str:
+    """Return the ETag of a document without a version: a digest of its content."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

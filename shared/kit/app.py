@@ -19,6 +19,7 @@ from shared.kit.logs import configure_logging
 from shared.kit.openapi import install_openapi
 from shared.kit.overrides import Overrides
 from shared.kit.request_middleware import RequestMiddleware
+from shared.kit.route_precedence import prefer_literal_segments
 from shared.kit.settings import CommonSettings
 
 Check = Callable[[], Awaitable[Any]]
@@ -42,6 +43,7 @@ def create_service_app(settings: S, overrides: Overrides, wire: Wire[S], *router
     install_exception_handlers(app)
     for router in (*routers, _operations_router(app, registry)):
         app.router.routes.extend(router.routes)  # include_router would resolve each request through one more router
+    prefer_literal_segments(app.router.routes)
     install_openapi(app)
     _freeze_garbage_collector(name)
     return app

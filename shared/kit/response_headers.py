@@ -35,6 +35,11 @@ def with_etag(response: Response, resource: V) -> V:
     return resource
 
 
+def vary_with_time(response: Response) -> None:
+    """Mark a response that changes as time passes while the version stays the same: its ETag is for If-Match, and it is never a 304."""
+    response.headers["Vary"] = "*"
+
+
 def with_location(response: Response, resource: V, path: str) -> V:
     """Set Location to `path`, where the created `resource` can be read, and ETag to its version; return `resource`."""
     response.headers["Location"] = path
