@@ -5,8 +5,8 @@ a head without end would fill the memory, and a client that sends no head would 
 Bytes that are not HTTP are answered with a problem document too.
 
 A client may be sending the body of its request when the response is complete already, such as a 413. The rest of the body is read and
-discarded, up to `max_discarded_bytes` and `max_discard_seconds`: closing the connection at once would reset it, and the client would lose the
-response (RFC 9112 section 9.6).
+discarded, up to `max_discarded_bytes` and `max_discard_seconds`: closing the connection at once would reset it, and the client would
+lose the response (RFC 9112 section 9.6).
 
 An offer to change the protocol (`Upgrade: h2c`, which Java's HttpClient sends) is ignored, as RFC 9110 section 7.8 allows. The parser stops
 behind the head of such a request and would lose its body, so the head is parsed again without the Upgrade header.
@@ -31,7 +31,7 @@ class Listener(HttpToolsProtocol):
 
     head_timeout_seconds = 10.0
     max_discarded_bytes = 32 * 1024 * 1024
-    max_discard_seconds = 15.0
+    max_discard_seconds: float = 15
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0

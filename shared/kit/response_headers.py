@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
-
 NO_STORING = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 

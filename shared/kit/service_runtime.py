@@ -82,9 +82,7 @@ class ServiceRuntime:
     def _http_client(self, service: Service) -> httpx.AsyncClient:
         if service not in self.http_clients:
             transport = self.overrides.transport(service) if self.overrides.transport else network_transport()
-            client = httpx.AsyncClient(
-                transport=transport, headers=UNCOMPRESSED, trust_env=False, follow_redirects=False, timeout=None
-            )
+            client = httpx.AsyncClient(transport=transport, headers=UNCOMPRESSED, trust_env=False, follow_redirects=False, timeout=None)
             self.stack.push_async_callback(client.aclose)
             self.http_clients[service] = client
         return self.http_clients[service]

@@ -15,7 +15,7 @@ from tests.platform.accounts import sign_in_admin
 from tests.platform.houses import ADMIN, Embedded
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
-OWN_PATHS: dict[str, Any] = dict.fromkeys(("/openapi.json", "/docs", "/docs/swagger-ui.css", "/livez", "/readyz"), {"get": {}})
+OWN_PATHS: dict[str, Any] = {path: {"get": {}} for path in ("/openapi.json", "/docs", "/docs/swagger-ui.css", "/livez", "/readyz")}
 LONG = "A" * 500
 REPEATED = re.compile("A" * 101)
 HEADERS = ("If-Match", "If-None-Match", "Idempotency-Key", "Content-Type", "Accept", "Prefer", "Origin", "traceparent", "Cookie")
@@ -117,6 +117,23 @@ def test_responses_with_tokens_are_marked_so_that_they_are_not_compressed(api: A
     gzip = {"Accept-Encoding": "gzip"}
     for response in (api.http.post("/auth/login", json=ADMIN, headers=gzip), api.http.post("/auth/token", data=form, headers=gzip)):
         assert (response.status_code, response.headers["pragma"], "content-encoding" in response.headers) == (200, "no-cache", False)
+
+
+def test_every_range_is_checked_and_takes_any_number_of_fraction_digits(api: Api) -> None:
+    ranges = 0
+    for path, method, operation in api.operations():
+        query = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+        if {"from", "to"} <= {parameter["name"] for parameter in query} and "{" not in path:
+            ranges += 1
+            required = {parameter["name"]: str(uuid4()) for parameter in query if parameter.get("required")}
+            for last in ("2026-03-09T10:00:00Z", "2026-03-09T10:00:00.0000000001Z", "2026-03-09T09:00:00+00:00"):
+                reversed_range = required | {"from": "2026-03-09T10:00:00.123456789012+00:00", "to": last}
+                refused = api.http.request(method, path, params=reversed_range, headers=api.admin)
+                assert (refused.status_code, refused.json()["code"] in ("range_reversed", "unknown_service")) == (422, True), refused.text
+            valid_range = required | {"from": "2026-03-09T10:00:00.1234567Z", "to": "2026-03-09T11:00:00.0000000001Z"}
+            accepted = api.http.request(method, path, params=valid_range, headers=api.admin)
+            assert accepted.status_code == 200 or accepted.json()["code"] == "unknown_service", (path, accepted.text)
+    assert ranges >= 4
 
 
 def resolved(schema: Any, document: Any) -> Any:

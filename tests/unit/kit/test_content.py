@@ -140,7 +140,11 @@ async def test_a_long_response_is_compressed_for_clients_that_accept_it(length: 
 async def test_a_compressed_response_is_conditional_and_answers_head_too() -> None:
     async with client_of(content_app()) as http:
         unchanged = await http.get("/text/5000", headers=GZIP | {"If-None-Match": '"7"'})
-        assert (unchanged.status_code, unchanged.headers["vary"], unchanged.headers["cache-control"]) == (304, "Accept-Encoding", "max-age=5")
+        assert (unchanged.status_code, unchanged.headers["vary"], unchanged.headers["cache-control"]) == (
+            304,
+            "Accept-Encoding",
+            "max-age=5",
+        )
         assert not {"content-encoding", "content-language", "content-length"} & unchanged.headers.keys()
         get, _ = await raw_body(content_app(), "/text/5000", GZIP)
         head, body = await raw_body(content_app(), "/text/5000", GZIP, "HEAD")

@@ -129,7 +129,7 @@ async def test_the_etag_is_the_version(shop: Shop) -> None:
     assert (changed.headers["etag"], "location" in changed.headers) == ('"8"', False)
 
 
-@pytest.mark.parametrize("tag", ['"1", "2"', 'W/1', "one", '"', "-1", "1.0", "\u0661".encode().decode("latin-1"), "9" * 20, '"1', '1"'])
+@pytest.mark.parametrize("tag", ['"1", "2"', "W/1", "one", '"', "-1", "1.0", "\u0661".encode().decode("latin-1"), "9" * 20, '"1', '1"'])
 async def test_an_entity_tag_in_another_form_is_refused(shop: Shop, tag: str) -> None:
     shoe = shop.add_shoe()
     for method, path in (("PATCH", f"/shoes/{shoe.id}"), ("POST", f"/shoes/{shoe.id}/polish")):
