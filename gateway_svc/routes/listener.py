@@ -31,7 +31,7 @@ class Listener(HttpToolsProtocol):
 
     head_timeout_seconds = 10.0
     max_discarded_bytes = 32 * 1024 * 1024
-    max_discard_seconds: float = 15
+    max_discard_seconds = 15.0
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
