@@ -68,6 +68,12 @@ def test_a_405_lists_exactly_the_methods_of_its_path(api: Api) -> None:
             assert set(response.headers["allow"].split(", ")) == documented, path
 
 
+def test_the_development_routes_answer_head_and_list_their_methods(api: Api) -> None:
+    assert api.http.head("/dev/clock").status_code == 200
+    refused = api.http.patch("/dev/clock")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, PUT")
+
+
 def test_a_path_that_does_not_exist_is_404_with_every_method(api: Api) -> None:
     for path in ("/nowhere", "/appointments/x/y/z", "/auth/nothing", "/docs/nothing", "/.well-known/nothing"):
         for method in ("GET", "HEAD") if path == "/docs/nothing" else METHODS:

@@ -104,7 +104,7 @@ class BriefListener(Listener):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.timeout_keep_alive = 0.2
+        self.timeout_keep_alive = 1
 
 
 async def test_the_rest_of_a_body_is_discarded_up_to_a_limit_of_bytes() -> None:
