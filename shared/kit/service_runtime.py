@@ -32,6 +32,7 @@ from shared.kit.tokens import Verifier
 from shared.kit.use_cases import provide_use_cases
 
 ENDED_SESSIONS_POLL_SECONDS = 3.0
+UNCOMPRESSED = {"Accept-Encoding": "identity"}  # between services, compressing costs more than it saves
 
 
 class EndedSession(ReadModel):
@@ -89,7 +90,7 @@ class ServiceRuntime:
     def _http_client(self, service: Service) -> httpx.AsyncClient:
         if service not in self.http_clients:
             transport = self.overrides.transport(service) if self.overrides.transport else network_transport()
-            client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=None)
+            client = httpx.AsyncClient(transport=transport, headers=UNCOMPRESSED, trust_env=False, follow_redirects=False, timeout=None)
             self.stack.push_async_callback(client.aclose)
             self.http_clients[service] = client
         return self.http_clients[service]
