@@ -11,7 +11,8 @@ from pydantic import Field
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.http import DateOverride, DayWindow, Money, WeeklyWindow
-from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
+from shared.contracts.texts import MultiLineText, OneLineText
+from shared.contracts.values import Email, Instant, Locale, Minutes, NewPassword, PatchModel, ReadModel, RequestModel, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
@@ -26,8 +27,8 @@ class CreateServiceType(RequestModel):
     Caps limit the visits of one doctor for this service, per day and per ISO week in the doctor's time zone; a group session counts once.
     """
 
-    name: ShortText
-    specialty: ShortText | None = None
+    name: OneLineText
+    specialty: OneLineText | None = None
     mode: Literal["in_person", "video", "phone"] = "in_person"
     duration_minutes: Duration
     buffer_before_minutes: Minutes = 0
@@ -58,8 +59,8 @@ class UpdateServiceType(PatchModel):
 
     nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
-    name: ShortText | None = None
-    specialty: ShortText | None = None
+    name: OneLineText | None = None
+    specialty: OneLineText | None = None
     mode: Literal["in_person", "video", "phone"] | None = None
     duration_minutes: Duration | None = None
     buffer_before_minutes: Minutes | None = None
@@ -83,7 +84,7 @@ class SpecialtiesOut(ReadModel):
     items: list[str]
 
 
-Specialties = Annotated[list[ShortText], Field(max_length=20)]
+Specialties = Annotated[list[OneLineText], Field(max_length=20)]
 Languages = Annotated[list[Locale], Field(max_length=20, description="BCP 47 language tags.")]
 ServiceTypeIds = Annotated[list[UUID], Field(max_length=100)]
 
@@ -92,11 +93,11 @@ class CreateDoctor(RequestModel):
     """A new doctor. Their account is created with the profile, and an invitation is mailed."""
 
     email: Email
-    full_name: ShortText
+    full_name: OneLineText
     time_zone: TimeZone
-    title: ShortText | None = None
-    bio: LongText | None = None
-    location: ShortText | None = None
+    title: OneLineText | None = None
+    bio: MultiLineText | None = None
+    location: OneLineText | None = None
     specialties: Specialties = Field(default_factory=list)
     languages: Languages = Field(default_factory=list)
     services: ServiceTypeIds = Field(default_factory=list)
@@ -110,7 +111,7 @@ class CreateDoctor(RequestModel):
 class PutDoctor(CreateDoctor):
     """The body of `PUT /internal/doctors/{id}`: as for `POST /doctors`, with a password if the admin chose one."""
 
-    password: str | None = Field(default=None, max_length=128, repr=False)
+    password: NewPassword | None = Field(default=None, repr=False)
 
 
 class UpdateDoctor(PatchModel):
@@ -121,11 +122,11 @@ class UpdateDoctor(PatchModel):
 
     nullable_fields: ClassVar = frozenset({"title", "bio", "location"})
 
-    full_name: ShortText | None = None
+    full_name: OneLineText | None = None
     time_zone: TimeZone | None = None
-    title: ShortText | None = None
-    bio: LongText | None = None
-    location: ShortText | None = None
+    title: OneLineText | None = None
+    bio: MultiLineText | None = None
+    location: OneLineText | None = None
     specialties: Specialties | None = None
     languages: Languages | None = None
     services: ServiceTypeIds | None = None
@@ -141,7 +142,7 @@ class UpdateDoctor(PatchModel):
 class RenameDoctor(RequestModel):
     """The body of `PATCH /internal/doctors/{id}`."""
 
-    full_name: ShortText
+    full_name: OneLineText
 
 
 class DoctorOut(ReadModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
@@ -16,6 +16,7 @@ from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
+from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
@@ -49,7 +50,7 @@ async def list_accounts(
     response: Response,
     role: Role | None = None,
     status: Literal["invited", "active", "disabled"] | None = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: OneLineText | None = None,
 ) -> Page[Account]:
     rows = await accounts.list_accounts(role=role, status=status, text=q, limit=paging.limit + 1, after=paging.after)
     return with_next_link(request, response, paging.page(rows, lambda account: (account.email,)))

@@ -14,6 +14,7 @@ from doctor_svc.schemas import CreateDoctor, DoctorOut, UpdateDoctor
 from doctor_svc.usecases.doctors import Doctors
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, UnknownService
+from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import Admin, NotYours, OwnDoctor, Public
 from shared.kit.idempotency import OperationId
@@ -25,10 +26,10 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
 UseDoctors = Annotated[Doctors, use_case(Doctors)]
-Text = Annotated[str | None, Query(min_length=1, max_length=200)]
-Texts = Annotated[list[str] | None, Query(max_length=20)]
+Text = Annotated[OneLineText | None, Query()]
+Texts = Annotated[list[OneLineText] | None, Query(max_length=20)]
 Ids = Annotated[list[UUID] | None, Query(max_length=20)]
-Words = Annotated[str | None, Query(min_length=1, max_length=100, description="Words, each of which occurs in name or specialty.")]
+Words = Annotated[OneLineText | None, Query(max_length=100, description="Words, each of which occurs in name or specialty.")]
 
 
 async def read_filter(

@@ -16,6 +16,7 @@ from shared.contracts.http import CreateAccount, DoctorRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Invalid, Refusal
 from shared.contracts.relayed_refusals import UnknownService
+from shared.contracts.texts import to_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -108,7 +109,11 @@ class Doctors:
     async def _complete(self, doctor: Doctor, password: str | None = None) -> Doctor:
         """Create the account and confirm the doctor. A final refusal deletes the pending doctor."""
         account = CreateAccount(
-            email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
+            email=doctor.email,
+            role=Role.DOCTOR,
+            full_name=to_one_line(doctor.full_name),
+            password=password,
+            time_zone=doctor.time_zone,
         )
         try:
             await self.accounts.create(doctor.id, account)

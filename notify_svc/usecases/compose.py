@@ -11,6 +11,7 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import ContactClient
 from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
+from shared.contracts.texts import to_one_line
 
 
 class Undeliverable(Exception):
@@ -63,6 +64,6 @@ class MailComposer:
 def recipient_from(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
     """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
     if profile is None:
-        return Recipient(account.full_name, account.email, account.locale, "UTC")
+        return Recipient(to_one_line(account.full_name), account.email, account.locale, "UTC")
     locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-    return Recipient(profile.full_name, account.email, locale, profile.time_zone)
+    return Recipient(to_one_line(profile.full_name), account.email, locale, profile.time_zone)

@@ -9,16 +9,17 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.identity import Caller, Role
+from shared.contracts.texts import OneLineText
 from shared.contracts.values import (
     CalendarDate,
     Currency,
     Email,
     Instant,
     Locale,
+    NewPassword,
     Phone,
     ReadModel,
     RequestModel,
-    ShortText,
     TimeZone,
     WindowEnd,
     WindowStart,
@@ -151,8 +152,8 @@ class CreateAccount(RequestModel):
 
     email: Email
     role: Role
-    full_name: ShortText
-    password: str | None = Field(default=None, max_length=128)
+    full_name: OneLineText
+    password: NewPassword | None = Field(default=None, repr=False)
     locale: Locale = "en"
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
@@ -168,7 +169,7 @@ class CreateAccount(RequestModel):
 class CreatePatient(RequestModel):
     """The body of `PUT /internal/patients/{id}`, which may be repeated without effect."""
 
-    full_name: ShortText
+    full_name: OneLineText
     phone: Phone | None = None
     time_zone: TimeZone = "UTC"
     locale: Locale = "en"

@@ -55,6 +55,14 @@ async def test_an_invalid_registration_is_refused(auth: RunningAuth) -> None:
     assert (await auth.http.post("/auth/register", content=b"{", headers={"content-type": "application/json"})).status_code == 400
 
 
+@pytest.mark.parametrize("name", ["Sam\nLee", "Sam Lee\r\n", "Sam\u2028Lee", "Sam \u202eLee", "\u200b", "   "])
+async def test_a_name_is_one_line_that_shows_something(auth: RunningAuth, name: str) -> None:
+    response = await auth.post("/auth/register", SAM | {"full_name": name})
+    assert status_and_code(response) == (422, "control_character")
+    assert response.json()["errors"][0]["pointer"] == "/full_name"
+    assert auth.patients.profiles == {}
+
+
 async def test_while_patient_service_is_down_a_registration_stays_invisible(auth: RunningAuth) -> None:
     auth.patients.is_down = True
     response = await auth.post("/auth/register", SAM)

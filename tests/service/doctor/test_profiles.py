@@ -97,7 +97,22 @@ async def test_a_list_of_doctors_does_not_read_their_schedules(doctors: RunningD
 
 
 @pytest.mark.parametrize(
-    "query", ["after=WyJhIl0", "after=WyJhIiwgImIiXQ", "after=!", "limit=0", "limit=101", "sort=name", "service_id=1", "q="]
+    "query",
+    [
+        "after=WyJhIl0",
+        "after=WyJhIiwgImIiXQ",
+        "after=!",
+        "limit=0",
+        "limit=101",
+        "sort=name",
+        "service_id=1",
+        "q=",
+        "q=a%0Ab",
+        "q=%E2%80%8B",
+        "location=a%09",
+        "language=a%00",
+        "specialty=%0A",
+    ],
 )
 async def test_unknown_parameters_of_a_list_are_refused(doctors: RunningDoctor, query: str) -> None:
     assert (await doctors.http.get(f"/doctors?{query}")).status_code == 422

@@ -9,11 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy
 
+from patient_svc.repository import PATIENTS
 from shared.contracts.events import AccountChanged, AppointmentEvent, PatientChanged
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
+from shared.kit.sql import Database
 from tests.running import NOON, RunningService, run_service
 from tests.tokens import bearer, service_bearer
 
@@ -99,6 +102,11 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
         ("time_zone", None, "validation_failed"),
         ("full_name", "", "validation_failed"),
         ("full_name", "A\u0000", "control_character"),
+        ("full_name", "Sam\nLee", "control_character"),
+        ("full_name", "\u200b", "control_character"),
+        ("phone", "+49 30 1234\n", "control_character"),
+        ("address", {"line1": "Main St\n1", "city": "Berlin", "country": "DE"}, "control_character"),
+        ("emergency_contact", {"full_name": "Kim\tLee", "phone": "+49 1234"}, "control_character"),
         ("phone", "call me", "validation_failed"),
         ("locale", "x", "validation_failed"),
         ("sex", "none", "validation_failed"),
@@ -116,6 +124,22 @@ async def test_an_invalid_field_is_named_and_nothing_changes(patients: RunningSe
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"].startswith(f"/{field}") or response.json()["errors"][0]["pointer"] == ""
     assert (await patients.http.get("/patients/me", headers=SAMS_TOKEN)).json()["version"] == 1
+
+
+async def test_a_profile_from_before_control_characters_were_refused_is_still_shown(patients: RunningService, sql_url: str) -> None:
+    old = {
+        "full_name": "Sam\nLee",
+        "address": {"line1": "Main St 1\nYard", "city": "Berlin", "country": "DE"},
+        "emergency_contact": {"full_name": "Kim\tLee", "phone": "+49 1234", "relationship": "\u200b"},
+    }
+    async with Database(sql_url) as database, database.write() as connection:
+        await connection.execute(sqlalchemy.update(PATIENTS).values(old))
+    profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
+    assert profile.status_code == 200, profile.text
+    absent = {"line2": None, "postal_code": None, "region": None}
+    shown = {name: profile.json()[name] for name in old}
+    assert shown == old | {"address": {**old["address"], **absent}}  # type: ignore[dict-item]
+    assert (await update(patients, 1, phone="+49 30 99")).status_code == 200
 
 
 async def test_the_preconditions_of_a_change(patients: RunningService) -> None:
