@@ -27,7 +27,7 @@ class NewUser:
     email: str
     role: Role
     full_name: str
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     locale: str = "en"
     phone: str | None = None
     doctor: Mapping[str, Any] = field(default_factory=dict)

@@ -72,10 +72,10 @@ async def _serve(options: ServeOptions, folder: Folder) -> None:
     demo = Demo(folder) if options.demo else None
     host = "localhost" if options.host == "127.0.0.1" else options.host
     address = f"http://{host}:{options.port}"
-    async with open_embedded_platform(folder, clock, public_url=address, **(demo.admin if demo else {})) as platform:
+    async with open_embedded_platform(folder, clock, public_url=address, **(demo.settings if demo else {})) as platform:
         if demo:
             await demo.load(platform)
-        print(f"careslot serves {address}  (docs: {address}/docs, data: {folder.path})", flush=True)
+        print(f"careslot serves {address}  (docs: {address}/docs, data: {folder.path}, time zone: {platform.time_zone})", flush=True)
         await _Server(_server_config(_public_app(platform, clock), options)).serve()
 
 

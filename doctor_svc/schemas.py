@@ -90,11 +90,14 @@ ServiceTypeIds = Annotated[list[UUID], Field(max_length=100)]
 
 
 class CreateDoctor(RequestModel):
-    """A new doctor. Their account is created with the profile, and an invitation is mailed."""
+    """A new doctor. Their account is created with the profile, and an invitation is mailed.
+
+    Working hours are on the wall clock of `time_zone`. Without it the doctor gets the clinic's, and keeps it.
+    """
 
     email: Email
     full_name: OneLineText
-    time_zone: TimeZone
+    time_zone: TimeZone | None = Field(default=None, description="By default the clinic's.")
     title: OneLineText | None = None
     bio: MultiLineText | None = None
     location: OneLineText | None = None
@@ -103,9 +106,10 @@ class CreateDoctor(RequestModel):
     services: ServiceTypeIds = Field(default_factory=list)
     accepting_patients: bool = Field(default=True, strict=True)
 
-    def to_doctor(self, doctor_id: UUID) -> Doctor:
+    def to_doctor(self, doctor_id: UUID, clinic_time_zone: str) -> Doctor:
         """Return the doctor that the request describes, pending until the account exists."""
-        return Doctor(id=doctor_id, **{name: without_duplicates(getattr(self, name)) for name in CreateDoctor.model_fields})
+        fields = {name: without_duplicates(getattr(self, name)) for name in CreateDoctor.model_fields}
+        return Doctor(**fields | {"id": doctor_id, "time_zone": self.time_zone or clinic_time_zone})
 
 
 class PutDoctor(CreateDoctor):

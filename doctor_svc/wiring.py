@@ -30,7 +30,7 @@ async def wire(app: FastAPI, settings: DoctorSettings, overrides: Overrides) -> 
         accounts = HttpDoctorAccountClient(runtime.client(Service.AUTH))
 
         service_types = ServiceTypes(store, runtime.clock)
-        doctors = Doctors(store, accounts, runtime.clock)
+        doctors = Doctors(store, accounts, runtime.clock, settings.time_zone)
         schedules = Schedules(store, runtime.clock)
         runtime.provide(service_types, doctors, schedules)
 

@@ -36,7 +36,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
-        sender = MessageSender(store, MailComposer(contacts), renderer, mailbox, runtime.clock, overrides.instance_name)
+        sender = MessageSender(store, MailComposer(contacts, settings.time_zone), renderer, mailbox, runtime.clock, overrides.instance_name)
         wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
         queue = MessageQueue(store, runtime.clock, wake_sender)
 

@@ -59,9 +59,9 @@ class EmergencyContactOut(ReadModel):
 
 
 class UpdatePatient(PatchModel):
-    """Fields that are left out stay as they are; null removes an optional field."""
+    """Fields that are left out stay as they are; null removes an optional field. A patient without `time_zone` has the clinic's."""
 
-    nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
+    nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact", "time_zone"})
 
     full_name: OneLineText | None = None
     phone: Phone | None = None
@@ -85,7 +85,7 @@ class RenamePatient(RequestModel):
 
 
 class PatientOut(ReadModel):
-    """A patient's profile. Reception sees null as date of birth and sex."""
+    """A patient's profile. `time_zone` is the clinic's for patients who gave none. Reception sees null as date of birth and sex."""
 
     id: UUID
     full_name: str

@@ -28,7 +28,8 @@ class Account:
     """One person's account. `email` is normalized and unique.
 
     `full_name` is a copy of the name in the profile that belongs to `role`; `name_version` is the version of that profile, 0 when the name
-    did not come from it. `version` grows with every change that others can see.
+    did not come from it. `time_zone` is what the person gave when the account was created. `version` grows with every change that others
+    can see.
     """
 
     id: UUID
@@ -40,7 +41,7 @@ class Account:
     created_at: datetime
     password_hash: str | None = field(default=None, repr=False)
     phone: str | None = None
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     name_version: int = 0
     version: int = 1
 

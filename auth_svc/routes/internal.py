@@ -12,7 +12,7 @@ from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvali
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
 from auth_svc.schemas import ResetTokenOut, RevokedSessionOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
-from shared.contracts.http import AccountSummary, CreateAccount
+from shared.contracts.http import AccountContact, AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
@@ -56,7 +56,7 @@ async def list_accounts(
     return with_next_link(request, response, paging.page(rows, lambda account: (account.email,)))
 
 
-@router.get("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount))
+@router.get("/accounts/{account_id}", response_model=AccountContact, responses=refusals(NoSuchAccount))
 async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAccounts, response: Response) -> Account:
     return with_etag(response, await accounts.get(account_id))
 

@@ -57,7 +57,7 @@ async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, doctors: Us
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken))
 async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
     """Create a doctor and their account; a doctor who exists is returned as they are."""
-    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id), body.password)).rules())
+    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id, doctors.clinic_time_zone), body.password)).rules())
 
 
 @router.patch("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))

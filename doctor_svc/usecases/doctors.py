@@ -29,11 +29,15 @@ FINAL_REFUSALS = (Conflict, Invalid)  # refusals of auth-service that a repetiti
 
 @dataclass(frozen=True, slots=True)
 class Doctors:
-    """The use cases of doctors. A doctor and the account of the same id are created together or not at all."""
+    """The use cases of doctors. A doctor and the account of the same id are created together or not at all.
+
+    `clinic_time_zone` is for new doctors without a zone of their own. They keep it, because their hours and visits depend on it.
+    """
 
     store: DoctorStore
     accounts: DoctorAccountClient
     now: Clock
+    clinic_time_zone: str
 
     async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
         """Create a doctor and their account, or return the doctor who has this id already.

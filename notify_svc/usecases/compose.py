@@ -9,7 +9,7 @@ from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Reci
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import ContactClient
-from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
 from shared.contracts.texts import to_one_line
 
@@ -20,9 +20,13 @@ class Undeliverable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MailComposer:
-    """Collects the content of mails. Raises the refusals of other services when they do not answer."""
+    """Collects the content of mails. Raises the refusals of other services when they do not answer.
+
+    Recipients who gave no time zone have that of the clinic.
+    """
 
     contacts: ContactClient
+    clinic_time_zone: str
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises Undeliverable without an address, or when the link does not work any more."""
@@ -39,13 +43,13 @@ class MailComposer:
         doctor_name = " ".join(filter(None, (doctor.title, doctor.full_name)))
         profile = patient if message.audience is Audience.PATIENT else doctor
         appointment = AppointmentDetails(doctor_name, doctor.location, patient.full_name)
-        return MailContent(message, recipient_from(account, profile), appointment)
+        return MailContent(message, self._recipient(account, profile), appointment)
 
     async def _compose_for_owner(self, message: Message) -> MailContent:
         account = await self.contacts.find_account(message.recipient_id)
         if account is None or account.status == "disabled":
             raise Undeliverable("no_address")
-        recipient = recipient_from(account, await self._find_profile(account))
+        recipient = self._recipient(account, await self._find_profile(account))
         if message.kind is MessageKind.PASSWORD_CHANGED:
             return MailContent(message, recipient)
         link = await self.contacts.find_password_link(UUID(message.facts["reset_id"]))
@@ -53,17 +57,15 @@ class MailComposer:
             raise Undeliverable("link_expired")
         return MailContent(message, recipient, link=link)
 
-    async def _find_profile(self, account: AccountSummary) -> PatientSummary | DoctorRules | None:
+    def _recipient(self, account: AccountContact, profile: PatientSummary | DoctorRules | None) -> Recipient:
+        """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
+        locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
+        person = profile or account
+        return Recipient(to_one_line(person.full_name), account.email, locale, person.time_zone or self.clinic_time_zone)
+
+    async def _find_profile(self, account: AccountContact) -> PatientSummary | DoctorRules | None:
         if account.role is Role.PATIENT:
             return await self.contacts.find_patient(account.id)
         if account.role is Role.DOCTOR:
             return await self.contacts.find_doctor(account.id)
         return None
-
-
-def recipient_from(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
-    """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
-    if profile is None:
-        return Recipient(to_one_line(account.full_name), account.email, account.locale, "UTC")
-    locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-    return Recipient(to_one_line(profile.full_name), account.email, locale, profile.time_zone)

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
+from shared.contracts.values import TimeZone
 
 MIN_SECRET_LENGTH = 32
 GUESSABLE_WORDS = ("changeme", "secret", "password", "example", "default", "careslot")
@@ -78,6 +79,12 @@ class CommonSettings(BaseSettings):
     issuer: str = from_variable("CARESLOT_ISSUER", "careslot", "The `iss` claim of access tokens.")
     audience: str = from_variable("CARESLOT_AUDIENCE", "careslot", "The `aud` claim of access tokens.")
     client_secret: str = Field("", description="The secret with which this service gets its own access token; 32 characters or more.")
+    time_zone: TimeZone = from_variable(
+        "CARESLOT_TIME_ZONE",
+        "UTC",
+        "The clinic's IANA time zone, such as `Europe/Berlin`, for people who gave none and for new doctors; the same for all services."
+        " `careslot serve --demo` sets `Europe/Berlin` where it is unset.",
+    )
     log_level: str = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged.")
 
     @classmethod

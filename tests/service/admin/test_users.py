@@ -98,7 +98,7 @@ async def test_a_user_who_becomes_a_doctor_gets_the_profile_first(admin: Running
     user = services.add_account("reception")
     response = await patch(admin, user, {"role": "doctor"})
     assert (response.status_code, response.json()["role"]) == (200, "doctor")
-    profile = {"email": user["email"], "full_name": user["full_name"], "time_zone": "UTC"}
+    profile = {"email": user["email"], "full_name": user["full_name"]}
     assert [(path, body) for _, path, body in services.requests[1:]] == [
         (f"doctor-service/internal/doctors/{user['id']}", profile),
         (f"auth-service/internal/accounts/{user['id']}", {"role": "doctor", "expected_version": 1}),

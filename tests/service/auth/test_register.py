@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from shared.contracts.events import AccountChanged
+from shared.contracts.identity import Service
 from tests.running import problem_response
 from tests.service.auth.running_auth import OTHER_PASSWORD, PASSWORD, SAM, RunningAuth, run_auth_service, status_and_code
 
@@ -26,6 +27,16 @@ async def test_a_registration_signs_in_and_creates_the_profile(auth: RunningAuth
     account = auth.patients.profiles[account["id"]]
     assert account | {"full_name": "Sam Lee", "phone": "+49 30 1234", "time_zone": "Europe/Berlin", "locale": "de"} == account
     assert [str(event.account_id) for event in await auth.list_events(AccountChanged) if event.role == "patient"] == [account["id"]]
+
+
+async def test_a_person_who_gives_no_time_zone_gets_none(auth: RunningAuth) -> None:
+    """The profile is created without a zone, so that patient-service shows that of the clinic."""
+    account = (await auth.post("/auth/register", SAM)).json()["account"]
+    assert "time_zone" not in auth.patients.requests[-1]
+    contact = await auth.call_as(Service.NOTIFICATION, "GET", f"/internal/accounts/{account['id']}")
+    assert contact.json()["time_zone"] is None
+    rae = (await auth.create_account(time_zone="Asia/Tokyo")).json()["id"]
+    assert (await auth.call_as(Service.NOTIFICATION, "GET", f"/internal/accounts/{rae}")).json()["time_zone"] == "Asia/Tokyo"
 
 
 @pytest.mark.parametrize("email", ["sam@example.com", "Sam@Example.COM", "  sam@example.com "])

@@ -99,7 +99,7 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
     ("field", "value", "code"),
     [
         ("time_zone", "Mars/Base", "unknown_time_zone"),
-        ("time_zone", None, "validation_failed"),
+        ("time_zone", "Europe/Berlin\n", "unknown_time_zone"),
         ("full_name", "", "validation_failed"),
         ("full_name", "A\u0000", "control_character"),
         ("full_name", "Sam\nLee", "control_character"),
@@ -140,6 +140,29 @@ async def test_a_profile_from_before_control_characters_were_refused_is_still_sh
     shown = {name: profile.json()[name] for name in old}
     assert shown == old | {"address": {**old["address"], **absent}}  # type: ignore[dict-item]
     assert (await update(patients, 1, phone="+49 30 99")).status_code == 200
+
+
+async def test_patients_who_give_no_time_zone_have_the_clinics_also_after_it_has_changed(tmp_path: Path, sql_url: str) -> None:
+    kim = bearer(Role.PATIENT, OTHER)
+    for number, zone in enumerate(("Europe/Berlin", "America/New_York"), start=1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with run_service("patient_svc", folder, database_url=sql_url, time_zone=zone) as service:
+            created = await service.http.put(f"/internal/patients/{SAM}", json={"full_name": "Sam Lee"}, headers=AUTH)
+            own = await service.http.put(f"/internal/patients/{OTHER}", json={"full_name": "Kim", "time_zone": "UTC"}, headers=AUTH)
+            assert (created.json()["time_zone"], own.json()["time_zone"]) == (zone, "UTC")
+            mine = await service.http.get("/patients/me", headers=SAMS_TOKEN)
+            summary = await service.http.get(f"/internal/patients/{SAM}", headers=AUTH)
+            seen_by_staff = await service.http.get(f"/patients/{SAM}", headers=bearer(Role.ADMIN))
+            changed = await update(service, number, phone=f"+49 30 {number}")
+            assert {response.json()["time_zone"] for response in (mine, summary, seen_by_staff, changed)} == {zone}
+            assert (await service.http.get("/patients/me", headers=kim)).json()["time_zone"] == "UTC"
+
+
+async def test_null_gives_up_ones_own_time_zone(patients: RunningService) -> None:
+    cleared = (await update(patients, 1, time_zone=None)).json()
+    assert (cleared["time_zone"], cleared["version"]) == ("UTC", 2)
+    assert (await update(patients, 2, time_zone=None)).json()["version"] == 2
 
 
 async def test_the_preconditions_of_a_change(patients: RunningService) -> None:

@@ -120,3 +120,12 @@ def test_the_addresses_of_a_service_are_a_comma_separated_list(set_variable: Set
     assert ShopServiceSettings.read().urls(Service.NOTIFICATION) == ["http://notification-service:8007"]
     set_variable("NOTIFY_URLS", "http://one:1/, http://two:2 ,")
     assert ShopServiceSettings.read().urls(Service.NOTIFICATION) == ["http://one:1", "http://two:2"]
+
+
+def test_the_clinics_time_zone_is_an_iana_name_and_utc_by_default(set_variable: SetVariable) -> None:
+    assert ShopServiceSettings.read().time_zone == "UTC"
+    set_variable("CARESLOT_TIME_ZONE", "Europe/Berlin")
+    assert ShopServiceSettings.read().time_zone == "Europe/Berlin"
+    for zone in ("Berlin", "localtime", "Europe/Berlin\n", ""):
+        set_variable("CARESLOT_TIME_ZONE", zone)
+        assert read_faults().startswith("CARESLOT_TIME_ZONE: ")
