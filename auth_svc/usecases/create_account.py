@@ -15,7 +15,7 @@ from shared.contracts.http import CreateAccount, CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Conflict, Invalid, Refusal
 from shared.contracts.relayed_refusals import EmailTaken
-from shared.contracts.texts import to_one_line
+from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -85,7 +85,7 @@ class AccountCreation:
     async def create_profile(self, account: Account) -> None:
         """Create the patient's profile of an account."""
         profile = CreatePatient(
-            full_name=to_one_line(account.full_name), phone=account.phone, time_zone=account.time_zone, locale=account.locale
+            full_name=name_on_one_line(account.full_name), phone=account.phone, time_zone=account.time_zone, locale=account.locale
         )
         await self.profiles.create_profile(account.id, profile)
 

@@ -16,7 +16,7 @@ from shared.contracts.http import CreateAccount, DoctorRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Invalid, Refusal
 from shared.contracts.relayed_refusals import UnknownService
-from shared.contracts.texts import to_one_line
+from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -115,7 +115,7 @@ class Doctors:
         account = CreateAccount(
             email=doctor.email,
             role=Role.DOCTOR,
-            full_name=to_one_line(doctor.full_name),
+            full_name=name_on_one_line(doctor.full_name),
             password=password,
             time_zone=doctor.time_zone,
         )

@@ -6,34 +6,47 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notify_svc.domain.messages import Message
+from shared.contracts.calendar_entries import entry_place
+from shared.contracts.texts import one_line
 
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """The sender of all mails. The links in mails begin with `public_url`."""
+    """The sender of all mails. The links in mails begin with `public_url`. The name is brought to one line."""
 
     name: str
     email: str
     public_url: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The person to whom a mail is sent, with BCP 47 locale and IANA time zone."""
+    """The person to whom a mail is sent, with BCP 47 locale and IANA time zone. The name is brought to one line and may then be empty."""
 
     name: str
     email: str
     locale: str
     time_zone: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class AppointmentDetails:
-    """Names and place of an appointment."""
+    """Names of doctor and patient, and the location of the doctor. Each is brought to one line."""
 
     doctor_name: str
     location: str | None
     patient_name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "doctor_name", one_line(self.doctor_name))
+        object.__setattr__(self, "location", one_line(self.location or "") or None)
+        object.__setattr__(self, "patient_name", one_line(self.patient_name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +65,8 @@ class MailContent:
     recipient: Recipient
     appointment: AppointmentDetails | None = None
     link: PasswordLink | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The place to which the patient comes; None for a visit by video or phone."""
+        return entry_place(self.message.mode, self.appointment.location) if self.appointment else None

@@ -11,7 +11,7 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import ContactClient
 from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
-from shared.contracts.texts import to_one_line
+from shared.contracts.values import ZONES
 
 
 class Undeliverable(Exception):
@@ -22,7 +22,7 @@ class Undeliverable(Exception):
 class MailComposer:
     """Collects the content of mails. Raises the refusals of other services when they do not answer.
 
-    Recipients who gave no time zone have that of the clinic.
+    `clinic_time_zone` is the IANA zone for recipients who have none of their own.
     """
 
     contacts: ContactClient
@@ -40,16 +40,16 @@ class MailComposer:
         doctor = await self.contacts.find_doctor(UUID(message.facts["doctor_id"]))
         if account is None or patient is None or doctor is None:
             raise Undeliverable("no_address")
-        doctor_name = " ".join(filter(None, (doctor.title, doctor.full_name)))
         profile = patient if message.audience is Audience.PATIENT else doctor
+        doctor_name = f"{doctor.title or ''} {doctor.full_name}"
         appointment = AppointmentDetails(doctor_name, doctor.location, patient.full_name)
-        return MailContent(message, self._recipient(account, profile), appointment)
+        return MailContent(message, self._recipient_from(account, profile), appointment)
 
     async def _compose_for_owner(self, message: Message) -> MailContent:
         account = await self.contacts.find_account(message.recipient_id)
         if account is None or account.status == "disabled":
             raise Undeliverable("no_address")
-        recipient = self._recipient(account, await self._find_profile(account))
+        recipient = self._recipient_from(account, await self._find_profile(account))
         if message.kind is MessageKind.PASSWORD_CHANGED:
             return MailContent(message, recipient)
         link = await self.contacts.find_password_link(UUID(message.facts["reset_id"]))
@@ -57,15 +57,16 @@ class MailComposer:
             raise Undeliverable("link_expired")
         return MailContent(message, recipient, link=link)
 
-    def _recipient(self, account: AccountContact, profile: PatientSummary | DoctorRules | None) -> Recipient:
-        """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
-        locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-        person = profile or account
-        return Recipient(to_one_line(person.full_name), account.email, locale, person.time_zone or self.clinic_time_zone)
-
     async def _find_profile(self, account: AccountContact) -> PatientSummary | DoctorRules | None:
         if account.role is Role.PATIENT:
             return await self.contacts.find_patient(account.id)
         if account.role is Role.DOCTOR:
             return await self.contacts.find_doctor(account.id)
         return None
+
+    def _recipient_from(self, account: AccountContact, profile: PatientSummary | DoctorRules | None) -> Recipient:
+        """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
+        person = profile or account
+        locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
+        time_zone = person.time_zone if person.time_zone in ZONES else self.clinic_time_zone
+        return Recipient(person.full_name, account.email, locale, time_zone)

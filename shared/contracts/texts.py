@@ -64,13 +64,18 @@ def _join_line_ends(value: Any) -> Any:
     return value.replace("\r\n", "\n") if isinstance(value, str) else value
 
 
-def to_one_line(text: str) -> str:
-    """Return a stored text as a valid one-line text, for texts that were stored when control characters were still accepted.
+def one_line(text: str) -> str:
+    """Return a text on one line, with single spaces; empty if it shows nothing.
 
-    Runs of control characters become a space; a text that shows nothing becomes a question mark.
+    For texts that were stored when control characters were still accepted.
     """
-    line = " ".join(part for part in re.split(rf"[{CONTROLS}]+", text) if part).strip()
-    return line if _VISIBLE.search(line) else "?"
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    return line if _VISIBLE.search(line) else ""
+
+
+def name_on_one_line(name: str) -> str:
+    """Return a stored name as a request accepts it; a question mark for a name that shows nothing."""
+    return one_line(name) or "?"
 
 
 NoControls = BeforeValidator(_refuse_match(_CONTROL))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
 from tests.platform.accounts import (
+    PASSWORD,
     User,
     book,
     create_doctor,
@@ -80,6 +82,21 @@ def test_people_who_give_no_time_zone_are_told_times_in_the_clinics(platform: Pl
         (mail,) = wait_for_mails(platform, person.account["email"], 1)
         assert f"{start.astimezone(ZoneInfo(zone)):%Y, %H:%M}" in mail["text"]
         assert f"Times are in {zone}." in mail["text"]
+
+
+def test_a_patient_whose_address_and_name_are_not_ascii_gets_mails(platform: Platform) -> None:
+    admin = sign_in_admin(platform)
+    service = create_service_type(admin)
+    doctor, email = create_doctor(admin, service), f"jürgen.{uuid4().hex[:12]}@patients.example"
+    registration = {"email": email, "password": PASSWORD, "full_name": "Jürgen 山田", "time_zone": "Asia/Tokyo"}
+    response = User(platform).request("POST", "/auth/register", registration, status=201)
+    patient = User(platform, response["account"], response["access_token"])
+    book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
+    (mail,) = wait_for_mails(platform, email, 1)
+    assert mail["to"] == f"Jürgen 山田 <{email}>"
+    assert "Times are in Asia/Tokyo." in mail["text"]
+    assert unquote(event_of(mail)["ATTENDEE"]) == f"mailto:{email}"
+    assert event_of(mail)["ATTENDEE"].isascii()
 
 
 def test_a_time_is_booked_once_and_others_get_alternatives(platform: Platform) -> None:

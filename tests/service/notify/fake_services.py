@@ -45,14 +45,13 @@ class MemoryMailbox:
 class FakeContactServices:
     """auth-, patient- and doctor-service.
 
-    A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`.
+    A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`. `changes`
+    are the fields of a person, by id, that differ from the usual ones.
     """
 
     def __init__(self) -> None:
         self.unreachable_paths, self.missing_paths, self.locale = set[str](), set[str](), "en"
-        self.zones: dict[str, str | None] = dict(ZONES)
-        self.names: dict[str, str] = {}
-        self.roles = {PATIENT: "patient", DOCTOR: "doctor", OTHER_DOCTOR: "doctor"}
+        self.changes: dict[str, dict[str, Any]] = {}
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -68,13 +67,14 @@ class FakeContactServices:
     def _person(self, person_id: str) -> dict[str, Any]:
         person = {
             "id": person_id,
-            "full_name": self.names.get(person_id, f"Person {EMAILS[person_id][:4]}"),
-            "time_zone": self.zones[person_id],
+            "full_name": f"Person {EMAILS[person_id][:4]}",
+            "time_zone": ZONES[person_id],
             "locale": self.locale,
             "version": 1,
         }
-        account = {"email": EMAILS[person_id], "role": self.roles[person_id], "status": "active", "created_at": "2026-01-01T00:00:00Z"}
-        return person | account
+        role = "patient" if person_id == PATIENT else "doctor"
+        account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
+        return person | account | self.changes.get(person_id, {})
 
 
 async def stored_messages(folder: Path) -> list[Any]:

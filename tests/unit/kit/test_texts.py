@@ -20,7 +20,8 @@ from shared.contracts.texts import (
     OneLineText,
     RequiredText,
     TextKey,
-    to_one_line,
+    name_on_one_line,
+    one_line,
 )
 from shared.contracts.values import Currency, Email, Locale, Phone, TimeZone
 
@@ -118,6 +119,7 @@ def test_a_field_with_a_format_accepts_no_control_character_around_it(field_type
 
 
 def test_a_stored_text_from_before_becomes_a_valid_line() -> None:
-    assert to_one_line("Sam\r\nLee\t\u202eMD\n") == "Sam Lee MD"
-    assert [to_one_line(text) for text in ("", "\n", "\u200b")] == ["?", "?", "?"]
-    assert [to_one_line(name) for name in NAMES] == NAMES
+    assert one_line("Sam\r\nLee\t\u202eMD\ud800\n") == "Sam Lee MD"
+    assert [one_line(text) for text in ("", "\n", "\u200b")] == ["", "", ""]
+    assert [one_line(name) for name in NAMES] == [name_on_one_line(name) for name in NAMES] == NAMES
+    assert name_on_one_line("\u200b\n") == "?"
