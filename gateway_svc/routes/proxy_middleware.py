@@ -17,7 +17,7 @@ from shared.contracts.refusals import Refusal, Unauthenticated
 from shared.kit.deadlines import deadline
 from shared.kit.problems import BodyTooLarge, problem_response
 
-MAX_URL_BYTES = 4 * 1024
+MAX_URL_BYTES = 8 * 1024  # RFC 9110 section 4.1 recommends at least 8,000
 MAX_HEADERS = 64
 MAX_HEADERS_BYTES = 16 * 1024
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -48,5 +48,6 @@ def _document(app: FastAPI) -> Json:
 def _problem_schemas() -> dict[str, Json]:
     problem = Problem.model_json_schema(mode="serialization", ref_template=SCHEMA_REFERENCE + "{model}")
     referenced: dict[str, Json] = problem.pop("$defs")
-    problem["properties"]["available_again_at"] = without_null(problem["properties"]["available_again_at"])
+    facts = problem["properties"].keys() - problem["required"]  # they are absent, never null
+    problem["properties"] |= {name: without_null(problem["properties"][name]) for name in facts}
     return referenced | {"Problem": problem}

@@ -28,6 +28,18 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         assert platform.process.end() == 0
 
 
+@pytest.mark.parametrize("public_url", ["", "https://clinic.example"])
+def test_the_issuer_is_where_it_listens_unless_the_environment_names_the_public_address(tmp_path: Path, public_url: str) -> None:
+    port, log = free_port(), tmp_path / "log"
+    arguments = ("-m", "careslot", "serve", "--port", str(port), "--data", str(tmp_path / "data"))
+    process = Process(sys.executable, *arguments, environment={"CARESLOT_PUBLIC_URL": public_url}, log=log)
+    process.wait_until(lambda: "careslot ready" in log.read_text())
+    configuration = httpx.get(f"http://127.0.0.1:{port}/.well-known/openid-configuration").json()
+    assert configuration["issuer"] == (public_url or f"http://localhost:{port}")
+    assert configuration["jwks_uri"] == f"{configuration['issuer']}/.well-known/jwks.json"
+    assert process.end() == 0
+
+
 def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"

@@ -129,3 +129,17 @@ def test_the_clinics_time_zone_is_an_iana_name_and_utc_by_default(set_variable: 
     for zone in ("Berlin", "localtime", "Europe/Berlin\n", ""):
         set_variable("CARESLOT_TIME_ZONE", zone)
         assert read_faults().startswith("CARESLOT_TIME_ZONE: ")
+
+
+def test_the_issuer_is_the_public_address_unless_it_is_set(set_variable: SetVariable) -> None:
+    set_variable("CARESLOT_PUBLIC_URL", "https://clinic.example/")
+    for issuer in ("", "careslot"):
+        set_variable("CARESLOT_ISSUER", issuer)
+        settings = ShopServiceSettings.read()
+        assert (settings.public_url, settings.issuer) == ("https://clinic.example", issuer or "https://clinic.example")
+
+
+@pytest.mark.parametrize("url", ["", "clinic.example", "ftp://clinic.example", "https://", "https://clinic.example/?a=b"])
+def test_a_public_address_that_is_no_address_stops_the_start(set_variable: SetVariable, url: str) -> None:
+    set_variable("CARESLOT_PUBLIC_URL", url)
+    assert "CARESLOT_PUBLIC_URL: " in read_faults()
