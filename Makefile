@@ -33,7 +33,7 @@ fix: .venv/.ready  ## format the code and fix what ruff can fix
 	@$(RUN)ruff check --fix
 	@$(RUN)ruff format
 
-servers:  ## install and start MariaDB, RabbitMQ and a MongoDB-protocol server for the tests
+servers:  ## install and start MariaDB, RabbitMQ, Redis and a MongoDB-protocol server for the tests
 	@$(PYTHON) deploy/servers/servers.py up
 
 bench: .venv/.ready  ## run the measurements; figures are ratios

@@ -70,7 +70,6 @@ async def open_embedded_platform(folder: Folder, clock: Clock = system_clock, **
 def embedded_settings(service: Service, folder: Folder, **settings: Any) -> CommonSettings:
     """Return the settings of a service. Databases, mails and generated secrets are in `folder`; `settings` replace the defaults."""
     settings_class = settings_of(service)
-    os.environ.setdefault("CARESLOT_ENV", "development")
     values: dict[str, Any] = {
         "database_url": folder.database_url(service),
         "client_secret": folder.secret(service.prefix),
@@ -79,4 +78,10 @@ def embedded_settings(service: Service, folder: Folder, **settings: Any) -> Comm
         **{f"{other.prefix.lower()}_client_secret": folder.secret(other.prefix) for other in Service},
         **settings,
     }
-    return settings_class(**{name: value for name, value in values.items() if name in settings_class.model_fields})
+    return default_to_development(settings_class, **{name: value for name, value in values.items() if name in settings_class.model_fields})
+
+
+def default_to_development(settings_class: type[CommonSettings], **values: Any) -> CommonSettings:
+    """Return settings whose environment is `development` where none is set. Raises InvalidSettings for wrong values."""
+    is_named = any(name in os.environ for name in ("CARESLOT_ENV", "CARESLOT_ENV_FILE"))
+    return settings_class.from_values(**({} if is_named else {"env": "development"}), **values)

@@ -17,14 +17,18 @@ from starlette.types import ASGIApp
 
 from careslot.demo import Demo
 from careslot.dev import add_development_routes
-from careslot.embedded_platform import EmbeddedPlatform, open_embedded_platform
+from careslot.embedded_platform import EmbeddedPlatform, default_to_development, open_embedded_platform
 from careslot.folder import Folder
+from careslot.services import settings_of
 from gateway_svc.routes.listener import Listener
+from shared.contracts.identity import Service
 from shared.kit.clock import Clock, MovableClock, system_clock
 from shared.kit.logs import JsonLineHandler, log
+from shared.kit.settings import InvalidSettings
 
 SHUTDOWN_SECONDS = 20
 LOCAL_HOSTS = ("127.0.0.1", "::1", "0.0.0.0", "::")  # the last two are every address of this machine
+DEVELOPMENT_RATE_SCALE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,33 @@ class _Server(uvicorn.Server):
 
 
 def serve(options: ServeOptions) -> None:
-    """Run the platform until SIGINT or SIGTERM; then finish the open requests and close it."""
+    """Run the platform until SIGINT or SIGTERM; then finish the open requests and close it.
+
+    Raises InvalidSettings for development aids in production, before anything is written.
+    """
+    _refuse_aids_in_production(options)
     folder = Folder(options.data)
     with folder.lock(), _log_to(folder.path / "careslot.log"), asyncio.Runner(loop_factory=_new_event_loop) as runner:
         runner.run(_serve(options, folder))
+
+
+def _refuse_aids_in_production(options: ServeOptions) -> None:
+    """Raise InvalidSettings if an option is for development only and the environment is production.
+
+    `--dev` opens all mails and the clock to everyone, and `--demo` creates accounts whose password is printed.
+    """
+    used = {"--dev": options.dev, "--demo": options.demo, "--clock": options.clock_start is not None}
+    aids = ", ".join(name for name, is_used in used.items() if is_used)
+    if aids and default_to_development(settings_of(Service.GATEWAY)).is_production:
+        raise InvalidSettings(f"CARESLOT_ENV: careslot serve refuses {aids} in production")
 
 
 async def _serve(options: ServeOptions, folder: Folder) -> None:
     clock = MovableClock(options.clock_start) if options.dev else system_clock
     demo = Demo(folder) if options.demo else None
     public_url = os.environ.get("CARESLOT_PUBLIC_URL") or _local_address(options)
-    async with open_embedded_platform(folder, clock, public_url=public_url, **(demo.settings if demo else {})) as platform:
+    settings = {"public_url": public_url, **_rate_scale(options), **(demo.settings if demo else {})}
+    async with open_embedded_platform(folder, clock, **settings) as platform:
         if demo:
             await demo.load(platform)
         about = f"docs: {public_url}/docs, data: {folder.path}, time zone: {platform.time_zone}"
@@ -86,6 +106,11 @@ def _local_address(options: ServeOptions) -> str:
     if options.host in LOCAL_HOSTS:
         return f"http://localhost:{options.port}"
     return f"http://[{options.host}]:{options.port}" if ":" in options.host else f"http://{options.host}:{options.port}"
+
+
+def _rate_scale(options: ServeOptions) -> dict[str, Any]:
+    """Return the setting with which `--dev` widens the rate limits, unless the environment sets it."""
+    return {"rate_scale": DEVELOPMENT_RATE_SCALE} if options.dev and "GATEWAY_RATE_SCALE" not in os.environ else {}
 
 
 def _public_app(platform: EmbeddedPlatform, clock: Clock) -> ASGIApp:

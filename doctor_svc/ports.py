@@ -12,7 +12,7 @@ from uuid import UUID
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.events import Event
-from shared.contracts.http import CreateAccount
+from shared.contracts.http import CreateAccount, VisitsOutsideHours
 
 SortKey = tuple[str, ...] | None
 """The sort key of the last row of the previous page, as in the cursor; None for the first page."""
@@ -109,3 +109,16 @@ class DoctorAccountClient(Protocol):
 
     async def create(self, account_id: UUID, account: CreateAccount) -> None:
         """Create an account; repeating the call changes nothing. Raises what auth-service refuses, such as EmailTaken."""
+
+
+class CalendarClient(Protocol):
+    """scheduling-service, which keeps a copy of the rules and knows the booked visits. All methods raise Unavailable."""
+
+    async def follow_doctor(self, doctor_id: UUID, version: int) -> None:
+        """Let the calendar fetch the rules of a doctor, unless it has them in this version; repeating the call changes nothing."""
+
+    async def follow_service(self, service_id: UUID, version: int) -> None:
+        """Let the calendar fetch the rules of a service type, unless it has them in this version; repeating the call changes nothing."""
+
+    async def list_visits_outside_hours(self, doctor_id: UUID, version: int) -> VisitsOutsideHours:
+        """Return the booked visits that lie outside the hours of this version of a doctor's rules. The calendar follows first."""

@@ -6,11 +6,11 @@ from datetime import date
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.service_types import ServiceType
-from shared.contracts.http import DateOverride, DayWindow, Money, VisitMode, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, Money, VisitMode, VisitOutsideHours, VisitsOutsideHours, WeeklyWindow
 from shared.contracts.texts import MultiLineText, OneLineText
 from shared.contracts.values import Email, Instant, Locale, Minutes, NewPassword, PatchModel, ReadModel, RequestModel, TimeZone
 
@@ -198,13 +198,54 @@ class ScheduleOut(ReadModel):
     version: int
 
 
-class OverrideOut(ReadModel):
-    """The hours of one date. `version` is the schedule's."""
+class OutsideHours(ReadModel):
+    """The visits that a change of hours leaves outside them. They stay booked until someone decides about them."""
+
+    outside_hours: list[VisitOutsideHours] | None = Field(
+        description="The booked visits that have not begun and now lie outside the hours, by start, a thousand at most. Null when the "
+        "calendar does not answer; the change is made all the same."
+    )
+    outside_hours_complete: bool = Field(description="Whether `outside_hours` lists all of them.")
+
+
+class ChangedScheduleOut(OutsideHours, ScheduleOut):
+    """The new rules of a schedule, the overrides and working windows of the next 14 days, and the visits outside the hours."""
+
+
+class OverrideOut(OutsideHours):
+    """The hours of one date, and the visits that now lie outside the doctor's hours. `version` is the schedule's."""
 
     id: UUID
     date: date
     windows: list[DayWindow]
     version: int
+
+
+class DeletedOverrideOut(OutsideHours):
+    """The schedule's new version after a date follows the weekly hours again, and the visits that now lie outside the doctor's hours."""
+
+    date: date
+    version: int
+
+
+class ChangedDoctorOut(DoctorOut):
+    """A doctor's profile after a change. A change of `time_zone` moves the working hours, so that visits may lie outside them."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    outside_hours: list[VisitOutsideHours] | None = Field(
+        default=None,
+        description="Only after a change of `time_zone`: the booked visits that have not begun and now lie outside the hours, by start, a "
+        "thousand at most. Null when the calendar does not answer; the change is made all the same.",
+    )
+    outside_hours_complete: bool = Field(default=False, description="Whether `outside_hours` lists all of them.")
+
+
+def outside_hours_fields(visits: VisitsOutsideHours | None) -> dict[str, Any]:
+    """Return the fields of OutsideHours."""
+    if visits is None:
+        return {"outside_hours": None, "outside_hours_complete": False}
+    return {"outside_hours": visits.items, "outside_hours_complete": visits.complete}
 
 
 def without_duplicates(value: Any) -> Any:

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from doctor_svc import consumers, jobs
-from doctor_svc.clients import HttpDoctorAccountClient
+from doctor_svc.clients import HttpCalendarClient, HttpDoctorAccountClient
 from doctor_svc.repository import SqlDoctorStore
 from doctor_svc.repository.tables import INFRASTRUCTURE
 from doctor_svc.settings import DoctorSettings
+from doctor_svc.usecases.calendar import CalendarFollower
 from doctor_svc.usecases.doctors import Doctors
 from doctor_svc.usecases.schedules import Schedules
 from doctor_svc.usecases.service_types import ServiceTypes
@@ -28,10 +29,11 @@ async def wire(app: FastAPI, settings: DoctorSettings, overrides: Overrides) -> 
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store = SqlDoctorStore(database, runtime.clock, wake_relay=wake_relay)
         accounts = HttpDoctorAccountClient(runtime.client(Service.AUTH))
+        calendar = CalendarFollower(HttpCalendarClient(runtime.client(Service.SCHEDULING)))
 
-        service_types = ServiceTypes(store, runtime.clock)
-        doctors = Doctors(store, accounts, runtime.clock, settings.time_zone)
-        schedules = Schedules(store, runtime.clock)
+        service_types = ServiceTypes(store, calendar, runtime.clock)
+        doctors = Doctors(store, accounts, calendar, runtime.clock, settings.time_zone)
+        schedules = Schedules(store, calendar, runtime.clock)
         runtime.provide(service_types, doctors, schedules)
 
         await consumers.subscribe(runtime, doctors)

@@ -1,12 +1,13 @@
-"""What the gateway needs from outside: the addresses of a service's instances, and a client that sends a request to one of them."""
+"""What the gateway needs from outside: addresses of instances, a client that sends requests to them, and counters of requests."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway_svc.domain.headers import Headers
+from gateway_svc.domain.rate_limits import Admission, ClientLimit
 from shared.contracts.identity import Service
 
 
@@ -19,6 +20,10 @@ class ConnectionLost(Exception):
 
     The instance may have executed the request.
     """
+
+
+class RateStoreUnavailable(Exception):
+    """Raised when the store of a RateCounter does not answer in time, or answers with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class UpstreamRequest:
 
     `body` is the part of the body that has arrived; `remaining_body` yields the rest, and is None when `body` is complete.
     `length` is the size of the whole body in bytes; None means that it is not known, and the body is sent chunked.
+    `has_arrived` returns whether the client has sent the whole body by now.
     """
 
     method: str
@@ -48,6 +54,7 @@ class UpstreamRequest:
     body: bytes = b""
     remaining_body: AsyncIterator[bytes] | None = None
     length: int | None = 0
+    has_arrived: Callable[[], bool] = lambda: True
 
     @property
     def is_retryable(self) -> bool:
@@ -87,3 +94,10 @@ class AddressResolver(Protocol):
 
     async def resolve(self, service: Service) -> Sequence[InstanceAddress]:
         """Return the addresses of all instances that are known now; empty if the lookup fails."""
+
+
+class RateCounter(Protocol):
+    """Counts the requests of clients in windows of the last 60 seconds."""
+
+    async def count(self, client_limits: Sequence[ClientLimit]) -> Admission:
+        """Count a request against all of the limits, or against none if one of them is exhausted. Raises RateStoreUnavailable."""

@@ -50,6 +50,9 @@ class CalendarReader(Protocol):
     async def list_affected_claims(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
         """Return the claims of these doctors whose visit touches a span and has not begun, in the order of time."""
 
+    async def list_upcoming_claims(self, doctor_id: UUID, now: datetime, limit: int, after: Claim | None) -> list[Claim]:
+        """Return the claims of a doctor whose visit has not begun, by start and id: those that come after a claim, if one is given."""
+
     async def find_leave(self, leave_id: UUID) -> Leave | None: ...
 
     async def find_closure(self, closure_id: UUID) -> Closure | None: ...

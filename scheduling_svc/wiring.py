@@ -21,6 +21,7 @@ from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.leaves import Leaves
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
+from scheduling_svc.usecases.rule_changes import RuleChanges
 from scheduling_svc.usecases.slots import SlotSearch
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
@@ -39,6 +40,7 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), runtime.clock)
         runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
+        runtime.provide(RuleChanges(store, rules, runtime.clock))
         jobs.schedule_jobs(runtime.jobs, rules, closures, runtime.lease_holder(database, INFRASTRUCTURE))
         await consumers.subscribe(runtime, rules, reservations, feeds)
         async with runtime.jobs:

@@ -19,6 +19,13 @@ class WindowsOverlap(Invalid):
     detail = "This window overlaps with an earlier one."
 
 
+class EmptyWindow(Invalid):
+    """Raised when a window ends at its start. The fact `pointer` names its end."""
+
+    code = "empty_window"
+    detail = "The window ends when it starts. A whole day is `00:00` to `24:00`; a day off is an override without windows."
+
+
 class ValidityReversed(Invalid):
     """Raised when `valid_from` of a weekly window lies after `valid_to`."""
 

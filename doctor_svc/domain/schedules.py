@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from doctor_svc.domain.refusals import NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
+from doctor_svc.domain.refusals import EmptyWindow, NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
 from shared.contracts.grains import GRAIN, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.hours import Hours
 from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
@@ -112,7 +112,8 @@ def range_or_default(starts_at: datetime | None, ends_at: datetime | None, now: 
 
 
 def check_weekly_hours(weekly: Sequence[WeeklyWindow]) -> None:
-    """Raise ValidityReversed, or WindowsOverlap if two windows share a minute of any week, those after midnight included."""
+    """Raise EmptyWindow, ValidityReversed, or WindowsOverlap if two windows share a minute of any week, those after midnight included."""
+    _refuse_empty_windows(weekly, "/weekly")
     for index, window in enumerate(weekly):
         if window.valid_from and window.valid_to and window.valid_from > window.valid_to:
             raise ValidityReversed(pointer=f"/weekly/{index}/valid_from")
@@ -120,8 +121,16 @@ def check_weekly_hours(weekly: Sequence[WeeklyWindow]) -> None:
 
 
 def check_windows(windows: Sequence[DayWindow]) -> None:
-    """Raise WindowsOverlap if two windows of one date share a minute."""
+    """Raise EmptyWindow, or WindowsOverlap if two windows of one date share a minute."""
+    _refuse_empty_windows(windows, "/windows")
     _refuse_overlaps(windows, lambda first, second: _ranges_overlap(_minute_range(first), _minute_range(second)), "/windows")
+
+
+def _refuse_empty_windows(windows: Sequence[DayWindow | WeeklyWindow], pointer: str) -> None:
+    """Raise EmptyWindow. Stored windows from before this rule have no such check; they last a whole day."""
+    for index, window in enumerate(windows):
+        if window.start == window.end:
+            raise EmptyWindow(pointer=f"{pointer}/{index}/end")
 
 
 def _refuse_overlaps(windows: Sequence[W], overlaps: Callable[[W, W], bool], pointer: str) -> None:

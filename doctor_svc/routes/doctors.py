@@ -11,8 +11,8 @@ from pydantic import Field
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.refusals import DoctorAccountInactive, NotYoursToChange
 from doctor_svc.ports import DoctorFilter
-from doctor_svc.schemas import CreateDoctor, DoctorOut, UpdateDoctor
-from doctor_svc.usecases.doctors import Doctors
+from doctor_svc.schemas import ChangedDoctorOut, CreateDoctor, DoctorOut, UpdateDoctor, outside_hours_fields
+from doctor_svc.usecases.doctors import Doctors, UpdatedDoctor
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, UnknownService
 from shared.contracts.texts import OneLineText
@@ -86,12 +86,22 @@ async def create_doctor(body: CreateDoctor, _caller: Admin, operation: Operation
 @router.patch(
     "/{doctor_id}",
     operation_id="amend_doctor",
-    response_model=DoctorOut,
+    response_model=ChangedDoctorOut,
+    response_model_exclude_unset=True,
     responses=refusals(NoSuchDoctor, NotYours, NotYoursToChange, UnknownService, DoctorAccountInactive, Stale, PreconditionRequired),
     summary="Change a doctor's profile",
 )
 async def update_doctor(
     doctor_id: UUID, body: UpdateDoctor, caller: OwnDoctor, expected_version: RequireIfMatch, doctors: UseDoctors, response: Response
-) -> Doctor:
-    """Fields that are left out stay as they are. Doctors may change their own profile, admins every one."""
-    return with_etag(response, await doctors.update(doctor_id, body.changes, expected_version, caller))
+) -> ChangedDoctorOut:
+    """Fields that are left out stay as they are. Doctors may change their own profile, admins every one.
+
+    Appointments outside of the hours after a change of `time_zone` stay; `outside_hours` lists them.
+    """
+    return with_etag(response, _changed_doctor(await doctors.update(doctor_id, body.changes, expected_version, caller)))
+
+
+def _changed_doctor(updated: UpdatedDoctor) -> ChangedDoctorOut:
+    doctor = DoctorOut.model_validate(updated.doctor)
+    fields = outside_hours_fields(updated.visits) if updated.moves_hours else {}
+    return ChangedDoctorOut(**dict(doctor), **fields)

@@ -62,4 +62,4 @@ async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, do
 
 @router.patch("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
 async def rename_doctor(doctor_id: UUID, body: RenameDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
-    return with_etag(response, (await doctors.update(doctor_id, {"full_name": body.full_name}, None, None)).rules())
+    return with_etag(response, (await doctors.update(doctor_id, {"full_name": body.full_name}, None, None)).doctor.rules())

@@ -8,10 +8,18 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
-from doctor_svc.domain.refusals import NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
-from doctor_svc.domain.schedules import Schedule, ScheduleView
-from doctor_svc.schemas import OverrideOut, PutOverride, PutSchedule, ScheduleOut
-from doctor_svc.usecases.schedules import Schedules
+from doctor_svc.domain.refusals import EmptyWindow, NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
+from doctor_svc.domain.schedules import ScheduleView
+from doctor_svc.schemas import (
+    ChangedScheduleOut,
+    DeletedOverrideOut,
+    OverrideOut,
+    PutOverride,
+    PutSchedule,
+    ScheduleOut,
+    outside_hours_fields,
+)
+from doctor_svc.usecases.schedules import ChangedHours, Schedules
 from shared.contracts.ranges import RangeReversed, RangeTooLong
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.relayed_refusals import NoSuchDoctor
@@ -53,22 +61,22 @@ async def get_schedule(
 @router.put(
     "",
     operation_id="put_schedule",
-    response_model=ScheduleOut,
-    responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, WindowsOverlap, ValidityReversed),
+    response_model=ChangedScheduleOut,
+    responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, EmptyWindow, WindowsOverlap, ValidityReversed),
     summary="Replace the weekly hours",
 )
 async def put_schedule(
     doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected_version: RequireIfMatch, schedules: UseSchedules, response: Response
-) -> ScheduleView:
-    """Appointments outside of the new hours stay."""
-    return with_etag(response, await schedules.replace_weekly_hours(doctor_id, body.weekly, expected_version))
+) -> ChangedScheduleOut:
+    """Appointments outside of the new hours stay; `outside_hours` lists them. Free times that are listed next follow the new hours."""
+    return with_etag(response, _changed_schedule(await schedules.replace_weekly_hours(doctor_id, body.weekly, expected_version)))
 
 
 @router.put(
     "/overrides/{date}",
     operation_id="put_override",
     response_model=OverrideOut,
-    responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, WindowsOverlap, TooManyOverrides),
+    responses=refusals(*REFUSALS_OF_CHANGES, PreconditionRequired, EmptyWindow, WindowsOverlap, TooManyOverrides),
     summary="Set the hours of one date",
 )
 async def put_override(
@@ -80,25 +88,37 @@ async def put_override(
     schedules: UseSchedules,
     response: Response,
 ) -> OverrideOut:
-    """Without windows the date is a day off. Windows replace the weekly hours, also on a day that has none."""
-    return with_etag(response, _override_out(await schedules.put_override(doctor_id, on, body.windows, expected_version), on))
+    """Without windows the date is a day off. Windows replace the weekly hours, also on a day that has none.
+
+    Appointments outside of the new hours stay; `outside_hours` lists them.
+    """
+    return with_etag(response, _override(await schedules.put_override(doctor_id, on, body.windows, expected_version), on))
 
 
 @router.delete(
     "/overrides/{date}",
     operation_id="delete_override",
-    status_code=204,
+    response_model=DeletedOverrideOut,
     responses=refusals(*REFUSALS_OF_CHANGES, NoSuchOverride),
     summary="Follow the weekly hours again",
 )
 async def delete_override(
     doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response
-) -> None:
-    """The ETag of the response is the new version of the schedule."""
-    with_etag(response, await schedules.delete_override(doctor_id, on, expected_version))
+) -> DeletedOverrideOut:
+    """Appointments outside of the hours that the date then has stay; `outside_hours` lists them."""
+    return with_etag(response, _deleted_override(await schedules.delete_override(doctor_id, on, expected_version), on))
 
 
-def _override_out(schedule: Schedule, on: date) -> OverrideOut:
-    override = schedule.override_on(on)
+def _changed_schedule(changed: ChangedHours) -> ChangedScheduleOut:
+    schedule = ScheduleOut.model_validate(changed.view)
+    return ChangedScheduleOut(**dict(schedule), **outside_hours_fields(changed.visits))
+
+
+def _override(changed: ChangedHours, on: date) -> OverrideOut:
+    override = changed.schedule.override_on(on)
     assert override is not None
-    return OverrideOut(id=override.id, date=override.date, windows=override.windows, version=schedule.version)
+    return OverrideOut(**dict(override), version=changed.schedule.version, **outside_hours_fields(changed.visits))
+
+
+def _deleted_override(changed: ChangedHours, on: date) -> DeletedOverrideOut:
+    return DeletedOverrideOut(date=on, version=changed.schedule.version, **outside_hours_fields(changed.visits))

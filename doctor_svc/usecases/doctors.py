@@ -11,8 +11,9 @@ from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
+from doctor_svc.usecases.calendar import CalendarFollower
 from shared.contracts.events import AccountChanged
-from shared.contracts.http import CreateAccount, DoctorRules
+from shared.contracts.http import CreateAccount, DoctorRules, VisitsOutsideHours
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Invalid, Refusal
 from shared.contracts.relayed_refusals import UnknownService
@@ -28,6 +29,18 @@ FINAL_REFUSALS = (Conflict, Invalid)  # refusals of auth-service that a repetiti
 
 
 @dataclass(frozen=True, slots=True)
+class UpdatedDoctor:
+    """A doctor after a change. A change of the time zone moves the working hours; `visits` are those that now lie outside them.
+
+    `visits` is None after any other change, and if the calendar did not answer.
+    """
+
+    doctor: Doctor
+    moves_hours: bool
+    visits: VisitsOutsideHours | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Doctors:
     """The use cases of doctors. A doctor and the account of the same id are created together or not at all.
 
@@ -36,6 +49,7 @@ class Doctors:
 
     store: DoctorStore
     accounts: DoctorAccountClient
+    calendar: CalendarFollower
     now: Clock
     clinic_time_zone: str
 
@@ -53,20 +67,16 @@ class Doctors:
         pending = await self._list_pending()
         return sum([await self._try_to_complete(doctor) for doctor in pending])
 
-    @retry_on_abort
-    async def update(self, doctor_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> Doctor:
+    async def update(self, doctor_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> UpdatedDoctor:
         """Change some fields of a doctor; `by` is None for a service that has checked the permission itself.
 
         Raises NoSuchDoctor, NotYoursToChange, Stale, DoctorAccountInactive or UnknownService.
         """
-        async with self.store.begin() as tx:
-            doctor = await tx.get_doctor(doctor_id)
-            updated = doctor.update(changes, expected_version, by)
-            if updated != doctor:
-                await _check_services_exist(tx, set(updated.services) - set(doctor.services))
-                await tx.update_doctor(updated)
-                await tx.add_event(updated.changed_event(new_id(), self.now()))
-        return updated
+        doctor = await self._update(doctor_id, changes, expected_version, by)
+        if "time_zone" in changes:
+            return UpdatedDoctor(doctor, moves_hours=True, visits=await self.calendar.find_visits_outside_hours(doctor))
+        await self.calendar.follow_doctor(doctor)
+        return UpdatedDoctor(doctor, moves_hours=False)
 
     @retry_on_abort
     async def apply_account_change(self, event: AccountChanged) -> None:
@@ -102,6 +112,17 @@ class Doctors:
         return [doctor.rules() for doctor in await self.store.list_all_doctors(limit=limit + 1, after=after)]
 
     @retry_on_abort
+    async def _update(self, doctor_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> Doctor:
+        async with self.store.begin() as tx:
+            doctor = await tx.get_doctor(doctor_id)
+            updated = doctor.update(changes, expected_version, by)
+            if updated != doctor:
+                await _check_services_exist(tx, set(updated.services) - set(doctor.services))
+                await tx.update_doctor(updated)
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
+        return updated
+
+    @retry_on_abort
     async def _insert_pending(self, doctor: Doctor) -> Doctor:
         async with self.store.begin() as tx:
             existing = await tx.find_doctor(doctor.id)
@@ -124,7 +145,9 @@ class Doctors:
         except FINAL_REFUSALS:
             await self._delete_pending(doctor.id)
             raise
-        return await self._confirm(doctor)
+        confirmed = await self._confirm(doctor)
+        await self.calendar.follow_doctor(confirmed)
+        return confirmed
 
     @retry_on_abort
     async def _delete_pending(self, doctor_id: UUID) -> None:

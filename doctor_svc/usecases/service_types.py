@@ -9,6 +9,7 @@ from uuid import UUID
 
 from doctor_svc.domain.service_types import ServiceType
 from doctor_svc.ports import DoctorStore, SortKey
+from doctor_svc.usecases.calendar import CalendarFollower
 from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -20,27 +21,19 @@ class ServiceTypes:
     """The use cases of service types."""
 
     store: DoctorStore
+    calendar: CalendarFollower
     now: Clock
 
-    @retry_on_abort
     async def create(self, service_type: ServiceType) -> ServiceType:
         """Create a service type, or return the one that has this id already."""
-        async with self.store.begin() as tx:
-            if existing := await tx.find_service_type(service_type.id):
-                return existing
-            await tx.insert_service_type(service_type)
-            await tx.add_event(service_type.changed_event(new_id(), self.now()))
-        return service_type
+        created = await self._insert_or_find(service_type)
+        await self.calendar.follow_service_type(created)
+        return created
 
-    @retry_on_abort
     async def update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> ServiceType:
         """Change some fields of a service type. Raises NoSuchService or Stale."""
-        async with self.store.begin() as tx:
-            service_type = await tx.get_service_type(service_id)
-            updated = service_type.update(changes, expected_version)
-            if updated != service_type:
-                await tx.update_service_type(updated)
-                await tx.add_event(updated.changed_event(new_id(), self.now()))
+        updated = await self._update(service_id, changes, expected_version)
+        await self.calendar.follow_service_type(updated)
         return updated
 
     @retry_on_abort
@@ -58,3 +51,22 @@ class ServiceTypes:
     async def list_specialties(self) -> list[str]:
         """Return the specialties of active service types and doctors, in alphabetical order."""
         return await self.store.list_specialties()
+
+    @retry_on_abort
+    async def _insert_or_find(self, service_type: ServiceType) -> ServiceType:
+        async with self.store.begin() as tx:
+            if existing := await tx.find_service_type(service_type.id):
+                return existing
+            await tx.insert_service_type(service_type)
+            await tx.add_event(service_type.changed_event(new_id(), self.now()))
+        return service_type
+
+    @retry_on_abort
+    async def _update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> ServiceType:
+        async with self.store.begin() as tx:
+            service_type = await tx.get_service_type(service_id)
+            updated = service_type.update(changes, expected_version)
+            if updated != service_type:
+                await tx.update_service_type(updated)
+                await tx.add_event(updated.changed_event(new_id(), self.now()))
+        return updated

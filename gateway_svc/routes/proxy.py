@@ -28,7 +28,9 @@ async def build_upstream_request(scope: Scope, body: RequestBody) -> UpstreamReq
     query = scope["query_string"]
     target = raw_path(scope) + b"?" + query if query else raw_path(scope)
     remaining_body = None if body.is_complete else body.remaining_parts()
-    return UpstreamRequest(scope["method"], target, _upstream_headers(scope), first_part, remaining_body, body.length)
+    return UpstreamRequest(
+        scope["method"], target, _upstream_headers(scope), first_part, remaining_body, body.length, lambda: body.is_complete
+    )
 
 
 def _upstream_headers(scope: Scope) -> Headers:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gateway_svc.domain.refusals import UpstreamBusy, UpstreamUnavailable
 from gateway_svc.ports import InstanceAddress
@@ -15,7 +16,7 @@ class Instance:
     """One instance of a service: its circuit breaker, and the number of its requests in progress."""
 
     address: InstanceAddress
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: Breaker
     requests_in_progress: int = 0
 
 
@@ -23,11 +24,11 @@ class LoadBalancer:
     """Holds the instances of one service, and chooses one for each request.
 
     All of them together have at most `max_requests` requests in progress. The limit is per service, so that one slow service
-    cannot use up the capacity of the gateway.
+    cannot use up the capacity of the gateway. The breakers measure time with `monotonic`.
     """
 
-    def __init__(self, max_requests: int) -> None:
-        self._max_requests = max_requests
+    def __init__(self, max_requests: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._max_requests, self._monotonic = max_requests, monotonic
         self._requests_in_progress = 0
         self._instances: list[Instance] = []
         self._rotation = 0
@@ -38,7 +39,7 @@ class LoadBalancer:
     def replace_instances(self, addresses: Sequence[InstanceAddress]) -> None:
         """Use the instances at these addresses from now on. An instance that was known before keeps its breaker and its count."""
         known = {instance.address: instance for instance in self._instances}
-        self._instances = [known.get(address) or Instance(address) for address in addresses]
+        self._instances = [known.get(address) or Instance(address, Breaker(self._monotonic)) for address in addresses]
 
     def begin_request(self) -> None:
         """Count a request; `end_request` must follow. Raises UpstreamBusy if the limit is reached."""

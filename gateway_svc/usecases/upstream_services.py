@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from gateway_svc.domain.refusals import UpstreamLost, UpstreamTimeout, UpstreamUnavailable
@@ -20,10 +21,18 @@ class UpstreamServices:
     """Forwards requests to the services behind the gateway. There is one LoadBalancer for each service."""
 
     def __init__(
-        self, client: UpstreamClient, resolver: AddressResolver, services: Iterable[Service], *, max_requests_per_service: int
+        self,
+        client: UpstreamClient,
+        resolver: AddressResolver,
+        services: Iterable[Service],
+        *,
+        max_requests_per_service: int,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._resolver = client, resolver
-        self._balancers: Mapping[Service, LoadBalancer] = {service: LoadBalancer(max_requests_per_service) for service in services}
+        self._balancers: Mapping[Service, LoadBalancer] = {
+            service: LoadBalancer(max_requests_per_service, monotonic) for service in services
+        }
         self._resolve_locks = {service: asyncio.Lock() for service in self._balancers}
 
     async def refresh_addresses(self) -> int:
@@ -80,7 +89,7 @@ class UpstreamServices:
             async with asyncio.timeout(timeout_seconds):
                 return await self._send(balancer, request, tried)
         except TimeoutError:
-            if tried:
+            if tried and request.has_arrived():
                 tried[-1].breaker.record_failure()  # this is the instance that did not answer in time
             raise UpstreamTimeout(retry_after=RETRY_AFTER_SECONDS) from None
 
@@ -104,7 +113,8 @@ class UpstreamServices:
                 instance.requests_in_progress -= 1
                 if not request.is_retryable or len(tried) == len(balancer):
                     raise UpstreamLost(retry_after=RETRY_AFTER_SECONDS) from None
-            except BaseException:
+            except BaseException:  # the client is gone or does not send its body, or the time is up
+                instance.breaker.record_abandoned()
                 instance.requests_in_progress -= 1
                 raise
             else:

@@ -64,7 +64,12 @@ def starts_beyond_horizon(grid: AvailabilityGrid) -> Bitmap:
 
 def starts_outside_hours(grid: AvailabilityGrid) -> Bitmap:
     """Refuse the starts of visits, without buffers, that do not lie within the working time as a whole."""
-    return grid.every_start - grid.working.run_starts(grid.service.duration)
+    return grid.every_start - starts_within_hours(grid.working, grid.service.duration)
+
+
+def starts_within_hours(working: Bitmap, duration: int) -> Bitmap:
+    """Return the starts from which a visit of so many grains, without buffers, lies within the working time as a whole."""
+    return working.run_starts(duration)
 
 
 def starts_between_steps(grid: AvailabilityGrid) -> Bitmap:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,6 +34,14 @@ UPDATE_UNCHANGED = update(CLAIMS).where(
 )
 
 
+def _select_upcoming(doctor_ids: Collection[UUID], now: datetime) -> Select[Any]:
+    """Return the query for the claims of these doctors whose visit has not begun, in the order of time."""
+    upcoming = SELECT_LIVE.where(
+        CLAIMS.c.doctor_id.in_(doctor_ids), CLAIMS.c.visit_from >= first_grain_at_or_after(now), CLAIMS.c.begun.is_(False)
+    )
+    return upcoming.order_by(CLAIMS.c.visit_from, CLAIMS.c.id)
+
+
 class ClaimReader:
     """Reads the claims of appointments."""
 
@@ -46,14 +54,15 @@ class ClaimReader:
 
     async def list_affected_claims(self, doctor_ids: Collection[UUID], span: Span, now: datetime, limit: int) -> list[Claim]:
         """Return the claims of these doctors whose visit touches a span and has not begun, in the order of time."""
-        claims = SELECT_LIVE.where(
-            CLAIMS.c.doctor_id.in_(doctor_ids),
-            CLAIMS.c.visit_to > span.start,
-            CLAIMS.c.visit_from < span.stop,
-            CLAIMS.c.visit_from >= first_grain_at_or_after(now),
-            CLAIMS.c.begun.is_(False),
-        )
-        return [from_row(row) for row in await self.connection.execute(claims.order_by(CLAIMS.c.visit_from, CLAIMS.c.id).limit(limit))]
+        claims = _select_upcoming(doctor_ids, now).where(CLAIMS.c.visit_to > span.start, CLAIMS.c.visit_from < span.stop)
+        return [from_row(row) for row in await self.connection.execute(claims.limit(limit))]
+
+    async def list_upcoming_claims(self, doctor_id: UUID, now: datetime, limit: int, after: Claim | None) -> list[Claim]:
+        """Return the claims of a doctor whose visit has not begun, by start and id: those that come after a claim, if one is given."""
+        claims = _select_upcoming([doctor_id], now).limit(limit)
+        if after is not None and after.slot is not None:
+            claims = claims.where(rows_after((CLAIMS.c.visit_from, CLAIMS.c.id), (after.slot.visit.start, after.id)))
+        return [from_row(row) for row in await self.connection.execute(claims)]
 
 
 class ClaimWriter(ClaimReader):

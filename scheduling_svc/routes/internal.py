@@ -9,7 +9,8 @@ from fastapi import Depends, Query, Request, Response
 
 from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.usecases.reservations import Reservations
-from shared.contracts.http import Reservation, ReserveTime
+from scheduling_svc.usecases.rule_changes import RuleChanges
+from shared.contracts.http import Reservation, ReserveTime, RulesVersion, VisitsOutsideHours
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import (
     HoldExpired,
@@ -31,6 +32,9 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/internal", internal=True)
 UseCases = Annotated[Reservations, use_case(Reservations)]
+UseRuleChanges = Annotated[RuleChanges, use_case(RuleChanges)]
+DoctorService = Annotated[Caller, Depends(require_services(Service.DOCTOR))]
+Version = Annotated[int, Query(ge=1, lt=2**31)]
 AppointmentService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
 RESERVE_REFUSALS = (
     UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,
@@ -72,3 +76,25 @@ async def list_reservations(
 ) -> Page[Reservation]:
     rows = await reservations.list_live(paging.limit, paging.after, ends_after)
     return with_next_link(request, response, paging.page(rows, lambda row: (row.ends_at.isoformat(), row.appointment_id)))
+
+
+@router.put("/doctors/{doctor_id}/rules", status_code=204, responses=refusals(UnknownDoctor), summary="Follow a change of a doctor")
+async def follow_doctor(doctor_id: UUID, body: RulesVersion, _caller: DoctorService, changes: UseRuleChanges) -> None:
+    return await changes.follow_doctor(doctor_id, body.version)
+
+
+@router.put("/services/{service_id}/rules", status_code=204, responses=refusals(UnknownService), summary="Follow a change of a service")
+async def follow_service(service_id: UUID, body: RulesVersion, _caller: DoctorService, changes: UseRuleChanges) -> None:
+    return await changes.follow_service(service_id, body.version)
+
+
+@router.get(
+    "/doctors/{doctor_id}/visits-outside-hours",
+    response_model=VisitsOutsideHours,
+    responses=refusals(UnknownDoctor),
+    summary="List the visits outside the hours",
+)
+async def list_visits_outside_hours(
+    doctor_id: UUID, version: Version, _caller: DoctorService, changes: UseRuleChanges
+) -> VisitsOutsideHours:
+    return await changes.list_visits_outside_hours(doctor_id, version)

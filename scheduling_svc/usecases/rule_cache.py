@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import UnknownService
-from shared.kit.deadlines import remaining_seconds
+from shared.kit.deadlines import shorten_deadline
 from shared.kit.retry import retry_on_abort
 
 PATIENCE_SECONDS = 1
@@ -62,17 +61,18 @@ class RuleCache:
             if not self._is_stored(doctor_id, minimum):
                 await self._fetch_doctor(doctor_id)
 
-    async def ensure_doctor(self, doctor_id: UUID) -> None:
-        """Make sure that the rules of a doctor are stored; raise UnknownDoctor."""
-        if doctor_id in self.stored_versions:
+    async def ensure_doctor(self, doctor_id: UUID, minimum_version: int = 0) -> None:
+        """Make sure that the rules of a doctor are stored, in at least this version; raise UnknownDoctor."""
+        minimum = {doctor_id: minimum_version}
+        if self._is_stored(doctor_id, minimum):
             return
         async with self.store.read() as calendar:
-            doctors = await calendar.list_doctors([doctor_id])
-        if not doctors:
+            self._remember({doctor.id: doctor.version for doctor in await calendar.list_doctors([doctor_id])})
+        if not self._is_stored(doctor_id, minimum):
             await self._fetch_doctor(doctor_id)
 
     async def refresh_for(self, caller: Caller | None, doctor_ids: Sequence[UUID]) -> None:
-        """Fetch the rules of doctors whom the caller may have changed a moment ago: their event may still be on its way.
+        """Fetch the rules of doctors whom the caller may have changed a moment ago, in case doctor-service could not tell of the change.
 
         That is the caller's own rules, or those of a few named doctors for an admin. If doctor-service does not answer within a second,
         the stored rules are used.
@@ -80,10 +80,9 @@ class RuleCache:
         if caller is None or not (caller.role is Role.ADMIN or caller.id in doctor_ids):
             return
         changeable = doctor_ids if caller.role is Role.ADMIN else [caller.id]
-        with suppress(Refusal, TimeoutError):
-            async with asyncio.timeout(remaining_seconds(PATIENCE_SECONDS)):
-                for doctor_id in changeable[:MOST_REFRESHED]:
-                    await self._refresh_doctor(doctor_id)
+        with suppress(Refusal), shorten_deadline(PATIENCE_SECONDS):
+            for doctor_id in changeable[:MOST_REFRESHED]:
+                await self._refresh_doctor(doctor_id)
 
     async def _refresh_doctor(self, doctor_id: UUID) -> None:
         rules = await self.owner.find_doctor(doctor_id)

@@ -87,7 +87,8 @@ class ServiceTypeRules(ReadModel):
 class WeeklyWindow(RequestModel):
     """Working hours that repeat every week, in the doctor's local time.
 
-    `weekday` 1 is Monday (ISO 8601). An `end` that is not after `start` is on the next day. `valid_from` and `valid_to` are inclusive.
+    `weekday` 1 is Monday (ISO 8601). An `end` before `start` is on the next day; a whole day is 00:00 to 24:00. `valid_from` and `valid_to`
+    are inclusive.
     """
 
     weekday: int = Field(strict=True, ge=1, le=7)
@@ -98,7 +99,10 @@ class WeeklyWindow(RequestModel):
 
 
 class DayWindow(RequestModel):
-    """Working hours on one date, in the doctor's local time. An `end` that is not after `start` is on the next day."""
+    """Working hours on one date, in the doctor's local time.
+
+    An `end` before `start` is on the next day; a whole day is 00:00 to 24:00.
+    """
 
     start: WindowStart
     end: WindowEnd
@@ -128,6 +132,26 @@ class DoctorRules(ReadModel):
     weekly: list[WeeklyWindow] = Field(default_factory=list)
     overrides: list[DateOverride] = Field(default_factory=list)
     version: int
+
+
+class RulesVersion(RequestModel):
+    """The version of a doctor's or a service type's rules that the calendar must not fall behind."""
+
+    version: int = Field(ge=1, lt=2**31)
+
+
+class VisitOutsideHours(ReadModel):
+    """A booked visit that has not begun and does not lie within the doctor's working hours."""
+
+    appointment_id: UUID
+    starts_at: Instant
+
+
+class VisitsOutsideHours(ReadModel):
+    """Booked visits outside a doctor's working hours, by start and appointment id. `complete` is True if these are all of them."""
+
+    items: list[VisitOutsideHours]
+    complete: bool
 
 
 class PatientSummary(ReadModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound
+from shared.contracts.refusals import Conflict, Invalid, NotFound, TooMany
 
 
 class SlotTaken(Conflict):
@@ -105,3 +105,13 @@ class LastAdmin(Conflict):
     code = "last_admin"
     detail = "This is the last active admin of the clinic."
     remedy = "Make another user an admin first."
+
+
+class RateLimited(TooMany):
+    """Raised by the gateway when an account or an address sends too many requests. The fact `retry_after` is in seconds.
+
+    Nothing was done, and the request itself does not count. Every operation documents it.
+    """
+
+    code = "rate_limited"
+    detail = "Too many requests; send this one again after the time in Retry-After."

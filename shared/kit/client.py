@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -19,12 +20,27 @@ from shared.kit.problems import from_problem
 
 TIMEOUT_SECONDS = 4.0
 MIN_RETRY_SECONDS = 0.2
+MIN_JUDGED_SECONDS = 0.2  # an address that had less time than this and did not answer has not failed
 MAX_CONCURRENT_CALLS = 64
 FORWARDED_TIMEOUT_SHARE = 0.9  # the called service gets less time than this one has, so that its refusal arrives in time
 IDEMPOTENT_METHODS = frozenset({"GET", "PUT", "DELETE"})
 CONNECT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout)
 TOKEN_LIFETIME_SECONDS, RENEW_BEFORE_SECONDS = 600, 60
 M = TypeVar("M", bound=BaseModel)
+
+
+@asynccontextmanager
+async def acquire_in_time(lock: asyncio.Lock | asyncio.Semaphore, detail: str) -> AsyncIterator[None]:
+    """Hold a lock. Raises Unavailable with `detail` when the deadline of the current request comes before the lock is free."""
+    try:
+        async with asyncio.timeout(remaining_seconds(TIMEOUT_SECONDS)):
+            await lock.acquire()
+    except TimeoutError:
+        raise Unavailable(detail, retry_after=1) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class TokenSource(Protocol):
@@ -41,7 +57,7 @@ class ServiceClient:
 
     def __init__(self, service: Service, urls: Sequence[str], http: httpx.AsyncClient, token: TokenSource | None) -> None:
         self._service, self._urls, self._http, self._token = service, list(urls), http, token
-        self._breakers = {url: Breaker() for url in self._urls}
+        self.breakers = {url: Breaker() for url in self._urls}
         self._call_slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._last_url = 0
 
@@ -75,35 +91,48 @@ class ServiceClient:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from error
 
     async def _call_once(self, method: str, path: str, **content: Any) -> Any:
-        url, seconds = self._next_url(), remaining_seconds(TIMEOUT_SECONDS)
-        headers = await self._headers(seconds)
-        try:
-            async with asyncio.timeout(seconds), self._call_slots:
-                response = await self._http.request(method, url + path, headers=headers, **content)
-        except (httpx.TransportError, TimeoutError):
-            self._breakers[url].record_failure()
-            raise
-        self._breakers[url].record_success()
+        """Make one attempt. The waiting on this side comes first: only what happens after it is held against an address."""
+        self._require_address()
+        token_headers = {"Authorization": f"Bearer {await self._token()}"} if self._token is not None else {}
+        async with acquire_in_time(self._call_slots, f"Too many calls of {self._service} are in progress."):
+            response = await self._request(method, path, headers=token_headers, **content)
         if response.status_code == 401 and self._token is not None:
             self._token.discard()
         return _content(response)
 
+    async def _request(self, method: str, path: str, *, headers: dict[str, str], **content: Any) -> httpx.Response:
+        """Send a request to the next address, and tell its breaker what that says about the address.
+
+        A call that is cancelled, or that had next to no time because the deadline was near, says nothing.
+        """
+        url, seconds = self._next_url(), remaining_seconds(TIMEOUT_SECONDS)
+        breaker = self.breakers[url]
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._http.request(method, url + path, headers=headers | _context_headers(seconds), **content)
+        except httpx.TransportError:
+            breaker.record_failure()
+            raise
+        except TimeoutError:
+            (breaker.record_failure if seconds >= MIN_JUDGED_SECONDS else breaker.record_abandoned)()
+            raise
+        except BaseException:
+            breaker.record_abandoned()
+            raise
+        breaker.record_success()
+        return response
+
+    def _require_address(self) -> None:
+        """Raise Unavailable at once if no address may be called now."""
+        if all(breaker.is_open for breaker in self.breakers.values()):
+            raise Unavailable(f"{self._service} does not answer.", retry_after=2)
+
     def _next_url(self) -> str:
         for _ in self._urls:
             self._last_url = (self._last_url + 1) % len(self._urls)
-            if self._breakers[self._urls[self._last_url]].admit():
+            if self.breakers[self._urls[self._last_url]].admit():
                 return self._urls[self._last_url]
         raise Unavailable(f"{self._service} does not answer.", retry_after=2)
-
-    async def _headers(self, seconds: float) -> dict[str, str]:
-        headers = {"X-Timeout-Ms": str(int(seconds * 1000 * FORWARDED_TIMEOUT_SHARE))}
-        if request_id.get():
-            headers["X-Request-ID"] = str(request_id.get())
-        if traceparent.get():
-            headers["traceparent"] = str(traceparent.get())
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {await self._token()}"
-        return headers
 
 
 class ServiceToken:
@@ -115,7 +144,7 @@ class ServiceToken:
         self._token, self._renew_at = "", 0.0
 
     async def __call__(self) -> str:
-        async with self._fetch_lock:
+        async with acquire_in_time(self._fetch_lock, f"{Service.AUTH} does not answer."):
             now = self._now().timestamp()
             if not self._renew_at - TOKEN_LIFETIME_SECONDS < now < self._renew_at:  # the first comparison fails when the clock was set back
                 response = await self._auth.call("POST", "/auth/token", data=self._form)
@@ -125,6 +154,16 @@ class ServiceToken:
     def discard(self) -> None:
         """Fetch a new token before the next call, because this one was refused."""
         self._renew_at = 0.0
+
+
+def _context_headers(seconds: float) -> dict[str, str]:
+    """Return the headers with the deadline, the request id and the trace of the current request."""
+    headers = {"X-Timeout-Ms": str(int(seconds * 1000 * FORWARDED_TIMEOUT_SHARE))}
+    if request_id.get():
+        headers["X-Request-ID"] = str(request_id.get())
+    if traceparent.get():
+        headers["traceparent"] = str(traceparent.get())
+    return headers
 
 
 def _content(response: httpx.Response) -> Any:

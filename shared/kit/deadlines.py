@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 MIN_SECONDS = 0.05
@@ -14,3 +16,13 @@ def remaining_seconds(limit: float) -> float:
     """Return the seconds until the deadline, at most `limit` and at least MIN_SECONDS. Without a deadline, return `limit`."""
     until = deadline.get()
     return limit if until is None else max(min(until - time.monotonic(), limit), MIN_SECONDS)
+
+
+@contextmanager
+def shorten_deadline(seconds: float) -> Iterator[None]:
+    """Let the calls inside wait for `seconds` at most, and not beyond the deadline that there is already."""
+    token = deadline.set(time.monotonic() + remaining_seconds(seconds))
+    try:
+        yield
+    finally:
+        deadline.reset(token)

@@ -10,7 +10,8 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from shared.contracts.refusals import Forbidden, PreconditionRequired, Refusal, Stale, TooMany, Unauthenticated
+from shared.contracts.refusals import Forbidden, PreconditionRequired, Refusal, Stale, Unauthenticated
+from shared.contracts.relayed_refusals import RateLimited
 from shared.kit.access import EVERY_ROLE, OptionalCaller, RequireRole
 from shared.kit.idempotency import IdempotencyKeyReused, OperationDependency, RequestInProgress
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE
@@ -51,6 +52,17 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+# The headers that the gateway adds to every limited response. They are components, because every response of the document has them.
+RATE_LIMIT_HEADERS: dict[str, Json] = {
+    "RateLimit": {
+        "description": "For each limit that the request counted against: how many requests are left, and in how many seconds one more is.",
+        "schema": {"type": "string", "examples": ['"account";r=599;t=60']},
+    },
+    "RateLimit-Policy": {
+        "description": "The limits that the request counted against: requests per window of so many seconds.",
+        "schema": {"type": "string", "examples": ['"account";q=600;w=60']},
+    },
+}
 
 
 def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json]) -> None:
@@ -64,8 +76,9 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
         operation["parameters"] = operation.get("parameters", []) + parameters
     _add_refusals(operation, dependencies)
     for status, response in operation["responses"].items():
-        if headers := _response_headers(status, response, operation, dependencies, schemas):
-            response["headers"] = {name: HEADERS[name] for name in headers} | response.get("headers", {})
+        headers = {name: HEADERS[name] for name in _response_headers(status, response, operation, dependencies, schemas)}
+        limits = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+        response["headers"] = headers | limits | response.get("headers", {})
 
 
 def _security(dependencies: list[Any]) -> list[Json]:
@@ -124,7 +137,7 @@ def _add_refusals(operation: Json, dependencies: list[Any]) -> None:
 
 
 def _shared_refusals(operation: Json, dependencies: list[Any]) -> Iterator[type[Refusal]]:
-    yield TooMany
+    yield RateLimited
     if roles := [call for call in dependencies if isinstance(call, RequireRole)]:
         yield Unauthenticated
         if any(call.roles != frozenset(EVERY_ROLE) for call in roles):

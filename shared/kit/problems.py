@@ -121,12 +121,13 @@ def problem_response(refusal: Refusal, instance: str) -> Response:
 
 
 def _headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that RFC 6750 section 3 and RFC 9110 section 10.2.3 ask for."""
-    if status == 401:
-        return {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+    """Return the headers that RFC 6750 section 3, RFC 6585 section 4 and RFC 9110 section 10.2.3 ask for."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if status in (429, 503):
-        return {"Retry-After": str(facts.get("retry_after", 1))}
-    return {}
+        headers["Retry-After"] = str(facts.get("retry_after", 1))
+    if status in (401, 429):
+        headers["Cache-Control"] = "no-store"
+    return headers
 
 
 def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:

@@ -63,6 +63,7 @@ class ServiceRuntime:
     stack: AsyncExitStack
     token: TokenSource | None = None
     http_clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
+    service_clients: dict[Service, ServiceClient] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:
@@ -73,11 +74,18 @@ class ServiceRuntime:
         provide_use_cases(self.app, *use_cases)
 
     def client(self, service: Service) -> ServiceClient:
-        """Return a client of another service that authenticates with this service's own token."""
+        """Return the client of another service that authenticates with this service's own token.
+
+        It is the same one for all callers: its limit of concurrent calls then keeps within the connection pool, and what one caller
+        learns of an address helps the others.
+        """
         if self.token is None:
             auth = ServiceClient(Service.AUTH, self.settings.urls(Service.AUTH), self._http_client(Service.AUTH), None)
             self.token = ServiceToken(auth, self.settings.service, self.settings.client_secret, self.clock)
-        return ServiceClient(service, self.settings.urls(service), self._http_client(service), self.token)
+        if service not in self.service_clients:
+            http = self._http_client(service)
+            self.service_clients[service] = ServiceClient(service, self.settings.urls(service), http, self.token)
+        return self.service_clients[service]
 
     def _http_client(self, service: Service) -> httpx.AsyncClient:
         if service not in self.http_clients:

@@ -14,6 +14,7 @@ from shared.contracts.identity import Service
 from shared.contracts.values import TimeZone
 
 MIN_SECRET_LENGTH = 32
+OTHER_ENVIRONMENTS = frozenset({"development", "test"})
 GUESSABLE_WORDS = ("changeme", "secret", "password", "example", "default", "careslot")
 
 
@@ -70,7 +71,10 @@ class CommonSettings(BaseSettings):
     secrets: ClassVar[tuple[str, ...]] = ("client_secret",)
 
     env: str = from_variable(
-        "CARESLOT_ENV", "production", "`production` refuses weak secrets; `careslot serve` sets `development` where it is unset."
+        "CARESLOT_ENV",
+        "production",
+        "`production`, `development` or `test`; any other value counts as production, which refuses weak secrets and development aids. "
+        "`careslot serve` sets `development` where it is unset.",
     )
     bus_url: str = from_variable("CARESLOT_BUS_URL", "memory:", "The event bus: `amqp://...`, or `memory:` with an optional file path.")
     bus_namespace: str = from_variable(
@@ -116,14 +120,24 @@ class CommonSettings(BaseSettings):
     @classmethod
     def read(cls) -> Self:
         """Return the settings of the environment. Raises InvalidSettings for wrong values, and in production for weak secrets."""
-        try:
-            settings = cls()
-        except ValidationError as error:
-            raise InvalidSettings(*(f"{_variable_of(cls, detail['loc'])}: {detail['msg']}" for detail in error.errors())) from None
+        settings = cls.from_values()
         setting_faults = settings.faults()
-        if setting_faults and settings.env == "production":
+        if setting_faults and settings.is_production:
             raise InvalidSettings(*setting_faults)
         return settings
+
+    @classmethod
+    def from_values(cls, **values: Any) -> Self:
+        """Return the settings with these values, and the rest from the environment. Raises InvalidSettings for wrong values."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise InvalidSettings(*(f"{_variable_of(cls, detail['loc'])}: {detail['msg']}" for detail in error.errors())) from None
+
+    @property
+    def is_production(self) -> bool:
+        """True unless the environment is known to be another one. A misspelt name counts as production."""
+        return self.env.strip().lower() not in OTHER_ENVIRONMENTS
 
     def faults(self) -> list[str]:
         """Return one line per secret that is missing, short, guessable or used twice."""

@@ -39,7 +39,9 @@ def embedded_server(log_path: Path, document: Path) -> Iterator[PlatformUnderTes
     with tempfile.TemporaryDirectory() as data, log_path.open("w") as log:
         careslot = str(Path(sys.executable).with_name("careslot"))
         command = [careslot, "serve", "--dev", "--demo", "--port", str(port), "--data", data]
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"CARESLOT_PUBLIC_URL": url})
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, env=os.environ | {"CARESLOT_PUBLIC_URL": url, "GATEWAY_RATE_SCALE": "1000"}
+        )
         try:
             _wait_until_ready(process, log_path)
             yield PlatformUnderTest(url, Path(data), document)

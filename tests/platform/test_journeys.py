@@ -148,10 +148,13 @@ def test_a_doctor_approves_and_completes_an_appointment(platform: Platform) -> N
 def test_a_doctor_changes_the_hours_and_the_slots_follow(platform: Platform) -> None:
     admin = sign_in_admin(platform)
     service = create_service_type(admin)
-    doctor = create_doctor(admin, service)
+    doctor, patient = create_doctor(admin, service), register_patient(platform)
+    appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
     schedule = doctor.request("GET", f"/doctors/{doctor.id}/schedules")
-    doctor.request("PUT", f"/doctors/{doctor.id}/schedules", {"weekly": []}, if_match=schedule["version"])
-    wait_until(lambda: list_slots(doctor, service, doctor.id) == [])
+    changed = doctor.request("PUT", f"/doctors/{doctor.id}/schedules", {"weekly": []}, if_match=schedule["version"])
+    assert list_slots(doctor, service, doctor.id) == []
+    assert changed["outside_hours"] == [{"appointment_id": appointment["id"], "starts_at": appointment["starts_at"]}]
+    assert patient.request("GET", f"/appointments/{appointment['id']}")["status"] == "booked"
     doctor.request("PUT", f"/doctors/{doctor.id}/schedules", {"weekly": []}, if_match=schedule["version"], status=412)
 
 

@@ -59,7 +59,9 @@ def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) ->
     for _ in range(2):
         process = Process(sys.executable, *arguments, environment={}, log=log)
         process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
-        doctors = httpx.get(f"{url}/doctors?limit=100").json()["items"]
+        listed = httpx.get(f"{url}/doctors?limit=100")
+        assert listed.headers["ratelimit-policy"] == '"address";q=6000;w=60', "--dev widens the rate limits"
+        doctors = listed.json()["items"]
         assert len(doctors) == 8
         assert len({specialty for doctor in doctors for specialty in doctor["specialties"]}) == 4
         assert httpx.get(f"{url}/dev/clock").json()["now"].startswith("2026-03-07T12:0")
@@ -106,4 +108,5 @@ def test_the_development_routes_are_absent_without_their_flag(tmp_path: Path) ->
     assert "time zone: UTC" in log.read_text()
     for path in ("/dev/mailbox", "/dev/clock", "/dev/settle"):
         assert httpx.get(url + path).status_code == 404
+    assert httpx.get(f"{url}/doctors").headers["ratelimit-policy"] == '"address";q=300;w=60'
     assert process.end() == 0

@@ -1,4 +1,4 @@
-"""A running doctor-service in the test's process, a fake auth-service, and the calls that tests make."""
+"""A running doctor-service in the test's process, a fake auth-service and calendar, and the calls that tests make."""
 
 from __future__ import annotations
 
@@ -51,11 +51,34 @@ class FakeAuthService:
 
 
 @dataclass
+class FakeCalendarService:
+    """Records which rules it was told to follow, and answers with `outside_hours`. While `is_down` it does not answer."""
+
+    followed: list[tuple[str, int]] = field(default_factory=list)
+    outside_hours: list[dict[str, str]] = field(default_factory=list)
+    complete: bool = True
+    is_down: bool = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.is_down:
+            raise httpx.ConnectError("down", request=request)
+        _, _, _, item_id, action = request.url.path.split("/")
+        if (request.method, action) == ("PUT", "rules"):
+            self.followed.append((item_id, json.loads(request.content)["version"]))
+            return httpx.Response(204)
+        if (request.method, action) == ("GET", "visits-outside-hours"):
+            self.followed.append((item_id, int(request.url.params["version"])))
+            return httpx.Response(200, json={"items": self.outside_hours, "complete": self.complete})
+        return not_found_response()
+
+
+@dataclass
 class RunningDoctor:
-    """A running doctor-service and the fake auth-service that it calls."""
+    """A running doctor-service, and the fake auth-service and calendar that it calls."""
 
     service: RunningService
     auth: FakeAuthService
+    calendar: FakeCalendarService
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -104,6 +127,10 @@ class RunningDoctor:
 @asynccontextmanager
 async def run_doctor_service(folder: Path, **settings: Any) -> AsyncIterator[RunningDoctor]:
     """Run doctor-service on a database in `folder`, or on the one in `database_url`."""
-    auth = FakeAuthService()
-    async with run_service("doctor_svc", folder, auth, record_events=(DoctorChanged, ServiceChanged), **settings) as service:
-        yield RunningDoctor(service, auth)
+    auth, calendar = FakeAuthService(), FakeCalendarService()
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return (auth if request.url.host == "auth-service" else calendar)(request)
+
+    async with run_service("doctor_svc", folder, respond, record_events=(DoctorChanged, ServiceChanged), **settings) as service:
+        yield RunningDoctor(service, auth, calendar)

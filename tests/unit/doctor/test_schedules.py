@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doctor_svc.domain.doctors import Doctor
-from doctor_svc.domain.refusals import NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
+from doctor_svc.domain.refusals import EmptyWindow, NoSuchOverride, TooManyOverrides, ValidityReversed, WindowsOverlap
 from doctor_svc.domain.schedules import MAX_OVERRIDES, Schedule, ScheduleView, check_weekly_hours, check_windows, range_or_default
 from shared.contracts.http import DateOverride, DayWindow, WeeklyWindow
 from shared.contracts.ranges import RangeReversed, RangeTooLong
@@ -82,6 +82,18 @@ def test_windows_that_never_share_a_minute_are_accepted(first: WeeklyWindow, sec
     assert Schedule().with_weekly_hours([first, second], None).weekly == (first, second)
 
 
+@pytest.mark.parametrize("clock", ["00:00", "09:00", "23:55"])
+def test_a_window_that_ends_when_it_starts_is_refused_and_a_whole_day_is_not(clock: str) -> None:
+    with pytest.raises(EmptyWindow) as refused:
+        check_weekly_hours([weekly_window(5, "09:00", "10:00"), weekly_window(1, clock, clock)])
+    assert refused.value.facts == {"pointer": "/weekly/1/end"}
+    with pytest.raises(EmptyWindow) as refused:
+        check_windows([day_window(clock, clock)])
+    assert refused.value.facts == {"pointer": "/windows/0/end"}
+    check_weekly_hours([weekly_window(1, "00:00", "24:00")])
+    check_windows([day_window("00:00", "24:00")])
+
+
 def grains_of(window: WeeklyWindow) -> set[int]:
     """Return the 5-minute grains of a window in five weeks, counted one by one."""
     monday, grains = date(2026, 3, 2), set()
@@ -95,7 +107,9 @@ def grains_of(window: WeeklyWindow) -> set[int]:
 
 clocks = st.sampled_from(["00:00", "01:00", "02:00", "09:00", "12:00", "22:00", "23:55"])
 dates = st.none() | st.dates(date(2026, 3, 9), date(2026, 3, 29))
-windows = st.builds(WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=clocks | st.just("24:00"), valid_from=dates, valid_to=dates)
+windows = st.builds(
+    WeeklyWindow, weekday=st.integers(1, 7), start=clocks, end=clocks | st.just("24:00"), valid_from=dates, valid_to=dates
+).filter(lambda window: window.start != window.end)
 
 
 @given(windows, windows)

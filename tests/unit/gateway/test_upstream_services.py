@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -52,8 +53,9 @@ class FakeUpstream:
         return EmptyResponse()
 
 
-def services_over(upstream: FakeUpstream, max_requests: int = 10) -> UpstreamServices:
-    return UpstreamServices(upstream, upstream, [Service.DOCTOR, Service.AUTH], max_requests_per_service=max_requests)
+def services_over(upstream: FakeUpstream, max_requests: int = 10, monotonic: Callable[[], float] = time.monotonic) -> UpstreamServices:
+    services = [Service.DOCTOR, Service.AUTH]
+    return UpstreamServices(upstream, upstream, services, max_requests_per_service=max_requests, monotonic=monotonic)
 
 
 async def forward(services: UpstreamServices, method: str = "GET", service: Service = Service.DOCTOR, seconds: float = 1) -> None:
@@ -154,6 +156,37 @@ async def test_a_missing_response_is_a_timeout_and_counts_as_a_failure_of_the_in
             await forward(services, seconds=0.001)
     with pytest.raises(UpstreamUnavailable):
         await forward(services)
+
+
+async def test_a_client_that_does_not_send_its_body_does_not_count_as_a_failure_of_the_instance() -> None:
+    upstream = FakeUpstream(A)
+    upstream.may_respond.clear()
+    services = services_over(upstream)
+    for _ in range(6):
+        with pytest.raises(UpstreamTimeout):
+            async with services.forward(Service.DOCTOR, UpstreamRequest("POST", b"/doctors", [], has_arrived=lambda: False), 0.001):
+                pass
+    upstream.may_respond.set()
+    await forward(services)
+
+
+async def test_after_a_cancelled_trial_the_next_request_tries_the_instance() -> None:
+    upstream, now = FakeUpstream(A), 0.0
+    services = services_over(upstream, monotonic=lambda: now)
+    upstream.failures[A] = ConnectFailed()
+    for _ in range(6):
+        with pytest.raises(UpstreamUnavailable):
+            await forward(services)
+    assert len(upstream.requested) == 5
+    now = 2.0
+    upstream.failures.clear()
+    upstream.may_respond.clear()
+    trial = asyncio.create_task(forward(services))
+    await run_other_tasks()
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    upstream.may_respond.set()
+    await forward(services)
 
 
 async def test_a_cancelled_request_does_not_count_as_a_failure() -> None:

@@ -15,7 +15,7 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, Unavailable
 from shared.contracts.values import ReadModel
 from shared.kit.breaker import MAX_FAILURES, Breaker
-from shared.kit.client import ServiceClient, ServiceToken
+from shared.kit.client import MAX_CONCURRENT_CALLS, ServiceClient, ServiceToken
 from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
 from shared.kit.logs import request_id, traceparent
@@ -207,6 +207,109 @@ def test_an_open_breaker_admits_one_call_after_a_while() -> None:
     assert breaker.admit()
     breaker.record_success()
     assert [breaker.admit(), breaker.admit()] == [True, True]
+
+
+def test_a_given_up_call_neither_opens_nor_closes_a_breaker_and_lets_the_next_one_try() -> None:
+    now = 0.0
+    breaker = Breaker(lambda: now)
+    for _ in range(MAX_FAILURES - 1):
+        breaker.record_failure()
+    for _ in range(MAX_FAILURES):
+        assert breaker.admit()
+        breaker.record_abandoned()
+    breaker.record_failure()
+    breaker.record_abandoned()
+    assert not breaker.admit(), "only the call that tries the address lets another one try it"
+    now = 2.0
+    assert [breaker.admit(), breaker.admit()] == [True, False]
+    breaker.record_abandoned()
+    assert [breaker.admit(), breaker.admit()] == [True, False]
+    breaker.record_failure()
+    now = 3.9
+    assert not breaker.admit()
+
+
+class HeldService:
+    """Answers once `may_respond` is set."""
+
+    def __init__(self) -> None:
+        self.may_respond = asyncio.Event()
+        self.client, self.transport = client_of(self._respond)
+
+    async def _respond(self, request: httpx.Request) -> httpx.Response:
+        await self.may_respond.wait()
+        return respond_with_200(request)
+
+    async def start_calls(self, count: int, seconds: float | None = None) -> list[asyncio.Task[Any]]:
+        """Start calls, each with a deadline after so many seconds, and let them proceed as far as they can."""
+
+        async def call() -> Any:
+            deadline.set(time.monotonic() + seconds if seconds else None)
+            return await self.client.call("GET", "/x")
+
+        tasks = [asyncio.create_task(call()) for _ in range(count)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return tasks
+
+
+async def test_waiting_for_other_calls_of_this_service_is_no_failure_of_the_called_one() -> None:
+    service = HeldService()
+    running = await service.start_calls(MAX_CONCURRENT_CALLS)
+    waiting = await service.start_calls(2 * MAX_FAILURES, seconds=0.05)
+    refusals = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [(type(refusal), refusal.facts) for refusal in refusals if isinstance(refusal, Unavailable)] == [
+        (Unavailable, {"retry_after": 1})
+    ] * len(waiting)
+    assert len(service.transport.requests) == MAX_CONCURRENT_CALLS
+    service.may_respond.set()
+    assert await asyncio.gather(*running) == [{"name": "a"}] * MAX_CONCURRENT_CALLS
+    assert await service.client.call("GET", "/x") == {"name": "a"}
+
+
+async def test_calls_that_are_cancelled_are_no_failures_and_free_their_place() -> None:
+    service = HeldService()
+    for _ in range(2):
+        for task in (calls := await service.start_calls(2 * MAX_CONCURRENT_CALLS)):
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+    service.may_respond.set()
+    assert await service.client.call("GET", "/x") == {"name": "a"}
+
+
+async def test_a_call_that_had_next_to_no_time_is_no_failure() -> None:
+    service = HeldService()
+    await asyncio.gather(*await service.start_calls(2 * MAX_FAILURES, seconds=0.05), return_exceptions=True)
+    service.may_respond.set()
+    assert await service.client.call("GET", "/x") == {"name": "a"}
+
+
+async def test_after_a_cancelled_trial_the_next_call_tries_the_address() -> None:
+    service = HeldService()
+    breaker = service.client.breakers[URL_1] = Breaker(lambda: 10.0)
+    breaker.failures = MAX_FAILURES
+    [trial] = await service.start_calls(1)
+    with pytest.raises(Unavailable):
+        await service.client.call("GET", "/x")
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    service.may_respond.set()
+    assert await service.client.call("GET", "/x") == {"name": "a"}
+
+
+async def test_waiting_for_the_token_that_another_call_fetches_ends_at_the_deadline() -> None:
+    auth = HeldService()
+    client, transport = client_of(respond_with_200, token=ServiceToken(auth.client, "admin-service", "s3cret", MovableClock()))
+    fetching = asyncio.create_task(client.call("GET", "/x"))
+    await asyncio.sleep(0)
+    token, started = deadline.set(time.monotonic() + 0.05), time.monotonic()
+    with pytest.raises(Unavailable):
+        await client.call("GET", "/x")
+    deadline.reset(token)
+    assert time.monotonic() - started < 1
+    fetching.cancel()
+    await asyncio.gather(fetching, return_exceptions=True)
+    assert transport.requests == []
 
 
 class FakeTokenService:

@@ -75,6 +75,13 @@ def test_weak_secrets_are_accepted_in_development(set_variable: SetVariable) -> 
     assert ShopServiceSettings.read().client_secret == "x"
 
 
+@pytest.mark.parametrize("environment", ["Production", "prod", "", " "])
+def test_a_misspelt_environment_counts_as_production(set_variable: SetVariable, environment: str) -> None:
+    set_variable("CARESLOT_ENV", environment)
+    set_variable("SHOP_CLIENT_SECRET", "x")
+    assert read_faults() == "SHOP_CLIENT_SECRET: is shorter than 32 characters"
+
+
 def test_a_fault_does_not_contain_the_secret(set_variable: SetVariable) -> None:
     set_variable("SHOP_CLIENT_SECRET", "hunter2hunter2")
     assert "hunter2" not in read_faults()

@@ -117,6 +117,10 @@ class InMemoryCalendar:
         affected = [claim for slot, claim in ahead if slot.doctor_id in doctor_ids and do_overlap(slot.visit, span)]
         return sorted(affected, key=lambda claim: (claim.slot.visit.start if claim.slot else 0, claim.id))[:limit]
 
+    async def list_upcoming_claims(self, doctor_id: UUID, now: datetime, limit: int, after: Claim | None) -> list[Claim]:
+        upcoming = await self.list_affected_claims([doctor_id], range(0, 2**31), now, 2**31)
+        return upcoming[upcoming.index(after) + 1 if after else 0 :][:limit]
+
     async def find_leave(self, leave_id: UUID) -> Leave | None:
         return self.leaves.get(leave_id)
 
