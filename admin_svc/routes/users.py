@@ -16,6 +16,7 @@ from shared.contracts.http import AccountSummary
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
+from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import Admin
 from shared.kit.change_ids import ChangeId
@@ -34,7 +35,7 @@ UseDisabling = Annotated[UserDisabling, use_case(UserDisabling)]
 async def read_filter(
     role: UserRole | None = None,
     status: UserStatus | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="Part of the email address or of the name.")] = None,
+    q: Annotated[OneLineText | None, Query(description="Part of the email address or of the name.")] = None,
 ) -> dict[str, Any]:
     """Return the filters of the list of users."""
     return {"role": role, "status": status, "q": q}

@@ -51,8 +51,8 @@ class Account:
     """One person's account. `email` is normalized and unique.
 
     `full_name` is a copy of the name in the profile that belongs to `role`; `name_version` is the version of that profile, 0 when the name
-    did not come from it. `version` grows with every change that others can see. `last_change_id` is the id of the last change that another
-    service asked for, so that its repetition is recognised.
+    did not come from it. `time_zone` is what the person gave when the account was created. `version` grows with every change that others
+    can see. `last_change_id` is the id of the last change that another service asked for, so that its repetition is recognised.
     """
 
     id: UUID
@@ -64,7 +64,7 @@ class Account:
     created_at: datetime
     password_hash: str | None = field(default=None, repr=False)
     phone: str | None = None
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     name_version: int = 0
     version: int = 1
     last_change_id: UUID | None = None

@@ -22,7 +22,7 @@ ACCOUNTS = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("password_hash", binary_string(200)),
     Column("phone", binary_string(32)),
-    Column("time_zone", binary_string(64), nullable=False),
+    Column("time_zone", binary_string(64)),
     Column("name_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("last_change_id", Id),

@@ -16,6 +16,7 @@ from shared.contracts.http import CreateAccount, CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import FINAL_REFUSALS, Invalid, Refusal
 from shared.contracts.relayed_refusals import EmailTaken
+from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -113,7 +114,9 @@ class AccountCreation:
     async def _create_profile(self, account: Account) -> None:
         """Create the patient's profile of an account. Raises Invalid when patient-service could not accept what the account has."""
         try:
-            profile = CreatePatient(full_name=account.full_name, phone=account.phone, time_zone=account.time_zone, locale=account.locale)
+            profile = CreatePatient(
+                full_name=name_on_one_line(account.full_name), phone=account.phone, time_zone=account.time_zone, locale=account.locale
+            )
         except ValidationError as error:
             raise Invalid(f"A profile cannot have this {error.errors()[0]['loc'][0]}.") from error
         await self.profiles.create_profile(account.id, profile)

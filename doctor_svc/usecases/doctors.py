@@ -17,6 +17,7 @@ from shared.contracts.http import AccountSummary, CreateAccount, DoctorRules, Vi
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import FINAL_REFUSALS, Refusal
 from shared.contracts.relayed_refusals import UnknownService
+from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -39,12 +40,16 @@ class UpdatedDoctor:
 
 @dataclass(frozen=True, slots=True)
 class Doctors:
-    """The use cases of doctors. A doctor and the account of the same id are created together or not at all."""
+    """The use cases of doctors. A doctor and the account of the same id are created together or not at all.
+
+    `clinic_time_zone` is for new doctors without a zone of their own. They keep it, because their hours and visits depend on it.
+    """
 
     store: DoctorStore
     accounts: DoctorAccountClient
     calendar: CalendarFollower
     now: Clock
+    clinic_time_zone: str
 
     async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
         """Create a doctor and their account, or return the doctor who has this id already.
@@ -140,7 +145,11 @@ class Doctors:
         Raises NotADoctorsAccount when the account exists already and has another role.
         """
         account = CreateAccount(
-            email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
+            email=doctor.email,
+            role=Role.DOCTOR,
+            full_name=name_on_one_line(doctor.full_name),
+            password=password,
+            time_zone=doctor.time_zone,
         )
         try:
             created = await self.accounts.create(doctor.id, account)

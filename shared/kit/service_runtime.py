@@ -21,6 +21,7 @@ from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
+from shared.kit.logs import log_event
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides
 from shared.kit.settings import CommonSettings
@@ -125,6 +126,7 @@ async def open_service_runtime(
 
     Only auth-service, which issues the tokens, passes `fetch_keys` and `token`.
     """
+    log_event("service_starting", service=str(settings.service), time_zone=settings.time_zone)
     async with AsyncExitStack() as stack:
         bus: Bus = (
             overrides.bus

@@ -57,7 +57,7 @@ async def test_the_list_is_a_page_of_auth_service(admin: RunningService, service
     assert services.queries == [[("role", "doctor"), ("status", "active"), ("q", "ada"), ("limit", "1"), ("after", "abc")]]
 
 
-@pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201])
+@pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201, "q=a%0Ab"])
 async def test_an_unknown_or_invalid_filter_is_refused(admin: RunningService, services: FakeServices, query: str) -> None:
     assert (await admin.http.get(f"/admin/users?{query}", headers=ADMIN)).status_code == 422
     assert services.requests == []

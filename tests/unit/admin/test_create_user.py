@@ -116,6 +116,11 @@ def clock_at_noon() -> MovableClock:
     return MovableClock(NOON, running=False)
 
 
+def test_a_name_from_before_line_breaks_were_refused_is_sent_as_one_line() -> None:
+    user = NewUser(new_id(), "a@clinic.test", Role.DOCTOR, "Ada\nWeiss")
+    assert user.account_request(None).full_name == user.doctor_request(None)["full_name"] == "Ada Weiss"
+
+
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
 @pytest.mark.parametrize("steps", range(6))
 async def test_after_a_crash_at_any_step_both_account_and_profile_exist_or_neither(role: Role, steps: int) -> None:

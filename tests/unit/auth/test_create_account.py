@@ -67,9 +67,11 @@ class FakeProfiles:
 
     failures: dict[UUID, Exception] = field(default_factory=dict)
     calls: int = 0
+    profiles: dict[UUID, CreatePatient] = field(default_factory=dict)
 
-    async def create_profile(self, patient_id: UUID, _profile: CreatePatient) -> None:
+    async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
         self.calls += 1
+        self.profiles[patient_id] = profile
         if patient_id in self.failures:
             raise self.failures[patient_id]
 
@@ -95,6 +97,12 @@ async def test_an_account_that_cannot_be_completed_does_not_stop_the_others(fail
     statuses = {account_id: account.status for account_id, account in store.accounts.items()}
     assert statuses.pop(KIM.id) is AccountStatus.ACTIVE
     assert statuses == ({PAT.id: status_after} if status_after else {})
+
+
+async def test_an_account_with_a_name_from_before_line_breaks_were_refused_still_gets_its_profile() -> None:
+    store, profiles = FakeAuthStore({PAT.id: replace(PAT, full_name="Pat\r\nLee")}), FakeProfiles()
+    assert await account_creation(store, profiles).complete_pending() == 1
+    assert profiles.profiles[PAT.id].full_name == "Pat Lee"
 
 
 async def test_a_transaction_that_is_rolled_back_runs_again_without_a_second_call_to_patient_service() -> None:
