@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Invalid, NotFound, Unauthenticated
+from shared.contracts.refusals import Invalid, NotFound, TooMany, Unauthenticated
 
 
 class NoSuchAccount(NotFound):
@@ -17,6 +17,16 @@ class InvalidCredentials(Unauthenticated):
 
     code = "invalid_credentials"
     detail = "The email address or the password is wrong."
+
+
+class TooManyAttempts(TooMany):
+    """Raised when too many wrong passwords were tried for an account, existing or not, or from an address.
+
+    The fact `retry_after` is in seconds. The password was not looked at.
+    """
+
+    code = "too_many_attempts"
+    detail = "Too many wrong passwords were tried. Try again after the time in Retry-After, or choose a new password by mail."
 
 
 class InvalidRefreshToken(Unauthenticated):
