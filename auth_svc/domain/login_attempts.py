@@ -15,6 +15,7 @@ from auth_svc.domain.refusals import TooManyAttempts
 WINDOW = timedelta(minutes=15)
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(minutes=15)
 MAX_DOUBLINGS = 5
+PENDING_LIFETIME = timedelta(seconds=30)  # longer than a request may take; the process of an older pending attempt has died
 ACCOUNT_LIMIT, ADDRESS_LIMIT = 10, 50
 IPV6_PREFIX_BITS = 64  # what one customer of a provider has; within it addresses can be changed at will
 
@@ -31,16 +32,21 @@ class CounterKey:
     account: str | None = None
 
 
+class AttemptsPending(Exception):
+    """Raised when an attempt can be neither accepted nor refused before others have ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptCounter:
-    """The attempts of the last WINDOW under one key that have failed or have not ended yet.
+    """The failed attempts of the last WINDOW under one key, and those whose password is being verified.
 
-    An attempt is reserved before the password is verified, and given back when the password was right. `delays` counts the delays in a row;
-    no attempt is accepted before `delayed_until`. `is_announced` is True once the owner was told of these delays.
+    An attempt is pending from before its password is verified, so that attempts at the same time do not exceed the limit. `delays` counts
+    the delays in a row; no attempt is accepted before `delayed_until`. `is_announced` is True once the owner was told of these delays.
     """
 
     digest: str
-    attempted_at: tuple[datetime, ...] = ()
+    failed_at: tuple[datetime, ...] = ()
+    pending_at: tuple[datetime, ...] = ()
     delays: int = 0
     delayed_until: datetime | None = None
     is_announced: bool = False
@@ -48,45 +54,61 @@ class AttemptCounter:
     @property
     def expires_at(self) -> datetime | None:
         """The instant from which the counter counts nothing any more; None when it counts nothing already."""
-        instants = [*self.attempted_at, *([self.delayed_until] if self.delayed_until else [])]
+        instants = [*self.failed_at, *self.pending_at, *([self.delayed_until] if self.delayed_until else [])]
         return max(instants) + WINDOW if instants else None
 
-    def reserve(self, limit: int, now: datetime) -> Self:
-        """Return the counter with one more attempt, which begins a delay when it reaches the limit or follows a delay.
+    @property
+    def must_be_announced(self) -> bool:
+        """True when a delay has begun of which the owner was not told."""
+        return self.delays > 0 and not self.is_announced
 
-        Raises TooManyAttempts during a delay.
+    def reserve(self, limit: int, now: datetime) -> Self:
+        """Return the counter with one more pending attempt.
+
+        Raises TooManyAttempts during a delay, and AttemptsPending while so many are pending that all of them failing would begin one.
         """
-        current = self._without_expired(now)
+        current = self._at(limit, now)
         if current.delayed_until is not None and now < current.delayed_until:
             raise TooManyAttempts(retry_after=math.ceil((current.delayed_until - now).total_seconds()))
-        attempted_at = (*current.attempted_at, now)[-limit:]
-        if not current.delays and len(attempted_at) < limit:
-            return replace(current, attempted_at=attempted_at)
-        delay = delay_after(current.delays)
-        return replace(current, attempted_at=attempted_at, delays=current.delays + 1, delayed_until=now + delay)
+        possible = 1 if current.delays else limit - len(current.failed_at)
+        if len(current.pending_at) >= possible:
+            raise AttemptsPending
+        return replace(current, pending_at=(*current.pending_at, now))
 
-    def give_back(self, reserved: AttemptCounter, limit: int) -> Self:
-        """Return the counter without the attempt that made it `reserved`, and without the delay that only this attempt began."""
-        attempted_at = list(self.attempted_at)
-        if reserved.attempted_at[-1] in attempted_at:
-            attempted_at.remove(reserved.attempted_at[-1])
-        is_own_delay = reserved.has_begun_delay and (reserved.delays, reserved.delayed_until) == (self.delays, self.delayed_until)
-        is_below_limit = self.delays == 1 and len(attempted_at) < limit
-        if is_own_delay or is_below_limit:
-            return replace(self, attempted_at=tuple(attempted_at), delays=self.delays - 1, delayed_until=None)
-        return replace(self, attempted_at=tuple(attempted_at))
+    def give_back(self, reserved_at: datetime) -> Self:
+        """Return the counter without a pending attempt, whose password was right or was not verified."""
+        return replace(self, pending_at=_without(self.pending_at, reserved_at))
 
-    @property
-    def has_begun_delay(self) -> bool:
-        """True for the result of a `reserve` that began a delay: a delay that is over is never followed by an attempt without one."""
-        return self.delayed_until is not None
+    def fail(self, reserved_at: datetime, limit: int, now: datetime) -> Self:
+        """Return the counter after a pending attempt has failed. The failure that reaches the limit, and each one after it, begins a delay.
 
-    def _without_expired(self, now: datetime) -> Self:
-        """Return the counter as of now: without attempts before WINDOW, and without delays once it has expired."""
-        expires_at = self.expires_at
-        if expires_at is None or expires_at <= now:
-            return replace(self, attempted_at=(), delays=0, delayed_until=None, is_announced=False)
-        return replace(self, attempted_at=tuple(instant for instant in self.attempted_at if instant > now - WINDOW))
+        The attempt does not count when the owner has chosen a new password meanwhile, which deletes the counter.
+        """
+        if reserved_at not in self.pending_at:
+            return self
+        failed_at = (*self.failed_at, now)[-limit:]
+        failed = replace(self, failed_at=failed_at, pending_at=_without(self.pending_at, reserved_at))
+        if not self.delays and len(failed_at) < limit:
+            return failed
+        return replace(failed, delays=self.delays + 1, delayed_until=now + delay_after(self.delays))
+
+    def _at(self, limit: int, now: datetime) -> Self:
+        """Return the counter as of now: pending attempts that never ended have failed, and what lies before WINDOW is forgotten."""
+        current = self
+        for instant in self.pending_at:
+            if instant + PENDING_LIFETIME <= now:
+                current = current.fail(instant, limit, instant + PENDING_LIFETIME)
+        if current.expires_at is None or current.expires_at <= now:
+            return replace(self, failed_at=(), pending_at=(), delays=0, delayed_until=None, is_announced=False)
+        return replace(current, failed_at=tuple(instant for instant in current.failed_at if instant > now - WINDOW))
+
+
+def _without(instants: tuple[datetime, ...], removed: datetime) -> tuple[datetime, ...]:
+    """Return the instants without one that equals `removed`."""
+    if removed not in instants:
+        return instants
+    index = instants.index(removed)
+    return instants[:index] + instants[index + 1 :]
 
 
 def delay_after(delays: int) -> timedelta:

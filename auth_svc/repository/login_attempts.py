@@ -35,7 +35,8 @@ class LoginAttemptWrites(SqlTransaction):
             await self.connection.execute(delete(LOGIN_ATTEMPTS).where(is_counter))
             return
         state = {
-            "attempted_at": " ".join(instant.astimezone(UTC).isoformat() for instant in counter.attempted_at),
+            "failed_at": _text_of(counter.failed_at),
+            "pending_at": _text_of(counter.pending_at),
             "delays": counter.delays,
             "delayed_until": counter.delayed_until,
             "is_announced": counter.is_announced,
@@ -51,7 +52,8 @@ def _unused_row(key: CounterKey, now: datetime) -> dict[str, Any]:
     return {
         "digest": key.digest,
         "account": key.account,
-        "attempted_at": "",
+        "failed_at": "",
+        "pending_at": "",
         "delays": 0,
         "delayed_until": None,
         "is_announced": False,
@@ -68,8 +70,16 @@ def _insert_missing(dialect: str, rows: list[dict[str, Any]]) -> Insert:
 
 
 def _counter_from_row(row: Any) -> AttemptCounter:
-    attempted_at = tuple(map(datetime.fromisoformat, row.attempted_at.split()))
-    return AttemptCounter(row.digest, attempted_at, row.delays, row.delayed_until, row.is_announced)
+    failed_at, pending_at = _instants_of(row.failed_at), _instants_of(row.pending_at)
+    return AttemptCounter(row.digest, failed_at, pending_at, row.delays, row.delayed_until, row.is_announced)
+
+
+def _text_of(instants: Sequence[datetime]) -> str:
+    return " ".join(instant.astimezone(UTC).isoformat() for instant in instants)
+
+
+def _instants_of(text: str) -> tuple[datetime, ...]:
+    return tuple(map(datetime.fromisoformat, text.split()))
 
 
 async def delete_expired_attempts(connection: AsyncConnection, now: datetime) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.login_attempts import (
     AttemptCounter,
+    AttemptsPending,
     CounterKey,
     account_counter,
     address_counter,
@@ -16,6 +20,7 @@ from auth_svc.domain.login_attempts import (
     keyed_digest,
     known_address_counter,
 )
+from auth_svc.domain.refusals import TooManyAttempts
 from auth_svc.ports import AuthStore, AuthTransaction
 from shared.contracts.events import AccountLocked
 from shared.contracts.refusals import Unavailable
@@ -23,6 +28,8 @@ from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
+PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
+RETRY_PENDING_AFTER_SECONDS = 2
 Verify = Callable[[], Awaitable[bool]]
 """Returns whether a password or secret is right. Raises Unavailable without having looked at it."""
 
@@ -38,10 +45,14 @@ class LoginAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ReservedAttempt:
-    """An attempt that was counted before its password is verified: the counters, and their states with the attempt."""
+    """An attempt that its counters have as pending since `reserved_at`.
+
+    The owner of `account`, if there is one, is told when a delay begins under the first key.
+    """
 
     keys: Sequence[CounterKey]
-    counters: Sequence[AttemptCounter]
+    reserved_at: datetime
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +75,12 @@ class LoginAttempts:
 
         The database does the same work whether or not the account exists.
         """
-        reserved = await self._reserve_login(attempt)
-        is_correct = await self._verify_reserved(reserved, verify)
-        if not is_correct and reserved.counters[0].has_begun_delay:
-            await self._announce(reserved.keys[0], attempt.account)
-        return is_correct
+        return await self._verify_reserved(await self._wait_for_place(lambda: self._reserve_login(attempt)), verify)
 
     async def verify_client(self, client_id: str, network: str, verify: Verify) -> bool:
         """Return whether the secret of an API client is right. Raises as `verify` does."""
         keys = [client_counter(self.key, client_id, network), address_counter(self.key, network)]
-        return await self._verify_reserved(await self._reserve(keys), verify)
+        return await self._verify_reserved(await self._wait_for_place(lambda: self._reserve(keys)), verify)
 
     async def end_delay(self, tx: AuthTransaction, account: Account) -> None:
         """Forget all attempts for an account, because its owner has chosen a new password."""
@@ -84,16 +91,24 @@ class LoginAttempts:
         """Delete counters that count nothing any more; return how many."""
         return await self.store.delete_expired_attempts(self.now())
 
-    async def _verify_reserved(self, reserved: ReservedAttempt, verify: Verify) -> bool:
-        """Give the attempt back unless the password was wrong. A request that is cancelled meanwhile counts as a wrong password."""
+    async def _verify_reserved(self, attempt: ReservedAttempt, verify: Verify) -> bool:
+        """A request that is cancelled during `verify` leaves its attempt pending, and thus counts as failed after PENDING_LIFETIME."""
         try:
             is_correct = await verify()
         except Unavailable:
-            await self._give_back(reserved)
+            await self._give_back(attempt)
             raise
-        if is_correct:
-            await self._give_back(reserved)
+        await (self._give_back(attempt) if is_correct else self._record_failure(attempt))
         return is_correct
+
+    async def _wait_for_place(self, reserve: Callable[[], Awaitable[ReservedAttempt]]) -> ReservedAttempt:
+        """Reserve, and again after growing pauses while other attempts are pending. Raises TooManyAttempts in the end."""
+        for pause_seconds in PAUSES_SECONDS:
+            try:
+                return await reserve()
+            except AttemptsPending:
+                await asyncio.sleep(random.uniform(0.5, 1) * pause_seconds)
+        raise TooManyAttempts(retry_after=RETRY_PENDING_AFTER_SECONDS)
 
     @retry_on_abort
     async def _reserve_login(self, attempt: LoginAttempt) -> ReservedAttempt:
@@ -105,34 +120,39 @@ class LoginAttempts:
                 keys = [known_address_counter(self.key, attempt.email, attempt.network)]
             else:
                 keys = [by_account, address_counter(self.key, attempt.network)]
-            return await self._reserve_in(tx, keys)
+            reserved_at = await self._reserve_in(tx, keys)
+        return ReservedAttempt(keys, reserved_at, attempt.account)
 
     @retry_on_abort
     async def _reserve(self, keys: Sequence[CounterKey]) -> ReservedAttempt:
         async with self.store.begin() as tx:
-            return await self._reserve_in(tx, keys)
+            return ReservedAttempt(keys, await self._reserve_in(tx, keys))
 
-    async def _reserve_in(self, tx: AuthTransaction, keys: Sequence[CounterKey]) -> ReservedAttempt:
-        counters = zip(await tx.lock_attempts(keys), keys, strict=True)
-        reserved = [counter.reserve(key.limit, self.now()) for counter, key in counters]
-        for counter in reserved:
+    async def _reserve_in(self, tx: AuthTransaction, keys: Sequence[CounterKey]) -> datetime:
+        counters, now = await tx.lock_attempts(keys), self.now()
+        for counter in [counter.reserve(key.limit, now) for counter, key in zip(counters, keys, strict=True)]:
             await tx.save_attempts(counter)
-        return ReservedAttempt(keys, reserved)
+        return now
 
     @retry_on_abort
     async def _give_back(self, attempt: ReservedAttempt) -> None:
         async with self.store.begin() as tx:
-            stored = await tx.lock_attempts(attempt.keys)
-            for counter, reserved, key in zip(stored, attempt.counters, attempt.keys, strict=True):
-                await tx.save_attempts(counter.give_back(reserved, key.limit))
+            for counter in await tx.lock_attempts(attempt.keys):
+                await tx.save_attempts(counter.give_back(attempt.reserved_at))
 
     @retry_on_abort
-    async def _announce(self, key: CounterKey, account: Account | None) -> None:
-        """Have the owner told by mail, once per row of delays."""
+    async def _record_failure(self, attempt: ReservedAttempt) -> None:
+        """Record the failure, and have the owner of the account told once when delays begin."""
         async with self.store.begin() as tx:
-            (counter,) = await tx.lock_attempts([key])
-            if counter.is_announced or not counter.delays:
-                return
-            await tx.save_attempts(replace(counter, is_announced=True))
-            if account is not None and account.may_sign_in:
-                await tx.add_event(AccountLocked(id=new_id(), occurred_at=self.now(), account_id=account.id))
+            counters, now = await tx.lock_attempts(attempt.keys), self.now()
+            by_account, *others = [
+                counter.fail(attempt.reserved_at, key.limit, now) for counter, key in zip(counters, attempt.keys, strict=True)
+            ]
+            await self._save_and_announce(tx, by_account, attempt.account)
+            for counter in others:
+                await tx.save_attempts(counter)
+
+    async def _save_and_announce(self, tx: AuthTransaction, counter: AttemptCounter, account: Account | None) -> None:
+        await tx.save_attempts(replace(counter, is_announced=counter.delays > 0))
+        if counter.must_be_announced and account is not None and account.may_sign_in:
+            await tx.add_event(AccountLocked(id=new_id(), occurred_at=self.now(), account_id=account.id))
