@@ -17,6 +17,10 @@ class MailRefused(Exception):
     """The mail server will never accept this mail."""
 
 
+class MailUnsupported(MailRefused):
+    """The mail server lacks an extension that this mail needs."""
+
+
 class MailDeferred(Exception):
     """The mail server did not accept the mail now; it may later."""
 
@@ -26,7 +30,7 @@ class DeliveryUnknown(Exception):
 
 
 class InvalidAddress(Exception):
-    """The name or email address of the recipient or of the clinic cannot be written into a mail."""
+    """The email address of the recipient cannot be written into a mail."""
 
 
 class Mailbox(Protocol):
@@ -35,7 +39,7 @@ class Mailbox(Protocol):
     repeatable: bool
 
     async def deliver(self, mail: EmailMessage) -> None:
-        """Deliver a mail; return when it is accepted. Raises MailRefused, MailDeferred or DeliveryUnknown."""
+        """Deliver a mail; return when it is accepted. Raises MailRefused, MailUnsupported, MailDeferred or DeliveryUnknown."""
 
 
 class EmailRenderer(Protocol):
@@ -56,6 +60,9 @@ class NotificationTransaction(Protocol):
 
     async def record_version(self, appointment_id: UUID, version: int) -> bool:
         """Record the newest version of an appointment; return False if it, or a newer one, was recorded before."""
+
+    async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
+        """Return whether a newer version of an appointment was recorded."""
 
     async def insert_message(self, message: Message) -> bool:
         """Insert a message; return False if one with this id exists already."""

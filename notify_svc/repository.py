@@ -72,6 +72,10 @@ class SqlNotificationTransaction(SqlTransaction):
         is_older = (VERSIONS.c.appointment_id == appointment_id) & (VERSIONS.c.version < version)
         return bool((await self.connection.execute(update(VERSIONS).where(is_older).values(version=version))).rowcount)
 
+    async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
+        newer = select(VERSIONS.c.version).where(VERSIONS.c.appointment_id == appointment_id, VERSIONS.c.version > version)
+        return (await self.connection.execute(newer)).first() is not None
+
     async def insert_message(self, message: Message) -> bool:
         return await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message)))
 

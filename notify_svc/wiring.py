@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import Counter
 
 from notify_svc import consumers, jobs
 from notify_svc.clients.contacts import HttpContactClient
@@ -18,6 +19,7 @@ from notify_svc.ports import Mailbox
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
+from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.send import MessageSender
 from shared.contracts.identity import Service
@@ -36,7 +38,10 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
-        sender = MessageSender(store, MailComposer(contacts), renderer, mailbox, runtime.clock, overrides.instance_name)
+        not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
+        composer = MailComposer(contacts, getattr(settings, "time_zone", "UTC"))
+        delivery = MailDelivery(composer, renderer, mailbox, runtime.clock, lambda reason: not_sent.labels(reason).inc())
+        sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name)
         wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
         queue = MessageQueue(store, runtime.clock, wake_sender)
 

@@ -97,6 +97,7 @@ def _event(
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         time_zone=appointment.time_zone,
+        mode=appointment.service.mode,
         changed=list(changed),
         **before,
     )

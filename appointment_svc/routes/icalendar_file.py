@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.transitions import AppointmentStatus
-from shared.kit.icalendar import CalendarEvent, EventStatus, calendar_file
-
-EVENT_STATUS: dict[AppointmentStatus, EventStatus] = {
-    AppointmentStatus.PENDING: "TENTATIVE",
-    AppointmentStatus.REQUESTED: "TENTATIVE",
-    AppointmentStatus.CANCELLED: "CANCELLED",
-    AppointmentStatus.DECLINED: "CANCELLED",
-    AppointmentStatus.REFUSED: "CANCELLED",
-    AppointmentStatus.EXPIRED: "CANCELLED",
-}  # all others are "CONFIRMED"
-
+from shared.contracts.calendar_entries import entry_place, entry_status, entry_uid
+from shared.kit.icalendar import CalendarEvent, calendar_file
 
 BY_MODE = {"in_person": "Appointment", "video": "Video appointment", "phone": "Phone appointment"}
 
@@ -26,13 +16,13 @@ def to_icalendar(appointment: Appointment) -> bytes:
     """
     doctor, mode = appointment.doctor, appointment.service.mode
     event = CalendarEvent(
-        uid=f"{appointment.id}@careslot",
+        uid=entry_uid(appointment.id),
         stamped_at=appointment.updated_at,
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         summary=f"{BY_MODE[mode]} with {' '.join(filter(None, (doctor.title, doctor.full_name)))}" if doctor else BY_MODE[mode],
         sequence=appointment.sequence,
-        status=EVENT_STATUS.get(appointment.status, "CONFIRMED"),
-        location=doctor.location if doctor and mode == "in_person" else None,
+        status=entry_status(appointment.status),
+        location=entry_place(mode, doctor.location) if doctor else None,
     )
     return calendar_file([event])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from notify_svc.clients.smtputf8 import needs_smtputf8
 from notify_svc.ports import MailDeferred
 
 
@@ -44,7 +45,7 @@ class FileMailbox:
         if path.exists():
             return
         with draft.open("wb") as file:
-            file.write(mail.as_bytes(policy=policy.SMTP))
+            file.write(mail.as_bytes(policy=policy.SMTPUTF8 if needs_smtputf8(mail) else policy.SMTP))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

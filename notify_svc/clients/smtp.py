@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused
+from notify_svc.clients.smtputf8 import needs_smtputf8
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported
 
 TIMEOUT_SECONDS = 15.0
 """The time limit of one step."""
@@ -68,10 +69,21 @@ class SmtpMailbox:
         server = _TrackedSmtp(**self._options)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS), server:
+                await _require_smtputf8(server, mail)
                 await server.send_message(mail)
         except (SMTPException, OSError, TimeoutError) as error:
             if not server.accepted:
                 raise _delivery_error(error, server.content_sent) from error
+
+
+async def _require_smtputf8(server: SMTP, mail: EmailMessage) -> None:
+    """Raise MailUnsupported if the mail needs the extension SMTPUTF8 (RFC 6531) and the server does not offer it."""
+    if not needs_smtputf8(mail):
+        return
+    if server.last_ehlo_response is None:
+        await server.ehlo()
+    if not server.supports_extension("smtputf8"):
+        raise MailUnsupported("smtputf8_not_supported")
 
 
 def _delivery_error(error: Exception, content_sent: bool) -> Exception:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from notify_svc.domain.messages import Message
+from notify_svc.domain.notifications import MessageKind
+from shared.contracts.http import VisitMode
 
 
 class Wording(NamedTuple):
@@ -21,23 +23,29 @@ class Wording(NamedTuple):
 class Translation:
     """The words of one language. `language` is its BCP 47 tag. Words in braces are filled in.
 
-    `wordings` are by kind of message, or by kind and audience (`booked_doctor`) where the words differ by audience.
+    `wordings` are by kind of message, and where the words differ also by variant (`amended_place`) and audience (`booked_doctor`). A mode
+    is how the visit takes place; `appointment_modes` are the titles of calendar entries.
     """
 
     language: str
     greeting: str
+    greeting_without_name: str
     signature: str
     when: str
     previously: str
     doctor: str
     patient: str
     location: str
+    unknown_location: str
+    changed_label: str
+    mode: str
+    modes: Mapping[VisitMode, str]
     time_zone_note: str
     calendar_note: str
     code_note: str
     link_validity: str
     ignore_note: str
-    appointment: str
+    appointment_modes: Mapping[VisitMode, str]
     appointment_with: str
     weekdays: tuple[str, ...]
     months: tuple[str, ...]
@@ -46,7 +54,12 @@ class Translation:
 
     def wording_of(self, message: Message) -> Wording:
         """Return the title and introduction of a message."""
-        return self.wordings.get(f"{message.kind}_{message.audience}") or self.wordings[message.kind]
+        key = "_".join((message.kind, *_variant_of(message)))
+        return self.wordings.get(f"{key}_{message.audience}") or self.wordings[key]
+
+    def greet(self, name: str) -> str:
+        """Return the words that greet the recipient, whose name may be empty."""
+        return self.greeting.format(name=name) if name else self.greeting_without_name
 
     def format_time(self, local_time: datetime) -> str:
         """Return a local time in words: `Monday, 9 March 2026, 14:00`."""
@@ -59,22 +72,35 @@ class Translation:
         )
 
 
+def _variant_of(message: Message) -> list[str]:
+    """Return what distinguishes messages of one kind: what was amended, and whether a new time waits for approval."""
+    if message.kind is MessageKind.AMENDED:
+        return sorted(message.visible_changes)
+    is_requested_again = message.kind is MessageKind.RESCHEDULED and message.facts["status"] == "requested"
+    return ["requested"] if is_requested_again else []
+
+
 ENGLISH = Translation(
     language="en",
     greeting="Hello {name},",
+    greeting_without_name="Hello,",
     signature="Your {clinic}",
     when="When",
     previously="Before",
     doctor="With",
     patient="Patient",
     location="Where",
+    unknown_location="Please ask the clinic",
+    changed_label="{label} (new)",
+    mode="How",
+    modes={"in_person": "In person", "video": "By video", "phone": "By phone"},
     time_zone_note="Times are in {zone}.",
     calendar_note="The attached calendar file keeps your calendar up to date.",
     code_note="If an app asks for a code, it is:",
     link_validity="The link works once, until {until} ({zone}).",
     ignore_note="If you did not expect this mail, you can ignore it.",
-    appointment="Appointment",
-    appointment_with="Appointment with {name}",
+    appointment_modes={"in_person": "Appointment", "video": "Video appointment", "phone": "Phone appointment"},
+    appointment_with="{appointment} with {name}",
     weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     months=(
         "January",
@@ -98,6 +124,19 @@ ENGLISH = Translation(
         "booked_doctor": Wording("New appointment", "A new appointment with you was booked."),
         "rescheduled": Wording("Appointment moved", "Your appointment was moved. These are the new details:"),
         "rescheduled_doctor": Wording("Appointment moved", "An appointment with you was moved."),
+        "rescheduled_requested": Wording(
+            "Appointment moved", "Your appointment was moved. The new time is reserved for you and waits for the clinic's approval:"
+        ),
+        "rescheduled_requested_doctor": Wording(
+            "Appointment moved", "A patient has moved an appointment with you. Please approve or decline the new time."
+        ),
+        "amended_place": Wording("Appointment changed", "The place of your appointment has changed. Date and time stay the same:"),
+        "amended_doctor_name": Wording(
+            "Appointment changed", "The name of the doctor of your appointment has changed. Date and time stay the same:"
+        ),
+        "amended_doctor_name_place": Wording(
+            "Appointment changed", "The place of your appointment and the name of the doctor have changed. Date and time stay the same:"
+        ),
         "given_away_doctor": Wording("Appointment handed over", "An appointment was handed over from you to another doctor."),
         "cancelled": Wording("Appointment cancelled", "Your appointment was cancelled."),
         "cancelled_doctor": Wording("Appointment cancelled", "An appointment with you was cancelled."),
@@ -123,19 +162,24 @@ ENGLISH = Translation(
 GERMAN = Translation(
     language="de",
     greeting="Guten Tag {name},",
+    greeting_without_name="Guten Tag,",
     signature="Ihre {clinic}",
     when="Wann",
     previously="Bisher",
     doctor="Bei",
     patient="Patient/in",
     location="Wo",
+    unknown_location="Bitte fragen Sie die Praxis",
+    changed_label="{label} (neu)",
+    mode="Art",
+    modes={"in_person": "Vor Ort", "video": "Per Video", "phone": "Am Telefon"},
     time_zone_note="Alle Zeiten in {zone}.",
     calendar_note="Die angehängte Kalenderdatei hält Ihren Kalender aktuell.",
     code_note="Falls eine App nach einem Code fragt, lautet er:",
     link_validity="Der Link gilt einmal, bis {until} ({zone}).",
     ignore_note="Wenn Sie diese E-Mail nicht erwartet haben, brauchen Sie nichts zu tun.",
-    appointment="Termin",
-    appointment_with="Termin bei {name}",
+    appointment_modes={"in_person": "Termin", "video": "Videotermin", "phone": "Telefontermin"},
+    appointment_with="{appointment} bei {name}",
     weekdays=("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
     months=(
         "Januar",
@@ -161,6 +205,20 @@ GERMAN = Translation(
         "booked_doctor": Wording("Neuer Termin", "Ein Termin bei Ihnen wurde gebucht."),
         "rescheduled": Wording("Termin verschoben", "Ihr Termin wurde verschoben. Das sind die neuen Angaben:"),
         "rescheduled_doctor": Wording("Termin verschoben", "Ein Termin bei Ihnen wurde verschoben."),
+        "rescheduled_requested": Wording(
+            "Termin verschoben", "Ihr Termin wurde verschoben. Die neue Zeit ist für Sie reserviert, bis die Praxis sie bestätigt:"
+        ),
+        "rescheduled_requested_doctor": Wording(
+            "Termin verschoben", "Ein Termin bei Ihnen wurde verschoben. Bitte bestätigen Sie die neue Zeit oder lehnen Sie sie ab."
+        ),
+        "amended_place": Wording("Termin geändert", "Der Ort Ihres Termins hat sich geändert. Datum und Uhrzeit bleiben gleich:"),
+        "amended_doctor_name": Wording(
+            "Termin geändert", "Der Name der Ärztin oder des Arztes Ihres Termins hat sich geändert. Datum und Uhrzeit bleiben gleich:"
+        ),
+        "amended_doctor_name_place": Wording(
+            "Termin geändert",
+            "Der Ort Ihres Termins und der Name der Ärztin oder des Arztes haben sich geändert. Datum und Uhrzeit bleiben gleich:",
+        ),
         "given_away_doctor": Wording("Termin abgegeben", "Ein Termin wurde von Ihnen an jemand anderen abgegeben."),
         "cancelled": Wording("Termin abgesagt", "Ihr Termin wurde abgesagt."),
         "cancelled_doctor": Wording("Termin abgesagt", "Ein Termin bei Ihnen wurde abgesagt."),

@@ -2,38 +2,63 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from notify_svc.domain.messages import Message
+from shared.contracts.calendar_entries import entry_place
+
+NOT_FOR_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control, line-break and bidi characters, and surrogates, which no encoding can write."""
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, with single spaces; empty if the text shows nothing.
+
+    Names and places that were stored before line breaks were refused may still contain them.
+    """
+    line = " ".join(NOT_FOR_ONE_LINE.sub(" ", text).split())
+    return line if any(character.isprintable() and character != " " for character in line) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """The sender of all mails. The links in mails begin with `public_url`."""
+    """The sender of all mails. The links in mails begin with `public_url`. The name is brought to one line."""
 
     name: str
     email: str
     public_url: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The person to whom a mail is sent, with BCP 47 locale and IANA time zone."""
+    """The person to whom a mail is sent, with BCP 47 locale and IANA time zone. The name is brought to one line and may then be empty."""
 
     name: str
     email: str
     locale: str
     time_zone: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class AppointmentDetails:
-    """Names and place of an appointment."""
+    """Names of doctor and patient, and the location of the doctor. Each is brought to one line."""
 
     doctor_name: str
     location: str | None
     patient_name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "doctor_name", one_line(self.doctor_name))
+        object.__setattr__(self, "location", one_line(self.location or "") or None)
+        object.__setattr__(self, "patient_name", one_line(self.patient_name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +77,8 @@ class MailContent:
     recipient: Recipient
     appointment: AppointmentDetails | None = None
     link: PasswordLink | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The place to which the patient comes; None for a visit by video or phone."""
+        return entry_place(self.message.mode, self.appointment.location) if self.appointment else None

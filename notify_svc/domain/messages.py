@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from notify_svc.domain.notifications import Audience, MessageKind, Notification
+from notify_svc.domain.notifications import Audience, MessageKind, Notification, visible_changes
+from shared.contracts.http import VisitMode
 
 MAX_ATTEMPTS = 35
 """With pauses that double up to LONGEST_PAUSE, the attempts last about a day."""
@@ -80,12 +81,31 @@ class Message:
             due_at=now,
         )
 
+    @property
+    def mode(self) -> VisitMode:
+        """How the visit takes place; in person for messages that were stored before events had it."""
+        mode: VisitMode = self.facts.get("mode", "in_person")
+        return mode
+
+    @property
+    def visible_changes(self) -> frozenset[str]:
+        """What the patient sees changed in an amended appointment: `place`, `doctor_name`, or both."""
+        return visible_changes(self.facts.get("changed", ()), self.mode)
+
+    def makes_obsolete(self, older: Self) -> bool:
+        """Return whether an older message need not be sent once this one may have been delivered.
+
+        The mail about an amendment says only what was amended, so it does not replace a confirmation.
+        """
+        is_newer = self.version > older.version and self.status in POSSIBLY_DELIVERED
+        return is_newer and (self.kind is not MessageKind.AMENDED or older.kind is MessageKind.AMENDED)
+
     def start_in_order(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
-        """Return the message as `sending`, or `skipped` if a newer one may have been delivered; None if it must wait for an older one.
+        """Return the message as `sending`, or `skipped` if a newer one makes it obsolete; None if it must wait for an older one.
 
         `others` are the messages to the same recipient about the same subject.
         """
-        if any(other.version > self.version and other.status in POSSIBLY_DELIVERED for other in others):
+        if any(other.makes_obsolete(self) for other in others):
             return replace(self, status=MessageStatus.SKIPPED)
         if any(other.version < self.version and other.status is MessageStatus.SENDING for other in others):
             return None

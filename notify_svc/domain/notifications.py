@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from shared.contracts.events import AppointmentAmended, AppointmentEvent, Event
+from shared.contracts.http import VisitMode
 
 
 class MessageKind(StrEnum):
@@ -16,6 +17,7 @@ class MessageKind(StrEnum):
     REQUESTED = "requested"
     BOOKED = "booked"
     RESCHEDULED = "rescheduled"
+    AMENDED = "amended"
     GIVEN_AWAY = "given_away"
     CANCELLED = "cancelled"
     DECLINED = "declined"
@@ -59,15 +61,25 @@ class Notification:
 
 
 def is_amendment(event: AppointmentEvent) -> bool:
-    """Return whether an event changes only what no message contains, so that messages about older versions stay valid."""
+    """Return whether an event changes neither time nor status nor doctor, so that messages about older versions stay valid."""
     return event.topic == AppointmentAmended.topic
+
+
+def visible_changes(changed: Iterable[str], mode: VisitMode) -> frozenset[str]:
+    """Return which of the changes of an amendment the patient sees: the doctor's name, and the place if the visit is in person."""
+    return frozenset(changed) & ({"place", "doctor_name"} if mode == "in_person" else {"doctor_name"})
 
 
 def notifications_for(event: AppointmentEvent) -> Iterator[Notification]:
     """Yield the notifications of patient and doctor; none for events that change nothing in a calendar.
 
-    When the appointment moved to another doctor, it is a new appointment for that doctor and a cancelled one for the doctor before.
+    When the appointment moved to another doctor, it is a new appointment for that doctor and a cancelled one for the doctor before. Of an
+    amended place or name only the patient is notified, because the doctor knows it.
     """
+    if is_amendment(event):
+        if visible_changes(event.changed, event.mode):
+            yield Notification(event, MessageKind.AMENDED, Audience.PATIENT, event.patient_id)
+        return
     kind = KIND_OF_TOPIC.get(event.topic)
     if kind is None or "check_in" in event.changed:  # a mistaken check-in was undone: the appointment is as it was before
         return

@@ -11,6 +11,7 @@ from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience
 from notify_svc.ports import ContactClient
 from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
+from shared.contracts.values import ZONES
 
 
 class Undeliverable(Exception):
@@ -19,9 +20,13 @@ class Undeliverable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MailComposer:
-    """Collects the content of mails. Raises the refusals of other services when they do not answer."""
+    """Collects the content of mails. Raises the refusals of other services when they do not answer.
+
+    `clinic_time_zone` is the IANA zone for recipients who have none of their own.
+    """
 
     contacts: ContactClient
+    clinic_time_zone: str
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises Undeliverable without an address, or when the link does not work any more."""
@@ -35,16 +40,16 @@ class MailComposer:
         doctor = await self.contacts.find_doctor(UUID(message.facts["doctor_id"]))
         if account is None or patient is None or doctor is None:
             raise Undeliverable("no_address")
-        doctor_name = " ".join(filter(None, (doctor.title, doctor.full_name)))
         profile = patient if message.audience is Audience.PATIENT else doctor
+        doctor_name = f"{doctor.title or ''} {doctor.full_name}"
         appointment = AppointmentDetails(doctor_name, doctor.location, patient.full_name)
-        return MailContent(message, recipient_from(account, profile), appointment)
+        return MailContent(message, self._recipient_from(account, profile), appointment)
 
     async def _compose_for_owner(self, message: Message) -> MailContent:
         account = await self.contacts.find_account(message.recipient_id)
         if account is None or account.status == "disabled":
             raise Undeliverable("no_address")
-        recipient = recipient_from(account, await self._find_profile(account))
+        recipient = self._recipient_from(account, await self._find_profile(account))
         if message.kind in KINDS_WITHOUT_LINK:
             return MailContent(message, recipient)
         link = await self.contacts.find_password_link(UUID(message.facts["reset_id"]))
@@ -59,10 +64,9 @@ class MailComposer:
             return await self.contacts.find_doctor(account.id)
         return None
 
-
-def recipient_from(account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
-    """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
-    if profile is None:
-        return Recipient(account.full_name, account.email, account.locale, "UTC")
-    locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-    return Recipient(profile.full_name, account.email, locale, profile.time_zone)
+    def _recipient_from(self, account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
+        """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
+        name = profile.full_name if profile else account.full_name
+        locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
+        time_zone = profile.time_zone if profile and profile.time_zone in ZONES else self.clinic_time_zone
+        return Recipient(name, account.email, locale, time_zone)

@@ -27,11 +27,18 @@ class MessageQueue:
 
     @retry_on_abort
     async def enqueue_appointment(self, event: AppointmentEvent) -> None:
-        """Queue the messages about a change of an appointment; none if a newer change was recorded before."""
+        """Queue the messages about a change of an appointment; none if a newer change was recorded before.
+
+        The version of an amendment is not recorded, so that a confirmation that arrives after it is still sent.
+        """
         async with self.store.begin() as tx:
-            if not await tx.mark_handled(event.id) or is_amendment(event):
+            if not await tx.mark_handled(event.id):
                 return
-            if not await tx.record_version(event.appointment_id, event.version):
+            if is_amendment(event):
+                is_late = await tx.has_newer_version(event.appointment_id, event.version)
+            else:
+                is_late = not await tx.record_version(event.appointment_id, event.version)
+            if is_late:
                 return
             await self._insert(tx, notifications_for(event))
         self.wake_sender()

@@ -10,17 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Message, MessageStatus
-from notify_svc.ports import (
-    DeliveryUnknown,
-    EmailRenderer,
-    InvalidAddress,
-    Mailbox,
-    MailDeferred,
-    MailRefused,
-    NotificationStore,
-)
-from notify_svc.usecases.compose import MailComposer, Undeliverable
-from shared.contracts.refusals import Refusal
+from notify_svc.ports import NotificationStore
+from notify_svc.usecases.deliver import MailDelivery, SenderDied
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
@@ -33,9 +24,7 @@ class MessageSender:
     """Sends queued messages. `instance_name` marks those that this instance is sending."""
 
     store: NotificationStore
-    composer: MailComposer
-    renderer: EmailRenderer
-    mailbox: Mailbox
+    delivery: MailDelivery
     now: Clock
     instance_name: str
 
@@ -62,7 +51,10 @@ class MessageSender:
         abandoned = [message for message in await self._list_being_sent() if is_abandoned(message)]
         recovered = 0
         for message in abandoned:
-            recovered += await self._update(message, message.recover("sender_died", self.mailbox.repeatable, self.now()))
+            result = self.delivery.result_of(SenderDied(), message)
+            if await self._update(message, result):
+                self.delivery.report(SenderDied(), result)
+                recovered += 1
         return recovered
 
     async def _send_in_order(self, messages: list[Message]) -> int:
@@ -97,25 +89,17 @@ class MessageSender:
         """
         current = message
         try:
-            content = await self.composer.compose(message)
-            mail = self.renderer.render(content, self.now())
+            mail = await self.delivery.prepare(message)
             if not await self._update(message, message.mark_handed_over()):
                 return
             current = message.mark_handed_over()
-            await self.mailbox.deliver(mail)
-            result = current.mark_sent(self.now())
-        except InvalidAddress:
-            result = current.mark_failed("no_such_address")
-        except (Undeliverable, MailRefused) as error:
-            result = current.mark_failed(str(error))
-        except (MailDeferred, Refusal) as error:
-            result = current.defer(str(error), self.now())
-        except DeliveryUnknown as error:
-            result = current.mark_unknown(str(error))
+            await self.delivery.mailbox.deliver(mail)
         except Exception as error:
-            await self._update(current, current.recover(type(error).__name__, self.mailbox.repeatable, self.now()))
-            raise
-        await self._update(current, result)
+            result = self.delivery.result_of(error, current)
+            await self._update(current, result)
+            self.delivery.report(error, result)
+        else:
+            await self._update(current, current.mark_sent(self.now()))
 
     @retry_on_abort
     async def _update(self, before: Message, after: Message) -> bool:

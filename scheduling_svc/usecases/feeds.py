@@ -12,6 +12,7 @@ from scheduling_svc.domain.agenda import AgendaEntry, EntryKind
 from scheduling_svc.domain.feeds import MAX_ENTRIES, CalendarFeed, feed_span, token_from, token_hash
 from scheduling_svc.domain.refusals import NoSuchFeed
 from scheduling_svc.ports import AgendaStore
+from shared.contracts.calendar_entries import entry_uid
 from shared.contracts.events import AccountChanged
 from shared.kit.clock import Clock
 from shared.kit.icalendar import CalendarEvent, calendar_file
@@ -97,7 +98,7 @@ def to_icalendar(entries: Iterable[AgendaEntry]) -> bytes:
         entries_of_events[entry.session_id or entry.id].append(entry)
     events = (
         CalendarEvent(
-            uid=f"{event_id}@careslot",
+            uid=entry_uid(event_id),
             stamped_at=max(entry.changed_at for entry in group),
             starts_at=group[0].starts_at,
             ends_at=group[0].ends_at,

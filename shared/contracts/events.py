@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeRules
+from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeRules, VisitMode
 from shared.contracts.identity import Role
 from shared.contracts.values import Instant
 
@@ -160,7 +160,8 @@ class AppointmentEvent(Event):
 
     `version` grows with every change. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor or
     place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment changed
-    (`place`, `doctor_name`, `reason`, `intake`), or is `check_in` when a mistaken check-in was undone and the visit is booked again.
+    (`place`, `doctor_name`, `reason`, `intake`), or is `check_in` when a mistaken check-in was undone and the visit is booked again. `mode`
+    is how the visit takes place, as agreed at booking.
     """
 
     subject = "appointment_id"
@@ -174,6 +175,7 @@ class AppointmentEvent(Event):
     starts_at: Instant
     ends_at: Instant
     time_zone: str
+    mode: VisitMode = "in_person"
     previous_starts_at: Instant | None = None
     previous_doctor_id: UUID | None = None
     actor: Actor

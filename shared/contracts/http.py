@@ -24,6 +24,9 @@ from shared.contracts.values import (
     WindowStart,
 )
 
+VisitMode = Literal["in_person", "video", "phone"]
+"""How a visit takes place."""
+
 
 class Actor(ReadModel):
     """The person for whom a service acts. Services pass it to each other in request bodies, never in a header."""
@@ -58,7 +61,7 @@ class ServiceTypeRules(ReadModel):
     id: UUID
     name: str
     specialty: str | None = None
-    mode: Literal["in_person", "video", "phone"] = "in_person"
+    mode: VisitMode = "in_person"
     duration_minutes: int
     buffer_before_minutes: int = 0
     buffer_after_minutes: int = 0

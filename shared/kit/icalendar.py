@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import quote
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
 EventStatus = Literal["TENTATIVE", "CONFIRMED", "CANCELLED"]
@@ -19,6 +20,7 @@ ESCAPES = {"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"}
 ESCAPED = re.compile(r"[\\;,\n]")
 LINE_BREAK = re.compile(r"\r\n?")
 WHITE_SPACE = re.compile(r"\s+")
+SAFE_IN_MAILTO = "!$'*+"  # beside letters, digits and -._~ (RFC 6068 section 2)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # A calendar must have a component (RFC 5545 section 3.6) even when it has no event.
 UTC_ZONE = (
@@ -135,10 +137,13 @@ def fold_line(line: str) -> str:
 
 
 def _address(user: CalendarUser) -> str:
-    """Return the parameter CN and the value of a property of type CAL-ADDRESS. A quoted parameter cannot contain a quotation mark."""
+    """Return the parameter CN and the value of a property of type CAL-ADDRESS: a `mailto` URI (RFC 6068), percent-encoded in UTF-8.
+
+    A quoted parameter cannot contain a quotation mark.
+    """
     name = CONTROL.sub("", WHITE_SPACE.sub(" ", user.name)).replace('"', "'")
-    email = CONTROL.sub("", WHITE_SPACE.sub("", user.email))
-    return f'CN="{name}":mailto:{email}'
+    local_part, _, domain = CONTROL.sub("", WHITE_SPACE.sub("", user.email)).rpartition("@")
+    return f'CN="{name}":mailto:{quote(local_part, SAFE_IN_MAILTO)}@{quote(domain, SAFE_IN_MAILTO)}'
 
 
 def _utc(instant: datetime) -> str:

@@ -33,11 +33,11 @@ class ReplyHandler:
 
 
 @contextmanager
-def replying_server(**replies: str) -> Iterator[int]:
+def replying_server(offers_smtputf8: bool = True, /, **replies: str) -> Iterator[int]:
     """Yield the port of a server that answers with the given replies and rejects every password."""
     port = free_port()
     reject_logins = {"authenticator": lambda *_: AuthResult(success=False, handled=False), "auth_require_tls": False}
-    controller = Controller(ReplyHandler(**replies), hostname="127.0.0.1", port=port, **reject_logins)
+    controller = Controller(ReplyHandler(**replies), hostname="127.0.0.1", port=port, enable_SMTPUTF8=offers_smtputf8, **reject_logins)
     controller.start()
     try:
         yield port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ import pytest
 
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
-from notify_svc.ports import DeliveryUnknown, Mailbox, MailDeferred, MailRefused
+from notify_svc.ports import DeliveryUnknown, Mailbox, MailDeferred, MailRefused, MailUnsupported
 from tests.contract.mailservers import replying_server, unreliable_server
 from tests.platform.houses import SmtpServer, free_port
 
+MINA = Address("Mina Park", "mina", "example.com")
+JUERGEN = Address("Jürgen Müller", "jürgen", "xn--mller-kva.de")
 
-def a_mail(number: int = 1) -> EmailMessage:
+
+def a_mail(number: int = 1, to: Address = MINA) -> EmailMessage:
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "clinic@careslot.example", "Mina Park <mina@example.com>", "Appointment confirmed"
+    mail["From"], mail["To"], mail["Subject"] = "clinic@careslot.example", to, "Appointment confirmed"
     mail["Message-ID"] = f"<{number}@careslot.example>"
     mail.set_content("Grüße\n")
     mail.add_attachment(b"BEGIN:VCALENDAR", maintype="text", subtype="calendar", filename="appointment.ics")
@@ -55,6 +59,36 @@ async def test_a_mail_that_is_delivered_twice_arrives_once_in_a_repeatable_mailb
     await under_test.deliver(a_mail())
     await under_test.deliver(a_mail())
     assert len(arrived()) == (1 if under_test.repeatable else 2)
+
+
+def test_a_file_has_an_encoded_word_in_no_address(tmp_path: Path) -> None:
+    """RFC 2047 section 5 forbids it; a non-ASCII local part can only be written in UTF-8 (RFC 6532), and other mails stay ASCII."""
+    mailbox = FileMailbox(tmp_path)
+    asyncio.run(mailbox.deliver(a_mail(1, JUERGEN)))
+    asyncio.run(mailbox.deliver(a_mail(2, Address("Jürgen", "mina", "example.com"))))
+    headers = [path.read_bytes().split(b"\r\n\r\n")[0] for path in sorted(tmp_path.glob("*.eml"))]
+    assert "To: Jürgen Müller <jürgen@xn--mller-kva.de>\r\n".encode() in headers[0]
+    assert headers[1].isascii()
+    assert b"To: =?utf-8?q?J=C3=BCrgen?= <mina@example.com>\r\n" in headers[1]
+    assert {mail["to"] for mail in mailbox.messages()} == {str(a_mail(1, JUERGEN)["To"]), "Jürgen <mina@example.com>"}
+    assert {mail["text"] for mail in mailbox.messages()} == {"Grüße\n"}
+
+
+async def test_a_mail_to_a_non_ascii_address_is_sent_in_utf8(inbox: SmtpServer) -> None:
+    await SmtpMailbox(f"smtp://127.0.0.1:{inbox.port}").deliver(a_mail(1, JUERGEN))
+    await SmtpMailbox(f"smtp://127.0.0.1:{inbox.port}").deliver(a_mail(2))
+    assert [(envelope.rcpt_tos, envelope.smtp_utf8) for envelope in inbox.envelopes] == [
+        (["jürgen@xn--mller-kva.de"], True),
+        (["mina@example.com"], False),
+    ]
+    assert str(inbox.messages[0]["to"]) == "Jürgen Müller <jürgen@xn--mller-kva.de>"
+
+
+async def test_a_server_without_smtputf8_refuses_only_mails_to_non_ascii_addresses() -> None:
+    with replying_server(False) as port:
+        with pytest.raises(MailUnsupported, match=r"^smtputf8_not_supported$"):
+            await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail(1, JUERGEN))
+        await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail(2))
 
 
 def test_a_folder_lists_its_mails_and_can_be_emptied(tmp_path: Path) -> None:

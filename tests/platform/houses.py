@@ -245,7 +245,7 @@ class SmtpServer:
     """An SMTP server that keeps the messages it receives."""
 
     def __init__(self) -> None:
-        self.port, self.messages = free_port(), list[EmailMessage]()
+        self.port, self.messages, self.envelopes = free_port(), list[EmailMessage](), list[Any]()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     def start(self) -> None:
@@ -258,6 +258,7 @@ class SmtpServer:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
+        self.envelopes.append(envelope)
         return "250 OK"
 
 

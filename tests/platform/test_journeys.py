@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 from icalendar import Calendar
 
 from tests.platform.accounts import (
+    PASSWORD,
     User,
     book,
     create_doctor,
@@ -65,6 +67,21 @@ def test_a_patient_books_moves_and_cancels_and_both_sides_get_mails(platform: Pl
     assert len(wait_for_mails(platform, doctor.account["email"], 3)) == 3
     assert [line["after"]["status"] for line in patient.request("GET", f"{path}/history")["items"]][-1] == "cancelled"
     assert second in [slot["starts_at"] for slot in list_slots(patient, service, doctor.id)]
+
+
+def test_a_patient_whose_address_and_name_are_not_ascii_gets_mails(platform: Platform) -> None:
+    admin = sign_in_admin(platform)
+    service = create_service_type(admin)
+    doctor, email = create_doctor(admin, service), f"jürgen.{uuid4().hex[:12]}@patients.example"
+    registration = {"email": email, "password": PASSWORD, "full_name": "Jürgen 山田", "time_zone": "Asia/Tokyo"}
+    response = User(platform).request("POST", "/auth/register", registration, status=201)
+    patient = User(platform, response["account"], response["access_token"])
+    book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
+    (mail,) = wait_for_mails(platform, email, 1)
+    assert mail["to"] == f"Jürgen 山田 <{email}>"
+    assert "Times are in Asia/Tokyo." in mail["text"]
+    assert unquote(event_of(mail)["ATTENDEE"]) == f"mailto:{email}"
+    assert event_of(mail)["ATTENDEE"].isascii()
 
 
 def test_a_time_is_booked_once_and_others_get_alternatives(platform: Platform) -> None:

@@ -45,11 +45,13 @@ class MemoryMailbox:
 class FakeContactServices:
     """auth-, patient- and doctor-service.
 
-    A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`.
+    A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`. `changes`
+    are the fields of a person, by id, that differ from the usual ones.
     """
 
     def __init__(self) -> None:
         self.unreachable_paths, self.missing_paths, self.locale = set[str](), set[str](), "en"
+        self.changes: dict[str, dict[str, Any]] = {}
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -72,7 +74,7 @@ class FakeContactServices:
         }
         role = "patient" if person_id == PATIENT else "doctor"
         account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
-        return person | account
+        return person | account | self.changes.get(person_id, {})
 
 
 async def stored_messages(folder: Path) -> list[Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,8 +14,8 @@ from icalendar import Calendar
 from shared.contracts.events import AccountInvited, AccountLocked, PasswordChanged, PasswordResetRequested
 from shared.kit.ids import new_id
 from tests.running import NOON, RunningService, problem_response
-from tests.service.notify.fake_services import OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
-from tests.unit.notify.builders import PATIENT, SERVICE, an_event
+from tests.service.notify.fake_services import DOCTOR, OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
+from tests.unit.notify.builders import APPOINTMENT, PATIENT, SERVICE, an_event
 
 
 async def test_patient_and_doctor_get_one_mail_each(notify: RunningService, mailbox: MemoryMailbox) -> None:
@@ -52,6 +54,78 @@ async def test_a_booking_that_arrives_after_an_amendment_is_still_confirmed(noti
     assert len(mailbox.mails) == 2
 
 
+async def test_a_new_place_or_name_is_mailed_to_the_patient_once(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
+) -> None:
+    await notify.publish_event(an_event(id=new_id()))
+    services.changes[DOCTOR] = {"location": "New Street 1", "full_name": "Ada Schwarz", "title": "Prof.", "version": 2}
+    amended = an_event("appointment.amended.v1", id=new_id(), version=3, sequence=1, changed=["place", "doctor_name"])
+    for event in (amended, amended):
+        await notify.publish_event(event)
+    assert mailbox.count_mails() == {
+        ("mina@example.com", "Appointment confirmed"): 1,
+        ("ada@example.com", "New appointment"): 1,
+        ("mina@example.com", "Appointment changed"): 1,
+    }
+    text = mailbox.text_to("mina@example.com")
+    assert "With (new): Prof. Ada Schwarz" in text
+    assert "Where (new): New Street 1" in text
+    files = [event_of(mail) for mail in mailbox.mails if mail["To"].addresses[0].addr_spec == "mina@example.com"]
+    assert [(file["UID"], file["SEQUENCE"], file.get("LOCATION")) for file in files] == [
+        (f"{APPOINTMENT}@careslot", 0, None),
+        (f"{APPOINTMENT}@careslot", 1, "New Street 1"),
+    ]
+
+
+@pytest.mark.parametrize("changed", [["reason"], ["intake"], ["reason", "intake"], ["check_in"]])
+async def test_an_amended_reason_or_intake_sends_nothing(notify: RunningService, mailbox: MemoryMailbox, changed: list[str]) -> None:
+    topic = "appointment.booked.v1" if changed == ["check_in"] else "appointment.amended.v1"
+    await notify.publish_event(an_event(topic, changed=changed))
+    assert mailbox.mails == []
+
+
+async def test_an_amendment_that_arrives_late_or_early_replaces_no_other_mail(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event("appointment.amended.v1", id=new_id(), version=3, changed=["place"]))
+    await notify.publish_event(an_event("appointment.booked.v1", id=new_id(), version=2))
+    await notify.publish_event(an_event("appointment.cancelled.v1", id=new_id(), version=5))
+    await notify.publish_event(an_event("appointment.amended.v1", id=new_id(), version=4, changed=["place"]))
+    to_patient = {title: count for (email, title), count in mailbox.count_mails().items() if email == "mina@example.com"}
+    assert to_patient == {"Appointment changed": 1, "Appointment confirmed": 1, "Appointment cancelled": 1}
+
+
+async def test_no_mail_about_a_visit_by_video_or_phone_names_a_street(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
+) -> None:
+    services.changes[DOCTOR] = {"location": "Main Street 9"}
+    for version, (mode, place) in enumerate((("in_person", "Main Street 9"), ("video", None), ("phone", None)), 1):
+        mailbox.mails.clear()
+        await notify.publish_event(an_event(id=new_id(), version=version, mode=mode))
+        assert len(mailbox.mails) == 2
+        for mail in mailbox.mails:
+            assert event_of(mail).get("LOCATION") == place
+            assert ("Main Street 9" in mailbox.text_to(mail["To"].addresses[0].addr_spec)) == (place is not None)
+
+
+@pytest.mark.parametrize("field", ["full_name", "title", "location"])
+async def test_a_name_with_a_line_break_from_old_data_prevents_no_mail(
+    field: str, notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
+) -> None:
+    for person in (PATIENT, DOCTOR):
+        services.changes[str(person)] = {field: "One\r\nTwo"}
+    await notify.publish_event(an_event())
+    assert mailbox.count_mails() == {("mina@example.com", "Appointment confirmed"): 1, ("ada@example.com", "New appointment"): 1}
+
+
+@pytest.mark.parametrize("time_zone", ["", "Mars/Olympus"])
+async def test_a_person_without_a_zone_reads_the_clinics(
+    time_zone: str, notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
+) -> None:
+    services.changes[str(PATIENT)] = {"time_zone": time_zone}
+    await notify.publish_event(an_event())
+    assert "When: Monday, 9 March 2026, 13:00\n" in mailbox.text_to("mina@example.com")
+    assert "Times are in UTC." in mailbox.text_to("mina@example.com")
+
+
 async def test_both_doctors_and_the_patient_are_notified_of_a_new_doctor(notify: RunningService, mailbox: MemoryMailbox) -> None:
     await notify.publish_event(an_event("appointment.rescheduled.v1", previous_doctor_id=UUID(OTHER_DOCTOR), previous_starts_at=NOON))
     assert mailbox.count_mails() == {
@@ -62,6 +136,11 @@ async def test_both_doctors_and_the_patient_are_notified_of_a_new_doctor(notify:
     assert "When: Monday, 2 March 2026, 21:00" in mailbox.text_to("otto@example.com")
     files = [Calendar.from_ical(next(mail.iter_attachments()).get_content()) for mail in mailbox.mails]
     assert [str(file["METHOD"]) for file in files] == ["REQUEST", "REQUEST", "CANCEL"]
+
+
+def event_of(mail: EmailMessage) -> Any:
+    """Return the event in the calendar file of a mail."""
+    return Calendar.from_ical(next(mail.iter_attachments()).get_content()).walk("VEVENT")[0]
 
 
 async def test_a_patient_without_account_gets_no_mail_and_the_doctor_does(

@@ -89,6 +89,20 @@ def test_no_name_adds_a_line_or_changes_an_address(name: str) -> None:
     assert component.keys() == read_event(an_event(attendee=CalendarUser("mina@example.com", "x"))).keys()
 
 
+@pytest.mark.parametrize(
+    ("email", "uri"),
+    [
+        ("jürgen@example.com", "mailto:j%C3%BCrgen@example.com"),
+        ("mina@müller.de", "mailto:mina@m%C3%BCller.de"),
+        ("o'neil+x!$*y@a.example", "mailto:o'neil+x!$*y@a.example"),
+        ("a%b?c&d=e/f#g@a.example", "mailto:a%25b%3Fc%26d%3De%2Ff%23g@a.example"),
+    ],
+)
+def test_addresses_are_percent_encoded_as_mailto_uris_require(email: str, uri: str) -> None:
+    event = read_event(an_event(organizer=CalendarUser(email, "x"), attendee=CalendarUser(email, "x")))
+    assert (event["ORGANIZER"], event["ATTENDEE"]) == (uri, uri)
+
+
 def test_a_line_break_in_a_text_is_escaped_and_other_control_characters_are_left_out() -> None:
     assert b"SUMMARY:a\\nb\\nc\r\n" in calendar_file([an_event(summary="a\r\nb\rc\x00\x7f")])
 

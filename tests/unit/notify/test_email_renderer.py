@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from icalendar import Calendar
 
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.translations import TRANSLATIONS
-from notify_svc.domain.mail_content import AppointmentDetails, MailContent, PasswordLink, Recipient
+from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, PasswordLink, Recipient, one_line
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.ports import InvalidAddress
@@ -72,10 +73,10 @@ def test_every_language_has_all_wordings() -> None:
 @pytest.mark.parametrize("audience", [Audience.PATIENT, Audience.DOCTOR])
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_every_kind_can_be_rendered_for_every_audience(kind: MessageKind, audience: Audience, language: str) -> None:
-    if (kind, audience) == (MessageKind.GIVEN_AWAY, Audience.PATIENT):
+    if (kind, audience) in ((MessageKind.GIVEN_AWAY, Audience.PATIENT), (MessageKind.AMENDED, Audience.DOCTOR)):
         return
     status = "requested" if kind is MessageKind.REQUESTED else "booked"
-    mail = render(a_message(kind, audience, status=status), a_recipient(locale=language))
+    mail = render(a_message(kind, audience, status=status, changed=["place"]), a_recipient(locale=language))
     calendar = calendar_of(mail)
     event = calendar.walk("VEVENT")[0]
     assert calendar["METHOD"] == ("CANCEL" if kind in CANCELLING_KINDS else "REQUEST")
@@ -109,9 +110,81 @@ def test_a_move_names_the_previous_time() -> None:
     assert "Before: Sunday, 8 March 2026, 14:00" in text_of(render(moved, a_recipient()))
 
 
-def test_a_moved_request_is_still_tentative() -> None:
-    moved = a_message(MessageKind.RESCHEDULED, status="requested")
-    assert calendar_of(render(moved, a_recipient())).walk("VEVENT")[0]["STATUS"] == "TENTATIVE"
+@pytest.mark.parametrize(
+    ("audience", "language", "words"),
+    [
+        (Audience.PATIENT, "en", "waits for the clinic's approval"),
+        (Audience.PATIENT, "de", "bis die Praxis sie bestätigt"),
+        (Audience.DOCTOR, "en", "Please approve or decline the new time"),
+        (Audience.DOCTOR, "de", "bestätigen Sie die neue Zeit"),
+    ],
+)
+def test_a_moved_request_waits_for_approval_and_is_tentative(audience: Audience, language: str, words: str) -> None:
+    moved = render(a_message(MessageKind.RESCHEDULED, audience, status="requested"), a_recipient(locale=language))
+    assert words in text_of(moved)
+    assert calendar_of(moved).walk("VEVENT")[0]["STATUS"] == "TENTATIVE"
+    booked = render(a_message(MessageKind.RESCHEDULED, audience), a_recipient(locale=language))
+    assert words not in text_of(booked)
+    assert calendar_of(booked).walk("VEVENT")[0]["STATUS"] == "CONFIRMED"
+
+
+@pytest.mark.parametrize(
+    ("changed", "language", "lines"),
+    [
+        (["place"], "en", ["The place of your appointment has changed.", "With: Dr. Ada Brandt", "Where (new): Room 3"]),
+        (["doctor_name"], "en", ["The name of the doctor of", "With (new): Dr. Ada Brandt", "Where: Room 3"]),
+        (
+            ["place", "doctor_name"],
+            "en",
+            ["The place of your appointment and the name", "With (new): Dr. Ada Brandt", "Where (new): Room 3"],
+        ),
+        (["place"], "de", ["Der Ort Ihres Termins hat sich geändert.", "Bei: Dr. Ada Brandt", "Wo (neu): Room 3"]),
+        (["place", "doctor_name"], "de", ["Der Ort Ihres Termins und der Name", "Bei (neu): Dr. Ada Brandt", "Wo (neu): Room 3"]),
+    ],
+)
+def test_the_mail_about_an_amendment_says_what_changed(changed: list[str], language: str, lines: list[str]) -> None:
+    mail = render(a_message(MessageKind.AMENDED, changed=changed, sequence=4), a_recipient(locale=language))
+    html = mail.get_body(("html",)).get_content()
+    for line in lines:
+        assert line in text_of(mail)
+        assert all(part in html for part in line.split(": "))
+    event = calendar_of(mail).walk("VEVENT")[0]
+    assert (calendar_of(mail)["METHOD"], event["SEQUENCE"], event["LOCATION"]) == ("REQUEST", 4, "Room 3")
+
+
+def test_a_place_that_was_removed_is_asked_for_at_the_clinic() -> None:
+    nowhere = AppointmentDetails("Dr. Ada Brandt", None, "Mina Park")
+    assert "Where (new): Please ask the clinic" in text_of(
+        render(a_message(MessageKind.AMENDED, changed=["place"]), a_recipient(), nowhere)
+    )
+    assert "Where" not in text_of(render(a_message(), a_recipient(), nowhere))
+
+
+@pytest.mark.parametrize("audience", [Audience.PATIENT, Audience.DOCTOR])
+@pytest.mark.parametrize(
+    ("mode", "language", "row", "summary"),
+    [
+        ("video", "en", "How: By video", "Video appointment"),
+        ("phone", "en", "How: By phone", "Phone appointment"),
+        ("video", "de", "Art: Per Video", "Videotermin"),
+        ("phone", "de", "Art: Am Telefon", "Telefontermin"),
+    ],
+)
+def test_a_visit_by_video_or_phone_names_no_place_and_says_how_it_takes_place(
+    audience: Audience, mode: str, language: str, row: str, summary: str
+) -> None:
+    mail = render(a_message(audience=audience, mode=mode), a_recipient(locale=language))
+    event = calendar_of(mail).walk("VEVENT")[0]
+    assert row in text_of(mail)
+    assert str(event["SUMMARY"]).startswith(summary)
+    assert "LOCATION" not in event
+    assert "Room 3" not in mail.as_string() + text_of(mail) + mail.get_body(("html",)).get_content()
+
+
+def test_a_visit_in_person_says_so_and_names_the_place() -> None:
+    text = text_of(render(a_message(), a_recipient()))
+    assert "How: In person" in text
+    assert "Where: Room 3" in text
 
 
 def test_the_calendar_is_attached_as_an_alternative_and_as_a_file() -> None:
@@ -157,14 +230,42 @@ def test_no_name_adds_an_address_or_a_header(name: str) -> None:
     [("mina@müller.de", "mina@xn--mller-kva.de"), ("jürgen@müller.de", "jürgen@xn--mller-kva.de"), ("o'neil+x@a.org",) * 2],
 )
 def test_addresses_in_all_scripts_are_accepted(email: str, address: str) -> None:
-    to = render(a_message(), a_recipient(email=email))["To"]
-    assert [parsed.addr_spec for parsed in to.addresses] == [address]
+    mail = render(a_message(), a_recipient(email=email))
+    assert [parsed.addr_spec for parsed in mail["To"].addresses] == [address]
+    attendee = calendar_of(mail).walk("VEVENT")[0]["ATTENDEE"]
+    assert (attendee.isascii(), unquote(attendee)) == (True, f"mailto:{address}")
 
 
-@pytest.mark.parametrize("name", ["A\r\nBcc: everyone@example.com", "A\nB"])
-def test_a_name_cannot_add_headers(name: str) -> None:
-    with pytest.raises(InvalidAddress):
-        render(a_message(), a_recipient(name=name))
+def test_the_address_of_a_clinic_may_be_in_any_script() -> None:
+    renderer = JinjaEmailRenderer(Clinic("Praxis\nMüller", "empfang@müller.de", "https://clinic.example"))
+    mail = renderer.render(MailContent(a_message(), a_recipient(), DETAILS), NOON)
+    assert (str(mail["From"]), mail["Message-ID"].isascii()) == ("Praxis Müller <empfang@xn--mller-kva.de>", True)
+    assert calendar_of(mail).walk("VEVENT")[0]["ORGANIZER"] == "mailto:empfang@xn--mller-kva.de"
+
+
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\r", "\t", "\x0b", "\x1c", "\x85", "\u2028", "\u2029", "\u202e", "\ud800"])
+def test_a_name_from_old_data_with_a_control_character_gets_its_mail_and_adds_no_header(separator: str) -> None:
+    mail = render(a_message(), a_recipient(name=f"Mina{separator}Bcc: everyone@example.com"))
+    read: Any = message_from_bytes(mail.as_bytes(policy=policy.SMTP), policy=policy.default)
+    assert str(read["To"]) == "Mina Bcc everyone example com <mina@example.com>"
+    assert "Bcc" not in read
+    assert text_of(read).splitlines()[0] == "Hello Mina Bcc: everyone@example.com,"
+
+
+def test_names_and_places_from_old_data_add_no_line_to_the_text() -> None:
+    details = AppointmentDetails("Dr.\nWhen: now", "Room 3\r\nBuilding B", "Mina\u2028Park")
+    text = text_of(render(a_message(), a_recipient(), details))
+    assert "With: Dr. When: now\n" in text
+    assert "Where: Room 3 Building B\n" in text
+    assert "Patient: Mina Park\n" in text_of(render(a_message(audience=Audience.DOCTOR), a_recipient(), details))
+
+
+def test_a_name_that_shows_nothing_is_left_out() -> None:
+    assert [one_line(name) for name in ("", " \n", "\u200b", "\u2066\u2069")] == [""] * 4
+    assert one_line(" Mina \n\t Park\u200d ") == "Mina Park\u200d"
+    for language, greeting in (("en", "Hello,"), ("de", "Guten Tag,")):
+        mail = render(a_message(), a_recipient(name="", locale=language))
+        assert (text_of(mail).splitlines()[0], str(mail["To"])) == (greeting, "mina@example.com")
 
 
 @pytest.mark.parametrize("email", ["mina@example.com, everyone@example.com", "mina@example.com\nBcc: x@example.com", "<x>"])

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from notify_svc.domain.messages import MessageStatus
+from notify_svc.domain.notifications import MessageKind
 from tests.running import NOON
 from tests.unit.notify.builders import a_message
 
@@ -28,6 +29,27 @@ from tests.unit.notify.builders import a_message
 def test_messages_about_the_same_subject_keep_their_order(version: int, status: MessageStatus, result: MessageStatus | None) -> None:
     started = a_message().start_in_order([replace(a_message(version=version), status=status)], "me", NOON)
     assert (started and started.status) == result
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "result"),
+    [
+        (MessageKind.BOOKED, MessageKind.AMENDED, MessageStatus.SENDING),
+        (MessageKind.AMENDED, MessageKind.AMENDED, MessageStatus.SKIPPED),
+        (MessageKind.AMENDED, MessageKind.CANCELLED, MessageStatus.SKIPPED),
+    ],
+)
+def test_an_amendment_makes_only_older_amendments_obsolete(older: MessageKind, newer: MessageKind, result: MessageStatus) -> None:
+    started = a_message(older).start_in_order([replace(a_message(newer, version=3), status=MessageStatus.SENT)], "me", NOON)
+    assert started is not None
+    assert started.status == result
+
+
+def test_a_message_that_was_stored_before_events_had_a_mode_is_about_a_visit_in_person() -> None:
+    message = a_message()
+    facts = {name: value for name, value in message.facts.items() if name not in ("mode", "changed")}
+    old = replace(message, facts=facts)
+    assert (old.mode, old.visible_changes) == ("in_person", frozenset())
 
 
 def test_a_deferred_message_waits_longer_each_time_and_fails_after_a_day() -> None:

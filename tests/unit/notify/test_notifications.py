@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from notify_svc.domain.notifications import Audience, MessageKind, is_amendment, notifications_for
 from shared.contracts.events import TOPICS, AppointmentEvent
 from tests.running import NOON
@@ -48,6 +50,25 @@ def test_each_doctor_is_notified_of_the_time_of_their_own_appointment() -> None:
 def test_an_amendment_makes_no_message_obsolete() -> None:
     topics = [topic for topic, event_class in TOPICS.items() if issubclass(event_class, AppointmentEvent)]
     assert [topic for topic in topics if is_amendment(an_event(topic))] == ["appointment.amended.v1"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "mode", "count"),
+    [
+        (["place"], "in_person", 1),
+        (["doctor_name"], "in_person", 1),
+        (["place", "doctor_name"], "in_person", 1),
+        (["place"], "video", 0),
+        (["place", "doctor_name"], "phone", 1),
+        (["reason", "intake"], "in_person", 0),
+        ([], "in_person", 0),
+    ],
+)
+def test_the_patient_alone_is_notified_once_of_an_amendment_that_the_patient_sees(changed: list[str], mode: str, count: int) -> None:
+    notifications = notifications_for(an_event("appointment.amended.v1", changed=changed, mode=mode))
+    assert [(told.kind, told.audience, told.recipient_id) for told in notifications] == [
+        (MessageKind.AMENDED, Audience.PATIENT, PATIENT)
+    ] * count
 
 
 def test_an_undone_check_in_has_no_notifications() -> None:

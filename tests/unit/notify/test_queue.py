@@ -30,6 +30,9 @@ class FakeMessageStore:
     async def record_version(self, appointment_id: UUID, version: int) -> bool:
         return True
 
+    async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
+        return False
+
     async def insert_message(self, message: Message) -> bool:
         self.inserted.append(message)
         return True

@@ -1,0 +1,109 @@
+"""Making the mail of a message, and what a failed delivery means for the message, the log and the metrics."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+
+from notify_svc.domain.messages import Message, MessageStatus
+from notify_svc.ports import (
+    DeliveryUnknown,
+    EmailRenderer,
+    InvalidAddress,
+    Mailbox,
+    MailDeferred,
+    MailRefused,
+    MailUnsupported,
+)
+from notify_svc.usecases.compose import MailComposer, Undeliverable
+from shared.contracts.refusals import Refusal
+from shared.kit.clock import Clock
+from shared.kit.logs import log_event
+
+
+class NotRendered(Exception):
+    """A template, or the code around it, failed on the content of a mail. The argument is the type of the error."""
+
+
+class SenderDied(Exception):
+    """The instance that was sending a message ended before it stored the result."""
+
+
+REASONS: dict[type[Exception], tuple[str, int]] = {
+    Undeliverable: ("no_recipient", logging.INFO),
+    InvalidAddress: ("invalid_address", logging.ERROR),
+    NotRendered: ("not_rendered", logging.ERROR),
+    MailUnsupported: ("unsupported", logging.ERROR),
+    MailRefused: ("refused", logging.WARNING),
+    MailDeferred: ("gave_up", logging.ERROR),
+    Refusal: ("gave_up", logging.ERROR),
+    DeliveryUnknown: ("unknown", logging.WARNING),
+    SenderDied: ("sender_died", logging.WARNING),
+    Exception: ("unexpected", logging.ERROR),
+}
+"""Reason in the metrics and level in the log; the first class that an error belongs to counts. A patient without address is no fault."""
+TEMPORARY = (MailDeferred, Refusal, SenderDied)
+
+
+@dataclass(frozen=True, slots=True)
+class MailDelivery:
+    """Makes mails, and judges failures. `count_not_sent` counts the mails that were not sent, by reason."""
+
+    composer: MailComposer
+    renderer: EmailRenderer
+    mailbox: Mailbox
+    now: Clock
+    count_not_sent: Callable[[str], None]
+
+    async def prepare(self, message: Message) -> EmailMessage:
+        """Return the mail of a message. Raises Undeliverable, InvalidAddress, NotRendered, or the refusal of another service."""
+        content = await self.composer.compose(message)
+        try:
+            return self.renderer.render(content, self.now())
+        except InvalidAddress:
+            raise
+        except Exception as error:
+            raise NotRendered(type(error).__name__) from error
+
+    def result_of(self, error: Exception, message: Message) -> Message:
+        """Return the message after its delivery raised `error`.
+
+        A mail that could not be rendered is tried again like one that the server deferred, so that it is sent once the fault is repaired.
+        """
+        match error:
+            case InvalidAddress():
+                return message.mark_failed("no_such_address")
+            case Undeliverable() | MailRefused():
+                return message.mark_failed(str(error))
+            case MailDeferred() | Refusal():
+                return message.defer(str(error), self.now())
+            case NotRendered():
+                return message.defer(f"not_rendered {error}", self.now())
+            case DeliveryUnknown():
+                return message.mark_unknown(str(error))
+        problem = "sender_died" if isinstance(error, SenderDied) else type(error).__name__
+        return message.recover(problem, self.mailbox.repeatable, self.now())
+
+    def report(self, error: Exception, result: Message) -> None:
+        """Log and count a mail that was not sent, unless it is queued again because something is away for a while.
+
+        The log has no text of the error, which may contain names and addresses, but the places in the code that it passed.
+        """
+        if result.status is MessageStatus.QUEUED and isinstance(error, TEMPORARY):
+            return
+        reason, level = next(outcome for error_class, outcome in REASONS.items() if isinstance(error, error_class))
+        facts: dict[str, object] = {"message_id": result.id, "kind": result.kind, "status": result.status, "problem": result.problem}
+        if reason in ("not_rendered", "unexpected"):
+            facts["at"] = _places_of(error)
+        log_event("mail_not_sent", level, error=None, reason=reason, **facts)
+        self.count_not_sent(reason)
+
+
+def _places_of(error: BaseException) -> list[str]:
+    """Return the file names and line numbers that an error, or the error behind it, passed."""
+    frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]

@@ -1,0 +1,33 @@
+"""What every calendar file about an appointment says alike, whichever service writes it (RFC 5545)."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from shared.contracts.http import VisitMode
+
+EntryStatus = Literal["TENTATIVE", "CONFIRMED", "CANCELLED"]
+ENTRY_STATUS: dict[str, EntryStatus] = {
+    "pending": "TENTATIVE",
+    "requested": "TENTATIVE",
+    "refused": "CANCELLED",
+    "declined": "CANCELLED",
+    "expired": "CANCELLED",
+    "cancelled": "CANCELLED",
+}
+
+
+def entry_uid(entry_id: UUID) -> str:
+    """Return the UID of a calendar entry. It never changes, so that a calendar recognises the entry in every file."""
+    return f"{entry_id}@careslot"
+
+
+def entry_status(appointment_status: str) -> EntryStatus:
+    """Return the STATUS of the entry of an appointment: tentative until the clinic approves it, cancelled when it does not take place."""
+    return ENTRY_STATUS.get(appointment_status, "CONFIRMED")
+
+
+def entry_place(mode: VisitMode, location: str | None) -> str | None:
+    """Return the place to which the patient comes: the location of a visit in person, and none for a visit by video or phone."""
+    return location if mode == "in_person" else None

@@ -1,0 +1,136 @@
+"""A mail that is not sent is in the log and in the metrics, without names and addresses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notify_svc.domain.messages import Message
+from notify_svc.domain.notifications import Audience, MessageKind
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported
+from notify_svc.repository import SqlNotificationStore
+from shared.contracts.events import PasswordChanged
+from shared.kit.ids import new_id
+from shared.kit.logs import log
+from shared.kit.migrations import migrate
+from shared.kit.sql import Database
+from tests.running import NOON, RunningService, run_service
+from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox, stored_messages
+from tests.unit.notify.builders import PATIENT, an_event, message_for
+
+
+class RecordingHandler(logging.Handler):
+    """Keeps level and facts of the log lines about mails that were not sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() == "mail_not_sent":
+            self.lines.append({"level": record.levelname, **record.__dict__["facts"]})
+
+    @property
+    def outcomes(self) -> list[tuple[str, str, str]]:
+        """Level, reason and status of each line."""
+        return [(line["level"], line["reason"], line["status"]) for line in self.lines]
+
+
+@pytest.fixture
+def recorded() -> Iterator[RecordingHandler]:
+    handler, level = RecordingHandler(), log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(level)
+
+
+async def count_of(service: RunningService, reason: str) -> float:
+    lines = (await service.http.get("/metrics")).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f'mails_not_sent_total{{reason="{reason}"}}'))
+
+
+async def store_message(folder: Path, message: Message) -> None:
+    url = f"sqlite+aiosqlite:///{folder / 'notify_svc'}.db"
+    migrate("notify_svc", url)
+    async with Database(url) as database, SqlNotificationStore(database, lambda: NOON).begin() as tx:
+        await tx.insert_message(message)
+
+
+async def advance_days(service: RunningService, days: int) -> None:
+    for _ in range(days * 48):
+        service.clock.advance(timedelta(minutes=30))
+        await service.run_until_idle()
+
+
+async def test_a_mail_that_cannot_be_rendered_is_an_error_and_is_tried_again(
+    tmp_path: Path, services: FakeContactServices, recorded: RecordingHandler
+) -> None:
+    whole = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
+    await store_message(tmp_path, replace(whole, facts={name: fact for name, fact in whole.facts.items() if name != "starts_at"}))
+    async with run_service("notify_svc", tmp_path, services, mailbox=MemoryMailbox(), mail_url="file:unused") as service:
+        await service.run_until_idle()
+        assert recorded.outcomes == [("ERROR", "not_rendered", "queued")]
+        assert (recorded.lines[0]["problem"], recorded.lines[0]["kind"]) == ("not_rendered KeyError", "booked")
+        assert any(place.startswith("email_renderer.py:") for place in recorded.lines[0]["at"])
+        assert await count_of(service, "not_rendered") == 1
+        await advance_days(service, 3)
+        assert recorded.outcomes[-1] == ("ERROR", "not_rendered", "failed")
+        assert await count_of(service, "not_rendered") == len(recorded.lines) == 35
+
+
+async def test_an_address_that_no_mail_can_carry_is_an_error_that_does_not_name_it(
+    notify: RunningService, services: FakeContactServices, recorded: RecordingHandler
+) -> None:
+    services.changes[str(PATIENT)] = {"email": "mina@example.com, everyone@example.com"}
+    await notify.publish_event(an_event())
+    assert recorded.outcomes == [("ERROR", "invalid_address", "failed")]
+    assert "example.com" not in repr(recorded.lines)
+    assert await count_of(notify, "invalid_address") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (MailRefused("550 5.1.1"), ("WARNING", "refused", "failed")),
+        (MailUnsupported("smtputf8_not_supported"), ("ERROR", "unsupported", "failed")),
+        (DeliveryUnknown("SMTPServerDisconnected"), ("WARNING", "unknown", "unknown")),
+        (KeyError("mina@example.com"), ("ERROR", "unexpected", "unknown")),
+    ],
+)
+async def test_a_failed_delivery_is_logged_and_counted_by_its_reason(
+    error: Exception, outcome: tuple[str, str, str], notify: RunningService, mailbox: MemoryMailbox, recorded: RecordingHandler
+) -> None:
+    mailbox.errors = [error]
+    await notify.publish_event(an_event())
+    assert recorded.outcomes == [outcome]
+    assert "mina" not in repr(recorded.lines)
+    assert await count_of(notify, outcome[1]) == 1
+    assert len(mailbox.mails) == 1
+
+
+async def test_a_deferred_mail_is_reported_when_it_is_given_up_and_not_before(
+    notify: RunningService, mailbox: MemoryMailbox, recorded: RecordingHandler
+) -> None:
+    mailbox.errors = [MailDeferred("451") for _ in range(100)]
+    await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
+    assert recorded.lines == []
+    await advance_days(notify, 2)
+    assert recorded.outcomes == [("ERROR", "gave_up", "failed")]
+
+
+async def test_a_patient_without_an_account_is_no_fault(
+    notify: RunningService, services: FakeContactServices, recorded: RecordingHandler, tmp_path: Path
+) -> None:
+    services.missing_paths.add(f"/internal/accounts/{PATIENT}")
+    await notify.publish_event(an_event())
+    assert recorded.outcomes == [("INFO", "no_recipient", "failed")]
+    assert await count_of(notify, "no_recipient") == 1
+    assert sorted(message.status for message in await stored_messages(tmp_path)) == ["failed", "sent"]
