@@ -25,7 +25,7 @@ from tests.service.notify.fake_services import FakeContactServices, MemoryMailbo
 from tests.unit.notify.builders import PATIENT, an_event, message_for
 
 
-class RecordingHandler(logging.Handler):
+class NotSentLog(logging.Handler):
     """Keeps level and facts of the log lines about mails that were not sent."""
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class RecordingHandler(logging.Handler):
 
 
 @pytest.fixture
-def recorded() -> Iterator[RecordingHandler]:
-    handler, level = RecordingHandler(), log.level
+def recorded() -> Iterator[NotSentLog]:
+    handler, level = NotSentLog(), log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     yield handler
@@ -71,7 +71,7 @@ async def advance_days(service: RunningService, days: int) -> None:
 
 
 async def test_a_mail_that_cannot_be_rendered_is_an_error_and_is_tried_again(
-    tmp_path: Path, services: FakeContactServices, recorded: RecordingHandler
+    tmp_path: Path, services: FakeContactServices, recorded: NotSentLog
 ) -> None:
     whole = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
     await store_message(tmp_path, replace(whole, facts={name: fact for name, fact in whole.facts.items() if name != "starts_at"}))
@@ -87,7 +87,7 @@ async def test_a_mail_that_cannot_be_rendered_is_an_error_and_is_tried_again(
 
 
 async def test_an_address_that_no_mail_can_carry_is_an_error_that_does_not_name_it(
-    notify: RunningService, services: FakeContactServices, recorded: RecordingHandler
+    notify: RunningService, services: FakeContactServices, recorded: NotSentLog
 ) -> None:
     services.changes[str(PATIENT)] = {"email": "mina@example.com, everyone@example.com"}
     await notify.publish_event(an_event())
@@ -106,7 +106,7 @@ async def test_an_address_that_no_mail_can_carry_is_an_error_that_does_not_name_
     ],
 )
 async def test_a_failed_delivery_is_logged_and_counted_by_its_reason(
-    error: Exception, outcome: tuple[str, str, str], notify: RunningService, mailbox: MemoryMailbox, recorded: RecordingHandler
+    error: Exception, outcome: tuple[str, str, str], notify: RunningService, mailbox: MemoryMailbox, recorded: NotSentLog
 ) -> None:
     mailbox.errors = [error]
     await notify.publish_event(an_event())
@@ -117,7 +117,7 @@ async def test_a_failed_delivery_is_logged_and_counted_by_its_reason(
 
 
 async def test_a_deferred_mail_is_reported_when_it_is_given_up_and_not_before(
-    notify: RunningService, mailbox: MemoryMailbox, recorded: RecordingHandler
+    notify: RunningService, mailbox: MemoryMailbox, recorded: NotSentLog
 ) -> None:
     mailbox.errors = [MailDeferred("451") for _ in range(100)]
     await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
@@ -127,7 +127,7 @@ async def test_a_deferred_mail_is_reported_when_it_is_given_up_and_not_before(
 
 
 async def test_a_patient_without_an_account_is_no_fault(
-    notify: RunningService, services: FakeContactServices, recorded: RecordingHandler, tmp_path: Path
+    notify: RunningService, services: FakeContactServices, recorded: NotSentLog, tmp_path: Path
 ) -> None:
     services.missing_paths.add(f"/internal/accounts/{PATIENT}")
     await notify.publish_event(an_event())
