@@ -18,7 +18,7 @@ from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.refusals import NotFound, Unauthenticated, Unavailable
 from shared.kit import routes
-from shared.kit.problems import BodyTooLarge, status_of
+from shared.kit.problems import BodyTooLarge, problem_content, status_of
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Identity"])
@@ -37,6 +37,7 @@ FORM_SCHEMA = {
     "properties": {name: {"type": "string"} for name in FORM_FIELDS}
     | {"grant_type": {"type": "string", "enum": ["password", "refresh_token", "client_credentials"]}},
 }
+TEMPORARILY_UNAVAILABLE: dict[str, Any] = {"application/json": {"example": {"error": "temporarily_unavailable"}}}
 REQUIRED_FIELDS = {
     "password": ("username", "password"),
     "refresh_token": ("refresh_token",),
@@ -73,8 +74,16 @@ class TemporarilyUnavailable(OAuthError):
     responses={
         400: {"model": TokenErrorOut, "description": "`invalid_request`, `invalid_grant`, `unsupported_grant_type`"},
         401: {"model": TokenErrorOut, "description": "`invalid_client`"},
-        429: {"model": TokenErrorOut, "description": "`temporarily_unavailable`: too many wrong passwords or secrets were tried"},
-        503: {"model": TokenErrorOut, "description": "`temporarily_unavailable`"},
+        429: {
+            "model": TokenErrorOut,
+            "description": "`temporarily_unavailable`: too many wrong passwords or secrets were tried",
+            "content": TEMPORARILY_UNAVAILABLE | problem_content(429),  # the gateway's own refusals are problem documents
+        },
+        503: {
+            "model": TokenErrorOut,
+            "description": "`temporarily_unavailable`",
+            "content": TEMPORARILY_UNAVAILABLE | problem_content(503, (Unavailable.code, Unavailable.detail)),
+        },
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": FORM_SCHEMA}}}},
 )
