@@ -17,6 +17,7 @@ class InvalidCredentials(Unauthenticated):
 
     code = "invalid_credentials"
     detail = "The email address or the password is wrong."
+    remedy = "Check address and password; `POST /auth/password/forgot` sends a link to set a new password."
 
 
 class TooManyAttempts(TooMany):
@@ -27,6 +28,7 @@ class TooManyAttempts(TooMany):
 
     code = "too_many_attempts"
     detail = "Too many wrong passwords were tried. Try again after the time in Retry-After, or choose a new password by mail."
+    remedy = "Wait for the seconds in `Retry-After`, or choose a new password with a link from `POST /auth/password/forgot`."
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -34,6 +36,7 @@ class InvalidRefreshToken(Unauthenticated):
 
     code = "invalid_refresh_token"
     detail = "The refresh token is not valid."
+    remedy = "Sign in again."
 
 
 class TokenReused(Unauthenticated):
@@ -41,6 +44,7 @@ class TokenReused(Unauthenticated):
 
     code = "token_reused"
     detail = "This refresh token was used before. Its session has been ended."
+    remedy = "Sign in again. A refresh token is used once; if it was not you who used it, change the password."
 
 
 class PasswordTooWeak(Invalid):
@@ -48,6 +52,7 @@ class PasswordTooWeak(Invalid):
 
     code = "password_too_weak"
     detail = "A password has 12 to 128 characters and must not be a common one or the email address."
+    remedy = "Choose a longer or less common password, for example four words."
 
 
 class TokenInvalid(Invalid):
@@ -55,3 +60,4 @@ class TokenInvalid(Invalid):
 
     code = "token_invalid"
     detail = "This link was used, has expired, or was replaced by a newer one."
+    remedy = "Ask for a new link."
