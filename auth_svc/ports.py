@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from auth_svc.domain.accounts import Account, PendingProfile
+from auth_svc.domain.login_attempts import AttemptCounter, CounterKey
 from auth_svc.domain.password_resets import PasswordReset
 from auth_svc.domain.sessions import Session, StoredRefreshToken
 from shared.contracts.events import Event
@@ -52,13 +54,19 @@ class AuthTransaction(Protocol):
         """Return a refresh token with its session, or None when the token is unknown."""
 
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
-        """Mark one refresh token as used, add the next one, and save the session's times."""
+        """Mark one refresh token as used, add the next one, and save the session's times and address."""
 
     async def list_live_sessions(self, account_id: UUID) -> list[Session]:
         """Return the sessions of an account that have not been ended; some of them may have expired."""
 
+    async def list_surplus_sessions(self, account_id: UUID, now: datetime, *, keep: int, limit: int) -> list[Session]:
+        """Return live sessions of an account besides the `keep` that were used last, at most `limit`. They are not locked."""
+
+    async def has_live_session(self, account_id: UUID, address: str, now: datetime) -> bool:
+        """True when a live session of an account was last renewed from an address, given as its digest."""
+
     async def end_session(self, session_id: UUID, ended_at: datetime) -> None:
-        """Record when a session was ended."""
+        """Record when a session was ended, and number it when the transaction commits."""
 
     async def insert_password_reset(self, reset: PasswordReset) -> None:
         """Insert a reset."""
@@ -68,6 +76,15 @@ class AuthTransaction(Protocol):
 
     async def delete_password_resets(self, account_id: UUID) -> None:
         """Delete all resets of an account."""
+
+    async def lock_attempts(self, keys: Sequence[CounterKey]) -> list[AttemptCounter]:
+        """Return the counters of some keys, in their order; a counter that did not exist counts nothing."""
+
+    async def save_attempts(self, counter: AttemptCounter) -> None:
+        """Store the new state of a locked counter."""
+
+    async def delete_attempts(self, account: str) -> None:
+        """Delete the counters of an account, given as its digest."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
@@ -105,14 +122,23 @@ class AuthStore(Protocol):
     async def has_admin(self) -> bool:
         """True when there is an admin, whatever the status of the account."""
 
-    async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
-        """Return the sessions that were ended at an instant or later; expired ones are not among them."""
+    async def list_ended_sessions(self, since: datetime, after: int, limit: int) -> tuple[list[Session], int]:
+        """Return sessions that were ended at `since` or later and have a higher number than `after`, in the order of their numbers.
+
+        The second value is the highest number that any session ever had. No session gets a lower number later.
+        """
+
+    async def number_ended_sessions(self, limit: int) -> int:
+        """Number ended sessions that have no number yet, because the previous release ended them; return how many."""
 
     async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
         """Return a reset, expired or not, or None when it was used or replaced."""
 
     async def delete_expired(self, before: datetime) -> int:
         """Delete some sessions, refresh tokens and resets that ended or expired before an instant; return the number of sessions."""
+
+    async def delete_expired_attempts(self, now: datetime) -> int:
+        """Delete some counters of attempts that count nothing any more; return how many."""
 
 
 class PasswordHasher(Protocol):

@@ -139,12 +139,18 @@ class RevokedSessionOut(ReadModel):
 
     session_id: UUID
     expires_at: Instant
+    number: int
 
 
 class RevokedSessionsOut(ReadModel):
-    """All sessions whose access tokens must be refused now."""
+    """A page of the sessions whose access tokens must be refused now, in the order of their numbers.
+
+    The next page is asked for with the number of the last item. `last_number` is the highest number that any session ever had; when it is
+    lower than a number that was seen before, the database was restored from a backup.
+    """
 
     items: list[RevokedSessionOut]
+    last_number: int
 
 
 class JsonWebKeySet(ReadModel):

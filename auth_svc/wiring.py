@@ -19,6 +19,7 @@ from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.create_account import AccountCreation
+from auth_svc.usecases.login_attempts import LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.passwords import Passwords
 from auth_svc.usecases.session_revocation import SessionRevocation
@@ -44,26 +45,29 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         profiles = HttpPatientProfileClient(runtime.client(Service.PATIENT))
 
         access_token_lifetime = timedelta(minutes=settings.access_minutes)
-        tokens = TokenIssuer(signer, settings.secret_of, clock, access_token_lifetime)
+        attempts = LoginAttempts(store, derived_key(settings.key_secret, b"attempts"), clock)
+        tokens = TokenIssuer(signer, attempts, settings.secret_of, clock, access_token_lifetime)
         revocation = SessionRevocation(clock, access_token_lifetime)
-        resets = PasswordResets(store, _reset_key(settings.key_secret), clock)
-        creation = AccountCreation(store, hasher, profiles, resets, clock)
-        sessions = Sessions(store, hasher, tokens, creation, revocation, clock, timedelta(days=settings.session_days))
+        resets = PasswordResets(store, derived_key(settings.key_secret, b"resets"), clock)
+        creation = AccountCreation(store, hasher, attempts, profiles, resets, clock)
+        sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, timedelta(days=settings.session_days))
         accounts = Accounts(store, profiles, creation, resets, revocation, clock)
-        passwords = Passwords(store, hasher, resets, revocation, clock)
+        passwords = Passwords(store, hasher, attempts, resets, revocation, clock)
         configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
         runtime.provide(accounts, creation, passwords, resets, sessions, tokens, configuration)
 
         await consumers.subscribe(runtime, accounts)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        jobs.schedule_jobs(runtime.jobs, creation, sessions, verifier.revoke_session, holder)
-        await jobs.revoke_ended_sessions(sessions, verifier.revoke_session)  # before the first request
+        poller = jobs.own_session_poller(sessions, verifier.revoke_session)
+        jobs.schedule_jobs(runtime.jobs, creation, sessions, attempts, poller, holder=holder)
+        while await sessions.number_ended() or await poller.poll():  # before the first request
+            pass
         if settings.bootstrap_admin_email and settings.bootstrap_admin_password:
             await creation.create_first_admin(settings.bootstrap_admin_email, settings.bootstrap_admin_password)
         async with runtime.jobs:
             yield
 
 
-def _reset_key(key_secret: str) -> bytes:
-    """Return the key that signs reset links; it differs from the one that encrypts the signing key."""
-    return hashlib.sha256(b"resets" + key_secret.encode()).digest()
+def derived_key(key_secret: str, purpose: bytes) -> bytes:
+    """Return the key for one purpose; no two purposes have the same key."""
+    return hashlib.sha256(purpose + key_secret.encode()).digest()

@@ -80,6 +80,11 @@ class Account:
         return self.status is AccountStatus.ACTIVE and self.password_hash is not None
 
     @property
+    def accepts_password(self) -> bool:
+        """True when the right password signs in, which completes a pending account."""
+        return self.may_sign_in or self.status is AccountStatus.PENDING
+
+    @property
     def can_reset_password(self) -> bool:
         """True when a link to choose a password may be mailed to the owner."""
         return self.status in (AccountStatus.ACTIVE, AccountStatus.INVITED)

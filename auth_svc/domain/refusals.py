@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Invalid, NotFound, Unauthenticated
+from shared.contracts.refusals import Invalid, NotFound, TooMany, Unauthenticated
 
 
 class NoSuchAccount(NotFound):
@@ -18,6 +18,17 @@ class InvalidCredentials(Unauthenticated):
     code = "invalid_credentials"
     detail = "The email address or the password is wrong."
     remedy = "Check address and password; `POST /auth/password/forgot` sends a link to set a new password."
+
+
+class TooManyAttempts(TooMany):
+    """Raised when too many wrong passwords were tried for an account, existing or not, or from an address.
+
+    The fact `retry_after` is in seconds. The password was not looked at.
+    """
+
+    code = "too_many_attempts"
+    detail = "Too many wrong passwords were tried. Try again after the time in Retry-After, or choose a new password by mail."
+    remedy = "Wait for the seconds in `Retry-After`, or choose a new password with a link from `POST /auth/password/forgot`."
 
 
 class InvalidRefreshToken(Unauthenticated):

@@ -10,12 +10,17 @@ from uuid import UUID
 from shared.contracts.events import SessionEnded
 
 CLOCK_TOLERANCE = timedelta(minutes=1)  # how much the clocks of two machines may differ
+MAX_LIVE_SESSIONS = 100  # of one account; a login beyond it ends those that were not used for the longest time
 SERVICE_TOKEN_LIFETIME = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session expires at `expires_at`, which moves with every refresh; `ended_at` is when it was ended before that."""
+    """A session expires at `expires_at`, which moves with every refresh; `ended_at` is when it was ended before that.
+
+    `address` is the keyed digest of the address of the login or of the last refresh. `end_number` numbers ended sessions in the order of
+    their commits.
+    """
 
     id: UUID
     account_id: UUID
@@ -23,6 +28,8 @@ class Session:
     last_used_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    address: str | None = None
+    end_number: int | None = None
 
     def is_live(self, now: datetime) -> bool:
         """True when the session has neither ended nor expired."""

@@ -9,7 +9,8 @@ from datetime import datetime
 from uuid import UUID
 
 from auth_svc.repository.accounts import AccountReads, AccountWrites
-from auth_svc.repository.sessions import SessionReads, SessionWrites, delete_expired
+from auth_svc.repository.login_attempts import LoginAttemptWrites, delete_expired_attempts
+from auth_svc.repository.sessions import SessionReads, SessionWrites, delete_expired, list_unnumbered_sessions, number_sessions
 from auth_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import Event, SessionEnded
 from shared.contracts.identity import Service
@@ -18,7 +19,7 @@ from shared.kit.sql import Database
 
 
 @dataclass
-class SqlAuthTransaction(AccountWrites, SessionWrites):
+class SqlAuthTransaction(AccountWrites, SessionWrites, LoginAttemptWrites):
     """Implements AuthTransaction. `events` are the events that were added."""
 
     events: list[Event] = field(default_factory=list)
@@ -45,11 +46,22 @@ class SqlAuthStore(AccountReads, SessionReads):
         async with self.database.write() as connection:
             tx = SqlAuthTransaction(connection, INFRASTRUCTURE, Service.AUTH, self.now)
             yield tx
+            await number_sessions(connection, tx.ended_session_ids)
         for event in tx.events:
             if isinstance(event, SessionEnded):
                 self.revoke_session(event.session_id, event.expires_at.timestamp())
         if tx.events:
             self.wake_relay()
+
+    async def number_ended_sessions(self, limit: int) -> int:
+        async with self.database.write() as connection:
+            session_ids = await list_unnumbered_sessions(connection, limit)
+            await number_sessions(connection, session_ids)
+        return len(session_ids)
+
+    async def delete_expired_attempts(self, now: datetime) -> int:
+        async with self.database.write() as connection:
+            return await delete_expired_attempts(connection, now)
 
     async def delete_expired(self, before: datetime) -> int:
         async with self.database.write() as connection:

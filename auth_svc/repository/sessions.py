@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_svc.domain.password_resets import PasswordReset
 from auth_svc.domain.sessions import Session, StoredRefreshToken
-from auth_svc.repository.tables import PASSWORD_RESETS, REFRESH_TOKENS, SESSIONS
+from auth_svc.repository.tables import PASSWORD_RESETS, REFRESH_TOKENS, SESSION_END_NUMBERS, SESSIONS
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
@@ -24,10 +25,12 @@ class SessionReads:
     __slots__ = ()
     database: Database
 
-    async def list_sessions_ended_since(self, since: datetime) -> list[Session]:
+    async def list_ended_sessions(self, since: datetime, after: int, limit: int) -> tuple[list[Session], int]:
+        is_new = (SESSIONS.c.end_number > after) & (SESSIONS.c.ended_at >= since)
         async with self.database.read() as connection:
-            rows = await connection.execute(select(SESSIONS).where(SESSIONS.c.ended_at >= since))
-            return [Session(**row._mapping) for row in rows]
+            rows = await connection.execute(select(SESSIONS).where(is_new).order_by(SESSIONS.c.end_number).limit(limit))
+            last_number = await connection.scalar(select(SESSION_END_NUMBERS.c.last_number))
+            return [Session(**row._mapping) for row in rows], last_number or 0
 
     async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
         async with self.database.read() as connection:
@@ -35,8 +38,11 @@ class SessionReads:
         return PasswordReset(**row._mapping) if row else None
 
 
+@dataclass
 class SessionWrites(SqlTransaction):
-    """The part of SqlAuthTransaction that writes sessions and password resets."""
+    """The part of SqlAuthTransaction that writes sessions and password resets. `ended_session_ids` are to be numbered at the commit."""
+
+    ended_session_ids: list[UUID] = field(default_factory=list)
 
     async def insert_session(self, session: Session, token_hash: str) -> None:
         await self.connection.execute(insert(SESSIONS).values(asdict(session)))
@@ -56,16 +62,26 @@ class SessionWrites(SqlTransaction):
     async def replace_refresh_token(self, session: Session, used_hash: str, new_hash: str) -> None:
         await self.connection.execute(update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == used_hash).values(used=True))
         await self._insert_refresh_token(session, new_hash)
-        times = {"last_used_at": session.last_used_at, "expires_at": session.expires_at}
-        await self.connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(times))
+        changes = {"last_used_at": session.last_used_at, "expires_at": session.expires_at, "address": session.address}
+        await self.connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(changes))
 
     async def list_live_sessions(self, account_id: UUID) -> list[Session]:
         is_live = (SESSIONS.c.account_id == account_id) & SESSIONS.c.ended_at.is_(None)
         rows = await self.connection.execute(select(SESSIONS).where(is_live).with_for_update())
         return [Session(**row._mapping) for row in rows]
 
+    async def list_surplus_sessions(self, account_id: UUID, now: datetime, *, keep: int, limit: int) -> list[Session]:
+        by_use = (SESSIONS.c.last_used_at.desc(), SESSIONS.c.id)
+        query = select(SESSIONS).where(_is_live(account_id, now)).order_by(*by_use).offset(keep).limit(limit)
+        return [Session(**row._mapping) for row in await self.connection.execute(query)]
+
+    async def has_live_session(self, account_id: UUID, address: str, now: datetime) -> bool:
+        query = select(SESSIONS.c.id).where(_is_live(account_id, now), SESSIONS.c.address == address).limit(1)
+        return await self.connection.scalar(query) is not None
+
     async def end_session(self, session_id: UUID, ended_at: datetime) -> None:
         await self.connection.execute(update(SESSIONS).where(SESSIONS.c.id == session_id).values(ended_at=ended_at))
+        self.ended_session_ids.append(session_id)
 
     async def insert_password_reset(self, reset: PasswordReset) -> None:
         await self.connection.execute(insert(PASSWORD_RESETS).values(asdict(reset)))
@@ -83,8 +99,36 @@ class SessionWrites(SqlTransaction):
         await self.connection.execute(insert(REFRESH_TOKENS).values(row))
 
 
+def _is_live(account_id: UUID, now: datetime) -> ColumnElement[bool]:
+    return and_(SESSIONS.c.account_id == account_id, SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at > now)
+
+
+async def number_sessions(connection: AsyncConnection, session_ids: Sequence[UUID]) -> None:
+    """Give ended sessions the next numbers.
+
+    The numbers are locked until the transaction ends. Called right before the commit, this makes them grow in the order of the commits:
+    once a reader has seen a number, no lower one appears.
+    """
+    if not session_ids:
+        return
+    increase = update(SESSION_END_NUMBERS).values(last_number=SESSION_END_NUMBERS.c.last_number + len(session_ids))
+    await connection.execute(increase)
+    last_number: int = (await connection.execute(select(SESSION_END_NUMBERS.c.last_number))).scalar_one()
+    numbered = update(SESSIONS).where(SESSIONS.c.id == bindparam("session_id")).values(end_number=bindparam("number"))
+    first_number = last_number - len(session_ids) + 1
+    await connection.execute(
+        numbered, [{"session_id": session_id, "number": first_number + index} for index, session_id in enumerate(session_ids)]
+    )
+
+
+async def list_unnumbered_sessions(connection: AsyncConnection, limit: int) -> list[UUID]:
+    """Return the ids of ended sessions without a number, the earliest first."""
+    is_unnumbered = SESSIONS.c.end_number.is_(None) & SESSIONS.c.ended_at.is_not(None)
+    return list(await connection.scalars(select(SESSIONS.c.id).where(is_unnumbered).order_by(SESSIONS.c.ended_at).limit(limit)))
+
+
 async def delete_expired(connection: AsyncConnection, before: datetime) -> int:
-    """Delete up to DELETE_BATCH sessions that ended or expired before an instant; return how many.
+    """Delete up to MAX_DELETED_AT_ONCE sessions that ended or expired before an instant; return how many.
 
     A used refresh token stays until it would have expired, so that its reuse is noticed.
     """

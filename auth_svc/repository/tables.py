@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
@@ -50,6 +50,30 @@ SESSIONS = Table(
     Column("last_used_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("ended_at", UtcDateTime, index=True),
+    Column("address", binary_string(64)),
+    Column("end_number", BigInteger),
+    Index("sessions_by_end_number", "end_number", "ended_at"),
+)
+
+# One row. A transaction that ends sessions locks it before it commits, so that the numbers grow in the order of the commits.
+SESSION_END_NUMBERS = Table(
+    "session_end_numbers",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_number", BigInteger, nullable=False),
+)
+
+LOGIN_ATTEMPTS = Table(
+    "login_attempts",
+    METADATA,
+    Column("digest", binary_string(64), primary_key=True),
+    Column("account", binary_string(64), index=True),
+    Column("failed_at", Text, nullable=False),
+    Column("pending_at", Text, nullable=False),
+    Column("delays", Integer, nullable=False),
+    Column("delayed_until", UtcDateTime),
+    Column("is_announced", Boolean, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
 REFRESH_TOKENS = Table(

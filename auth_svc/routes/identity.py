@@ -7,7 +7,16 @@ from typing import Annotated
 from fastapi import Depends, Response
 
 from auth_svc.domain.accounts import Account
-from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, NoSuchAccount, PasswordTooWeak, TokenInvalid, TokenReused
+from auth_svc.domain.refusals import (
+    InvalidCredentials,
+    InvalidRefreshToken,
+    NoSuchAccount,
+    PasswordTooWeak,
+    TokenInvalid,
+    TokenReused,
+    TooManyAttempts,
+)
+from auth_svc.routes.client_network import ClientNetwork
 from auth_svc.schemas import ChangePassword, ForgotPassword, Login, RefreshToken, Register, ResetPassword, SignedInOut
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.create_account import AccountCreation
@@ -36,26 +45,29 @@ CarriesTokens = Depends(forbid_storing)
     operation_id="register",
     response_model=SignedInOut,
     status_code=201,
-    responses=refusals(EmailTaken, PasswordTooWeak, Unavailable),
+    responses=refusals(EmailTaken, PasswordTooWeak, TooManyAttempts, Unavailable),
     summary="Register as a patient",
     dependencies=[CarriesTokens],
 )
-async def register(body: Register, creation: UseCreation, sessions: UseSessions) -> SignedIn:
+async def register(body: Register, creation: UseCreation, sessions: UseSessions, network: ClientNetwork) -> SignedIn:
     """The account and the patient's profile exist when the response arrives."""
-    return await sessions.start(await creation.register(body.to_create_account()))
+    return await sessions.start(await creation.register(body.to_create_account(), network), network)
 
 
 @router.post(
     "/login",
     operation_id="login",
     response_model=SignedInOut,
-    responses=refusals(InvalidCredentials, Unavailable),
+    responses=refusals(InvalidCredentials, TooManyAttempts, Unavailable),
     summary="Sign in",
     dependencies=[CarriesTokens],
 )
-async def login(body: Login, sessions: UseSessions) -> SignedIn:
-    """Starts a session. The answer is the same for a wrong password and for an address without an account."""
-    return await sessions.login(body.email, body.password)
+async def login(body: Login, sessions: UseSessions, network: ClientNetwork) -> SignedIn:
+    """Starts a session. The answer is the same for a wrong password and for an address without an account.
+
+    After 10 wrong passwords for an account, or 50 from one address, within 15 minutes, each further attempt has to wait: 30 seconds at
+    first, 15 minutes at most. A new password by mail ends the delay of an account."""
+    return await sessions.login(body.email, body.password, network)
 
 
 @router.post(
@@ -66,9 +78,9 @@ async def login(body: Login, sessions: UseSessions) -> SignedIn:
     summary="Get new tokens",
     dependencies=[CarriesTokens],
 )
-async def refresh(body: RefreshToken, sessions: UseSessions) -> SignedIn:
+async def refresh(body: RefreshToken, sessions: UseSessions, network: ClientNetwork) -> SignedIn:
     """The given refresh token no longer works; using it a second time ends the session."""
-    return await sessions.refresh(body.refresh_token)
+    return await sessions.refresh(body.refresh_token, network)
 
 
 @router.post("/logout", operation_id="logout", status_code=204, summary="Sign out of one device")
@@ -94,12 +106,12 @@ async def get_me(caller: access.Account, accounts: UseAccounts, response: Respon
     "/password",
     operation_id="change_password",
     status_code=204,
-    responses=refusals(InvalidCredentials, PasswordTooWeak),
+    responses=refusals(InvalidCredentials, PasswordTooWeak, TooManyAttempts, Unavailable),
     summary="Change your password",
 )
-async def change_password(body: ChangePassword, caller: access.Account, passwords: UsePasswords) -> None:
-    """All your other sessions end."""
-    await passwords.change(caller, body.current_password, body.new_password)
+async def change_password(body: ChangePassword, caller: access.Account, passwords: UsePasswords, network: ClientNetwork) -> None:
+    """All your other sessions end. A wrong current password counts as a failed login."""
+    await passwords.change(caller, body.current_password, body.new_password, network)
 
 
 @router.post("/password/forgot", operation_id="forgot_password", status_code=202, summary="Request a link to choose a new password")
@@ -112,9 +124,9 @@ async def forgot_password(body: ForgotPassword, passwords: UsePasswords) -> None
     "/password/reset",
     operation_id="reset_password",
     status_code=204,
-    responses=refusals(TokenInvalid, PasswordTooWeak),
+    responses=refusals(TokenInvalid, PasswordTooWeak, Unavailable),
     summary="Choose a password with a mailed link",
 )
 async def reset_password(body: ResetPassword, passwords: UsePasswords) -> None:
-    """Works for forgotten passwords and for invitations. All sessions end."""
+    """Works for forgotten passwords and for invitations. All sessions end, and so does a delay after too many wrong passwords."""
     await passwords.reset(body.token, body.new_password)

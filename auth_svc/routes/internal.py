@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
-from auth_svc.schemas import ResetTokenOut, RevokedSessionOut, RevokedSessionsOut, UpdateAccount
+from auth_svc.schemas import ResetTokenOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
+from auth_svc.usecases.sessions import RevokedSessions
 from shared.contracts.http import AccountContact, AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
@@ -19,6 +20,7 @@ from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
 from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import require_services
+from shared.kit.ended_sessions import MAX_PAGE_LENGTH
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag, with_next_link
@@ -75,6 +77,10 @@ async def get_reset_token(reset_id: UUID, _caller: NotificationService, resets: 
 
 
 @router.get("/ended-sessions", response_model=RevokedSessionsOut)
-async def list_ended_sessions(_caller: AnyService, sessions: UseSessions) -> RevokedSessionsOut:
-    revoked = await sessions.list_revoked()
-    return RevokedSessionsOut(items=[RevokedSessionOut.model_validate(session) for session in revoked])
+async def list_ended_sessions(
+    _caller: AnyService,
+    sessions: UseSessions,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_LENGTH)] = MAX_PAGE_LENGTH,
+) -> RevokedSessions:
+    return await sessions.list_revoked(after, limit)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from auth_svc.domain.refusals import InvalidCredentials
+from auth_svc.domain.refusals import InvalidCredentials, TooManyAttempts
+from auth_svc.routes.client_network import client_network, is_from_gateway
 from auth_svc.routes.identity import UseSessions
 from auth_svc.schemas import JsonWebKeySet, OpenIdConfigurationOut, TokenErrorOut, TokenOut, normalize_email
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
-from shared.contracts.refusals import NotFound, Unauthenticated
+from shared.contracts.refusals import NotFound, Unauthenticated, Unavailable
 from shared.kit import routes
+from shared.kit.problems import problem_content, status_of
 from shared.kit.request_body import read_bounded_body
 from shared.kit.response_headers import NO_STORING
 from shared.kit.use_cases import use_case
@@ -35,6 +38,7 @@ FORM_SCHEMA = {
     "properties": {name: {"type": "string"} for name in FORM_FIELDS}
     | {"grant_type": {"type": "string", "enum": ["password", "refresh_token", "client_credentials"]}},
 }
+TEMPORARILY_UNAVAILABLE: dict[str, Any] = {"application/json": {"example": {"error": "temporarily_unavailable"}}}
 REQUIRED_FIELDS = {
     "password": ("username", "password"),
     "refresh_token": ("refresh_token",),
@@ -43,10 +47,24 @@ REQUIRED_FIELDS = {
 
 
 class OAuthError(Exception):
-    """Raised for an error response of RFC 6749 section 5.2; `error` is its code."""
+    """Raised for an error response of RFC 6749 section 5.2; `error` is its code, `headers` are added to those of every response."""
 
-    def __init__(self, error: str, status: int = 400) -> None:
-        self.error, self.status = error, status
+    def __init__(self, error: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+        self.error, self.status, self.headers = error, status, headers or {}
+
+
+class InvalidClient(OAuthError):
+    """Raised for a client that is unknown or sent a wrong secret."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_client", 401, {"WWW-Authenticate": 'Basic realm="careslot"'})
+
+
+class TemporarilyUnavailable(OAuthError):
+    """Raised instead of a refusal that asks the client to wait. Section 5.2 has no code for it; RFC 6749 section 4.1.2.1 has this one."""
+
+    def __init__(self, refusal: TooManyAttempts | Unavailable) -> None:
+        super().__init__("temporarily_unavailable", status_of(type(refusal)), {"Retry-After": str(refusal.facts.get("retry_after", 1))})
 
 
 @token_router.post(
@@ -57,18 +75,28 @@ class OAuthError(Exception):
     responses={
         400: {"model": TokenErrorOut, "description": "`invalid_request`, `invalid_grant`, `unsupported_grant_type`"},
         401: {"model": TokenErrorOut, "description": "`invalid_client`"},
+        429: {
+            "model": TokenErrorOut,
+            "description": "`temporarily_unavailable`: too many wrong passwords or secrets were tried",
+            "content": TEMPORARILY_UNAVAILABLE | problem_content(429),  # the gateway's own refusals are problem documents
+        },
+        503: {
+            "model": TokenErrorOut,
+            "description": "`temporarily_unavailable`",
+            "content": TEMPORARILY_UNAVAILABLE | problem_content(503, (Unavailable.code, Unavailable.detail)),
+        },
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": FORM_SCHEMA}}}},
 )
 async def issue_token(request: Request, sessions: UseSessions, tokens: UseTokens) -> Response:
     """The OAuth 2.0 token endpoint with the grants `password`, `refresh_token` and, for services, `client_credentials`.
 
-    Errors are those of RFC 6749 section 5.2. Unknown fields are ignored."""
+    Errors are those of RFC 6749 section 5.2. Unknown fields are ignored. Wrong passwords and secrets count as failed logins; after too many
+    of them the response is 429 with `Retry-After`."""
     try:
-        content = await _grant(await _read_form(request), sessions, tokens)
+        content = await _grant(request, await _read_form(request), sessions, tokens)
     except OAuthError as error:
-        challenge = {"WWW-Authenticate": 'Basic realm="careslot"'} if error.status == 401 else {}
-        return JSONResponse({"error": error.error}, error.status, NO_STORING | challenge)
+        return JSONResponse({"error": error.error}, error.status, {**NO_STORING, **error.headers})
     return JSONResponse(content, headers=NO_STORING)
 
 
@@ -115,34 +143,43 @@ def _basic_credentials(request: Request) -> dict[str, str]:
     try:
         name, _, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except ValueError:
-        raise OAuthError("invalid_client", 401) from None
+        raise InvalidClient from None
     return {"client_id": unquote_plus(name), "client_secret": unquote_plus(secret)} if name else {}
 
 
-async def _grant(form: dict[str, str], sessions: Sessions, tokens: TokenIssuer) -> dict[str, Any]:
+async def _grant(request: Request, form: dict[str, str], sessions: Sessions, tokens: TokenIssuer) -> dict[str, Any]:
     """Return the response to a grant. Raises OAuthError."""
     grant_type = form.get("grant_type")
     if grant_type is None or any(not form.get(name) for name in REQUIRED_FIELDS.get(grant_type, ())):
         raise OAuthError("invalid_request")
     if grant_type not in REQUIRED_FIELDS:
         raise OAuthError("unsupported_grant_type")
-    if grant_type == "client_credentials":
-        return _grant_to_service(form, tokens)
     try:
-        if grant_type == "password":
-            signed_in = await sessions.login(normalize_email(form["username"]), form["password"])
+        if grant_type == "client_credentials":
+            return await _grant_to_service(request, form, tokens)
+        return await _grant_to_person(request, form, sessions)
+    except (TooManyAttempts, Unavailable) as refusal:
+        raise TemporarilyUnavailable(refusal) from None
+
+
+async def _grant_to_person(request: Request, form: dict[str, str], sessions: Sessions) -> dict[str, Any]:
+    network = client_network(request)
+    try:
+        if form["grant_type"] == "password":
+            signed_in = await sessions.login(normalize_email(form["username"]), form["password"], network)
         else:
-            signed_in = await sessions.refresh(form["refresh_token"])
+            signed_in = await sessions.refresh(form["refresh_token"], network)
     except (Unauthenticated, NotFound):
         raise OAuthError("invalid_grant") from None
     return _bearer_token(signed_in.access_token, signed_in.expires_in) | {"refresh_token": signed_in.refresh_token}
 
 
-def _grant_to_service(form: dict[str, str], tokens: TokenIssuer) -> dict[str, Any]:
+async def _grant_to_service(request: Request, form: dict[str, str], tokens: TokenIssuer) -> dict[str, Any]:
+    network = client_network(request) if is_from_gateway(request) else None
     try:
-        access_token = tokens.issue_to_service(form["client_id"], form["client_secret"])
+        access_token = await tokens.issue_to_service(form["client_id"], form["client_secret"], network)
     except InvalidCredentials:
-        raise OAuthError("invalid_client", 401) from None
+        raise InvalidClient from None
     return _bearer_token(access_token.token, access_token.expires_in)
 
 

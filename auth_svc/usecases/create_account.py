@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile
 from auth_svc.domain.passwords import check_password
 from auth_svc.ports import AuthStore, PasswordHasher, PatientProfileClient
+from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
 from shared.contracts.http import CreateAccount, CreatePatient
 from shared.contracts.identity import Role
@@ -35,29 +36,31 @@ class AccountCreation:
 
     store: AuthStore
     hasher: PasswordHasher
+    attempts: LoginAttempts
     profiles: PatientProfileClient
     resets: PasswordResets
     now: Clock
 
-    async def register(self, request: CreateAccount) -> Account:
+    async def register(self, request: CreateAccount, network: str) -> Account:
         """Create a patient's account and profile. Repeating the request completes an account that is still pending.
 
-        Raises PasswordTooWeak or EmailTaken, what patient-service refuses, or Unavailable.
+        `network` counts as the caller's address. Raises PasswordTooWeak or EmailTaken, TooManyAttempts for too many wrong passwords of a
+        pending account, what patient-service refuses, or Unavailable.
         """
         assert request.password is not None
         check_password(request.password, request.email)
         account = await retry_transaction(lambda: self.store.find_account_by_email(request.email))
         if account is None:
             return await self._create(new_id(), request)
-        is_correct = await self.hasher.verify(request.password, account.password_hash)
-        if account.status is not AccountStatus.PENDING or not is_correct:
+        if account.status is not AccountStatus.PENDING or not await self._is_password_of(account, request.password, network):
             raise EmailTaken(pointer="/email")
         return await self.complete(account)
 
     async def create(self, account_id: UUID, request: CreateAccount) -> Account:
         """Create the account of a person for another service, or return the account that has this id already.
 
-        Without a password the person is invited by mail. Raises as `register`.
+        Without a password the person is invited by mail. Raises PasswordTooWeak or EmailTaken, what patient-service refuses, or
+        Unavailable.
         """
         if request.password is not None:
             check_password(request.password, request.email)
@@ -136,6 +139,11 @@ class AccountCreation:
         )
         await self._insert(account)
         return await self._complete_or_delete(account)
+
+    async def _is_password_of(self, account: Account, password: str, network: str) -> bool:
+        """Return whether the password is right; it counts as a login, so that it cannot be guessed here either."""
+        attempt = LoginAttempt(account.email, account, network)
+        return await self.attempts.verify(attempt, lambda: self.hasher.verify(password, account.password_hash))
 
     async def _complete_or_delete(self, account: Account) -> Account:
         """Complete a pending account, or delete it when patient-service refuses the profile for good, and raise that refusal."""

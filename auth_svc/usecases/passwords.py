@@ -9,6 +9,7 @@ from auth_svc.domain.accounts import Account
 from auth_svc.domain.passwords import check_password
 from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.ports import AuthStore, AuthTransaction, PasswordHasher
+from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
 from shared.contracts.events import PasswordChanged
@@ -24,17 +25,19 @@ class Passwords:
 
     store: AuthStore
     hasher: PasswordHasher
+    attempts: LoginAttempts
     resets: PasswordResets
     revocation: SessionRevocation
     now: Clock
 
-    async def change(self, by: Caller, current_password: str, new_password: str) -> None:
-        """Change the caller's own password, end their other sessions and cancel open reset links.
+    async def change(self, by: Caller, current_password: str, new_password: str, network: str) -> None:
+        """Change the caller's own password, end their other sessions and cancel open reset links. `network` counts as their address.
 
-        Raises InvalidCredentials when the current password is wrong, PasswordTooWeak for the new one.
+        Raises InvalidCredentials when the current password is wrong, TooManyAttempts as a login does, PasswordTooWeak for the new one.
         """
         account = await retry_transaction(lambda: self.store.get_account(by.id))
-        if not await self.hasher.verify(current_password, account.password_hash):
+        attempt = LoginAttempt(account.email, account, network)
+        if not await self.attempts.verify(attempt, lambda: self.hasher.verify(current_password, account.password_hash)):
             raise InvalidCredentials
         check_password(new_password, account.email, "/new_password")
         await self._save_change(account, await self.hasher.hash(new_password), by.session_id)
@@ -50,7 +53,10 @@ class Passwords:
                 await self.resets.imitate_request(tx, email)
 
     async def reset(self, token: str, new_password: str) -> None:
-        """Set the password by a link, end all sessions and accept an open invitation. Raises TokenInvalid or PasswordTooWeak."""
+        """Set the password by a link, end all sessions and a delay of logins, and accept an open invitation.
+
+        Raises TokenInvalid or PasswordTooWeak.
+        """
         reset = await self.resets.get_by_token(token)
         account = await retry_transaction(lambda: self.store.get_account(reset.account_id))
         check_password(new_password, account.email, "/new_password")
@@ -70,7 +76,9 @@ class Passwords:
     async def _save_reset(self, reset_id: UUID, account_id: UUID, password_hash: str) -> None:
         async with self.store.begin() as tx:
             await self.resets.use(tx, reset_id)
-            await self._set_password(tx, await tx.get_account(account_id), password_hash)
+            account = await tx.get_account(account_id)
+            await self._set_password(tx, account, password_hash)
+            await self.attempts.end_delay(tx, account)
 
     async def _set_password(
         self, tx: AuthTransaction, account: Account, password_hash: str, *, except_session_id: UUID | None = None

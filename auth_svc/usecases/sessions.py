@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from auth_svc.domain.accounts import Account, AccountStatus
+from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import InvalidCredentials, InvalidRefreshToken, TokenReused
-from auth_svc.domain.sessions import CLOCK_TOLERANCE, Session, last_access_token_expiry, refresh_token_hash
+from auth_svc.domain.sessions import CLOCK_TOLERANCE, MAX_LIVE_SESSIONS, Session, last_access_token_expiry, refresh_token_hash
 from auth_svc.ports import AuthStore, PasswordHasher
 from auth_svc.usecases.create_account import AccountCreation
+from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Caller
@@ -20,6 +21,8 @@ from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort, retry_transaction
 
 KEEP_ENDED_SESSIONS_FOR = timedelta(days=1)
+MAX_NUMBERED_AT_ONCE = 500
+MAX_ENDED_AT_LOGIN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ class RevokedSession:
 
     session_id: UUID
     expires_at: datetime
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedSessions:
+    """A page of revoked sessions in the order of their numbers. `last_number` is the highest number that any session ever had."""
+
+    items: list[RevokedSession]
+    last_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +59,49 @@ class Sessions:
 
     store: AuthStore
     hasher: PasswordHasher
+    attempts: LoginAttempts
     tokens: TokenIssuer
     creation: AccountCreation
     revocation: SessionRevocation
     now: Clock
     lifetime: timedelta
 
-    async def login(self, email: str, password: str) -> SignedIn:
-        """Sign in by password, which also completes a pending account.
+    async def login(self, email: str, password: str, network: str) -> SignedIn:
+        """Sign in by password, which also completes a pending account. `network` is what counts as the caller's address.
 
-        Raises InvalidCredentials, after the same time and with the same text whether or not the account exists.
+        Raises InvalidCredentials or TooManyAttempts, after the same time and with the same text whether or not the account exists.
         """
         account = await retry_transaction(lambda: self.store.find_account_by_email(email))
-        is_correct = await self.hasher.verify(password, account.password_hash if account else None)
-        if account is None or not is_correct:
+
+        async def is_accepted() -> bool:
+            is_correct = await self.hasher.verify(password, account.password_hash if account else None)
+            return is_correct and account is not None and account.accepts_password
+
+        if not await self.attempts.verify(LoginAttempt(email, account, network), is_accepted) or account is None:
             raise InvalidCredentials
-        if account.status is AccountStatus.PENDING:
-            account = await self.creation.complete(account)
-        if not account.may_sign_in:
-            raise InvalidCredentials
-        return await self.start(await self._rehash_if_outdated(account, password))
+        account = await self.creation.complete(account)
+        return await self.start(await self._rehash_if_outdated(account, password), network)
 
     @retry_on_abort
-    async def start(self, authenticated: Account) -> SignedIn:
-        """Start a session of an account whose password was verified.
+    async def start(self, authenticated: Account, network: str) -> SignedIn:
+        """Start a session of an account whose password was verified, and end its least recently used ones beyond MAX_LIVE_SESSIONS.
 
         Raises InvalidCredentials when its password has changed since, or it may no longer sign in.
         """
         now, refresh_token = self.now(), secrets.token_urlsafe(32)
-        session = Session(new_id(), authenticated.id, now, now, now + self.lifetime)
+        address = self.attempts.address_digest(network)
+        session = Session(new_id(), authenticated.id, now, now, now + self.lifetime, address=address)
         async with self.store.begin() as tx:
             account = await tx.get_account(authenticated.id)
             if not account.may_sign_in or account.password_hash != authenticated.password_hash:
                 raise InvalidCredentials
+            for surplus in await tx.list_surplus_sessions(account.id, now, keep=MAX_LIVE_SESSIONS - 1, limit=MAX_ENDED_AT_LOGIN):
+                await self.revocation.revoke(tx, surplus)
             await tx.insert_session(session, refresh_token_hash(refresh_token))
         return self._signed_in(account, session, refresh_token)
 
     @retry_on_abort
-    async def refresh(self, token: str) -> SignedIn:
+    async def refresh(self, token: str, network: str) -> SignedIn:
         """Return new tokens; the given refresh token no longer works.
 
         Raises InvalidRefreshToken, or TokenReused for a token that was used before. A reused token ends the session: it was copied, and
@@ -99,7 +116,8 @@ class Sessions:
             account = await tx.get_account(session.account_id)
             is_accepted = account.may_sign_in and not stored.was_used
             if is_accepted:
-                extended = replace(session, last_used_at=now, expires_at=now + self.lifetime)
+                address = self.attempts.address_digest(network)
+                extended = replace(session, last_used_at=now, expires_at=now + self.lifetime, address=address)
                 await tx.replace_refresh_token(extended, refresh_token_hash(token), refresh_token_hash(new_token))
             else:
                 await self.revocation.revoke(tx, session)
@@ -122,11 +140,20 @@ class Sessions:
             await self.revocation.revoke_all(tx, by.id)
 
     @retry_on_abort
-    async def list_revoked(self) -> list[RevokedSession]:
-        """Return the ended sessions whose access tokens may not have expired yet."""
+    async def list_revoked(self, after: int, limit: int) -> RevokedSessions:
+        """Return the ended sessions above a number whose access tokens may not have expired yet, at most `limit`."""
         lifetime = self.revocation.access_token_lifetime
-        ended = await self.store.list_sessions_ended_since(self.now() - lifetime - CLOCK_TOLERANCE)
-        return [RevokedSession(session.id, last_access_token_expiry(session.ended_at or self.now(), lifetime)) for session in ended]
+        ended, last_number = await self.store.list_ended_sessions(self.now() - lifetime - CLOCK_TOLERANCE, after, limit)
+        revoked = [
+            RevokedSession(session.id, last_access_token_expiry(session.ended_at or self.now(), lifetime), session.end_number or 0)
+            for session in ended
+        ]
+        return RevokedSessions(revoked, last_number)
+
+    @retry_on_abort
+    async def number_ended(self) -> int:
+        """Number sessions that an instance of the previous release ended, so that they are listed; return how many."""
+        return await self.store.number_ended_sessions(MAX_NUMBERED_AT_ONCE)
 
     @retry_on_abort
     async def delete_expired(self) -> int:

@@ -13,6 +13,7 @@ from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.domain.sessions import SERVICE_TOKEN_LIFETIME
 from auth_svc.ports import TokenSigner
+from auth_svc.usecases.login_attempts import LoginAttempts
 from shared.kit.clock import Clock
 
 
@@ -29,6 +30,7 @@ class TokenIssuer:
     """Issues access tokens to people and services. `secret_of` returns a service's client secret, or an empty text when there is none."""
 
     signer: TokenSigner
+    attempts: LoginAttempts
     secret_of: Callable[[str], str]
     now: Clock
     access_token_lifetime: timedelta
@@ -39,11 +41,20 @@ class TokenIssuer:
         token = self.signer.sign_access_token(account.id, account.role, session_id, now=self.now(), lifetime=lifetime)
         return AccessToken(token, int(lifetime.total_seconds()))
 
-    def issue_to_service(self, client_id: str, client_secret: str) -> AccessToken:
-        """Return an access token for a service. Raises InvalidCredentials when the secret is not the service's."""
-        expected = self.secret_of(client_id)
-        is_correct = hmac.compare_digest(expected.encode(), client_secret.encode("utf-8", "replace"))
-        if not (expected and is_correct):
+    async def issue_to_service(self, client_id: str, client_secret: str, network: str | None) -> AccessToken:
+        """Return an access token for a service.
+
+        Raises InvalidCredentials when the secret is not the service's, TooManyAttempts after too many wrong ones from one address.
+        `network` is None for a caller inside the platform. Its wrong secrets are not counted, so that a service gets its token whatever
+        is tried from outside, and while the database does not answer.
+        """
+
+        async def is_secret() -> bool:
+            expected = self.secret_of(client_id)
+            is_equal = hmac.compare_digest(expected.encode(), client_secret.encode("utf-8", "replace"))
+            return bool(expected) and is_equal
+
+        if not (await is_secret() if network is None else await self.attempts.verify_client(client_id, network, is_secret)):
             raise InvalidCredentials
         token = self.signer.sign_service_token(client_id, now=self.now(), lifetime=SERVICE_TOKEN_LIFETIME)
         return AccessToken(token, int(SERVICE_TOKEN_LIFETIME.total_seconds()))

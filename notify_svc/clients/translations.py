@@ -151,6 +151,12 @@ ENGLISH = Translation(
         "password_changed": Wording(
             "Your password was changed", "The password of your account was changed. If you did not do this, request a new one now."
         ),
+        "account_locked": Wording(
+            "Wrong passwords for your account",
+            "A wrong password was entered for your account many times. To protect it, signing in is delayed by up to 15 minutes for now. "
+            "If you have forgotten your password, request a new one: then you can sign in at once. "
+            "If it was not you, somebody may be guessing your password. A long password that you use nowhere else is safe.",
+        ),
     },
 )
 GERMAN = Translation(
@@ -230,6 +236,13 @@ GERMAN = Translation(
         ),
         "password_changed": Wording(
             "Ihr Passwort wurde geändert", "Das Passwort Ihres Zugangs wurde geändert. Waren Sie es nicht, fordern Sie sofort ein neues an."
+        ),
+        "account_locked": Wording(
+            "Falsche Passwörter für Ihren Zugang",
+            "Für Ihren Zugang wurde oft ein falsches Passwort eingegeben. Zu seinem Schutz ist die Anmeldung vorerst um bis zu 15 Minuten "
+            "verzögert. Haben Sie Ihr Passwort vergessen, fordern Sie ein neues an: Dann können Sie sich sofort anmelden. "
+            "Waren Sie es nicht, versucht vielleicht jemand, Ihr Passwort zu erraten. Ein langes Passwort, das Sie sonst nirgends "
+            "verwenden, ist sicher.",
         ),
     },
 )

@@ -25,6 +25,7 @@ class MessageKind(StrEnum):
     INVITED = "invited"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"
+    ACCOUNT_LOCKED = "account_locked"
 
 
 class Audience(StrEnum):
@@ -37,6 +38,8 @@ class Audience(StrEnum):
 
 CANCELLING_KINDS = frozenset({MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.GIVEN_AWAY})
 """The kinds after which the recipient no longer has the appointment."""
+KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED})
+"""The kinds that tell the owner of an account something and contain no link to choose a password."""
 KIND_OF_TOPIC = {
     "appointment.requested.v1": MessageKind.REQUESTED,
     "appointment.booked.v1": MessageKind.BOOKED,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import Audience, MessageKind
+from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience
 from notify_svc.ports import ContactClient
 from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
@@ -50,7 +50,7 @@ class MailComposer:
         if account is None or account.status == "disabled":
             raise Undeliverable("no_address")
         recipient = self._recipient_from(account, await self._find_profile(account))
-        if message.kind is MessageKind.PASSWORD_CHANGED:
+        if message.kind in KINDS_WITHOUT_LINK:
             return MailContent(message, recipient)
         link = await self.contacts.find_password_link(UUID(message.facts["reset_id"]))
         if link is None:

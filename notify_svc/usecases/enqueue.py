@@ -9,9 +9,12 @@ from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
 from notify_svc.ports import NotificationStore, NotificationTransaction
 from shared.contracts.derived_ids import derive_id
-from shared.contracts.events import AccountInvited, AppointmentEvent, PasswordChanged, PasswordResetRequested
+from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
+
+AccountEvent = AccountInvited | PasswordResetRequested | PasswordChanged | AccountLocked
+"""The events about which the owner of an account is notified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,12 @@ class MessageQueue:
         """Queue the mail about a changed password to the owner of the account."""
         await self._enqueue_for_owner(event, MessageKind.PASSWORD_CHANGED)
 
+    async def enqueue_account_locked(self, event: AccountLocked) -> None:
+        """Queue the mail about too many wrong passwords to the owner of the account."""
+        await self._enqueue_for_owner(event, MessageKind.ACCOUNT_LOCKED)
+
     @retry_on_abort
-    async def _enqueue_for_owner(self, event: AccountInvited | PasswordResetRequested | PasswordChanged, kind: MessageKind) -> None:
+    async def _enqueue_for_owner(self, event: AccountEvent, kind: MessageKind) -> None:
         async with self.store.begin() as tx:
             if not await tx.mark_handled(event.id):
                 return

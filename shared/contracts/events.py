@@ -105,6 +105,14 @@ class PasswordChanged(Event):
     account_id: UUID
 
 
+class AccountLocked(Event):
+    """Signing in to an account is delayed after too many wrong passwords; its owner is notified, once per row of delays."""
+
+    topic = "account.locked.v1"
+    subject = "account_id"
+    account_id: UUID
+
+
 class PatientChanged(Event):
     """A patient's profile was created or changed."""
 

@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
 
 from shared.contracts.events import SessionEnded
 from shared.contracts.identity import Service
-from shared.contracts.values import Instant, ReadModel
 from shared.kit.bus import Bus, Handlers, open_bus
 from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
+from shared.kit.ended_sessions import MAX_PAGE_LENGTH, POLL_SECONDS, EndedSessionPoller, EndedSessions
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
@@ -32,21 +31,7 @@ from shared.kit.sql_leases import SqlLeases
 from shared.kit.tokens import Verifier
 from shared.kit.use_cases import provide_use_cases
 
-ENDED_SESSIONS_POLL_SECONDS = 3.0
 UNCOMPRESSED = {"Accept-Encoding": "identity"}  # between services, compressing costs more than it saves
-
-
-class EndedSession(ReadModel):
-    """A session whose tokens are refused until they expire at `expires_at`."""
-
-    session_id: UUID
-    expires_at: Instant
-
-
-class EndedSessions(ReadModel):
-    """The response of auth-service to `GET /internal/ended-sessions`."""
-
-    items: list[EndedSession]
 
 
 @dataclass(slots=True)
@@ -140,8 +125,8 @@ async def open_service_runtime(
         verifier = app.state.verifier = Verifier(keys, settings.issuer, settings.audience, overrides.clock)
         await bus.subscribe_broadcast({SessionEnded: lambda event: _end_session(verifier, event)})
         if settings.service is not Service.AUTH:
-            poll = functools.partial(_poll_ended_sessions, auth, verifier)
-            runtime.jobs.add("ended_sessions", poll, every_seconds=ENDED_SESSIONS_POLL_SECONDS)
+            poller = EndedSessionPoller(functools.partial(_fetch_ended_sessions, auth), verifier.revoke_session)
+            runtime.jobs.add("ended_sessions", poller.poll, every_seconds=POLL_SECONDS)
         yield runtime
 
 
@@ -154,12 +139,8 @@ async def _end_session(verifier: Verifier, event: SessionEnded) -> None:
     verifier.revoke_session(event.session_id, event.expires_at.timestamp())
 
 
-async def _poll_ended_sessions(auth: ServiceClient, verifier: Verifier) -> int:
-    """Fetch the ended sessions from auth-service, in case the broadcast of one was lost. Returns 0: there is never more to do at once."""
-    ended = await auth.get("/internal/ended-sessions", EndedSessions)
-    for session in ended.items:
-        verifier.revoke_session(session.session_id, session.expires_at.timestamp())
-    return 0
+async def _fetch_ended_sessions(auth: ServiceClient, after: int) -> EndedSessions:
+    return await auth.get("/internal/ended-sessions", EndedSessions, after=after, limit=MAX_PAGE_LENGTH)
 
 
 def network_transport() -> httpx.AsyncBaseTransport:

@@ -11,7 +11,15 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from shared.contracts.events import AccountChanged, AccountInvited, Event, PasswordChanged, PasswordResetRequested, SessionEnded
+from shared.contracts.events import (
+    AccountChanged,
+    AccountInvited,
+    AccountLocked,
+    Event,
+    PasswordChanged,
+    PasswordResetRequested,
+    SessionEnded,
+)
 from shared.contracts.identity import Service
 from tests.running import RunningService, not_found_response, run_service
 
@@ -19,7 +27,7 @@ E = TypeVar("E", bound=Event)
 PASSWORD, OTHER_PASSWORD = "a long enough pass phrase", "quite another pass phrase"
 SAM = {"email": "sam@example.com", "password": PASSWORD, "full_name": "Sam Lee"}
 FIRST_ADMIN = {"email": "boss@clinic.example", "password": "the first of the admins"}
-EVENTS = (AccountChanged, AccountInvited, PasswordChanged, PasswordResetRequested, SessionEnded)
+EVENTS = (AccountChanged, AccountInvited, AccountLocked, PasswordChanged, PasswordResetRequested, SessionEnded)
 SECRETS = {f"{service.prefix.lower()}_client_secret": f"{service.prefix}-{'0123456789abcdef' * 2}" for service in Service}
 SETTINGS = {
     **SECRETS,
@@ -65,16 +73,17 @@ class RunningAuth:
     def __init__(self, service: RunningService, patients: FakePatientService) -> None:
         self.service, self.patients, self.http, self.clock = service, patients, service.http, service.clock
 
-    async def post(self, path: str, body: Any = None, token: str | None = None) -> httpx.Response:
-        return await self.http.post(path, json=body, headers=bearer(token))
+    async def post(self, path: str, body: Any = None, token: str | None = None, *, address: str | None = None) -> httpx.Response:
+        """Send a request, as the gateway forwards it from a client at `address`."""
+        return await self.http.post(path, json=body, headers=bearer(token) | forwarded_for(address))
 
     async def register(self, **changes: Any) -> dict[str, Any]:
         response = await self.post("/auth/register", SAM | changes)
         assert response.status_code == 201, response.text
         return dict(response.json())
 
-    async def login(self, email: str = SAM["email"], password: str = PASSWORD) -> httpx.Response:
-        return await self.post("/auth/login", {"email": email, "password": password})
+    async def login(self, email: str = SAM["email"], password: str = PASSWORD, *, address: str | None = None) -> httpx.Response:
+        return await self.post("/auth/login", {"email": email, "password": password}, address=address)
 
     async def sign_in(self, email: str = SAM["email"], password: str = PASSWORD) -> dict[str, Any]:
         """Log in, which must succeed; return the tokens and the account."""
@@ -121,6 +130,11 @@ class RunningAuth:
 
 def bearer(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def forwarded_for(address: str | None) -> dict[str, str]:
+    """Return the header in which the gateway names the client's address."""
+    return {"X-Forwarded-For": address} if address else {}
 
 
 def status_and_code(response: httpx.Response) -> tuple[int, str]:

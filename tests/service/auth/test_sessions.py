@@ -154,9 +154,10 @@ async def test_ended_sessions_are_listed_until_their_tokens_have_expired(auth: R
     await auth.post("/auth/logout", {"refresh_token": session["refresh_token"]})
     event = (await auth.list_events(SessionEnded))[0]
     listed = await auth.call_as(Service.SCHEDULING, "GET", "/internal/ended-sessions")
-    assert listed.json() == {"items": [{"session_id": str(event.session_id), "expires_at": "2026-03-02T12:11:00Z"}]}
+    item = {"session_id": str(event.session_id), "expires_at": "2026-03-02T12:11:00Z", "number": 1}
+    assert listed.json() == {"items": [item], "last_number": 1}
     auth.clock.advance(timedelta(minutes=11, seconds=1))
-    assert (await auth.call_as(Service.SCHEDULING, "GET", "/internal/ended-sessions")).json() == {"items": []}
+    assert (await auth.call_as(Service.SCHEDULING, "GET", "/internal/ended-sessions")).json() == {"items": [], "last_number": 1}
 
 
 async def test_an_ended_session_stays_ended_after_a_restart(tmp_path: Path) -> None:

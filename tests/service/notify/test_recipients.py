@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from icalendar import Calendar
 
-from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetRequested
+from shared.contracts.events import AccountInvited, AccountLocked, PasswordChanged, PasswordResetRequested
 from shared.kit.ids import new_id
 from tests.running import NOON, RunningService, problem_response, run_service
 from tests.service.notify.fake_services import DOCTOR, OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
@@ -184,6 +184,18 @@ async def test_the_owner_of_an_account_is_notified_in_the_language_of_their_prof
     services.locale = "de-CH"
     await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
     assert mailbox.count_mails() == {("mina@example.com", "Ihr Passwort wurde geändert"): 1}
+
+
+@pytest.mark.parametrize(("locale", "subject"), [("en", "Wrong passwords for your account"), ("de", "Falsche Passwörter für Ihren Zugang")])
+async def test_the_owner_of_a_locked_account_is_told_without_a_link(
+    locale: str, subject: str, notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
+) -> None:
+    services.locale = locale
+    event = AccountLocked(id=new_id(), occurred_at=NOON, account_id=PATIENT)
+    for _ in range(2):
+        await notify.publish_event(event)
+    assert mailbox.count_mails() == {("mina@example.com", subject): 1}
+    assert "reset?token" not in mailbox.text_to("mina@example.com")
 
 
 async def test_a_link_that_no_longer_works_is_not_mailed(

@@ -11,6 +11,7 @@ import pytest
 
 from auth_svc.domain.accounts import Account, AccountStatus
 from auth_svc.domain.refusals import InvalidCredentials
+from auth_svc.usecases.login_attempts import LoginAttempt, Verify
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Role
@@ -40,9 +41,22 @@ class StoreOfOneAccount:
         return self.account
 
 
+class UnlimitedAttempts:
+    """Counts nothing."""
+
+    async def verify(self, _attempt: LoginAttempt, verify: Verify) -> bool:
+        return await verify()
+
+    async def verify_client(self, _client_id: str, _network: str, verify: Verify) -> bool:
+        return await verify()
+
+
+ATTEMPTS = cast(Any, UnlimitedAttempts())
+
+
 def sessions(account: Account | None, hasher: CountingHasher) -> Sessions:
     store = cast(Any, StoreOfOneAccount(account))
-    return Sessions(store, cast(Any, hasher), NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30))
+    return Sessions(store, cast(Any, hasher), ATTEMPTS, NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30))
 
 
 @pytest.mark.parametrize(
@@ -54,12 +68,13 @@ async def test_every_failed_login_verifies_one_password(account: Account | None)
     hasher = CountingHasher()
     password = "right" if account and account.status is AccountStatus.DISABLED else "wrong"
     with pytest.raises(InvalidCredentials):
-        await sessions(account, hasher).login("pat@example.com", password)
+        await sessions(account, hasher).login("pat@example.com", password, "192.0.2.1")
     assert len(hasher.verified) == 1
 
 
 @pytest.mark.parametrize(("name", "secret"), [("admin-service", "x"), ("nobody", ""), ("else", ""), ("else", "é"), ("admin-service", "")])
-def test_a_service_without_its_secret_gets_no_token(name: str, secret: str) -> None:
-    issuer = TokenIssuer(NOT_USED, lambda client_id: SECRETS.get(client_id, ""), lambda: NOON, timedelta(minutes=10))
+@pytest.mark.parametrize("network", ["192.0.2.1", None])
+async def test_a_service_without_its_secret_gets_no_token(name: str, secret: str, network: str | None) -> None:
+    issuer = TokenIssuer(NOT_USED, ATTEMPTS, lambda client_id: SECRETS.get(client_id, ""), lambda: NOON, timedelta(minutes=10))
     with pytest.raises(InvalidCredentials):
-        issuer.issue_to_service(name, secret)
+        await issuer.issue_to_service(name, secret, network)

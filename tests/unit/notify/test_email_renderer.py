@@ -16,7 +16,7 @@ from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.translations import TRANSLATIONS
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, PasswordLink, Recipient
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import CANCELLING_KINDS, Audience, MessageKind
+from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.ports import InvalidAddress
 from shared.contracts.events import AccountInvited
 from shared.contracts.texts import one_line
@@ -69,7 +69,7 @@ def test_every_language_has_all_wordings() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in MessageKind if kind not in (MessageKind.INVITED, MessageKind.RESET, MessageKind.PASSWORD_CHANGED)]
+    "kind", [kind for kind in MessageKind if kind not in KINDS_WITHOUT_LINK | {MessageKind.INVITED, MessageKind.RESET}]
 )
 @pytest.mark.parametrize("audience", [Audience.PATIENT, Audience.DOCTOR])
 @pytest.mark.parametrize("language", TRANSLATIONS)
