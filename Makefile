@@ -33,7 +33,7 @@ fix: .venv/.ready  ## format the code and fix what ruff can fix
 	@$(RUN)ruff check --fix
 	@$(RUN)ruff format
 
-servers:  ## install and start MariaDB, RabbitMQ and a MongoDB-protocol server for the tests
+servers:  ## install and start MariaDB, RabbitMQ, Redis and a MongoDB-protocol server for the tests
 	@$(PYTHON) deploy/servers/servers.py up
 
 bench: .venv/.ready  ## run the measurements; figures are ratios
@@ -49,9 +49,10 @@ coverage: .venv/.ready  ## all tests with branch coverage of the product; a repo
 env:  ## write .env with random passwords for compose.yaml
 	@$(PYTHON) deploy/make_env.py
 
-docs: .venv/.ready  ## write docs/events.md and docs/configuration.md from the code
+docs: .venv/.ready  ## write docs/events.md, docs/configuration.md and the catalogue of codes from the code
 	@$(RUN)python docs/make_events.py
 	@$(RUN)python docs/make_configuration.py
+	@$(RUN)python docs/make_problems.py
 
 snapshots: .venv/.ready  ## write the snapshots of the public API and of the events, after an intended change
 	@$(RUN)python -m tests.architecture.snapshots

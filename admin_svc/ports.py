@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import ConfigDict
 
 from admin_svc.domain import NewUser, PendingUser
+from shared.contracts.appointments import AppointmentStatus
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
 from shared.contracts.values import Instant, ReadModel
@@ -21,7 +22,7 @@ class AdminAppointment(ReadModel):
 
     model_config = ConfigDict(extra="allow")
     id: UUID
-    status: str
+    status: AppointmentStatus
     starts_at: Instant
     version: int
 

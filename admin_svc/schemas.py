@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from admin_svc.domain import NewUser
+from shared.contracts.appointments import StatusAfterEdit
+from shared.contracts.http import AccountStatus
 from shared.contracts.identity import Role
 from shared.contracts.values import Email, Instant, Locale, LongText, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
 
-UserRole = Literal["patient", "doctor", "reception", "admin"]
-UserStatus = Literal["invited", "active", "disabled"]
+UserRole = TypeAliasType("UserRole", Literal["patient", "doctor", "reception", "admin"])
+UserStatus = TypeAliasType("UserStatus", Literal["invited", "active", "disabled"])
 ShortTexts = Annotated[list[ShortText], Field(max_length=50)]
 DOCTOR_FIELDS = {"title", "specialties", "languages", "bio", "location", "services", "accepting_patients"}
 
@@ -40,7 +43,7 @@ class CreateUser(RequestModel):
     def _refuse_doctor_fields_of_others(self) -> Self:
         names = sorted(self._doctor_fields)
         if names and Role(self.role) is not Role.DOCTOR:
-            raise PydanticCustomError("not_a_doctor", "only a doctor has {names}", {"names": ", ".join(names)})
+            raise PydanticCustomError("not_a_doctor", "Only a doctor has these fields: {names}.", {"names": ", ".join(names)})
         return self
 
     @property
@@ -81,7 +84,7 @@ class UserOut(ReadModel):
     email: str
     full_name: str
     role: Role
-    status: Literal["pending", "invited", "active", "disabled"]
+    status: AccountStatus
     version: int
 
 
@@ -103,7 +106,7 @@ class UpdateAppointment(RequestModel):
 
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
-    status: Annotated[str, StringConstraints(pattern="^[a-z_]{1,32}$")] | None = Field(default=None, examples=["cancelled"])
+    status: StatusAfterEdit | None = Field(default=None, examples=["cancelled"])
     reason: ShortText
 
     @property

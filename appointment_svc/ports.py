@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import AppointmentStatus
+from shared.contracts.appointments import AppointmentSort
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
-
-Sort = Literal["starts_at", "-starts_at", "created_at", "-created_at"]
 
 
 class RowChanged(Exception):
@@ -33,7 +32,7 @@ class AppointmentFilter:
     service_ids: tuple[UUID, ...] = ()
     begins: datetime | None = None
     ends: datetime | None = None
-    sort: Sort = "starts_at"
+    sort: AppointmentSort = "starts_at"
     owner_doctor_id: UUID | None = None
     owner_patient_id: UUID | None = None
 

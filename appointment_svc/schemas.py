@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from appointment_svc.domain.transitions import AppointmentStatus
-from shared.contracts.http import Actor, Money
+from shared.contracts.appointments import StatusAfterEdit
+from shared.contracts.http import Actor, Money, VisitMode
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 
 
@@ -59,7 +60,7 @@ class BookAppointment(RequestModel):
     @classmethod
     def _require_doctor_for_hold(cls, hold_id: UUID | None, info: ValidationInfo) -> UUID | None:
         if hold_id is not None and info.data.get("doctor_id") == ANY:
-            raise PydanticCustomError("doctor_required", "a hold is for one doctor: name the doctor")
+            raise PydanticCustomError("doctor_required", "A hold is for one doctor: name the doctor.")
         return hold_id
 
     @property
@@ -110,14 +111,14 @@ class EditAppointment(RequestModel):
     reason: ShortText
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
-    status: Literal["booked", "declined", "cancelled", "checked_in", "in_progress", "completed", "missed"] | None = None
+    status: StatusAfterEdit | None = None
     expected_version: int | None = Field(default=None, ge=1)
     operation_id: UUID | None = Field(default=None, description="The same for every try of one change, so that it is made once.")
 
     @model_validator(mode="after")
     def _require_change(self) -> EditAppointment:
         if self.starts_at is None and self.doctor_id is None and self.status is None:
-            raise PydanticCustomError("nothing_changes", "name what changes: starts_at, doctor_id or status")
+            raise PydanticCustomError("nothing_changes", "Name what changes: starts_at, doctor_id or status.")
         return self
 
     @property
@@ -140,7 +141,7 @@ class AppointmentServiceOut(ReadModel):
     id: UUID
     name: str
     specialty: str | None
-    mode: Literal["in_person", "video", "phone"]
+    mode: VisitMode
     duration_minutes: int
     cancel_cutoff_minutes: int
     reschedule_cutoff_minutes: int

@@ -153,7 +153,7 @@ class OpenIdConfigurationOut(ReadModel):
     token_endpoint: str = Field(examples=["https://clinic.example/auth/token"])
     jwks_uri: str = Field(examples=["https://clinic.example/.well-known/jwks.json"])
     grant_types_supported: list[str] = Field(examples=[["password", "refresh_token", "client_credentials"]])
-    token_endpoint_auth_methods_supported: list[str] = Field(examples=[["client_secret_basic", "client_secret_post"]])
+    token_endpoint_auth_methods_supported: list[str] = Field(examples=[["client_secret_basic", "client_secret_post", "none"]])
     response_types_supported: list[str] = Field(examples=[["token"]])
     subject_types_supported: list[str] = Field(examples=[["public"]])
     id_token_signing_alg_values_supported: list[str] = Field(examples=[["RS256"]])

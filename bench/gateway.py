@@ -82,7 +82,7 @@ async def serve_gateway(client: str, port: int) -> None:
     from gateway_svc.usecases.upstream_services import UpstreamServices
     from shared.contracts.identity import Service
 
-    settings = GatewaySettings(env="test", client_secret="x" * 40)
+    settings = GatewaySettings(env="test", client_secret="x" * 40, rate_scale=10_000)
     app: FastAPI = create_app(settings)
     own_lifespan = app.router.lifespan_context
     alternatives: dict[str, Callable[[], Any]] = {"aiohttp": AiohttpClient, "httpx-aiohttp": HttpxClient}

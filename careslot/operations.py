@@ -51,7 +51,9 @@ def _faults_of(service: Service) -> list[str]:
 
 
 async def _check_connections(settings: CommonSettings) -> list[str]:
-    urls = {name: str(getattr(settings, name)) for name in ("database_url", "bus_url", "mail_url") if hasattr(settings, name)}
+    urls = {
+        name: str(getattr(settings, name)) for name in ("database_url", "bus_url", "mail_url", "rate_store_url") if hasattr(settings, name)
+    }
     return [f"{name} {fault}" for name, url in urls.items() if (fault := await _check_connection(url))]
 
 
@@ -105,7 +107,21 @@ async def _check_smtp(url: str) -> None:
         await smtp.noop()
 
 
-CHECKS = {"mysql": _check_sql, "sqlite": _check_sqlite, "mongodb": _check_mongodb, "amqp": _check_broker, "smtp": _check_smtp}
+async def _check_redis(url: str) -> None:
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(url) as client:
+        await client.ping()
+
+
+CHECKS = {
+    "mysql": _check_sql,
+    "sqlite": _check_sqlite,
+    "mongodb": _check_mongodb,
+    "amqp": _check_broker,
+    "smtp": _check_smtp,
+    "redis": _check_redis,
+}
 
 
 def _database_url(service: Service) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from shared.kit.logs import JsonLineHandler, log
 from shared.kit.settings import InvalidSettings
 
 SHUTDOWN_SECONDS = 20
+LOCAL_HOSTS = ("127.0.0.1", "::1", "0.0.0.0", "::")  # the last two are every address of this machine
+DEVELOPMENT_RATE_SCALE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,25 @@ def _refuse_aids_in_production(options: ServeOptions) -> None:
 async def _serve(options: ServeOptions, folder: Folder) -> None:
     clock = MovableClock(options.clock_start) if options.dev else system_clock
     demo = Demo(folder) if options.demo else None
-    host = "localhost" if options.host == "127.0.0.1" else options.host
-    address = f"http://{host}:{options.port}"
-    async with open_embedded_platform(folder, clock, public_url=address, **(demo.admin if demo else {})) as platform:
+    public_url = os.environ.get("CARESLOT_PUBLIC_URL") or _local_address(options)
+    settings = {"public_url": public_url, **_rate_scale(options), **(demo.admin if demo else {})}
+    async with open_embedded_platform(folder, clock, **settings) as platform:
         if demo:
             await demo.load(platform)
-        print(f"careslot serves {address}  (docs: {address}/docs, data: {folder.path})", flush=True)
+        print(f"careslot serves {public_url}  (docs: {public_url}/docs, data: {folder.path})", flush=True)
         await _Server(_server_config(_public_app(platform, clock), options)).serve()
+
+
+def _local_address(options: ServeOptions) -> str:
+    """Return the address at which a browser on this machine reaches the server. It is the public URL unless the environment sets one."""
+    if options.host in LOCAL_HOSTS:
+        return f"http://localhost:{options.port}"
+    return f"http://[{options.host}]:{options.port}" if ":" in options.host else f"http://{options.host}:{options.port}"
+
+
+def _rate_scale(options: ServeOptions) -> dict[str, Any]:
+    """Return the setting with which `--dev` widens the rate limits, unless the environment sets it."""
+    return {"rate_scale": DEVELOPMENT_RATE_SCALE} if options.dev and "GATEWAY_RATE_SCALE" not in os.environ else {}
 
 
 def _public_app(platform: EmbeddedPlatform, clock: Clock) -> ASGIApp:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from shared.contracts.events import TOPICS, Event  # importable only after the line above
+from gateway_svc.domain.asyncapi import asyncapi_document  # importable only after the line above
 
 PAGE = Path(__file__).parent / "events.md"
 HEAD = """# Events
@@ -19,26 +20,28 @@ event is about, and `data` has the fields listed here.
 
 
 def page() -> str:
-    """Return the whole page."""
-    return HEAD + "\n".join(section(topic, event_class) for topic, event_class in sorted(TOPICS.items()))
+    """Return the whole page, made from the AsyncAPI document that the gateway serves."""
+    document = asyncapi_document({"version": "1"})
+    components = document["components"]
+    sections = [section(message, name, components["schemas"]) for name, message in components["messages"].items()]
+    return HEAD + "\n".join(sections)
 
 
-def section(topic: str, event_class: type[Event]) -> str:
-    """Return the section of one event: its docstring and a table of its fields."""
-    description = " ".join((event_class.__doc__ or "").split())
-    fields = event_class.model_json_schema()["properties"]
-    rows = [f"| `{name}` | {type_name(field)} |" for name, field in fields.items() if name not in ("id", "occurred_at")]
-    return "\n".join((f"## `{topic}`", description, "", "| field | type |", "|---|---|", *rows, ""))
+def section(message: dict[str, Any], name: str, schemas: dict[str, Any]) -> str:
+    """Return the section of one event: its description and a table of its fields."""
+    rows = [f"| `{field_name}` | {type_name(field, schemas)} |" for field_name, field in schemas[name]["properties"].items()]
+    return "\n".join((f"## `{message['name']}`", message["summary"], "", "| field | type |", "|---|---|", *rows, ""))
 
 
-def type_name(field: dict[str, object]) -> str:
-    """Return the type of a field of a JSON schema, for readers."""
+def type_name(field: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """Return the type of a field of a JSON schema, for readers: the values of an enumeration, or the name of another schema."""
     if "anyOf" in field:
-        return " or ".join(type_name(option) for option in field["anyOf"])  # type: ignore[attr-defined]
+        return " or ".join(type_name(option, schemas) for option in field["anyOf"])
     if "$ref" in field:
-        return str(field["$ref"]).rsplit("/", 1)[-1]
+        name = str(field["$ref"]).rsplit("/", 1)[-1]
+        return type_name(schemas[name], schemas) if "enum" in schemas[name] else name
     if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])  # type: ignore[attr-defined]
+        return ", ".join(f"`{value}`" for value in field["enum"])
     return str(field.get("format") or field.get("type", "any"))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.service_types import ServiceType
-from shared.contracts.http import DateOverride, DayWindow, Money, VisitOutsideHours, VisitsOutsideHours, WeeklyWindow
+from shared.contracts.http import DateOverride, DayWindow, Money, VisitMode, VisitOutsideHours, VisitsOutsideHours, WeeklyWindow
 from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
@@ -18,6 +18,7 @@ Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above 1 it is a group session.")]
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
+Specialty = Annotated[ShortText, Field(max_length=100)]  # as long as the filters of lists can name
 
 
 class CreateServiceType(RequestModel):
@@ -27,8 +28,8 @@ class CreateServiceType(RequestModel):
     """
 
     name: ShortText
-    specialty: ShortText | None = None
-    mode: Literal["in_person", "video", "phone"] = "in_person"
+    specialty: Specialty | None = None
+    mode: VisitMode = "in_person"
     duration_minutes: Duration
     buffer_before_minutes: Minutes = 0
     buffer_after_minutes: Minutes = 0
@@ -59,8 +60,8 @@ class UpdateServiceType(PatchModel):
     nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
     name: ShortText | None = None
-    specialty: ShortText | None = None
-    mode: Literal["in_person", "video", "phone"] | None = None
+    specialty: Specialty | None = None
+    mode: VisitMode | None = None
     duration_minutes: Duration | None = None
     buffer_before_minutes: Minutes | None = None
     buffer_after_minutes: Minutes | None = None
@@ -83,7 +84,7 @@ class SpecialtiesOut(ReadModel):
     items: list[str]
 
 
-Specialties = Annotated[list[ShortText], Field(max_length=20)]
+Specialties = Annotated[list[Specialty], Field(max_length=20)]
 Languages = Annotated[list[Locale], Field(max_length=20, description="BCP 47 language tags.")]
 ServiceTypeIds = Annotated[list[UUID], Field(max_length=100)]
 

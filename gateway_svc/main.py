@@ -26,6 +26,7 @@ def create_app(settings: GatewaySettings | None = None, *, overrides: Overrides 
             timeout_seconds=settings.deadline_seconds,
             body_timeout_seconds=settings.body_seconds,
             hidden_paths=frozenset() if settings.expose_metrics else frozenset({"/metrics"}),
+            trusted_proxies=settings.proxy_networks,
         )
     )
     return app

@@ -1,4 +1,4 @@
-"""What the gateway needs from outside: the addresses of a service's instances, and a client that sends a request to one of them."""
+"""What the gateway needs from outside: addresses of instances, a client that sends requests to them, and counters of requests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway_svc.domain.headers import Headers
+from gateway_svc.domain.rate_limits import Admission, ClientLimit
 from shared.contracts.identity import Service
 
 
@@ -19,6 +20,10 @@ class ConnectionLost(Exception):
 
     The instance may have executed the request.
     """
+
+
+class RateStoreUnavailable(Exception):
+    """Raised when the store of a RateCounter does not answer in time, or answers with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +94,10 @@ class AddressResolver(Protocol):
 
     async def resolve(self, service: Service) -> Sequence[InstanceAddress]:
         """Return the addresses of all instances that are known now; empty if the lookup fails."""
+
+
+class RateCounter(Protocol):
+    """Counts the requests of clients in windows of the last 60 seconds."""
+
+    async def count(self, client_limits: Sequence[ClientLimit]) -> Admission:
+        """Count a request against all of the limits, or against none if one of them is exhausted. Raises RateStoreUnavailable."""

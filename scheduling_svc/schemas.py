@@ -12,8 +12,8 @@ from scheduling_svc.domain.agenda import EntryKind
 from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import MAX_AFFECTED, Closure, Leave, LeaveAction, LeaveDecision
 from scheduling_svc.domain.slots import Cursor
-from shared.contracts.http import Alternative, Reservation
-from shared.contracts.problems import ReasonOut
+from shared.contracts.http import Reservation
+from shared.contracts.problems import AffectedAppointmentOut, ReasonOut
 from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
 from shared.kit.paging import decode_cursor, encode_cursor, parse_sort_key
 
@@ -87,14 +87,6 @@ class PreviewLeave(RequestModel):
 
     starts_at: Instant
     ends_at: Instant
-
-
-class AffectedAppointmentOut(ReadModel):
-    """An appointment in the time of a leave, and the starts to which it could be moved."""
-
-    appointment_id: UUID
-    starts_at: Instant
-    proposals: list[Alternative]
 
 
 class LeavePreviewOut(ReadModel):

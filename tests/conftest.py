@@ -68,6 +68,12 @@ def amqp_url() -> str:
     return server("AMQP")
 
 
+@pytest.fixture
+def redis_url() -> str:
+    """The Redis server. Its tests use addresses and accounts of their own, because they share it."""
+    return server("REDIS")
+
+
 @pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.needs_servers("MYSQL"))])
 def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new database, once for each SQL back end."""

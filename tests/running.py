@@ -23,7 +23,7 @@ from shared.kit.jobs import BackgroundWork
 from shared.kit.migrations import migrate
 from shared.kit.overrides import Overrides
 from shared.kit.transport import InProcessTransport
-from tests.tokens import jwks
+from tests.tokens import ISSUER, jwks
 
 Handler = Callable[[httpx.Request], httpx.Response]
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
@@ -103,7 +103,8 @@ async def run_service(
         background_work.add(bus.deliver_due)
         transport = httpx.MockTransport(upstream_handler(upstream))
         overrides = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, background_work=background_work, mailbox=mailbox)
-        app = main.create_app(settings_of(name)(database_url=url, client_secret="x" * 40, env="test", **settings), overrides=overrides)
+        values = {"database_url": url, "client_secret": "x" * 40, "env": "test", "issuer": ISSUER} | settings
+        app = main.create_app(settings_of(name)(**values), overrides=overrides)
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
         service = RunningService(app, http, clock, bus, background_work)
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 ENVIRONMENT = Path(__file__).parent.parent / ".servers.env"
-SERVERS = {"MYSQL", "MONGO", "AMQP", "COMPOSED"}
+SERVERS = {"MYSQL", "MONGO", "AMQP", "REDIS", "COMPOSED"}
 OPTIONAL = {"COMPOSED"}  # needs a container engine, which not every machine has
 HOW_TO_START = {
-    "COMPOSED": "start the platform with `docker compose up -d --build --wait` and set the variable to the gateway's address, "
-    "such as http://localhost:8000 (tests/faults/test_stopped_containers.py says with which administrator)"
+    "COMPOSED": "start the platform with `GATEWAY_RATE_SCALE=1000 docker compose up -d --build --wait` and set the variable to the "
+    "gateway's address, such as http://localhost:8000 (tests/faults/test_stopped_containers.py says with which administrator)"
 }
-SERVERS_OF_FIXTURES = {"mysql_url": "MYSQL", "mongo_url": "MONGO", "amqp_url": "AMQP"}
-MARKER = "needs_servers(*names): the test, or the parameter, uses these test servers (MYSQL, MONGO, AMQP, COMPOSED)"
+SERVERS_OF_FIXTURES = {"mysql_url": "MYSQL", "mongo_url": "MONGO", "amqp_url": "AMQP", "redis_url": "REDIS"}
+MARKER = "needs_servers(*names): the test, or the parameter, uses these test servers (MYSQL, MONGO, AMQP, REDIS, COMPOSED)"
 _declared: set[str] = set()  # by the test that runs now
 
 

@@ -14,6 +14,7 @@ from jose.backends.base import Key
 from shared.contracts.identity import Role
 
 ISSUED_AT = 1_700_000_000
+ISSUER = "http://localhost:8000"  # the default of `CARESLOT_PUBLIC_URL`
 
 
 @cache
@@ -38,7 +39,7 @@ def token(role: Role | str, subject: UUID | str | None = None, **changes: Any) -
     now = int(changes.pop("now", ISSUED_AT))
     headers = changes.pop("headers", {})
     claims = {
-        "iss": "careslot",
+        "iss": ISSUER,
         "aud": "careslot",
         "sub": str(subject or uuid4()),
         "sid": str(uuid4()),

@@ -11,6 +11,7 @@ from admin_svc.ports import AdminAppointment
 from admin_svc.routes.relayed_pages import DEFAULT_LIMIT, After, Limit
 from admin_svc.schemas import UpdateAppointment
 from admin_svc.usecases.appointments import AdminAppointments
+from shared.contracts.appointments import AppointmentSort, AppointmentStatus
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale
 from shared.contracts.values import Instant, format_instant
@@ -23,17 +24,17 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/appointments", tags=["Administration"])
 UseAppointments = Annotated[AdminAppointments, use_case(AdminAppointments)]
-Ids = Annotated[list[UUID] | None, Query(max_length=50)]
+Ids = Annotated[list[UUID] | None, Query(max_length=40)]
 
 
 async def read_filter(
-    status: Annotated[list[str] | None, Query(max_length=20)] = None,
+    status: Annotated[list[AppointmentStatus] | None, Query(max_length=20)] = None,
     doctor_id: Ids = None,
     patient_id: Ids = None,
     service_id: Ids = None,
     since: Annotated[Instant | None, Query(alias="from")] = None,
     until: Annotated[Instant | None, Query(alias="to")] = None,
-    sort: Annotated[str | None, Query(max_length=32, description="`starts_at` (default) or `created_at`; descending with `-`.")] = None,
+    sort: Annotated[AppointmentSort | None, Query(description="Default: `starts_at`; descending with `-`.")] = None,
 ) -> dict[str, Any]:
     """Return the filters of `GET /appointments`; a filter with several values is repeated."""
     ids = {"doctor_id": doctor_id, "patient_id": patient_id, "service_id": service_id}

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Query
 
-from shared.kit.paging import DEFAULT_LIMIT, MAX_CURSOR_LENGTH, MAX_LIMIT
+from shared.kit.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-After = Annotated[str | None, Query(max_length=MAX_CURSOR_LENGTH)]
+After = Cursor | None
 
 __all__ = ["DEFAULT_LIMIT", "After", "Limit"]

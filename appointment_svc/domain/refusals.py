@@ -17,6 +17,7 @@ class PatientRequired(Invalid):
 
     code = "patient_required"
     detail = "Name the patient to book for."
+    remedy = "Send `patient_id`."
 
 
 class IllegalMove(Conflict):
@@ -24,6 +25,7 @@ class IllegalMove(Conflict):
 
     code = "illegal_move"
     detail = "The status of this appointment does not allow this action."
+    remedy = "Choose one of the statuses in `allowed`, or read the appointment again: it may have changed meanwhile."
 
 
 class TooLate(Conflict):
@@ -31,6 +33,7 @@ class TooLate(Conflict):
 
     code = "too_late"
     detail = "It is too late to do this online; please call the clinic."
+    remedy = "Call the clinic: its staff may still do this."
 
 
 class TooEarly(Conflict):
@@ -41,6 +44,7 @@ class TooEarly(Conflict):
 
     code = "too_early"
     detail = "It is too early for this: the appointment has not begun yet."
+    remedy = "Do this after `starts_at`; a check-in from the midnight before."
 
 
 class TooManyActive(Conflict):
@@ -48,6 +52,7 @@ class TooManyActive(Conflict):
 
     code = "too_many_active"
     detail = "The patient has as many active appointments as this clinic allows."
+    remedy = "Cancel an appointment that is no longer needed, or book after one has taken place."
 
 
 class DoctorNotAccepting(Conflict):
@@ -55,6 +60,7 @@ class DoctorNotAccepting(Conflict):
 
     code = "doctor_not_accepting"
     detail = "The doctor accepts no new patients; the reception can still book."
+    remedy = "Choose another doctor, or call the reception."
 
 
 class DoctorInactive(Conflict):
@@ -62,6 +68,7 @@ class DoctorInactive(Conflict):
 
     code = "doctor_inactive"
     detail = "The doctor does not work here at present."
+    remedy = "Choose another doctor."
 
 
 class ServiceInactive(Conflict):
@@ -69,6 +76,7 @@ class ServiceInactive(Conflict):
 
     code = "service_inactive"
     detail = "The service is not offered at present."
+    remedy = "Choose another service."
 
 
 class PatientInactive(Conflict):

@@ -5,24 +5,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-
-class AppointmentStatus(StrEnum):
-    """Where the visit stands, from the booking to its end."""
-
-    PENDING = "pending"
-    BOOKED = "booked"
-    REQUESTED = "requested"
-    REFUSED = "refused"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    CHECKED_IN = "checked_in"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    MISSED = "missed"
-
+from shared.contracts.appointments import AppointmentStatus as AppointmentStatus
 
 S = AppointmentStatus
 TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {

@@ -8,26 +8,29 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from appointment_svc.domain.transitions import AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, Sort
+from appointment_svc.ports import AppointmentFilter
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.queries import AppointmentQueries
+from shared.contracts.appointments import AppointmentSort
 from shared.contracts.values import Instant
 from shared.kit.access import Account
 from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import IfMatch
 from shared.kit.use_cases import use_case
 
+MAX_IDS = 40  # of each kind: the URL that names them all, and the longest cursor, is one that the gateway accepts
+
 
 def _filter(
     status: Annotated[list[AppointmentStatus] | None, Query(max_length=20)] = None,
-    doctor_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
-    patient_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
-    service_id: Annotated[list[UUID] | None, Query(max_length=50)] = None,
+    doctor_id: Annotated[list[UUID] | None, Query(max_length=MAX_IDS)] = None,
+    patient_id: Annotated[list[UUID] | None, Query(max_length=MAX_IDS)] = None,
+    service_id: Annotated[list[UUID] | None, Query(max_length=MAX_IDS)] = None,
     begins: Annotated[Instant | None, Query(alias="from")] = None,
     ends: Annotated[Instant | None, Query(alias="to", description="Not included.")] = None,
     sort: Annotated[
-        Sort, Query(description="Appointments that are `refused` are listed only when this status is requested.")
+        AppointmentSort, Query(description="Appointments that are `refused` are listed only when this status is requested.")
     ] = "starts_at",
 ) -> AppointmentFilter:
     return AppointmentFilter(

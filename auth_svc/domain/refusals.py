@@ -17,6 +17,7 @@ class InvalidCredentials(Unauthenticated):
 
     code = "invalid_credentials"
     detail = "The email address or the password is wrong."
+    remedy = "Check address and password; `POST /auth/password/forgot` sends a link to set a new password."
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -24,6 +25,7 @@ class InvalidRefreshToken(Unauthenticated):
 
     code = "invalid_refresh_token"
     detail = "The refresh token is not valid."
+    remedy = "Sign in again."
 
 
 class TokenReused(Unauthenticated):
@@ -31,6 +33,7 @@ class TokenReused(Unauthenticated):
 
     code = "token_reused"
     detail = "This refresh token was used before. Its session has been ended."
+    remedy = "Sign in again. A refresh token is used once; if it was not you who used it, change the password."
 
 
 class PasswordTooWeak(Invalid):
@@ -38,6 +41,7 @@ class PasswordTooWeak(Invalid):
 
     code = "password_too_weak"
     detail = "A password has 12 to 128 characters and must not be a common one or the email address."
+    remedy = "Choose a longer or less common password, for example four words."
 
 
 class TokenInvalid(Invalid):
@@ -45,3 +49,4 @@ class TokenInvalid(Invalid):
 
     code = "token_invalid"
     detail = "This link was used, has expired, or was replaced by a newer one."
+    remedy = "Ask for a new link."

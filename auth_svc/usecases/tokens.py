@@ -67,7 +67,7 @@ class OpenIdConfiguration:
             "token_endpoint": f"{self.public_url}/auth/token",
             "jwks_uri": f"{self.public_url}/.well-known/jwks.json",
             "grant_types_supported": ["password", "refresh_token", "client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "response_types_supported": ["token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],

@@ -11,13 +11,14 @@ from testservers.mariadb import mariadb
 from testservers.mongodb import mongodb
 from testservers.processes import ServerFailure, end, end_run, pid_of, start
 from testservers.rabbitmq import rabbitmq
+from testservers.redis import redis
 from testservers.run import ENV_FILE, Run, lock_commands
 
-SERVERS = {"mysql": mariadb, "mongo": mongodb, "amqp": rabbitmq}
+SERVERS = {"mysql": mariadb, "mongo": mongodb, "amqp": rabbitmq, "redis": redis}
 VERBS = {
     "up": "install and build what is missing, start the servers that are not running, print the addresses",
     "down": "end every process that `up` started, and delete their data",
-    "env": "print the addresses; exit 1 unless all three servers are running",
+    "env": "print the addresses; exit 1 unless all servers are running",
     "start": "start one server again, on the same port and data",
     "stop": "end one server with SIGTERM, keep its data",
     "kill": "end one server with SIGKILL, keep its data",

@@ -45,6 +45,7 @@ class DoctorAccountInactive(Conflict):
 
     code = "account_dismissed"
     detail = "The doctor's account is disabled or has another role. Activate the account; the doctor becomes active with it."
+    remedy = "Activate the doctor's account with `PATCH /admin/users/{id}`."
 
 
 class NotYoursToChange(Forbidden):

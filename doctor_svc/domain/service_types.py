@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import UUID
 
 from shared.contracts.events import ServiceChanged
-from shared.contracts.http import Money, ServiceTypeRules
+from shared.contracts.http import Money, ServiceTypeRules, VisitMode
 from shared.contracts.refusals import require_version
-
-Mode = Literal["in_person", "video", "phone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class ServiceType:
     id: UUID
     name: str
     specialty: str | None
-    mode: Mode
+    mode: VisitMode
     duration_minutes: int
     buffer_before_minutes: int
     buffer_after_minutes: int

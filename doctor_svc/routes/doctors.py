@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
+from pydantic import Field
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.refusals import DoctorAccountInactive, NotYoursToChange
@@ -14,6 +15,7 @@ from doctor_svc.schemas import ChangedDoctorOut, CreateDoctor, DoctorOut, Update
 from doctor_svc.usecases.doctors import Doctors, UpdatedDoctor
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, UnknownService
+from shared.contracts.values import Locale
 from shared.kit import routes
 from shared.kit.access import Admin, NotYours, OwnDoctor, Public
 from shared.kit.idempotency import OperationId
@@ -25,14 +27,19 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
 UseDoctors = Annotated[Doctors, use_case(Doctors)]
-Text = Annotated[str | None, Query(min_length=1, max_length=200)]
-Texts = Annotated[list[str] | None, Query(max_length=20)]
-Ids = Annotated[list[UUID] | None, Query(max_length=20)]
+Place = Annotated[str | None, Query(min_length=1, max_length=100)]
+SpecialtyNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]] | None, Query(max_length=4)]
+LanguageRanges = Annotated[list[Locale] | None, Query(max_length=10)]
+Ids = Annotated[list[UUID] | None, Query(max_length=10)]
 Words = Annotated[str | None, Query(min_length=1, max_length=100, description="Words, each of which occurs in name or specialty.")]
 
 
 async def read_filter(
-    specialty: Texts = None, service_id: Ids = None, language: Texts = None, location: Text = None, q: Words = None
+    specialty: SpecialtyNames = None,
+    service_id: Ids = None,
+    language: LanguageRanges = None,
+    location: Place = None,
+    q: Words = None,
 ) -> DoctorFilter:
     """Return the filter that the query parameters describe."""
     return DoctorFilter(tuple(specialty or ()), tuple(service_id or ()), tuple(language or ()), location, q)

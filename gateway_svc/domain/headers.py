@@ -1,6 +1,7 @@
 """Lists of the headers that are forwarded: from the client to a service, and from a service to the client. All others are dropped.
 
-The gateway itself writes `X-Request-ID`, `traceparent`, `X-Timeout-Ms` and `X-Forwarded-For`; those of a client are never forwarded.
+The gateway itself writes `X-Request-ID`, `traceparent`, `X-Timeout-Ms` and `X-Forwarded-For` of a request, and `RateLimit` and
+`RateLimit-Policy` of a response; those that it receives are never forwarded.
 """
 
 from __future__ import annotations
@@ -39,8 +40,6 @@ FORWARDED_RESPONSE_HEADERS = frozenset(
         b"location",
         b"pragma",
         b"preference-applied",
-        b"ratelimit",
-        b"ratelimit-policy",
         b"retry-after",
         b"vary",
         b"www-authenticate",

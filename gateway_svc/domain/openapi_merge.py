@@ -16,9 +16,16 @@ SCHEMA_REFERENCE = "#/components/schemas/"
 INFO = {
     "title": "Careslot",
     "version": "1",
-    "description": "Books health-care appointments. Errors are problem documents (RFC 9457) with a stable `code`.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
+DESCRIPTION = """Books health-care appointments: patients find a doctor, see when the doctor is free, book, move and cancel.
+
+Guides: [Authentication]({url}/docs/guides/authentication) · [Paging]({url}/docs/guides/paging) ·
+[Idempotency]({url}/docs/guides/idempotency) · [Concurrency]({url}/docs/guides/concurrency) · [Time]({url}/docs/guides/time) ·
+[Rate limits]({url}/docs/guides/rate-limits)
+
+Errors are problem documents (RFC 9457) with a stable `code`; [their catalogue]({url}/problems) says what each means and what to do. The
+events that the services publish are described in an [AsyncAPI document]({url}/asyncapi.json)."""
 TAGS = {
     "Identity": "Registration, signing in and out, passwords and tokens.",
     "Doctors and services": "Doctors with their hours and leaves, and the services that can be booked with them.",
@@ -27,6 +34,7 @@ TAGS = {
     "Patients": "Profiles of patients.",
     "Administration": "Users, appointments of everybody, and closures of the clinic; for admins.",
     "Operations": "The state of the services.",
+    "Documentation": "What the codes of problem documents mean.",
 }
 
 
@@ -51,7 +59,7 @@ def merged_document(documents: Mapping[Service, Json], public_url: str) -> Json:
     used_tags = {tag for path in paths.values() for operation in path.values() for tag in operation.get("tags", [])}
     return {
         "openapi": "3.1.0",
-        "info": INFO | {"contact": {"name": "Careslot", "url": f"{public_url}/docs"}},
+        "info": INFO | {"description": DESCRIPTION.format(url=public_url), "contact": {"name": "Careslot", "url": f"{public_url}/docs"}},
         "servers": [{"url": public_url}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used_tags],
         "paths": dict(sorted(paths.items())),

@@ -1,14 +1,15 @@
 """Canonical paths (RFC 3986 section 6.2.2): the gateway accepts exactly one spelling of a path.
 
 No resource of this API has an escape, an empty segment or a dot segment in its path. A path therefore consists of unreserved
-characters only, or it does not exist. This guarantees that a service reads the same path that the gateway routed.
+characters only, or it does not exist. This guarantees that a service reads the same path that the gateway routed. People type a slash after
+`/docs` and `/problems`, which the gateway itself answers.
 """
 
 from __future__ import annotations
 
 import re
 
-_CANONICAL_PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_CANONICAL_PATH = re.compile(rb"/|/docs/|/problems/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 _PRINTABLE_ASCII = re.compile(rb"[\x21-\x7e]*")
 
 

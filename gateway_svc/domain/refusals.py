@@ -10,6 +10,15 @@ class NoSuchPath(NotFound):
 
     code = "not_found"
     detail = "There is no resource at this path."
+    remedy = "Check the path. The operations are listed at `/docs`."
+
+
+class NoSuchProblem(NotFound):
+    """Raised when no problem document of this API has a code."""
+
+    code = "no_such_problem"
+    detail = "There is no such code."
+    remedy = "Choose a code from `/problems`."
 
 
 class UpstreamUnavailable(Unavailable):
@@ -31,6 +40,7 @@ class UpstreamLost(Unavailable):
 
     code = "upstream_lost"
     detail = "The connection to the service was lost. The request may have been carried out: repeat it with the same Idempotency-Key."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again. With the same `Idempotency-Key` nothing is done twice."
 
 
 class UpstreamTimeout(Unavailable):
@@ -38,3 +48,4 @@ class UpstreamTimeout(Unavailable):
 
     code = "upstream_timeout"
     detail = "The service did not answer in time. The request may have been carried out: repeat it with the same Idempotency-Key."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again. With the same `Idempotency-Key` nothing is done twice."

@@ -1,19 +1,36 @@
-"""The documentation of the API: the public OpenAPI document, and Swagger UI, served from the files of this package."""
+"""The documentation of the API, from the files of this package: the OpenAPI and the AsyncAPI document, Swagger UI, and the guides."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import functools
+import json
 from typing import Annotated
 
-from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 
+from gateway_svc.domain.accept import names_media_type
+from gateway_svc.domain.asyncapi import asyncapi_document
+from gateway_svc.domain.openapi_merge import INFO
 from gateway_svc.domain.refusals import NoSuchPath
+from gateway_svc.routes.pages import GUIDES, PUBLIC_CACHING, STATIC_FOLDER, guide_content, html_page
 from gateway_svc.usecases.openapi_document import OpenApiDocument
 from shared.kit.use_cases import use_case
 
-STATIC_FOLDER = Path(__file__).parent.parent / "static"
-MEDIA_TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
+MEDIA_TYPES = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "start.js": "text/javascript",
+    "pages.css": "text/css",
+}
+ENTRY_POINTS = {
+    "name": "Careslot",
+    "documentation": "/docs",
+    "openapi": "/openapi.json",
+    "asyncapi": "/asyncapi.json",
+    "problems": "/problems",
+    "status": "/status",
+}
 # Swagger UI writes style attributes and uses data: images. It loads files from this origin only, and calls this origin only.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -47,10 +64,39 @@ async def get_openapi_document(document: Document) -> Response:
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
+@router.get("/")
+async def get_entry_points(request: Request) -> Response:
+    """Redirect browsers to the documentation, and tell programs where everything is."""
+    if names_media_type(request.headers.get("accept", ""), "text/html"):
+        return RedirectResponse("/docs", headers={"Vary": "Accept"})
+    return JSONResponse(ENTRY_POINTS, headers={"Vary": "Accept"})
+
+
+@router.get("/asyncapi.json")
+async def get_asyncapi_document() -> Response:
+    """Return the AsyncAPI document of the events."""
+    return Response(_asyncapi_json(), media_type="application/json", headers={"Cache-Control": PUBLIC_CACHING})
+
+
+@functools.cache
+def _asyncapi_json() -> bytes:
+    info = {"version": INFO["version"], "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}}
+    return json.dumps(asyncapi_document(info), separators=(",", ":")).encode()
+
+
+@router.get("/docs/")
 @router.get("/docs")
 async def get_docs_page() -> HTMLResponse:
     """Return the page that shows Swagger UI."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+@router.get("/docs/guides/{name}")
+async def get_guide(name: str) -> HTMLResponse:
+    """Return a guide as a page. Raises NoSuchPath for a name that is not in GUIDES."""
+    if name not in GUIDES:
+        raise NoSuchPath
+    return html_page("page.html", title=GUIDES[name], content=guide_content(name))
 
 
 @router.get("/docs/{name}")
@@ -58,4 +104,4 @@ async def get_docs_file(name: str) -> FileResponse:
     """Return a file of Swagger UI. Raises NoSuchPath for a file that is not in MEDIA_TYPES."""
     if name not in MEDIA_TYPES:
         raise NoSuchPath
-    return FileResponse(STATIC_FOLDER / name, media_type=MEDIA_TYPES[name], headers={"Cache-Control": "public, max-age=3600"})
+    return FileResponse(STATIC_FOLDER / name, media_type=MEDIA_TYPES[name], headers={"Cache-Control": PUBLIC_CACHING})

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_svc.domain.headers import repeated_single_header, size_in_bytes
+from gateway_svc.domain.client_address import Network
+from gateway_svc.domain.headers import Headers, repeated_single_header, size_in_bytes
 from gateway_svc.domain.paths import is_canonical_path, is_valid_query
 from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
 from gateway_svc.routes.proxy import build_upstream_request, forward_request, raw_path
+from gateway_svc.routes.rate_limit_step import adding_headers, count_request, find_client_address
 from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, MethodNotAllowed, UrlTooLong
 from gateway_svc.routes.request_body import ClientDisconnected, RequestBody
+from shared.contracts.identity import Caller
 from shared.contracts.refusals import Refusal, Unauthenticated
 from shared.kit.deadlines import deadline
 from shared.kit.problems import BodyTooLarge, problem_response
 
-MAX_URL_BYTES = 4 * 1024
+MAX_URL_BYTES = 8 * 1024  # RFC 9110 section 4.1 recommends at least 8,000
 MAX_HEADERS = 64
 MAX_HEADERS_BYTES = 16 * 1024
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -27,11 +31,19 @@ class ProxyMiddleware:
     """Forwards a request to the service that is responsible for its path; the gateway's own paths go on to FastAPI.
 
     It is the innermost middleware: ResponseHeadersMiddleware and RequestMiddleware (request id, log line, metrics) surround it.
-    The paths in `hidden_paths` do not exist for clients.
+    The paths in `hidden_paths` do not exist for clients. `trusted_proxies` may say whose request they forward.
     """
 
-    def __init__(self, app: ASGIApp, *, timeout_seconds: float, body_timeout_seconds: float, hidden_paths: frozenset[str]) -> None:
-        self._app, self._hidden_paths = app, hidden_paths
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        timeout_seconds: float,
+        body_timeout_seconds: float,
+        hidden_paths: frozenset[str],
+        trusted_proxies: Sequence[Network],
+    ) -> None:
+        self._app, self._hidden_paths, self._trusted_proxies = app, hidden_paths, trusted_proxies
         self._timeout_seconds, self._body_timeout_seconds = timeout_seconds, body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,15 +51,23 @@ class ProxyMiddleware:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         body: RequestBody | None = None
+        response_headers: Headers = []
+        send = adding_headers(send, response_headers)
         try:
             deadline.set(time.monotonic() + self._timeout_seconds)  # replaces a deadline that the client asked for
+            address = find_client_address(scope, self._trusted_proxies)
             check_head(scope)  # 400, 414, 431
             check_path(scope, self._hidden_paths)  # 404
             entry = find_routing_entry(scope["path"])
-            if entry is not None:
+            if entry is None:
+                await count_request(scope, None, address, response_headers)  # 429
+            else:
                 check_method(scope)  # 405
                 scope["route"] = entry  # RequestMiddleware reads its path for the log line and the metrics
-                await check_token(scope, entry)  # 401, 503
+                caller, token_refusal = await check_token(scope, entry)
+                await count_request(scope, caller, address, response_headers)  # 429
+                if token_refusal is not None:
+                    raise token_refusal  # 401, 503
                 body = RequestBody(scope, receive, self._body_timeout_seconds)
                 request = await build_upstream_request(scope, body)  # 400, 408, 413
                 return await forward_request(entry.service, request, body, scope, send)  # 503, or the service's response
@@ -81,16 +101,24 @@ def check_method(scope: Scope) -> None:
         raise MethodNotAllowed
 
 
-async def check_token(scope: Scope, entry: RoutingEntry) -> None:
-    """Refuse a bearer token that is not valid, on public routes too. The service decides whether a token is required."""
+async def check_token(scope: Scope, entry: RoutingEntry) -> tuple[Caller | None, Refusal | None]:
+    """Return the caller whose bearer token is valid, and the refusal of a token that is not.
+
+    A token is checked on public routes too; the service decides whether one is required. The refusal is returned, not raised, because
+    a request with an invalid token counts against the limit of its address first.
+    """
     if not entry.checks_token:
-        return
+        return None, None
     for name, value in scope["headers"]:
         if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            if scheme.lower() != "bearer" or not token.strip():
-                raise Unauthenticated
-            await scope["app"].state.verifier.verify(token.strip())
+            try:
+                scheme, _, token = value.decode("latin-1").partition(" ")
+                if scheme.lower() != "bearer" or not token.strip():
+                    raise Unauthenticated
+                return await scope["app"].state.verifier.verify(token.strip()), None
+            except Refusal as refusal:
+                return None, refusal
+    return None, None
 
 
 async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope, receive: Receive, send: Send) -> None:

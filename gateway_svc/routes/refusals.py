@@ -6,10 +6,11 @@ from shared.kit.problems import HttpRefusal
 
 
 class UrlTooLong(HttpRefusal):
-    """Raised when the path and the query are longer than 4 KiB together."""
+    """Raised when the path and the query are longer than 8 KiB together."""
 
     code = "url_too_long"
-    detail = "A path with its query is at most 4 KiB."
+    detail = "A path with its query is at most 8 KiB."
+    remedy = "Send fewer or shorter query parameters."
     status = 414
 
 
@@ -18,6 +19,7 @@ class HeadersTooLarge(HttpRefusal):
 
     code = "headers_too_large"
     detail = "At most 64 headers, and at most 16 KiB of them."
+    remedy = "Send fewer or smaller headers."
     status = 431
 
 
@@ -34,6 +36,7 @@ class MethodNotAllowed(HttpRefusal):
 
     code = "method_not_allowed"
     detail = "This API supports GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."
+    remedy = "Use one of the methods in `Allow`."
     status = 405
 
 
@@ -42,6 +45,7 @@ class BodyTooSlow(HttpRefusal):
 
     code = "body_too_slow"
     detail = "The request body did not arrive in time."
+    remedy = "Send the request again over a better connection."
     status = 408
 
 
@@ -50,4 +54,5 @@ class HeadTooSlow(HttpRefusal):
 
     code = "head_too_slow"
     detail = "The headers of the request did not arrive in time."
+    remedy = "Send the request again over a better connection."
     status = 408

@@ -10,6 +10,7 @@ class HoldExtended(Conflict):
 
     code = "hold_extended"
     detail = "A hold can be extended only once."
+    remedy = "Book now, or hold the time again when the hold has expired."
 
 
 class TooManyHolds(Conflict):
@@ -17,6 +18,7 @@ class TooManyHolds(Conflict):
 
     code = "too_many_holds"
     detail = "You already hold the maximum number of times."
+    remedy = "Release a hold with `DELETE /holds/{id}`, or wait until one has expired."
 
 
 class NoSuchHold(NotFound):
@@ -31,10 +33,11 @@ class AffectedChanged(Conflict):
 
     code = "affected_changed"
     detail = "Your decisions are not about the appointments that are in this time now; `affected` lists these."
+    remedy = "Decide about the appointments in `affected` and send the leave again."
 
 
 class TooManyAffected(Invalid):
-    """Raised when too many appointments are in the time of a leave. The fact `most` is the maximum."""
+    """Raised when too many appointments are in the time of a leave. The fact `limit` is the maximum."""
 
     code = "too_many_affected"
     detail = "More appointments are in this time than can be decided about at once; take the leave in parts."
@@ -87,6 +90,7 @@ class UnknownDoctor(Invalid):
 
     code = "unknown_doctor"
     detail = "There is no such doctor."
+    remedy = "Choose a doctor from `GET /doctors`."
 
 
 class NoSuchReservation(NotFound):

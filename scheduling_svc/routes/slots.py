@@ -17,7 +17,7 @@ from shared.contracts.relayed_refusals import NoSuchDoctor, UnknownService
 from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
 from shared.kit.access import Account, PublicOrAccount
-from shared.kit.paging import BadCursor
+from shared.kit.paging import CURSOR_SCHEMA, BadCursor
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_next_link
 from shared.kit.use_cases import use_case
@@ -30,7 +30,7 @@ From = Annotated[Instant | None, Query(alias="from", description="Default: now."
 To = Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")]
 Zone = Annotated[TimeZone | None, Query(description="The zone in which to show the times; default: that of the doctor.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-After = Annotated[str | None, Query(max_length=200, description="The `next` of the previous page.")]
+After = Annotated[str | None, Query(max_length=200, description="The `next` of the previous page.", json_schema_extra=CURSOR_SCHEMA)]
 Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
 SearchText = Annotated[str | None, Query(min_length=1, max_length=200)]
 

@@ -191,5 +191,5 @@ async def _list_affected(calendar: CalendarReader, block: TimeBlock, now: dateti
     """Return the claims in a block whose visits have not begun; raise TooManyAffected if they are too many to decide about at once."""
     claims = await calendar.list_affected_claims([block.doctor_id], block.span, now, MAX_AFFECTED + 1)
     if len(claims) > MAX_AFFECTED:
-        raise TooManyAffected(pointer="/ends_at", most=MAX_AFFECTED)
+        raise TooManyAffected(pointer="/ends_at", limit=MAX_AFFECTED)
     return claims

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from shared.contracts.identity import Caller, Role
 from shared.contracts.values import (
@@ -24,8 +25,11 @@ from shared.contracts.values import (
     WindowStart,
 )
 
-VisitMode = Literal["in_person", "video", "phone"]
+# A named alias is one schema in the OpenAPI document, so that generated clients have one type for it.
+VisitMode = TypeAliasType("VisitMode", Literal["in_person", "video", "phone"])
 """How a visit takes place."""
+AccountStatus = TypeAliasType("AccountStatus", Literal["pending", "invited", "active", "disabled"])
+"""`pending`: the profile is still being created; `invited`: the person has not chosen a password yet."""
 
 
 class Actor(ReadModel):
@@ -167,7 +171,7 @@ class AccountSummary(ReadModel):
     email: str
     full_name: str
     role: Role
-    status: Literal["pending", "invited", "active", "disabled"]
+    status: AccountStatus
     locale: str = "en"
     version: int
     created_at: Instant

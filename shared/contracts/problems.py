@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -25,8 +26,16 @@ class FieldError(ReadModel):
     detail: Annotated[str, Field(examples=["The instant needs an offset, such as Z or +02:00."])]
 
 
+class AffectedAppointmentOut(ReadModel):
+    """An appointment in the time of a leave, and the starts to which it could be moved."""
+
+    appointment_id: UUID
+    starts_at: Instant
+    proposals: list[Alternative]
+
+
 class Problem(BaseModel):
-    """RFC 9457 problem document. A refusal may have further members."""
+    """RFC 9457 problem document. The members after `request_id` are facts of single refusals, and absent from all others."""
 
     type: Annotated[str, Field(examples=["/problems/slot-taken"])]
     title: Annotated[str, Field(examples=["Slot taken"])]
@@ -41,10 +50,21 @@ class Problem(BaseModel):
         ),
     ]
     request_id: Annotated[str | None, Field(examples=["9f1c2b7e5a4d4c0f"])]
-    errors: Annotated[list[FieldError], Field(default_factory=list, description="422: the wrong values.")]
-    alternatives: Annotated[list[Alternative], Field(default_factory=list, description="409: starts that were free at that moment.")]
-    reasons: Annotated[list[ReasonOut], Field(default_factory=list, description="`not_bookable`: what excludes the start.")]
-    allowed: Annotated[
-        list[str], Field(default_factory=list, description="`illegal_move`: the statuses that are possible now.", examples=[["cancelled"]])
-    ]
-    available_again_at: Annotated[Instant | None, Field(default=None, description="`slot_held`: when the hold ends.")]
+    errors: list[FieldError] = Field(default_factory=list, description="422: the wrong values.")
+    alternatives: list[Alternative] = Field(default_factory=list, description="409: starts that were free at that moment.")
+    reasons: list[ReasonOut] = Field(default_factory=list, description="`not_bookable`: what excludes the start.")
+    allowed: list[str] = Field(
+        default_factory=list, description="`illegal_move`: the statuses that are possible now.", examples=[["cancelled"]]
+    )
+    available_again_at: Instant | None = Field(default=None, description="`slot_held`: when the hold ends.")
+    version: int | None = Field(default=None, description="`stale_version`: the current version.", examples=[4])
+    retry_after: int | None = Field(default=None, description="429 and 503: the seconds in `Retry-After`.")
+    limit: int | None = Field(default=None, description="`too_many_...`: how many there may be.", examples=[20])
+    cutoff_minutes: int | None = Field(default=None, description="`too_late`: the cut-off before the start.", examples=[1440])
+    starts_at: Instant | None = Field(default=None, description="`too_early`: the start of the visit.")
+    longest_days: int | None = Field(default=None, description="`range_too_long`: the longest range.", examples=[62])
+    unknown: list[UUID] = Field(default_factory=list, description="`unknown_service`: the ids that do not exist.")
+    affected: list[AffectedAppointmentOut] = Field(
+        default_factory=list, description="`affected_changed`: the appointments in the time of the leave now."
+    )
+    appointment_id: UUID | None = Field(default=None, description="A decision about a leave that cannot be carried out: its appointment.")

@@ -12,6 +12,7 @@ class RangeReversed(Invalid):
 
     code = "range_reversed"
     detail = "The start of the range must lie before its end."
+    remedy = "Send a start that lies before the end."
 
 
 class RangeTooLong(Invalid):
@@ -19,6 +20,7 @@ class RangeTooLong(Invalid):
 
     code = "range_too_long"
     detail = "The range is longer than this operation allows."
+    remedy = "Ask for at most `longest_days` days at once."
 
 
 def check_range(starts_at: datetime, ends_at: datetime, longest: timedelta | None = None, fields: tuple[str, str] = ("from", "to")) -> None:

@@ -12,11 +12,13 @@ class Refusal(Exception):
     """An operation was refused.
 
     `code` is public and stable, `detail` is a sentence for people, and `facts` are members of the problem document. Subclasses declare
-    `code` and `detail`; both can be replaced per instance, which is how the refusal of another service is passed on.
+    `code` and `detail`; both can be replaced per instance, which is how the refusal of another service is passed on. `remedy` says what
+    the caller can do; it stands in the catalogue at `/problems`, and a subclass inherits it from its family unless it declares its own.
     """
 
     code: str = "refused"
     detail: str = "The request was refused."
+    remedy: str = "Correct the request. The same request is refused again."
 
     def __init__(self, detail: str | None = None, *, code: str | None = None, **facts: Any) -> None:
         if code is not None:
@@ -37,6 +39,7 @@ class Invalid(Refusal):
 
     code = "invalid"
     detail = "A value in the request is wrong."
+    remedy = "Correct the values that `errors` names and send the request again."
 
 
 class Unauthenticated(Refusal):
@@ -44,6 +47,7 @@ class Unauthenticated(Refusal):
 
     code = "unauthenticated"
     detail = "This request needs a valid access token."
+    remedy = "Sign in, or get a new access token with your refresh token, and send the request again."
 
 
 class Forbidden(Refusal):
@@ -51,6 +55,7 @@ class Forbidden(Refusal):
 
     code = "forbidden"
     detail = "Your role may not do this."
+    remedy = "Sign in with an account that may do this. The same request by the same caller is refused again."
 
 
 class NotFound(Refusal):
@@ -58,6 +63,7 @@ class NotFound(Refusal):
 
     code = "not_found"
     detail = "The resource does not exist, or it is not yours."
+    remedy = "Check the id. What belongs to somebody else is answered as if it did not exist."
 
 
 class Conflict(Refusal):
@@ -65,6 +71,7 @@ class Conflict(Refusal):
 
     code = "conflict"
     detail = "The current state does not allow this operation."
+    remedy = "Read the resource again and decide by its current state."
 
 
 class Stale(Refusal):
@@ -72,6 +79,7 @@ class Stale(Refusal):
 
     code = "stale_version"
     detail = "The resource has changed since you read it."
+    remedy = "Read the resource again, and repeat the change with the new `ETag` in `If-Match`."
 
 
 class PreconditionRequired(Refusal):
@@ -79,6 +87,7 @@ class PreconditionRequired(Refusal):
 
     code = "precondition_required"
     detail = "Send If-Match with the version that you read."
+    remedy = "Read the resource, and send its `ETag` in `If-Match`."
 
 
 class TooMany(Refusal):
@@ -86,6 +95,7 @@ class TooMany(Refusal):
 
     code = "too_many"
     detail = "Too many requests; retry after the time in Retry-After."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again."
 
 
 class Unavailable(Refusal):
@@ -93,6 +103,7 @@ class Unavailable(Refusal):
 
     code = "unavailable"
     detail = "Something that this request needs does not answer now; retry after the time in Retry-After."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again; a POST with the same `Idempotency-Key`."
 
 
 # The families by the name under which a stored refusal remembers its family. The names are stored: they never change.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound
+from shared.contracts.refusals import Conflict, Invalid, NotFound, TooMany
 
 
 class SlotTaken(Conflict):
@@ -10,6 +10,7 @@ class SlotTaken(Conflict):
 
     code = "slot_taken"
     detail = "The time slot is already booked."
+    remedy = "Offer one of `alternatives`, or ask for free times again with `GET /slots`."
 
 
 class SlotHeld(Conflict):
@@ -17,6 +18,7 @@ class SlotHeld(Conflict):
 
     code = "slot_held"
     detail = "The time slot is held by somebody else."
+    remedy = "Offer one of `alternatives`, or try again after `available_again_at`: the hold ends then unless it becomes a booking."
 
 
 class PatientBusy(Conflict):
@@ -24,6 +26,7 @@ class PatientBusy(Conflict):
 
     code = "patient_busy"
     detail = "The patient has another appointment at this time."
+    remedy = "Choose another time, or move the patient's other appointment first."
 
 
 class HoldMismatch(Conflict):
@@ -31,6 +34,7 @@ class HoldMismatch(Conflict):
 
     code = "hold_mismatch"
     detail = "This hold is not yours, or it is for another service, doctor or time."
+    remedy = "Book with the hold of the same caller, service, doctor and start, or without `hold_id`."
 
 
 class HoldExpired(Conflict):
@@ -38,6 +42,7 @@ class HoldExpired(Conflict):
 
     code = "hold_expired"
     detail = "The hold has expired; the time may still be free."
+    remedy = "Book without `hold_id`, or hold the time again; offer one of `alternatives` if it is taken by now."
 
 
 class ReservationReleased(Conflict):
@@ -52,6 +57,7 @@ class NotBookable(Invalid):
 
     code = "not_bookable"
     detail = "This time cannot be booked; `reasons` says why."
+    remedy = "Choose a start from `GET /slots`. `reasons` says what excludes this one, and `GET /slots/explain` asks for it beforehand."
 
 
 class NoSuchDoctor(NotFound):
@@ -59,6 +65,7 @@ class NoSuchDoctor(NotFound):
 
     code = "no_such_doctor"
     detail = "There is no such doctor."
+    remedy = "Choose a doctor from `GET /doctors`."
 
 
 class NoSuchService(NotFound):
@@ -66,6 +73,7 @@ class NoSuchService(NotFound):
 
     code = "no_such_service"
     detail = "There is no such service."
+    remedy = "Choose a service from `GET /services`."
 
 
 class NoSuchPatient(NotFound):
@@ -80,6 +88,7 @@ class UnknownService(Invalid):
 
     code = "unknown_service"
     detail = "There is no such service."
+    remedy = "Choose a service from `GET /services`."
 
 
 class EmailTaken(Conflict):
@@ -87,6 +96,7 @@ class EmailTaken(Conflict):
 
     code = "email_taken"
     detail = "Another account has this email address."
+    remedy = "Sign in with this address, or set a new password with `POST /auth/password/forgot`."
 
 
 class LastAdmin(Conflict):
@@ -94,3 +104,14 @@ class LastAdmin(Conflict):
 
     code = "last_admin"
     detail = "This is the last active admin of the clinic."
+    remedy = "Make another user an admin first."
+
+
+class RateLimited(TooMany):
+    """Raised by the gateway when an account or an address sends too many requests. The fact `retry_after` is in seconds.
+
+    Nothing was done, and the request itself does not count. Every operation documents it.
+    """
+
+    code = "rate_limited"
+    detail = "Too many requests; send this one again after the time in Retry-After."

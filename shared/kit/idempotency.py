@@ -29,6 +29,7 @@ class IdempotencyKeyReused(Invalid):
 
     code = "idempotency_key_reused"
     detail = "This Idempotency-Key was used with another request."
+    remedy = "Use a new key for a new request. Repeat a request with everything as it was."
 
 
 class BadIdempotencyKey(Invalid):
@@ -36,6 +37,7 @@ class BadIdempotencyKey(Invalid):
 
     code = "bad_idempotency_key"
     detail = "Idempotency-Key takes 1 to 255 printable characters."
+    remedy = "Send 1 to 255 printable ASCII characters, for example a UUID."
 
 
 class RequestInProgress(Conflict):
@@ -43,6 +45,7 @@ class RequestInProgress(Conflict):
 
     code = "request_in_progress"
     detail = "The first request with this Idempotency-Key is still running."
+    remedy = "Wait a second and repeat the request with the same key: then you get the answer to the first one."
 
 
 @dataclass(frozen=True, slots=True)

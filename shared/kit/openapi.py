@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from shared.contracts.problems import Problem
 from shared.kit.examples import add_examples
-from shared.kit.openapi_operations import SECURITY_SCHEMES, describe_operation
+from shared.kit.openapi_operations import RATE_LIMIT_HEADERS, SECURITY_SCHEMES, describe_operation
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE, give_schemas_their_names, tidy_parameters, tidy_schemas, without_null
 
 Json = dict[str, Any]
@@ -30,7 +30,7 @@ def install_openapi(app: FastAPI) -> None:
 def _document(app: FastAPI) -> Json:
     document = give_schemas_their_names(get_openapi(title=app.title, version=app.version, routes=app.routes))
     components = document.setdefault("components", {})
-    components["securitySchemes"] = SECURITY_SCHEMES
+    components["securitySchemes"], components["headers"] = SECURITY_SCHEMES, RATE_LIMIT_HEADERS
     schemas = components["schemas"] = _problem_schemas() | components.get("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -48,5 +48,6 @@ def _document(app: FastAPI) -> Json:
 def _problem_schemas() -> dict[str, Json]:
     problem = Problem.model_json_schema(mode="serialization", ref_template=SCHEMA_REFERENCE + "{model}")
     referenced: dict[str, Json] = problem.pop("$defs")
-    problem["properties"]["available_again_at"] = without_null(problem["properties"]["available_again_at"])
+    facts = problem["properties"].keys() - problem["required"]  # they are absent, never null
+    problem["properties"] |= {name: without_null(problem["properties"][name]) for name in facts}
     return referenced | {"Problem": problem}

@@ -5,16 +5,18 @@ It follows from the dependencies of the route and from its response model, as th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi.routing import APIRoute
 
-from shared.contracts.refusals import Forbidden, Refusal, TooMany, Unauthenticated
+from shared.contracts.refusals import Forbidden, PreconditionRequired, Refusal, Stale, Unauthenticated
+from shared.contracts.relayed_refusals import RateLimited
 from shared.kit.access import EVERY_ROLE, OptionalCaller, RequireRole
-from shared.kit.idempotency import OperationDependency
+from shared.kit.idempotency import IdempotencyKeyReused, OperationDependency, RequestInProgress
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE
 from shared.kit.preconditions import IfMatchOptional, IfMatchRequired
-from shared.kit.problems import Malformed, problem_content, refusals
+from shared.kit.problems import BodyTooLarge, DuplicateKey, Malformed, UnsupportedMediaType, problem_content, refusals
 from shared.kit.routes import ServiceRoute, all_dependencies
 
 Json = dict[str, Any]
@@ -35,7 +37,7 @@ SECURITY_SCHEMES: Json = {
     },
 }
 TOKEN: list[Json] = [{"bearer": []}, {"oauth2": []}]
-IF_MATCH = {"type": "string", "examples": ['"3"']}
+ENTITY_TAG = {"type": "string", "examples": ['"3"']}
 HEADERS: dict[str, Json] = {
     "ETag": {"description": "The version of the resource, for `If-Match`.", "schema": {"type": "string", "examples": ['"3"']}},
     "Location": {"description": "Where the created resource can be read.", "schema": {"type": "string", "format": "uri-reference"}},
@@ -50,18 +52,33 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+# The headers that the gateway adds to every limited response. They are components, because every response of the document has them.
+RATE_LIMIT_HEADERS: dict[str, Json] = {
+    "RateLimit": {
+        "description": "For each limit that the request counted against: how many requests are left, and in how many seconds one more is.",
+        "schema": {"type": "string", "examples": ['"account";r=599;t=60']},
+    },
+    "RateLimit-Policy": {
+        "description": "The limits that the request counted against: requests per window of so many seconds.",
+        "schema": {"type": "string", "examples": ['"account";q=600;w=60']},
+    },
+}
 
 
 def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json]) -> None:
     """Add security, header parameters, response headers and the refusals that every route shares to the operation of `route`."""
     dependencies = [dependency.call for dependency in all_dependencies(route.dependant)]
     operation["security"] = _security(dependencies)
-    if parameters := _header_parameters(route, dependencies):
+    is_tagged = _has_version(operation["responses"].get("200", {}), schemas)
+    if is_tagged and "GET" in (route.methods or ()):
+        operation["responses"]["304"] = {"description": "The resource still has the version in If-None-Match."}
+    if parameters := _header_parameters(route, dependencies, "304" in operation["responses"]):
         operation["parameters"] = operation.get("parameters", []) + parameters
-    _add_refusals(operation["responses"], dependencies)
+    _add_refusals(operation, dependencies)
     for status, response in operation["responses"].items():
-        if headers := _response_headers(status, response, operation, dependencies, schemas):
-            response["headers"] = {name: HEADERS[name] for name in headers} | response.get("headers", {})
+        headers = {name: HEADERS[name] for name in _response_headers(status, response, operation, dependencies, schemas)}
+        limits = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+        response["headers"] = headers | limits | response.get("headers", {})
 
 
 def _security(dependencies: list[Any]) -> list[Json]:
@@ -72,11 +89,28 @@ def _security(dependencies: list[Any]) -> list[Json]:
     return []
 
 
-def _header_parameters(route: APIRoute, dependencies: list[Any]) -> list[Json]:
+def _has_version(response: Json, schemas: dict[str, Json]) -> bool:
+    """Return whether the body of a response has the field `version`, which its ETag repeats."""
+    return "version" in _fields(response, schemas)
+
+
+def _fields(response: Json, schemas: dict[str, Json]) -> Json:
+    """Return the fields of a JSON object in a response; an empty dict when it has another body or none."""
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    fields: Json = schemas.get(str(schema.get("$ref", "")).removeprefix(SCHEMA_REFERENCE), {}).get("properties", {})
+    return fields
+
+
+def _header_parameters(route: APIRoute, dependencies: list[Any], is_conditional: bool) -> list[Json]:
     parameters = []
+    if is_conditional:
+        text = "The `ETag` that you have. While it is the current one, the answer is 304 without a body."
+        parameters.append(_header("If-None-Match", text, ENTITY_TAG, False))
     if any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies):
         required = any(isinstance(call, IfMatchRequired) for call in dependencies)
-        parameters.append(_header("If-Match", "The `ETag` that you read, or `*`. Another version is refused with 412.", IF_MATCH, required))
+        parameters.append(
+            _header("If-Match", "The `ETag` that you read, or `*`; another version is refused with 412.", ENTITY_TAG, required)
+        )
     if isinstance(route, ServiceRoute) and "POST" in (route.methods or ()) and any(isinstance(call, RequireRole) for call in dependencies):
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["4be1d3b9-6f6e-4a53-9a0c-0c8a2cb7d0c4"]}
         text = "A text of your choice. A repeated request with the same key gets the first response again, for at least 24 hours."
@@ -88,33 +122,55 @@ def _header(name: str, description: str, schema: Json, required: bool) -> Json:
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
-def _add_refusals(responses: Json, dependencies: list[Any]) -> None:
-    shared: list[type[Refusal]] = [TooMany]
-    if roles := [call for call in dependencies if isinstance(call, RequireRole)]:
-        shared.append(Unauthenticated)
-        if any(call.roles != frozenset(EVERY_ROLE) for call in roles):
-            shared.append(Forbidden)
-    for status, response in refusals(*shared).items():
-        responses.setdefault(str(status), response)
+def _add_refusals(operation: Json, dependencies: list[Any]) -> None:
+    """Add the refusals that follow from the body, the dependencies and the headers of the operation."""
+    responses = operation["responses"]
     if "application/problem+json" not in responses.get("422", {"content": {"application/problem+json": {}}}).get("content", {}):
         text = "`validation_failed`: The request contains invalid values."
         responses["422"] = {
             "description": text,
             "content": problem_content(422, ("validation_failed", "The request contains invalid values.")),
         }
+    for status, response in refusals(*_shared_refusals(operation, dependencies)).items():
+        _add_refusal(responses.setdefault(str(status), response), response)
     responses["default"] = {"description": "A refusal", "content": problem_content(400, (Malformed.code, Malformed.detail))}
+
+
+def _shared_refusals(operation: Json, dependencies: list[Any]) -> Iterator[type[Refusal]]:
+    yield RateLimited
+    if roles := [call for call in dependencies if isinstance(call, RequireRole)]:
+        yield Unauthenticated
+        if any(call.roles != frozenset(EVERY_ROLE) for call in roles):
+            yield Forbidden
+    if "requestBody" in operation:
+        yield BodyTooLarge
+        if "application/json" in operation["requestBody"]["content"]:
+            yield from (Malformed, DuplicateKey, UnsupportedMediaType)
+    if any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies):
+        yield Stale
+    if any(isinstance(call, IfMatchRequired) for call in dependencies):
+        yield PreconditionRequired
+    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", [])):
+        yield from (RequestInProgress, IdempotencyKeyReused)
+
+
+def _add_refusal(documented: Json, response: Json) -> None:
+    """Add a shared refusal to a response that a route documents with another refusal of the same status."""
+    if documented is not response and response["description"] not in documented["description"]:
+        documented["description"] = f"{documented['description']}; {response['description']}"
+        content = documented["content"]["application/problem+json"]
+        content["examples"] = content["examples"] | response["content"]["application/problem+json"]["examples"]
 
 
 def _response_headers(status: str, response: Json, operation: Json, dependencies: list[Any], schemas: dict[str, Json]) -> list[str]:
     if not status.startswith("2"):
-        return {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}.get(status, [])
-    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
-    fields = schemas.get(str(schema.get("$ref", "")).removeprefix(SCHEMA_REFERENCE), {}).get("properties", {})
+        return {"304": ["ETag"], "401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}.get(status, [])
+    fields = _fields(response, schemas)
     creates = status in ("201", "202") and any(isinstance(call, OperationDependency) for call in dependencies)
     is_keyed = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
     takes_version = any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies)
     candidates = {
-        "ETag": "version" in fields or (status == "204" and takes_version),
+        "ETag": "version" in fields or "304" in operation["responses"] or (status == "204" and takes_version),
         "Location": creates,
         "Link": "next" in fields,
         "Idempotent-Replayed": is_keyed,

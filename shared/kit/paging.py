@@ -16,7 +16,13 @@ from shared.contracts.pages import Page as Page
 from shared.contracts.refusals import Invalid
 
 Row = TypeVar("Row")
-DEFAULT_LIMIT, MAX_LIMIT, MAX_CURSOR_LENGTH = 25, 100, 1536
+DEFAULT_LIMIT, MAX_LIMIT, MAX_CURSOR_LENGTH = 25, 100, 1200  # the cursor after a name of 200 characters of four bytes has 1,126
+
+
+CURSOR_SCHEMA: dict[str, Any] = {"pattern": "^[A-Za-z0-9_-]*$"}  # documents the alphabet; what is no cursor is refused as BadCursor
+Cursor = Annotated[
+    str, Query(max_length=MAX_CURSOR_LENGTH, description="The `next` of the previous page.", json_schema_extra=CURSOR_SCHEMA)
+]
 
 
 class BadCursor(Invalid):
@@ -24,6 +30,7 @@ class BadCursor(Invalid):
 
     code = "bad_cursor"
     detail = "`after` is not a cursor of this list."
+    remedy = "Begin again without `after`. A cursor belongs to one list in one order, and is passed on unchanged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def parse_instant(text: str) -> datetime:
 
 async def _page_request(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    after: Annotated[str | None, Query(max_length=MAX_CURSOR_LENGTH)] = None,
+    after: Cursor | None = None,
 ) -> PageRequest:
     return PageRequest(limit, decode_cursor(after) if after else None)
 

@@ -29,6 +29,7 @@ class Malformed(HttpRefusal):
     status = 400
     code = "malformed_json"
     detail = "The body is not valid JSON."
+    remedy = "Send JSON as RFC 8259 defines it: UTF-8, no NaN or Infinity, no lone surrogates, not nested too deeply."
 
 
 class DuplicateKey(Malformed):
@@ -36,6 +37,7 @@ class DuplicateKey(Malformed):
 
     code = "duplicate_key"
     detail = "A key occurs twice in one JSON object."
+    remedy = "Send every key of an object once."
 
 
 class BodyTooLarge(HttpRefusal):
@@ -44,6 +46,7 @@ class BodyTooLarge(HttpRefusal):
     status = 413
     code = "body_too_large"
     detail = "The body is larger than this API accepts."
+    remedy = "Send less: a body may have 64 KiB."
 
 
 class UnsupportedMediaType(HttpRefusal):
@@ -52,6 +55,7 @@ class UnsupportedMediaType(HttpRefusal):
     status = 415
     code = "unsupported_media_type"
     detail = "Send application/json."
+    remedy = "Send the body as JSON with `Content-Type: application/json`."
 
 
 STATUS: dict[type[Refusal], int] = {
@@ -70,17 +74,15 @@ DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "
 MAX_ERRORS = 50
 VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
 # A problem document gets one of these codes when it is the only one of them among the field errors.
-PUBLIC_FIELD_CODES = frozenset(
-    {
-        "offset_required",
-        "not_an_instant",
-        "out_of_range",
-        "unknown_time_zone",
-        "control_character",
-        "not_an_email",
-        "unknown_parameter",
-    }
-)
+PUBLIC_FIELD_CODES = {
+    "offset_required": "An instant has no offset, such as Z or +02:00.",
+    "not_an_instant": "An instant is not an RFC 3339 date-time.",
+    "out_of_range": "An instant does not lie between 1970 and 2200.",
+    "unknown_time_zone": "A time zone is not an IANA name, such as Europe/Berlin.",
+    "control_character": "A text contains a control character.",
+    "not_an_email": "A value is not an email address.",
+    "unknown_parameter": "The operation does not have such a parameter.",
+}
 
 
 def status_of(kind: type[Refusal]) -> int:
@@ -119,12 +121,13 @@ def problem_response(refusal: Refusal, instance: str) -> Response:
 
 
 def _headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that RFC 6750 section 3 and RFC 9110 section 10.2.3 ask for."""
-    if status == 401:
-        return {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+    """Return the headers that RFC 6750 section 3, RFC 6585 section 4 and RFC 9110 section 10.2.3 ask for."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if status in (429, 503):
-        return {"Retry-After": str(facts.get("retry_after", 1))}
-    return {}
+        headers["Retry-After"] = str(facts.get("retry_after", 1))
+    if status in (401, 429):
+        headers["Cache-Control"] = "no-store"
+    return headers
 
 
 def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
@@ -141,7 +144,7 @@ def from_validation(error: RequestValidationError) -> families.Invalid:
     """Return the refusal of an input that failed validation: up to MAX_ERRORS errors, without the values that were sent."""
     details = error.errors()[:MAX_ERRORS]
     errors = [{"pointer": json_pointer(detail["loc"]), "code": detail["type"], "detail": detail["msg"]} for detail in details]
-    public_codes = {detail["type"] for detail in details if "ctx" not in detail} & PUBLIC_FIELD_CODES
+    public_codes = {detail["type"] for detail in details if "ctx" not in detail} & PUBLIC_FIELD_CODES.keys()
     code = public_codes.pop() if len(public_codes) == 1 else VALIDATION_FAILED
     return families.Invalid("The request contains invalid values.", code=code, errors=errors)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
@@ -79,10 +80,24 @@ class CommonSettings(BaseSettings):
         "CARESLOT_BUS_NAMESPACE", "", "A prefix of exchange and queue names, for installations that share a broker."
     )
     public_url: str = from_variable("CARESLOT_PUBLIC_URL", "http://localhost:8000", "The address at which clients reach the gateway.")
-    issuer: str = from_variable("CARESLOT_ISSUER", "careslot", "The `iss` claim of access tokens.")
+    issuer: str = from_variable("CARESLOT_ISSUER", "", "The `iss` claim of access tokens; empty means the value of `CARESLOT_PUBLIC_URL`.")
     audience: str = from_variable("CARESLOT_AUDIENCE", "careslot", "The `aud` claim of access tokens.")
     client_secret: str = Field("", description="The secret with which this service gets its own access token; 32 characters or more.")
     log_level: str = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str) -> str:
+        """Return the address without a slash at its end. All services derive links and the issuer from it, so they must read the same."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address such as https://clinic.example")
+        return url.rstrip("/")
+
+    @field_validator("issuer")
+    @classmethod
+    def _default_to_public_url(cls, issuer: str, info: ValidationInfo) -> str:
+        return issuer or str(info.data.get("public_url", ""))
 
     @classmethod
     def settings_customise_sources(

@@ -32,6 +32,7 @@ class InvalidToken(Unauthenticated):
 
     code = "invalid_token"
     detail = "The access token is not valid."
+    remedy = "Get a new access token with your refresh token. If that is refused, sign in again."
 
 
 class Verifier:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
-from tests.architecture.snapshots import FOLDER
+from tests.architecture.snapshots import FOLDER, refusal_classes
+from tests.architecture.source import called_name
+from tests.architecture.source import nodes as source_nodes
 
 DOCUMENT: dict[str, Any] = json.loads((FOLDER / "openapi.json").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 OPERATIONS: list[Any] = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
 BY_ID = {operation["operationId"]: operation for operation in OPERATIONS}
+GETS = {path["get"]["operationId"]: path["get"] for path in DOCUMENT["paths"].values() if "get" in path}
 PUBLIC = {
     "list_doctors", "get_doctor", "list_services", "get_service", "list_specialties", "get_schedule", "get_jwks",
     "get_openid_configuration", "login", "logout", "forgot_password", "reset_password", "refresh", "register", "issue_token",
-    "read_calendar", "get_status",
+    "read_calendar", "get_status", "list_problems", "get_problem",
 }  # fmt: skip
 
 
@@ -51,6 +56,9 @@ def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_the_document_says_who_makes_the_api_and_where_it_is() -> None:
     assert DOCUMENT["info"]["contact"]["url"].startswith("http")
+    links = re.findall(r"\]\(([^)]+)\)", DOCUMENT["info"]["description"])
+    pages = {f"{DOCUMENT['servers'][0]['url']}{path}" for path in ("/problems", "/asyncapi.json", "/docs/guides/time")}
+    assert pages < set(links)
     assert DOCUMENT["info"]["license"]["identifier"] == "Apache-2.0"
     assert all(server["url"].startswith("http") for server in DOCUMENT["servers"])
     assert all(tag["description"] for tag in DOCUMENT["tags"])
@@ -62,6 +70,9 @@ def test_every_operation_has_a_description_a_known_tag_and_its_limit() -> None:
         assert operation["description"], operation["operationId"]
         assert set(operation["tags"]) <= tags
         assert "Retry-After" in response_headers(operation["operationId"], "429")
+        examples = operation["responses"]["429"]["content"]["application/problem+json"]["examples"]
+        assert examples["rate_limited"]["value"]["status"] == 429
+        assert all({"RateLimit", "RateLimit-Policy"} <= set(response["headers"]) for response in operation["responses"].values())
 
 
 def test_only_public_operations_need_no_token() -> None:
@@ -89,7 +100,9 @@ def test_a_token_is_a_plain_bearer_token_or_comes_from_one_of_two_oauth_flows() 
         ("put_schedule", {"If-Match": True}),
         ("delete_override", {"If-Match": False}),
         ("login", {}),
-        ("get_appointment", {}),
+        ("get_appointment", {"If-None-Match": False}),
+        ("list_appointments", {}),
+        ("read_calendar", {"If-None-Match": False}),
     ],
 )
 def test_request_headers_are_parameters(operation_id: str, headers: dict[str, bool]) -> None:
@@ -99,12 +112,42 @@ def test_request_headers_are_parameters(operation_id: str, headers: dict[str, bo
 def test_response_headers_are_documented() -> None:
     assert response_headers("book_appointment", "201") >= {"ETag", "Location", "Idempotent-Replayed"}
     assert response_headers("book_appointment", "202") >= {"ETag", "Location"}
-    assert response_headers("hold_time", "201") == {"Location", "Idempotent-Replayed"}
-    assert response_headers("get_appointment", "200") == {"ETag"}
-    assert response_headers("delete_override", "200") == {"ETag"}
-    assert response_headers("list_doctors", "200") == {"Link"}
-    assert response_headers("book_appointment", "503") == {"Retry-After"}
-    assert response_headers("book_appointment", "401") == {"WWW-Authenticate"}
+    limits = {"RateLimit", "RateLimit-Policy"}
+    assert response_headers("hold_time", "201") - limits == {"Location", "Idempotent-Replayed"}
+    assert response_headers("get_appointment", "200") - limits == {"ETag"}
+    assert response_headers("delete_override", "200") - limits == {"ETag"}
+    assert response_headers("list_doctors", "200") - limits == {"Link"}
+    assert response_headers("book_appointment", "503") - limits == {"Retry-After"}
+    assert response_headers("book_appointment", "401") - limits == {"WWW-Authenticate"}
+
+
+def test_a_resource_with_an_etag_can_be_read_conditionally() -> None:
+    tagged = {name for name, operation in GETS.items() if "ETag" in response_headers(name, "200")}
+    assert tagged >= {"get_appointment", "get_schedule", "get_my_profile", "get_user", "read_calendar"}
+    for name in tagged:
+        assert "If-None-Match" in header_parameters(name), name
+        assert response_headers(name, "304") >= {"ETag"}, name
+    assert {name for name in GETS if "304" in GETS[name]["responses"]} == tagged
+
+
+def test_refusals_of_the_body_and_of_headers_are_documented_where_they_occur() -> None:
+    for name, operation in BY_ID.items():
+        codes = {
+            code
+            for response in operation["responses"].values()
+            for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+        }
+        content = operation.get("requestBody", {}).get("content", {})
+        required = {
+            "body_too_large": bool(content),
+            "unsupported_media_type": "application/json" in content,
+            "malformed_json": "application/json" in content,
+            "stale_version": "If-Match" in header_parameters(name),
+            "precondition_required": header_parameters(name).get("If-Match", False),
+            "idempotency_key_reused": "Idempotency-Key" in header_parameters(name),
+            "request_in_progress": "Idempotency-Key" in header_parameters(name),
+        }
+        assert {code for code, is_required in required.items() if is_required} - codes == set(), name
 
 
 def test_calendar_files_are_text() -> None:
@@ -112,18 +155,44 @@ def test_calendar_files_are_text() -> None:
         assert BY_ID[operation_id]["responses"]["200"]["content"] == {"text/calendar": {"schema": {"type": "string"}}}
 
 
-def test_the_facts_of_a_problem_are_typed_and_may_be_absent() -> None:
+def test_the_facts_of_a_problem_are_typed_and_absent_where_they_do_not_apply() -> None:
     problem = SCHEMAS["Problem"]
     facts = {name: field for name, field in problem["properties"].items() if name not in problem["required"]}
     assert {name: field.get("items", {}).get("$ref", field["type"]).split("/")[-1] for name, field in facts.items()} == {
-        "alternatives": "Alternative",
-        "reasons": "ReasonOut",
+        "affected": "AffectedAppointmentOut",
         "allowed": "array",
+        "alternatives": "Alternative",
+        "appointment_id": "string",
         "available_again_at": "string",
+        "cutoff_minutes": "integer",
         "errors": "FieldError",
+        "limit": "integer",
+        "longest_days": "integer",
+        "reasons": "ReasonOut",
+        "retry_after": "integer",
+        "starts_at": "string",
+        "unknown": "array",
+        "version": "integer",
     }
+    assert all(field["description"] for field in facts.values())
     assert "additionalProperties" not in problem
     assert "enum" not in problem["properties"]["code"], "a new code must not break clients"
+
+
+def test_every_fact_that_the_product_states_is_a_member_of_the_schema() -> None:
+    refusals = {refusal.__name__ for refusal in refusal_classes()}
+    stated = set()
+    for _path, node in source_nodes():
+        if isinstance(node, ast.Call) and called_name(node) in refusals:
+            stated |= {keyword.arg for keyword in node.keywords if keyword.arg}
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value).endswith(".facts"):
+            stated.add(ast.literal_eval(node.slice))
+    for refusal in refusal_classes():
+        described = re.findall(r"[Ff]acts?:? ([^.]*)", refusal.__doc__ or "")
+        stated |= {name for text in described for name in re.findall(r"`(\w+)`", text) if not text.startswith("`pointer` names")}
+    known = SCHEMAS["Problem"]["properties"].keys() | {"pointer"}  # becomes the pointer of the only item of `errors`
+    assert stated >= {"alternatives", "affected", "version", "available_again_at"}
+    assert stated - known == set()
 
 
 def test_the_doctor_of_a_booking_is_a_string() -> None:
@@ -176,3 +245,32 @@ def strings_of(value: Any) -> Iterator[str]:
         yield value
     for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from strings_of(child)
+
+
+def test_lists_are_filtered_and_sorted_by_enumerations() -> None:
+    for name, operation in BY_ID.items():
+        for parameter in operation.get("parameters", []):
+            if parameter["name"] in ("status", "sort", "mode", "role"):
+                schema = resolved(parameter["schema"].get("items", parameter["schema"]))
+                assert schema.get("enum"), (name, parameter["name"])
+    for name, schema in SCHEMAS.items():
+        for field in ("status", "mode", "role"):
+            values = [resolved(option) for option in options_of(schema.get("properties", {}).get(field))]
+            assert all(option.get("enum") for option in values if option.get("type") == "string"), (name, field)
+
+
+def options_of(field: Any) -> list[Any]:
+    return [] if field is None else field.get("anyOf", [field])
+
+
+def resolved(schema: Any) -> Any:
+    """Return the schema that a reference names, or the schema itself."""
+    return SCHEMAS[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+
+
+def test_an_enumeration_that_occurs_twice_has_a_name() -> None:
+    """Generators make a type of each, and two types for the same values cannot be assigned to each other."""
+    components = [schema for schema in SCHEMAS.values() if "enum" in schema]
+    inline = [node for node in nodes_of(DOCUMENT) if isinstance(node.get("enum"), list) and node not in components]
+    values = [tuple(node["enum"]) for node in inline if len(node["enum"]) > 1]
+    assert sorted({enumeration for enumeration in values if values.count(enumeration) > 1}) == []

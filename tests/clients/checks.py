@@ -1,14 +1,19 @@
-"""The checks of `make clients`: each takes the OpenAPI document and the address of the platform, and returns one line about the result."""
+"""The checks of `make clients`: each takes the platform under test and returns one line about the result."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
+import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 
+import jsonschema_rs
+
+from tests.clients.embedded_server import PlatformUnderTest
 from tests.clients.toolchain import (
+    BUILD,
     GENERATOR_JAR,
     PYTHON,
     SOURCES,
@@ -30,66 +35,85 @@ EXPECTED_WARNINGS = (
 MODELS_AND_APIS_ONLY = "apis,models,supportingFiles,apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"
 
 
-def spectral(document: Path, url: str) -> str:
+def spectral(target: PlatformUnderTest) -> str:
     """Lint the document with Spectral. Warnings count as errors."""
     install_node_tools()
-    run_node("spectral", "lint", "--quiet", "--fail-severity", "warn", "--ruleset", SOURCES / "spectral.yaml", document)
+    run_node("spectral", "lint", "--quiet", "--fail-severity", "warn", "--ruleset", SOURCES / "spectral.yaml", target.document)
     return "nothing to report"
 
 
-def redocly(document: Path, url: str) -> str:
+def redocly(target: PlatformUnderTest) -> str:
     """Lint the document with Redocly. Warnings count as errors."""
     install_node_tools()
-    run_node("redocly", "lint", "--config", SOURCES / "redocly.yaml", "--format", "stylish", document)
+    run_node("redocly", "lint", "--config", SOURCES / "redocly.yaml", "--format", "stylish", target.document)
     return "nothing to report"
 
 
-def python(document: Path, url: str) -> str:
+def python(target: PlatformUnderTest) -> str:
     """Generate a client with openapi-python-client, type-check the journey against it, and run the journey."""
     install_python_tools()
     folder = empty_folder("python")
     journey = SOURCES / "python" / "journey.py"
     package = ("--meta", "none", "--config", SOURCES / "python" / "generator.yaml", "--output-path", folder / "careslot_client")
-    run(PYTHON, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--path", document, *package)
+    run(PYTHON, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--path", target.document, *package)
     strict = ("--strict", "--config-file=", "--follow-imports=silent", "--cache-dir", folder / "mypy", "--python-executable", PYTHON)
     run(sys.executable, "-m", "mypy", *strict, journey, MYPYPATH=folder)
-    return run(PYTHON, journey, url, PYTHONPATH=folder)
+    return run(PYTHON, journey, target.url, PYTHONPATH=folder)
 
 
-def typescript(document: Path, url: str) -> str:
+def typescript(target: PlatformUnderTest) -> str:
     """Generate types with openapi-typescript, compile the journey with `tsc` and the option `strict`, and run it with Node.js."""
     install_node_tools()
     folder = empty_folder("typescript")
     shutil.copytree(SOURCES / "typescript", folder, dirs_exist_ok=True)
-    run_node("openapi-typescript", document, "--output", folder / "careslot.d.ts")
+    run_node("openapi-typescript", target.document, "--output", folder / "careslot.d.ts")
     run_node("tsc", "--project", folder)
-    return run_node(folder / "build" / "journey.js", url)
+    return run_node(folder / "build" / "journey.js", target.url)
 
 
-def java(document: Path, url: str) -> str:
+def java(target: PlatformUnderTest) -> str:
     """Generate a client for the JDK's HttpClient, and compile and run the journey. One request object per call."""
     packages = "invokerPackage=careslot.client,apiPackage=careslot.client.api,modelPackage=careslot.client.model"
     properties = f"{packages},useSingleRequestParameter=true"
-    return _jvm_journey(document, url, "java", "Journey", "--library", "native", "--additional-properties", properties)
+    return _jvm_journey(target, "java", "Journey", "--library", "native", "--additional-properties", properties)
 
 
-def kotlin(document: Path, url: str) -> str:
+def kotlin(target: PlatformUnderTest) -> str:
     """Generate a client with OkHttp and Moshi, the defaults, and compile and run the journey."""
-    return _jvm_journey(document, url, "kotlin", "JourneyKt", "--additional-properties", "packageName=careslot.client")
+    return _jvm_journey(target, "kotlin", "JourneyKt", "--additional-properties", "packageName=careslot.client")
 
 
-def _jvm_journey(document: Path, url: str, language: str, main_class: str, *options: str) -> str:
+def openid(target: PlatformUnderTest) -> str:
+    """Discover the token endpoint with openid-client, get tokens by two grants, and verify them with the published keys."""
+    install_node_tools()
+    folder = empty_folder("openid")
+    shutil.copytree(SOURCES / "openid", folder, dirs_exist_ok=True)
+    return run_node(folder / "journey.js", target.url, "notification-service", target.client_secret("NOTIFY"))
+
+
+def asyncapi(target: PlatformUnderTest) -> str:
+    """Validate the document of the events against the JSON schema that the AsyncAPI initiative publishes."""
+    install_node_tools()
+    schema = json.loads((BUILD / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json").read_text())
+    with urllib.request.urlopen(f"{target.url}/asyncapi.json") as response:
+        document = json.load(response)
+    if errors := [error.message for error in jsonschema_rs.iter_errors(schema, document, validate_formats=True)]:
+        raise CheckFailed("\n".join(errors))
+    return f"{len(document['channels'])} channels are valid"
+
+
+def _jvm_journey(target: PlatformUnderTest, language: str, main_class: str, *options: str) -> str:
     """Generate a client with openapi-generator, put the journey and its pom beside it, and compile and run them with Maven."""
     install_java_tools()
     folder = empty_folder(language)
     generator = ("java", "-jar", GENERATOR_JAR, "generate", "-g", language, "--global-property", MODELS_AND_APIS_ONLY)
-    _refuse_warnings(run(*generator, "-i", document, "-o", folder, *options))
+    _refuse_warnings(run(*generator, "-i", target.document, "-o", folder, *options))
     shutil.copy(SOURCES / language / "pom.xml", folder)
     for source in (SOURCES / language).glob("Journey.*"):
         shutil.copy(source, folder / "src" / "main" / language)
     run("mvn", "-B", "-q", "compile", "dependency:build-classpath", "-Dmdep.outputFile=classpath.txt", cwd=folder)
     classpath = f"{folder / 'target' / 'classes'}{os.pathsep}{(folder / 'classpath.txt').read_text()}"
-    return run("java", main_class, url, CLASSPATH=classpath)
+    return run("java", main_class, target.url, CLASSPATH=classpath)
 
 
 def _refuse_warnings(output: str) -> None:
@@ -99,11 +123,13 @@ def _refuse_warnings(output: str) -> None:
         raise CheckFailed("openapi-generator warns:\n" + "\n".join(unexpected))
 
 
-CHECKS: dict[str, Callable[[Path, str], str]] = {
+CHECKS: dict[str, Callable[[PlatformUnderTest], str]] = {
     "spectral": spectral,
     "redocly": redocly,
     "python": python,
     "typescript": typescript,
     "java": java,
     "kotlin": kotlin,
+    "openid": openid,
+    "asyncapi": asyncapi,
 }

@@ -1,5 +1,7 @@
 """`make clients`: lint the OpenAPI document, generate clients of four languages from it, and make the main journey with each of them.
 
+Beside it, openid-client discovers the token endpoint and gets tokens, and the document of the events is validated.
+
 Every client registers two patients, finds a time, books it, is refused the same time for the second patient, moves the appointment to one
 of the alternatives, and cancels it. Tools and generated code are in the folder `.clients`, which can be deleted at any time.
 """
@@ -16,7 +18,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.clients.checks import CHECKS
-from tests.clients.embedded_server import embedded_server
+from tests.clients.embedded_server import PlatformUnderTest, embedded_server
 from tests.clients.toolchain import BUILD, CheckFailed, CheckSkipped
 
 
@@ -26,27 +28,27 @@ def main() -> int:
     parser.add_argument("--document", type=Path, help="a document to use instead of the one that the platform serves")
     options = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
-    with embedded_server(BUILD / "server.log") as url:
-        document: Path = (options.document or _fetched_document(url)).resolve()
-        outcomes = [_outcome(name, document, url) for name in options.only]
+    document: Path = options.document or BUILD / "openapi.json"
+    with embedded_server(BUILD / "server.log", document.resolve()) as target:
+        if options.document is None:
+            _fetch_document(target)
+        outcomes = [_outcome(name, target) for name in options.only]
     passed, failed, skipped = (outcomes.count(outcome) for outcome in ("passed", "failed", "skipped"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
 
-def _fetched_document(url: str) -> Path:
+def _fetch_document(target: PlatformUnderTest) -> None:
     """Save the served document with one line per value, so that the linters name useful line numbers."""
-    path = BUILD / "openapi.json"
-    with urllib.request.urlopen(f"{url}/openapi.json") as response:
-        path.write_text(json.dumps(json.load(response), indent=1))
-    return path
+    with urllib.request.urlopen(f"{target.url}/openapi.json") as response:
+        target.document.write_text(json.dumps(json.load(response), indent=1))
 
 
-def _outcome(name: str, document: Path, url: str) -> str:
+def _outcome(name: str, target: PlatformUnderTest) -> str:
     """Run a check, print a line about it, and return `passed`, `failed` or `skipped`. In CI a skipped check has failed."""
     started = time.monotonic()
     try:
-        outcome, text = "passed", CHECKS[name](document, url).strip()
+        outcome, text = "passed", CHECKS[name](target).strip()
     except CheckFailed as failure:
         outcome, text = "failed", str(failure)
     except CheckSkipped as skip:

@@ -4,7 +4,7 @@ The platform runs already, on any Docker engine with Compose, and its administra
 
     make env
     export CARESLOT_BOOTSTRAP_ADMIN_EMAIL=admin@clinic.example CARESLOT_BOOTSTRAP_ADMIN_PASSWORD='correct horse battery staple'
-    docker compose up -d --build --wait
+    GATEWAY_RATE_SCALE=1000 docker compose up -d --build --wait
     CARESLOT_TEST_COMPOSED_URL=http://localhost:8000 .venv/bin/pytest --log-cli-level=INFO tests/faults/test_stopped_containers.py
 """
 

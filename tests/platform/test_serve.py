@@ -28,6 +28,18 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         assert platform.process.end() == 0
 
 
+@pytest.mark.parametrize("public_url", ["", "https://clinic.example"])
+def test_the_issuer_is_where_it_listens_unless_the_environment_names_the_public_address(tmp_path: Path, public_url: str) -> None:
+    port, log = free_port(), tmp_path / "log"
+    arguments = ("-m", "careslot", "serve", "--port", str(port), "--data", str(tmp_path / "data"))
+    process = Process(sys.executable, *arguments, environment={"CARESLOT_PUBLIC_URL": public_url}, log=log)
+    process.wait_until(lambda: "careslot ready" in log.read_text())
+    configuration = httpx.get(f"http://127.0.0.1:{port}/.well-known/openid-configuration").json()
+    assert configuration["issuer"] == (public_url or f"http://localhost:{port}")
+    assert configuration["jwks_uri"] == f"{configuration['issuer']}/.well-known/jwks.json"
+    assert process.end() == 0
+
+
 def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"
@@ -47,7 +59,9 @@ def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) ->
     for _ in range(2):
         process = Process(sys.executable, *arguments, environment={}, log=log)
         process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
-        doctors = httpx.get(f"{url}/doctors?limit=100").json()["items"]
+        listed = httpx.get(f"{url}/doctors?limit=100")
+        assert listed.headers["ratelimit-policy"] == '"address";q=6000;w=60', "--dev widens the rate limits"
+        doctors = listed.json()["items"]
         assert len(doctors) == 8
         assert len({specialty for doctor in doctors for specialty in doctor["specialties"]}) == 4
         assert httpx.get(f"{url}/dev/clock").json()["now"].startswith("2026-03-07T12:0")
@@ -88,4 +102,5 @@ def test_the_development_routes_are_absent_without_their_flag(tmp_path: Path) ->
     process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
     for path in ("/dev/mailbox", "/dev/clock", "/dev/settle"):
         assert httpx.get(url + path).status_code == 404
+    assert httpx.get(f"{url}/doctors").headers["ratelimit-policy"] == '"address";q=300;w=60'
     assert process.end() == 0

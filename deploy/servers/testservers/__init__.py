@@ -1,1 +1,1 @@
-"""Real servers for tests on a machine without Docker: MariaDB, RabbitMQ and a MongoDB-protocol server."""
+"""Real servers for tests on a machine without Docker: MariaDB, RabbitMQ, Redis and a MongoDB-protocol server."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 ENV_FILE = Path(__file__).resolve().parents[3] / ".servers.env"
 FOLDER = "CARESLOT_TEST_SERVERS_FOLDER"
@@ -26,11 +27,12 @@ class Run:
     @classmethod
     def create(cls) -> Self:
         """Create a run with a new folder and free ports."""
-        base = find_free_ports(5)
+        base = find_free_ports(6)
         urls = {
             "mysql": f"mysql+aiomysql://root:{secrets.token_hex(12)}@127.0.0.1:{base}",
             "mongo": f"mongodb://127.0.0.1:{base + 1}",
             "amqp": f"amqp://guest:guest@127.0.0.1:{base + 2}/",  # Erlang uses the two ports after it
+            "redis": redis_url(base),
         }
         return cls(Path(tempfile.mkdtemp(prefix="run-", dir=home())), urls)
 
@@ -40,7 +42,10 @@ class Run:
         if not ENV_FILE.exists():
             return None
         entries = dict(line.split("=", 1) for line in ENV_FILE.read_text().splitlines())
-        return cls(Path(entries[FOLDER]), {name: entries[variable(name, "URL")] for name in ("mysql", "mongo", "amqp")})
+        urls = {name: entries[variable(name, "URL")] for name in ("mysql", "mongo", "amqp")}
+        # The file of a run that was started before Redis was one of the servers does not name it.
+        base = urlsplit(urls["mysql"]).port or 0
+        return cls(Path(entries[FOLDER]), urls | {"redis": entries.get(variable("redis", "URL"), redis_url(base))})
 
     def save(self, pids: dict[str, int]) -> None:
         """Write `.servers.env`, which only its owner can read, with the addresses and the ids of the running processes."""
@@ -50,6 +55,10 @@ class Run:
         draft.touch(mode=0o600)
         draft.write_text("".join(f"{name}={value}\n" for name, value in {**entries, FOLDER: str(self.folder)}.items()))
         draft.replace(ENV_FILE)
+
+
+def redis_url(base: int) -> str:
+    return f"redis://127.0.0.1:{base + 5}"
 
 
 def variable(name: str, suffix: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 
 import httpx
 import pytest
+from jose import jwt
 
 from shared.contracts.identity import Service
-from tests.service.auth.running_auth import OTHER_PASSWORD, PASSWORD, SAM, SECRETS, RunningAuth, bearer
+from tests.service.auth.running_auth import OTHER_PASSWORD, PASSWORD, SAM, SECRETS, RunningAuth, bearer, run_auth_service
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 ADMIN = {"client_id": "admin-service", "client_secret": SECRETS["admin_client_secret"]}
@@ -130,8 +132,18 @@ async def test_the_public_keys_can_be_cached(auth: RunningAuth) -> None:
 async def test_the_configuration_has_the_addresses_of_the_endpoints(auth: RunningAuth) -> None:
     response = await auth.http.get("/.well-known/openid-configuration")
     assert response.headers["cache-control"] == "public, max-age=300"
+    assert response.json()["issuer"] == "http://localhost:8000"
     assert response.json()["token_endpoint"] == "http://localhost:8000/auth/token"
     assert response.json()["jwks_uri"] == "http://localhost:8000/.well-known/jwks.json"
+
+
+async def test_the_issuer_is_the_public_address_and_stands_in_every_token(tmp_path: Path) -> None:
+    async with run_auth_service(tmp_path, public_url="https://clinic.example/", issuer="") as auth:
+        configuration = (await auth.http.get("/.well-known/openid-configuration")).json()
+        assert configuration["issuer"] == "https://clinic.example"
+        assert configuration["token_endpoint"] == "https://clinic.example/auth/token"
+        token = (await auth.request_token(grant_type="client_credentials", **ADMIN)).json()["access_token"]
+        assert jwt.get_unverified_claims(token)["iss"] == configuration["issuer"]
 
 
 async def test_every_service_authenticates_with_its_own_secret(auth: RunningAuth) -> None:

@@ -37,7 +37,7 @@ async def three_doctors(doctors_on_sql: RunningDoctor) -> RunningDoctor:
         ({"language": "EN"}, ["Jürgen Groß"]),
         ({"language": "de"}, ["Ada Weiss", "Jürgen Groß"]),
         ({"language": "de-CH"}, ["Ada Weiss"]),
-        ({"language": "d"}, []),
+        ({"language": "da"}, []),
         ({"location": "sud"}, ["Jürgen Groß"]),
         ({"location": "%"}, ["Ada Weiss"]),
         ({"location": "_"}, []),

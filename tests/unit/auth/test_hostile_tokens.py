@@ -20,7 +20,7 @@ from shared.kit.signing_keys import KeySet
 from shared.kit.tokens import InvalidToken, Verifier
 from tests import tokens
 from tests.running import NOON
-from tests.tokens import jwks, token
+from tests.tokens import ISSUER, jwks, token
 
 NOW = int(NOON.timestamp())
 
@@ -31,7 +31,7 @@ def verifier(keys: list[dict[str, Any]] | None = None, clock: MovableClock | Non
     async def fetch() -> list[dict[str, Any]]:
         return keys or jwks()["keys"]
 
-    return Verifier(KeySet(fetch, clock), "careslot", "careslot", clock)
+    return Verifier(KeySet(fetch, clock), ISSUER, "careslot", clock)
 
 
 def encode_part(value: Any) -> str:
@@ -133,7 +133,7 @@ async def test_a_cached_token_is_refused_when_it_expires_or_its_session_ends() -
 
 
 async def test_the_verifier_accepts_what_the_signer_of_auth_service_signs() -> None:
-    signer = JwtSigner("k1", generate_private_key_pem().decode(), "careslot", "careslot")
+    signer = JwtSigner("k1", generate_private_key_pem().decode(), ISSUER, "careslot")
     check, account, session = verifier([signer.public_key]), UUID(int=1), UUID(int=2)
     signed = signer.sign_access_token(account, Role.ADMIN, session, now=NOON, lifetime=timedelta(minutes=10))
     caller = await check.verify(signed)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from careslot.cli import app
 
 SECRET = "7f3b1e0c9d5a4862bb10c4d7e6f8a9150234567890abcdef"
-PREFIXES = ("CARESLOT_", "AUTH_", "DOCTOR_")  # the fixture removes variables with these prefixes from the environment
+PREFIXES = ("CARESLOT_", "AUTH_", "DOCTOR_", "GATEWAY_")  # the fixture removes variables with these prefixes from the environment
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +59,24 @@ def test_check_names_the_variable_of_a_weak_secret_and_an_unreachable_database(f
 def test_check_passes_with_a_correct_environment(folder: Path) -> None:
     env = {"DOCTOR_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'doctor.db'}"}
     ran = run_command("check", DOCTOR_CLIENT_SECRET=SECRET[::-1], GATEWAY_CLIENT_SECRET=SECRET, **env)
+    assert (ran.exit_code, ran.stdout) == (0, "all is well\n"), ran.stderr
+
+
+def test_check_names_the_variable_of_a_wrong_rate_limit_setting() -> None:
+    wrong = {"GATEWAY_RATE_SCALE": "0", "GATEWAY_RATE_STORE_URL": "memcached://localhost", "GATEWAY_TRUSTED_PROXIES": "10.0.0.1/8"}
+    ran = run_command("check", GATEWAY_CLIENT_SECRET=SECRET, **wrong)
+    assert ran.exit_code == 1
+    assert [line.split(": ")[1] for line in ran.stderr.splitlines()] == list(wrong)
+
+
+def test_check_tries_the_store_of_the_rate_limits() -> None:
+    ran = run_command("check", GATEWAY_CLIENT_SECRET=SECRET, GATEWAY_RATE_STORE_URL="redis://127.0.0.1:1")
+    assert (ran.exit_code, ran.stderr) == (1, "api-gateway: rate_store_url cannot be used at 127.0.0.1: ConnectionError\n")
+
+
+@pytest.mark.needs_servers("REDIS")
+def test_check_passes_with_a_redis_server(redis_url: str) -> None:
+    ran = run_command("check", GATEWAY_CLIENT_SECRET=SECRET, GATEWAY_RATE_STORE_URL=redis_url)
     assert (ran.exit_code, ran.stdout) == (0, "all is well\n"), ran.stderr
 
 

@@ -49,7 +49,15 @@ def test_only_listed_headers_are_forwarded_in_either_direction() -> None:
         (b"retry-after", b"1"),
         (b"www-authenticate", b"Bearer"),
     ]
-    dropped = [(b"server", b"uvicorn"), (b"connection", b"close"), (b"x-powered-by", b"x"), (b"set-cookie", b"a"), (b"x-request-id", b"a")]
+    dropped = [
+        (b"ratelimit", b'"x";r=1'),
+        (b"ratelimit-policy", b'"x";q=1'),
+        (b"server", b"uvicorn"),
+        (b"connection", b"close"),
+        (b"x-powered-by", b"x"),
+        (b"set-cookie", b"a"),
+        (b"x-request-id", b"a"),
+    ]
     assert forwarded_response_headers([*response_headers, *dropped]) == response_headers
 
 

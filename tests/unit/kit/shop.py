@@ -32,7 +32,7 @@ from shared.kit.settings import CommonSettings
 from shared.kit.signing_keys import KeySet
 from shared.kit.tokens import Verifier
 from shared.kit.transport import InProcessTransport
-from tests.tokens import jwks
+from tests.tokens import ISSUER, jwks
 
 router = routes.service_router()
 
@@ -204,7 +204,7 @@ def build_app() -> FastAPI:
 
     @asynccontextmanager
     async def wire(app: FastAPI, _settings: ShopSettings, _overrides: Overrides) -> AsyncIterator[None]:
-        app.state.verifier = Verifier(KeySet(fetch_keys, clock), "careslot", "careslot", clock)
+        app.state.verifier = Verifier(KeySet(fetch_keys, clock), ISSUER, "careslot", clock)
         app.state.idempotency = InMemoryIdempotencyStore()
         app.state.stock = Stock()
         yield

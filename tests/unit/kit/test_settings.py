@@ -127,3 +127,17 @@ def test_the_addresses_of_a_service_are_a_comma_separated_list(set_variable: Set
     assert ShopServiceSettings.read().urls(Service.NOTIFICATION) == ["http://notification-service:8007"]
     set_variable("NOTIFY_URLS", "http://one:1/, http://two:2 ,")
     assert ShopServiceSettings.read().urls(Service.NOTIFICATION) == ["http://one:1", "http://two:2"]
+
+
+def test_the_issuer_is_the_public_address_unless_it_is_set(set_variable: SetVariable) -> None:
+    set_variable("CARESLOT_PUBLIC_URL", "https://clinic.example/")
+    for issuer in ("", "careslot"):
+        set_variable("CARESLOT_ISSUER", issuer)
+        settings = ShopServiceSettings.read()
+        assert (settings.public_url, settings.issuer) == ("https://clinic.example", issuer or "https://clinic.example")
+
+
+@pytest.mark.parametrize("url", ["", "clinic.example", "ftp://clinic.example", "https://", "https://clinic.example/?a=b"])
+def test_a_public_address_that_is_no_address_stops_the_start(set_variable: SetVariable, url: str) -> None:
+    set_variable("CARESLOT_PUBLIC_URL", url)
+    assert "CARESLOT_PUBLIC_URL: " in read_faults()

@@ -17,7 +17,7 @@ from shared.kit.clock import MovableClock
 from shared.kit.deadlines import deadline
 from shared.kit.signing_keys import REFETCH_AFTER_SECONDS, KeySet
 from shared.kit.tokens import InvalidToken, Verifier
-from tests.tokens import jwks, token
+from tests.tokens import ISSUER, jwks, token
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW = int(NOON.timestamp())
@@ -59,7 +59,7 @@ def keys(issuer: KeyIssuer, clock: MovableClock) -> KeySet:
 @pytest.fixture
 def verifier(issuer: KeyIssuer, keys: KeySet, clock: MovableClock) -> Verifier:
     issuer.may_answer.set()
-    return Verifier(keys, "careslot", "careslot", clock)
+    return Verifier(keys, ISSUER, "careslot", clock)
 
 
 async def test_all_callers_that_wait_for_a_key_share_one_fetch(issuer: KeyIssuer, keys: KeySet) -> None:
@@ -129,7 +129,7 @@ async def test_an_unknown_key_id_fetches_again_only_after_a_while(issuer: KeyIss
 
 async def test_a_full_cache_of_tokens_drops_the_least_recently_used_one(issuer: KeyIssuer, clock: MovableClock, keys: KeySet) -> None:
     issuer.may_answer.set()
-    small = Verifier(keys, "careslot", "careslot", clock, max_verified_tokens=3)
+    small = Verifier(keys, ISSUER, "careslot", clock, max_verified_tokens=3)
     issued = [token(Role.PATIENT) for _ in range(4)]
     callers = [await small.verify(issued[number]) for number in (0, 1, 2, 0, 3)]
     assert await small.verify(issued[0]) is callers[0], "still in the cache"
