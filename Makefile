@@ -46,7 +46,7 @@ bench: .venv/.ready  ## run the measurements; figures are ratios
 coverage: .venv/.ready  ## all tests with branch coverage of the product; a report per file in htmlcov/
 	@$(RUN)pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-report=html $(ARGS)
 
-env:  ## write .env with random passwords for compose.yaml
+env:  ## write .env with random passwords and CARESLOT_TIME_ZONE (default UTC) for compose.yaml
 	@$(PYTHON) deploy/make_env.py
 
 docs: .venv/.ready  ## write docs/events.md, docs/configuration.md and the catalogue of codes from the code

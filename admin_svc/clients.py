@@ -28,9 +28,10 @@ class HttpUserAccountClient:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return await self.service.get("/internal/accounts", Page[AccountSummary], **query)
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
-        body = _with_expected_version(changes, expected_version)
-        return AccountSummary.model_validate(await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body))
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
+        body = _with_expected_version({**changes, "change_id": str(change_id)}, expected_version)
+        updated = await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body, is_repeatable=True)
+        return AccountSummary.model_validate(updated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class HttpDoctorProfileClient:
 
     async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
         await self.service.call("PUT", f"/internal/doctors/{doctor_id}", body=dict(request))
+
+    async def prepare(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
+        await self.service.call("PUT", f"/internal/pending-doctors/{doctor_id}", body=dict(request))
+
+    async def discard(self, doctor_id: UUID) -> None:
+        await self.service.call("DELETE", f"/internal/pending-doctors/{doctor_id}")
 
     async def rename(self, doctor_id: UUID, full_name: str) -> None:
         await self.service.call("PATCH", f"/internal/doctors/{doctor_id}", body={"full_name": full_name})
@@ -68,12 +75,19 @@ class HttpAppointmentClient:
     async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
         return await self.service.get("/internal/appointments", Page[AdminAppointment], **query)
 
-    async def update(self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Actor) -> AdminAppointment:
-        body = _with_expected_version({**changes, "by": by.model_dump(mode="json")}, expected_version)
+    async def update(
+        self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Actor, operation_id: UUID
+    ) -> AdminAppointment:
+        body = _with_expected_version({**changes, **_operation(by, operation_id)}, expected_version)
         return AdminAppointment.model_validate(await self.service.call("PUT", f"/internal/appointments/{appointment_id}", body=body))
 
-    async def cancel(self, appointment_id: UUID, by: Actor) -> None:
-        await self.service.call("POST", f"/internal/appointments/{appointment_id}/cancel", body={"by": by.model_dump(mode="json")})
+    async def cancel(self, appointment_id: UUID, by: Actor, operation_id: UUID) -> None:
+        body = _operation(by, operation_id)
+        await self.service.call("POST", f"/internal/appointments/{appointment_id}/cancel", body=body, is_repeatable=True)
+
+
+def _operation(by: Actor, operation_id: UUID) -> dict[str, Any]:
+    return {"by": by.model_dump(mode="json"), "operation_id": str(operation_id)}
 
 
 def _with_expected_version(body: Mapping[str, Any], expected_version: int | None) -> dict[str, Any]:

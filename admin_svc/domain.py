@@ -10,8 +10,8 @@ from uuid import UUID
 
 from shared.contracts.http import CreateAccount
 from shared.contracts.identity import Role
+from shared.contracts.texts import name_on_one_line
 
-COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 GIVE_UP_AFTER = timedelta(days=1)
 
 
@@ -26,7 +26,7 @@ class NewUser:
     email: str
     role: Role
     full_name: str
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     locale: str = "en"
     phone: str | None = None
     doctor: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class NewUser:
         return CreateAccount(
             email=self.email,
             role=self.role,
-            full_name=self.full_name,
+            full_name=name_on_one_line(self.full_name),
             password=password,
             locale=self.locale,
             phone=self.phone,
@@ -45,7 +45,7 @@ class NewUser:
 
     def doctor_request(self, password: str | None) -> dict[str, Any]:
         """Return what doctor-service needs to create the profile and the account."""
-        identity = {"email": self.email, "full_name": self.full_name, "time_zone": self.time_zone, "password": password}
+        identity = {"email": self.email, "full_name": name_on_one_line(self.full_name), "time_zone": self.time_zone, "password": password}
         return {name: value for name, value in {**self.doctor, **identity}.items() if value is not None}
 
 

@@ -36,8 +36,8 @@ class AdminTransaction(Protocol):
     async def delete_pending_user(self, user_id: UUID) -> None:
         """Delete a pending user, if there is one with this id."""
 
-    async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
-        """Return some of the users whose creation was last tried before an instant, and record that it is tried now."""
+    async def take_due_users(self, now: datetime) -> list[PendingUser]:
+        """Return some of the users whose creation is due, and record when each is due again; the pauses grow."""
 
 
 class AdminStore(Protocol):
@@ -59,8 +59,11 @@ class UserAccountClient(Protocol):
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         """Return one page of accounts; `query` has the filters, `limit` and `after` of auth-service."""
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
-        """Change fields of an account. Raises NotFound, Stale, EmailTaken or LastAdmin."""
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
+        """Change fields of an account; a repetition with the same `change_id` changes nothing more.
+
+        Raises NotFound, Stale, EmailTaken or LastAdmin.
+        """
 
 
 class DoctorProfileClient(Protocol):
@@ -68,6 +71,12 @@ class DoctorProfileClient(Protocol):
 
     async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
         """Create a profile and its account. Repeating the call changes nothing."""
+
+    async def prepare(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
+        """Store a profile that stays invisible until `create` finds that the account has the role doctor; harmless if it exists."""
+
+    async def discard(self, doctor_id: UUID) -> None:
+        """Delete a profile that was prepared; a confirmed one stays."""
 
     async def rename(self, doctor_id: UUID, full_name: str) -> None:
         """Change the name in a profile."""
@@ -89,8 +98,13 @@ class AppointmentClient(Protocol):
     async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
         """Return one page of appointments; `query` has the filters, `limit` and `after` of appointment-service."""
 
-    async def update(self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Actor) -> AdminAppointment:
-        """Change an appointment for an admin. Raises NotFound, Stale, or what the rules of appointments and calendar refuse."""
+    async def update(
+        self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Actor, operation_id: UUID
+    ) -> AdminAppointment:
+        """Change an appointment for an admin; a repetition with the same `operation_id` changes nothing more.
 
-    async def cancel(self, appointment_id: UUID, by: Actor) -> None:
-        """Cancel an appointment. Raises NotFound, or Conflict when its status does not allow it."""
+        Raises NotFound, Stale, or what the rules of appointments and calendar refuse.
+        """
+
+    async def cancel(self, appointment_id: UUID, by: Actor, operation_id: UUID) -> None:
+        """Cancel an appointment, once per `operation_id`. Raises NotFound, or Conflict when its status does not allow it."""

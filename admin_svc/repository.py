@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, MetaData, Table, delete, insert, select, update
+from sqlalchemy import Column, MetaData, Table, delete, insert
 
 from admin_svc.domain import NewUser, PendingUser
 from shared.contracts.identity import Role, Service
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.outbox import SqlTransaction
+from shared.kit.pending import first_retry_at, take_due_rows
 from shared.kit.sql import Database, Id, MediumText, UtcDateTime, insert_if_absent
 
 METADATA = MetaData()
@@ -29,7 +30,7 @@ PENDING_USERS = Table(
     Column("id", Id, primary_key=True),
     Column("fields", MediumText, nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),
-    Column("last_tried_at", UtcDateTime, nullable=False, index=True),
+    Column("retry_at", UtcDateTime, nullable=False, index=True),
 )
 
 
@@ -48,19 +49,15 @@ class SqlAdminTransaction(SqlTransaction):
     """Implements AdminTransaction."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
-        row = {"id": user.id, "fields": new_user_to_json(user), "requested_at": requested_at, "last_tried_at": requested_at}
+        row = {"id": user.id, "fields": new_user_to_json(user), "requested_at": requested_at}
+        row["retry_at"] = first_retry_at(requested_at)
         await insert_if_absent(self.connection, insert(PENDING_USERS).values(row))
 
     async def delete_pending_user(self, user_id: UUID) -> None:
         await self.connection.execute(delete(PENDING_USERS).where(PENDING_USERS.c.id == user_id))
 
-    async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
-        due = select(PENDING_USERS).where(PENDING_USERS.c.last_tried_at <= tried_before)
-        due = due.order_by(PENDING_USERS.c.last_tried_at).limit(MAX_PENDING_AT_ONCE).with_for_update()
-        rows = (await self.connection.execute(due)).all()
-        if rows:
-            is_taken = PENDING_USERS.c.id.in_([row.id for row in rows])
-            await self.connection.execute(update(PENDING_USERS).where(is_taken).values(last_tried_at=now))
+    async def take_due_users(self, now: datetime) -> list[PendingUser]:
+        rows = await take_due_rows(self.connection, PENDING_USERS, now=now, limit=MAX_PENDING_AT_ONCE, requested_at="requested_at")
         return [PendingUser(new_user_from_json(row.id, row.fields), row.requested_at) for row in rows]
 
 

@@ -13,11 +13,12 @@ from admin_svc.domain import NewUser
 from shared.contracts.appointments import StatusAfterEdit
 from shared.contracts.http import AccountStatus
 from shared.contracts.identity import Role
-from shared.contracts.values import Email, Instant, Locale, LongText, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
+from shared.contracts.texts import MultiLineText, OneLineText, RequiredText
+from shared.contracts.values import Email, Instant, Locale, NewPassword, PatchModel, Phone, ReadModel, RequestModel, TimeZone
 
 UserRole = TypeAliasType("UserRole", Literal["patient", "doctor", "reception", "admin"])
 UserStatus = TypeAliasType("UserStatus", Literal["invited", "active", "disabled"])
-ShortTexts = Annotated[list[ShortText], Field(max_length=50)]
+Specialties = Annotated[list[OneLineText], Field(max_length=50)]
 DOCTOR_FIELDS = {"title", "specialties", "languages", "bio", "location", "services", "accepting_patients"}
 
 
@@ -26,16 +27,16 @@ class CreateUser(RequestModel):
 
     email: Email
     role: UserRole
-    full_name: ShortText
-    password: str | None = Field(default=None, max_length=128)
+    full_name: OneLineText
+    password: NewPassword | None = Field(default=None, repr=False)
     phone: Phone | None = None
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone | None = Field(default=None, description="By default the clinic's; a doctor keeps what it is now.")
     locale: Locale = "en"
-    title: ShortText | None = None
-    specialties: ShortTexts | None = None
+    title: OneLineText | None = None
+    specialties: Specialties | None = None
     languages: Annotated[list[Locale], Field(max_length=50)] | None = None
-    bio: LongText | None = None
-    location: ShortText | None = None
+    bio: MultiLineText | None = None
+    location: OneLineText | None = None
     services: Annotated[list[UUID], Field(max_length=200)] | None = None
     accepting_patients: bool | None = Field(default=None, strict=True)
 
@@ -68,7 +69,7 @@ class UpdateUser(PatchModel):
     """The fields of a user to change; those that are left out stay."""
 
     email: Email | None = None
-    full_name: ShortText | None = None
+    full_name: OneLineText | None = None
     role: UserRole | None = None
     status: Literal["active", "disabled"] | None = None
 
@@ -107,7 +108,7 @@ class UpdateAppointment(RequestModel):
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
     status: StatusAfterEdit | None = Field(default=None, examples=["cancelled"])
-    reason: ShortText
+    reason: RequiredText
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -78,10 +78,13 @@ class AppointmentStore(Protocol):
         """Return a page of the appointments that match a filter, after a cursor."""
 
     async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
-        """Return appointments whose intent was stored before an instant, oldest first."""
+        """Return appointments whose intent was stored, or is due again, by an instant, the longest due first."""
 
-    async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
-        """Return requested appointments that start before an instant."""
+    async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
+        """Let `list_pending` return a pending appointment for instants from `due_at` on. Do nothing if it was saved since it was read."""
+
+    async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+        """Return requested appointments that start before an instant, by start and id, from behind an appointment."""
 
     async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
         """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""

@@ -19,7 +19,8 @@ from pydantic_core import PydanticCustomError, core_schema
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.appointments import StatusAfterEdit
 from shared.contracts.http import Actor, Money, VisitMode
-from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
+from shared.contracts.texts import MultiLineText, RequiredText, TextKey
+from shared.contracts.values import Instant, ReadModel, RequestModel
 
 
 def _doctor_or_any(value: Any, validate_id: ValidatorFunctionWrapHandler) -> Any:
@@ -27,8 +28,8 @@ def _doctor_or_any(value: Any, validate_id: ValidatorFunctionWrapHandler) -> Any
     return value if value == ANY else validate_id(value)
 
 
-Note = Annotated[LongText, Field(max_length=500)]
-IntakeKey = Annotated[ShortText, Field(max_length=64)]
+Note = Annotated[MultiLineText, Field(max_length=500)]
+IntakeKey = Annotated[TextKey, Field(max_length=64)]
 ANY: Literal["any"] = "any"
 DoctorOrAny = Annotated[
     UUID | Literal["any"],
@@ -42,7 +43,7 @@ DoctorOrAny = Annotated[
         }
     ),
 ]
-Intake = Annotated[dict[IntakeKey, LongText], Field(max_length=20)]
+Intake = Annotated[dict[IntakeKey, MultiLineText], Field(max_length=20)]
 
 
 class BookAppointment(RequestModel):
@@ -108,7 +109,7 @@ class EditAppointment(RequestModel):
     """`PUT /internal/appointments/{id}`: an admin's change, requested by admin-service."""
 
     by: Actor
-    reason: ShortText
+    reason: RequiredText
     starts_at: Instant | None = None
     doctor_id: UUID | None = None
     status: StatusAfterEdit | None = None

@@ -26,4 +26,11 @@ class AppointmentSettings(CommonSettings):
         "short enough that a pending booking is completed within a minute.",
     )
     reconcile_every_seconds: int = Field(300, ge=1, le=86_400, description="How often appointments and the calendar are compared.")
+    reconcile_max_releases: int = Field(
+        20,
+        ge=0,
+        le=1_000_000,
+        description="How many reservations without an appointment one comparison releases (or 1 % of all, if that is more). With more it "
+        "stops and logs `reconcile_stopped`. Raise it for one run after you have made sure that the appointments are not an old backup.",
+    )
     max_active_appointments: int = Field(20, ge=1, le=1000, description="How many active appointments one patient may have ahead.")

@@ -56,7 +56,9 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
 
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
         stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=app.state.registry)
-        reconciliation = Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after, stopped.inc)
+        reconciliation = Reconciliation(
+            store, calendar, synchronizer, runtime.clock, retry_after, settings.reconcile_max_releases, stopped.inc
+        )
         jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, reconcile_every_seconds=settings.reconcile_every_seconds)
         async with runtime.jobs:
             yield

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from auth_svc.domain.accounts import Account
+from auth_svc.domain.accounts import Account, PendingProfile
 from auth_svc.domain.password_resets import PasswordReset
 from auth_svc.domain.sessions import Session, StoredRefreshToken
 from shared.contracts.events import Event
@@ -32,6 +32,15 @@ class AuthTransaction(Protocol):
 
     async def delete_pending_account(self, account_id: UUID) -> None:
         """Delete an account if it is still pending."""
+
+    async def insert_pending_profile(self, pending: PendingProfile, requested_at: datetime) -> None:
+        """Record that a patient's profile may not exist yet."""
+
+    async def delete_pending_profile(self, account_id: UUID) -> bool:
+        """Record that a profile exists or is not needed any more; return False if it was not pending."""
+
+    async def take_due_profiles(self, now: datetime, limit: int) -> list[PendingProfile]:
+        """Return pending profiles that are due, and record when each is due again; the pauses grow."""
 
     async def count_other_active_admins(self, account_id: UUID) -> int:
         """Return the number of active admins besides this account. All are locked, so that two admins cannot disable each other."""
@@ -90,8 +99,8 @@ class AuthStore(Protocol):
         `after` is the sort key of the last account of the previous page: its email address.
         """
 
-    async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]:
-        """Return accounts that are still pending, the oldest first."""
+    async def find_pending_profile(self, account_id: UUID) -> PendingProfile | None:
+        """Return the pending profile of an account, or None when the profile exists or none is needed."""
 
     async def has_admin(self) -> bool:
         """True when there is an admin, whatever the status of the account."""

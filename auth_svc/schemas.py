@@ -10,7 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from auth_svc.domain.accounts import AccountStatus
 from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Role
-from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
+from shared.contracts.texts import OneLineText, SchemaKeywords
+from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone
 
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
@@ -23,9 +24,13 @@ def normalize_email(text: str) -> str:
         return text
 
 
-Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
-OpaqueToken = Annotated[str, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
-LoginEmail = Annotated[str, Field(max_length=254, examples=["sam@example.com"]), AfterValidator(normalize_email)]
+CLINIC_ZONE = "By default the clinic's."
+SECRET = SchemaKeywords(format="password")
+Password = Annotated[str, SECRET, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
+OpaqueToken = Annotated[str, SECRET, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
+LoginEmail = Annotated[
+    str, SchemaKeywords(format="email"), Field(max_length=254, examples=["sam@example.com"]), AfterValidator(normalize_email)
+]
 
 
 class Register(RequestModel):
@@ -33,9 +38,9 @@ class Register(RequestModel):
 
     email: Email = Field(examples=["sam@example.com"])
     password: Password
-    full_name: ShortText = Field(examples=["Sam Lee"])
+    full_name: OneLineText = Field(examples=["Sam Lee"])
     phone: Phone | None = None
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone | None = Field(default=None, description=CLINIC_ZONE)
     locale: Locale = "en"
 
     def to_create_account(self) -> CreateAccount:
@@ -103,19 +108,23 @@ class TokenErrorOut(ReadModel):
 
 
 class UpdateAccount(PatchModel):
-    """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read."""
+    """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read.
 
-    nullable_fields: ClassVar = frozenset({"expected_version"})
+    `change_id` is the same for every try of one change, so that a try after a lost response finds the change made.
+    """
+
+    nullable_fields: ClassVar = frozenset({"expected_version", "change_id"})
 
     email: Email | None = None
-    full_name: ShortText | None = None
+    full_name: OneLineText | None = None
     role: Literal[Role.PATIENT, Role.DOCTOR, Role.RECEPTION, Role.ADMIN] | None = None
     status: Literal[AccountStatus.ACTIVE, AccountStatus.DISABLED] | None = None
     expected_version: int | None = Field(default=None, ge=1)
+    change_id: UUID | None = None
 
     @property
     def changes(self) -> dict[str, Any]:
-        return {name: value for name, value in super().changes.items() if name != "expected_version"}
+        return {name: value for name, value in super().changes.items() if name not in self.nullable_fields}
 
 
 class ResetTokenOut(ReadModel):

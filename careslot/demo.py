@@ -33,6 +33,7 @@ DOCTORS = [
     ("Grace Miller", "Cardiology", "America/New_York", "en es"),
     ("Jonas Berg", "Cardiology", "Europe/Oslo", "en no"),
 ]
+DEMO_TIME_ZONE = "Europe/Berlin"
 PATIENTS = ["Mina Park", "Tom Weber", "Aisha Khan"]
 
 
@@ -46,6 +47,12 @@ class Demo:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._state = folder.update_document("demo", lambda stored: {"password": secrets.token_urlsafe(12), "done": False} | stored)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of the demo: its first admin, and the clinic's time zone if the environment names none."""
+        has_zone = any(os.environ.get(name) for name in ("CARESLOT_TIME_ZONE", "CARESLOT_TIME_ZONE_FILE"))
+        return self.admin | ({} if has_zone else {"time_zone": DEMO_TIME_ZONE})
 
     @property
     def admin(self) -> dict[str, str]:

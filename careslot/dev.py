@@ -13,6 +13,7 @@ from shared.contracts.identity import Service
 from shared.contracts.values import Instant, RequestModel, format_instant
 from shared.kit import exception_handlers, routes
 from shared.kit.clock import MovableClock
+from shared.kit.content_middleware import ContentMiddleware
 
 
 class PutClock(RequestModel):
@@ -34,6 +35,7 @@ def add_development_routes(platform: EmbeddedPlatform, clock: MovableClock) -> A
 
 def _development_app(platform: EmbeddedPlatform, clock: MovableClock) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(ContentMiddleware)
     app.state.verifier = platform.apps[Service.AUTH].state.verifier
     router, mailbox = routes.service_router(prefix="/dev"), FileMailbox(platform.folder.mail)
 
@@ -59,6 +61,6 @@ def _development_app(platform: EmbeddedPlatform, clock: MovableClock) -> FastAPI
     async def run_until_idle() -> None:
         await platform.run_until_idle()
 
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # as the services do, so that a 405 can list the methods
     exception_handlers.install_exception_handlers(app)
     return app

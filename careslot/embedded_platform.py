@@ -23,11 +23,12 @@ from shared.kit.transport import InProcessTransport
 
 @dataclass
 class EmbeddedPlatform:
-    """The running services of one data folder."""
+    """The running services of one data folder. `time_zone` is that of the clinic."""
 
     folder: Folder
     clock: Clock
     bus: EmbeddedBus
+    time_zone: str
     background_work: BackgroundWork = field(default_factory=BackgroundWork)
     apps: dict[Service, Any] = field(default_factory=dict)
 
@@ -49,7 +50,8 @@ async def open_embedded_platform(folder: Folder, clock: Clock = system_clock, **
         migrate(service, folder.database_url(service))
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(EmbeddedBus(str(folder.path / "bus.db"), clock))
-        platform = EmbeddedPlatform(folder, clock, bus)
+        time_zone = embedded_settings(Service.GATEWAY, folder, **settings).time_zone
+        platform = EmbeddedPlatform(folder, clock, bus, time_zone)
         platform.background_work.add(bus.deliver_due)
         overrides = Overrides(
             bus=bus,

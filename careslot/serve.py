@@ -92,11 +92,12 @@ async def _serve(options: ServeOptions, folder: Folder) -> None:
     clock = MovableClock(options.clock_start) if options.dev else system_clock
     demo = Demo(folder) if options.demo else None
     public_url = os.environ.get("CARESLOT_PUBLIC_URL") or _local_address(options)
-    settings = {"public_url": public_url, **_rate_scale(options), **(demo.admin if demo else {})}
+    settings = {"public_url": public_url, **_rate_scale(options), **(demo.settings if demo else {})}
     async with open_embedded_platform(folder, clock, **settings) as platform:
         if demo:
             await demo.load(platform)
-        print(f"careslot serves {public_url}  (docs: {public_url}/docs, data: {folder.path})", flush=True)
+        about = f"docs: {public_url}/docs, data: {folder.path}, time zone: {platform.time_zone}"
+        print(f"careslot serves {public_url}  ({about})", flush=True)
         await _Server(_server_config(_public_app(platform, clock), options)).serve()
 
 

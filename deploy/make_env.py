@@ -1,4 +1,7 @@
-"""Writes `.env` for compose.yaml, with a random password for everything that needs one. It never overwrites an existing file."""
+"""Writes `.env` for compose.yaml: the clinic's time zone and a random password for everything that needs one.
+
+The time zone is that of the variable CARESLOT_TIME_ZONE, or UTC. An existing file is never overwritten.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ def main(path: Path) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         sys.exit(f"{path.name} exists and holds the passwords of your databases. Move it away first.")
+    time_zone = os.environ.get("CARESLOT_TIME_ZONE", "UTC")
     with os.fdopen(handle, "w") as file:
+        file.write(f"CARESLOT_TIME_ZONE={time_zone}\n")
         file.writelines(f"{name}={secrets.token_hex(24)}\n" for name in names)
-    print(f"{path.name} written; next: docker compose up -d --build --wait")
+    print(f"{path.name} written; the clinic's time zone in it is {time_zone}; next: docker compose up -d --build --wait")
 
 
 if __name__ == "__main__":

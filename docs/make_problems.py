@@ -33,6 +33,7 @@ KIT_CODES = (
         "Send the request again later, and report its `request_id` if it happens again.",
     ),
     (Refusal.code, 400, Refusal.detail, Refusal.remedy),
+    (HTTP_CODES[405], 405, HTTP_DETAILS[405], "Use one of the methods in `Allow`."),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.contracts.http import CreateAccount, RulesVersion, VisitsOutsideHours
+from shared.contracts.http import AccountSummary, CreateAccount, RulesVersion, VisitsOutsideHours
 from shared.kit.client import ServiceClient
 
 
@@ -15,8 +15,8 @@ class HttpDoctorAccountClient:
 
     service: ServiceClient
 
-    async def create(self, account_id: UUID, account: CreateAccount) -> None:
-        await self.service.call("PUT", f"/internal/accounts/{account_id}", body=account)
+    async def create(self, account_id: UUID, account: CreateAccount) -> AccountSummary:
+        return AccountSummary.model_validate(await self.service.call("PUT", f"/internal/accounts/{account_id}", body=account))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.events import Event
-from shared.contracts.http import CreateAccount, VisitsOutsideHours
+from shared.contracts.http import AccountSummary, CreateAccount, VisitsOutsideHours
 
 SortKey = tuple[str, ...] | None
 """The sort key of the last row of the previous page, as in the cursor; None for the first page."""
@@ -69,6 +69,9 @@ class DoctorTransaction(Protocol):
     async def delete_pending_doctor(self, doctor_id: UUID) -> None:
         """Delete a doctor if they are still pending."""
 
+    async def take_due_doctors(self, now: datetime, limit: int) -> list[Doctor]:
+        """Return pending doctors who are due, and record when each is due again; the pauses grow."""
+
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
 
@@ -100,15 +103,12 @@ class DoctorStore(Protocol):
     async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
         """Return active and inactive doctors with their schedules, by id. Pending ones are left out."""
 
-    async def list_pending_doctors(self, created_before: datetime, limit: int) -> list[Doctor]:
-        """Return doctors who were created before an instant and are still pending."""
-
 
 class DoctorAccountClient(Protocol):
     """auth-service, which owns the accounts."""
 
-    async def create(self, account_id: UUID, account: CreateAccount) -> None:
-        """Create an account; repeating the call changes nothing. Raises what auth-service refuses, such as EmailTaken."""
+    async def create(self, account_id: UUID, account: CreateAccount) -> AccountSummary:
+        """Create an account, or return the one that has this id. Raises what auth-service refuses, such as EmailTaken."""
 
 
 class CalendarClient(Protocol):

@@ -11,14 +11,15 @@ from pydantic import ConfigDict, Field
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.http import DateOverride, DayWindow, Money, VisitMode, VisitOutsideHours, VisitsOutsideHours, WeeklyWindow
-from shared.contracts.values import Email, Instant, Locale, LongText, Minutes, PatchModel, ReadModel, RequestModel, ShortText, TimeZone
+from shared.contracts.texts import MultiLineText, OneLineText
+from shared.contracts.values import Email, Instant, Locale, Minutes, NewPassword, PatchModel, ReadModel, RequestModel, TimeZone
 
 Duration = Annotated[int, Field(strict=True, ge=5, le=12 * 60, multiple_of=5, examples=[30])]
 Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above 1 it is a group session.")]
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
-Specialty = Annotated[ShortText, Field(max_length=100)]  # as long as the filters of lists can name
+Specialty = Annotated[OneLineText, Field(max_length=100)]  # as long as the filters of lists can name
 
 
 class CreateServiceType(RequestModel):
@@ -27,7 +28,7 @@ class CreateServiceType(RequestModel):
     Caps limit the visits of one doctor for this service, per day and per ISO week in the doctor's time zone; a group session counts once.
     """
 
-    name: ShortText
+    name: OneLineText
     specialty: Specialty | None = None
     mode: VisitMode = "in_person"
     duration_minutes: Duration
@@ -59,7 +60,7 @@ class UpdateServiceType(PatchModel):
 
     nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
 
-    name: ShortText | None = None
+    name: OneLineText | None = None
     specialty: Specialty | None = None
     mode: VisitMode | None = None
     duration_minutes: Duration | None = None
@@ -90,28 +91,32 @@ ServiceTypeIds = Annotated[list[UUID], Field(max_length=100)]
 
 
 class CreateDoctor(RequestModel):
-    """A new doctor. Their account is created with the profile, and an invitation is mailed."""
+    """A new doctor. Their account is created with the profile, and an invitation is mailed.
+
+    Working hours are on the wall clock of `time_zone`. Without it the doctor gets the clinic's, and keeps it.
+    """
 
     email: Email
-    full_name: ShortText
-    time_zone: TimeZone
-    title: ShortText | None = None
-    bio: LongText | None = None
-    location: ShortText | None = None
+    full_name: OneLineText
+    time_zone: TimeZone | None = Field(default=None, description="By default the clinic's.")
+    title: OneLineText | None = None
+    bio: MultiLineText | None = None
+    location: OneLineText | None = None
     specialties: Specialties = Field(default_factory=list)
     languages: Languages = Field(default_factory=list)
     services: ServiceTypeIds = Field(default_factory=list)
     accepting_patients: bool = Field(default=True, strict=True)
 
-    def to_doctor(self, doctor_id: UUID) -> Doctor:
+    def to_doctor(self, doctor_id: UUID, clinic_time_zone: str) -> Doctor:
         """Return the doctor that the request describes, pending until the account exists."""
-        return Doctor(id=doctor_id, **{name: without_duplicates(getattr(self, name)) for name in CreateDoctor.model_fields})
+        fields = {name: without_duplicates(getattr(self, name)) for name in CreateDoctor.model_fields}
+        return Doctor(**fields | {"id": doctor_id, "time_zone": self.time_zone or clinic_time_zone})
 
 
 class PutDoctor(CreateDoctor):
     """The body of `PUT /internal/doctors/{id}`: as for `POST /doctors`, with a password if the admin chose one."""
 
-    password: str | None = Field(default=None, max_length=128, repr=False)
+    password: NewPassword | None = Field(default=None, repr=False)
 
 
 class UpdateDoctor(PatchModel):
@@ -122,11 +127,11 @@ class UpdateDoctor(PatchModel):
 
     nullable_fields: ClassVar = frozenset({"title", "bio", "location"})
 
-    full_name: ShortText | None = None
+    full_name: OneLineText | None = None
     time_zone: TimeZone | None = None
-    title: ShortText | None = None
-    bio: LongText | None = None
-    location: ShortText | None = None
+    title: OneLineText | None = None
+    bio: MultiLineText | None = None
+    location: OneLineText | None = None
     specialties: Specialties | None = None
     languages: Languages | None = None
     services: ServiceTypeIds | None = None
@@ -142,7 +147,7 @@ class UpdateDoctor(PatchModel):
 class RenameDoctor(RequestModel):
     """The body of `PATCH /internal/doctors/{id}`."""
 
-    full_name: ShortText
+    full_name: OneLineText
 
 
 class DoctorOut(ReadModel):

@@ -32,7 +32,7 @@ async def wire(app: FastAPI, settings: DoctorSettings, overrides: Overrides) -> 
         calendar = CalendarFollower(HttpCalendarClient(runtime.client(Service.SCHEDULING)))
 
         service_types = ServiceTypes(store, calendar, runtime.clock)
-        doctors = Doctors(store, accounts, calendar, runtime.clock)
+        doctors = Doctors(store, accounts, calendar, runtime.clock, settings.time_zone)
         schedules = Schedules(store, calendar, runtime.clock)
         runtime.provide(service_types, doctors, schedules)
 

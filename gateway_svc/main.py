@@ -19,14 +19,15 @@ def create_app(settings: GatewaySettings | None = None, *, overrides: Overrides 
     settings = settings or GatewaySettings.read()
     app = create_service_app(settings, overrides or Overrides(), wire, *routes.routers, openapi_url=None)
     app.add_middleware(ResponseHeadersMiddleware, origins=settings.origins)
-    # FastAPI's `add_middleware` adds the outermost middleware. ProxyMiddleware is the innermost one.
-    app.user_middleware.append(
+    # FastAPI's `add_middleware` adds the outermost middleware. Only ContentMiddleware, for the gateway's own routes, is inside of this one.
+    app.user_middleware.insert(
+        -1,
         Middleware(
             ProxyMiddleware,
             timeout_seconds=settings.deadline_seconds,
             body_timeout_seconds=settings.body_seconds,
             hidden_paths=frozenset() if settings.expose_metrics else frozenset({"/metrics"}),
             trusted_proxies=settings.proxy_networks,
-        )
+        ),
     )
     return app

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent, PasswordLink
 from notify_svc.domain.messages import Message
-from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 
 
 class MailRefused(Exception):
@@ -90,7 +90,7 @@ class NotificationStore(Protocol):
 class ContactClient(Protocol):
     """auth-, patient- and doctor-service, which own names and addresses. The methods return None when there is no such person or link."""
 
-    async def find_account(self, account_id: UUID) -> AccountSummary | None:
+    async def find_account(self, account_id: UUID) -> AccountContact | None:
         """Return an account, with the email address."""
 
     async def find_patient(self, patient_id: UUID) -> PatientSummary | None:

@@ -8,7 +8,8 @@ from pydantic import Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.identity import Service
-from shared.contracts.values import Email, ShortText
+from shared.contracts.texts import OneLineText
+from shared.contracts.values import Email
 from shared.kit.settings import CommonSettings
 
 MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
@@ -25,4 +26,4 @@ class NotifySettings(CommonSettings):
         description="Where mails go: `smtp://user:password@host:port?tls=starttls`, `smtps://user:password@host:port` or `file:folder`."
     )
     mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
-    clinic_name: ShortText = Field("Careslot Clinic", description="The sender's name of all mails.")
+    clinic_name: OneLineText = Field("Careslot Clinic", description="The sender's name of all mails.")

@@ -39,7 +39,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
-        composer = MailComposer(contacts, getattr(settings, "time_zone", "UTC"))
+        composer = MailComposer(contacts, settings.time_zone)
         delivery = MailDelivery(composer, renderer, mailbox, runtime.clock, lambda reason: not_sent.labels(reason).inc())
         sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name)
         wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))

@@ -37,11 +37,14 @@ class Sex(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The profile of a patient. `active`: the account, as of its version `account_version`, has the role patient and is not disabled."""
+    """The profile of a patient. `time_zone` is None for patients who have that of the clinic.
+
+    `active`: the account, as of its version `account_version`, has the role patient and is not disabled.
+    """
 
     id: UUID
     full_name: str
-    time_zone: str
+    time_zone: str | None
     locale: str
     phone: str | None = None
     born_on: date | None = None
@@ -57,14 +60,19 @@ class Patient:
         """Return the profile of a new patient."""
         return cls(patient_id, request.full_name, request.time_zone, request.locale, request.phone)
 
-    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime) -> Self:
+    def in_clinic(self, clinic_time_zone: str) -> Self:
+        """Return the profile with the time zone in effect: the patient's own, or that of the clinic."""
+        return self if self.time_zone else replace(self, time_zone=clinic_time_zone)
+
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime, *, clinic_time_zone: str) -> Self:
         """Return the profile with some fields replaced and a new version, or self if nothing changes.
 
         Raises Stale, or BornLater when the date of birth lies after today in the patient's time zone.
         """
         require_version(self.version, expected_version)
         updated = replace(self, **changes)
-        if updated.born_on is not None and updated.born_on > now.astimezone(ZoneInfo(updated.time_zone)).date():
+        today = now.astimezone(ZoneInfo(updated.time_zone or clinic_time_zone)).date()
+        if updated.born_on is not None and updated.born_on > today:
             raise BornLater(pointer="/born_on")
         return updated if updated == self else replace(updated, version=self.version + 1)
 

@@ -28,7 +28,7 @@ PATIENTS = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("full_name", binary_string(200), nullable=False),
-    Column("time_zone", binary_string(64), nullable=False),
+    Column("time_zone", binary_string(64)),
     Column("locale", binary_string(35), nullable=False),
     Column("phone", binary_string(32)),
     Column("born_on", Date),

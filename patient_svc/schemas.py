@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from patient_svc.domain import Sex
-from shared.contracts.values import FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, ShortText, TimeZone
+from shared.contracts.texts import OneLineText
+from shared.contracts.values import FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 BornOn = Annotated[
@@ -22,28 +23,47 @@ BornOn = Annotated[
 class PostalAddress(RequestModel):
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
-    line1: ShortText
-    line2: ShortText | None = None
-    city: ShortText
-    postal_code: Annotated[ShortText, Field(max_length=16)] | None = None
-    region: ShortText | None = None
+    line1: OneLineText
+    line2: OneLineText | None = None
+    city: OneLineText
+    postal_code: Annotated[OneLineText, Field(max_length=16)] | None = None
+    region: OneLineText | None = None
     country: Country
 
 
 class EmergencyContact(RequestModel):
     """A person to call in an emergency."""
 
-    full_name: ShortText
+    full_name: OneLineText
     phone: Phone
-    relationship: ShortText | None = None
+    relationship: OneLineText | None = None
+
+
+class PostalAddressOut(ReadModel):
+    """A postal address; `country` is ISO 3166-1 alpha-2."""
+
+    line1: str
+    line2: str | None = None
+    city: str
+    postal_code: str | None = None
+    region: str | None = None
+    country: str
+
+
+class EmergencyContactOut(ReadModel):
+    """A person to call in an emergency."""
+
+    full_name: str
+    phone: str
+    relationship: str | None = None
 
 
 class UpdatePatient(PatchModel):
-    """Fields that are left out stay as they are; null removes an optional field."""
+    """Fields that are left out stay as they are; null removes an optional field. A patient without `time_zone` has the clinic's."""
 
-    nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact"})
+    nullable_fields: ClassVar = frozenset({"phone", "born_on", "sex", "address", "emergency_contact", "time_zone"})
 
-    full_name: ShortText | None = None
+    full_name: OneLineText | None = None
     phone: Phone | None = None
     born_on: BornOn | None = None
     sex: Sex | None = None
@@ -61,19 +81,19 @@ class UpdatePatient(PatchModel):
 class RenamePatient(RequestModel):
     """The body of `PATCH /internal/patients/{id}`."""
 
-    full_name: ShortText
+    full_name: OneLineText
 
 
 class PatientOut(ReadModel):
-    """A patient's profile. Reception sees null as date of birth and sex."""
+    """A patient's profile. `time_zone` is the clinic's for patients who gave none. Reception sees null as date of birth and sex."""
 
     id: UUID
     full_name: str
     born_on: date | None
     sex: Sex | None
     phone: str | None
-    address: PostalAddress | None
+    address: PostalAddressOut | None
     time_zone: str
     locale: str
-    emergency_contact: EmergencyContact | None
+    emergency_contact: EmergencyContactOut | None
     version: int

@@ -19,43 +19,47 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class Patients:
-    """Creating, changing and reading the profiles of patients."""
+    """Creating, changing and reading the profiles of patients.
+
+    A profile is returned with the time zone in effect: patients who gave none have the clinic's, also after the clinic has changed it.
+    """
 
     store: PatientStore
     now: Clock
+    clinic_time_zone: str
 
     @retry_on_abort
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
         """Create the profile of a new patient, or return the one that has this id already."""
         async with self.store.begin() as tx:
             if existing := await tx.find_patient(patient_id):
-                return existing
+                return existing.in_clinic(self.clinic_time_zone)
             patient = Patient.from_request(patient_id, request)
             await tx.insert_patient(patient)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
-        return patient
+        return patient.in_clinic(self.clinic_time_zone)
 
     @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
         """Change some fields of a profile. Raises NoSuchPatient, Stale or BornLater."""
         async with self.store.begin() as tx:
             patient = await tx.get_patient(patient_id)
-            updated = patient.update(changes, expected_version, self.now())
+            updated = patient.update(changes, expected_version, self.now(), clinic_time_zone=self.clinic_time_zone)
             if updated != patient:
                 await tx.update_patient(updated)
                 await tx.add_event(updated.changed_event(new_id(), self.now()))
-        return updated
+        return updated.in_clinic(self.clinic_time_zone)
 
     @retry_on_abort
     async def get(self, patient_id: UUID) -> Patient:
         """Return the whole profile, for the patient and for services. Raises NoSuchPatient."""
-        return await self.store.get_patient(patient_id)
+        return (await self.store.get_patient(patient_id)).in_clinic(self.clinic_time_zone)
 
     @retry_on_abort
     async def view(self, patient_id: UUID, caller: Caller) -> Patient:
         """Return as much of a profile as the caller may see. Raises NoSuchPatient."""
         is_treating = caller.role is Role.DOCTOR and await self.store.is_treating(caller.id, patient_id)
-        return (await self.store.get_patient(patient_id)).view_for(caller, is_treating)
+        return (await self.get(patient_id)).view_for(caller, is_treating)
 
     @retry_on_abort
     async def apply_account_change(self, event: AccountChanged) -> None:

@@ -23,7 +23,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay)
 
-        patients = Patients(store, runtime.clock)
+        patients = Patients(store, runtime.clock, settings.time_zone)
         runtime.provide(patients)
 
         await consumers.subscribe(runtime, patients)

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from scheduling_svc.domain.agenda import AgendaEntry
+from scheduling_svc.domain.archive import ArchiveCursor
 from scheduling_svc.domain.busy_times import BusyTimes
 from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.feeds import CalendarFeed
@@ -175,6 +176,22 @@ class AgendaStore(Protocol):
 
     async def find_feed(self, token_hash: str) -> CalendarFeed | None:
         """Return the link with this hash."""
+
+
+class ArchiveTransaction(Protocol):
+    """Archives claims; commits on leaving."""
+
+    async def archive(self, claim_id: UUID, ended_before: int) -> bool:
+        """Delete the grains of a claim that ended before a grain, and mark it; return False if it is not due any more."""
+
+
+class ArchiveStore(Protocol):
+    """Lists and archives the claims whose time is over."""
+
+    def begin(self) -> AbstractAsyncContextManager[ArchiveTransaction]: ...
+
+    async def list_archivable(self, ended_before: int, limit: int, after: ArchiveCursor | None) -> list[ArchiveCursor]:
+        """Return claims that ended before a grain and are not archived, in the order of their ends and ids."""
 
 
 class RuleOwner(Protocol):

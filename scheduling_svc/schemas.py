@@ -14,7 +14,8 @@ from scheduling_svc.domain.leaves import MAX_AFFECTED, Closure, Leave, LeaveActi
 from scheduling_svc.domain.slots import Cursor
 from shared.contracts.http import Reservation
 from shared.contracts.problems import AffectedAppointmentOut, ReasonOut
-from shared.contracts.values import Instant, LongText, ReadModel, RequestModel, ShortText
+from shared.contracts.texts import OneLineText
+from shared.contracts.values import Instant, ReadModel, RequestModel
 from shared.kit.paging import decode_cursor, encode_cursor, parse_sort_key
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -109,7 +110,7 @@ class TakeLeave(RequestModel):
 
     starts_at: Instant
     ends_at: Instant
-    reason: Annotated[LongText, Field(min_length=1, max_length=500)]
+    reason: Annotated[OneLineText, Field(max_length=500)]
     affected: Annotated[list[DecideAppointment], Field(max_length=MAX_AFFECTED)] = Field(default_factory=list)
 
     def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
@@ -144,8 +145,8 @@ class CloseClinic(RequestModel):
 
     begins: Annotated[Instant, Field(alias="from")]
     ends: Annotated[Instant, Field(alias="to")]
-    reason: Annotated[LongText, Field(min_length=1, max_length=500)]
-    location: ShortText | None = None
+    reason: Annotated[OneLineText, Field(max_length=500)]
+    location: OneLineText | None = None
 
     def closure(self, closure_id: UUID, by_id: UUID, at: datetime) -> Closure:
         """Return the closure that is requested, with the id of the operation."""

@@ -15,6 +15,7 @@ from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from scheduling_svc.settings import SchedulingSettings
 from scheduling_svc.usecases.agenda import Agenda
+from scheduling_svc.usecases.archive import Archive
 from scheduling_svc.usecases.closures import Closures, apply_closures
 from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.holds import Holds
@@ -41,7 +42,8 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
         runtime.provide(RuleChanges(store, rules, runtime.clock))
-        jobs.schedule_jobs(runtime.jobs, rules, closures, runtime.lease_holder(database, INFRASTRUCTURE))
+        archive = Archive(store, runtime.clock)
+        jobs.schedule_jobs(runtime.jobs, rules, closures, archive, runtime.lease_holder(database, INFRASTRUCTURE))
         await consumers.subscribe(runtime, rules, reservations, feeds)
         async with runtime.jobs:
             yield

@@ -17,6 +17,7 @@ from shared.contracts.refusals import NotFound, Stale
 from shared.contracts.values import Instant, format_instant
 from shared.kit import routes
 from shared.kit.access import Admin
+from shared.kit.change_ids import ChangeId
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag, with_next_link
@@ -83,8 +84,9 @@ async def change_any_appointment(
     body: UpdateAppointment,
     caller: Admin,
     expected_version: RequireIfMatch,
+    change: ChangeId,
     appointments: UseAppointments,
     response: Response,
 ) -> AdminAppointment:
     """Changes time, doctor or status. All rules of appointments and of the calendar apply, except for the cut-offs."""
-    return with_etag(response, await appointments.update(appointment_id, body.changes, expected_version, caller))
+    return with_etag(response, await appointments.update(appointment_id, body.changes, expected_version, caller, change.id))

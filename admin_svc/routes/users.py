@@ -16,8 +16,10 @@ from shared.contracts.http import AccountSummary
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
+from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import Admin
+from shared.kit.change_ids import ChangeId
 from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
@@ -33,7 +35,7 @@ UseDisabling = Annotated[UserDisabling, use_case(UserDisabling)]
 async def read_filter(
     role: UserRole | None = None,
     status: UserStatus | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="Part of the email address or of the name.")] = None,
+    q: Annotated[OneLineText | None, Query(description="Part of the email address or of the name.")] = None,
 ) -> dict[str, Any]:
     """Return the filters of the list of users."""
     return {"role": role, "status": status, "q": q}
@@ -89,10 +91,16 @@ async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Res
     summary="Change a user",
 )
 async def update_user(
-    user_id: UUID, body: UpdateUser, _caller: Admin, expected_version: RequireIfMatch, users: UseUsers, response: Response
+    user_id: UUID,
+    body: UpdateUser,
+    _caller: Admin,
+    expected_version: RequireIfMatch,
+    change: ChangeId,
+    users: UseUsers,
+    response: Response,
 ) -> AccountSummary:
     """A user who becomes a doctor or patient gets the profile. Sessions end with a new role, and when the user is disabled."""
-    return with_etag(response, await users.update(user_id, body.changes, expected_version))
+    return with_etag(response, await users.update(user_id, body.changes, expected_version, change.id))
 
 
 @router.delete(
@@ -106,9 +114,11 @@ async def disable_user(
     user_id: UUID,
     caller: Admin,
     expected_version: IfMatch,
+    change: ChangeId,
     disabling: UseDisabling,
     response: Response,
     appointments: Literal["cancel"] | None = None,
 ) -> DisabledUser:
     """Ends the user's sessions and lists their future appointments, which are cancelled with `appointments=cancel` and stay otherwise."""
-    return with_etag(response, await disabling.disable(user_id, expected_version, cancel_appointments=appointments == "cancel", by=caller))
+    cancel = appointments == "cancel"
+    return with_etag(response, await disabling.disable(user_id, expected_version, change.id, cancel_appointments=cancel, by=caller))

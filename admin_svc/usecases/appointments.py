@@ -27,6 +27,8 @@ class AdminAppointments:
         """Return one page of the appointments that a query of appointment-service selects."""
         return await self.client.list_appointments(**query)
 
-    async def update(self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller) -> AdminAppointment:
-        """Change time, doctor or status. Raises what appointment-service refuses."""
-        return await self.client.update(appointment_id, changes, expected_version, Actor.from_caller(by))
+    async def update(
+        self, appointment_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller, operation_id: UUID
+    ) -> AdminAppointment:
+        """Change time, doctor or status, once per `operation_id`. Raises what appointment-service refuses."""
+        return await self.client.update(appointment_id, changes, expected_version, Actor.from_caller(by), operation_id)

@@ -6,16 +6,14 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from admin_svc.domain import COMPLETE_PENDING_AFTER, NewUser, PendingUser
+from admin_svc.domain import NewUser, PendingUser
 from admin_svc.ports import AdminStore, DoctorProfileClient, UserAccountClient
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
-from shared.contracts.refusals import Refusal, TooMany, Unavailable
+from shared.contracts.refusals import FINAL_REFUSALS, Refusal
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
-
-TEMPORARY_REFUSALS = (Unavailable, TooMany)  # after these refusals the creation may still be finished, by a repeat or by the job
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,12 @@ class UserCreation:
     async def create(self, user: NewUser, password: str | None) -> AccountSummary:
         """Create a user; without a password they are invited by mail. Repeating it with the same id returns the existing user.
 
-        Raises what auth-service and doctor-service refuse. After Unavailable or TooMany the user stays pending.
+        Raises what auth-service and doctor-service refuse. After any other refusal than FINAL_REFUSALS the user stays pending.
         """
         await self._insert_pending(user)
         try:
             account = await self._call_owner(user, password)
-        except TEMPORARY_REFUSALS:
-            raise
-        except Refusal:
+        except FINAL_REFUSALS:
             await self._delete_pending(user.id)
             raise
         await self._delete_pending(user.id)
@@ -59,10 +55,11 @@ class UserCreation:
                 log_event("user_creation_given_up", user_id=user_id, reason="expired")
             else:
                 await self.create(pending.user, password=None)
-        except TEMPORARY_REFUSALS:
-            return False
-        except Refusal as refusal:  # `create` has deleted the pending user
+        except FINAL_REFUSALS as refusal:  # `create` has deleted the pending user
             log_event("user_creation_given_up", user_id=user_id, reason=refusal.code)
+        except Refusal as refusal:
+            log_event("user_still_pending", user_id=user_id, code=refusal.code)
+            return False
         except Exception as error:
             log_event("user_creation_failed", logging.ERROR, error=error, user_id=user_id)
             return False
@@ -87,6 +84,5 @@ class UserCreation:
 
     @retry_on_abort
     async def _take_due(self) -> list[PendingUser]:
-        now = self.now()
         async with self.store.begin() as tx:
-            return await tx.take_due_users(now - COMPLETE_PENDING_AFTER, now)
+            return await tx.take_due_users(self.now())

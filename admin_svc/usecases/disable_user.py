@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from admin_svc.ports import AdminAppointment, AppointmentClient, UserAccountClient
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import AccountSummary, Actor
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, NotFound
@@ -31,17 +32,19 @@ class UserDisabling:
     appointments: AppointmentClient
     now: Clock
 
-    async def disable(self, user_id: UUID, expected_version: int | None, *, cancel_appointments: bool, by: Caller) -> DisabledUser:
+    async def disable(
+        self, user_id: UUID, expected_version: int | None, change_id: UUID, *, cancel_appointments: bool, by: Caller
+    ) -> DisabledUser:
         """Disable a user and, if asked to, cancel their future appointments. A repeat continues an interrupted cancellation.
 
         Raises NotFound, Stale, LastAdmin or Unavailable.
         """
-        account = await self.accounts.update(user_id, {"status": "disabled"}, expected_version)
+        account = await self.accounts.update(user_id, {"status": "disabled"}, expected_version, change_id)
         appointments = await self._list_future_appointments(account)
         if cancel_appointments:
             for appointment in appointments:
                 with suppress(Conflict, NotFound):  # its status has changed meanwhile
-                    await self.appointments.cancel(appointment.id, Actor.from_caller(by))
+                    await self.appointments.cancel(appointment.id, Actor.from_caller(by), derive_id(change_id, appointment.id))
         return DisabledUser(**dict(account), future_appointments=appointments)
 
     async def _list_future_appointments(self, account: AccountSummary) -> list[AdminAppointment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from admin_svc.ports import DoctorProfileClient, PatientNameClient, UserAccountC
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
 from shared.contracts.pages import Page
-from shared.contracts.refusals import require_version
+from shared.contracts.refusals import FINAL_REFUSALS, NotFound, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +32,43 @@ class Users:
         """Return one page of the users that a query of auth-service selects."""
         return await self.accounts.list_accounts(**query)
 
-    async def update(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> AccountSummary:
-        """Change email address, role, status or name. The account is changed before the name, because auth-service may refuse.
+    async def update(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
+        """Change email address, role, status or name. auth-service decides before anything that others can see is changed.
 
-        A user who becomes a doctor gets a doctor's profile first. Raises NotFound, Stale, EmailTaken, LastAdmin or Unavailable.
+        A repetition with the same `change_id` completes what an interruption left. Raises NotFound, Stale, EmailTaken, LastAdmin or
+        Unavailable.
+        """
+        if changes.get("role") is Role.DOCTOR:
+            updated = await self._make_doctor(user_id, changes, expected_version, change_id)
+        else:
+            updated = await self.accounts.update(user_id, changes, expected_version, change_id)
+        if "full_name" in changes:
+            await self._rename_profile(updated)
+        return updated
+
+    async def _make_doctor(
+        self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID
+    ) -> AccountSummary:
+        """Prepare a profile that nobody can see, let auth-service decide about the role, and then let the profile count.
+
+        If the process stops in between, doctor-service asks auth-service for the role later and confirms or deletes the profile.
         """
         account = await self.accounts.get(user_id)
-        require_version(account.version, expected_version)
-        full_name = changes.get("full_name", account.full_name)
-        account_changes = {field: value for field, value in changes.items() if field != "full_name"}
-        if changes.get("role") is Role.DOCTOR and account.role is not Role.DOCTOR:
-            await self.doctors.create(user_id, NewUser(user_id, account.email, Role.DOCTOR, full_name).doctor_request(None))
-        if account_changes:
-            account = await self.accounts.update(user_id, account_changes, expected_version)
-        return account if full_name == account.full_name else await self._rename(account, full_name)
+        user = NewUser(user_id, changes.get("email", account.email), Role.DOCTOR, changes.get("full_name", account.full_name))
+        await self.doctors.prepare(user_id, user.doctor_request(None))
+        try:
+            updated = await self.accounts.update(user_id, changes, expected_version, change_id)
+        except FINAL_REFUSALS:
+            with suppress(Refusal):  # doctor-service deletes the profile itself later
+                await self.doctors.discard(user_id)
+            raise
+        await self.doctors.create(user_id, user.doctor_request(None))
+        return updated
 
-    async def _rename(self, account: AccountSummary, full_name: str) -> AccountSummary:
-        """Change the name in the profile, if there is one, and then its copy, which an event would update only later."""
-        if account.role is Role.DOCTOR:
-            await self.doctors.rename(account.id, full_name)
-        elif account.role is Role.PATIENT:
-            await self.patients.rename(account.id, full_name)
-        return await self.accounts.update(account.id, {"full_name": full_name})
+    async def _rename_profile(self, account: AccountSummary) -> None:
+        """Change the name in the profile, which owns it. A profile that does not exist yet is created with the name of the account."""
+        with suppress(NotFound):
+            if account.role is Role.DOCTOR:
+                await self.doctors.rename(account.id, account.full_name)
+            elif account.role is Role.PATIENT:
+                await self.patients.rename(account.id, account.full_name)

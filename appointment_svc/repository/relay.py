@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 
 from appointment_svc.repository.documents import Documents, micros
@@ -25,7 +26,8 @@ class DocumentRelay:
     async def publish(self) -> int:
         """Publish some of the pending events and return how many; the events of one document are published in order.
 
-        An event that no queue takes yet stays pending and does not hold up the others. If the bus does not answer, the run ends.
+        An event that no queue takes yet, or that fails, stays pending and does not hold up the others. If the bus does not answer, the
+        run ends.
         """
         published, after = 0, ""
         try:
@@ -48,6 +50,11 @@ class DocumentRelay:
             await self.bus.publish(envelope["type"], envelope["id"], event.encode())
         except Unroutable as error:
             log_event("event_still_pending", topic=envelope["type"], event=envelope["id"], reason=str(error))
+            return 0
+        except PublishFailed:
+            raise
+        except Exception as error:
+            log_event("event_failed", logging.ERROR, error=error, topic=envelope["type"], event=envelope["id"])
             return 0
         await self.documents.mark_sent(document_id, event)
         return 1

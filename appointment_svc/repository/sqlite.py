@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, func, insert, or_, select, update
+from sqlalchemy.sql.operators import custom_op
 
 from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
@@ -14,6 +16,7 @@ from appointment_svc.repository.tables import DOCTORS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
+WITHOUT_INDEX = partial(UnaryExpression[Any], operator=custom_op("+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,9 @@ class SqliteDocuments:
 
 
 def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
-    among = [COLUMNS[name].in_(values) for name, values in query.among.items()]
+    """Return the conditions. A unary plus keeps the planner from the indexes of other columns when the query names its index."""
+    columns = {name: COLUMNS[name] if query.index is None else WITHOUT_INDEX(COLUMNS[name]) for name in query.among}
+    among = [columns[name].in_(values) for name, values in query.among.items()]
     lower = [COLUMNS[name] >= low for name, (low, _) in query.ranges.items() if low is not None]
     upper = [COLUMNS[name] < high for name, (_, high) in query.ranges.items() if high is not None]
     return [*among, *lower, *upper]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,17 +15,17 @@ from appointment_svc.domain.refusals import DoctorInactive, PatientInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import RESTORABLE, AppointmentStatus
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup, RowChanged
+from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import NotFound, Unavailable, require_version
+from shared.contracts.refusals import NotFound, require_version
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 Decision = Callable[[Appointment, Change], Appointment]
-ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,8 @@ class AppointmentActions:
     @retry_on_abort
     async def _apply(self, context: ActionContext, decide: Decision, note: str | None = None) -> Appointment:
         """Read the appointment, decide, save and synchronise it; decide again if it was changed meanwhile."""
-        for _ in range(ATTEMPTS):
+
+        async def apply_once() -> Appointment:
             current = await self.synchronizer.complete_before_change(await self._load(context))
             if current.already_applied(context.operation_id):
                 return current
@@ -138,11 +138,12 @@ class AppointmentActions:
             changed = decide(current, self._change(context, note))
             if changed == current:
                 return current
-            with suppress(RowChanged):
-                completed = await self.synchronizer.complete_after_change(await self.store.save(changed))
-                if completed.already_applied(context.operation_id):
-                    return completed
-        raise Unavailable("This appointment is changed too often at the moment.", retry_after=1)
+            completed = await self.synchronizer.complete_after_change(await self.store.save(changed))
+            if not completed.already_applied(context.operation_id):
+                raise RowChanged  # another change has replaced this one before it was complete
+            return completed
+
+        return await retry_on_row_changed(apply_once)
 
     def _change(self, context: ActionContext, note: str | None) -> Change:
         return Change(Actor.from_caller(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)

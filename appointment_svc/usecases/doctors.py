@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -12,18 +11,19 @@ from uuid import UUID
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from appointment_svc.ports import AppointmentStore, ChangedDoctor, RowChanged
+from appointment_svc.ports import AppointmentStore, ChangedDoctor
 from appointment_svc.usecases.reconcile import SYSTEM_ACTOR
+from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import DoctorChanged
-from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort, retry_transaction
 
-BATCH, ATTEMPTS = 100, 10
+BATCH = 100
 TIME_TO_STORE_BOOKINGS = timedelta(minutes=1)
 
 
@@ -46,7 +46,17 @@ class DoctorFollower:
     async def follow_doctors(self) -> int:
         """Change the upcoming appointments of changed doctors and return how many. Failures leave the doctor for the next run."""
         changed_doctors = await retry_transaction(lambda: self.store.list_changed_doctors(BATCH))
-        return sum([await self._follow_doctor(changed) for changed in changed_doctors])
+        return sum([await self._try_to_follow(changed) for changed in changed_doctors])
+
+    async def _try_to_follow(self, changed: ChangedDoctor) -> int:
+        """Change the appointments of one doctor. A failure is logged, so that it does not stop the other doctors."""
+        try:
+            return await self._follow_doctor(changed)
+        except Refusal as refusal:
+            log_event("doctor_postponed", doctor=str(changed.doctor.id), code=refusal.code)
+        except Exception as error:
+            log_event("doctor_job_failed", logging.ERROR, error=error, doctor=str(changed.doctor.id))
+        return 0
 
     async def _follow_doctor(self, changed: ChangedDoctor) -> int:
         """A doctor stays in the list for a minute: a booking that has read the old name or place before may not be stored yet."""
@@ -78,14 +88,13 @@ class DoctorFollower:
     @retry_on_abort
     async def _follow(self, appointment: Appointment, doctor: DoctorSnapshot) -> int:
         operation_id = derive_id(appointment.id, doctor.version, "doctor")
-        current = appointment
-        for _ in range(ATTEMPTS):
-            current = await self.synchronizer.complete_before_change(current)
+
+        async def follow_once() -> int:
+            current = await self.synchronizer.complete_before_change(await self.store.get(appointment.id))
             followed = current.follow_doctor(doctor, Change(SYSTEM_ACTOR, self.now(), operation_id, event_id=new_id()))
             if followed == current:
                 return 0
-            with suppress(RowChanged):
-                await self.store.save(followed)
-                return 1
-            current = await self.store.get(appointment.id)
-        raise Unavailable("This appointment is changed too often at the moment.", retry_after=1)
+            await self.store.save(followed)
+            return 1
+
+        return await retry_on_row_changed(follow_once)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from appointment_svc.ports import AppointmentStore, RowChanged
+from appointment_svc.ports import AppointmentStore
+from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor
-from shared.contracts.refusals import Refusal, Unavailable
 from shared.kit.retry import retry_on_abort
-
-ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +26,23 @@ class LeaveFollower:
     async def follow_leave(self, event: LeaveTaken) -> None:
         """Synchronise every appointment of the leave.
 
-        If some cannot be synchronised now, the others still are, and then the first refusal is raised: the bus delivers the event again.
+        If some cannot be synchronised now, the others still are, and then the first error is raised: the bus delivers the event again.
         """
-        refusals = []
+        errors = []
         for displaced in event.displaced:
             try:
                 await self._synchronize(displaced.appointment_id, event.actor)
-            except Refusal as refusal:
-                refusals.append(refusal)
-        if refusals:
-            raise refusals[0]
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     @retry_on_abort
     async def _synchronize(self, appointment_id: UUID, actor: Actor) -> None:
-        for _ in range(ATTEMPTS):
+        async def synchronize_once() -> None:
             appointment = await self.store.find(appointment_id)
-            if appointment is None:
-                return
-            with suppress(RowChanged):
+            if appointment is not None:
                 appointment = await self.synchronizer.complete_before_change(appointment)
                 await self.synchronizer.compare(appointment, actor, after_leave=True)
-                return
-        raise Unavailable("This appointment is changed too often at the moment.", retry_after=1)
+
+        await retry_on_row_changed(synchronize_once)

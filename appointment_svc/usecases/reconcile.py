@@ -22,7 +22,8 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_transaction
 
 BATCH = 100
-MOST_RELEASES, MOST_RELEASED_SHARE = 20, 0.01  # of the reservations compared; the larger of both counts
+MOST_RELEASED_SHARE = 0.01  # of the reservations compared, if that is more than `max_releases`
+LONGEST_PAUSE = timedelta(minutes=1)  # so that a booking is completed within a minute after the calendar answers again
 
 
 def _do_not_count() -> None:
@@ -36,7 +37,7 @@ SYSTEM_ACTOR = Actor.from_caller(system_caller(Service.APPOINTMENT))
 class Reconciliation:
     """An appointment that has an intent, or changed within `retry_after`, is left to the request that is working on it.
 
-    `count_stopped` counts the comparisons that were stopped because they would have released too much.
+    A comparison that would release more than `max_releases` reservations is stopped, and counted by `count_stopped`.
     """
 
     store: AppointmentStore
@@ -44,31 +45,38 @@ class Reconciliation:
     synchronizer: CalendarSynchronizer
     now: Clock
     retry_after: timedelta
+    max_releases: int = 20
     count_stopped: Callable[[], None] = _do_not_count
 
     async def retry_pending(self) -> int:
-        """Complete intents that were left because a process stopped or the calendar did not answer; return how many."""
-        pending = await self.store.list_pending(self.now() - self.retry_after, BATCH)
+        """Complete intents that were left because a process stopped or the calendar did not answer; return how many.
+
+        Each is postponed before it is tried, for as long as it has waited, so that those that keep failing do not hide newer ones.
+        """
+        pending = await retry_transaction(lambda: self.store.list_pending(self.now() - self.retry_after, BATCH))
         return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
 
     async def expire_requests(self) -> int:
         """Expire requests that were not answered before their start; return how many."""
-        unanswered = await self.store.list_unanswered(self.now(), BATCH)
-        return sum([await _try(appointment.id, partial(self._expire, appointment)) for appointment in unanswered])
+        expired, now, after = 0, self.now(), None
+        while page := await retry_transaction(partial(self.store.list_unanswered, now, BATCH, after)):
+            expired += sum([await _try(appointment.id, partial(self._expire, appointment)) for appointment in page])
+            after = page[-1]
+        return expired
 
     async def reconcile(self) -> int:
         """Compare the live reservations and the appointments that are not over, both ways, and correct the differences.
 
         A reservation without its appointment is released. For an appointment without its reservation the decision table decides.
         If too many reservations have no appointment, one of the databases is not what it should be, for example an old backup. Then
-        nothing is corrected, because a release cannot be undone, and an error in the log calls for a person. Return 0: the job compares
-        everything in one run and need not be run again at once.
+        nothing is corrected, because a release cannot be undone, and an error in the log calls for a person; README.md says how to go on.
+        Return 0: the job compares everything in one run and need not be run again at once.
         """
         reservations, orphans = dict[UUID, Reservation](), list[Reservation]()
         async for page in self._reservation_pages():
             orphans += await self._orphans(page)
             reservations |= {reservation.appointment_id: reservation for reservation in page}
-        if len(orphans) > max(MOST_RELEASES, MOST_RELEASED_SHARE * len(reservations)):
+        if len(orphans) > max(self.max_releases, MOST_RELEASED_SHARE * len(reservations)):
             log_event("reconcile_stopped", logging.ERROR, orphans=len(orphans), reservations=len(reservations))
             self.count_stopped()
             return 0
@@ -81,6 +89,9 @@ class Reconciliation:
         return 0
 
     async def _complete(self, appointment: Appointment) -> int:
+        assert appointment.sync.intent is not None
+        pause = min(self.now() - appointment.sync.intent.since, LONGEST_PAUSE)
+        await self.store.postpone(appointment, self.now() - self.retry_after + pause)
         await self.synchronizer.complete_pending(appointment)
         return 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -24,11 +24,35 @@ class AccountStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PreviousFields:
+    """What an account was before it became a patient's, in case patient-service refuses the profile."""
+
+    email: str
+    full_name: str
+    role: Role
+    status: AccountStatus
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """Return the fields of an account."""
+        return cls(account.email, account.full_name, account.role, account.status)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingProfile:
+    """A patient's profile that may not exist yet. `previous` is None for a new account."""
+
+    account_id: UUID
+    previous: PreviousFields | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One person's account. `email` is normalized and unique.
 
     `full_name` is a copy of the name in the profile that belongs to `role`; `name_version` is the version of that profile, 0 when the name
-    did not come from it. `version` grows with every change that others can see.
+    did not come from it. `time_zone` is what the person gave when the account was created. `version` grows with every change that others
+    can see. `last_change_id` is the id of the last change that another service asked for, so that its repetition is recognised.
     """
 
     id: UUID
@@ -40,9 +64,10 @@ class Account:
     created_at: datetime
     password_hash: str | None = field(default=None, repr=False)
     phone: str | None = None
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     name_version: int = 0
     version: int = 1
+    last_change_id: UUID | None = None
 
     @property
     def is_active_admin(self) -> bool:
@@ -72,18 +97,24 @@ class Account:
         """Return the account with the same password hashed anew. The version stays, because nothing changes for others."""
         return replace(self, password_hash=password_hash)
 
-    def update(self, changes: Mapping[str, Any], expected_version: int | None) -> Self:
-        """Return the account with some fields replaced and a new version, or self if nothing changes.
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None = None) -> Self:
+        """Return the account with some fields replaced and a new version, or self if nothing changes or this was the last change.
 
         An account that is enabled again without a password becomes invited. Raises Stale when `expected_version` is not the current one.
         """
+        if change_id is not None and change_id == self.last_change_id:
+            return self
         require_version(self.version, expected_version)
         updated = replace(self, **changes)
         if changes.get("status") is AccountStatus.ACTIVE and self.password_hash is None:
             updated = replace(updated, status=AccountStatus.INVITED)
         if updated.role is not self.role:
             updated = replace(updated, name_version=0)
-        return self if updated == self else replace(updated, version=self.version + 1)
+        return self if updated == self else replace(updated, version=self.version + 1, last_change_id=change_id)
+
+    def undo_role_change(self, previous: PreviousFields) -> Self:
+        """Return the account as it was before it became a patient's, with a new version."""
+        return self._next_version(**asdict(previous), last_change_id=None)
 
     def with_profile_name(self, full_name: str, profile_role: Role, profile_version: int) -> Self:
         """Return the account with the name of a profile, or self if the profile is of another role or not newer than the copy."""

@@ -7,25 +7,34 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import Executable, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth_svc.domain.accounts import Account, AccountStatus
+from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile, PreviousFields
 from auth_svc.domain.refusals import NoSuchAccount
-from auth_svc.repository.tables import ACCOUNTS
+from auth_svc.repository.tables import ACCOUNTS, PENDING_PROFILES
 from shared.contracts.identity import Role
 from shared.contracts.relayed_refusals import EmailTaken
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
+from shared.kit.pending import first_retry_at, take_due_rows
 from shared.kit.sql import Database
+
+PREVIOUS_FIELDS = TypeAdapter(PreviousFields)
 
 
 def account_from_row(row: Any) -> Account:
     """Return the account of a row of ACCOUNTS."""
     fields = dict(row._mapping)
     return Account(**fields | {"role": Role(fields["role"]), "status": AccountStatus(fields["status"])})
+
+
+def pending_profile_from_row(row: Any) -> PendingProfile:
+    """Return the pending profile of a row of PENDING_PROFILES."""
+    return PendingProfile(row.id, PREVIOUS_FIELDS.validate_json(row.previous) if row.previous else None)
 
 
 class AccountReads:
@@ -61,10 +70,11 @@ class AccountReads:
         async with self.database.read() as connection:
             return await _list_accounts(connection, query)
 
-    async def list_pending_accounts(self, created_before: datetime, limit: int) -> list[Account]:
-        is_due = (ACCOUNTS.c.status == AccountStatus.PENDING) & (ACCOUNTS.c.created_at < created_before)
+    async def find_pending_profile(self, account_id: UUID) -> PendingProfile | None:
+        query = select(PENDING_PROFILES).where(PENDING_PROFILES.c.id == account_id)
         async with self.database.read() as connection:
-            return await _list_accounts(connection, select(ACCOUNTS).where(is_due).order_by(ACCOUNTS.c.created_at).limit(limit))
+            row = (await connection.execute(query)).one_or_none()
+        return pending_profile_from_row(row) if row else None
 
     async def has_admin(self) -> bool:
         admins = select(func.count()).select_from(ACCOUNTS).where(ACCOUNTS.c.role == Role.ADMIN)
@@ -90,6 +100,19 @@ class AccountWrites(SqlTransaction):
     async def delete_pending_account(self, account_id: UUID) -> None:
         is_pending = (ACCOUNTS.c.id == account_id) & (ACCOUNTS.c.status == AccountStatus.PENDING)
         await self.connection.execute(delete(ACCOUNTS).where(is_pending))
+
+    async def insert_pending_profile(self, pending: PendingProfile, requested_at: datetime) -> None:
+        previous = PREVIOUS_FIELDS.dump_json(pending.previous).decode() if pending.previous else None
+        times = {"requested_at": requested_at, "retry_at": first_retry_at(requested_at)}
+        await self.connection.execute(insert(PENDING_PROFILES).values(id=pending.account_id, previous=previous, **times))
+
+    async def delete_pending_profile(self, account_id: UUID) -> bool:
+        deleted = await self.connection.execute(delete(PENDING_PROFILES).where(PENDING_PROFILES.c.id == account_id))
+        return bool(deleted.rowcount)
+
+    async def take_due_profiles(self, now: datetime, limit: int) -> list[PendingProfile]:
+        rows = await take_due_rows(self.connection, PENDING_PROFILES, now=now, limit=limit, requested_at="requested_at")
+        return [pending_profile_from_row(row) for row in rows]
 
     async def count_other_active_admins(self, account_id: UUID) -> int:
         is_active_admin = (ACCOUNTS.c.role == Role.ADMIN) & (ACCOUNTS.c.status == AccountStatus.ACTIVE)

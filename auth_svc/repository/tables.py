@@ -22,11 +22,23 @@ ACCOUNTS = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("password_hash", binary_string(200)),
     Column("phone", binary_string(32)),
-    Column("time_zone", binary_string(64), nullable=False),
+    Column("time_zone", binary_string(64)),
     Column("name_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("last_change_id", Id),
     Index("accounts_by_status", "status", "created_at"),
     Index("accounts_by_role", "role", "status"),
+)
+
+# Patients' profiles that may not exist yet; `id` is that of the account. `previous` has the fields of an account before it became a
+# patient's, as JSON, and is null for a new account.
+PENDING_PROFILES = Table(
+    "pending_profiles",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("previous", Text),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False, index=True),
 )
 
 SESSIONS = Table(

@@ -18,7 +18,7 @@ from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import EmailTaken
 from shared.kit import access, routes
 from shared.kit.problems import refusals
-from shared.kit.response_headers import with_etag
+from shared.kit.response_headers import forbid_storing, with_etag
 from shared.kit.use_cases import use_case
 
 UseAccounts = Annotated[Accounts, use_case(Accounts)]
@@ -27,13 +27,8 @@ UsePasswords = Annotated[Passwords, use_case(Passwords)]
 UseSessions = Annotated[Sessions, use_case(Sessions)]
 
 
-def _forbid_storing(response: Response) -> None:
-    """Mark a response that carries tokens (RFC 6749 section 5.1)."""
-    response.headers["Cache-Control"] = "no-store"
-
-
 router = routes.service_router(prefix="/auth", tags=["Identity"])
-CarriesTokens = Depends(_forbid_storing)
+CarriesTokens = Depends(forbid_storing)
 
 
 @router.post(

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
 from auth_svc.schemas import ResetTokenOut, RevokedSessionOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
-from shared.contracts.http import AccountSummary, CreateAccount
+from shared.contracts.http import AccountContact, AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
+from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.paging import Page, Paged
@@ -49,13 +50,13 @@ async def list_accounts(
     response: Response,
     role: Role | None = None,
     status: Literal["invited", "active", "disabled"] | None = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: OneLineText | None = None,
 ) -> Page[Account]:
     rows = await accounts.list_accounts(role=role, status=status, text=q, limit=paging.limit + 1, after=paging.after)
     return with_next_link(request, response, paging.page(rows, lambda account: (account.email,)))
 
 
-@router.get("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount))
+@router.get("/accounts/{account_id}", response_model=AccountContact, responses=refusals(NoSuchAccount))
 async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAccounts, response: Response) -> Account:
     return with_etag(response, await accounts.get(account_id))
 
@@ -64,7 +65,7 @@ async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAc
 async def change_account(
     account_id: UUID, body: UpdateAccount, _caller: AdminService, accounts: UseAccounts, response: Response
 ) -> Account:
-    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version))
+    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version, body.change_id))
 
 
 @router.post("/password-resets/{reset_id}/token", response_model=ResetTokenOut, responses=refusals(TokenInvalid))

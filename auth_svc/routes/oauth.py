@@ -16,7 +16,8 @@ from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.refusals import NotFound, Unauthenticated
 from shared.kit import routes
-from shared.kit.problems import BodyTooLarge
+from shared.kit.request_body import read_bounded_body
+from shared.kit.response_headers import NO_STORING
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Identity"])
@@ -26,7 +27,6 @@ token_router = APIRouter(
 UseTokens = Annotated[TokenIssuer, use_case(TokenIssuer)]
 UseConfiguration = Annotated[OpenIdConfiguration, use_case(OpenIdConfiguration)]
 PUBLIC_CACHING = {"Cache-Control": "public, max-age=300"}
-NO_STORING = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 MAX_FORM_BYTES = 16 * 1024
 FORM_FIELDS = ("grant_type", "username", "password", "refresh_token", "client_id", "client_secret", "scope")
 FORM_SCHEMA = {
@@ -96,13 +96,9 @@ async def get_openid_configuration(response: Response, configuration: UseConfigu
 async def _read_form(request: Request) -> dict[str, str]:
     """Return the known fields of the form, and the credentials of HTTP Basic (RFC 6749 section 2.3.1).
 
-    Fields without a value are left out (section 3.2). Raises OAuthError, or BodyTooLarge before the whole body has been read.
+    Fields without a value are left out (section 3.2). Raises OAuthError, BodyTooLarge or UnsupportedContentEncoding.
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise BodyTooLarge
+    body = await read_bounded_body(request, MAX_FORM_BYTES)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request")
     request._body = body

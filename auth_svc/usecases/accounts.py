@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from auth_svc.domain.accounts import Account, AccountStatus
-from auth_svc.ports import AuthStore, PatientProfileClient
+from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile, PreviousFields
+from auth_svc.ports import AuthStore, AuthTransaction, PatientProfileClient
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
@@ -43,16 +43,17 @@ class Accounts:
         """Return accounts that are not pending in the order of their email addresses, after the address in `after`."""
         return await self.store.list_accounts(role=role, status=status, text=text, limit=limit, after=after)
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Account:
-        """Change email address, name, role or status. A new role or status ends all sessions; a new patient gets a profile first.
+    async def update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None = None
+    ) -> Account:
+        """Change email address, name, role or status. A new role or status ends all sessions; a new patient gets a profile.
 
-        Raises NoSuchAccount, Stale, EmailTaken or LastAdmin, what patient-service refuses, or Unavailable.
+        This service decides before patient-service is called. A repetition with the same `change_id` finds the change made, and completes
+        it. Raises NoSuchAccount, Stale, EmailTaken or LastAdmin, what patient-service refuses, or Unavailable.
         """
-        account = await self.creation.complete(await self.get(account_id))
-        account.update(changes, expected_version)  # raises Stale before patient-service is called
-        if changes.get("role") is Role.PATIENT and account.role is not Role.PATIENT:
-            await self.creation.create_profile(account)
-        return await self._save_update(account_id, changes, expected_version)
+        await self.creation.complete(await self.get(account_id))
+        updated = await self._save_update(account_id, changes, expected_version, change_id)
+        return await self.creation.complete_role_change(updated) if changes.get("role") is Role.PATIENT else updated
 
     async def update_doctor_name(self, event: DoctorChanged) -> None:
         """Copy the name of a doctor's profile."""
@@ -63,23 +64,33 @@ class Accounts:
         await self._update_name(event, event.patient_id, Role.PATIENT, await self.profiles.find_full_name(event.patient_id))
 
     @retry_on_abort
-    async def _save_update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Account:
+    async def _save_update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None
+    ) -> Account:
         async with self.store.begin() as tx:
             account = await tx.get_account(account_id)
-            updated = account.update(changes, expected_version)
+            updated = account.update(changes, expected_version, change_id)
             if updated == account:
                 return account
             if account.is_active_admin and not updated.is_active_admin and not await tx.count_other_active_admins(account_id):
                 raise LastAdmin
             await tx.update_account(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
-            if (updated.role, updated.status) != (account.role, account.status):
-                await self.revocation.revoke_all(tx, account_id)
-            if (updated.email, updated.status) != (account.email, account.status):
-                await tx.delete_password_resets(account_id)  # they were mailed to an old address or to someone who is disabled now
-                if updated.status is AccountStatus.INVITED:
-                    await self.resets.invite(tx, updated)
+            await self._follow_update(tx, account, updated)
         return updated
+
+    async def _follow_update(self, tx: AuthTransaction, before: Account, after: Account) -> None:
+        """Write what follows from a change: a missing profile, ended sessions, and a new invitation."""
+        if after.role is not before.role:
+            await tx.delete_pending_profile(after.id)
+            if after.role is Role.PATIENT:
+                await tx.insert_pending_profile(PendingProfile(after.id, PreviousFields.of(before)), self.now())
+        if (after.role, after.status) != (before.role, before.status):
+            await self.revocation.revoke_all(tx, after.id)
+        if (after.email, after.status) != (before.email, before.status):
+            await tx.delete_password_resets(after.id)  # they were mailed to an old address or to someone who is disabled now
+            if after.status is AccountStatus.INVITED:
+                await self.resets.invite(tx, after)
 
     @retry_on_abort
     async def _update_name(

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
-from auth_svc.domain.accounts import Account, AccountStatus
+from pydantic import ValidationError
+
+from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile
 from auth_svc.domain.passwords import check_password
 from auth_svc.ports import AuthStore, PasswordHasher, PatientProfileClient
 from auth_svc.usecases.password_resets import PasswordResets
 from shared.contracts.http import CreateAccount, CreatePatient
 from shared.contracts.identity import Role
-from shared.contracts.refusals import Conflict, Invalid, Refusal
+from shared.contracts.refusals import FINAL_REFUSALS, Invalid, Refusal
 from shared.contracts.relayed_refusals import EmailTaken
+from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort, retry_transaction
 
-COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 MAX_PENDING_AT_ONCE = 50
-FINAL_REFUSALS = (Conflict, Invalid)  # refusals of patient-service that a repetition does not change
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +78,29 @@ class AccountCreation:
         if account.status is not AccountStatus.PENDING:
             return account
         if account.role is Role.PATIENT:
-            await self.create_profile(account)
+            await self._create_profile(account)
         return await self._save_completed(account.id)
 
-    async def create_profile(self, account: Account) -> None:
-        """Create the patient's profile of an account."""
-        profile = CreatePatient(full_name=account.full_name, phone=account.phone, time_zone=account.time_zone, locale=account.locale)
-        await self.profiles.create_profile(account.id, profile)
+    async def complete_role_change(self, account: Account) -> Account:
+        """Create the profile of an account that has become a patient's, unless that has happened before.
+
+        The role is decided before this is called. If patient-service refuses the profile for good, the account becomes what it was before,
+        and the refusal is raised.
+        """
+        pending = await retry_transaction(lambda: self.store.find_pending_profile(account.id))
+        if pending is None or pending.previous is None:
+            return account
+        try:
+            await self._create_profile(account)
+        except FINAL_REFUSALS:
+            await self._undo_role_change(pending)
+            raise
+        await self._save_profile_created(account.id)
+        return account
 
     async def complete_pending(self) -> int:
-        """Complete accounts that a crash or an outage left pending; return how many."""
-        created_before = self.now() - COMPLETE_PENDING_AFTER
-        pending = await retry_transaction(lambda: self.store.list_pending_accounts(created_before, MAX_PENDING_AT_ONCE))
-        return sum([await self._try_to_complete(account) for account in pending])
+        """Complete accounts and profiles that a crash or an outage left pending; return how many."""
+        return sum([await self._try_to_complete(pending) for pending in await self._take_due()])
 
     async def create_first_admin(self, email: str, password: str) -> None:
         """Create an admin if there is none. Of several instances that start at once, one succeeds, because the address is unique."""
@@ -100,6 +110,16 @@ class AccountCreation:
             await self._create(new_id(), CreateAccount(email=email, role=Role.ADMIN, full_name="Administrator", password=password))
         except EmailTaken:
             return
+
+    async def _create_profile(self, account: Account) -> None:
+        """Create the patient's profile of an account. Raises Invalid when patient-service could not accept what the account has."""
+        try:
+            profile = CreatePatient(
+                full_name=name_on_one_line(account.full_name), phone=account.phone, time_zone=account.time_zone, locale=account.locale
+            )
+        except ValidationError as error:
+            raise Invalid(f"A profile cannot have this {error.errors()[0]['loc'][0]}.") from error
+        await self.profiles.create_profile(account.id, profile)
 
     async def _create(self, account_id: UUID, request: CreateAccount) -> Account:
         account = Account(
@@ -125,17 +145,26 @@ class AccountCreation:
             await self._delete_pending(account.id)
             raise
 
-    async def _try_to_complete(self, account: Account) -> bool:
+    async def _try_to_complete(self, pending: PendingProfile) -> bool:
         """Return whether the account was completed. A failure is logged, so that it does not stop the others."""
         try:
-            await self._complete_or_delete(account)
+            account = await self._find(pending.account_id)
+            if account is not None and account.status is AccountStatus.PENDING:
+                await self._complete_or_delete(account)
+            elif account is not None:
+                await self.complete_role_change(account)
         except Refusal as refusal:
-            log_event("account_still_pending", account_id=account.id, code=refusal.code)
+            log_event("account_still_pending", account_id=pending.account_id, code=refusal.code)
             return False
         except Exception as error:
-            log_event("account_completion_failed", logging.ERROR, error=error, account_id=account.id)
+            log_event("account_completion_failed", logging.ERROR, error=error, account_id=pending.account_id)
             return False
         return True
+
+    @retry_on_abort
+    async def _take_due(self) -> list[PendingProfile]:
+        async with self.store.begin() as tx:
+            return await tx.take_due_profiles(self.now(), MAX_PENDING_AT_ONCE)
 
     @retry_on_abort
     async def _find(self, account_id: UUID) -> Account | None:
@@ -145,6 +174,7 @@ class AccountCreation:
     async def _insert(self, account: Account) -> None:
         async with self.store.begin() as tx:
             await tx.insert_account(account)
+            await tx.insert_pending_profile(PendingProfile(account.id), self.now())
 
     @retry_on_abort
     async def _save_completed(self, account_id: UUID) -> Account:
@@ -154,6 +184,7 @@ class AccountCreation:
                 return account
             completed = account.complete()
             await tx.update_account(completed)
+            await tx.delete_pending_profile(account_id)
             await tx.add_event(completed.changed_event(new_id(), self.now()))
             if completed.status is AccountStatus.INVITED:
                 await self.resets.invite(tx, completed)
@@ -163,3 +194,23 @@ class AccountCreation:
     async def _delete_pending(self, account_id: UUID) -> None:
         async with self.store.begin() as tx:
             await tx.delete_pending_account(account_id)
+            await tx.delete_pending_profile(account_id)
+
+    @retry_on_abort
+    async def _save_profile_created(self, account_id: UUID) -> None:
+        """Record that the profile exists, and announce the account again: the first announcement came before there was a profile."""
+        async with self.store.begin() as tx:
+            account = await tx.get_account(account_id)
+            if await tx.delete_pending_profile(account_id):
+                await tx.add_event(account.changed_event(new_id(), self.now()))
+
+    @retry_on_abort
+    async def _undo_role_change(self, pending: PendingProfile) -> None:
+        """Make the account what it was before, unless it has got another role meanwhile."""
+        async with self.store.begin() as tx:
+            account = await tx.get_account(pending.account_id)
+            if pending.previous is None or not await tx.delete_pending_profile(account.id) or account.role is not Role.PATIENT:
+                return
+            restored = account.undo_role_change(pending.previous)
+            await tx.update_account(restored)
+            await tx.add_event(restored.changed_event(new_id(), self.now()))

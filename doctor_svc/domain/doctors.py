@@ -11,7 +11,7 @@ from uuid import UUID
 from doctor_svc.domain.refusals import DoctorAccountInactive, NotYoursToChange
 from doctor_svc.domain.schedules import Schedule
 from shared.contracts.events import DoctorChanged
-from shared.contracts.http import DoctorRules
+from shared.contracts.http import AccountSummary, DoctorRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import require_version
 from shared.contracts.relayed_refusals import NoSuchDoctor
@@ -64,9 +64,9 @@ class Doctor:
     version: int = 1
     schedule: Schedule = field(default_factory=Schedule)
 
-    def confirm(self) -> Self:
-        """Return the doctor after the account was created."""
-        return replace(self, pending=False)
+    def confirm(self, account: AccountSummary) -> Self:
+        """Return the doctor after the account was created, inactive if it is disabled."""
+        return replace(self, pending=False).apply_account(account.role, account.status, account.version)
 
     def update(self, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> Self:
         """Return the doctor with some fields replaced and a new version, or self if nothing changes.

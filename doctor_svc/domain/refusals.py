@@ -48,6 +48,13 @@ class DoctorAccountInactive(Conflict):
     remedy = "Activate the doctor's account with `PATCH /admin/users/{id}`."
 
 
+class NotADoctorsAccount(Conflict):
+    """Raised when a doctor's profile is requested for an account that has another role."""
+
+    code = "not_a_doctors_account"
+    detail = "The account with this id has another role."
+
+
 class NotYoursToChange(Forbidden):
     """Raised when a doctor changes a field of their profile that only admins may change."""
 

@@ -20,6 +20,7 @@ from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
+from shared.kit.pending import first_retry_at, take_due_rows
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, insert_if_absent
 
@@ -68,7 +69,7 @@ class DoctorWrites(SqlTransaction):
         return await _find_doctor(self.connection, doctor_id, lock=True)
 
     async def insert_doctor(self, doctor: Doctor) -> None:
-        row = doctor_to_row(doctor) | {"created_at": self.now()}
+        row = doctor_to_row(doctor) | {"created_at": self.now(), "retry_at": first_retry_at(self.now())}
         if not await insert_if_absent(self.connection, insert(DOCTORS).values(row)):
             raise TransactionAborted
         await self._insert_search_words(doctor)
@@ -82,6 +83,11 @@ class DoctorWrites(SqlTransaction):
         deleted = await self.connection.execute(delete(DOCTORS).where(DOCTORS.c.id == doctor_id, DOCTORS.c.pending))
         if deleted.rowcount:
             await self._delete_search_words(doctor_id)
+
+    async def take_due_doctors(self, now: datetime, limit: int) -> list[Doctor]:
+        pending = DOCTORS.c.pending
+        rows = await take_due_rows(self.connection, DOCTORS, now=now, limit=limit, requested_at="created_at", is_pending=pending)
+        return [doctor_from_row(row) for row in rows]
 
     async def _insert_search_words(self, doctor: Doctor) -> None:
         rows = [{"doctor_id": doctor.id, "kind": kind, "word": word} for kind, word in sorted(search_words(doctor))]
@@ -114,11 +120,6 @@ class DoctorReads:
         query = select(DOCTORS).where(~DOCTORS.c.pending).order_by(DOCTORS.c.id).limit(limit)
         if after is not None:
             query = query.where(rows_after((DOCTORS.c.id,), parse_sort_key(after, UUID)))
-        async with self.database.read() as connection:
-            return [doctor_from_row(row) for row in await connection.execute(query)]
-
-    async def list_pending_doctors(self, created_before: datetime, limit: int) -> list[Doctor]:
-        query = select(DOCTORS).where(DOCTORS.c.pending, DOCTORS.c.created_at < created_before).limit(limit)
         async with self.database.read() as connection:
             return [doctor_from_row(row) for row in await connection.execute(query)]
 

@@ -59,8 +59,9 @@ DOCTORS = Table(
     Column("overrides", JSON, nullable=False),
     Column("schedule_version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False),
     Index("doctors_by_name", "active", "full_name", "id"),
-    Index("doctors_pending", "pending", "created_at"),
+    Index("doctors_pending", "pending", "retry_at"),
 )
 
 MAX_WORD_LENGTH = 200

@@ -15,6 +15,7 @@ from doctor_svc.schemas import ChangedDoctorOut, CreateDoctor, DoctorOut, Update
 from doctor_svc.usecases.doctors import Doctors, UpdatedDoctor
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, UnknownService
+from shared.contracts.texts import OneLineText
 from shared.contracts.values import Locale
 from shared.kit import routes
 from shared.kit.access import Admin, NotYours, OwnDoctor, Public
@@ -27,11 +28,11 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors", tags=["Doctors and services"])
 UseDoctors = Annotated[Doctors, use_case(Doctors)]
-Place = Annotated[str | None, Query(min_length=1, max_length=100)]
-SpecialtyNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]] | None, Query(max_length=4)]
+Place = Annotated[OneLineText | None, Query(max_length=100)]
+SpecialtyNames = Annotated[list[Annotated[OneLineText, Field(max_length=100)]] | None, Query(max_length=4)]
 LanguageRanges = Annotated[list[Locale] | None, Query(max_length=10)]
 Ids = Annotated[list[UUID] | None, Query(max_length=10)]
-Words = Annotated[str | None, Query(min_length=1, max_length=100, description="Words, each of which occurs in name or specialty.")]
+Words = Annotated[OneLineText | None, Query(max_length=100, description="Words, each of which occurs in name or specialty.")]
 
 
 async def read_filter(
@@ -78,7 +79,7 @@ async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseDoctors, respo
 )
 async def create_doctor(body: CreateDoctor, _caller: Admin, operation: OperationId, doctors: UseDoctors, response: Response) -> Doctor:
     """Creates the profile and the account, or neither. The doctor is invited by mail and has an empty schedule."""
-    doctor = await doctors.create(body.to_doctor(operation.id))
+    doctor = await doctors.create(body.to_doctor(operation.id, doctors.clinic_time_zone))
     return with_location(response, doctor, f"/doctors/{doctor.id}")
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
+from doctor_svc.domain.refusals import NotADoctorsAccount
 from doctor_svc.domain.service_types import ServiceType
 from doctor_svc.routes.doctors import UseDoctors
 from doctor_svc.routes.service_types import UseServiceTypes
-from doctor_svc.schemas import PutDoctor, RenameDoctor
+from doctor_svc.schemas import CreateDoctor, PutDoctor, RenameDoctor
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, NoSuchService, UnknownService
@@ -54,10 +55,22 @@ async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, doctors: Us
     return with_etag(response, await doctors.get_rules(doctor_id))
 
 
-@router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken))
+@router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken, NotADoctorsAccount))
 async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
     """Create a doctor and their account; a doctor who exists is returned as they are."""
-    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id), body.password)).rules())
+    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id, doctors.clinic_time_zone), body.password)).rules())
+
+
+@router.put("/pending-doctors/{doctor_id}", status_code=204, responses=refusals(UnknownService))
+async def prepare_doctor(doctor_id: UUID, body: CreateDoctor, _caller: AdminService, doctors: UseDoctors) -> None:
+    """Store a doctor who stays invisible until the account has the role; `PUT /internal/doctors/{id}` then confirms them."""
+    await doctors.prepare(body.to_doctor(doctor_id, doctors.clinic_time_zone))
+
+
+@router.delete("/pending-doctors/{doctor_id}", status_code=204)
+async def discard_pending_doctor(doctor_id: UUID, _caller: AdminService, doctors: UseDoctors) -> None:
+    """Delete a doctor whose account did not get the role; a doctor who is not pending stays."""
+    await doctors.discard(doctor_id)
 
 
 @router.patch("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))

@@ -28,7 +28,7 @@ from shared.kit import routes
 from shared.kit.access import NotYours, OwnDoctor, Public
 from shared.kit.preconditions import IfMatch, RequireIfMatch
 from shared.kit.problems import refusals
-from shared.kit.response_headers import with_etag
+from shared.kit.response_headers import vary_with_time, with_etag
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/doctors/{doctor_id}/schedules", tags=["Doctors and services"])
@@ -55,6 +55,8 @@ async def get_schedule(
     ends_at: RangeEnd = None,
 ) -> ScheduleView:
     """The weekly hours, the dates that differ from them, and the working windows that follow from both in the range."""
+    if starts_at is None:
+        vary_with_time(response)  # The range begins now.
     return with_etag(response, await schedules.view(doctor_id, caller, starts_at, ends_at))
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
+from doctor_svc.domain.refusals import NotADoctorsAccount
 from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
 from doctor_svc.usecases.calendar import CalendarFollower
 from shared.contracts.events import AccountChanged
-from shared.contracts.http import CreateAccount, DoctorRules, VisitsOutsideHours
+from shared.contracts.http import AccountSummary, CreateAccount, DoctorRules, VisitsOutsideHours
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Conflict, Invalid, Refusal
+from shared.contracts.refusals import FINAL_REFUSALS, Refusal
 from shared.contracts.relayed_refusals import UnknownService
+from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
-COMPLETE_PENDING_AFTER = timedelta(minutes=1)  # longer than a request runs, so that the job leaves running requests alone
 MAX_PENDING_AT_ONCE = 50
-FINAL_REFUSALS = (Conflict, Invalid)  # refusals of auth-service that a repetition does not change
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,16 @@ class UpdatedDoctor:
 
 @dataclass(frozen=True, slots=True)
 class Doctors:
-    """The use cases of doctors. A doctor and the account of the same id are created together or not at all."""
+    """The use cases of doctors. A doctor and the account of the same id are created together or not at all.
+
+    `clinic_time_zone` is for new doctors without a zone of their own. They keep it, because their hours and visits depend on it.
+    """
 
     store: DoctorStore
     accounts: DoctorAccountClient
     calendar: CalendarFollower
     now: Clock
+    clinic_time_zone: str
 
     async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
         """Create a doctor and their account, or return the doctor who has this id already.
@@ -57,10 +60,20 @@ class Doctors:
         stored = await self._insert_pending(doctor)
         return await self._complete(stored, password) if stored.pending else stored
 
+    async def prepare(self, doctor: Doctor) -> None:
+        """Store a doctor whose account is about to get the role, as pending and invisible; do nothing if the doctor exists.
+
+        `create` then confirms the doctor. If it is not called, `complete_pending` asks auth-service how the account's role was decided.
+        """
+        await self._insert_pending(doctor)
+
+    async def discard(self, doctor_id: UUID) -> None:
+        """Delete a doctor who is still pending, because the account does not get the role. Harmless to repeat."""
+        await self._delete_pending(doctor_id)
+
     async def complete_pending(self) -> int:
         """Complete doctors whom a crash or an outage left pending; return how many are no longer pending."""
-        pending = await self._list_pending()
-        return sum([await self._try_to_complete(doctor) for doctor in pending])
+        return sum([await self._try_to_complete(doctor) for doctor in await self._take_due()])
 
     async def update(self, doctor_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> UpdatedDoctor:
         """Change some fields of a doctor; `by` is None for a service that has checked the permission itself.
@@ -127,16 +140,25 @@ class Doctors:
         return existing or doctor
 
     async def _complete(self, doctor: Doctor, password: str | None = None) -> Doctor:
-        """Create the account and confirm the doctor. A final refusal deletes the pending doctor."""
+        """Create the account and confirm the doctor. A final refusal deletes the pending doctor.
+
+        Raises NotADoctorsAccount when the account exists already and has another role.
+        """
         account = CreateAccount(
-            email=doctor.email, role=Role.DOCTOR, full_name=doctor.full_name, password=password, time_zone=doctor.time_zone
+            email=doctor.email,
+            role=Role.DOCTOR,
+            full_name=name_on_one_line(doctor.full_name),
+            password=password,
+            time_zone=doctor.time_zone,
         )
         try:
-            await self.accounts.create(doctor.id, account)
+            created = await self.accounts.create(doctor.id, account)
+            if created.role is not Role.DOCTOR:
+                raise NotADoctorsAccount
         except FINAL_REFUSALS:
             await self._delete_pending(doctor.id)
             raise
-        confirmed = await self._confirm(doctor)
+        confirmed = await self._confirm(doctor, created)
         await self.calendar.follow_doctor(confirmed)
         return confirmed
 
@@ -146,20 +168,21 @@ class Doctors:
             await tx.delete_pending_doctor(doctor_id)
 
     @retry_on_abort
-    async def _confirm(self, doctor: Doctor) -> Doctor:
+    async def _confirm(self, doctor: Doctor, account: AccountSummary) -> Doctor:
         """Confirm a doctor whose account exists. A doctor whom another request deleted meanwhile is inserted again."""
         async with self.store.begin() as tx:
             stored = await tx.find_doctor(doctor.id)
             if stored is not None and not stored.pending:
                 return stored
-            confirmed = (stored or doctor).confirm()
+            confirmed = (stored or doctor).confirm(account)
             await (tx.update_doctor(confirmed) if stored else tx.insert_doctor(confirmed))
             await tx.add_event(confirmed.changed_event(new_id(), self.now()))
         return confirmed
 
     @retry_on_abort
-    async def _list_pending(self) -> list[Doctor]:
-        return await self.store.list_pending_doctors(self.now() - COMPLETE_PENDING_AFTER, MAX_PENDING_AT_ONCE)
+    async def _take_due(self) -> list[Doctor]:
+        async with self.store.begin() as tx:
+            return await tx.take_due_doctors(self.now(), MAX_PENDING_AT_ONCE)
 
     async def _try_to_complete(self, doctor: Doctor) -> bool:
         """Return whether the doctor is no longer pending. A failure is logged, so that it does not stop the others."""

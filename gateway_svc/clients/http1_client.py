@@ -118,7 +118,7 @@ def request_head(address: InstanceAddress, request: UpstreamRequest) -> bytes:
     lines += [name + b": " + value for name, value in request.headers]
     if request.length is None:
         lines.append(b"transfer-encoding: chunked")
-    elif request.length or request.method not in ("GET", "HEAD", "OPTIONS", "DELETE"):
+    elif request.length or request.method not in ("GET", "HEAD", "OPTIONS", "DELETE", "TRACE"):
         lines.append(b"content-length: %d" % request.length)
     head = b"\r\n".join(lines)
     line_ends = len(lines) - 1

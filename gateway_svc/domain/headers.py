@@ -13,8 +13,10 @@ Headers = list[tuple[bytes, bytes]]
 FORWARDED_REQUEST_HEADERS = frozenset(
     (
         b"accept",
+        b"accept-encoding",
         b"accept-language",
         b"authorization",
+        b"content-encoding",
         b"content-type",
         b"idempotency-key",
         b"if-match",
@@ -26,9 +28,11 @@ FORWARDED_REQUEST_HEADERS = frozenset(
 )
 FORWARDED_RESPONSE_HEADERS = frozenset(
     (
+        b"accept-encoding",
         b"allow",
         b"cache-control",
         b"content-disposition",
+        b"content-encoding",
         b"content-language",
         b"content-length",
         b"content-type",

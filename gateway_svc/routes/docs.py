@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from typing import Annotated
 
@@ -61,7 +62,7 @@ Document = Annotated[OpenApiDocument, use_case(OpenApiDocument)]
 async def get_openapi_document(document: Document) -> Response:
     """Return the merged OpenAPI document of all services."""
     body = await document.get()
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache", "ETag": entity_tag(body)})
 
 
 @router.get("/")
@@ -75,7 +76,8 @@ async def get_entry_points(request: Request) -> Response:
 @router.get("/asyncapi.json")
 async def get_asyncapi_document() -> Response:
     """Return the AsyncAPI document of the events."""
-    return Response(_asyncapi_json(), media_type="application/json", headers={"Cache-Control": PUBLIC_CACHING})
+    body = _asyncapi_json()
+    return Response(body, media_type="application/json", headers={"Cache-Control": PUBLIC_CACHING, "ETag": entity_tag(body)})
 
 
 @functools.cache
@@ -105,3 +107,9 @@ async def get_docs_file(name: str) -> FileResponse:
     if name not in MEDIA_TYPES:
         raise NoSuchPath
     return FileResponse(STATIC_FOLDER / name, media_type=MEDIA_TYPES[name], headers={"Cache-Control": PUBLIC_CACHING})
+
+
+@functools.lru_cache(maxsize=2)
+def entity_tag(body: bytes) -> str:
+    """Return the ETag of a document without a version: a digest of its content."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -4,6 +4,10 @@ Start uvicorn with `--http gateway_svc.routes.listener:Listener`. The head is th
 a head without end would fill the memory, and a client that sends no head would keep its connection, before any middleware runs.
 Bytes that are not HTTP are answered with a problem document too.
 
+A client may be sending the body of its request when the response is complete already, such as a 413. The rest of the body is read and
+discarded, up to `max_discarded_bytes` and `max_discard_seconds`: closing the connection at once would reset it, and the client would
+lose the response (RFC 9112 section 9.6).
+
 An offer to change the protocol (`Upgrade: h2c`, which Java's HttpClient sends) is ignored, as RFC 9110 section 7.8 allows. The parser stops
 behind the head of such a request and would lose its body, so the head is parsed again without the Upgrade header.
 """
@@ -26,9 +30,12 @@ class Listener(HttpToolsProtocol):
     """Serves one connection of a client. A timer runs while it waits for the first head, or for the rest of a later one."""
 
     head_timeout_seconds = 10.0
+    max_discarded_bytes = 32 * 1024 * 1024
+    max_discard_seconds = 15.0
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
+    _discarded_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -64,9 +71,31 @@ class Listener(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
 
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        if self.cycle.response_complete:
+            self._discarded_bytes += len(body)
+            if self._discarded_bytes > self.max_discarded_bytes:
+                self.transport.close()
+
     def on_message_complete(self) -> None:
-        if not self._offers_upgrade():
-            super().on_message_complete()
+        if self._offers_upgrade():
+            return
+        super().on_message_complete()
+        if self.cycle.response_complete:  # the body has been discarded
+            self._stop_timer()
+            self._start_keep_alive_timer()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self._discarded_bytes = 0
+            self._timer = self.loop.call_later(self.max_discard_seconds, self.transport.close)
+
+    def _start_keep_alive_timer(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser. Raises HttpParserError."""

@@ -14,7 +14,7 @@ from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
 from gateway_svc.routes.proxy import build_upstream_request, forward_request, raw_path
 from gateway_svc.routes.rate_limit_step import adding_headers, count_request, find_client_address
-from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, MethodNotAllowed, UrlTooLong
+from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, UrlTooLong
 from gateway_svc.routes.request_body import ClientDisconnected, RequestBody
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Refusal, Unauthenticated
@@ -24,7 +24,6 @@ from shared.kit.problems import BodyTooLarge, problem_response
 MAX_URL_BYTES = 8 * 1024  # RFC 9110 section 4.1 recommends at least 8,000
 MAX_HEADERS = 64
 MAX_HEADERS_BYTES = 16 * 1024
-METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
 class ProxyMiddleware:
@@ -62,7 +61,7 @@ class ProxyMiddleware:
             if entry is None:
                 await count_request(scope, None, address, response_headers)  # 429
             else:
-                check_method(scope)  # 405
+                check_method(scope)  # 400
                 scope["route"] = entry  # RequestMiddleware reads its path for the log line and the metrics
                 caller, token_refusal = await check_token(scope, entry)
                 await count_request(scope, caller, address, response_headers)  # 429
@@ -96,9 +95,12 @@ def check_path(scope: Scope, hidden_paths: frozenset[str]) -> None:
 
 
 def check_method(scope: Scope) -> None:
-    """Refuse a method that no service knows."""
-    if scope["method"] not in METHODS:
-        raise MethodNotAllowed
+    """Refuse CONNECT, which asks for a tunnel and not for a resource.
+
+    Every other method is forwarded: only the service knows which methods a path has, and says so in `Allow` when it answers with 405.
+    """
+    if scope["method"] == "CONNECT":
+        raise MalformedRequest
 
 
 async def check_token(scope: Scope, entry: RoutingEntry) -> tuple[Caller | None, Refusal | None]:
@@ -122,9 +124,11 @@ async def check_token(scope: Scope, entry: RoutingEntry) -> tuple[Caller | None,
 
 
 async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the problem document, and close the connection afterwards if the rest of the body will not be read."""
-    is_slow = isinstance(refusal, BodyTooSlow)
-    if body is not None and (is_slow or (isinstance(refusal, BodyTooLarge) and not await body.discard_rest())):
+    """Send the problem document, and close the connection afterwards if the client may never send the rest of its body.
+
+    Otherwise Listener discards the rest, so that a client which is still sending can read its refusal.
+    """
+    if body is not None and (isinstance(refusal, BodyTooSlow) or (isinstance(refusal, BodyTooLarge) and body.may_be_withheld)):
         send = _adding_connection_close(send)
     await problem_response(refusal, scope["path"])(scope, receive, send)
 

@@ -31,15 +31,6 @@ class MalformedRequest(HttpRefusal):
     status = 400
 
 
-class MethodNotAllowed(HttpRefusal):
-    """Raised when no service knows the method."""
-
-    code = "method_not_allowed"
-    detail = "This API supports GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."
-    remedy = "Use one of the methods in `Allow`."
-    status = 405
-
-
 class BodyTooSlow(HttpRefusal):
     """Raised when the request body does not arrive in time."""
 

@@ -11,7 +11,6 @@ from gateway_svc.routes.refusals import BodyTooSlow, MalformedRequest
 from shared.kit.problems import BodyTooLarge
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_DISCARDED_BYTES, MAX_DISCARD_SECONDS = 1024 * 1024, 2.0
 
 
 class ClientDisconnected(Exception):
@@ -79,21 +78,10 @@ class RequestBody:
     def _agrees_with(self, length: int) -> bool:
         return self._received_bytes == length if self.is_complete else self._received_bytes <= length
 
-    async def discard_rest(self) -> bool:
-        """Read and drop the rest of the body, so that a client which is still sending can read its refusal.
-
-        Returns False if the rest is too large, too slow or does not arrive; the connection must then be closed. A client that sent
-        `Expect: 100-continue` does not send its body before it gets a 100 response.
-        """
-        if self._expects_continue:
-            return self.is_complete
-        try:
-            async with asyncio.timeout(MAX_DISCARD_SECONDS):
-                while not self.is_complete and self._received_bytes < MAX_DISCARDED_BYTES:
-                    await self._receive_part()
-        except (TimeoutError, ClientDisconnected):
-            return False
-        return self.is_complete
+    @property
+    def may_be_withheld(self) -> bool:
+        """True if the client waits for a 100 response before it sends its body, and may not send it after a refusal (RFC 9110, 10.1.1)."""
+        return self._expects_continue and not self.is_complete
 
     async def wait_for_disconnect(self) -> None:
         """Return when the client disconnects. Until the body is complete, only its reader is notified, so this waits for that first."""

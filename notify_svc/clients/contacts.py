@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notify_svc.domain.mail_content import PasswordLink
-from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 from shared.contracts.refusals import Invalid
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.client import ServiceClient
@@ -27,8 +27,8 @@ class HttpContactClient:
     patients: ServiceClient
     doctors: ServiceClient
 
-    async def find_account(self, account_id: UUID) -> AccountSummary | None:
-        return await self.auth.get_or_none(f"/internal/accounts/{account_id}", AccountSummary)
+    async def find_account(self, account_id: UUID) -> AccountContact | None:
+        return await self.auth.get_or_none(f"/internal/accounts/{account_id}", AccountContact)
 
     async def find_patient(self, patient_id: UUID) -> PatientSummary | None:
         return await self.patients.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)

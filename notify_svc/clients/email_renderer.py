@@ -15,11 +15,12 @@ from email_validator import validate_email
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notify_svc.clients.translations import Translation, Wording, translation_for
-from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, Recipient, one_line
+from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import CANCELLING_KINDS, Audience, MessageKind
 from notify_svc.ports import InvalidAddress
 from shared.contracts.calendar_entries import entry_status, entry_uid
+from shared.contracts.texts import one_line
 from shared.kit.icalendar import CalendarEvent, CalendarUser, Method, calendar_file
 
 HEADER_SPECIALS = re.compile(r'[ ()<>\[\]:;@\\,."=?]+')

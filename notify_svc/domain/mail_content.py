@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from notify_svc.domain.messages import Message
 from shared.contracts.calendar_entries import entry_place
-
-NOT_FOR_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control, line-break and bidi characters, and surrogates, which no encoding can write."""
-
-
-def one_line(text: str) -> str:
-    """Return a text on one line, with single spaces; empty if the text shows nothing.
-
-    Names and places that were stored before line breaks were refused may still contain them.
-    """
-    line = " ".join(NOT_FOR_ONE_LINE.sub(" ", text).split())
-    return line if any(character.isprintable() and character != " " for character in line) else ""
+from shared.contracts.texts import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Reci
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import ContactClient
-from shared.contracts.http import AccountSummary, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 from shared.contracts.identity import Role
 from shared.contracts.values import ZONES
 
@@ -57,16 +57,16 @@ class MailComposer:
             raise Undeliverable("link_expired")
         return MailContent(message, recipient, link=link)
 
-    async def _find_profile(self, account: AccountSummary) -> PatientSummary | DoctorRules | None:
+    async def _find_profile(self, account: AccountContact) -> PatientSummary | DoctorRules | None:
         if account.role is Role.PATIENT:
             return await self.contacts.find_patient(account.id)
         if account.role is Role.DOCTOR:
             return await self.contacts.find_doctor(account.id)
         return None
 
-    def _recipient_from(self, account: AccountSummary, profile: PatientSummary | DoctorRules | None) -> Recipient:
+    def _recipient_from(self, account: AccountContact, profile: PatientSummary | DoctorRules | None) -> Recipient:
         """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
-        name = profile.full_name if profile else account.full_name
+        person = profile or account
         locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-        time_zone = profile.time_zone if profile and profile.time_zone in ZONES else self.clinic_time_zone
-        return Recipient(name, account.email, locale, time_zone)
+        time_zone = person.time_zone if person.time_zone in ZONES else self.clinic_time_zone
+        return Recipient(person.full_name, account.email, locale, time_zone)

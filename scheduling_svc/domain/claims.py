@@ -104,8 +104,8 @@ class Claim:
 
     `slot` is None if the claim was released before it was ever made. `may_overlap` is True if it lies over other claims, in a lane of its
     own. `begun` is True once the visit takes place; a leave does not affect it any more. `requested` is True while the clinic has not
-    approved the visit. `appointment_version` is the newest version of the appointment that an event or a request has told, so that a late
-    event does not undo what a newer one has told.
+    approved the visit. `archived` is True once the time is over and its grains are deleted. `appointment_version` is the newest version of
+    the appointment that an event or a request has told, so that a late event does not undo what a newer one has told.
     """
 
     appointment_id: UUID
@@ -116,6 +116,7 @@ class Claim:
     begun: bool = False
     appointment_version: int = 0
     requested: bool = False
+    archived: bool = False
 
     @property
     def id(self) -> UUID:
@@ -124,8 +125,8 @@ class Claim:
 
     @property
     def resource_spans(self) -> list[ResourceSpan]:
-        """The time that the claim takes now."""
-        return self.slot.resource_spans if self.live and self.slot is not None else []
+        """The time that the claim takes now; an archived claim takes none."""
+        return self.slot.resource_spans if self.live and not self.archived and self.slot is not None else []
 
     @property
     def session(self) -> GroupSession | None:
@@ -180,7 +181,7 @@ class Claim:
 
     def move_to(self, slot: BookedSlot) -> Self:
         """Return the claim in the slot to which the clinic moves it."""
-        return replace(self, slot=slot, live=True, may_overlap=False)
+        return replace(self, slot=slot, live=True, may_overlap=False, archived=False)
 
     def reservation(self) -> Reservation:
         """Return the claim as other services see it; raise NoSuchReservation if it was never made."""

@@ -15,16 +15,18 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.agenda import AgendaEntry
+from scheduling_svc.domain.archive import ArchiveCursor
 from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.leaves import Closure, Leave
 from scheduling_svc.domain.terms import DoctorTerms
-from scheduling_svc.repository import agenda, blocks, claims, rules
+from scheduling_svc.repository import agenda, archive, blocks, claims, rules
 from scheduling_svc.repository.agenda import AgendaReader, FeedWriter
+from scheduling_svc.repository.archive import ArchiveWriter
 from scheduling_svc.repository.blocks import BlockReader, BlockWriter
 from scheduling_svc.repository.busy_times import BusyTimesReader
 from scheduling_svc.repository.claims import ClaimReader, ClaimWriter
-from scheduling_svc.repository.holds import HoldReader, HoldWriter
+from scheduling_svc.repository.holds import HoldReader
 from scheduling_svc.repository.locks import LockWriter
 from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
@@ -43,7 +45,7 @@ class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, Rule
     connection: AsyncConnection
 
 
-class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, HoldWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
+class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, ArchiveWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
     """One transaction of the calendar; `has_events` is True when it adds an event to the outbox."""
 
     has_events = False
@@ -81,6 +83,11 @@ class SqlCalendarStore:
         """Return claims that hold time, and end after an instant if one is given, in the order of their ends and ids."""
         async with self.database.read() as connection:
             return await claims.list_live(connection, limit, after, grain_of(ends_after) if ends_after else None)
+
+    async def list_archivable(self, ended_before: int, limit: int, after: ArchiveCursor | None) -> list[ArchiveCursor]:
+        """Return claims that ended before a grain and are not archived, in the order of their ends and ids."""
+        async with self.database.read() as connection:
+            return await archive.list_due(connection, ended_before, limit, after)
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""

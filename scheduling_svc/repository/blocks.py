@@ -69,8 +69,12 @@ class BlockWriter(BlockReader):
             raise LostRace from None
 
     async def delete_block(self, block: TimeBlock) -> None:
-        """Free the grains of a block. Harmless to repeat."""
-        if (await self.connection.execute(delete(CLAIMS).where(CLAIMS.c.id == block.id))).rowcount:
+        """Free the grains of a block, unless they were deleted when it was archived. Harmless to repeat."""
+        row = (await self.connection.execute(select(CLAIMS.c.archived).where(CLAIMS.c.id == block.id).with_for_update())).one_or_none()
+        if row is None:
+            return
+        await self.connection.execute(delete(CLAIMS).where(CLAIMS.c.id == block.id))
+        if not row.archived:
             await grains.free_grains(self.connection, block.id, block.resource_spans)
 
     async def insert_leave(self, leave: Leave) -> None:

@@ -31,6 +31,7 @@ UPDATE_UNCHANGED = update(CLAIMS).where(
     CLAIMS.c.begun == bindparam("seen_begun"),
     CLAIMS.c.requested == bindparam("seen_requested"),
     CLAIMS.c.appointment_version == bindparam("seen_version"),
+    CLAIMS.c.archived == bindparam("seen_archived"),
 )
 
 
@@ -97,6 +98,7 @@ class ClaimWriter(ClaimReader):
             "seen_begun": previous.begun,
             "seen_requested": previous.requested,
             "seen_version": previous.appointment_version,
+            "seen_archived": previous.archived,
         }
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
             raise LostRace
@@ -138,6 +140,7 @@ def to_row(claim: Claim) -> dict[str, Any]:
         "begun": claim.begun,
         "requested": claim.requested,
         "appointment_version": claim.appointment_version,
+        "archived": claim.archived,
         "service_id": slot and slot.service_id,
         "doctor_id": slot and slot.doctor_id,
         "patient_id": slot and slot.patient_id,
@@ -156,4 +159,4 @@ def from_row(row: Any) -> Claim:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
         slot = BookedSlot(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version, row.requested)
+    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version, row.requested, row.archived)

@@ -49,7 +49,8 @@ async def release_seat(connection: AsyncConnection, session_id: UUID, claim_id: 
     if (await connection.scalars(select(SEATS.c.seat).where(SEATS.c.session_id == session_id).limit(1))).first() is None:
         ended = update(CLAIMS).where(CLAIMS.c.id == session_id).values(live=False, revision=session.revision + 1, changed_at=now)
         await connection.execute(ended)
-        await grains.free_grains(connection, session_id, [ResourceSpan(session.doctor_id, _span_of(session))])
+        if not session.archived:
+            await grains.free_grains(connection, session_id, [ResourceSpan(session.doctor_id, _span_of(session))])
 
 
 async def lock_sessions(connection: AsyncConnection, doctor_id: UUID, span: Span) -> None:
@@ -90,6 +91,7 @@ def _session_row(session: GroupSession, now: datetime) -> dict[str, Any]:
         "kind": ClaimKind.SESSION,
         "live": True,
         "over": False,
+        "archived": False,
         "service_id": session.service_id,
         "doctor_id": session.doctor_id,
         "visit_from": session.visit.start,

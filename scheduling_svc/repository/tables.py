@@ -28,6 +28,7 @@ class ClaimKind(StrEnum):
 # span is null in a reservation with a seat in a session, because the session takes the time of the doctor. `over`: the claim may lie over
 # others, in lanes of its own. `requested`: the clinic has not approved the visit yet. `begun`: the visit takes place, and a leave does not
 # affect it any more. `appointment_version` is the newest version of the appointment that is known. An owner has one hold per service.
+# `archived`: the time is over, so that the grains are deleted; the row stays for agendas, caps and requests that come late.
 CLAIMS = Table(
     "claims",
     METADATA,
@@ -46,6 +47,7 @@ CLAIMS = Table(
     Column("begun", Boolean, nullable=False, server_default=false()),
     Column("requested", Boolean, nullable=False, server_default=false()),
     Column("appointment_version", Integer, nullable=False, server_default="0"),
+    Column("archived", Boolean, nullable=False, server_default=false()),
     Column("session_id", Id),
     Column("owner_id", Id),
     Column("expires_at", UtcDateTime),
@@ -53,6 +55,7 @@ CLAIMS = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Index("claims_by_doctor", "doctor_id", "live", "kind", "span_to", "span_from", "visit_from", "visit_to", "id"),
     Index("claims_by_end", "kind", "live", "visit_to", "id"),
+    Index("claims_to_archive", "archived", "live", "visit_to", "id"),
     Index("claims_of_patient", "patient_id", "live", "visit_to"),
     Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )

@@ -16,7 +16,7 @@ from shared.kit import routes
 from shared.kit.access import Account
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
-from shared.kit.response_headers import with_next_link
+from shared.kit.response_headers import forbid_storing, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/calendar", tags=["Calendar"])
@@ -50,7 +50,7 @@ async def list_agenda(
 )
 async def subscribe_calendar(response: Response, caller: Account, feeds: UseFeeds) -> FeedLink:
     """Anyone who has the link can see when you are busy, and nothing else. It is shown once; a new link ends the previous one."""
-    response.headers["Cache-Control"] = "no-store"  # The link is a secret: the response to a keyed request is not stored either.
+    forbid_storing(response)  # The link is a secret.
     return await feeds.subscribe(caller.id)
 
 

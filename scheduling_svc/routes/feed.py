@@ -42,32 +42,21 @@ async def read_calendar(request: Request, token: Token, feeds: UseFeeds) -> Resp
     return _response(request, await feeds.read(token))
 
 
-@router.head("/feed/{token}.ics", include_in_schema=False)
-async def head_calendar(request: Request, token: Token, feeds: UseFeeds) -> Response:
-    """The headers of `read_calendar`."""
-    return _response(request, await feeds.read(token))
-
-
 def _response(request: Request, content: FeedContent) -> Response:
-    """Return the calendar, 304 if the client has it already, and only the headers to HEAD (RFC 9110 sections 9.3.2 and 13.1)."""
+    """Return the calendar, or 304 if it has not changed since If-Modified-Since. ContentMiddleware answers HEAD and If-None-Match."""
     headers = {
         "ETag": content.tag,
         "Last-Modified": format_datetime(content.changed_at, usegmt=True),
         "Cache-Control": "private, max-age=300",
     }
-    if _has_current(request, content):
+    if _is_unmodified(request, content):
         return Response(status_code=304, headers=headers)
-    if request.method == "HEAD":
-        return Response(media_type=ICALENDAR_TYPE, headers=headers | {"Content-Length": str(len(content.body))})
     return Response(content.body, media_type=ICALENDAR_TYPE, headers=headers)
 
 
-def _has_current(request: Request, content: FeedContent) -> bool:
-    """Return True if If-None-Match names the content, or, without that header, if it has not changed since If-Modified-Since."""
-    tags = request.headers.get("if-none-match")
-    if tags is not None:
-        return tags.strip() == "*" or content.tag in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+def _is_unmodified(request: Request, content: FeedContent) -> bool:
+    """Return True if the content has not changed since If-Modified-Since, which counts only without If-None-Match (RFC 9110, 13.1.3)."""
     since: datetime | None = None
     with suppress(ValueError):
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    return since is not None and since.tzinfo is not None and content.changed_at <= since
+    return "if-none-match" not in request.headers and since is not None and since.tzinfo is not None and content.changed_at <= since

@@ -14,6 +14,7 @@ from scheduling_svc.schemas import ExplanationOut, SlotListOut, slot_cursor
 from scheduling_svc.usecases.slots import EarliestQuery, SlotQuery, SlotSearch
 from shared.contracts.ranges import RangeReversed, RangeTooLong
 from shared.contracts.relayed_refusals import NoSuchDoctor, UnknownService
+from shared.contracts.texts import OneLineText
 from shared.contracts.values import Instant, Locale, TimeZone
 from shared.kit import routes
 from shared.kit.access import Account, PublicOrAccount
@@ -32,7 +33,7 @@ Zone = Annotated[TimeZone | None, Query(description="The zone in which to show t
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=200, description="The `next` of the previous page.", json_schema_extra=CURSOR_SCHEMA)]
 Doctors = Annotated[list[UUID] | None, Query(alias="doctor_id", max_length=80, description="Default: all who offer the service.")]
-SearchText = Annotated[str | None, Query(min_length=1, max_length=200)]
+SearchText = Annotated[OneLineText | None, Query()]
 
 
 def _slot_query(

@@ -154,8 +154,15 @@ class Closures:
         return closure
 
     async def _settle(self, closure: Closure) -> Closure:
+        """Apply a closure to all doctors. If one fails, the others are still settled, and then the first error is raised."""
+        errors = list[Exception]()
         async for doctor in self._iterate_doctors():
-            await self._settle_doctor(closure.id, doctor.id)
+            try:
+                await self._settle_doctor(closure.id, doctor.id)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
         return await self._mark_settled(closure)
 
     @retry_on_abort

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from scheduling_svc.domain.refusals import UnknownDoctor
@@ -16,7 +17,7 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import UnknownService
 from shared.kit.deadlines import shorten_deadline
-from shared.kit.retry import retry_on_abort
+from shared.kit.retry import retry_on_abort, retry_transaction
 
 PATIENCE_SECONDS = 1
 MOST_REFRESHED = 3
@@ -104,18 +105,21 @@ class RuleCache:
             if await tx.mark_handled(event.id):
                 await tx.save_service_rules(event.rules)
 
-    @retry_on_abort
     async def fetch_all(self) -> int:
-        """Fetch all rules once for this database, and return how many. Newer rules that have arrived by event are kept."""
-        if await self.store.has_all_rules():
+        """Fetch all rules once for this database, and return how many. Newer rules that have arrived by event are kept.
+
+        If the rules of one doctor or service cannot be stored, the others still are, and then the first error is raised.
+        """
+        if await retry_transaction(self.store.has_all_rules):
             return 0
-        count = 0
+        errors, count = list[Exception](), 0
         async for services in self.owner.iterate_services():
-            count += await self._save(services=services)
+            count += sum([await self._try_to_save(errors, services=[service]) for service in services])
         async for doctors in self.owner.iterate_doctors():
-            count += await self._save(doctors=doctors)
-        async with self.store.begin() as tx:
-            await tx.mark_all_rules_saved()
+            count += sum([await self._try_to_save(errors, doctors=[doctor]) for doctor in doctors])
+        if errors:
+            raise errors[0]
+        await retry_transaction(self._mark_all_saved)
         return count
 
     def _is_stored(self, item_id: UUID, minimum_versions: Mapping[UUID, int]) -> bool:
@@ -139,8 +143,19 @@ class RuleCache:
         await self._save(doctors=[rules])
         self._remember({rules.id: rules.version})
 
+    async def _try_to_save(self, errors: list[Exception], **rules: Any) -> int:
+        try:
+            return await retry_transaction(lambda: self._save(**rules))
+        except Exception as error:
+            errors.append(error)
+            return 0
+
+    async def _mark_all_saved(self) -> None:
+        async with self.store.begin() as tx:
+            await tx.mark_all_rules_saved()
+
     async def _save(self, *, services: Sequence[ServiceTypeRules] = (), doctors: Sequence[DoctorRules] = ()) -> int:
-        """Store a page of rules in one short transaction, and return their number. Harmless to repeat."""
+        """Store rules in one short transaction, and return their number. Harmless to repeat."""
         async with self.store.begin() as tx:
             for service in services:
                 await tx.save_service_rules(service)

@@ -10,16 +10,17 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from shared.contracts.identity import Caller, Role
+from shared.contracts.texts import OneLineText
 from shared.contracts.values import (
     CalendarDate,
     Currency,
     Email,
     Instant,
     Locale,
+    NewPassword,
     Phone,
     ReadModel,
     RequestModel,
-    ShortText,
     TimeZone,
     WindowEnd,
     WindowStart,
@@ -177,16 +178,25 @@ class AccountSummary(ReadModel):
     created_at: Instant
 
 
+class AccountContact(AccountSummary):
+    """An account as notification-service sees it. `time_zone` is None for people who gave none, and old for those with a profile."""
+
+    time_zone: str | None = None
+
+
 class CreateAccount(RequestModel):
-    """The body of `PUT /internal/accounts/{id}`. Without a password, the account is invited by mail."""
+    """The body of `PUT /internal/accounts/{id}`. Without a password, the account is invited by mail.
+
+    Without `time_zone` the person has that of the clinic.
+    """
 
     email: Email
     role: Role
-    full_name: ShortText
-    password: str | None = Field(default=None, max_length=128)
+    full_name: OneLineText
+    password: NewPassword | None = Field(default=None, repr=False)
     locale: Locale = "en"
     phone: Phone | None = None
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone | None = None
 
     @field_validator("role")
     @classmethod
@@ -197,11 +207,11 @@ class CreateAccount(RequestModel):
 
 
 class CreatePatient(RequestModel):
-    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect."""
+    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect. Without `time_zone` the patient has the clinic's."""
 
-    full_name: ShortText
+    full_name: OneLineText
     phone: Phone | None = None
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone | None = None
     locale: Locale = "en"
 
 

@@ -119,6 +119,9 @@ FAMILY_BY_NAME: dict[str, type[Refusal]] = {
     "Unavailable": Unavailable,
 }
 FAMILIES: tuple[type[Refusal], ...] = tuple(FAMILY_BY_NAME.values())
+FINAL_REFUSALS = (Conflict, Invalid, Stale)
+"""The families by which another service decides against a stored request: it is not sent again. After any other refusal, and when no
+response arrives, the request stays pending and is sent again later."""
 
 
 def require_version(current: int, expected: int | None) -> None:

@@ -115,3 +115,4 @@ class RateLimited(TooMany):
 
     code = "rate_limited"
     detail = "Too many requests; send this one again after the time in Retry-After."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again. `RateLimit` in every response says how much is left."

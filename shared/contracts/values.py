@@ -1,4 +1,4 @@
-"""The field types of request and response bodies (instants, time zones, texts), and the base classes of the bodies."""
+"""The field types of request and response bodies (instants, time zones, addresses), and the base classes of the bodies."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from shared.contracts.texts import NoControls, SchemaKeywords
+
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.[0-9]+)?([Zz]|[+-]\d\d:\d\d)?")
 FRACTION = re.compile(r"\.[0-9]+")
 FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # within them no zone conversion can overflow
 ZONES = available_timezones() - {"localtime", "Factory"}  # "localtime" is the machine's own zone, "Factory" a placeholder
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # intranets and tests use reserved domains such as clinic.example
@@ -91,12 +92,6 @@ def _validate_date(value: Any) -> Any:
     raise PydanticCustomError("not_a_date", "The value must be a date such as 2026-03-09.")
 
 
-def _refuse_control_characters(value: str) -> str:
-    if CONTROL_CHARACTER.search(value) or any("\ud800" <= character <= "\udfff" for character in value):
-        raise PydanticCustomError("control_character", "Control characters are not accepted.")
-    return value
-
-
 def _normalize_email(value: str) -> str:
     try:
         return email_validator.validate_email(value, check_deliverability=False).normalized.lower()
@@ -110,20 +105,27 @@ Instant = Annotated[
     PlainSerializer(format_instant, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-09T13:00:00Z"]}),
 ]
-ShortText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_refuse_control_characters)
+Phone = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9 ()./-]{3,32}$"),
+    NoControls,
+    Field(examples=["+49 30 1234567"]),
 ]
-LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_refuse_control_characters)]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9 ()./-]{3,32}$"), Field(examples=["+49 30 1234567"])]
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
-    AfterValidator(_refuse_control_characters),
+    NoControls,
     AfterValidator(_normalize_email),
+    SchemaKeywords(format="email"),
     Field(examples=["sam@example.com"]),
 ]
+NewPassword = Annotated[str, Field(max_length=128), SchemaKeywords(format="password")]
 TimeZone = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_validate_time_zone), Field(examples=["Europe/Berlin"])
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_validate_time_zone),
+    SchemaKeywords(pattern="^[A-Za-z0-9_+/-]+$"),
+    Field(examples=["Europe/Berlin"]),
 ]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35), Field(examples=["en"])]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]

@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CollectorRegistry, generate_latest
+from starlette.middleware import Middleware
 
 from shared.contracts.refusals import Unavailable
+from shared.kit.content_middleware import ContentMiddleware
 from shared.kit.exception_handlers import install_exception_handlers
 from shared.kit.logs import configure_logging
 from shared.kit.openapi import install_openapi
 from shared.kit.overrides import Overrides
 from shared.kit.request_middleware import RequestMiddleware
+from shared.kit.route_precedence import prefer_literal_segments
 from shared.kit.settings import CommonSettings
 
 Check = Callable[[], Awaitable[Any]]
@@ -36,10 +39,11 @@ def create_service_app(settings: S, overrides: Overrides, wire: Wire[S], *router
     app = FastAPI(title=name, version="1", lifespan=lambda app: wire(app, settings, overrides), docs_url=None, redoc_url=None, **options)
     app.router.redirect_slashes = False  # a redirect would reveal the internal host name to clients
     app.state.registry, app.state.checks, app.state.use_cases = registry, [], {}
-    app.add_middleware(RequestMiddleware, service=name, registry=registry)
+    app.user_middleware = [Middleware(RequestMiddleware, service=name, registry=registry), Middleware(ContentMiddleware)]  # outermost first
     install_exception_handlers(app)
     for router in (*routers, _operations_router(app, registry)):
         app.router.routes.extend(router.routes)  # include_router would resolve each request through one more router
+    prefer_literal_segments(app.router.routes)
     install_openapi(app)
     _freeze_garbage_collector(name)
     return app

@@ -73,12 +73,20 @@ class ServiceClient:
             return None
 
     async def call(
-        self, method: str, path: str, *, body: BaseModel | dict[str, Any] | None = None, params: Any = None, data: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: BaseModel | dict[str, Any] | None = None,
+        params: Any = None,
+        data: Any = None,
+        is_repeatable: bool = False,
     ) -> Any:
         """Return the JSON of a 2xx response. `data` is sent as a form; parameters that are None are left out.
 
         A problem response is raised as the refusal that it describes. Raises Unavailable when the service does not answer in time. A failed
-        call is made once more, at the next address, if no connection could be opened or if its method is idempotent.
+        call is made once more, at the next address, if no connection could be opened, if its method is idempotent, or if `is_repeatable`
+        tells that the body has an id by which the service recognises a repetition.
         """
         payload = body.model_dump(mode="json", exclude_none=True) if isinstance(body, BaseModel) else body
         query = {name: value for name, value in (params or {}).items() if value is not None}
@@ -86,7 +94,7 @@ class ServiceClient:
             try:
                 return await self._call_once(method, path, json=payload, params=query, data=data)
             except (httpx.TransportError, TimeoutError) as error:
-                may_repeat = method in IDEMPOTENT_METHODS or isinstance(error, CONNECT_ERRORS)
+                may_repeat = is_repeatable or method in IDEMPOTENT_METHODS or isinstance(error, CONNECT_ERRORS)
                 if attempt == 2 or not may_repeat or remaining_seconds(TIMEOUT_SECONDS) < MIN_RETRY_SECONDS:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from error
 

@@ -7,6 +7,8 @@ import logging
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from shared.contracts.refusals import Refusal, Unavailable
 from shared.kit.logs import log_event
@@ -54,7 +56,15 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
     code = HTTP_CODES.get(status, "refused")
     title = code.replace("_", " ").capitalize()
     document = problem_document(status, code, title, HTTP_DETAILS.get(status, "The request was refused."), request.url.path)
-    return json_problem(status, document, error.headers)
+    headers = {"Allow": ", ".join(sorted(allowed_methods(request.scope)))} if status == 405 else error.headers
+    return json_problem(status, document, headers)
+
+
+def allowed_methods(scope: Scope) -> set[str]:
+    """Return the methods of all routes that match the path of a request. ContentMiddleware answers HEAD wherever there is GET."""
+    matching = [route for route in scope["app"].routes if route.matches(scope)[0] is not Match.NONE]
+    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def _handle_aborted_transaction(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,15 +56,15 @@ class Relay:
     async def publish_waiting(self) -> int:
         """Publish one batch of waiting events. Returns how many were published.
 
-        An event without a subscriber stays, and so do the later ones of its topic, while other topics go on. When the bus does not answer,
-        the rest waits for the next run. An event may be published twice, when this process dies before the mark is committed.
+        An event without a subscriber stays, and so do the later ones of its topic, while other topics go on. An event that fails for any
+        other reason stays alone. When the bus does not answer, the rest waits for the next run. An event may be published twice, when this
+        process dies before the mark is committed.
         """
-        unroutable: set[str] = set()
-        published: list[int] = []
+        unroutable, failed, published = set[str](), set[int](), list[int]()
         try:
-            while not published and (rows := await self._list_waiting(unroutable)):
+            while not published and (rows := await self._list_waiting(unroutable, failed)):
                 for row in rows:
-                    if row.topic not in unroutable and await self._publish(row, unroutable):
+                    if row.topic not in unroutable and await self._publish(row, unroutable, failed):
                         published.append(row.seq)
         except PublishFailed as error:
             log_event("outbox_waits_for_bus", reason=str(error))
@@ -80,19 +81,25 @@ class Relay:
             await connection.execute(delete(keys).where(keys.c.claimed_at < before))
         return 0
 
-    async def _list_waiting(self, unroutable: Collection[str]) -> list[Any]:
+    async def _list_waiting(self, unroutable: Collection[str], failed: Collection[int]) -> list[Any]:
         outbox = self.tables.outbox
-        is_waiting = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unroutable)
+        is_waiting = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unroutable) & outbox.c.seq.not_in(failed)
         async with self.database.read() as connection:
             return list((await connection.execute(select(outbox).where(is_waiting).order_by(outbox.c.seq).limit(BATCH))).all())
 
-    async def _publish(self, row: Any, unroutable: set[str]) -> bool:
-        """Publish one event. Adds its topic to `unroutable` and returns False when it has no subscriber."""
+    async def _publish(self, row: Any, unroutable: set[str], failed: set[int]) -> bool:
+        """Publish one event. Returns False when it has no subscriber or fails, and adds its topic to `unroutable` or itself to `failed`."""
         try:
             await self.bus.publish(row.topic, str(row.event_id), row.body.encode())
         except Unroutable:
             log_event("event_unroutable", topic=row.topic, event=str(row.event_id))
             unroutable.add(row.topic)
+            return False
+        except PublishFailed:
+            raise
+        except Exception as error:
+            log_event("event_failed", logging.ERROR, error=error, topic=row.topic, event=str(row.event_id))
+            failed.add(row.seq)
             return False
         return True
 

@@ -10,7 +10,10 @@ from fastapi import Depends
 from shared.contracts.refusals import Invalid, PreconditionRequired
 from shared.kit.requests import RequestDependency, ServiceRequest
 
-ENTITY_TAG = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
+VERSION = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
+# RFC 9110 section 8.8.3. A tag with a comma is not one of this API's, and could as well be a list.
+ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x2b\x2d-\x7e\x80-\xff]*"')
+NEVER_A_VERSION = 1_000_000_000  # one more than VERSION can name
 
 
 class BadIfMatch(Invalid):
@@ -22,14 +25,18 @@ class BadIfMatch(Invalid):
 
 
 class IfMatchOptional(RequestDependency):
-    """A dependency that returns the version in If-Match, or None when the header is absent or `*`. Raises BadIfMatch."""
+    """A dependency that returns the version in If-Match, or None when the header is absent or `*`.
+
+    A weak tag, which section 13.1.1 never lets match, and a tag that is no version become NEVER_A_VERSION: `require_version` then refuses
+    them like a stale version, in the same place in the order of refusals. Raises BadIfMatch for anything else.
+    """
 
     def resolve(self, request: ServiceRequest) -> int | None:
         return _parse_if_match(request)
 
 
 class IfMatchRequired(RequestDependency):
-    """A dependency that returns the version in If-Match, or None for `*`. Raises PreconditionRequired when the header is absent."""
+    """A dependency like IfMatchOptional, for routes that require the header. Raises PreconditionRequired when it is absent."""
 
     def check(self, request: ServiceRequest) -> None:
         """Raise PreconditionRequired when the header is absent."""
@@ -44,9 +51,11 @@ def _parse_if_match(request: ServiceRequest) -> int | None:
     tag = request.headers.get("if-match", "").strip()
     if tag in {"", "*"}:
         return None
-    if not ENTITY_TAG.fullmatch(tag):
-        raise BadIfMatch(pointer="/If-Match")
-    return int(tag.strip('"'))
+    if VERSION.fullmatch(tag):
+        return int(tag.strip('"'))
+    if ENTITY_TAG.fullmatch(tag):
+        return NEVER_A_VERSION
+    raise BadIfMatch(pointer="/If-Match")
 
 
 IfMatch = Annotated[int | None, Depends(IfMatchOptional())]

@@ -58,6 +58,14 @@ class UnsupportedMediaType(HttpRefusal):
     remedy = "Send the body as JSON with `Content-Type: application/json`."
 
 
+class UnsupportedContentEncoding(UnsupportedMediaType):
+    """Raised when the body is compressed or encoded in another way."""
+
+    code = "unsupported_content_encoding"
+    detail = "Send the body without Content-Encoding: this API does not decompress requests."
+    remedy = "Send the body as it is, without `Content-Encoding`."
+
+
 STATUS: dict[type[Refusal], int] = {
     families.Invalid: 422,
     families.Unauthenticated: 401,
@@ -72,6 +80,8 @@ STATUS: dict[type[Refusal], int] = {
 FAMILY_OF_STATUS = {status: family for family, status in STATUS.items()}
 DOCUMENT_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id"})
 MAX_ERRORS = 50
+MAX_REPEATED_CHARACTERS = 100
+ACCEPTED_ENCODINGS = {"Accept-Encoding": "identity"}  # RFC 9110 section 15.5.16
 VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
 # A problem document gets one of these codes when it is the only one of them among the field errors.
 PUBLIC_FIELD_CODES = {
@@ -93,13 +103,13 @@ def status_of(kind: type[Refusal]) -> int:
 
 
 def problem_document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
-    """Return the standard members of a problem document."""
+    """Return the standard members of a problem document. Of the path `instance`, its first MAX_REPEATED_CHARACTERS."""
     return {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": instance,
+        "instance": instance[:MAX_REPEATED_CHARACTERS],
         "code": code,
         "request_id": request_id.get(),
     }
@@ -117,7 +127,8 @@ def problem_response(refusal: Refusal, instance: str) -> Response:
     if pointer := facts.pop("pointer", None):
         facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
     body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
-    return json_problem(status, body, _headers_of(status, facts))
+    headers = ACCEPTED_ENCODINGS if isinstance(refusal, UnsupportedContentEncoding) else _headers_of(status, facts)
+    return json_problem(status, body, headers)
 
 
 def _headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -150,9 +161,15 @@ def from_validation(error: RequestValidationError) -> families.Invalid:
 
 
 def json_pointer(location: tuple[Any, ...]) -> str:
-    """Return the JSON pointer (RFC 6901) of an error, without the leading word for body, query, path or header."""
+    """Return the JSON pointer (RFC 6901) of an error, without the leading word for body, query, path or header.
+
+    A pointer of more than MAX_REPEATED_CHARACTERS, which names what no route has, is cut and ends with an ellipsis.
+    """
     parts = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    pointer = "".join("/" + str(part)[:MAX_REPEATED_CHARACTERS].replace("~", "~0").replace("/", "~1") for part in parts)
+    if len(pointer) <= MAX_REPEATED_CHARACTERS:
+        return pointer
+    return pointer[: MAX_REPEATED_CHARACTERS - 1].removesuffix("~") + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:

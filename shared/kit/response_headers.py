@@ -1,4 +1,4 @@
-"""Functions with which a route sets ETag, Location and Link on the `response` that FastAPI passes to it."""
+"""Functions with which a route sets ETag, Location, Link and Cache-Control on the `response` that FastAPI passes to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
+
+NO_STORING = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class Versioned(Protocol):
@@ -32,10 +34,23 @@ def with_etag(response: Response, resource: V) -> V:
     return resource
 
 
+def vary_with_time(response: Response) -> None:
+    """Mark a response that changes as time passes while the version stays the same: its ETag is for If-Match, and it is never a 304."""
+    response.headers["Vary"] = "*"
+
+
 def with_location(response: Response, resource: V, path: str) -> V:
     """Set Location to `path`, where the created `resource` can be read, and ETag to its version; return `resource`."""
     response.headers["Location"] = path
     return with_etag(response, resource)
+
+
+def forbid_storing(response: Response) -> None:
+    """Mark a response that carries tokens (RFC 6749 section 5.1): it is not stored, not even for its Idempotency-Key, nor compressed.
+
+    Compressed, its length would tell an observer how much of a token a text that the observer chose has in common with it.
+    """
+    response.headers.update(NO_STORING)
 
 
 def with_next_link(request: Request, response: Response, page: P) -> P:

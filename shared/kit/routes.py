@@ -23,7 +23,8 @@ from shared.kit import strict_json
 from shared.kit.access import RequireRole, authenticate
 from shared.kit.idempotency import run_once_per_key
 from shared.kit.preconditions import IfMatchRequired
-from shared.kit.problems import BodyTooLarge, UnsupportedMediaType, from_validation, problem_response
+from shared.kit.problems import UnsupportedMediaType, from_validation, problem_response
+from shared.kit.request_body import read_bounded_body
 from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
 
 MAX_BODY_BYTES = 64 * 1024
@@ -64,17 +65,9 @@ async def check_roles(request: ServiceRequest, signature: Signature) -> None:
 async def read_body(request: ServiceRequest, signature: Signature) -> None:
     """Read the whole body, up to MAX_BODY_BYTES, and parse it where the route takes JSON.
 
-    Raises BodyTooLarge, UnsupportedMediaType, Malformed or DuplicateKey.
+    Raises BodyTooLarge, UnsupportedContentEncoding, UnsupportedMediaType, Malformed or DuplicateKey.
     """
-    if not any(name in (b"content-length", b"transfer-encoding") for name, _value in request.scope["headers"]):
-        request._body = b""
-        return
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge
-    request._body = body
+    body = request._body = await read_bounded_body(request, MAX_BODY_BYTES)
     if body and signature.takes_json:
         if not _is_json(request.headers.get("content-type", "")):
             raise UnsupportedMediaType

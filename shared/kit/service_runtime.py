@@ -21,6 +21,7 @@ from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
+from shared.kit.logs import log_event
 from shared.kit.outbox import Relay
 from shared.kit.overrides import Overrides
 from shared.kit.settings import CommonSettings
@@ -32,6 +33,7 @@ from shared.kit.tokens import Verifier
 from shared.kit.use_cases import provide_use_cases
 
 ENDED_SESSIONS_POLL_SECONDS = 3.0
+UNCOMPRESSED = {"Accept-Encoding": "identity"}  # between services, compressing costs more than it saves
 
 
 class EndedSession(ReadModel):
@@ -89,7 +91,7 @@ class ServiceRuntime:
     def _http_client(self, service: Service) -> httpx.AsyncClient:
         if service not in self.http_clients:
             transport = self.overrides.transport(service) if self.overrides.transport else network_transport()
-            client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=None)
+            client = httpx.AsyncClient(transport=transport, headers=UNCOMPRESSED, trust_env=False, follow_redirects=False, timeout=None)
             self.stack.push_async_callback(client.aclose)
             self.http_clients[service] = client
         return self.http_clients[service]
@@ -124,6 +126,7 @@ async def open_service_runtime(
 
     Only auth-service, which issues the tokens, passes `fetch_keys` and `token`.
     """
+    log_event("service_starting", service=str(settings.service), time_zone=settings.time_zone)
     async with AsyncExitStack() as stack:
         bus: Bus = (
             overrides.bus

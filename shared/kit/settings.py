@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
+from shared.contracts.values import TimeZone
 
 MIN_SECRET_LENGTH = 32
 OTHER_ENVIRONMENTS = frozenset({"development", "test"})
@@ -83,6 +84,12 @@ class CommonSettings(BaseSettings):
     issuer: str = from_variable("CARESLOT_ISSUER", "", "The `iss` claim of access tokens; empty means the value of `CARESLOT_PUBLIC_URL`.")
     audience: str = from_variable("CARESLOT_AUDIENCE", "careslot", "The `aud` claim of access tokens.")
     client_secret: str = Field("", description="The secret with which this service gets its own access token; 32 characters or more.")
+    time_zone: TimeZone = from_variable(
+        "CARESLOT_TIME_ZONE",
+        "UTC",
+        "The clinic's IANA time zone, such as `Europe/Berlin`, for people who gave none and for new doctors; the same for all services."
+        " `careslot serve --demo` sets `Europe/Berlin` where it is unset.",
+    )
     log_level: str = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged.")
 
     @field_validator("public_url")

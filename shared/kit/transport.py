@@ -34,7 +34,8 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             raise
         except Exception:
             exchange.status = exchange.status or 500
-        return httpx.Response(exchange.status, headers=exchange.headers, content=b"".join(exchange.chunks))
+        content = b"" if request.method == "HEAD" else b"".join(exchange.chunks)  # as servers do
+        return httpx.Response(exchange.status, headers=exchange.headers, content=content)
 
 
 async def _run(app: ASGIApp, scope: dict[str, Any], exchange: _Exchange) -> None:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
+from sqlalchemy import Engine, event, insert, text
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.migrations import migrate
 from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
-from appointment_svc.repository.documents import Documents
+from appointment_svc.repository.documents import KEYS, Documents, to_document
 from appointment_svc.repository.mongo import MongoDocuments, MongoIdempotencyStore, MongoLeases, open_database
 from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
-from appointment_svc.repository.tables import INFRASTRUCTURE
+from appointment_svc.repository.tables import APPOINTMENTS, INFRASTRUCTURE
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
@@ -365,12 +366,33 @@ async def test_the_lists_for_the_jobs_contain_what_is_due(backend: Backend) -> N
     await backend.add(pending, requested, over)
     store = backend.store
     assert [await store.list_pending(NOON - SECOND, 10), await store.list_pending(NOON, 10)] == [[], [pending]]
-    assert [await store.list_unanswered(NINE - SECOND, 10), await store.list_unanswered(NINE, 10)] == [[], [requested]]
+    assert [await store.list_unanswered(NINE - SECOND, 10, None), await store.list_unanswered(NINE, 10, None)] == [[], [requested]]
     assert await store.list_upcoming(NINE, 10, None) == [requested]
     assert await store.list_upcoming(NINE, 10, requested) == []
     await store.save(cancelled(requested))
     assert [appointment.id for appointment in await store.list_pending(NOON, 10)] == sorted([pending.id, requested.id])
-    assert await store.list_unanswered(NINE, 10) == []
+    assert await store.list_unanswered(NINE, 10, None) == []
+
+
+async def test_unanswered_requests_are_listed_in_pages(backend: Backend) -> None:
+    requested = [an_appointment(AppointmentStatus.REQUESTED, starts_at=NINE + number * HALF) for number in (1, 0, 0)]
+    await backend.add(*requested)
+    expected = sorted(requested, key=lambda appointment: (appointment.starts_at, str(appointment.id)))
+    assert await backend.store.list_unanswered(TEN, 2, None) == expected[:2]
+    assert await backend.store.list_unanswered(TEN, 2, expected[1]) == expected[2:]
+
+
+async def test_a_postponed_appointment_is_listed_from_then_on_and_behind_others(backend: Backend) -> None:
+    first, second = (an_appointment(AppointmentStatus.PENDING, id=UUID(int=number)) for number in (1, 2))
+    await backend.add(first, second)
+    await backend.store.postpone(first, NOON + HOUR)
+    assert await backend.store.list_pending(NOON, 10) == [second]
+    assert await backend.store.list_pending(NOON + HOUR, 10) == [second, first]
+    assert (await backend.store.get(first.id)).row_version == first.row_version, "the appointment itself is the same"
+    changed = await backend.store.save(replace(first, reason="x"))
+    assert await backend.store.list_pending(NOON, 10) == [changed, second], "a saved one counts from its intent again"
+    await backend.store.postpone(first, NOON + HOUR)
+    assert await backend.store.list_pending(NOON, 10) == [changed, second], "it was saved since it was read"
 
 
 # Changed doctors
@@ -484,6 +506,27 @@ async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) ->
     assert await relay.publish() == 3
 
 
+async def test_an_event_that_cannot_be_published_does_not_hold_up_others(backend: Backend) -> None:
+    class FailingBus(AppointmentEventBus):
+        async def publish(self, topic: str, message_id: str, body: bytes) -> None:
+            if json.loads(body)["subject"] == str(broken.id) and self.fails:
+                raise ZeroDivisionError
+            await super().publish(topic, message_id, body)
+
+        fails = True
+
+    broken, whole = an_appointment(id=UUID(int=1)), an_appointment(id=UUID(int=2))
+    await backend.add(broken, whole)
+    for appointment in (broken, whole):
+        await backend.store.save(cancelled(appointment))
+    bus = FailingBus()
+    relay = DocumentRelay(backend.documents, bus, backend.clock)
+    assert [await relay.publish(), await relay.publish()] == [1, 0]
+    bus.fails = False
+    assert await relay.publish() == 1
+    assert [event["subject"] for event in bus.published] == [str(whole.id), str(broken.id)]
+
+
 async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:
     bus = AppointmentEventBus(("appointment.amended.v1",))
     relay = DocumentRelay(backend.documents, bus, backend.clock)
@@ -578,3 +621,63 @@ async def test_a_server_that_does_not_answer_raises_unavailable() -> None:
     with pytest.raises(Unavailable):
         await MongoDocuments(client["nowhere"]).get_many([str(new_id())])
     client.close()
+
+
+# Indexes
+
+
+@contextmanager
+def recorded_statements() -> Iterator[list[tuple[str, Any]]]:
+    """Record the SQL statements and their parameters."""
+    statements: list[tuple[str, Any]] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", record)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", record)
+
+
+@pytest.mark.parametrize("rows", [0, 3000])
+async def test_the_lists_for_the_jobs_walk_an_index_in_the_order_of_the_list(tmp_path: Path, rows: int) -> None:
+    """Almost all appointments are over, and none of these lists may read them."""
+    async with sqlite(tmp_path, MovableClock(NOON, running=False)) as backend:
+        documents, database = backend.documents, cast(SqliteDocuments, backend.documents).database
+        over = [to_document(an_appointment(AppointmentStatus.COMPLETED, starts_at=NOON - number * HOUR)) for number in range(1, rows + 1)]
+        extra = {"pending_events": [], "published_events": [], "unsent": 0}
+        async with database.write() as connection:
+            for document in over:
+                row = {name: document[name] for name in ("id", "edition", *KEYS)} | {"unsent": 0, "document": document | extra}
+                await connection.execute(insert(APPOINTMENTS).values(row))
+            await connection.execute(text("ANALYZE"))
+        store = DocumentStore(documents, lambda: None)
+        with recorded_statements() as statements:
+            await store.list_upcoming(NOON, 10, an_appointment())
+            await store.list_pending(NOON, 10)
+            await store.list_ahead_with_doctor(DOCTOR, NOON, 10, None)
+            await store.list_unanswered(NOON, 10, None)
+        selects = [(statement, parameters) for statement, parameters in statements if statement.startswith("SELECT")]
+        async with database.read() as connection:
+            plans = [
+                str((await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).all())
+                for statement, parameters in selects
+            ]
+    expected = ["by_end (ends_us>", "by_unsettled (unsettled_us>", "by_doctor (doctor_id=", "by_status (status="]
+    assert len(plans) == len(expected)
+    for plan, index in zip(plans, expected, strict=True):
+        assert index in plan, plan
+    assert not [plan for plan in plans[:3] if "TEMP B-TREE" in plan and "unsettled" not in plan], "sorted by the index"
+
+
+async def test_the_document_server_has_an_index_for_each_list_of_a_job(mongo_url: str) -> None:
+    """The server of the tests explains no plans; MongoDB walks an index that begins with the sort key of a bounded range."""
+    async with mongo(mongo_url, MovableClock(NOON, running=False)) as backend:
+        collection = cast(MongoDocuments, backend.documents).database["appointments"]
+        keys = {name: [key for key, _ in index["key"]] for name, index in (await collection.index_information()).items()}
+    assert keys["by_end"] == ["ends_us", "_id"]
+    assert keys["by_unsettled"] == ["unsettled_us"]
+    assert keys["by_doctor"] == ["doctor_id", "starts_us", "_id"]
+    assert keys["by_status"] == ["status", "starts_us", "_id"]

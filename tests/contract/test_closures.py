@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -209,6 +209,20 @@ async def test_a_closure_in_the_past_can_be_lifted_completely(store: SqlCalendar
     late = SqlCalendarStore(store.database, lambda: EVERYWHERE.ends_at + HOUR)
     assert [await closures(late).settle_pending() for _ in range(2)] == [1, 0]
     assert await list_blocked_doctors(store) == set()
+
+
+async def test_a_doctor_or_closure_that_fails_does_not_stop_the_others(store: SqlCalendarStore) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    other = replace(EVERYWHERE, id=UUID(int=0xC2), starts_at=NINE + 2 * HOUR, ends_at=NINE + 3 * HOUR)
+    for closure in (EVERYWHERE, other):
+        await save_closure(store, closure)
+    with pytest.raises(ZeroDivisionError):
+        await closures(with_hooks(store, doctor_id=DOCTOR, on_doctor_read=fail)).settle_pending()
+    assert await list_blocked_doctors(store) == {COLLEAGUE}
+    assert await closures(store).settle_pending() == 2, "tried again later"
+    assert await list_blocked_doctors(store) == {DOCTOR, COLLEAGUE}
 
 
 async def test_at_the_deadline_a_closure_is_returned_unsettled_and_the_job_settles_it(store: SqlCalendarStore) -> None:

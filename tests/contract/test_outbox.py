@@ -203,6 +203,25 @@ async def test_a_topic_without_subscribers_does_not_delay_the_others(database: D
     assert await publish_all(a_relay(database, bus, clock)) == len(unwanted)
 
 
+async def test_an_event_that_cannot_be_published_does_not_hold_up_the_others(database: Database, clock: MovableClock) -> None:
+    class FailingBus(RecordingBus):
+        async def publish(self, topic: str, message_id: str, body: bytes) -> None:
+            if message_id in failing:
+                self.attempted.append(message_id)
+                raise ZeroDivisionError
+            await super().publish(topic, message_id, body)
+
+    broken, whole = [an_event() for _ in range(BATCH + 20)], [an_event() for _ in range(3)]
+    failing = {str(event.id) for event in broken}
+    bus = FailingBus()
+    await add_events(database, clock, *broken, *whole)
+    assert await a_relay(database, bus, clock).publish_waiting() == 3
+    assert bus.published == [str(event.id) for event in whole]
+    failing.clear()
+    assert await publish_all(a_relay(database, bus, clock)) == len(broken)
+    assert await count_waiting(database) == 0
+
+
 async def test_events_wait_for_the_first_subscriber_of_their_topic(database: Database, broker: Broker, clock: MovableClock) -> None:
     first, second, unwanted, wanted = RecordingHandler(), RecordingHandler(), a_patient_changed(), an_event()
     async with broker.open() as bus:

@@ -60,9 +60,10 @@ def sign_in_admin(platform: Platform) -> User:
     return sign_in(platform, ADMIN["email"], ADMIN["password"])
 
 
-def register_patient(platform: Platform, name: str = "Mina Park", time_zone: str = "Europe/Berlin") -> User:
+def register_patient(platform: Platform, name: str = "Mina Park", time_zone: str | None = "Europe/Berlin") -> User:
     """Register a new patient, who is then signed in."""
     registration = {"email": f"p{uuid4().hex[:12]}@patients.example", "password": PASSWORD, "full_name": name, "time_zone": time_zone}
+    registration = {field: value for field, value in registration.items() if value is not None}
     response = User(platform).request("POST", "/auth/register", registration, status=201)
     return User(platform, response["account"] | {"email": registration["email"]}, response["access_token"], response["refresh_token"])
 

@@ -37,9 +37,10 @@ PORTS = range(20_000, 32_000)  # below the ports of outgoing connections, so tha
 
 
 class Platform(Protocol):
-    """A running platform. `url` is the URL of the gateway."""
+    """A running platform. `url` is the URL of the gateway, `time_zone` that of the clinic."""
 
     url: str
+    time_zone: str
 
     def mails(self) -> list[dict[str, Any]]:
         """Return all mails sent so far, in the form of `GET /dev/mailbox`."""
@@ -107,6 +108,8 @@ class Process:
 class Embedded:
     """`careslot serve --dev` with a data folder."""
 
+    time_zone = "Asia/Tokyo"
+
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -115,7 +118,8 @@ class Embedded:
     def start(self) -> None:
         admin = {"CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"], "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"]}
         arguments = ("-m", "careslot", "serve", "--dev", "--port", str(self.port), "--data", str(self.data))
-        self.process = Process(sys.executable, *arguments, environment=admin | RATE_SCALE, log=self.log)
+        environment = admin | RATE_SCALE | {"CARESLOT_TIME_ZONE": self.time_zone}
+        self.process = Process(sys.executable, *arguments, environment=environment, log=self.log)
         self.process.wait_until_ready(self.url)
 
     def __enter__(self) -> Embedded:
@@ -138,6 +142,8 @@ class Distributed:
 
     `instances` gives the number of instances of a service, one by default.
     """
+
+    time_zone = "Asia/Tokyo"
 
     def __init__(self, folder: Path, instances: dict[Service, int] | None = None, amqp_url: str | None = None) -> None:
         self.folder, self.name = folder, uuid4().hex[:10]
@@ -201,6 +207,7 @@ class Distributed:
             "CARESLOT_ENV": "test",
             "CARESLOT_BUS_URL": amqp_url,
             "CARESLOT_BUS_NAMESPACE": f"{self.name}.",
+            "CARESLOT_TIME_ZONE": self.time_zone,
             "CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"],
             "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"],
             "AUTH_KEY_SECRET": f"{uuid4().hex}{uuid4().hex}",
@@ -217,7 +224,7 @@ class Composed:
     """A platform that `docker compose up` started, with Mailpit as its mailbox."""
 
     def __init__(self, url: str, mailpit: str = "http://127.0.0.1:8025") -> None:
-        self.url = url
+        self.url, self.time_zone = url, os.environ.get("CARESLOT_TIME_ZONE", "UTC")
         self._mailpit = httpx.Client(base_url=f"{mailpit}/api/v1", timeout=30)
         self._entries: dict[str, dict[str, Any]] = {}
 

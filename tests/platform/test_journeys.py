@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
@@ -67,6 +68,20 @@ def test_a_patient_books_moves_and_cancels_and_both_sides_get_mails(platform: Pl
     assert len(wait_for_mails(platform, doctor.account["email"], 3)) == 3
     assert [line["after"]["status"] for line in patient.request("GET", f"{path}/history")["items"]][-1] == "cancelled"
     assert second in [slot["starts_at"] for slot in list_slots(patient, service, doctor.id)]
+
+
+def test_people_who_give_no_time_zone_are_told_times_in_the_clinics(platform: Platform) -> None:
+    admin = sign_in_admin(platform)
+    service = create_service_type(admin)
+    doctor, patient = create_doctor(admin, service), register_patient(platform, time_zone=None)
+    assert patient.request("GET", "/patients/me")["time_zone"] == platform.time_zone
+    appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
+    assert appointment["time_zone"] == "Europe/Berlin"
+    start = datetime.fromisoformat(appointment["starts_at"])
+    for person, zone in ((patient, platform.time_zone), (doctor, "Europe/Berlin")):
+        (mail,) = wait_for_mails(platform, person.account["email"], 1)
+        assert f"{start.astimezone(ZoneInfo(zone)):%Y, %H:%M}" in mail["text"]
+        assert f"Times are in {zone}." in mail["text"]
 
 
 def test_a_patient_whose_address_and_name_are_not_ascii_gets_mails(platform: Platform) -> None:

@@ -73,6 +73,11 @@ def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) ->
     token = httpx.post(f"{url}/auth/login", json={"email": email, "password": password}).json()["access_token"]
     mine = httpx.get(f"{url}/appointments", headers={"Authorization": f"Bearer {token}"}).json()["items"]
     assert [item["status"] for item in mine] == ["booked"]
+    assert "time zone: Europe/Berlin" in log.read_text()
+    newcomer = {"email": "new@patients.example", "password": "a long enough pass phrase", "full_name": "Nina New"}
+    token = httpx.post(f"{url}/auth/register", json=newcomer).json()["access_token"]
+    profile = httpx.get(f"{url}/patients/me", headers={"Authorization": f"Bearer {token}"}).json()
+    assert profile["time_zone"] == "Europe/Berlin"
     assert process.end() == 0
 
 
@@ -100,6 +105,7 @@ def test_the_development_routes_are_absent_without_their_flag(tmp_path: Path) ->
         sys.executable, "-m", "careslot", "serve", "--port", str(port), "--data", str(tmp_path / "data"), environment={}, log=log
     )
     process.wait_until(lambda: f"careslot ready {url}" in log.read_text())
+    assert "time zone: UTC" in log.read_text()
     for path in ("/dev/mailbox", "/dev/clock", "/dev/settle"):
         assert httpx.get(url + path).status_code == 404
     assert httpx.get(f"{url}/doctors").headers["ratelimit-policy"] == '"address";q=300;w=60'

@@ -16,13 +16,17 @@ class FakeServices:
 
     Hosts in `unreachable` do not get the request; those in `losing_responses` carry it out, but their response does not arrive.
     `requests` has the method, the host with the path, and the body of each request; `queries` the parameters of each list; `renamed` the
-    new names of profiles. `checks_in_after_listing` is an appointment whose patient checks in right after the next list is read.
+    new names of profiles, `prepared` the doctors who wait for the role of their accounts. `loses_next_response` is the host whose next
+    response does not arrive. `checks_in_after_listing` is an appointment whose patient checks in right after the next list is read.
     """
 
     def __init__(self) -> None:
         self.accounts: dict[str, dict[str, Any]] = {}
         self.doctors: dict[str, dict[str, Any]] = {}
         self.renamed: dict[str, str] = {}
+        self.prepared: dict[str, Any] = {}
+        self.loses_next_response: str | None = None
+        self.operations: set[str] = set()
         self.appointments: dict[str, dict[str, Any]] = {}
         self.unreachable: set[str] = set()
         self.losing_responses: set[str] = set()
@@ -36,6 +40,9 @@ class FakeServices:
             raise httpx.ConnectError("unreachable", request=request)
         self.requests.append((request.method, f"{host}{request.url.path}", body))
         response = self._respond(host, request, body)
+        if host == self.loses_next_response:
+            self.loses_next_response = None
+            raise httpx.ReadTimeout("response lost", request=request)
         if host in self.losing_responses:
             raise httpx.ReadTimeout("response lost", request=request)
         return response
@@ -76,9 +83,16 @@ class FakeServices:
         if host == "patient-service" or (host == "doctor-service" and request.method == "PATCH"):
             self.renamed[resource_id] = body["full_name"]
             return httpx.Response(200, json={})
+        if collection == "pending-doctors":
+            if request.method == "PUT":
+                self.prepared[resource_id] = body
+            else:
+                self.prepared.pop(resource_id, None)
+            return httpx.Response(204)
         if host == "doctor-service":
             refusal = self._create_account(resource_id, {**body, "role": "doctor"})
             self.doctors.setdefault(resource_id, body)
+            self.prepared.pop(resource_id, None)
             return refusal or httpx.Response(200, json={"id": resource_id})
         assert collection == "accounts"
         return self._respond_about_account(request, resource_id, body)
@@ -104,11 +118,14 @@ class FakeServices:
         return None
 
     def _change_account(self, account: dict[str, Any], body: dict[str, Any]) -> httpx.Response:
+        if self._was_made(body["change_id"]):
+            return httpx.Response(200, json=account)
         if body.get("expected_version", account["version"]) != account["version"]:
             return problem_response(412, "stale_version", version=account["version"])
         if account["role"] == "admin" and (body.get("status") == "disabled" or body.get("role", "admin") != "admin"):
             return problem_response(409, "last_admin")
-        changes = {name: value for name, value in body.items() if name != "expected_version"}
+        changes = {name: value for name, value in body.items() if name not in ("expected_version", "change_id")}
+        self.operations.add(body["change_id"])
         if changes != {name: account[name] for name in changes}:
             account |= {**changes, "version": account["version"] + 1}
         return httpx.Response(200, json=account)
@@ -123,7 +140,7 @@ class FakeServices:
             if appointment["status"] == "checked_in":
                 return problem_response(409, "illegal_move", allowed=["in_progress"])
             appointment |= {"status": "cancelled", "cancelled_by": body["by"]["id"]}
-        if request.method == "PUT":
+        if request.method == "PUT" and not self._was_made(body["operation_id"]):
             if body.get("expected_version", appointment["version"]) != appointment["version"]:
                 return problem_response(412, "stale_version", version=appointment["version"])
             if body.get("starts_at") == "2026-03-09T09:00:00Z":
@@ -131,7 +148,11 @@ class FakeServices:
                 return problem_response(409, "slot_taken", alternatives=[alternative])
             changes = {name: body[name] for name in ("starts_at", "doctor_id", "status", "reason") if name in body}
             appointment |= changes | {"version": appointment["version"] + 1}
+            self.operations.add(body["operation_id"])
         return httpx.Response(200, json=appointment)
+
+    def _was_made(self, operation_id: str) -> bool:
+        return operation_id in self.operations
 
     def _list_appointments(self, request: httpx.Request) -> httpx.Response:
         query = request.url.params

@@ -93,7 +93,34 @@ async def test_a_change_passes_on_the_admin_and_the_version(admin: RunningServic
     response = await put(admin, appointment, body, **{"If-Match": '"1"'})
     assert (response.status_code, response.headers["etag"], response.json()["starts_at"]) == (200, '"2"', "2026-03-09T11:00:00Z")
     added = {"by": {"id": str(ADMIN_ID), "role": "admin"}, "expected_version": 1}
-    assert services.requests[0][2] == body | added | {"starts_at": "2026-03-09T11:00:00Z"}
+    sent = services.requests[0][2]
+    assert UUID(sent.pop("operation_id"))
+    assert sent == body | added | {"starts_at": "2026-03-09T11:00:00Z"}
+
+
+async def test_a_change_whose_response_was_lost_is_made_once(admin: RunningService, services: FakeServices) -> None:
+    appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
+    services.loses_next_response = "appointment-service"
+    cancelled = await put(admin, appointment, {"status": "cancelled", "reason": "ill"}, **{"If-Match": '"1"'})
+    assert (cancelled.status_code, cancelled.json()["status"], cancelled.json()["version"]) == (200, "cancelled", 2)
+    assert len({body["operation_id"] for _, _, body in services.requests}) == 1
+
+
+async def test_a_client_that_repeats_a_change_of_one_version_gets_its_result(admin: RunningService, services: FakeServices) -> None:
+    appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
+    services.losing_responses = {"appointment-service"}
+    body: dict[str, Any] = {"status": "cancelled", "reason": "ill"}
+    assert (await put(admin, appointment, body, **{"If-Match": '"1"'})).status_code == 503
+    services.losing_responses = set()
+    assert (await put(admin, appointment, body, **{"If-Match": '"1"'})).json()["version"] == 2
+    assert (await put(admin, appointment, body | {"reason": "other"}, **{"If-Match": '"1"'})).status_code == 412
+
+
+async def test_changes_of_any_version_are_different_unless_they_have_the_same_key(admin: RunningService, services: FakeServices) -> None:
+    appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
+    for headers, version in (({}, 2), ({}, 3), ({"Idempotency-Key": "a"}, 4), ({"Idempotency-Key": "a"}, 4)):
+        changed = await put(admin, appointment, {"status": "booked", "reason": "x"}, **{"If-Match": "*"}, **headers)
+        assert changed.json()["version"] == version
 
 
 async def test_a_change_needs_the_current_version_in_if_match(admin: RunningService, services: FakeServices) -> None:

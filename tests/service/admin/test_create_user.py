@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
+from admin_svc.repository import PENDING_USERS
 from admin_svc.usecases.create_user import UserCreation
 from shared.contracts.identity import Role
 from tests.running import RunningService
@@ -32,7 +34,7 @@ def all_bytes_in(folder: Path) -> bytes:
 async def count_pending_users(admin: RunningService) -> int:
     store = admin.app.state.use_cases[UserCreation].store
     async with store.begin() as tx:
-        return len(await tx.take_due_users(admin.clock() + timedelta(days=365), admin.clock()))
+        return int(await tx.connection.scalar(select(func.count()).select_from(PENDING_USERS)))
 
 
 async def test_a_patient_is_created_by_auth_service(admin: RunningService, services: FakeServices) -> None:
@@ -59,12 +61,20 @@ async def test_a_doctor_is_created_by_doctor_service(admin: RunningService, serv
     assert services.doctors[user["id"]] == {
         "email": "doc@clinic.test",
         "full_name": "Dora Doctor",
-        "time_zone": "UTC",
         "password": PASSWORD,
         "specialties": ["Cardiology"],
         "title": "Dr.",
     }
     assert await count_pending_users(admin) == 0
+
+
+@pytest.mark.parametrize("role", ["patient", "doctor", "reception", "admin"])
+async def test_a_user_without_time_zone_is_created_without_one(admin: RunningService, services: FakeServices, role: str) -> None:
+    """The owner of the profile decides: patients and staff follow the clinic, a doctor gets the clinic's zone."""
+    await create_user(admin, {"email": "a@x.test", "role": role, "full_name": "A"})
+    await create_user(admin, {"email": "b@x.test", "role": role, "full_name": "B", "time_zone": "UTC"})
+    bodies = [body for method, _, body in services.requests if method == "PUT"]
+    assert [body.get("time_zone") for body in bodies] == [None, "UTC"]
 
 
 @pytest.mark.parametrize("role", ["reception", "admin"])

@@ -15,7 +15,7 @@ from shared.kit.migrations import alembic_config, migrate, synchronous_url
 from shared.kit.sql import Database
 from tests.running import NOON
 
-USER = NewUser(UUID(int=7), "dora@clinic.test", Role.DOCTOR, "Dora Doctor", doctor={"title": "Dr."})
+USER = NewUser(UUID(int=7), "dora@clinic.test", Role.DOCTOR, "Dora Doctor", time_zone="UTC", doctor={"title": "Dr."})
 STORED_FIELDS = (
     '{"email": "dora@clinic.test", "role": "doctor", "full_name": "Dora Doctor", "time_zone": "UTC", "locale": "en",'
     ' "phone": null, "doctor": {"title": "Dr."}}'
@@ -36,5 +36,5 @@ async def test_a_pending_user_of_the_first_schema_is_kept(sql_url: str, has_been
     engine.dispose()
     migrate("admin_svc", sql_url)
     async with Database(sql_url) as database, SqlAdminStore(database, lambda: NOON).begin() as tx:
-        (pending,) = await tx.take_due_users(NOON, NOON)
+        (pending,) = await tx.take_due_users(NOON)
     assert (pending.user, pending.requested_at) == (USER, NOON)

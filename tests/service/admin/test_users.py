@@ -57,7 +57,7 @@ async def test_the_list_is_a_page_of_auth_service(admin: RunningService, service
     assert services.queries == [[("role", "doctor"), ("status", "active"), ("q", "ada"), ("limit", "1"), ("after", "abc")]]
 
 
-@pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201])
+@pytest.mark.parametrize("query", ["role=service", "status=pending", "limit=0", "limit=101", "colour=red", "q=" + "x" * 201, "q=a%0Ab"])
 async def test_an_unknown_or_invalid_filter_is_refused(admin: RunningService, services: FakeServices, query: str) -> None:
     assert (await admin.http.get(f"/admin/users?{query}", headers=ADMIN)).status_code == 422
     assert services.requests == []
@@ -88,21 +88,68 @@ async def test_a_new_name_of_staff_is_saved_in_the_account(admin: RunningService
     assert services.renamed == {}
 
 
-async def test_an_unchanged_name_is_not_sent(admin: RunningService, services: FakeServices) -> None:
+async def test_an_unchanged_name_changes_nothing(admin: RunningService, services: FakeServices) -> None:
     user = services.add_account("patient")
     assert (await patch(admin, user, {"full_name": user["full_name"]})).json()["version"] == 1
-    assert [method for method, _, _ in services.requests] == ["GET"]
 
 
-async def test_a_user_who_becomes_a_doctor_gets_the_profile_first(admin: RunningService, services: FakeServices) -> None:
+async def test_a_new_name_is_refused_with_an_outdated_version(admin: RunningService, services: FakeServices) -> None:
+    assert (await patch(admin, services.add_account("doctor", version=3), {"full_name": "Eve Else"})).status_code == 412
+    assert services.renamed == {}
+
+
+async def test_a_user_who_becomes_a_doctor_gets_a_profile_that_counts_once_the_role_is_decided(
+    admin: RunningService, services: FakeServices
+) -> None:
     user = services.add_account("reception")
     response = await patch(admin, user, {"role": "doctor"})
     assert (response.status_code, response.json()["role"]) == (200, "doctor")
-    profile = {"email": user["email"], "full_name": user["full_name"], "time_zone": "UTC"}
-    assert [(path, body) for _, path, body in services.requests[1:]] == [
-        (f"doctor-service/internal/doctors/{user['id']}", profile),
-        (f"auth-service/internal/accounts/{user['id']}", {"role": "doctor", "expected_version": 1}),
+    assert [(method, path.partition("/")[0]) for method, path, _ in services.requests] == [
+        ("GET", "auth-service"),
+        ("PUT", "doctor-service"),
+        ("PATCH", "auth-service"),
+        ("PUT", "doctor-service"),
     ]
+    assert services.doctors[user["id"]] == {"email": user["email"], "full_name": user["full_name"], "time_zone": "UTC"}
+    assert services.prepared == {}
+
+
+@pytest.mark.parametrize(("role", "tag", "status"), [("admin", '"1"', 409), ("reception", '"7"', 412)])
+async def test_a_refused_role_leaves_no_profile(admin: RunningService, services: FakeServices, role: str, tag: str, status: int) -> None:
+    user = services.add_account(role)
+    assert (await patch(admin, user, {"role": "doctor"}, tag)).status_code == status
+    assert (services.doctors, services.prepared) == ({}, {})
+
+
+@pytest.mark.parametrize("change", [{"role": "doctor"}, {"email": "new@x.test"}, {"full_name": "Eve Else"}, {"status": "disabled"}])
+async def test_a_change_whose_response_was_lost_is_made_once(admin: RunningService, services: FakeServices, change: dict[str, str]) -> None:
+    user = services.add_account("reception")
+    services.loses_next_response = None if "role" in change else "auth-service"
+    assert (await patch(admin, user, change)).status_code == 200
+    assert (user["version"], user | change) == (2, user)
+
+
+async def test_a_client_that_repeats_a_change_gets_its_result(admin: RunningService, services: FakeServices) -> None:
+    """The role was decided, but doctor-service did not answer after that."""
+    user = services.add_account("reception")
+    services.loses_next_response, services.unreachable = "auth-service", set()
+    services.losing_responses = {"auth-service"}
+    assert (await patch(admin, user, {"email": "new@x.test"})).status_code == 503
+    services.losing_responses = set()
+    repeated = await patch(admin, user, {"email": "new@x.test"})
+    assert (repeated.status_code, repeated.json()["email"], user["version"]) == (200, "new@x.test", 2)
+    assert (await patch(admin, user, {"email": "other@x.test"})).status_code == 412, "another change of the old version"
+
+
+async def test_disabling_whose_response_was_lost_can_be_repeated(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("patient")
+    appointment = services.add_appointment(str(uuid4()), "2026-03-09T09:00:00Z", patient_id=user["id"])
+    services.losing_responses = {"appointment-service"}
+    path, headers = f"/admin/users/{user['id']}?appointments=cancel", ADMIN | {"If-Match": '"1"'}
+    assert (await admin.http.delete(path, headers=headers)).status_code == 503
+    services.losing_responses = set()
+    assert (await admin.http.delete(path, headers=headers)).status_code == 200
+    assert (user["status"], user["version"], appointment["status"]) == ("disabled", 2, "cancelled")
 
 
 async def test_a_user_without_the_profile_does_not_become_a_doctor(admin: RunningService, services: FakeServices) -> None:

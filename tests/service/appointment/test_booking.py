@@ -168,13 +168,21 @@ INVALID_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"colour": "red"}, "validation_failed"),
     ({"reason": "x" * 501}, "validation_failed"),
     ({"reason": "\x00"}, "control_character"),
+    ({"reason": "a\u202eb"}, "control_character"),
     ({"intake": {"": "x"}}, "validation_failed"),
     ({"intake": {"\x00": "x"}}, "control_character"),
+    ({"intake": {"a\nb": "x"}}, "control_character"),
     ({"intake": {"k" * 65: "x"}}, "validation_failed"),
     ({"intake": {str(number): "x" for number in range(21)}}, "validation_failed"),
     ({"intake": {"a": {"b": "c"}}}, "validation_failed"),
     ({"service_id": None}, "validation_failed"),
 ]
+
+
+async def test_reason_and_intake_keep_their_line_breaks(clinic: RunningClinic) -> None:
+    response = await clinic.book(reason="Cough\n\tsince Monday", intake={"allergies": "nuts\r\npollen"})
+    assert response.status_code == 201, response.text
+    assert (response.json()["reason"], response.json()["intake"]) == ("Cough\n\tsince Monday", {"allergies": "nuts\npollen"})
 
 
 async def test_a_wrong_field_is_refused_with_its_pointer(clinic: RunningClinic) -> None:

@@ -31,11 +31,16 @@ del SETTINGS["auth_client_secret"]
 
 
 class FakePatientService:
-    """Keeps profiles by id. While `is_down` it answers nothing but 503; `refusal` is its response to every PUT."""
+    """Keeps profiles by id, and the bodies of the requests for them.
+
+    While `is_down`, and for ids in `failing`, it answers nothing but 503. `refusal` is its response to every PUT.
+    """
 
     def __init__(self) -> None:
         self.profiles: dict[str, dict[str, Any]] = {}
+        self.requests: list[dict[str, Any]] = []
         self.is_down = False
+        self.failing: set[str] = set()
         self.refusal: httpx.Response | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -43,11 +48,14 @@ class FakePatientService:
         if self.is_down:
             return httpx.Response(503)
         patient_id = request.url.path.removeprefix("/internal/patients/")
+        if patient_id in self.failing:
+            return httpx.Response(503)
         if request.method == "GET":
             return httpx.Response(200, json=self.profiles[patient_id]) if patient_id in self.profiles else not_found_response()
         if self.refusal is not None:
             return self.refusal
-        profile = {"id": patient_id, "time_zone": "UTC", "locale": "en", "version": 1} | json.loads(request.content)
+        self.requests.append(json.loads(request.content))
+        profile = {"id": patient_id, "time_zone": "UTC", "locale": "en", "version": 1} | self.requests[-1]
         return httpx.Response(200, json=self.profiles.setdefault(patient_id, profile))
 
 

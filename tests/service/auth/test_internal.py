@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,7 @@ from shared.contracts.events import AccountChanged, AccountInvited, DoctorChange
 from shared.contracts.http import DoctorRules
 from shared.contracts.identity import Service
 from shared.kit.ids import new_id
-from tests.running import NOON
+from tests.running import NOON, problem_response
 from tests.service.auth.running_auth import FIRST_ADMIN, OTHER_PASSWORD, PASSWORD, RunningAuth, run_auth_service, status_and_code
 
 
@@ -122,7 +124,7 @@ async def test_a_changed_account_is_announced(auth: RunningAuth) -> None:
         account["id"], full_name="Rae Fox", email="rae.fox@clinic.example", expected_version=account["version"]
     )
     assert (response.status_code, response.json()["full_name"], response.json()["version"]) == (200, "Rae Fox", account["version"] + 1)
-    assert (await auth.call_as_admin("GET", f"/internal/accounts/{account['id']}")).json() == response.json()
+    assert (await auth.call_as_admin("GET", f"/internal/accounts/{account['id']}")).json() == response.json() | {"time_zone": None}
     assert (await auth.login("rae.fox@clinic.example")).status_code == 200
     unchanged = await auth.change_account(account["id"], full_name="Rae Fox")
     assert unchanged.json()["version"] == account["version"] + 1
@@ -164,14 +166,63 @@ async def test_a_new_role_ends_all_sessions_and_counts_from_the_next_login(auth:
     assert (await auth.sign_in())["account"]["role"] == "reception"
 
 
-async def test_an_account_that_becomes_a_patients_gets_a_profile_first(auth: RunningAuth) -> None:
+async def test_an_account_that_becomes_a_patients_gets_a_profile(auth: RunningAuth) -> None:
     account = (await auth.create_account(password=PASSWORD)).json()
-    auth.patients.is_down = True
-    assert (await auth.change_account(account["id"], role="patient")).status_code == 503
-    assert (await auth.sign_in("rae@clinic.example"))["account"]["role"] == "reception"
-    auth.patients.is_down = False
     assert (await auth.change_account(account["id"], role="patient")).json()["role"] == "patient"
     assert auth.patients.profiles[account["id"]]["full_name"] == "Rae Moss"
+
+
+async def test_the_profile_of_a_new_patient_is_created_by_a_repetition_or_by_the_job(auth: RunningAuth) -> None:
+    for creates, email in ((repeat_change, "one@clinic.example"), (run_job, "two@clinic.example")):
+        account, change = (await auth.create_account(email=email)).json(), {"role": "patient", "expected_version": 2}
+        change["change_id"] = str(uuid4())
+        auth.patients.is_down = True
+        assert (await auth.change_account(account["id"], **change)).status_code == 503
+        auth.patients.is_down = False
+        await creates(auth, account["id"], change)
+        assert account["id"] in auth.patients.profiles
+        announced = [event for event in await auth.list_events(AccountChanged) if str(event.account_id) == account["id"]]
+        assert [(event.role, event.version) for event in announced][-2:] == [("patient", 3), ("patient", 3)], "again, for the profile"
+
+
+async def repeat_change(auth: RunningAuth, account_id: str, change: dict[str, Any]) -> None:
+    assert (await auth.change_account(account_id, **change)).status_code == 200
+
+
+async def run_job(auth: RunningAuth, _account_id: str, _change: dict[str, Any]) -> None:
+    auth.clock.advance(timedelta(seconds=61))
+    await auth.service.run_until_idle()
+
+
+@pytest.mark.parametrize("change", [{"role": "patient"}, {"role": "patient", "email": "new@clinic.example"}])
+async def test_an_account_whose_profile_is_refused_stays_what_it_was(auth: RunningAuth, change: dict[str, str]) -> None:
+    account = (await auth.create_account(password=PASSWORD)).json()
+    auth.patients.refusal = problem_response(422, "no")
+    assert status_and_code(await auth.change_account(account["id"], **change)) == (422, "no")
+    auth.patients.refusal = None
+    await run_job(auth, account["id"], {})
+    assert auth.patients.profiles == {}
+    after = (await auth.call_as_admin("GET", f"/internal/accounts/{account['id']}")).json()
+    assert (after["role"], after["email"], after["status"]) == (account["role"], account["email"], account["status"])
+
+
+@pytest.mark.parametrize("change", [{"role": "patient", "email": FIRST_ADMIN["email"]}, {"role": "patient", "expected_version": 7}])
+async def test_a_refused_change_of_role_creates_no_profile(auth: RunningAuth, change: dict[str, Any]) -> None:
+    account = (await auth.create_account()).json()
+    assert (await auth.change_account(account["id"], **change)).status_code in (409, 412)
+    admin = (await auth.sign_in(**FIRST_ADMIN))["account"]["id"]
+    assert status_and_code(await auth.change_account(admin, role="patient")) == (409, "last_admin")
+    await run_job(auth, account["id"], {})
+    assert auth.patients.profiles == {}
+
+
+async def test_a_change_that_is_sent_again_is_made_once(auth: RunningAuth) -> None:
+    account = (await auth.create_account()).json()
+    change = {"full_name": "Rae Stone", "expected_version": account["version"], "change_id": str(uuid4())}
+    first, again = [(await auth.change_account(account["id"], **change)) for _ in range(2)]
+    assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    await auth.change_account(account["id"], full_name="Rae Moss")
+    assert status_and_code(await auth.change_account(account["id"], **change)) == (412, "stale_version"), "not the last change any more"
 
 
 async def test_the_last_active_admin_cannot_be_disabled_or_demoted(auth: RunningAuth) -> None:

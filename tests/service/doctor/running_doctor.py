@@ -27,16 +27,22 @@ CHECKUP = {"name": "Check-up", "specialty": "General practice", "duration_minute
 
 @dataclass
 class FakeAuthService:
-    """Keeps accounts by id. While `is_down` it does not answer; while `loses_responses` it handles requests and its responses are lost."""
+    """Keeps accounts by id. While `is_down` it does not answer, and for ids in `failing` only 503.
+
+    While `loses_responses` it handles requests and its responses are lost.
+    """
 
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_down: bool = False
     loses_responses: bool = False
+    failing: set[str] = field(default_factory=set)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         resource, _, account_id = request.url.path.removeprefix("/internal/").partition("/")
         if (request.method, resource) != ("PUT", "accounts"):
             return not_found_response()
+        if account_id in self.failing:
+            return httpx.Response(503)
         if self.is_down:
             raise httpx.ConnectError("down", request=request)
         account = json.loads(request.content)
@@ -44,10 +50,11 @@ class FakeAuthService:
             return problem_response(409, "email_taken")
         if account.get("password") == "short":
             return problem_response(422, "password_too_weak")
-        self.accounts.setdefault(account_id, account)
+        stored = self.accounts.setdefault(account_id, account)
         if self.loses_responses:
             raise httpx.ReadTimeout("lost", request=request)
-        return httpx.Response(201, json={"id": account_id, "version": 1})
+        summary = {"id": account_id, "status": "invited", "version": 1, "created_at": "2026-03-02T12:00:00Z"}
+        return httpx.Response(201, json=summary | {name: stored[name] for name in ("email", "full_name", "role")})
 
 
 @dataclass

@@ -116,6 +116,48 @@ async def test_a_pending_doctor_whose_account_is_refused_does_not_stop_the_other
     assert await doctors.list_names() == ["free@clinic.example"]
 
 
+async def test_a_prepared_doctor_is_invisible_until_the_account_has_the_role(doctors: RunningDoctor) -> None:
+    doctor_id = str(uuid4())
+    path, account = f"/internal/pending-doctors/{doctor_id}", ADA | {"role": "reception"}
+    doctors.auth.accounts[doctor_id] = account
+    assert (await doctors.http.put(path, json=ADA, headers=ADMIN_SERVICE)).status_code == 204
+    assert await doctors.list_names() == []
+    refused = await doctors.http.put(f"/internal/doctors/{doctor_id}", json=ADA, headers=ADMIN_SERVICE)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_a_doctors_account")
+    for _ in range(2):
+        assert (await doctors.http.put(path, json=ADA, headers=ADMIN_SERVICE)).status_code == 204
+    account["role"] = "doctor"
+    assert (await doctors.http.put(f"/internal/doctors/{doctor_id}", json=ADA, headers=ADMIN_SERVICE)).status_code == 200
+    assert (await doctors.http.delete(path, headers=ADMIN_SERVICE)).status_code == 204
+    assert await doctors.list_names() == ["Ada Weiss"], "a confirmed doctor stays"
+
+
+@pytest.mark.parametrize(("role", "names"), [("doctor", ["Ada Weiss"]), ("admin", [])])
+async def test_the_job_asks_which_role_the_account_of_a_prepared_doctor_has(doctors: RunningDoctor, role: str, names: list[str]) -> None:
+    doctor_id = str(uuid4())
+    doctors.auth.accounts[doctor_id] = ADA | {"role": role}
+    await doctors.http.put(f"/internal/pending-doctors/{doctor_id}", json=ADA, headers=ADMIN_SERVICE)
+    doctors.service.clock.advance(timedelta(minutes=2))
+    await doctors.service.run_until_idle()
+    assert await doctors.list_names() == names
+    assert len(await doctors.list_events(DoctorChanged)) == len(names)
+
+
+async def test_pending_doctors_who_keep_failing_do_not_hide_newer_ones(doctors: RunningDoctor) -> None:
+    """The job takes fifty at once, and sixty older ones fail."""
+    failing = [str(uuid4()) for _ in range(60)]
+    for doctor_id in failing:
+        await doctors.http.put(f"/internal/pending-doctors/{doctor_id}", json=ADA, headers=ADMIN_SERVICE)
+    doctors.auth.failing = set(failing)
+    doctors.service.clock.advance(timedelta(seconds=1))
+    newest = ADA | {"email": "newest@clinic.example", "full_name": "Newest"}
+    await doctors.http.put(f"/internal/pending-doctors/{uuid4()}", json=newest, headers=ADMIN_SERVICE)
+    doctors.service.clock.advance(timedelta(minutes=1))
+    for _ in range(2):
+        await doctors.service.run_until_idle()
+    assert await doctors.list_names() == ["Newest"]
+
+
 async def test_admin_service_creates_a_doctor_with_id_and_password(doctors_on_sql: RunningDoctor) -> None:
     doctor_id, request = str(uuid4()), ADA | {"password": "correct horse battery"}
     for _ in range(2):
@@ -142,7 +184,7 @@ async def test_simultaneous_requests_create_one_doctor(doctors_on_sql: RunningDo
         ({"services": [str(uuid4())]}, "unknown_service"),
         ({"time_zone": "Berlin"}, "unknown_time_zone"),
         ({"email": "ada"}, "not_an_email"),
-        ({"full_name": " "}, "validation_failed"),
+        ({"full_name": " "}, "control_character"),
         ({"languages": ["german!"]}, "validation_failed"),
         ({"specialties": ["x"] * 21}, "validation_failed"),
         ({"accepting_patients": "yes"}, "validation_failed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ import pytest
 
 from shared.contracts.events import DoctorChanged
 from shared.contracts.identity import Role
-from tests.service.doctor.running_doctor import ADMIN, ADMIN_SERVICE, RunningDoctor
+from tests.service.doctor.running_doctor import ADA, ADMIN, ADMIN_SERVICE, RunningDoctor, run_doctor_service
 from tests.service.scheduling.clinic import recorded_queries
 from tests.tokens import bearer, service_bearer
 
@@ -97,10 +98,38 @@ async def test_a_list_of_doctors_does_not_read_their_schedules(doctors: RunningD
 
 
 @pytest.mark.parametrize(
-    "query", ["after=WyJhIl0", "after=WyJhIiwgImIiXQ", "after=!", "limit=0", "limit=101", "sort=name", "service_id=1", "q="]
+    "query",
+    [
+        "after=WyJhIl0",
+        "after=WyJhIiwgImIiXQ",
+        "after=!",
+        "limit=0",
+        "limit=101",
+        "sort=name",
+        "service_id=1",
+        "q=",
+        "q=a%0Ab",
+        "q=%E2%80%8B",
+        "location=a%09",
+        "language=a%00",
+        "specialty=%0A",
+    ],
 )
 async def test_unknown_parameters_of_a_list_are_refused(doctors: RunningDoctor, query: str) -> None:
     assert (await doctors.http.get(f"/doctors?{query}")).status_code == 422
+
+
+async def test_a_doctor_without_time_zone_gets_the_clinics_and_keeps_it(tmp_path: Path) -> None:
+    """Working hours and booked visits depend on the zone, so a new zone of the clinic must not move them."""
+    ada = {name: value for name, value in ADA.items() if name != "time_zone"}
+    async with run_doctor_service(tmp_path, time_zone="America/New_York") as doctors:
+        created = await doctors.http.post("/doctors", json=ada, headers=ADMIN)
+        path = f"/internal/doctors/{uuid4()}"
+        by_admin_service = await doctors.http.put(path, json=ada | {"email": "b@clinic.example"}, headers=ADMIN_SERVICE)
+        assert (created.json()["time_zone"], by_admin_service.json()["time_zone"]) == ("America/New_York", "America/New_York")
+        assert {account["time_zone"] for account in doctors.auth.accounts.values()} == {"America/New_York"}
+    async with run_doctor_service(tmp_path, time_zone="Asia/Tokyo") as doctors:
+        assert (await doctors.http.get(f"/doctors/{created.json()['id']}")).json()["time_zone"] == "America/New_York"
 
 
 async def test_specialties_are_those_of_active_services_and_active_doctors(doctors_on_sql: RunningDoctor) -> None:

@@ -50,6 +50,16 @@ async def test_a_time_zone_is_an_iana_name(doctors: RunningDoctor, zone: str) ->
     assert first_error(created) == first_error(updated) == (422, "unknown_time_zone", "/time_zone")
 
 
+@pytest.mark.parametrize("text", ["a\nb", "a\t", "a\u202eb", "\u200b", " "])
+async def test_names_titles_and_places_are_one_line_that_shows_something(doctors: RunningDoctor, text: str) -> None:
+    for name, value in {"full_name": text, "title": text, "location": text, "specialties": [text]}.items():
+        created = await doctors.http.post("/doctors", json=ADA | {name: value}, headers=ADMIN)
+        assert first_error(created) == (422, "control_character", f"/{name}/0" if name == "specialties" else f"/{name}")
+    for name in ("name", "specialty"):
+        created = await doctors.http.post("/services", json=CHECKUP | {name: text}, headers=ADMIN)
+        assert first_error(created) == (422, "control_character", f"/{name}")
+
+
 REQUIRED_OF_A_SERVICE = ("name", "mode", "horizon_days", "capacity", "requires_approval", "active", *MINUTES)
 REQUIRED_OF_A_DOCTOR = ("full_name", "time_zone", "specialties", "languages", "services", "accepting_patients", "active")
 

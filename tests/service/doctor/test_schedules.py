@@ -228,3 +228,16 @@ async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(doct
     last = (await doctors_on_sql.list_events(DoctorChanged))[-1]
     assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 4)
     assert (await doctors_on_sql.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"
+
+
+async def test_hours_that_have_not_changed_are_304_in_a_range_of_its_own(doctors: RunningDoctor) -> None:
+    doctor = await doctors.create_doctor()
+    await doctors.put_weekly_hours(doctor["id"], MORNINGS)
+    path, march = f"/doctors/{doctor['id']}/schedules", {"from": "2026-03-09T00:00:00Z", "to": "2026-03-16T00:00:00Z"}
+    unchanged = await doctors.http.get(path, params=march, headers={"If-None-Match": '"2"'})
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", '"2"')
+    from_now = await doctors.http.get(path, headers={"If-None-Match": '"2"'})
+    assert (from_now.status_code, from_now.headers["etag"]) == (200, '"2"'), "the range that begins now has other windows every day"
+    await doctors.put_weekly_hours(doctor["id"], NIGHTS, version=2)
+    changed = await doctors.http.get(path, params=march, headers={"If-None-Match": '"2"'})
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"3"')

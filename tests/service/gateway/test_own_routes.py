@@ -107,11 +107,11 @@ async def test_only_a_complete_document_is_cached() -> None:
 
 
 async def test_status_names_the_service_that_is_down() -> None:
-    services = FakePlatformServices()
+    services, all_up = FakePlatformServices(), {str(service): "up" for service in Service}
     async with gateway_in_one_process(services) as http:
-        all_up = {str(service): "up" for service in Service}
         assert (await http.get("/status")).json() == {"status": "up", "services": all_up}
-        services.down = {Service.PATIENT}
+    services.down = {Service.PATIENT}
+    async with gateway_in_one_process(services) as http:
         response = await http.get("/status")
         assert response.status_code == 200
         assert response.json() == {"status": "degraded", "services": all_up | {"patient-service": "down"}}

@@ -13,7 +13,7 @@ from icalendar import Calendar
 
 from shared.contracts.events import AccountInvited, PasswordChanged, PasswordResetRequested
 from shared.kit.ids import new_id
-from tests.running import NOON, RunningService, problem_response
+from tests.running import NOON, RunningService, problem_response, run_service
 from tests.service.notify.fake_services import DOCTOR, OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
 from tests.unit.notify.builders import APPOINTMENT, PATIENT, SERVICE, an_event
 
@@ -27,6 +27,16 @@ async def test_each_mail_has_the_time_in_the_recipients_time_zone(notify: Runnin
     await notify.publish_event(an_event())
     assert "When: Monday, 9 March 2026, 09:00" in mailbox.text_to("mina@example.com")
     assert "When: Monday, 9 March 2026, 14:00" in mailbox.text_to("ada@example.com")
+
+
+@pytest.mark.parametrize(("own_zone", "zone", "time"), [(None, "Asia/Tokyo", "21:00"), ("America/New_York", "America/New_York", "08:00")])
+async def test_staff_are_told_times_in_their_own_zone_or_the_clinics(
+    mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path, own_zone: str | None, zone: str, time: str
+) -> None:
+    services.changes[str(PATIENT)] = {"role": "reception", "time_zone": own_zone}
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused", time_zone="Asia/Tokyo") as notify:
+        await notify.publish_event(AccountInvited(id=new_id(), occurred_at=NOON, account_id=PATIENT, reset_id=new_id(), expires_at=NOON))
+    assert f"until Monday, 9 March 2026, {time} ({zone})" in mailbox.text_to("mina@example.com")
 
 
 async def test_an_event_that_arrives_twice_sends_its_mails_once(notify: RunningService, mailbox: MemoryMailbox) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy
 
+from patient_svc.repository import PATIENTS
 from shared.contracts.events import AccountChanged, AppointmentEvent, PatientChanged
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
+from shared.kit.sql import Database
 from tests.running import NOON, RunningService, run_service
 from tests.tokens import bearer, service_bearer
 
@@ -96,9 +99,14 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
     ("field", "value", "code"),
     [
         ("time_zone", "Mars/Base", "unknown_time_zone"),
-        ("time_zone", None, "validation_failed"),
+        ("time_zone", "Europe/Berlin\n", "unknown_time_zone"),
         ("full_name", "", "validation_failed"),
         ("full_name", "A\u0000", "control_character"),
+        ("full_name", "Sam\nLee", "control_character"),
+        ("full_name", "\u200b", "control_character"),
+        ("phone", "+49 30 1234\n", "control_character"),
+        ("address", {"line1": "Main St\n1", "city": "Berlin", "country": "DE"}, "control_character"),
+        ("emergency_contact", {"full_name": "Kim\tLee", "phone": "+49 1234"}, "control_character"),
         ("phone", "call me", "validation_failed"),
         ("locale", "x", "validation_failed"),
         ("sex", "none", "validation_failed"),
@@ -116,6 +124,45 @@ async def test_an_invalid_field_is_named_and_nothing_changes(patients: RunningSe
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"].startswith(f"/{field}") or response.json()["errors"][0]["pointer"] == ""
     assert (await patients.http.get("/patients/me", headers=SAMS_TOKEN)).json()["version"] == 1
+
+
+async def test_a_profile_from_before_control_characters_were_refused_is_still_shown(patients: RunningService, sql_url: str) -> None:
+    old = {
+        "full_name": "Sam\nLee",
+        "address": {"line1": "Main St 1\nYard", "city": "Berlin", "country": "DE"},
+        "emergency_contact": {"full_name": "Kim\tLee", "phone": "+49 1234", "relationship": "\u200b"},
+    }
+    async with Database(sql_url) as database, database.write() as connection:
+        await connection.execute(sqlalchemy.update(PATIENTS).values(old))
+    profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
+    assert profile.status_code == 200, profile.text
+    absent = {"line2": None, "postal_code": None, "region": None}
+    shown = {name: profile.json()[name] for name in old}
+    assert shown == old | {"address": {**old["address"], **absent}}  # type: ignore[dict-item]
+    assert (await update(patients, 1, phone="+49 30 99")).status_code == 200
+
+
+async def test_patients_who_give_no_time_zone_have_the_clinics_also_after_it_has_changed(tmp_path: Path, sql_url: str) -> None:
+    kim = bearer(Role.PATIENT, OTHER)
+    for number, zone in enumerate(("Europe/Berlin", "America/New_York"), start=1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with run_service("patient_svc", folder, database_url=sql_url, time_zone=zone) as service:
+            created = await service.http.put(f"/internal/patients/{SAM}", json={"full_name": "Sam Lee"}, headers=AUTH)
+            own = await service.http.put(f"/internal/patients/{OTHER}", json={"full_name": "Kim", "time_zone": "UTC"}, headers=AUTH)
+            assert (created.json()["time_zone"], own.json()["time_zone"]) == (zone, "UTC")
+            mine = await service.http.get("/patients/me", headers=SAMS_TOKEN)
+            summary = await service.http.get(f"/internal/patients/{SAM}", headers=AUTH)
+            seen_by_staff = await service.http.get(f"/patients/{SAM}", headers=bearer(Role.ADMIN))
+            changed = await update(service, number, phone=f"+49 30 {number}")
+            assert {response.json()["time_zone"] for response in (mine, summary, seen_by_staff, changed)} == {zone}
+            assert (await service.http.get("/patients/me", headers=kim)).json()["time_zone"] == "UTC"
+
+
+async def test_null_gives_up_ones_own_time_zone(patients: RunningService) -> None:
+    cleared = (await update(patients, 1, time_zone=None)).json()
+    assert (cleared["time_zone"], cleared["version"]) == ("UTC", 2)
+    assert (await update(patients, 2, time_zone=None)).json()["version"] == 2
 
 
 async def test_the_preconditions_of_a_change(patients: RunningService) -> None:

@@ -93,6 +93,16 @@ async def test_appointments_elsewhere_and_begun_visits_are_not_listed_as_affecte
     assert ([UUID(item["appointment_id"]).int for item in closure["affected"]], closure["complete"]) == ([3], True)
 
 
+@pytest.mark.parametrize("text", ["Easter\nMonday", "\u200b", "Easter\u2028"])
+async def test_reason_and_location_of_a_closure_are_one_line(clinic: RunningService, text: str) -> None:
+    for name in ("reason", "location"):
+        change: dict[str, Any] = {name: text}
+        response = await close(clinic, **change)
+        assert (response.status_code, response.json()["code"]) == (422, "control_character")
+        assert response.json()["errors"][0]["pointer"] == f"/{name}"
+    assert await is_open(clinic, DOCTOR)
+
+
 async def test_appointments_in_a_closure_stay_and_are_listed_and_do_not_reopen_its_time(clinic: RunningService) -> None:
     await reserve(clinic, 1)
     closure = (await close(clinic)).json()

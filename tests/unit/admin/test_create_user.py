@@ -16,9 +16,10 @@ from admin_svc.usecases.create_user import UserCreation
 from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.pages import Page
-from shared.contracts.refusals import TooMany, Unavailable
+from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound, Stale, TooMany, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
+from shared.kit.pending import first_retry_at, next_retry_at
 from tests.running import NOON
 
 PASSWORD = "a password of theirs"
@@ -32,7 +33,7 @@ class Crash(BaseException):
 class FakeBackends:
     """The database of admin-service, auth-service and doctor-service. Each of their steps may be the one before the crash.
 
-    `pending` (each user with the instant of the last try), `accounts` and `profiles` survive the crash.
+    `pending` (each user with the instant of the next try), `accounts` and `profiles` survive the crash.
     """
 
     steps_before_crash: int = 1000
@@ -53,7 +54,7 @@ class FakeBackends:
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
         self.step()
-        self.pending.setdefault(user.id, (PendingUser(user, requested_at), requested_at))
+        self.pending.setdefault(user.id, (PendingUser(user, requested_at), first_retry_at(requested_at)))
         self.step()
 
     async def delete_pending_user(self, user_id: UUID) -> None:
@@ -61,9 +62,9 @@ class FakeBackends:
         self.pending.pop(user_id, None)
         self.step()
 
-    async def take_due_users(self, tried_before: datetime, now: datetime) -> list[PendingUser]:
-        due = [pending for pending, last_tried_at in self.pending.values() if last_tried_at <= tried_before]
-        self.pending |= {pending.user.id: (pending, now) for pending in due}
+    async def take_due_users(self, now: datetime) -> list[PendingUser]:
+        due = [pending for pending, retry_at in self.pending.values() if retry_at <= now]
+        self.pending |= {pending.user.id: (pending, next_retry_at(pending.requested_at, now)) for pending in due}
         return due
 
     async def create(self, account_id: UUID, request: CreateAccount | Mapping[str, Any]) -> AccountSummary:
@@ -85,7 +86,7 @@ class FakeBackends:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return Page(items=[])
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None) -> AccountSummary:
+    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
         return self.accounts[account_id]
 
 
@@ -95,6 +96,10 @@ class FakeDoctors:
 
     async def create(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
         await self.backends.create(doctor_id, request)
+
+    async def prepare(self, doctor_id: UUID, request: Mapping[str, Any]) -> None: ...
+
+    async def discard(self, doctor_id: UUID) -> None: ...
 
     async def rename(self, doctor_id: UUID, full_name: str) -> None: ...
 
@@ -109,6 +114,11 @@ def a_user(role: Role = Role.PATIENT) -> NewUser:
 
 def clock_at_noon() -> MovableClock:
     return MovableClock(NOON, running=False)
+
+
+def test_a_name_from_before_line_breaks_were_refused_is_sent_as_one_line() -> None:
+    user = NewUser(new_id(), "a@clinic.test", Role.DOCTOR, "Ada\nWeiss")
+    assert user.account_request(None).full_name == user.doctor_request(None)["full_name"] == "Ada Weiss"
 
 
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
@@ -136,17 +146,25 @@ async def test_a_repeat_after_a_crash_answers_as_if_there_had_been_none(steps: i
     assert (account.id, account.status, backends.pending) == (user.id, "active", {})
 
 
-@pytest.mark.parametrize("refusal", [Unavailable(), TooMany()])
+@pytest.mark.parametrize("refusal", [Unavailable(), TooMany(), Forbidden(), NotFound()])
 async def test_an_unavailable_service_is_called_again_for_a_day(refusal: Exception) -> None:
     backends, clock, user = FakeBackends(refusal=refusal), clock_at_noon(), a_user()
     with pytest.raises(type(refusal)):
         await user_creation(backends, clock).create(user, None)
     clock.advance(timedelta(minutes=1))
     assert (await user_creation(backends, clock).complete_pending(), len(backends.pending)) == (0, 1)
-    assert await backends.take_due_users(clock() - timedelta(minutes=1), clock()) == [], "was tried just now"
+    assert await backends.take_due_users(clock()) == [], "was tried just now"
     clock.advance(timedelta(days=1))
     assert (await user_creation(backends, clock).complete_pending(), len(backends.pending)) == (1, 0)
     assert backends.accounts == {}
+
+
+@pytest.mark.parametrize("refusal", [Conflict(), Invalid(), Stale()])
+async def test_a_user_whom_another_service_decides_against_is_not_created_later(refusal: Exception) -> None:
+    backends, clock = FakeBackends(refusal=refusal), clock_at_noon()
+    with pytest.raises(type(refusal)):
+        await user_creation(backends, clock).create(a_user(), None)
+    assert backends.pending == {}
 
 
 @pytest.mark.parametrize("failure", [Unavailable(), RuntimeError("a fault in the program")])

@@ -75,6 +75,7 @@ class InMemoryStore:
     appointments: dict[UUID, Appointment] = field(default_factory=dict)
     events: list[AppointmentEvent] = field(default_factory=list)
     saved_meanwhile: list[Appointment] = field(default_factory=list)
+    postponed: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
     doctors: dict[UUID, ChangedDoctor] = field(default_factory=dict)
     followed: set[UUID] = field(default_factory=set)
 
@@ -114,11 +115,21 @@ class InMemoryStore:
         raise NotImplementedError
 
     async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
-        return [saved for saved in self.appointments.values() if saved.sync.intent and saved.sync.intent.since <= before][:limit]
+        pending = [(self._due_at(saved), saved) for saved in self.appointments.values() if saved.sync.intent]
+        return [saved for due_at, saved in sorted(pending, key=lambda item: item[0]) if due_at <= before][:limit]
 
-    async def list_unanswered(self, before: datetime, limit: int) -> list[Appointment]:
+    async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
+        self.postponed[appointment.id] = (appointment.row_version, due_at)
+
+    def _due_at(self, saved: Appointment) -> datetime:
+        assert saved.sync.intent is not None
+        row_version, due_at = self.postponed.get(saved.id, (0, saved.sync.intent.since))
+        return due_at if row_version == saved.row_version else saved.sync.intent.since
+
+    async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
         requested = [saved for saved in self.appointments.values() if saved.status is AppointmentStatus.REQUESTED and not saved.sync.intent]
-        return [saved for saved in requested if saved.starts_at <= before][:limit]
+        rest = [saved for saved in requested if saved.starts_at <= before and (after is None or order_of(saved) > order_of(after))]
+        return sorted(rest, key=order_of)[:limit]
 
     async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
         previous = self.doctors.get(doctor.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -182,3 +183,25 @@ async def test_an_undone_check_in_is_named_in_its_event() -> None:
     appointment = clinic.add(an_appointment(S.CHECKED_IN))
     await clinic.actions.restore(clinic.context(DESK, appointment))
     assert [(event.topic, event.changed) for event in clinic.store.events] == [("appointment.booked.v1", ["check_in"])]
+
+
+async def test_a_doctor_whose_appointments_cannot_be_read_does_not_stop_the_others() -> None:
+    clinic = FakeClinic()
+    first, second = (
+        clinic.add(an_appointment(doctor=a_doctor_snapshot(id=doctor), starts_at=start))
+        for doctor, start in ((DOCTOR, NINE), (COLLEAGUE, TEN))
+    )
+    list_ahead = clinic.store.list_ahead_with_doctor
+
+    async def list_of_others(doctor_id: UUID, *arguments: Any) -> list[Appointment]:
+        if doctor_id == DOCTOR:
+            raise ZeroDivisionError
+        return await list_ahead(doctor_id, *arguments)
+
+    clinic.store.list_ahead_with_doctor = list_of_others  # type: ignore[method-assign, assignment]
+    for doctor_id in (DOCTOR, COLLEAGUE):
+        await clinic.doctor_follower.note_doctor(doctor_changed(id=doctor_id, **MOVED_OUT))
+    assert await clinic.doctor_follower.follow_doctors() == 1
+    assert [clinic.store.appointments[appointment.id].version for appointment in (first, second)] == [first.version, second.version + 1]
+    clinic.store.list_ahead_with_doctor = list_ahead  # type: ignore[method-assign]
+    assert await clinic.doctor_follower.follow_doctors() == 1, "tried again later"

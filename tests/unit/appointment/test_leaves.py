@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.unit.appointment.builders import (
     DR_WEISS,
     HALF,
     NINE,
+    STRANGER,
     TEN,
     a_change,
     a_doctor,
@@ -331,3 +333,27 @@ async def test_a_process_that_stops_at_any_point_follows_the_leave_when_the_even
         await clinic.leaves.follow_leave(event)
         await clinic.restart()
         assert (clinic.topics, clinic.inconsistencies()) == (topics, []), point
+
+
+async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_others_of_a_leave() -> None:
+    clinic = FakeClinic()
+    first, second = (
+        clinic.add(an_appointment()),
+        clinic.add(an_appointment(starts_at=TEN, patient=replace(an_appointment().patient, id=STRANGER))),
+    )
+    outcomes = [a_leave_outcome(appointment) for appointment in (first, second)]
+    clinic.calendar.take_leave(*outcomes)
+    find = clinic.store.find
+
+    async def find_others(appointment_id: UUID) -> Appointment | None:
+        if appointment_id == first.id:
+            raise ZeroDivisionError
+        return await find(appointment_id)
+
+    clinic.store.find = find_others  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        await clinic.leaves.follow_leave(a_leave(*outcomes))
+    assert clinic.store.appointments[second.id].status is AppointmentStatus.CANCELLED
+    clinic.store.find = find  # type: ignore[method-assign]
+    await clinic.leaves.follow_leave(a_leave(*outcomes))
+    assert clinic.store.appointments[first.id].status is AppointmentStatus.CANCELLED

@@ -10,6 +10,7 @@ import pytest
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.usecases.reconcile import BATCH
 from shared.contracts.http import Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.kit.ids import new_id
@@ -243,6 +244,74 @@ async def test_an_unexpected_failure_of_one_appointment_does_not_stop_the_retry_
     reconciliation = replace(clinic.reconciliation, synchronizer=FailingSynchronizer())  # type: ignore[arg-type]
     assert await reconciliation.retry_pending() == 1
     assert clinic.store.appointments[pending.id].status is AppointmentStatus.BOOKED
+
+
+async def test_requests_that_keep_failing_do_not_hide_newer_ones(clinic: FakeClinic) -> None:
+    """The job reads a hundred at once, and more than that fail."""
+    failing = [clinic.add(an_appointment(AppointmentStatus.PENDING)) for _ in range(BATCH + 20)]
+    newest = clinic.add(an_appointment(AppointmentStatus.PENDING, starts_at=TEN))
+    reconciliation = replace(clinic.reconciliation, synchronizer=synchronizer_without(clinic, failing))
+    assert [await reconciliation.retry_pending() for _ in range(2)] == [0, 1]
+    assert clinic.store.appointments[newest.id].status is AppointmentStatus.BOOKED
+
+
+async def test_a_request_is_retried_after_a_pause_as_long_as_it_has_waited_and_within_a_minute(clinic: FakeClinic) -> None:
+    appointment, attempts = clinic.add(an_appointment(AppointmentStatus.PENDING)), list[float]()
+
+    class Synchronizer:
+        async def complete_pending(self, appointment: Appointment) -> Appointment:
+            attempts.append((clinic.clock() - NOON).total_seconds())
+            raise Unavailable
+
+    clinic.clock.set(NOON)
+    reconciliation = replace(clinic.reconciliation, synchronizer=Synchronizer())  # type: ignore[arg-type]
+    for _ in range(48):
+        clinic.clock.advance(timedelta(seconds=5))
+        await reconciliation.retry_pending()
+    assert attempts == [45, 90, 150, 210]
+    await clinic.restart()
+    assert clinic.store.appointments[appointment.id].status is AppointmentStatus.BOOKED
+
+
+async def test_unanswered_requests_that_cannot_expire_do_not_hide_later_ones(clinic: FakeClinic) -> None:
+    failing = [an_appointment(AppointmentStatus.REQUESTED) for _ in range(BATCH + 20)]
+    clinic.store.appointments |= {appointment.id: appointment for appointment in failing}
+    last = clinic.add(an_appointment(AppointmentStatus.REQUESTED, starts_at=TEN))
+    clinic.clock.set(TEN)
+    save = clinic.store.save
+
+    async def save_others(appointment: Appointment) -> Appointment:
+        if appointment.id in {other.id for other in failing}:
+            raise ZeroDivisionError
+        return await save(appointment)
+
+    clinic.store.save = save_others  # type: ignore[method-assign]
+    assert await clinic.reconciliation.expire_requests() == 1
+    assert clinic.store.appointments[last.id].status is AppointmentStatus.EXPIRED
+
+
+def synchronizer_without(clinic: FakeClinic, failing: list[Appointment]) -> Any:
+    """Return the clinic's synchronizer, except that it fails for some appointments."""
+    failing_ids, complete_pending = {appointment.id for appointment in failing}, clinic.synchronizer.complete_pending
+
+    class Synchronizer:
+        async def complete_pending(self, appointment: Appointment) -> Appointment:
+            if appointment.id in failing_ids:
+                raise ZeroDivisionError
+            return await complete_pending(appointment)
+
+    return Synchronizer()
+
+
+async def test_an_operator_can_allow_more_releases(clinic: FakeClinic) -> None:
+    orphans = [reservation_of(an_appointment()) for _ in range(25)]
+    clinic.calendar.reservations = {reservation.appointment_id: reservation for reservation in orphans}
+    one_page = replace(clinic.calendar)
+    one_page.list_live = all_in_one_page(one_page)  # type: ignore[method-assign]
+    reconciliation = replace(clinic.reconciliation, calendar=one_page)
+    for max_releases, left in ((24, 25), (25, 0)):
+        await replace(reconciliation, max_releases=max_releases).reconcile()
+        assert len(one_page.reservations) == left
 
 
 async def test_what_is_over_is_neither_listed_nor_released(clinic: FakeClinic) -> None:

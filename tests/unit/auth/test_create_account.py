@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from auth_svc.domain.accounts import Account, AccountStatus
+from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile
 from auth_svc.usecases.create_account import AccountCreation
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
-from shared.contracts.refusals import Conflict, Unavailable
+from shared.contracts.refusals import Conflict, Forbidden, NotFound, Stale, Unavailable
 from shared.kit.retry import TransactionAborted
 from tests.running import NOON
 
@@ -40,8 +40,14 @@ class FakeAuthStore:
             self.accounts = before
             raise TransactionAborted
 
-    async def list_pending_accounts(self, _created_before: datetime, _limit: int) -> list[Account]:
-        return [account for account in self.accounts.values() if account.status is AccountStatus.PENDING]
+    async def take_due_profiles(self, _now: datetime, _limit: int) -> list[PendingProfile]:
+        return [PendingProfile(account.id) for account in self.accounts.values() if account.status is AccountStatus.PENDING]
+
+    async def delete_pending_profile(self, _account_id: UUID) -> bool:
+        return True
+
+    async def find_account(self, account_id: UUID) -> Account | None:
+        return self.accounts.get(account_id)
 
     async def get_account(self, account_id: UUID) -> Account:
         return self.accounts[account_id]
@@ -61,9 +67,11 @@ class FakeProfiles:
 
     failures: dict[UUID, Exception] = field(default_factory=dict)
     calls: int = 0
+    profiles: dict[UUID, CreatePatient] = field(default_factory=dict)
 
-    async def create_profile(self, patient_id: UUID, _profile: CreatePatient) -> None:
+    async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
         self.calls += 1
+        self.profiles[patient_id] = profile
         if patient_id in self.failures:
             raise self.failures[patient_id]
 
@@ -77,7 +85,10 @@ def account_creation(store: FakeAuthStore, profiles: FakeProfiles) -> AccountCre
     [
         (Unavailable(), AccountStatus.PENDING),
         (RuntimeError("a fault in the program"), AccountStatus.PENDING),
+        (Forbidden(), AccountStatus.PENDING),
+        (NotFound(), AccountStatus.PENDING),
         (Conflict(), None),
+        (Stale(), None),
     ],
 )
 async def test_an_account_that_cannot_be_completed_does_not_stop_the_others(failure: Exception, status_after: AccountStatus | None) -> None:
@@ -86,6 +97,12 @@ async def test_an_account_that_cannot_be_completed_does_not_stop_the_others(fail
     statuses = {account_id: account.status for account_id, account in store.accounts.items()}
     assert statuses.pop(KIM.id) is AccountStatus.ACTIVE
     assert statuses == ({PAT.id: status_after} if status_after else {})
+
+
+async def test_an_account_with_a_name_from_before_line_breaks_were_refused_still_gets_its_profile() -> None:
+    store, profiles = FakeAuthStore({PAT.id: replace(PAT, full_name="Pat\r\nLee")}), FakeProfiles()
+    assert await account_creation(store, profiles).complete_pending() == 1
+    assert profiles.profiles[PAT.id].full_name == "Pat Lee"
 
 
 async def test_a_transaction_that_is_rolled_back_runs_again_without_a_second_call_to_patient_service() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from doctor_svc.domain.doctors import OWN_FIELDS, Doctor
 from doctor_svc.domain.refusals import DoctorAccountInactive, NotYoursToChange
+from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Stale
 from shared.contracts.relayed_refusals import NoSuchDoctor
@@ -54,7 +55,17 @@ def test_active_doctors_are_public_and_pending_ones_invisible(by: Caller | None)
 
 def test_a_pending_doctor_is_inactive_to_the_calendar() -> None:
     assert not a_doctor(pending=True).rules().active
-    assert a_doctor(pending=True).confirm().rules().active
+    assert a_doctor(pending=True).confirm(an_account()).rules().active
+
+
+def test_a_doctor_whose_account_is_disabled_is_confirmed_as_inactive() -> None:
+    confirmed = a_doctor(pending=True).confirm(an_account(status="disabled", version=4))
+    assert (confirmed.active, confirmed.account_version) == (False, 4)
+
+
+def an_account(**changes: Any) -> AccountSummary:
+    account = {"id": ADA, "email": "ada@clinic.test", "full_name": "Ada", "role": "doctor", "status": "active", "version": 1}
+    return AccountSummary.model_validate(account | {"created_at": "2026-03-02T12:00:00Z"} | changes)
 
 
 def test_the_version_of_the_rules_grows_with_profile_and_hours() -> None:

@@ -16,7 +16,8 @@ from pydantic import Field
 from shared.contracts import refusals as families
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Conflict, NotFound, require_version
-from shared.contracts.values import Instant, ReadModel, RequestModel, ShortText
+from shared.contracts.texts import OneLineText
+from shared.contracts.values import Instant, ReadModel, RequestModel
 from shared.kit import routes
 from shared.kit.access import Admin, Public
 from shared.kit.app import create_service_app
@@ -58,10 +59,10 @@ class NameTaken(Conflict):
 
 
 class NewShoe(RequestModel):
-    name: ShortText
+    name: OneLineText
     size: Annotated[int, Field(strict=True, ge=1, le=60)] = 40
     made_at: Instant | None = None
-    labels: list[ShortText] = Field(default=[], max_length=50)
+    labels: list[OneLineText] = Field(default=[], max_length=50)
     width: float = 1.0
 
 

@@ -77,8 +77,23 @@ async def test_an_unknown_path_or_method_is_a_problem_document(shop: Shop, metho
     assert set(response.json()) == STANDARD_MEMBERS
 
 
-async def test_a_405_names_the_allowed_methods(shop: Shop) -> None:
-    assert (await shop.http.put("/shoes")).headers["allow"]
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/shoes", "GET, HEAD, POST"),
+        (f"/shoes/{uuid4()}", "GET, HEAD, PATCH"),
+        (f"/shoes/{uuid4()}/polish", "POST"),
+        ("/livez", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+async def test_a_405_lists_all_methods_of_the_path(shop: Shop, path: str, allowed: str) -> None:
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
+        response = await shop.http.request(method, path)
+        assert (response.status_code == 405) is (method not in allowed.split(", ")), method
+        if response.status_code == 405:
+            assert response.headers["allow"] == allowed
+            assert method == "HEAD" or response.json()["code"] == "method_not_allowed"
 
 
 async def test_a_crash_is_a_500_without_details(shop: Shop) -> None:
@@ -114,13 +129,22 @@ async def test_the_etag_is_the_version(shop: Shop) -> None:
     assert (changed.headers["etag"], "location" in changed.headers) == ('"8"', False)
 
 
-@pytest.mark.parametrize("tag", ['W/"1"', '"1", "2"', "one", '"', "-1", "1.0", "\u0661".encode().decode("latin-1"), "9" * 20, '"1', '1"'])
+@pytest.mark.parametrize("tag", ['"1", "2"', "W/1", "one", '"', "-1", "1.0", "\u0661".encode().decode("latin-1"), "9" * 20, '"1', '1"'])
 async def test_an_entity_tag_in_another_form_is_refused(shop: Shop, tag: str) -> None:
     shoe = shop.add_shoe()
     for method, path in (("PATCH", f"/shoes/{shoe.id}"), ("POST", f"/shoes/{shoe.id}/polish")):
         headers = {**ADMIN, "If-Match": tag.encode("latin-1"), "Content-Type": "application/json"}
         response = await shop.http.request(method, path, content=b'{"name": "b"}' if method == "PATCH" else b"", headers=headers)  # type: ignore[arg-type]
         assert (response.status_code, response.json()["code"]) == (422, "bad_if_match"), tag
+
+
+@pytest.mark.parametrize("tag", ['W/"1"', 'W/"9"', '"one"', '""', '"1-gzip"', f'"{"9" * 20}"', '"-1"'])
+async def test_a_tag_that_is_weak_or_no_version_is_stale(shop: Shop, tag: str) -> None:
+    shoe = shop.add_shoe()
+    changed = await shop.http.patch(f"/shoes/{shoe.id}", json={"name": "b"}, headers=ADMIN | {"If-Match": tag})
+    assert (changed.status_code, changed.json()["code"], changed.json()["version"]) == (412, "stale_version", 1)
+    polished = await shop.http.post(f"/shoes/{shoe.id}/polish", headers=ADMIN | {"If-Match": tag})
+    assert (polished.status_code, polished.json()["code"]) == (412, "stale_version")
 
 
 async def test_if_match_is_honoured_where_it_is_not_required(shop: Shop) -> None:

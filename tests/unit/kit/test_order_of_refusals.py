@@ -73,8 +73,12 @@ def use_unknown_parameter(request: PatchRequest) -> None:
     request.query = "?colour=red"
 
 
+def use_encoded_body(request: PatchRequest) -> None:
+    request.headers["Content-Encoding"] = "gzip"
+
+
 def use_invalid_if_match(request: PatchRequest) -> None:
-    request.headers["If-Match"] = 'W/"1"'
+    request.headers["If-Match"] = '"1'
 
 
 def use_unknown_object(request: PatchRequest) -> None:
@@ -83,6 +87,10 @@ def use_unknown_object(request: PatchRequest) -> None:
 
 def use_stale_version(request: PatchRequest) -> None:
     request.headers["If-Match"] = '"9"'
+
+
+def use_weak_tag(request: PatchRequest) -> None:
+    request.headers["If-Match"] = 'W/"1"'
 
 
 def use_taken_name(request: PatchRequest) -> None:
@@ -94,11 +102,11 @@ ERRORS_IN_ORDER: list[dict[Callable[[PatchRequest], None], int]] = [
     {use_unknown_method: 405},
     {remove_token: 401, use_invalid_token: 401},
     {use_wrong_role: 403},
-    {use_malformed_body: 400, use_too_large_body: 413, use_wrong_media_type: 415},
+    {use_malformed_body: 400, use_too_large_body: 413, use_wrong_media_type: 415, use_encoded_body: 415},
     {remove_if_match: 428},
     {use_invalid_field: 422, use_unknown_parameter: 422, use_invalid_if_match: 422},
     {use_unknown_object: 404},
-    {use_stale_version: 412},
+    {use_stale_version: 412, use_weak_tag: 412},
     {use_taken_name: 409},
 ]
 PAIRS = [

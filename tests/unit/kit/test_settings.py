@@ -129,6 +129,15 @@ def test_the_addresses_of_a_service_are_a_comma_separated_list(set_variable: Set
     assert ShopServiceSettings.read().urls(Service.NOTIFICATION) == ["http://one:1", "http://two:2"]
 
 
+def test_the_clinics_time_zone_is_an_iana_name_and_utc_by_default(set_variable: SetVariable) -> None:
+    assert ShopServiceSettings.read().time_zone == "UTC"
+    set_variable("CARESLOT_TIME_ZONE", "Europe/Berlin")
+    assert ShopServiceSettings.read().time_zone == "Europe/Berlin"
+    for zone in ("Berlin", "localtime", "Europe/Berlin\n", ""):
+        set_variable("CARESLOT_TIME_ZONE", zone)
+        assert read_faults().startswith("CARESLOT_TIME_ZONE: ")
+
+
 def test_the_issuer_is_the_public_address_unless_it_is_set(set_variable: SetVariable) -> None:
     set_variable("CARESLOT_PUBLIC_URL", "https://clinic.example/")
     for issuer in ("", "careslot"):

@@ -14,11 +14,12 @@ from icalendar import Calendar
 
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.translations import TRANSLATIONS
-from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, PasswordLink, Recipient, one_line
+from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, PasswordLink, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import CANCELLING_KINDS, Audience, MessageKind
 from notify_svc.ports import InvalidAddress
 from shared.contracts.events import AccountInvited
+from shared.contracts.texts import one_line
 from tests.running import NOON
 from tests.unit.notify.builders import APPOINTMENT, CLINIC, DETAILS, EVENT, PATIENT, SERVICE, a_message, a_recipient, message_for
 

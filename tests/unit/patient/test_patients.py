@@ -19,6 +19,10 @@ from tests.running import NOON
 SAM, DOCTOR = UUID(int=1), UUID(int=2)
 
 
+def update(patient: Patient, changes: dict[str, Any], expected_version: int | None = None, clinic_time_zone: str = "UTC") -> Patient:
+    return patient.update(changes, expected_version, NOON, clinic_time_zone=clinic_time_zone)
+
+
 def a_patient(**changes: Any) -> Patient:
     fields: dict[str, Any] = {
         "id": SAM,
@@ -58,17 +62,23 @@ def test_other_callers_are_told_that_there_is_no_such_patient(role: Role, is_tre
 
 
 def test_a_change_makes_a_new_version_and_an_empty_change_does_not() -> None:
-    assert a_patient().update({"phone": "+49 1"}, 1, NOON) == a_patient(phone="+49 1", version=2)
-    assert a_patient().update({"full_name": "Sam Lee"}, None, NOON) == a_patient()
+    assert update(a_patient(), {"phone": "+49 1"}, 1) == a_patient(phone="+49 1", version=2)
+    assert update(a_patient(), {"full_name": "Sam Lee"}) == a_patient()
     with pytest.raises(Stale):
-        a_patient(version=3).update({}, 2, NOON)
+        update(a_patient(version=3), {}, 2)
 
 
-def test_the_date_of_birth_is_not_after_today_in_the_patients_time_zone() -> None:
+@pytest.mark.parametrize(("own_zone", "clinic_zone"), [("Pacific/Auckland", "UTC"), (None, "Pacific/Auckland")])
+def test_the_date_of_birth_is_not_after_today_in_the_time_zone_in_effect(own_zone: str | None, clinic_zone: str) -> None:
     tomorrow = {"born_on": date(2026, 3, 3)}
     with pytest.raises(BornLater):
-        a_patient().update(tomorrow, None, NOON)
-    assert a_patient().update(tomorrow | {"time_zone": "Pacific/Auckland"}, None, NOON).born_on == date(2026, 3, 3)
+        update(a_patient(), tomorrow, clinic_time_zone="Pacific/Auckland")
+    assert update(a_patient(time_zone=own_zone), tomorrow, clinic_time_zone=clinic_zone).born_on == date(2026, 3, 3)
+
+
+def test_a_patient_who_gave_no_time_zone_has_that_of_the_clinic() -> None:
+    assert a_patient(time_zone=None).in_clinic("Asia/Tokyo") == a_patient(time_zone="Asia/Tokyo")
+    assert a_patient(time_zone="UTC").in_clinic("Asia/Tokyo") == a_patient(time_zone="UTC")
 
 
 @pytest.mark.parametrize(

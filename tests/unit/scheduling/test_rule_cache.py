@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.refusals import UnknownDoctor
-from scheduling_svc.domain.terms import ServiceOffer
+from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer
+from scheduling_svc.ports import CalendarTransaction
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.events import DoctorChanged, ServiceChanged
 from shared.contracts.http import DoctorRules
 from shared.contracts.relayed_refusals import UnknownService
-from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NOON, a_doctor, a_service
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NOON, a_doctor, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
 
 
@@ -70,3 +71,20 @@ async def test_all_rules_are_fetched_once_and_do_not_replace_newer_ones() -> Non
     assert [await rules.fetch_all(), await rules.fetch_all()] == [2, 0]
     assert calendar.known[DOCTOR].version == 7
     assert CHECKUP in calendar.known
+
+
+async def test_a_doctor_whose_rules_cannot_be_stored_does_not_stop_the_others() -> None:
+    calendar, failing = InMemoryCalendar(), {DOCTOR}
+
+    async def fail_for_one(_tx: CalendarTransaction, doctor: DoctorTerms) -> None:
+        if doctor.id in failing:
+            raise ZeroDivisionError
+
+    owner = FakeRuleOwner({DOCTOR: a_doctor(), COLLEAGUE: a_doctor(id=COLLEAGUE)}, {CHECKUP: a_service()})
+    rules = RuleCache(calendar, owner, fail_for_one)
+    with pytest.raises(ZeroDivisionError):
+        await rules.fetch_all()
+    async with calendar.read() as reader:
+        assert COLLEAGUE in {doctor.id for doctor in await reader.list_doctors([DOCTOR, COLLEAGUE])}
+    failing.clear()
+    assert await rules.fetch_all() == 3, "the job runs again until all are stored"
