@@ -44,9 +44,11 @@ class ResponseHeadersMiddleware:
         await self._app(scope, receive, send_with_headers)
 
     def _allowed_origin(self, scope: Scope) -> bytes | None:
-        """Return the origin of the request, None if it has none or if it is not allowed."""
+        """Return the origin of the request as it may be answered, `*` if any may call; None if it has none or if it is not allowed."""
         origin: bytes | None = next((value for name, value in scope["headers"] if name == b"origin"), None)
-        return origin if self._origins & {origin, b"*"} else None
+        if origin is not None and b"*" in self._origins:
+            return b"*"
+        return origin if origin in self._origins else None
 
 
 def _cors_headers(allowed_origin: bytes | None) -> list[tuple[bytes, bytes]]:

@@ -77,7 +77,7 @@ async def test_the_catalogue_says_where_a_code_occurs_and_with_which_status(http
     assert (items["offset_required"]["status"], items["offset_required"]["places"]) == (422, ["code", "errors"])
     assert (items["off_grid"]["status"], items["off_grid"]["places"]) == (None, ["reasons"])
     assert items["doctor_inactive"]["places"] == ["code", "reasons"]
-    assert (listed.headers["vary"], listed.headers["content-type"]) == ("Accept", "application/json")
+    assert (listed.headers["vary"], listed.headers["content-type"]) == ("Accept, Accept-Encoding", "application/json")
 
 
 @pytest.mark.parametrize("path", ["/problems", "/problems/", "/problems/slot-taken", "/problems/slot_taken"])

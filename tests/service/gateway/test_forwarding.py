@@ -224,3 +224,10 @@ async def test_only_configured_origins_get_cors_headers() -> None:
         assert preflight.status == 204
         assert "PATCH" in preflight.headers["access-control-allow-methods"]
         assert "access-control-allow-methods" not in (await gateway.request("OPTIONS", "/doctors", unknown | preflight_header)).headers
+
+
+async def test_if_any_origin_may_call_the_response_does_not_repeat_the_origin() -> None:
+    async with running_gateway(cors_origins="*") as gateway:
+        response = await gateway.request("GET", "/doctors", {"Origin": "https://" + "x" * 5000})
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-origin" not in (await gateway.request("GET", "/doctors")).headers

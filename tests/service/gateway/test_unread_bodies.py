@@ -51,7 +51,7 @@ async def test_a_413_reaches_a_client_that_sends_everything_before_it_reads(fram
     [
         ("POST /nowhere HTTP/1.1", 404, "not_found"),
         ("POST /status HTTP/1.1", 405, "method_not_allowed"),
-        ("POST /doctors?q=" + "x" * 5000 + " HTTP/1.1", 414, "url_too_long"),
+        ("POST /doctors?q=" + "x" * 9000 + " HTTP/1.1", 414, "url_too_long"),
     ],
 )
 async def test_every_refusal_reaches_a_client_that_is_still_sending(framing: str, request_line: str, status: int, code: str) -> None:
