@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients fix servers bench coverage env docs snapshots
+.PHONY: help serve test check clients fuzz fix servers bench coverage env docs snapshots
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/
 export UV_SYSTEM_CERTS := true
@@ -28,6 +28,9 @@ check: .venv/.ready  ## check lint, format, types and import contracts
 
 clients: .venv/.ready  ## lint the OpenAPI document, generate clients from it and book with each of them
 	@$(RUN)python -m tests.clients.run $(ARGS)
+
+fuzz: .venv/.ready  ## send generated requests to every operation, as each kind of caller
+	@$(RUN)python -m tests.fuzz.run $(ARGS)
 
 fix: .venv/.ready  ## format the code and fix what ruff can fix
 	@$(RUN)ruff check --fix

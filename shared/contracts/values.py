@@ -15,13 +15,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from shared.contracts.texts import NoControls, SchemaKeywords
 
@@ -140,6 +142,16 @@ CalendarDate = Annotated[
 ]
 
 
+def without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema without null as one of its types."""
+    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
+    if len(branches) != 1:
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    only: dict[str, Any] = branches[0]
+    return only | rest
+
+
 class RequestModel(BaseModel):
     """The base of request bodies. Unknown fields, NaN and infinity are refused; instances are immutable."""
 
@@ -159,6 +171,15 @@ class PatchModel(RequestModel):
         if value is None and info.field_name not in cls.nullable_fields:
             raise PydanticCustomError("null_not_allowed", "This field cannot be null.")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema, in which only `nullable_fields` accept null."""
+        reference = handler(core_schema)
+        properties = handler.resolve_ref_schema(reference).get("properties", {})
+        for name in properties.keys() - cls.nullable_fields:
+            properties[name] = without_null(properties[name])
+        return reference
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from shared.contracts.problems import Problem
+from shared.contracts.values import without_null
 from shared.kit.examples import add_examples
 from shared.kit.openapi_operations import RATE_LIMIT_HEADERS, SECURITY_SCHEMES, describe_operation
-from shared.kit.openapi_schemas import SCHEMA_REFERENCE, give_schemas_their_names, tidy_parameters, tidy_schemas, without_null
+from shared.kit.openapi_schemas import SCHEMA_REFERENCE, give_schemas_their_names, tidy_parameters, tidy_schemas
 
 Json = dict[str, Any]
 

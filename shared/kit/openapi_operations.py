@@ -37,7 +37,8 @@ SECURITY_SCHEMES: Json = {
     },
 }
 TOKEN: list[Json] = [{"bearer": []}, {"oauth2": []}]
-ENTITY_TAG = {"type": "string", "examples": ['"3"']}
+ENTITY_TAG: Json = {"type": "string", "examples": ['"3"']}
+IF_MATCH_TAG: Json = ENTITY_TAG | {"pattern": r'^(\*|(W/)?"[!#-+\-.-~]*")$'}
 HEADERS: dict[str, Json] = {
     "ETag": {"description": "The version of the resource, for `If-Match`.", "schema": {"type": "string", "examples": ['"3"']}},
     "Location": {"description": "Where the created resource can be read.", "schema": {"type": "string", "format": "uri-reference"}},
@@ -109,10 +110,16 @@ def _header_parameters(route: APIRoute, dependencies: list[Any], is_conditional:
     if any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies):
         required = any(isinstance(call, IfMatchRequired) for call in dependencies)
         parameters.append(
-            _header("If-Match", "The `ETag` that you read, or `*`; another version is refused with 412.", ENTITY_TAG, required)
+            _header("If-Match", "The `ETag` that you read, or `*`; another version is refused with 412.", IF_MATCH_TAG, required)
         )
     if isinstance(route, ServiceRoute) and "POST" in (route.methods or ()) and any(isinstance(call, RequireRole) for call in dependencies):
-        schema = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["4be1d3b9-6f6e-4a53-9a0c-0c8a2cb7d0c4"]}
+        schema = {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": "^[ -~]+$",
+            "examples": ["4be1d3b9-6f6e-4a53-9a0c-0c8a2cb7d0c4"],
+        }
         text = "A text of your choice. A repeated request with the same key gets the first response again, for at least 24 hours."
         parameters.append(_header("Idempotency-Key", text, schema, False))
     return parameters

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from shared.contracts.values import without_null
+
 Json = dict[str, Any]
 SCHEMA_REFERENCE = "#/components/schemas/"
 PAGE_NAME = re.compile(r"Page_(\w+?)(?:Out)?_")
@@ -63,13 +65,3 @@ def _remove_title(field: Json) -> None:
     for child in [*field.get("anyOf", []), field.get("items")]:
         if isinstance(child, dict):
             _remove_title(child)
-
-
-def without_null(schema: Json) -> Json:
-    """Return the schema without null as one of its types."""
-    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
-    if len(branches) != 1:
-        return schema
-    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
-    only: Json = branches[0]
-    return only | rest

@@ -1,0 +1,1 @@
+"""Sends generated requests to every operation of the OpenAPI document."""

@@ -1,0 +1,66 @@
+"""What Schemathesis loads for a run: how the caller signs in, a stricter reading of the document, and one check of our own."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+import schemathesis
+from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
+
+# The schema of a request cannot say these rules: which values exist, how two fields relate, or what a cursor contains.
+SEMANTIC_CODES = frozenset(
+    {
+        "bad_cursor",
+        "already_over",
+        "idempotency_key_reused",
+        "invalid_request",  # which fields of /auth/token a grant needs
+        "not_bookable",
+        "out_of_range",
+        "password_too_weak",
+        "range_reversed",
+        "range_too_long",
+        "token_invalid",
+        "unknown_doctor",
+        "unknown_service",
+        "unknown_time_zone",
+        "windows_overlap",
+    }
+)
+
+
+@schemathesis.hook  # type: ignore[untyped-decorator]
+def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
+    """Remove the `default` responses, so that a status which an operation does not list by itself is reported."""
+    for path in raw_schema["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict):
+                operation.get("responses", {}).pop("default", None)
+
+
+@schemathesis.check  # type: ignore[untyped-decorator]
+def valid_request_acceptance(ctx: CheckContext, response: Response, case: Case) -> None:
+    """A request that the schema allows is refused with 400 or 422 only by a rule that a schema cannot say."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in (400, 422):
+        return
+    body = response.json()
+    codes = {error["code"] for error in body.get("errors", [])} or {body.get("code", body.get("error"))}
+    assert codes <= SEMANTIC_CODES, f"A valid request was refused: {sorted(codes - SEMANTIC_CODES)}"
+
+
+if "FUZZ_EMAIL" in os.environ:
+
+    @schemathesis.auth()
+    class AccountToken:
+        """The access token of the account in FUZZ_EMAIL and FUZZ_PASSWORD, at the platform in FUZZ_URL. Renewed when an answer is 401."""
+
+        def get(self, case: Case, context: AuthContext) -> str:
+            """Return a new access token. Raises httpx.HTTPStatusError if the account cannot sign in."""
+            credentials = {"email": os.environ["FUZZ_EMAIL"], "password": os.environ["FUZZ_PASSWORD"]}
+            response = httpx.post(f"{os.environ['FUZZ_URL']}/auth/login", json=credentials, timeout=30).raise_for_status()
+            return str(response.json()["access_token"])
+
+        def set(self, case: Case, data: str, context: AuthContext) -> None:
+            """Add the token to the request of `case`."""
+            case.headers["Authorization"] = f"Bearer {data}"
