@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.appointments import StatusAfterEdit
 from shared.contracts.http import Actor, Money, VisitMode
-from shared.contracts.texts import MultiLineText, RequiredText, TextKey
+from shared.contracts.texts import ONE_LINE_PATTERN, MultiLineText, RequiredText, TextKey
 from shared.contracts.values import Instant, ReadModel, RequestModel
 
 
@@ -43,7 +43,10 @@ DoctorOrAny = Annotated[
         }
     ),
 ]
-Intake = Annotated[dict[IntakeKey, MultiLineText], Field(max_length=20)]
+Intake = Annotated[
+    dict[IntakeKey, MultiLineText],
+    Field(max_length=20, json_schema_extra={"propertyNames": {"maxLength": 64, "pattern": ONE_LINE_PATTERN}}),
+]
 
 
 class BookAppointment(RequestModel):

@@ -13,7 +13,8 @@ from admin_svc.schemas import UpdateAppointment
 from admin_svc.usecases.appointments import AdminAppointments
 from shared.contracts.appointments import AppointmentSort, AppointmentStatus
 from shared.contracts.pages import Page
-from shared.contracts.refusals import NotFound, Stale
+from shared.contracts.refusals import NotFound, Stale, Unavailable
+from shared.contracts.relayed_refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
 from shared.contracts.values import Instant, format_instant
 from shared.kit import routes
 from shared.kit.access import Admin
@@ -76,7 +77,7 @@ async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments
     "/{appointment_id}",
     operation_id="change_any_appointment",
     response_model=AdminAppointment,
-    responses=refusals(NotFound, Stale),
+    responses=refusals(NotFound, Stale, SlotTaken, SlotHeld, PatientBusy, NotBookable, Unavailable),
     summary="Change any appointment",
 )
 async def change_any_appointment(

@@ -94,6 +94,12 @@ def _validate_date(value: Any) -> Any:
     raise PydanticCustomError("not_a_date", "The value must be a date such as 2026-03-09.")
 
 
+def _check_date(value: date) -> date:
+    if not date(1970, 1, 2) <= value < date(2200, 1, 1):
+        raise PydanticCustomError("out_of_range", "The date must lie between 1970 and 2200.")
+    return value
+
+
 def _normalize_email(value: str) -> str:
     try:
         return email_validator.validate_email(value, check_deliverability=False).normalized.lower()
@@ -137,8 +143,8 @@ Minutes = Annotated[int, Field(strict=True, ge=0, le=24 * 60, multiple_of=5)]
 FullDate = Annotated[date, BeforeValidator(_validate_date)]
 CalendarDate = Annotated[
     FullDate,
-    Field(ge=date(1970, 1, 2), lt=date(2200, 1, 1)),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-09"]}),  # `ge` and `lt` are no keywords of JSON Schema
+    AfterValidator(_check_date),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-09"]}),
 ]
 
 

@@ -48,8 +48,8 @@ class IfMatchRequired(RequestDependency):
 
 
 def _parse_if_match(request: ServiceRequest) -> int | None:
-    tag = request.headers.get("if-match", "").strip()
-    if tag in {"", "*"}:
+    tag = request.headers.get("if-match", "*").strip()
+    if tag == "*":
         return None
     if VERSION.fullmatch(tag):
         return int(tag.strip('"'))

@@ -15,12 +15,17 @@ SEMANTIC_CODES = frozenset(
         "bad_cursor",
         "already_over",
         "idempotency_key_reused",
+        "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
+        "invalid_grant",
         "invalid_request",  # which fields of /auth/token a grant needs
+        "not_a_doctor",
         "not_bookable",
+        "nothing_changes",
         "out_of_range",
         "password_too_weak",
         "range_reversed",
         "range_too_long",
+        "target_required",
         "token_invalid",
         "unknown_doctor",
         "unknown_service",
