@@ -103,7 +103,7 @@ def status_of(kind: type[Refusal]) -> int:
 
 
 def problem_document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
-    """Return the standard members of a problem document. Of the path `instance`, its first MAX_REPEATED_CHARACTERS."""
+    """Return the standard members of a problem document. The path `instance` is cut after MAX_REPEATED_CHARACTERS."""
     return {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title,
@@ -163,7 +163,7 @@ def from_validation(error: RequestValidationError) -> families.Invalid:
 def json_pointer(location: tuple[Any, ...]) -> str:
     """Return the JSON pointer (RFC 6901) of an error, without the leading word for body, query, path or header.
 
-    A pointer of more than MAX_REPEATED_CHARACTERS, which names what no route has, is cut and ends with an ellipsis.
+    A pointer of more than MAX_REPEATED_CHARACTERS, which can only name an unknown field, is cut and ends with an ellipsis.
     """
     parts = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
     pointer = "".join("/" + str(part)[:MAX_REPEATED_CHARACTERS].replace("~", "~0").replace("/", "~1") for part in parts)
