@@ -10,7 +10,7 @@ from fastapi import Depends
 from shared.contracts.refusals import Invalid, PreconditionRequired
 from shared.kit.requests import RequestDependency, ServiceRequest
 
-VERSION = re.compile(r'"[1-9][0-9]{0,8}"|[1-9][0-9]{0,8}')
+VERSION = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
 # RFC 9110 section 8.8.3. A tag with a comma is not one of this API's, and could as well be a list.
 ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x2b\x2d-\x7e\x80-\xff]*"')
 NEVER_A_VERSION = 1_000_000_000  # one more than VERSION can name
@@ -52,7 +52,7 @@ def _parse_if_match(request: ServiceRequest) -> int | None:
     if tag == "*":
         return None
     if VERSION.fullmatch(tag):
-        return int(tag.strip('"'))
+        return int(tag.strip('"')) or NEVER_A_VERSION  # versions begin with 1
     if ENTITY_TAG.fullmatch(tag):
         return NEVER_A_VERSION
     raise BadIfMatch(pointer="/If-Match")
