@@ -10,13 +10,13 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 
 from patient_svc.domain import Sex
 from shared.contracts.texts import OneLineText
-from shared.contracts.values import FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone
+from shared.contracts.values import FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone, require_date_between
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 BornOn = Annotated[
     FullDate,
-    Field(ge=date(1870, 1, 1), lt=date(2200, 1, 1)),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["1984-06-02"]}),  # `ge` and `lt` are no keywords of JSON Schema
+    require_date_between(date(1870, 1, 1), date(2200, 1, 1)),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["1984-06-02"]}),
 ]
 
 

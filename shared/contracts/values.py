@@ -94,10 +94,15 @@ def _validate_date(value: Any) -> Any:
     raise PydanticCustomError("not_a_date", "The value must be a date such as 2026-03-09.")
 
 
-def _check_date(value: date) -> date:
-    if not date(1970, 1, 2) <= value < date(2200, 1, 1):
-        raise PydanticCustomError("out_of_range", "The date must lie between 1970 and 2200.")
-    return value
+def require_date_between(first: date, end: date) -> AfterValidator:
+    """Return a validator for dates from `first` on and before `end`."""
+
+    def check(value: date) -> date:
+        if not first <= value < end:
+            raise PydanticCustomError("out_of_range", f"The date must lie between {first.year} and {end.year}.")
+        return value
+
+    return AfterValidator(check)
 
 
 def _normalize_email(value: str) -> str:
@@ -143,7 +148,7 @@ Minutes = Annotated[int, Field(strict=True, ge=0, le=24 * 60, multiple_of=5)]
 FullDate = Annotated[date, BeforeValidator(_validate_date)]
 CalendarDate = Annotated[
     FullDate,
-    AfterValidator(_check_date),
+    require_date_between(date(1970, 1, 2), date(2200, 1, 1)),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-09"]}),
 ]
 

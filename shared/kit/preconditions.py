@@ -52,7 +52,7 @@ def _parse_if_match(request: ServiceRequest) -> int | None:
     if tag == "*":
         return None
     if VERSION.fullmatch(tag):
-        return int(tag.strip('"'))
+        return int(tag.strip('"')) or NEVER_A_VERSION  # versions begin with 1
     if ENTITY_TAG.fullmatch(tag):
         return NEVER_A_VERSION
     raise BadIfMatch(pointer="/If-Match")

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("two services")
 
 
 @dataclass
-class TwoServiceClinic:
+class SmallClinic:
     """A clinic with one admin, a receptionist, a doctor with a booked patient, and a free time."""
 
     admin: User
@@ -67,7 +67,7 @@ class TwoServiceClinic:
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServiceClinic]:
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallClinic]:
     with Embedded(tmp_path_factory.mktemp("two-services") / "data") as platform:
         admin = sign_in_admin(platform)
         service = create_service_type(admin)
@@ -76,30 +76,30 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServiceClini
         reception = {"email": "desk@clinic.example", "role": "reception", "full_name": "Rae Moss", "password": PASSWORD}
         user = admin.request("POST", "/admin/users", reception, status=201)
         own, others = book(patient, service, doctor, free[0]["starts_at"]), book(rival, service, doctor, free[8]["starts_at"])
-        yield TwoServiceClinic(admin, user, doctor, service, patient, own, others, email=str(patient.account["email"]))
+        yield SmallClinic(admin, user, doctor, service, patient, own, others, email=str(patient.account["email"]))
 
 
-def new_user(clinic: TwoServiceClinic, role: str, **changes: Any) -> dict[str, Any]:
+def new_user(clinic: SmallClinic, role: str, **changes: Any) -> dict[str, Any]:
     return {"email": clinic.email, "role": role, "full_name": "Eve Else", "password": PASSWORD} | changes
 
 
-def change_user(clinic: TwoServiceClinic, user_id: str, body: dict[str, Any], version: int | None = None) -> httpx.Response:
+def change_user(clinic: SmallClinic, user_id: str, body: dict[str, Any], version: int | None = None) -> httpx.Response:
     current = clinic.admin.request("GET", f"/admin/users/{user_id}")["version"]
     return clinic.admin.http.patch(f"/admin/users/{user_id}", json=body, headers={"If-Match": f'"{version or current}"'})
 
 
-def change_appointment(clinic: TwoServiceClinic, body: dict[str, Any], version: int | None = None) -> httpx.Response:
+def change_appointment(clinic: SmallClinic, body: dict[str, Any], version: int | None = None) -> httpx.Response:
     headers = {"If-Match": f'"{version or clinic.appointment["version"]}"'}
     return clinic.admin.http.put(f"/admin/appointments/{clinic.appointment['id']}", json=body | {"reason": "x"}, headers=headers)
 
 
-def take_leave(clinic: TwoServiceClinic, *affected: dict[str, Any]) -> httpx.Response:
+def take_leave(clinic: SmallClinic, *affected: dict[str, Any]) -> httpx.Response:
     starts_at = datetime.fromisoformat(clinic.appointment["starts_at"])
     body = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(minutes=30)).isoformat(), "reason": "ill"}
     return clinic.admin.http.post(f"/doctors/{clinic.doctor.id}/leaves", json=body | {"affected": list(affected)})
 
 
-Operation = Callable[[TwoServiceClinic], httpx.Response]
+Operation = Callable[[SmallClinic], httpx.Response]
 NEW_DOCTOR = {"full_name": "Eve Else", "time_zone": "Europe/Berlin"}
 UNKNOWN = str(uuid4())
 # The services in the order in which they take part, the refusal, and the operation.
@@ -209,7 +209,7 @@ OPERATIONS: dict[str, tuple[str, Operation]] = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_refused_operation_leaves_nothing_behind(clinic: TwoServiceClinic, name: str) -> None:
+def test_a_refused_operation_leaves_nothing_behind(clinic: SmallClinic, name: str) -> None:
     code, operate = OPERATIONS[name]
     clinic.sign_in_again()
     before = clinic.state()

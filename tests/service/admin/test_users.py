@@ -110,7 +110,7 @@ async def test_a_user_who_becomes_a_doctor_gets_a_profile_that_counts_once_the_r
         ("PATCH", "auth-service"),
         ("PUT", "doctor-service"),
     ]
-    assert services.doctors[user["id"]] == {"email": user["email"], "full_name": user["full_name"], "time_zone": "UTC"}
+    assert services.doctors[user["id"]] == {"email": user["email"], "full_name": user["full_name"]}
     assert services.prepared == {}
 
 

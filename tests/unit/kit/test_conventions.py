@@ -16,6 +16,7 @@ from tests.tokens import bearer
 from tests.unit.kit.shop import Shop
 
 ADMIN = bearer(Role.ADMIN)
+SHOE_ID = "01a206b9-ffc9-726c-b520-6c5fbdafecf3"
 STANDARD_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
 
@@ -81,8 +82,8 @@ async def test_an_unknown_path_or_method_is_a_problem_document(shop: Shop, metho
     ("path", "allowed"),
     [
         ("/shoes", "GET, HEAD, POST"),
-        (f"/shoes/{uuid4()}", "GET, HEAD, PATCH"),
-        (f"/shoes/{uuid4()}/polish", "POST"),
+        (f"/shoes/{SHOE_ID}", "GET, HEAD, PATCH"),
+        (f"/shoes/{SHOE_ID}/polish", "POST"),
         ("/livez", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
     ],
@@ -138,7 +139,7 @@ async def test_an_entity_tag_in_another_form_is_refused(shop: Shop, tag: str) ->
         assert (response.status_code, response.json()["code"]) == (422, "bad_if_match"), tag
 
 
-@pytest.mark.parametrize("tag", ['W/"1"', 'W/"9"', '"one"', '""', '"1-gzip"', f'"{"9" * 20}"', '"-1"'])
+@pytest.mark.parametrize("tag", ['"0"', "0", 'W/"1"', 'W/"9"', '"one"', '""', '"1-gzip"', f'"{"9" * 20}"', '"-1"'])
 async def test_a_tag_that_is_weak_or_no_version_is_stale(shop: Shop, tag: str) -> None:
     shoe = shop.add_shoe()
     changed = await shop.http.patch(f"/shoes/{shoe.id}", json={"name": "b"}, headers=ADMIN | {"If-Match": tag})
@@ -159,6 +160,12 @@ async def test_if_match_is_honoured_where_it_is_not_required(shop: Shop) -> None
 async def test_an_empty_if_match_counts_as_missing(shop: Shop, tag: str) -> None:
     response = await shop.http.patch(f"/shoes/{shop.add_shoe().id}", json={"name": "b"}, headers=ADMIN | {"If-Match": tag})
     assert (response.status_code, response.json()["code"]) == (428, "precondition_required")
+
+
+@pytest.mark.parametrize("tag", ["", " "])
+async def test_an_empty_if_match_is_refused_where_the_header_is_not_required(shop: Shop, tag: str) -> None:
+    response = await shop.http.post(f"/shoes/{shop.add_shoe().id}/polish", headers=ADMIN | {"If-Match": tag})
+    assert (response.status_code, response.json()["code"]) == (422, "bad_if_match")
 
 
 async def test_an_asterisk_in_if_match_stands_for_any_version(shop: Shop) -> None:
