@@ -87,7 +87,7 @@ VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
 PUBLIC_FIELD_CODES = {
     "offset_required": "An instant has no offset, such as Z or +02:00.",
     "not_an_instant": "An instant is not an RFC 3339 date-time.",
-    "out_of_range": "An instant does not lie between 1970 and 2200.",
+    "out_of_range": "An instant or a date lies outside of the accepted range.",
     "unknown_time_zone": "A time zone is not an IANA name, such as Europe/Berlin.",
     "control_character": "A text contains a control character.",
     "not_an_email": "A value is not an email address.",
