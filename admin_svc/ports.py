@@ -73,7 +73,7 @@ class DoctorProfileClient(Protocol):
         """Create a profile and its account. Repeating the call changes nothing."""
 
     async def prepare(self, doctor_id: UUID, request: Mapping[str, Any]) -> None:
-        """Store a profile that stays invisible until `create` finds that the account has the role doctor; harmless if it exists."""
+        """Store a profile that stays invisible until `create` finds that the account has the role doctor. Repeating it changes nothing."""
 
     async def discard(self, doctor_id: UUID) -> None:
         """Delete a profile that was prepared; a confirmed one stays."""

@@ -57,7 +57,7 @@ class SqlAdminTransaction(SqlTransaction):
         await self.connection.execute(delete(PENDING_USERS).where(PENDING_USERS.c.id == user_id))
 
     async def take_due_users(self, now: datetime) -> list[PendingUser]:
-        rows = await take_due_rows(self.connection, PENDING_USERS, now=now, limit=MAX_PENDING_AT_ONCE, requested_at="requested_at")
+        rows = await take_due_rows(self.connection, PENDING_USERS, now=now, limit=MAX_PENDING_AT_ONCE, requested_at_column="requested_at")
         return [PendingUser(new_user_from_json(row.id, row.fields), row.requested_at) for row in rows]
 
 

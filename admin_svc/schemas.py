@@ -30,7 +30,9 @@ class CreateUser(RequestModel):
     full_name: OneLineText
     password: NewPassword | None = Field(default=None, repr=False)
     phone: Phone | None = None
-    time_zone: TimeZone | None = Field(default=None, description="By default the clinic's; a doctor keeps what it is now.")
+    time_zone: TimeZone | None = Field(
+        default=None, description="By default the clinic's. A doctor keeps it when the clinic changes its own."
+    )
     locale: Locale = "en"
     title: OneLineText | None = None
     specialties: Specialties | None = None

@@ -78,16 +78,19 @@ class AppointmentStore(Protocol):
         """Return a page of the appointments that match a filter, after a cursor."""
 
     async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
-        """Return appointments whose intent was stored, or is due again, by an instant, the longest due first."""
+        """Return appointments whose intent was stored, or that are due again, at or before an instant; the longest due first."""
 
     async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
-        """Let `list_pending` return a pending appointment for instants from `due_at` on. Do nothing if it was saved since it was read."""
+        """Make a pending appointment due at `due_at`: `list_pending` returns it for no earlier instant.
+
+        Do nothing if the appointment was saved since it was read.
+        """
 
     async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
-        """Return requested appointments that start before an instant, by start and id, from behind an appointment."""
+        """Return requested appointments that start before an instant, ordered by start and id, after the appointment `after`."""
 
     async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
+        """Return appointments with a reservation that end after `now`, ordered by end and id, after the appointment `after`."""
 
     async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
         """Store what appointments show of a doctor, unless it is older than what is stored; appointments must follow if it differs."""
@@ -102,7 +105,7 @@ class AppointmentStore(Protocol):
         """Record that all appointments follow this version of a doctor; a newer one stays to be followed."""
 
     async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
-        """Return the active appointments with a doctor that start from `now` on, by start and id, from behind an appointment."""
+        """Return the active appointments with a doctor that start from `now` on, ordered by start and id, after the appointment `after`."""
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         """Take one of the `limit` places of a patient for an appointment; False if active appointments that start after `now` have all.

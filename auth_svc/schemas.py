@@ -110,7 +110,7 @@ class TokenErrorOut(ReadModel):
 class UpdateAccount(PatchModel):
     """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read.
 
-    `change_id` is the same for every try of one change, so that a try after a lost response finds the change made.
+    `change_id` is the same for every try of one change, so that a repetition after a lost response does not make it twice.
     """
 
     nullable_fields: ClassVar = frozenset({"expected_version", "change_id"})
@@ -145,7 +145,7 @@ class RevokedSessionOut(ReadModel):
 class RevokedSessionsOut(ReadModel):
     """A page of the sessions whose access tokens must be refused now, in the order of their numbers.
 
-    The next page is asked for with the number of the last item. `last_number` is the highest number that any session ever had; when it is
+    `after` of the next page is the number of the last item. `last_number` is the highest number that any session ever had; when it is
     lower than a number that was seen before, the database was restored from a backup.
     """
 

@@ -69,35 +69,35 @@ class _Server(uvicorn.Server):
 def serve(options: ServeOptions) -> None:
     """Run the platform until SIGINT or SIGTERM; then finish the open requests and close it.
 
-    Raises InvalidSettings for development aids in production, before anything is written.
+    Raises InvalidSettings for development options in production, before anything is written.
     """
-    _refuse_aids_in_production(options)
+    _refuse_development_options(options)
     folder = Folder(options.data)
     with folder.lock(), _log_to(folder.path / "careslot.log"), asyncio.Runner(loop_factory=_new_event_loop) as runner:
         runner.run(_serve(options, folder))
 
 
-def _refuse_aids_in_production(options: ServeOptions) -> None:
+def _refuse_development_options(options: ServeOptions) -> None:
     """Raise InvalidSettings if an option is for development only and the environment is production.
 
     `--dev` opens all mails and the clock to everyone, and `--demo` creates accounts whose password is printed.
     """
     used = {"--dev": options.dev, "--demo": options.demo, "--clock": options.clock_start is not None}
-    aids = ", ".join(name for name, is_used in used.items() if is_used)
-    if aids and default_to_development(settings_of(Service.GATEWAY)).is_production:
-        raise InvalidSettings(f"CARESLOT_ENV: careslot serve refuses {aids} in production")
+    names = ", ".join(name for name, is_used in used.items() if is_used)
+    if names and default_to_development(settings_of(Service.GATEWAY)).is_production:
+        raise InvalidSettings(f"CARESLOT_ENV: careslot serve refuses {names} in production")
 
 
 async def _serve(options: ServeOptions, folder: Folder) -> None:
     clock = MovableClock(options.clock_start) if options.dev else system_clock
     demo = Demo(folder) if options.demo else None
     public_url = os.environ.get("CARESLOT_PUBLIC_URL") or _local_address(options)
-    settings = {"public_url": public_url, **_rate_scale(options), **(demo.settings if demo else {})}
+    settings = {"public_url": public_url, **_rate_settings(options), **(demo.settings if demo else {})}
     async with open_embedded_platform(folder, clock, **settings) as platform:
         if demo:
             await demo.load(platform)
-        about = f"docs: {public_url}/docs, data: {folder.path}, time zone: {platform.time_zone}"
-        print(f"careslot serves {public_url}  ({about})", flush=True)
+        details = f"docs: {public_url}/docs, data: {folder.path}, time zone: {platform.time_zone}"
+        print(f"careslot serves {public_url}  ({details})", flush=True)
         await _Server(_server_config(_public_app(platform, clock), options)).serve()
 
 
@@ -108,8 +108,8 @@ def _local_address(options: ServeOptions) -> str:
     return f"http://[{options.host}]:{options.port}" if ":" in options.host else f"http://{options.host}:{options.port}"
 
 
-def _rate_scale(options: ServeOptions) -> dict[str, Any]:
-    """Return the setting with which `--dev` widens the rate limits, unless the environment sets it."""
+def _rate_settings(options: ServeOptions) -> dict[str, Any]:
+    """Return the setting with which `--dev` raises the rate limits, unless the environment sets it."""
     return {"rate_scale": DEVELOPMENT_RATE_SCALE} if options.dev and "GATEWAY_RATE_SCALE" not in os.environ else {}
 
 

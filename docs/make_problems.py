@@ -38,7 +38,7 @@ KIT_CODES = (
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """Return an item for every code, in alphabetical order. A code that several members carry is described as a refusal's."""
+    """Return an item for every code, in alphabetical order. A code that occurs in several places is described as the code of a refusal."""
     items: dict[str, dict[str, Any]] = {}
     for code, place, status, detail, remedy in (*_refusals(), *_fields(), *_reasons()):
         title = code.replace("_", " ").capitalize()
@@ -50,7 +50,7 @@ def catalogue() -> list[dict[str, Any]]:
 
 
 def _refusals() -> Iterator[tuple[str, str, int | None, str, str]]:
-    """Yield the families first, because their sentences are the general ones."""
+    """Yield the codes of refusals: the families first, because their sentences are the general ones."""
     classes = [*FAMILIES, *(refusal for refusal in refusal_classes() if refusal not in (*FAMILIES, HttpRefusal))]
     for refusal in classes:
         yield refusal.code, "code", status_of(refusal), refusal.detail, refusal.remedy
@@ -70,6 +70,7 @@ def _fields() -> Iterator[tuple[str, str, int | None, str, str]]:
 
 
 def _reasons() -> Iterator[tuple[str, str, int | None, str, str]]:
+    """Yield the codes of why a start cannot be booked."""
     for code, detail in _sentences("Reason"):
         yield code, "reasons", None, detail, REASON_REMEDY
 
@@ -80,7 +81,7 @@ def _sentences(function: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Call) and called_name(node) == function:
             texts = [argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant)]
             if len(texts) == 2:
-                yield str(texts[0]), re.sub(r"{\w+}", "...", str(texts[1]))  # a value that is filled in
+                yield str(texts[0]), re.sub(r"{\w+}", "...", str(texts[1]))  # an ellipsis for each placeholder
 
 
 def text() -> str:

@@ -115,10 +115,10 @@ class CalendarClient(Protocol):
     """scheduling-service, which keeps a copy of the rules and knows the booked visits. All methods raise Unavailable."""
 
     async def follow_doctor(self, doctor_id: UUID, version: int) -> None:
-        """Let the calendar fetch the rules of a doctor, unless it has them in this version; repeating the call changes nothing."""
+        """Make the calendar fetch the rules of a doctor, unless it has them in this version; repeating the call changes nothing."""
 
     async def follow_service(self, service_id: UUID, version: int) -> None:
-        """Let the calendar fetch the rules of a service type, unless it has them in this version; repeating the call changes nothing."""
+        """Make the calendar fetch the rules of a service type, unless it has them in this version; repeating the call changes nothing."""
 
     async def list_visits_outside_hours(self, doctor_id: UUID, version: int) -> VisitsOutsideHours:
-        """Return the booked visits that lie outside the hours of this version of a doctor's rules. The calendar follows first."""
+        """Return the booked visits outside the hours of a doctor's rules in this version, which the calendar fetches first if needed."""

@@ -19,7 +19,7 @@ Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above 1 it is a group session.")]
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
-Specialty = Annotated[OneLineText, Field(max_length=100)]  # as long as the filters of lists can name
+Specialty = Annotated[OneLineText, Field(max_length=100)]  # the filter `specialty` of lists accepts as many
 
 
 class CreateServiceType(RequestModel):

@@ -35,7 +35,7 @@ class Users:
     async def update(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
         """Change email address, role, status or name. auth-service decides before anything that others can see is changed.
 
-        A repetition with the same `change_id` completes what an interruption left. Raises NotFound, Stale, EmailTaken, LastAdmin or
+        A repetition with the same `change_id` completes an interrupted change. Raises NotFound, Stale, EmailTaken, LastAdmin or
         Unavailable.
         """
         if changes.get("role") is Role.DOCTOR:
@@ -49,7 +49,7 @@ class Users:
     async def _make_doctor(
         self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID
     ) -> AccountSummary:
-        """Prepare a profile that nobody can see, let auth-service decide about the role, and then let the profile count.
+        """Prepare an invisible profile, let auth-service decide about the role, and then confirm the profile.
 
         If the process stops in between, doctor-service asks auth-service for the role later and confirms or deletes the profile.
         """

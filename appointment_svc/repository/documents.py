@@ -32,8 +32,8 @@ Document = dict[str, Any]
 class DocumentQuery:
     """Documents whose fields have one of some values and lie in half-open ranges, ordered by `order` and then by id.
 
-    `after` is the value of `order` and the id of the last document of the previous page. `index` names the index to walk, where a planner
-    might prefer one that reads more documents.
+    `after` is the value of `order` and the id of the last document of the previous page. `index` names the index to use, where the
+    database might choose one that reads more documents.
     """
 
     among: dict[str, list[Any]] = field(default_factory=dict)

@@ -104,9 +104,9 @@ class MongoDocuments:
         """Return the documents of a query, in its order."""
         direction = DESCENDING if query.descending else ASCENDING
         order = [("_id", direction)] if query.order == "id" else [(query.order, direction), ("_id", direction)]
-        found = self._collection.find(_conditions(query)).sort(order).limit(query.limit)
+        cursor = self._collection.find(_conditions(query)).sort(order).limit(query.limit)
         async with unavailable_on_failure():
-            return list(await (found.hint(query.index) if query.index else found).to_list(query.limit))
+            return list(await (cursor.hint(query.index) if query.index else cursor).to_list(query.limit))
 
     async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
         """Return the row of a doctor."""

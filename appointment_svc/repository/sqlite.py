@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, func, insert, or_, select, update
@@ -16,7 +15,6 @@ from appointment_svc.repository.tables import DOCTORS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
-WITHOUT_INDEX = partial(UnaryExpression[Any], operator=custom_op("+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +113,13 @@ class SqliteDocuments:
             return (await connection.execute(update(TABLE).where(unchanged).values(document=without_events))).rowcount
 
 
+def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the column with a unary plus, so that SQLite does not use an index of this column instead of the one that the query names."""
+    return UnaryExpression(column, operator=custom_op("+"))
+
+
 def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
-    """Return the conditions. A unary plus keeps the planner from the indexes of other columns when the query names its index."""
-    columns = {name: COLUMNS[name] if query.index is None else WITHOUT_INDEX(COLUMNS[name]) for name in query.among}
+    columns = {name: COLUMNS[name] if query.index is None else _without_index(COLUMNS[name]) for name in query.among}
     among = [columns[name].in_(values) for name, values in query.among.items()]
     lower = [COLUMNS[name] >= low for name, (low, _) in query.ranges.items() if low is not None]
     upper = [COLUMNS[name] < high for name, (_, high) in query.ranges.items() if high is not None]

@@ -103,29 +103,30 @@ class DocumentStore:
         return await self._list(query)
 
     async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
-        """Return appointments whose intent was stored, or is due again, by an instant, the longest due first."""
+        """Return appointments whose intent was stored, or that are due again, at or before an instant; the longest due first."""
         return await self._list(DocumentQuery(ranges={"unsettled_us": (1, micros(before) + 1)}, order="unsettled_us", limit=limit))
 
     async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
-        """Let `list_pending` return a pending appointment for instants from `due_at` on. Do nothing if it was saved since it was read.
+        """Make a pending appointment due at `due_at`: `list_pending` returns it for no earlier instant.
 
-        The key `unsettled_us` is that of the query only; the next save sets it to the time of the intent again.
+        Do nothing if the appointment was saved since it was read. Only the field `unsettled_us`, by which `list_pending` selects, is
+        changed; the next save sets it to the time of the intent again.
         """
         await self.documents.update(str(appointment.id), appointment.row_version, {"unsettled_us": micros(due_at)}, None, None)
 
     async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
-        """Return requested appointments that start before an instant, by start and id, from behind an appointment."""
+        """Return requested appointments that start before an instant, ordered by start and id, after the appointment `after`."""
         among: dict[str, list[Any]] = {"status": [AppointmentStatus.REQUESTED.value], "unsettled_us": [0]}
         after_key = (micros(after.starts_at), str(after.id)) if after else None
         ranges: dict[str, tuple[int | None, int | None]] = {"starts_us": (None, micros(before) + 1)}
         return await self._list(DocumentQuery(among, ranges, "starts_us", after=after_key, limit=limit))
 
     async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
-        """Return appointments with a reservation that end after `now`, ordered by end and id, from behind an appointment."""
+        """Return appointments with a reservation that end after `now`, ordered by end and id, after the appointment `after`."""
         among = {"status": [status.value for status in sorted(WITH_RESERVATION)]}
         after_key = (micros(after.ends_at), str(after.id)) if after else None
-        ahead: dict[str, tuple[int | None, int | None]] = {"ends_us": (micros(now), None)}
-        return await self._list(DocumentQuery(among, ahead, "ends_us", after=after_key, limit=limit, index="by_end"))
+        ranges: dict[str, tuple[int | None, int | None]] = {"ends_us": (micros(now), None)}
+        return await self._list(DocumentQuery(among, ranges, "ends_us", after=after_key, limit=limit, index="by_end"))
 
     async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
         """Store what appointments show of a doctor, unless it is older than what is stored; appointments must follow if it differs."""
@@ -156,7 +157,7 @@ class DocumentStore:
             await self.documents.save_doctor(replace(row, followed=True), row.version)
 
     async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
-        """Return the active appointments with a doctor that start from `now` on, by start and id, from behind an appointment."""
+        """Return the active appointments with a doctor that start from `now` on, ordered by start and id, after the appointment `after`."""
         among = {"doctor_id": [str(doctor_id)], "status": [status.value for status in ACTIVE]}
         after_key = (micros(after.starts_at), str(after.id)) if after else None
         return await self._list(DocumentQuery(among, {"starts_us": (micros(now), None)}, "starts_us", after=after_key, limit=limit))

@@ -19,7 +19,7 @@ from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import IfMatch
 from shared.kit.use_cases import use_case
 
-MAX_IDS = 40  # of each kind: the URL that names them all, and the longest cursor, is one that the gateway accepts
+MAX_IDS = 40  # per parameter, so that a URL with all of them and the longest cursor is not too long for the gateway
 
 
 def _filter(

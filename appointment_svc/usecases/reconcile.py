@@ -22,7 +22,7 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_transaction
 
 BATCH = 100
-MOST_RELEASED_SHARE = 0.01  # of the reservations compared, if that is more than `max_releases`
+MAX_RELEASED_SHARE = 0.01  # of the reservations compared, if that is more than `max_releases`
 LONGEST_PAUSE = timedelta(minutes=1)  # so that a booking is completed within a minute after the calendar answers again
 
 
@@ -51,7 +51,8 @@ class Reconciliation:
     async def retry_pending(self) -> int:
         """Complete intents that were left because a process stopped or the calendar did not answer; return how many.
 
-        Each is postponed before it is tried, for as long as it has waited, so that those that keep failing do not hide newer ones.
+        Before the job tries an appointment, it postpones it by the time since its request, so that those that keep failing do not delay
+        newer ones.
         """
         pending = await retry_transaction(lambda: self.store.list_pending(self.now() - self.retry_after, BATCH))
         return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
@@ -67,16 +68,16 @@ class Reconciliation:
     async def reconcile(self) -> int:
         """Compare the live reservations and the appointments that are not over, both ways, and correct the differences.
 
-        A reservation without its appointment is released. For an appointment without its reservation the decision table decides.
-        If too many reservations have no appointment, one of the databases is not what it should be, for example an old backup. Then
-        nothing is corrected, because a release cannot be undone, and an error in the log calls for a person; README.md says how to go on.
-        Return 0: the job compares everything in one run and need not be run again at once.
+        A reservation without its appointment is released. For an appointment without its reservation the decision table decides. If too
+        many reservations have no appointment, one of the databases is not what it should be, for example an old backup. Then nothing is
+        corrected, because a release cannot be undone, and an error in the log calls for a person; README.md says what to do then. Return 0:
+        the job compares everything in one run and need not be run again at once.
         """
         reservations, orphans = dict[UUID, Reservation](), list[Reservation]()
         async for page in self._reservation_pages():
             orphans += await self._orphans(page)
             reservations |= {reservation.appointment_id: reservation for reservation in page}
-        if len(orphans) > max(self.max_releases, MOST_RELEASED_SHARE * len(reservations)):
+        if len(orphans) > max(self.max_releases, MAX_RELEASED_SHARE * len(reservations)):
             log_event("reconcile_stopped", logging.ERROR, orphans=len(orphans), reservations=len(reservations))
             self.count_stopped()
             return 0

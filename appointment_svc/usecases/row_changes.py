@@ -1,4 +1,4 @@
-"""Deciding again when an appointment was changed while it was decided about."""
+"""Repeating a change of an appointment when another request or job has changed it meanwhile."""
 
 from __future__ import annotations
 

@@ -103,7 +103,8 @@ class Account:
         return replace(self, password_hash=password_hash)
 
     def update(self, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None = None) -> Self:
-        """Return the account with some fields replaced and a new version, or self if nothing changes or this was the last change.
+        """Return the account with some fields replaced and a new version, or self if nothing changes or the last change had this
+        `change_id`.
 
         An account that is enabled again without a password becomes invited. Raises Stale when `expected_version` is not the current one.
         """

@@ -15,7 +15,7 @@ from auth_svc.domain.refusals import TooManyAttempts
 WINDOW = timedelta(minutes=15)
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(minutes=15)
 MAX_DOUBLINGS = 5
-PENDING_LIFETIME = timedelta(seconds=30)  # longer than a request may take; the process of an older pending attempt has died
+PENDING_LIFETIME = timedelta(seconds=30)  # longer than a request may take; an older pending attempt was interrupted
 ACCOUNT_LIMIT, ADDRESS_LIMIT = 10, 50
 IPV6_PREFIX_BITS = 64  # what one customer of a provider has; within it addresses can be changed at will
 
@@ -41,7 +41,7 @@ class AttemptCounter:
     """The failed attempts of the last WINDOW under one key, and those whose password is being verified.
 
     An attempt is pending from before its password is verified, so that attempts at the same time do not exceed the limit. `delays` counts
-    the delays in a row; no attempt is accepted before `delayed_until`. `is_announced` is True once the owner was told of these delays.
+    the delays in a row; no attempt is accepted before `delayed_until`. `is_announced` is True once the owner was notified of these delays.
     """
 
     digest: str
@@ -53,13 +53,13 @@ class AttemptCounter:
 
     @property
     def expires_at(self) -> datetime | None:
-        """The instant from which the counter counts nothing any more; None when it counts nothing already."""
+        """The instant from which the counter can be deleted; None when it can be deleted already."""
         instants = [*self.failed_at, *self.pending_at, *([self.delayed_until] if self.delayed_until else [])]
         return max(instants) + WINDOW if instants else None
 
     @property
     def must_be_announced(self) -> bool:
-        """True when a delay has begun of which the owner was not told."""
+        """True when a delay has begun and the owner was not notified yet."""
         return self.delays > 0 and not self.is_announced
 
     def reserve(self, limit: int, now: datetime) -> Self:
@@ -93,7 +93,7 @@ class AttemptCounter:
         return replace(failed, delays=self.delays + 1, delayed_until=now + delay_after(self.delays))
 
     def _at(self, limit: int, now: datetime) -> Self:
-        """Return the counter as of now: pending attempts that never ended have failed, and what lies before WINDOW is forgotten."""
+        """Return the counter as of now: pending attempts that never ended have failed, and failures older than WINDOW are dropped."""
         current = self
         for instant in self.pending_at:
             if instant + PENDING_LIFETIME <= now:
@@ -135,25 +135,25 @@ def keyed_digest(key: bytes, *parts: str) -> str:
     return hmac.digest(key, json.dumps(parts).encode(), "sha256").hex()
 
 
-def account_counter(key: bytes, email: str) -> CounterKey:
-    """Return the counter of all attempts for one account, which need not exist."""
+def account_counter_key(key: bytes, email: str) -> CounterKey:
+    """Return the key of the counter of all attempts for an email address, whether or not it has an account."""
     digest = keyed_digest(key, "account", email)
     return CounterKey(digest, ACCOUNT_LIMIT, digest)
 
 
-def known_address_counter(key: bytes, email: str, network: str) -> CounterKey:
-    """Return the counter of the attempts for an account from an address from which the account has a live session."""
+def known_address_counter_key(key: bytes, email: str, network: str) -> CounterKey:
+    """Return the key of the counter of attempts for an account from an address where it has a live session."""
     return CounterKey(keyed_digest(key, "known address", email, network), ACCOUNT_LIMIT, keyed_digest(key, "account", email))
 
 
-def address_counter(key: bytes, network: str) -> CounterKey:
-    """Return the counter of all attempts from one address."""
+def address_counter_key(key: bytes, network: str) -> CounterKey:
+    """Return the key of the counter of all attempts from one address."""
     return CounterKey(keyed_digest(key, "address", network), ADDRESS_LIMIT)
 
 
-def client_counter(key: bytes, client_id: str, network: str) -> CounterKey:
-    """Return the counter of the attempts for one API client from one address.
+def client_counter_key(key: bytes, client_id: str, network: str) -> CounterKey:
+    """Return the key of the counter of attempts for one API client from one address.
 
-    There is no counter of all attempts for a client: its delay would cut off the client itself, and no one guesses a long random secret.
+    There is no counter of all attempts for a client: its delay would refuse the client itself, and a long random secret cannot be guessed.
     """
     return CounterKey(keyed_digest(key, "client", client_id, network), ACCOUNT_LIMIT)

@@ -23,7 +23,7 @@ class InvalidCredentials(Unauthenticated):
 class TooManyAttempts(TooMany):
     """Raised when too many wrong passwords were tried for an account, existing or not, or from an address.
 
-    The fact `retry_after` is in seconds. The password was not looked at.
+    The fact `retry_after` is in seconds. The password was not verified.
     """
 
     code = "too_many_attempts"

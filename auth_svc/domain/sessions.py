@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.contracts.events import SessionEnded
 
 CLOCK_TOLERANCE = timedelta(minutes=1)  # how much the clocks of two machines may differ
-MAX_LIVE_SESSIONS = 100  # of one account; a login beyond it ends those that were not used for the longest time
+MAX_LIVE_SESSIONS = 100  # of one account; a login beyond it ends the least recently used ones
 SERVICE_TOKEN_LIFETIME = timedelta(minutes=10)
 
 

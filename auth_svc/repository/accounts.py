@@ -111,7 +111,7 @@ class AccountWrites(SqlTransaction):
         return bool(deleted.rowcount)
 
     async def take_due_profiles(self, now: datetime, limit: int) -> list[PendingProfile]:
-        rows = await take_due_rows(self.connection, PENDING_PROFILES, now=now, limit=limit, requested_at="requested_at")
+        rows = await take_due_rows(self.connection, PENDING_PROFILES, now=now, limit=limit, requested_at_column="requested_at")
         return [pending_profile_from_row(row) for row in rows]
 
     async def count_other_active_admins(self, account_id: UUID) -> int:

@@ -40,7 +40,7 @@ class SessionReads:
 
 @dataclass
 class SessionWrites(SqlTransaction):
-    """The part of SqlAuthTransaction that writes sessions and password resets. `ended_session_ids` are to be numbered at the commit."""
+    """The part of SqlAuthTransaction that writes sessions and password resets. `ended_session_ids` are numbered right before the commit."""
 
     ended_session_ids: list[UUID] = field(default_factory=list)
 

@@ -76,11 +76,11 @@ class Accounts:
                 raise LastAdmin
             await tx.update_account(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
-            await self._follow_update(tx, account, updated)
+            await self._write_consequences(tx, account, updated)
         return updated
 
-    async def _follow_update(self, tx: AuthTransaction, before: Account, after: Account) -> None:
-        """Write what follows from a change: a missing profile, ended sessions, and a new invitation."""
+    async def _write_consequences(self, tx: AuthTransaction, before: Account, after: Account) -> None:
+        """Store the consequences of a change: a profile to create, ended sessions, and a new invitation."""
         if after.role is not before.role:
             await tx.delete_pending_profile(after.id)
             if after.role is Role.PATIENT:

@@ -14,11 +14,11 @@ from auth_svc.domain.login_attempts import (
     AttemptCounter,
     AttemptsPending,
     CounterKey,
-    account_counter,
-    address_counter,
-    client_counter,
+    account_counter_key,
+    address_counter_key,
+    client_counter_key,
     keyed_digest,
-    known_address_counter,
+    known_address_counter_key,
 )
 from auth_svc.domain.refusals import TooManyAttempts
 from auth_svc.ports import AuthStore, AuthTransaction
@@ -31,12 +31,12 @@ from shared.kit.retry import retry_on_abort
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
 RETRY_PENDING_AFTER_SECONDS = 2
 Verify = Callable[[], Awaitable[bool]]
-"""Returns whether a password or secret is right. Raises Unavailable without having looked at it."""
+"""Returns whether a password or secret is right. Raises Unavailable if it could not verify it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A password that is tried for an email address, from an address of the internet. The account is None when there is none."""
+    """A password that is tried for an email address, from an IP address or network. The account is None when there is none."""
 
     email: str
     account: Account | None
@@ -47,7 +47,7 @@ class LoginAttempt:
 class ReservedAttempt:
     """An attempt that its counters have as pending since `reserved_at`.
 
-    The owner of `account`, if there is one, is told when a delay begins under the first key.
+    The owner of `account`, if there is one, is notified when a delay begins under the first key.
     """
 
     keys: Sequence[CounterKey]
@@ -75,16 +75,16 @@ class LoginAttempts:
 
         The database does the same work whether or not the account exists.
         """
-        return await self._verify_reserved(await self._wait_for_place(lambda: self._reserve_login(attempt)), verify)
+        return await self._verify_reserved(await self._reserve_with_retries(lambda: self._reserve_login(attempt)), verify)
 
     async def verify_client(self, client_id: str, network: str, verify: Verify) -> bool:
         """Return whether the secret of an API client is right. Raises as `verify` does."""
-        keys = [client_counter(self.key, client_id, network), address_counter(self.key, network)]
-        return await self._verify_reserved(await self._wait_for_place(lambda: self._reserve(keys)), verify)
+        keys = [client_counter_key(self.key, client_id, network), address_counter_key(self.key, network)]
+        return await self._verify_reserved(await self._reserve_with_retries(lambda: self._reserve(keys)), verify)
 
     async def end_delay(self, tx: AuthTransaction, account: Account) -> None:
-        """Forget all attempts for an account, because its owner has chosen a new password."""
-        await tx.delete_attempts(account_counter(self.key, account.email).digest)
+        """Delete the counters of an account, because its owner has chosen a new password."""
+        await tx.delete_attempts(account_counter_key(self.key, account.email).digest)
 
     @retry_on_abort
     async def delete_expired(self) -> int:
@@ -92,7 +92,10 @@ class LoginAttempts:
         return await self.store.delete_expired_attempts(self.now())
 
     async def _verify_reserved(self, attempt: ReservedAttempt, verify: Verify) -> bool:
-        """A request that is cancelled during `verify` leaves its attempt pending, and thus counts as failed after PENDING_LIFETIME."""
+        """Call `verify`, and record a failure or remove the attempt from the counters.
+
+        A request that is cancelled during `verify` leaves its attempt pending; it counts as failed after PENDING_LIFETIME.
+        """
         try:
             is_correct = await verify()
         except Unavailable:
@@ -101,8 +104,8 @@ class LoginAttempts:
         await (self._give_back(attempt) if is_correct else self._record_failure(attempt))
         return is_correct
 
-    async def _wait_for_place(self, reserve: Callable[[], Awaitable[ReservedAttempt]]) -> ReservedAttempt:
-        """Reserve, and again after growing pauses while other attempts are pending. Raises TooManyAttempts in the end."""
+    async def _reserve_with_retries(self, reserve: Callable[[], Awaitable[ReservedAttempt]]) -> ReservedAttempt:
+        """Call `reserve`, and again after growing pauses while it raises AttemptsPending. Raises TooManyAttempts after the last pause."""
         for pause_seconds in PAUSES_SECONDS:
             try:
                 return await reserve()
@@ -112,14 +115,14 @@ class LoginAttempts:
 
     @retry_on_abort
     async def _reserve_login(self, attempt: LoginAttempt) -> ReservedAttempt:
-        """From an address of a live session, the attempts have a counter of their own: the owner gets in while others guess elsewhere."""
-        by_account = account_counter(self.key, attempt.email)
-        account_id = attempt.account.id if attempt.account else UUID(hex=by_account.digest[:32])
+        """Reserve an attempt in its counters. From an address with a live session it has its own counter, so that the owner can sign in."""
+        account_key = account_counter_key(self.key, attempt.email)
+        account_id = attempt.account.id if attempt.account else UUID(hex=account_key.digest[:32])
         async with self.store.begin() as tx:
             if await tx.has_live_session(account_id, self.address_digest(attempt.network), self.now()):
-                keys = [known_address_counter(self.key, attempt.email, attempt.network)]
+                keys = [known_address_counter_key(self.key, attempt.email, attempt.network)]
             else:
-                keys = [by_account, address_counter(self.key, attempt.network)]
+                keys = [account_key, address_counter_key(self.key, attempt.network)]
             reserved_at = await self._reserve_in(tx, keys)
         return ReservedAttempt(keys, reserved_at, attempt.account)
 
@@ -142,14 +145,14 @@ class LoginAttempts:
 
     @retry_on_abort
     async def _record_failure(self, attempt: ReservedAttempt) -> None:
-        """Record the failure, and have the owner of the account told once when delays begin."""
+        """Record the failure. When delays begin, add the event that notifies the owner of the account."""
         async with self.store.begin() as tx:
             counters, now = await tx.lock_attempts(attempt.keys), self.now()
-            by_account, *others = [
+            first_counter, *other_counters = [
                 counter.fail(attempt.reserved_at, key.limit, now) for counter, key in zip(counters, attempt.keys, strict=True)
             ]
-            await self._save_and_announce(tx, by_account, attempt.account)
-            for counter in others:
+            await self._save_and_announce(tx, first_counter, attempt.account)
+            for counter in other_counters:
                 await tx.save_attempts(counter)
 
     async def _save_and_announce(self, tx: AuthTransaction, counter: AttemptCounter, account: Account | None) -> None:

@@ -45,16 +45,16 @@ class TokenIssuer:
         """Return an access token for a service.
 
         Raises InvalidCredentials when the secret is not the service's, TooManyAttempts after too many wrong ones from one address.
-        `network` is None for a caller inside the platform. Its wrong secrets are not counted, so that a service gets its token whatever
-        is tried from outside, and while the database does not answer.
+        `network` is None for a caller inside the platform. Its wrong secrets are not counted, so that attempts from outside
+        never prevent a service from getting its token, nor does a database that does not answer.
         """
 
-        async def is_secret() -> bool:
+        async def is_right_secret() -> bool:
             expected = self.secret_of(client_id)
             is_equal = hmac.compare_digest(expected.encode(), client_secret.encode("utf-8", "replace"))
             return bool(expected) and is_equal
 
-        if not (await is_secret() if network is None else await self.attempts.verify_client(client_id, network, is_secret)):
+        if not (await is_right_secret() if network is None else await self.attempts.verify_client(client_id, network, is_right_secret)):
             raise InvalidCredentials
         token = self.signer.sign_service_token(client_id, now=self.now(), lifetime=SERVICE_TOKEN_LIFETIME)
         return AccessToken(token, int(SERVICE_TOKEN_LIFETIME.total_seconds()))

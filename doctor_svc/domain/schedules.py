@@ -127,7 +127,7 @@ def check_windows(windows: Sequence[DayWindow]) -> None:
 
 
 def _refuse_empty_windows(windows: Sequence[DayWindow | WeeklyWindow], pointer: str) -> None:
-    """Raise EmptyWindow. Stored windows from before this rule have no such check; they last a whole day."""
+    """Raise EmptyWindow if a window ends when it starts. Such windows that were stored before this rule last a whole day."""
     for index, window in enumerate(windows):
         if window.start == window.end:
             raise EmptyWindow(pointer=f"{pointer}/{index}/end")

@@ -86,7 +86,7 @@ class DoctorWrites(SqlTransaction):
 
     async def take_due_doctors(self, now: datetime, limit: int) -> list[Doctor]:
         pending = DOCTORS.c.pending
-        rows = await take_due_rows(self.connection, DOCTORS, now=now, limit=limit, requested_at="created_at", is_pending=pending)
+        rows = await take_due_rows(self.connection, DOCTORS, now=now, limit=limit, requested_at_column="created_at", is_pending=pending)
         return [doctor_from_row(row) for row in rows]
 
     async def _insert_search_words(self, doctor: Doctor) -> None:

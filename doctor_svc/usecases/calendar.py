@@ -1,4 +1,4 @@
-"""Telling the calendar of a committed change at once, so that the free times which the caller lists next show it."""
+"""Notifying the calendar of a committed change at once, so that the free times which the caller lists next show it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.contracts.refusals import Refusal
 from shared.kit.deadlines import shorten_deadline
 from shared.kit.logs import log_event
 
-PATIENCE_SECONDS = 2
+MAX_WAIT_SECONDS = 2
 T = TypeVar("T")
 
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class CalendarFollower:
     """Lets the calendar follow a change before the event of the change arrives there.
 
-    The change is committed already. A calendar that does not answer within PATIENCE_SECONDS follows by the event.
+    The change is committed already. A calendar that does not answer within MAX_WAIT_SECONDS follows by the event.
     """
 
     client: CalendarClient
@@ -43,7 +43,7 @@ class CalendarFollower:
 
     async def _ask(self, item_id: UUID, call: Callable[[], Awaitable[T]]) -> T | None:
         try:
-            with shorten_deadline(PATIENCE_SECONDS):
+            with shorten_deadline(MAX_WAIT_SECONDS):
                 return await call()
         except Refusal as refusal:
             log_event("calendar_not_told", logging.WARNING, item_id=item_id, code=refusal.code)

@@ -1,4 +1,4 @@
-"""A storage in memory for the `limits` library, with bounded memory and a clock that nobody sets.
+"""A storage in memory for the `limits` library, with bounded memory and a monotonic clock.
 
 The library's own storage starts a task at each request that goes through all keys, with a thread for each, and has no bound.
 """
@@ -19,14 +19,14 @@ MAX_REMOVED_AT_ONCE = 16
 
 
 class MemoryWindows(Storage):
-    """Keeps the times of the accepted requests of each key while they count.
+    """Keeps the times of the accepted requests of each key until they are older than the window.
 
     A time takes 8 bytes and a key some 500 bytes: less than 40 MB with the default bounds. A key whose window is empty is removed. Beyond a
-    bound the keys that were used least recently are forgotten and count from zero again. That takes tens of thousands of addresses within
-    a minute, and an attacker who has them is not stopped by a limit per address.
+    bound the keys that were used least recently are removed, and count from zero again. That happens only with tens of thousands of
+    addresses within a minute, and an attacker who has so many is not stopped by a limit per address.
 
-    `now` returns seconds. It is monotonic real time, not the clock port: moving a development clock must neither lock out a client nor
-    forget what it sent.
+    `now` returns seconds. It is monotonic real time, not the clock port: moving a development clock must neither refuse a client nor
+    reset its count.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic, *, max_keys: int = MAX_KEYS, max_times: int = MAX_TIMES) -> None:
@@ -40,7 +40,7 @@ class MemoryWindows(Storage):
         return ()
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` requests if fewer than `limit` remain counted with them. Returns whether they were counted."""
+        """Count `amount` requests, unless more than `limit` would then be counted. Return whether they were counted."""
         now = self._now()
         window = self._windows.get(key)
         if amount > limit or (window is not None and window.is_full(limit - amount, now - expiry)):
@@ -67,7 +67,7 @@ class MemoryWindows(Storage):
         return (window.times[first] if count else now), min(count, limit)
 
     def _remove_windows(self, now: float) -> None:
-        """Remove some of the windows that are empty by now, and the least recently used ones beyond the bounds."""
+        """Remove some of the windows whose requests are all too old, and the least recently used ones beyond the bounds."""
         for _ in range(MAX_REMOVED_AT_ONCE):
             key, window = next(iter(self._windows.items()))
             is_above_bounds = len(self._windows) > self._max_keys or self._times_count > self._max_times

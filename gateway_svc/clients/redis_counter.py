@@ -18,7 +18,7 @@ from gateway_svc.domain.rate_limits import Admission, ClientLimit
 from gateway_svc.ports import RateStoreUnavailable
 from shared.kit.clock import system_timestamp
 
-# A store that takes longer delays requests more than its answer is worth.
+# After this time the request is counted in the memory of the gateway instead.
 TIMEOUT_SECONDS = 0.1
 MAX_CONNECTIONS = 32
 

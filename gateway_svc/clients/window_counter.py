@@ -15,7 +15,7 @@ from gateway_svc.domain.rate_limits import WINDOW_SECONDS, Admission, ClientLimi
 
 
 class KeyedRateLimitItem(RateLimitItemPerMinute):
-    """A limit of the library whose keys are put together in one step, because that is done twice for each request."""
+    """A limit of the library that builds its keys faster than the library, because that happens twice for each request."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from shared.contracts.events import TOPICS, Event
 Json = dict[str, Any]
 SCHEMA_REFERENCE = "#/components/schemas/"
 EXCHANGE = {"name": "careslot.events", "type": "topic", "durable": True, "autoDelete": False}
-ENVELOPE_FIELDS = ("id", "occurred_at")  # the fields of an event that stand in the envelope and not in its `data`
+ENVELOPE_FIELDS = ("id", "occurred_at")  # the fields of an event that are in the envelope and not in its `data`
 DESCRIPTION = (
     "What the services of Careslot announce to each other: CloudEvents 1.0 in JSON on the durable topic exchange `careslot.events` of "
     "RabbitMQ. The routing key is the type of the event. An event may be delivered more than once: recognise a repeated one by `id`, and "
@@ -21,7 +21,7 @@ DESCRIPTION = (
 
 
 def asyncapi_document(info: Json) -> Json:
-    """Return the document. `info` has the version, the contact and the licence that the OpenAPI document names, too."""
+    """Return the document. `info` has further members of the AsyncAPI object `info`, such as version and license."""
     topics = dict(sorted(TOPICS.items()))
     return {
         "asyncapi": "3.0.0",

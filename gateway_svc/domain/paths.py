@@ -1,8 +1,8 @@
 """Canonical paths (RFC 3986 section 6.2.2): the gateway accepts exactly one spelling of a path.
 
 No resource of this API has an escape, an empty segment or a dot segment in its path. A path therefore consists of unreserved
-characters only, or it does not exist. This guarantees that a service reads the same path that the gateway routed. People type a slash after
-`/docs` and `/problems`, which the gateway itself answers.
+characters only, or it does not exist. This guarantees that a service reads the same path that the gateway routed. The exceptions are
+`/docs/` and `/problems/`, because people type them; the gateway itself answers them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,10 @@ CodePlace = Literal["code", "errors", "reasons"]
 
 @dataclass(frozen=True, slots=True)
 class CodeEntry:
-    """One code. `places` are the members of a problem document that can carry it; `status` is None for a code that is never its own."""
+    """One code. `places` are the members of a problem document that can carry it.
+
+    `status` is None for a code that occurs only in `errors` or `reasons`.
+    """
 
     code: str
     title: str
@@ -22,7 +25,7 @@ class CodeEntry:
 
     @property
     def type(self) -> str:
-        """The reference that stands in problem documents: `/problems/slot-taken`."""
+        """The `type` of problem documents with this code, such as `/problems/slot-taken`."""
         return f"/problems/{self.code.replace('_', '-')}"
 
 

@@ -24,9 +24,9 @@ class Per(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `requests` in any 60 seconds per account or per address. `name` is public: it stands in the headers.
+    """At most `requests` in any 60 seconds per account or per address. `name` is public: the headers contain it.
 
-    `policy` is what the header `RateLimit-Policy` says of it.
+    `policy` is its item in the header `RateLimit-Policy`.
     """
 
     name: str
@@ -37,7 +37,7 @@ class RateLimit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", f'"{self.name}";q={self.requests};w={WINDOW_SECONDS}')
 
-    def scaled(self, scale: float) -> RateLimit:
+    def with_scale(self, scale: float) -> RateLimit:
         """Return the limit multiplied by `scale`, but at least one request."""
         return replace(self, requests=max(1, round(self.requests * scale)))
 
@@ -86,7 +86,7 @@ ROUTE_LIMITS: dict[tuple[str, str], RateLimit] = {
     ("POST", "/appointments"): BOOKING,
     ("POST", "/holds"): BOOKING,
 }
-# Orchestrators ask these paths, and a limit must not make them end a server that works.
+# Orchestrators request these paths. With a limit they would get a 429 and end a server that works.
 UNLIMITED_PATHS = frozenset(("/livez", "/readyz"))
 
 
@@ -94,8 +94,8 @@ class RateLimits:
     """All limits, multiplied by `scale`."""
 
     def __init__(self, scale: float = 1.0) -> None:
-        self._per_account, self._per_address = PER_ACCOUNT.scaled(scale), PER_ADDRESS.scaled(scale)
-        self._by_route = {route: limit.scaled(scale) for route, limit in ROUTE_LIMITS.items()}
+        self._per_account, self._per_address = PER_ACCOUNT.with_scale(scale), PER_ADDRESS.with_scale(scale)
+        self._by_route = {route: limit.with_scale(scale) for route, limit in ROUTE_LIMITS.items()}
 
     def of_request(self, method: str, path: str, account_id: UUID | None, address_block: str) -> list[ClientLimit]:
         """Return the limits that a request counts against.

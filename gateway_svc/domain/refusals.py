@@ -14,7 +14,7 @@ class NoSuchPath(NotFound):
 
 
 class NoSuchProblem(NotFound):
-    """Raised when no problem document of this API has a code."""
+    """Raised when the catalogue of codes is asked for a code that does not exist."""
 
     code = "no_such_problem"
     detail = "There is no such code."

@@ -67,7 +67,7 @@ async def get_openapi_document(document: Document) -> Response:
 
 @router.get("/")
 async def get_entry_points(request: Request) -> Response:
-    """Redirect browsers to the documentation, and tell programs where everything is."""
+    """Redirect browsers to the documentation; return ENTRY_POINTS to programs."""
     if names_media_type(request.headers.get("accept", ""), "text/html"):
         return RedirectResponse("/docs", headers={"Vary": "Accept"})
     return JSONResponse(ENTRY_POINTS, headers={"Vary": "Accept"})

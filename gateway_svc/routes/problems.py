@@ -1,4 +1,4 @@
-"""The catalogue of public codes. The `type` of every problem document leads here."""
+"""The routes of the catalogue of public codes. The `type` of every problem document is one of their addresses."""
 
 from __future__ import annotations
 

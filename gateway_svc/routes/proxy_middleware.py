@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_svc.domain.client_address import Network
 from gateway_svc.domain.headers import Headers, repeated_single_header, size_in_bytes
@@ -13,7 +13,7 @@ from gateway_svc.domain.paths import is_canonical_path, is_valid_query
 from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
 from gateway_svc.routes.proxy import build_upstream_request, forward_request, raw_path
-from gateway_svc.routes.rate_limit_step import adding_headers, count_request, find_client_address
+from gateway_svc.routes.rate_limit_step import count_request, find_client_address, with_added_headers
 from gateway_svc.routes.refusals import BodyTooSlow, HeadersTooLarge, MalformedRequest, UrlTooLong
 from gateway_svc.routes.request_body import ClientDisconnected, RequestBody
 from shared.contracts.identity import Caller
@@ -30,7 +30,7 @@ class ProxyMiddleware:
     """Forwards a request to the service that is responsible for its path; the gateway's own paths go on to FastAPI.
 
     It is the innermost middleware: ResponseHeadersMiddleware and RequestMiddleware (request id, log line, metrics) surround it.
-    The paths in `hidden_paths` do not exist for clients. `trusted_proxies` may say whose request they forward.
+    The paths in `hidden_paths` do not exist for clients. `trusted_proxies` are the networks whose X-Forwarded-For is used.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ProxyMiddleware:
             return await self._app(scope, receive, send)
         body: RequestBody | None = None
         response_headers: Headers = []
-        send = adding_headers(send, response_headers)
+        send = with_added_headers(send, response_headers)
         try:
             deadline.set(time.monotonic() + self._timeout_seconds)  # replaces a deadline that the client asked for
             address = find_client_address(scope, self._trusted_proxies)
@@ -129,14 +129,5 @@ async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope,
     Otherwise Listener discards the rest, so that a client which is still sending can read its refusal.
     """
     if body is not None and (isinstance(refusal, BodyTooSlow) or (isinstance(refusal, BodyTooLarge) and body.may_be_withheld)):
-        send = _adding_connection_close(send)
+        send = with_added_headers(send, [(b"connection", b"close")])
     await problem_response(refusal, scope["path"])(scope, receive, send)
-
-
-def _adding_connection_close(send: Send) -> Send:
-    async def send_with_header(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await send(message)
-
-    return send_with_header

@@ -1,4 +1,4 @@
-"""Counts a request against the rate limits: whose request it is, the refusal, and the headers of every limited response."""
+"""The step of ProxyMiddleware for rate limits: it finds the client of a request, counts the request, and sets the response headers."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ async def count_request(scope: Scope, caller: Caller | None, address: ClientAddr
         raise RateLimited(retry_after=admission.retry_after_seconds)
 
 
-def adding_headers(send: Send, response_headers: Headers) -> Send:
-    """Return a `send` that adds the headers which are in `response_headers` when the response starts."""
+def with_added_headers(send: Send, response_headers: Headers) -> Send:
+    """Return a `send` that adds `response_headers` to the response. The list may still be filled until the response starts."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -19,8 +19,8 @@ HealthState = Literal["up", "down"]
 class PlatformHealth:
     """Finds out which services are up. `own_checks` are the readiness checks of the gateway itself; a check raises if it fails.
 
-    All callers share one check of all services, and its result counts for CACHE_SECONDS: the route is public, and each check asks seven
-    services.
+    All callers share one check of all services, and its result is reused for CACHE_SECONDS, because the route is public and each check
+    calls all services.
     """
 
     services: UpstreamServices
@@ -34,7 +34,7 @@ class PlatformHealth:
         task = self._check_task
         if task is None or (task.done() and self.monotonic() - self._checked_at >= CACHE_SECONDS):
             task = self._check_task = asyncio.create_task(self._check_each(), name="status")
-        return await asyncio.shield(task)  # a caller who goes away does not end the check of the others
+        return await asyncio.shield(task)  # a cancelled request does not cancel the check for the others
 
     async def _check_each(self) -> dict[Service, HealthState]:
         """Check all services at once."""

@@ -17,8 +17,9 @@ from shared.kit.logs import log_event
 class RateLimiter:
     """Counts in the store that all gateways share; without one, or while it does not answer, in the memory of this process.
 
-    A store that fails five times in a row is not asked for 2 s, so that it delays only a few requests. The log has one line when that
-    begins and one when the store answers again. `count_fallback` is called for each request that is counted here instead of there.
+    A store that fails five times in a row is not called for 2 s, so that it delays only a few requests. The log has one line when that
+    begins and one when the store answers again. `count_fallback` is called for each request that is counted in memory although there is a
+    store.
     """
 
     limits: RateLimits
@@ -40,7 +41,7 @@ class RateLimiter:
         return await self.own_counter.count(client_limits)
 
     async def _try_shared(self, counter: RateCounter, client_limits: Sequence[ClientLimit]) -> Admission | None:
-        """Return None if the shared store does not answer, or is not asked at present."""
+        """Count in the shared store. Return None if it does not answer, or is not called after its failures."""
         if not self._breaker.admit():
             return None
         try:

@@ -113,7 +113,7 @@ class UpstreamServices:
                 instance.requests_in_progress -= 1
                 if not request.is_retryable or len(tried) == len(balancer):
                     raise UpstreamLost(retry_after=RETRY_AFTER_SECONDS) from None
-            except BaseException:  # the client is gone or does not send its body, or the time is up
+            except BaseException:  # the client disconnected or does not send its body, or the deadline has passed
                 instance.breaker.record_abandoned()
                 instance.requests_in_progress -= 1
                 raise

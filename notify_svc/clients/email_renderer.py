@@ -118,7 +118,7 @@ def appointment_rows(content: MailContent, appointment: AppointmentDetails, tran
     label = label_of("place", translation.location, message, translation)
     if content.place:
         rows.append((label, content.place))
-    elif label != translation.location:  # the new place is that there is none
+    elif label != translation.location:  # the place was removed
         rows.append((label, translation.unknown_location))
     return rows
 

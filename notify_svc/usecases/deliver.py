@@ -1,4 +1,4 @@
-"""Making the mail of a message, and what a failed delivery means for the message, the log and the metrics."""
+"""Making the mail of a message, and handling a failed delivery in the message, the log and the metrics."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ REASONS: dict[type[Exception], tuple[str, int]] = {
     SenderDied: ("sender_died", logging.WARNING),
     Exception: ("unexpected", logging.ERROR),
 }
-"""Reason in the metrics and level in the log; the first class that an error belongs to counts. A patient without address is no fault."""
+"""The reason in the metrics and the level in the log, by the first class to which an error belongs."""
 TEMPORARY = (MailDeferred, Refusal, SenderDied)
 
 
 @dataclass(frozen=True, slots=True)
 class MailDelivery:
-    """Makes mails, and judges failures. `count_not_sent` counts the mails that were not sent, by reason."""
+    """Makes mails, and decides what a failure means. `count_not_sent` counts the mails that were not sent, by reason."""
 
     composer: MailComposer
     renderer: EmailRenderer
@@ -89,21 +89,21 @@ class MailDelivery:
         return message.recover(problem, self.mailbox.repeatable, self.now())
 
     def report(self, error: Exception, result: Message) -> None:
-        """Log and count a mail that was not sent, unless it is queued again because something is away for a while.
+        """Log and count a mail that was not sent, unless it is queued again after a temporary failure.
 
-        The log has no text of the error, which may contain names and addresses, but the places in the code that it passed.
+        The log has the lines of the traceback instead of the text of the error, which may contain names and addresses.
         """
         if result.status is MessageStatus.QUEUED and isinstance(error, TEMPORARY):
             return
         reason, level = next(outcome for error_class, outcome in REASONS.items() if isinstance(error, error_class))
         facts: dict[str, object] = {"message_id": result.id, "kind": result.kind, "status": result.status, "problem": result.problem}
         if reason in ("not_rendered", "unexpected"):
-            facts["at"] = _places_of(error)
+            facts["at"] = _traceback_lines(error)
         log_event("mail_not_sent", level, error=None, reason=reason, **facts)
         self.count_not_sent(reason)
 
 
-def _places_of(error: BaseException) -> list[str]:
-    """Return the file names and line numbers that an error, or the error behind it, passed."""
+def _traceback_lines(error: BaseException) -> list[str]:
+    """Return the file names and line numbers in the traceback of an error, or of the error that caused it."""
     frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
     return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]

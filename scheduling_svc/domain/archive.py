@@ -18,6 +18,6 @@ class ArchiveCursor(NamedTuple):
     id: UUID
 
 
-def archived_before(now: datetime) -> int:
-    """Return the grain before which everything is over for good: nobody can book the time, and nothing takes it again."""
+def archive_limit(now: datetime) -> int:
+    """Return the grain before which time is archived: it ended ARCHIVE_AFTER ago, so it can neither be booked nor taken again."""
     return grain_of(now - ARCHIVE_AFTER)

@@ -105,7 +105,7 @@ class Claim:
     `slot` is None if the claim was released before it was ever made. `may_overlap` is True if it lies over other claims, in a lane of its
     own. `begun` is True once the visit takes place; a leave does not affect it any more. `requested` is True while the clinic has not
     approved the visit. `archived` is True once the time is over and its grains are deleted. `appointment_version` is the newest version of
-    the appointment that an event or a request has told, so that a late event does not undo what a newer one has told.
+    the appointment that an event or a request has named, so that a late event does not undo the effect of a newer one.
     """
 
     appointment_id: UUID

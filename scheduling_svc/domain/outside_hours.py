@@ -16,7 +16,7 @@ MAX_FRAME = 64 * DAY
 def claims_outside_hours(hours: Hours, claims: Sequence[Claim]) -> Iterator[Claim]:
     """Yield the claims whose visits do not lie within the hours, as the rule `outside_hours` decides about new visits.
 
-    The claims are in the order of their starts. The hours are expanded in parts, so that a visit in years costs no more than a near one.
+    The claims are in the order of their starts. The hours are expanded in parts, so that a visit years ahead costs no more than a near one.
     """
     booked = [(claim, claim.slot) for claim in claims if claim.slot is not None]
     for _, part in groupby(booked, key=lambda item: item[1].visit.start // MAX_FRAME):

@@ -1,11 +1,11 @@
-"""Archiving what is over, so that the grain table holds only time that could still be booked."""
+"""Archiving claims whose time is over, so that the table of grains does not grow without limit."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 
-from scheduling_svc.domain.archive import ArchiveCursor, archived_before
+from scheduling_svc.domain.archive import ArchiveCursor, archive_limit
 from scheduling_svc.ports import ArchiveStore
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
@@ -17,14 +17,14 @@ PAGE_SIZE, MAX_PAGES = 100, 10
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Claims that ended a day ago or earlier: reservations, sessions, leaves, closures, and holds that were left."""
+    """Claims that ended a day ago or earlier: reservations, sessions, leaves, closures, and expired holds."""
 
     store: ArchiveStore
     now: Clock
 
     async def archive_past(self) -> int:
-        """Archive up to PAGE_SIZE * MAX_PAGES claims, the oldest first, and return how many. Those that fail do not hide others."""
-        before, after, count = archived_before(self.now()), None, 0
+        """Archive up to PAGE_SIZE * MAX_PAGES claims, the oldest first, and return how many. Claims that fail do not prevent the others."""
+        before, after, count = archive_limit(self.now()), None, 0
         for _ in range(MAX_PAGES):
             page = await self._list_due(before, after)
             count += sum([await self._try_to_archive(due, before) for due in page])

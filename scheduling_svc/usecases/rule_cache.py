@@ -19,8 +19,8 @@ from shared.contracts.relayed_refusals import UnknownService
 from shared.kit.deadlines import shorten_deadline
 from shared.kit.retry import retry_on_abort, retry_transaction
 
-PATIENCE_SECONDS = 1
-MOST_REFRESHED = 3
+MAX_WAIT_SECONDS = 1
+MAX_REFRESHED = 3
 
 
 async def do_nothing(_tx: CalendarTransaction, _doctor: DoctorTerms) -> None:
@@ -73,7 +73,7 @@ class RuleCache:
             await self._fetch_doctor(doctor_id)
 
     async def refresh_for(self, caller: Caller | None, doctor_ids: Sequence[UUID]) -> None:
-        """Fetch the rules of doctors whom the caller may have changed a moment ago, in case doctor-service could not tell of the change.
+        """Fetch the rules of doctors whom the caller may have changed a moment ago, in case the notification from doctor-service was lost.
 
         That is the caller's own rules, or those of a few named doctors for an admin. If doctor-service does not answer within a second,
         the stored rules are used.
@@ -81,8 +81,8 @@ class RuleCache:
         if caller is None or not (caller.role is Role.ADMIN or caller.id in doctor_ids):
             return
         changeable = doctor_ids if caller.role is Role.ADMIN else [caller.id]
-        with suppress(Refusal), shorten_deadline(PATIENCE_SECONDS):
-            for doctor_id in changeable[:MOST_REFRESHED]:
+        with suppress(Refusal), shorten_deadline(MAX_WAIT_SECONDS):
+            for doctor_id in changeable[:MAX_REFRESHED]:
                 await self._refresh_doctor(doctor_id)
 
     async def _refresh_doctor(self, doctor_id: UUID) -> None:

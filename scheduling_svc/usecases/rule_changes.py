@@ -1,4 +1,4 @@
-"""What doctor-service asks for after a change of its rules: that the calendar follows at once, and which visits are outside the hours."""
+"""The calls of doctor-service after a change of rules: store the new rules at once, and list the visits outside the hours."""
 
 from __future__ import annotations
 

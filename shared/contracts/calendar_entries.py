@@ -1,4 +1,4 @@
-"""What every calendar file about an appointment says alike, whichever service writes it (RFC 5545)."""
+"""What all calendar files about an appointment have in common, for the services that write them (RFC 5545)."""
 
 from __future__ import annotations
 

@@ -106,7 +106,10 @@ class PasswordChanged(Event):
 
 
 class AccountLocked(Event):
-    """Signing in to an account is delayed after too many wrong passwords; its owner is notified, once per row of delays."""
+    """Signing in to an account is delayed after too many wrong passwords.
+
+    The event is published once for several delays in a row, so that the owner is notified once.
+    """
 
     topic = "account.locked.v1"
     subject = "account_id"

@@ -135,7 +135,7 @@ class DoctorRules(ReadModel):
 
 
 class RulesVersion(RequestModel):
-    """The version of a doctor's or a service type's rules that the calendar must not fall behind."""
+    """The version of a doctor's or a service type's rules that the calendar must have at least."""
 
     version: int = Field(ge=1, lt=2**31)
 
@@ -179,7 +179,10 @@ class AccountSummary(ReadModel):
 
 
 class AccountContact(AccountSummary):
-    """An account as notification-service sees it. `time_zone` is None for people who gave none, and old for those with a profile."""
+    """An account as notification-service sees it.
+
+    `time_zone` is None for people who gave none. For people with a profile it may be outdated, and that of the profile counts.
+    """
 
     time_zone: str | None = None
 

@@ -13,7 +13,7 @@ class Refusal(Exception):
 
     `code` is public and stable, `detail` is a sentence for people, and `facts` are members of the problem document. Subclasses declare
     `code` and `detail`; both can be replaced per instance, which is how the refusal of another service is passed on. `remedy` says what
-    the caller can do; it stands in the catalogue at `/problems`, and a subclass inherits it from its family unless it declares its own.
+    the caller can do; the catalogue at `/problems` shows it, and a subclass inherits it from its family unless it declares its own.
     """
 
     code: str = "refused"
@@ -120,8 +120,9 @@ FAMILY_BY_NAME: dict[str, type[Refusal]] = {
 }
 FAMILIES: tuple[type[Refusal], ...] = tuple(FAMILY_BY_NAME.values())
 FINAL_REFUSALS = (Conflict, Invalid, Stale)
-"""The families by which another service decides against a stored request: it is not sent again. After any other refusal, and when no
-response arrives, the request stays pending and is sent again later."""
+"""The families of refusals that a repetition does not change: a stored request that another service refuses in this way is given up.
+
+After any other refusal, and when no response arrives, the request stays pending and is sent again later."""
 
 
 def require_version(current: int, expected: int | None) -> None:

@@ -110,7 +110,7 @@ class LastAdmin(Conflict):
 class RateLimited(TooMany):
     """Raised by the gateway when an account or an address sends too many requests. The fact `retry_after` is in seconds.
 
-    Nothing was done, and the request itself does not count. Every operation documents it.
+    Nothing was done, and the refused request does not count. Every operation documents this refusal.
     """
 
     code = "rate_limited"

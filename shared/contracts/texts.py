@@ -14,20 +14,20 @@ from pydantic_core import CoreSchema, PydanticCustomError
 # Ranges of characters as regular expressions of ECMA 262, Python and Rust write them, because they also stand in the OpenAPI document.
 CONTROLS = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 """C0, DEL, C1, the line and paragraph separators, and Unicode's property Bidi_Control."""
-CONTROLS_OF_LINES = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
-"""The same without the tab, the line feed, and the marks that texts in Arabic and Hebrew need beside words of other scripts."""
+MULTI_LINE_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""CONTROLS without the tab, the line feed, and the marks for mixed writing directions, which texts in Arabic and Hebrew need."""
 INVISIBLE = (  # Unicode's properties White_Space and Default_Ignorable_Code_Point up to U+FFFF, and U+2800, the blank of Braille
     r"\x20\xa0\xad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200d\u202f\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
 )
-INVISIBLE_BEYOND = r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+INVISIBLE_ABOVE_FFFF = r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 
 ONE_LINE_PATTERN = rf"^[^{CONTROLS}]*[^{CONTROLS}{INVISIBLE}][^{CONTROLS}]*$"
-LINES_PATTERN = rf"^([^{CONTROLS_OF_LINES}]|\r\n)*$"
+MULTI_LINE_PATTERN = rf"^([^{MULTI_LINE_CONTROLS}]|\r\n)*$"
 
 _CONTROL = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
-_CONTROL_OF_LINES = re.compile(rf"[{CONTROLS_OF_LINES}\ud800-\udfff]")
-_VISIBLE = re.compile(rf"[^{CONTROLS}{INVISIBLE}{INVISIBLE_BEYOND}]")
+_MULTI_LINE_CONTROL = re.compile(rf"[{MULTI_LINE_CONTROLS}\ud800-\udfff]")
+_VISIBLE = re.compile(rf"[^{CONTROLS}{INVISIBLE}{INVISIBLE_ABOVE_FFFF}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _join_line_ends(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, with single spaces; empty if it shows nothing.
+    """Return a text on one line, with single spaces; an empty text if no character is visible.
 
     For texts that were stored when control characters were still accepted.
     """
@@ -74,7 +74,7 @@ def one_line(text: str) -> str:
 
 
 def name_on_one_line(name: str) -> str:
-    """Return a stored name as a request accepts it; a question mark for a name that shows nothing."""
+    """Return a stored name as a request accepts it; a question mark if no character is visible."""
     return one_line(name) or "?"
 
 
@@ -87,15 +87,15 @@ TextKey = Annotated[
     BeforeValidator(_require_visible),
     NoControls,
 ]
-"""The key of a map, with the rules of OneLineText. Its schema has no pattern, which would hide from generated clients that it is a map."""
+"""The key of a map, with the rules of OneLineText. Its schema has no pattern, with which generated clients do not recognise a map."""
 OneLineText = Annotated[TextKey, SchemaKeywords(pattern=ONE_LINE_PATTERN)]
 """A name, title or place: up to 200 characters without control characters and line breaks, one of them visible."""
 MultiLineText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=2000),
-    BeforeValidator(_refuse_match(_CONTROL_OF_LINES)),
+    BeforeValidator(_refuse_match(_MULTI_LINE_CONTROL)),
     BeforeValidator(_join_line_ends),
-    SchemaKeywords(pattern=LINES_PATTERN),
+    SchemaKeywords(pattern=MULTI_LINE_PATTERN),
 ]
 """Free text: up to 2000 characters. Tabs and line breaks are the only control characters."""
 RequiredText = Annotated[MultiLineText, Field(min_length=1, max_length=500), AfterValidator(_require_visible)]

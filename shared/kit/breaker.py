@@ -14,8 +14,8 @@ class Breaker:
     """The state of one circuit breaker.
 
     Closed: all calls may be made. Open, after MAX_FAILURES in a row: no call may be made for OPEN_SECONDS. Half open, after that: one call
-    may be made; its success closes the breaker, its failure opens it again. A call that was given up for a reason of this side says nothing
-    about the address: it counts neither as a failure nor as a success, and when half open the next call may be made at once.
+    may be made; its success closes the breaker, its failure opens it again. A call that the caller itself gave up,
+    for example because it was cancelled, counts neither as a failure nor as a success; when half open, the next call may be made at once.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -49,6 +49,6 @@ class Breaker:
         self.open_until, self.is_probing = self.monotonic() + OPEN_SECONDS, False
 
     def record_abandoned(self) -> None:
-        """Leave the count as it is, because the call was given up by this side. When half open, admit the next call."""
+        """Leave the count as it is, because the caller itself gave the call up. When half open, admit the next call."""
         if self.is_probing:
             self.open_until, self.is_probing = self.monotonic(), False

@@ -16,9 +16,9 @@ from shared.kit.requests import RequestDependency, ServiceRequest
 class ChangeDependency(RequestDependency):
     """A dependency that returns the operation of a change, for routes that need a caller.
 
-    The id is derived from the caller, the request and the version in If-Match: whoever repeats a change of one version means the same
-    change (RFC 9110 section 13.1.1 allows a success when it was applied). A change of any version gets a new id every time, unless the
-    request has an Idempotency-Key.
+    The id is derived from the caller, the request and the version in If-Match: a caller who sends the same change of the same version again
+    means the same change (RFC 9110 section 13.1.1 allows a success response when it was applied). A change of any version gets a new id
+    every time, unless the request has an Idempotency-Key.
     """
 
     def resolve(self, request: ServiceRequest) -> Operation:

@@ -86,7 +86,7 @@ class ServiceClient:
 
         A problem response is raised as the refusal that it describes. Raises Unavailable when the service does not answer in time. A failed
         call is made once more, at the next address, if no connection could be opened, if its method is idempotent, or if `is_repeatable`
-        tells that the body has an id by which the service recognises a repetition.
+        says that the body has an id by which the service recognises a repetition.
         """
         payload = body.model_dump(mode="json", exclude_none=True) if isinstance(body, BaseModel) else body
         query = {name: value for name, value in (params or {}).items() if value is not None}
@@ -99,7 +99,7 @@ class ServiceClient:
                     raise Unavailable(f"{self._service} does not answer.", retry_after=2) from error
 
     async def _call_once(self, method: str, path: str, **content: Any) -> Any:
-        """Make one attempt. The waiting on this side comes first: only what happens after it is held against an address."""
+        """Make one attempt. Waiting for the token and for a free call comes first, so that it never counts as a failure of an address."""
         self._require_address()
         token_headers = {"Authorization": f"Bearer {await self._token()}"} if self._token is not None else {}
         async with acquire_in_time(self._call_slots, f"Too many calls of {self._service} are in progress."):
@@ -109,9 +109,9 @@ class ServiceClient:
         return _content(response)
 
     async def _request(self, method: str, path: str, *, headers: dict[str, str], **content: Any) -> httpx.Response:
-        """Send a request to the next address, and tell its breaker what that says about the address.
+        """Send a request to the next address, and record the result in its breaker.
 
-        A call that is cancelled, or that had next to no time because the deadline was near, says nothing.
+        A call that is cancelled, or that had less than MIN_JUDGED_SECONDS until the deadline, is not recorded as a failure.
         """
         url, seconds = self._next_url(), remaining_seconds(TIMEOUT_SECONDS)
         breaker = self.breakers[url]
@@ -122,7 +122,10 @@ class ServiceClient:
             breaker.record_failure()
             raise
         except TimeoutError:
-            (breaker.record_failure if seconds >= MIN_JUDGED_SECONDS else breaker.record_abandoned)()
+            if seconds >= MIN_JUDGED_SECONDS:
+                breaker.record_failure()
+            else:
+                breaker.record_abandoned()
             raise
         except BaseException:
             breaker.record_abandoned()

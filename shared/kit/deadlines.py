@@ -20,7 +20,7 @@ def remaining_seconds(limit: float) -> float:
 
 @contextmanager
 def shorten_deadline(seconds: float) -> Iterator[None]:
-    """Let the calls inside wait for `seconds` at most, and not beyond the deadline that there is already."""
+    """Set the deadline of the calls inside to `seconds` from now, unless there is an earlier one already."""
     token = deadline.set(time.monotonic() + remaining_seconds(seconds))
     try:
         yield

@@ -36,7 +36,7 @@ class EndedSessionPoller:
     """Revokes the sessions that ended since its last poll, in case the broadcast of one was lost.
 
     auth-service numbers sessions in the order of the commits that ended them, so no session appears below a number that was seen. The first
-    polls fetch all sessions that still matter.
+    polls fetch all sessions whose tokens may not have expired.
     """
 
     def __init__(self, fetch_page: FetchPage, revoke_session: RevokeSession) -> None:
@@ -49,7 +49,7 @@ class EndedSessionPoller:
         for session in page.items:
             self._revoke_session(session.session_id, session.expires_at.timestamp())
             self._last_number = session.number
-        if page.last_number < self._last_number:  # the database was restored from a backup, and its numbers begin again at an earlier one
+        if page.last_number < self._last_number:  # the database was restored from an older backup
             self._last_number = 0
             return 1
         return len(page.items)

@@ -82,7 +82,7 @@ class IdempotencyStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A POST request as use cases see it. `id` is the id of what it creates: the same when the caller repeats the request with its key."""
+    """A request as use cases see it. `id` is the id of the change or of what is created: the same when the caller repeats the request."""
 
     id: UUID
 

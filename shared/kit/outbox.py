@@ -57,8 +57,8 @@ class Relay:
         """Publish one batch of waiting events. Returns how many were published.
 
         An event without a subscriber stays, and so do the later ones of its topic, while other topics go on. An event that fails for any
-        other reason stays alone. When the bus does not answer, the rest waits for the next run. An event may be published twice, when this
-        process dies before the mark is committed.
+        other reason stays, too, but delays no other event. When the bus does not answer, the rest waits for the next run. An event may be
+        published twice, when this process dies before the mark is committed.
         """
         unroutable, failed, published = set[str](), set[int](), list[int]()
         try:

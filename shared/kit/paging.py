@@ -19,7 +19,9 @@ Row = TypeVar("Row")
 DEFAULT_LIMIT, MAX_LIMIT, MAX_CURSOR_LENGTH = 25, 100, 1200  # the cursor after a name of 200 characters of four bytes has 1,126
 
 
-CURSOR_SCHEMA: dict[str, Any] = {"pattern": "^[A-Za-z0-9_-]*$"}  # documents the alphabet; what is no cursor is refused as BadCursor
+CURSOR_SCHEMA: dict[str, Any] = {
+    "pattern": "^[A-Za-z0-9_-]*$"
+}  # for the OpenAPI document only; any text that is not a cursor is refused as BadCursor
 Cursor = Annotated[
     str, Query(max_length=MAX_CURSOR_LENGTH, description="The `next` of the previous page.", json_schema_extra=CURSOR_SCHEMA)
 ]

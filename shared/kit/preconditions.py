@@ -11,7 +11,7 @@ from shared.contracts.refusals import Invalid, PreconditionRequired
 from shared.kit.requests import RequestDependency, ServiceRequest
 
 VERSION = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
-# RFC 9110 section 8.8.3. A tag with a comma is not one of this API's, and could as well be a list.
+# RFC 9110 section 8.8.3. A comma is not accepted, because this API has no such tags and the header could be a list.
 ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x2b\x2d-\x7e\x80-\xff]*"')
 NEVER_A_VERSION = 1_000_000_000  # one more than VERSION can name
 
@@ -27,8 +27,8 @@ class BadIfMatch(Invalid):
 class IfMatchOptional(RequestDependency):
     """A dependency that returns the version in If-Match, or None when the header is absent or `*`.
 
-    A weak tag, which section 13.1.1 never lets match, and a tag that is no version become NEVER_A_VERSION: `require_version` then refuses
-    them like a stale version, in the same place in the order of refusals. Raises BadIfMatch for anything else.
+    A weak tag, which never matches (RFC 9110 section 13.1.1), and a tag that is not a version are returned as NEVER_A_VERSION:
+    `require_version` then refuses them like a stale version, and as late as one. Raises BadIfMatch for anything else.
     """
 
     def resolve(self, request: ServiceRequest) -> int | None:

@@ -87,7 +87,7 @@ VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
 PUBLIC_FIELD_CODES = {
     "offset_required": "An instant has no offset, such as Z or +02:00.",
     "not_an_instant": "An instant is not an RFC 3339 date-time.",
-    "out_of_range": "An instant does not lie between 1970 and 2200.",
+    "out_of_range": "An instant or a date lies outside of the accepted range.",
     "unknown_time_zone": "A time zone is not an IANA name, such as Europe/Berlin.",
     "control_character": "A text contains a control character.",
     "not_an_email": "A value is not an email address.",
@@ -103,7 +103,7 @@ def status_of(kind: type[Refusal]) -> int:
 
 
 def problem_document(status: int, code: str, title: str, detail: str, instance: str) -> dict[str, Any]:
-    """Return the standard members of a problem document. Of the path `instance`, its first MAX_REPEATED_CHARACTERS."""
+    """Return the standard members of a problem document. The path `instance` is cut after MAX_REPEATED_CHARACTERS."""
     return {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title,
@@ -163,7 +163,7 @@ def from_validation(error: RequestValidationError) -> families.Invalid:
 def json_pointer(location: tuple[Any, ...]) -> str:
     """Return the JSON pointer (RFC 6901) of an error, without the leading word for body, query, path or header.
 
-    A pointer of more than MAX_REPEATED_CHARACTERS, which names what no route has, is cut and ends with an ellipsis.
+    A pointer of more than MAX_REPEATED_CHARACTERS, which can only name an unknown field, is cut and ends with an ellipsis.
     """
     parts = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
     pointer = "".join("/" + str(part)[:MAX_REPEATED_CHARACTERS].replace("~", "~0").replace("/", "~1") for part in parts)

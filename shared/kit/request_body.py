@@ -11,8 +11,8 @@ from shared.kit.problems import BodyTooLarge, UnsupportedContentEncoding
 async def read_bounded_body(request: Request, max_bytes: int) -> bytes:
     """Return the body of a request.
 
-    Raises UnsupportedContentEncoding for a body with a Content-Encoding, and BodyTooLarge, both before any of the body is read where the
-    headers say enough. uvicorn reads and drops the rest of the body after the response, so a client that is still sending can read it.
+    Raises UnsupportedContentEncoding for a body with a Content-Encoding, and BodyTooLarge. Both are raised before the body is read if the
+    headers already show it. uvicorn reads and drops the rest of the body after the response, so a client that is still sending can read it.
     """
     length, has_body = 0, False
     for name, value in request.scope["headers"]:

@@ -35,7 +35,7 @@ def with_etag(response: Response, resource: V) -> V:
 
 
 def vary_with_time(response: Response) -> None:
-    """Mark a response that changes as time passes while the version stays the same: its ETag is for If-Match, and it is never a 304."""
+    """Mark a response that changes with time while its version stays the same. Its ETag is only for If-Match; 304 is never sent for it."""
     response.headers["Vary"] = "*"
 
 
@@ -48,7 +48,7 @@ def with_location(response: Response, resource: V, path: str) -> V:
 def forbid_storing(response: Response) -> None:
     """Mark a response that carries tokens (RFC 6749 section 5.1): it is not stored, not even for its Idempotency-Key, nor compressed.
 
-    Compressed, its length would tell an observer how much of a token a text that the observer chose has in common with it.
+    If it were compressed, its length could reveal a token to an attacker who chooses a part of the response (the BREACH attack).
     """
     response.headers.update(NO_STORING)
 

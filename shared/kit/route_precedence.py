@@ -1,4 +1,4 @@
-"""A path that one route spells out is not a path of the routes that have a parameter there.
+"""Makes routes with a parameter not match a path that another route has literally.
 
 Without this, `DELETE /doctors/{doctor_id}/leaves/preview` would delete the leave with the id "preview", and a 405 for that path would list
 methods that it does not have.
@@ -16,7 +16,7 @@ PARAMETER = re.compile(r"\{[^}]*\}")
 
 
 def prefer_literal_segments(routes: Sequence[BaseRoute]) -> None:
-    """Let no route match a path that another one spells out further: `/patients/{patient_id}` does not match `/patients/me`."""
+    """Exclude from each route the paths of more literal routes: `/patients/{patient_id}` then does not match `/patients/me`."""
     api_routes = [route for route in routes if isinstance(route, APIRoute)]
     for route in api_routes:
         more_literal = {other.path_format: other for other in api_routes if _is_more_literal(other.path_format, route.path_format)}
@@ -26,7 +26,7 @@ def prefer_literal_segments(routes: Sequence[BaseRoute]) -> None:
 
 
 def _is_more_literal(path: str, other_path: str) -> bool:
-    """True if every segment of `path` is that of `other_path`, or is spelled out where `other_path` has a parameter."""
+    """True if every segment of `path` is that of `other_path`, or is literal where `other_path` has a parameter."""
     pairs = list(zip(path.split("/"), other_path.split("/"), strict=False))
     return (
         path.count("/") == other_path.count("/")

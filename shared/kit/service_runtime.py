@@ -62,8 +62,8 @@ class ServiceRuntime:
     def client(self, service: Service) -> ServiceClient:
         """Return the client of another service that authenticates with this service's own token.
 
-        It is the same one for all callers: its limit of concurrent calls then keeps within the connection pool, and what one caller
-        learns of an address helps the others.
+        All callers share one client, so that its limit of concurrent calls fits the connection pool, and so that they share its circuit
+        breakers.
         """
         if self.token is None:
             auth = ServiceClient(Service.AUTH, self.settings.urls(Service.AUTH), self._http_client(Service.AUTH), None)

@@ -14,7 +14,7 @@ from shared.contracts.identity import Service
 from shared.contracts.values import TimeZone
 
 MIN_SECRET_LENGTH = 32
-OTHER_ENVIRONMENTS = frozenset({"development", "test"})
+NON_PRODUCTION_ENVIRONMENTS = frozenset({"development", "test"})
 GUESSABLE_WORDS = ("changeme", "secret", "password", "example", "default", "careslot")
 
 
@@ -73,7 +73,7 @@ class CommonSettings(BaseSettings):
     env: str = from_variable(
         "CARESLOT_ENV",
         "production",
-        "`production`, `development` or `test`; any other value counts as production, which refuses weak secrets and development aids. "
+        "`production`, `development` or `test`; any other value counts as production, which refuses weak secrets and development options. "
         "`careslot serve` sets `development` where it is unset.",
     )
     bus_url: str = from_variable("CARESLOT_BUS_URL", "memory:", "The event bus: `amqp://...`, or `memory:` with an optional file path.")
@@ -95,7 +95,7 @@ class CommonSettings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, url: str) -> str:
-        """Return the address without a slash at its end. All services derive links and the issuer from it, so they must read the same."""
+        """Return the address without a slash at its end. All services derive links and the issuer from it, so they need the same text."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be an address such as https://clinic.example")
@@ -136,8 +136,8 @@ class CommonSettings(BaseSettings):
 
     @property
     def is_production(self) -> bool:
-        """True unless the environment is known to be another one. A misspelt name counts as production."""
-        return self.env.strip().lower() not in OTHER_ENVIRONMENTS
+        """True unless `env` is one of NON_PRODUCTION_ENVIRONMENTS, so that a misspelt name counts as production."""
+        return self.env.strip().lower() not in NON_PRODUCTION_ENVIRONMENTS
 
     def faults(self) -> list[str]:
         """Return one line per secret that is missing, short, guessable or used twice."""

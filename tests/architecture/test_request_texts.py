@@ -20,7 +20,7 @@ from careslot.embedded_platform import embedded_settings
 from careslot.folder import Folder
 from careslot.services import PACKAGES, create_app
 from shared.contracts.identity import Service
-from shared.contracts.texts import LINES_PATTERN
+from shared.contracts.texts import MULTI_LINE_PATTERN
 from shared.kit.overrides import Overrides
 
 CONTROLS = ["\n", "\t", "\0", "\x85", "\u2028", "\u202e", "\u200f"]
@@ -61,5 +61,5 @@ def test_every_text_of_a_request_declares_its_characters(service: Service) -> No
     for field, schema in request_fields(service):
         for name, text in strings_of(schema, field):
             assert text.keys() & (DECLARING | {"pattern"}), f"{name} is any text: use OneLineText or MultiLineText"
-            if text.get("pattern") not in (None, LINES_PATTERN):
+            if text.get("pattern") not in (None, MULTI_LINE_PATTERN):
                 assert not [control for control in CONTROLS if re.search(text["pattern"], f"a{control}b")], name

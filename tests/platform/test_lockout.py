@@ -1,4 +1,4 @@
-"""Passwords cannot be guessed through the gateway, and the owner of the account is told and gets in."""
+"""Passwords cannot be guessed through the gateway, and the owner of the account is notified and can sign in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Too many wrong passwords delay further attempts, and the owner still gets in."""
+"""Too many wrong passwords delay further attempts, and the owner can still sign in."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from auth_svc.domain.login_attempts import (
     AttemptCounter,
     AttemptsPending,
     CounterKey,
-    account_counter,
-    client_counter,
+    account_counter_key,
+    client_counter_key,
     network_of,
 )
 from auth_svc.domain.refusals import TooManyAttempts
@@ -142,12 +142,12 @@ def test_an_ipv6_network_of_64_bits_counts_as_one_address(address: str, network:
 
 def test_no_two_keys_have_the_same_counter() -> None:
     keys = [
-        account_counter(b"k", "a@example.com"),
-        account_counter(b"other", "a@example.com"),
-        account_counter(b"k", "\ud800"),
-        client_counter(b"k", "a", "b"),
-        client_counter(b"k", 'a", "b', "b"),
-        client_counter(b"k", "b", "a"),
+        account_counter_key(b"k", "a@example.com"),
+        account_counter_key(b"other", "a@example.com"),
+        account_counter_key(b"k", "\ud800"),
+        client_counter_key(b"k", "a", "b"),
+        client_counter_key(b"k", 'a", "b', "b"),
+        client_counter_key(b"k", "b", "a"),
     ]
     assert len({key.digest for key in keys}) == len(keys)
 

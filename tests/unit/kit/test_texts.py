@@ -13,8 +13,8 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from shared.contracts.texts import (
     CONTROLS,
     INVISIBLE,
-    INVISIBLE_BEYOND,
-    LINES_PATTERN,
+    INVISIBLE_ABOVE_FFFF,
+    MULTI_LINE_PATTERN,
     ONE_LINE_PATTERN,
     MultiLineText,
     OneLineText,
@@ -65,7 +65,7 @@ def test_the_controls_are_those_of_unicode_with_separators_and_direction_control
 
 
 def test_what_shows_nothing_is_white_space_and_what_unicode_lets_programs_ignore() -> None:
-    invisible = members(CONTROLS) | members(INVISIBLE) | members(INVISIBLE_BEYOND)
+    invisible = members(CONTROLS) | members(INVISIBLE) | members(INVISIBLE_ABOVE_FFFF)
     assert invisible == members(CONTROLS) | has_property("White_Space") | has_property("Default_Ignorable_Code_Point") | {"\u2800"}
 
 
@@ -99,7 +99,7 @@ def test_a_text_of_several_lines_keeps_tabs_and_line_breaks() -> None:
     assert LINES.validate_python("a\tb\nc") == "a\tb\nc"
     assert LINES.validate_python("a\r\nb") == "a\nb"
     assert LINES.validate_python("אב\u200f C") == "אב\u200f C"
-    assert all(re.search(LINES_PATTERN, text) for text in ("", "a\tb\nc", "a\r\nb"))
+    assert all(re.search(MULTI_LINE_PATTERN, text) for text in ("", "a\tb\nc", "a\r\nb"))
 
 
 @pytest.mark.parametrize("control", ["\r", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\ud800"])
