@@ -89,7 +89,7 @@ PUBLIC_FIELD_CODES = {
     "not_an_instant": "An instant is not an RFC 3339 date-time.",
     "out_of_range": "An instant or a date lies outside of the accepted range.",
     "unknown_time_zone": "A time zone is not an IANA name, such as Europe/Berlin.",
-    "control_character": "A text contains a control character.",
+    "control_character": "A text contains a control character, or a line break where it must be one line, or it shows nothing.",
     "not_an_email": "A value is not an email address.",
     "unknown_parameter": "The operation does not have such a parameter.",
 }
