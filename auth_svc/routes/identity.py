@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import Depends, Response
 
-from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import (
     InvalidCredentials,
     InvalidRefreshToken,
@@ -27,7 +26,7 @@ from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import EmailTaken
 from shared.kit import access, routes
 from shared.kit.problems import refusals
-from shared.kit.response_headers import forbid_storing, with_etag
+from shared.kit.response_headers import forbid_storing, with_content_etag
 from shared.kit.use_cases import use_case
 
 UseAccounts = Annotated[Accounts, use_case(Accounts)]
@@ -96,10 +95,9 @@ async def logout_all(caller: access.Account, sessions: UseSessions) -> None:
 
 
 @router.get("/me", operation_id="get_me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
-async def get_me(caller: access.Account, accounts: UseAccounts, response: Response) -> Account:
-    """Ends every session of the account, the current one included."""
-    """The account of the access token."""
-    return with_etag(response, await accounts.get(caller.id))
+async def get_me(caller: access.Account, accounts: UseAccounts, response: Response) -> AccountSummary:
+    """The account of the access token. Its ETag is another one for each account."""
+    return with_content_etag(response, AccountSummary.model_validate(await accounts.get(caller.id)))
 
 
 @router.post(

@@ -40,7 +40,10 @@ TOKEN: list[Json] = [{"bearer": []}, {"oauth2": []}]
 ENTITY_TAG: Json = {"type": "string", "examples": ['"3"']}
 IF_MATCH_TAG: Json = ENTITY_TAG | {"pattern": r'^(\*|(W/)?"[!#-+\-.-~]*")$'}
 HEADERS: dict[str, Json] = {
-    "ETag": {"description": "The version of the resource, for `If-Match`.", "schema": {"type": "string", "examples": ['"3"']}},
+    "ETag": {
+        "description": "The version of the resource, for `If-Match`. A digest follows where the response depends on more.",
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
     "Location": {"description": "Where the created resource can be read.", "schema": {"type": "string", "format": "uri-reference"}},
     "Link": {
         "description": "The next page, if there is one (RFC 8288).",
@@ -72,7 +75,7 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
     operation["security"] = _security(dependencies)
     is_tagged = _has_version(operation["responses"].get("200", {}), schemas)
     if is_tagged and "GET" in (route.methods or ()):
-        operation["responses"]["304"] = {"description": "The resource still has the version in If-None-Match."}
+        operation["responses"]["304"] = {"description": "The response is still the one whose ETag is in If-None-Match."}
     if parameters := _header_parameters(route, dependencies, "304" in operation["responses"]):
         operation["parameters"] = operation.get("parameters", []) + parameters
     _add_refusals(operation, dependencies)

@@ -10,7 +10,8 @@ from fastapi import Depends
 from shared.contracts.refusals import Invalid, PreconditionRequired
 from shared.kit.requests import RequestDependency, ServiceRequest
 
-VERSION = re.compile(r'"[0-9]{1,9}"|[0-9]{1,9}')
+# A version, which may be followed by the digest of `with_content_etag`. Without quotes, only the version is accepted.
+VERSION = re.compile(r'"(?P<tagged>[0-9]{1,9})(?:-[0-9a-f]{16})?"|(?P<bare>[0-9]{1,9})')
 # RFC 9110 section 8.8.3. A comma is not accepted, because this API has no such tags and the header could be a list.
 ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x2b\x2d-\x7e\x80-\xff]*"')
 NEVER_A_VERSION = 1_000_000_000  # one more than VERSION can name
@@ -51,8 +52,8 @@ def _parse_if_match(request: ServiceRequest) -> int | None:
     tag = request.headers.get("if-match", "*").strip()
     if tag == "*":
         return None
-    if VERSION.fullmatch(tag):
-        return int(tag.strip('"')) or NEVER_A_VERSION  # versions begin with 1
+    if match := VERSION.fullmatch(tag):
+        return int(match["tagged"] or match["bare"]) or NEVER_A_VERSION  # versions begin with 1
     if ENTITY_TAG.fullmatch(tag):
         return NEVER_A_VERSION
     raise BadIfMatch(pointer="/If-Match")

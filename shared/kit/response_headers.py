@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
+DIGEST_LENGTH = 16
 NO_STORING = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -17,6 +19,13 @@ class Versioned(Protocol):
     def version(self) -> int: ...
 
 
+class VersionedModel(Versioned, Protocol):
+    """A response model with a public version."""
+
+    def model_dump_json(self) -> str:
+        """Return the content of the response."""
+
+
 class HasNextCursor(Protocol):
     """One page of a list; `next` is the cursor of the following page, or None."""
 
@@ -25,12 +34,23 @@ class HasNextCursor(Protocol):
 
 
 V = TypeVar("V", bound=Versioned)
+M = TypeVar("M", bound=VersionedModel)
 P = TypeVar("P", bound=HasNextCursor)
 
 
 def with_etag(response: Response, resource: V) -> V:
     """Set ETag to the version of `resource` and return `resource`."""
     response.headers["ETag"] = f'"{resource.version}"'
+    return resource
+
+
+def with_content_etag(response: Response, resource: M) -> M:
+    """Set ETag to the version of `resource` and a digest of its content, such as `"3-0123456789abcdef"`, and return `resource`.
+
+    It is for a response that depends on more than the version, such as the caller or a setting. If-Match compares only the version.
+    """
+    digest = hashlib.sha256(resource.model_dump_json().encode()).hexdigest()[:DIGEST_LENGTH]
+    response.headers["ETag"] = f'"{resource.version}-{digest}"'
     return resource
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ async def test_simultaneous_requests_create_one_profile(patients: RunningService
 async def test_a_new_profile_has_all_fields(patients: RunningService) -> None:
     profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
     absent = dict.fromkeys(("born_on", "sex", "address", "emergency_contact"))
-    assert (profile.headers["etag"], profile.headers["cache-control"]) == ('"1"', "no-store")
+    assert re.fullmatch('"1-[0-9a-f]{16}"', profile.headers["etag"])
+    assert profile.headers["cache-control"] == "no-store"
     assert profile.json() == PROFILE | absent | {"id": str(SAM), "version": 1}
     assert (await patients.http.get(f"/patients/{SAM}", headers=SAMS_TOKEN)).json() == profile.json()
 
@@ -87,7 +89,7 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
     assert changed.status_code == 200, changed.text
     body = changed.json()
     assert (body["born_on"], body["sex"], body["address"]["city"], body["phone"]) == ("1990-05-01", "female", "Berlin", "+49 30 123456")
-    assert changed.headers["etag"] == '"2"'
+    assert changed.headers["etag"].startswith('"2-')
     assert (await update(patients, 2, phone=None)).json()["phone"] is None
     unchanged = await update(patients, 3, born_on="1990-05-01")
     assert unchanged.json()["version"] == 3
@@ -159,6 +161,26 @@ async def test_patients_who_give_no_time_zone_have_the_clinics_also_after_it_has
             assert (await service.http.get("/patients/me", headers=kim)).json()["time_zone"] == "UTC"
 
 
+async def test_a_new_time_zone_of_the_clinic_changes_the_etag_and_a_change_still_accepts_the_old_one(tmp_path: Path, sql_url: str) -> None:
+    reads = [("/patients/me", SAMS_TOKEN), (f"/patients/{SAM}", SAMS_TOKEN), (f"/internal/patients/{SAM}", AUTH)]
+    etags: dict[str, str] = {}
+    for number, zone in enumerate(("Europe/Berlin", "America/New_York")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with run_service("patient_svc", folder, database_url=sql_url, time_zone=zone) as service:
+            await service.http.put(f"/internal/patients/{SAM}", json={"full_name": "Sam Lee"}, headers=AUTH)
+            for path, token in reads:
+                response = await service.http.get(path, headers=token | {"If-None-Match": etags.get(path, "")})
+                assert (response.status_code, response.json()["time_zone"], response.json()["version"]) == (200, zone, 1)
+                etags[path] = response.headers["etag"]
+                assert (await service.http.get(path, headers=token | {"If-None-Match": etags[path]})).status_code == 304
+    async with run_service("patient_svc", folder, database_url=sql_url, time_zone="UTC") as service:
+        changed = await service.http.patch(
+            "/patients/me", json={"phone": "+49 30 1"}, headers=SAMS_TOKEN | {"If-Match": etags["/patients/me"]}
+        )
+        assert (changed.status_code, changed.json()["version"]) == (200, 2)
+
+
 async def test_null_gives_up_ones_own_time_zone(patients: RunningService) -> None:
     cleared = (await update(patients, 1, time_zone=None)).json()
     assert (cleared["time_zone"], cleared["version"]) == ("UTC", 2)
@@ -182,6 +204,16 @@ async def test_each_role_sees_only_what_it_needs(patients: RunningService) -> No
     reception = (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.RECEPTION))).json()
     assert (admin["born_on"], admin["sex"]) == ("1990-05-01", "female")
     assert (reception["born_on"], reception["sex"], reception["phone"]) == (None, None, "+49 30 123456")
+
+
+async def test_what_reception_has_read_is_never_a_304_for_someone_who_sees_more(patients: RunningService) -> None:
+    await update(patients, 1, born_on="1990-05-01")
+    path, reception = f"/patients/{SAM}", bearer(Role.RECEPTION)
+    seen = await patients.http.get(path, headers=reception)
+    known = {"If-None-Match": seen.headers["etag"]}
+    assert (await patients.http.get(path, headers=reception | known)).status_code == 304
+    full = await patients.http.get(path, headers=bearer(Role.ADMIN) | known)
+    assert (full.status_code, full.json()["born_on"], full.json()["version"]) == (200, "1990-05-01", seen.json()["version"])
 
 
 async def test_a_doctor_sees_a_patient_from_the_first_appointment_until_it_is_called_off(patients: RunningService) -> None:

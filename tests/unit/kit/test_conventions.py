@@ -148,6 +148,12 @@ async def test_a_tag_that_is_weak_or_no_version_is_stale(shop: Shop, tag: str) -
     assert (polished.status_code, polished.json()["code"]) == (412, "stale_version")
 
 
+async def test_a_digest_that_follows_the_version_in_if_match_is_not_compared(shop: Shop) -> None:
+    path, digest = f"/shoes/{shop.add_shoe(version=3).id}/polish", "0123456789abcdef"
+    tags = [f'"3-{digest}"', f'"2-{digest}"', f'"3-{digest}0"', '"3-"', f'W/"3-{digest}"']
+    assert [(await shop.http.post(path, headers=ADMIN | {"If-Match": tag})).status_code for tag in tags] == [200, 412, 412, 412, 412]
+
+
 async def test_if_match_is_honoured_where_it_is_not_required(shop: Shop) -> None:
     path = f"/shoes/{shop.add_shoe(version=3).id}/polish"
     statuses = [
