@@ -19,11 +19,11 @@ AFTERNOONS = [{"weekday": day, "start": "10:00", "end": "20:00"} for day in rang
 TODAY = datetime.now(UTC).date()
 RANGE = {"from": f"{TODAY + timedelta(days=10)}T00:00:00Z", "to": f"{TODAY + timedelta(days=20)}T00:00:00Z"}
 DAY_IN_RANGE = TODAY + timedelta(days=15)
-Change = Callable[["Clinic"], object]
+Change = Callable[["ClinicWithEtags"], object]
 
 
 @dataclass
-class Clinic:
+class ClinicWithEtags:
     """The resources that the tests read and change, and the users who may."""
 
     admin: User
@@ -59,7 +59,7 @@ class Clinic:
 
 
 @pytest.fixture
-def clinic(embedded: Embedded) -> Clinic:
+def clinic(embedded: Embedded) -> ClinicWithEtags:
     admin = sign_in_admin(embedded)
     service = create_service_type(admin, requires_approval=True)
     doctor, patient = create_doctor(admin, service), register_patient(embedded)
@@ -67,13 +67,13 @@ def clinic(embedded: Embedded) -> Clinic:
     start = list_slots(patient, service, doctor.id)[0]["starts_at"]
     appointment = book(patient, service, doctor, start)
     embedded.run_until_idle()
-    return Clinic(admin, doctor, patient, service, appointment, "".join(feed[1:]))
+    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]))
 
 
 def patch(operation_id: str, **changes: Any) -> Change:
     """Return the change of some fields of the resource that an operation reads."""
 
-    def change(clinic: Clinic) -> None:
+    def change(clinic: ClinicWithEtags) -> None:
         user = clinic.patient if operation_id == "get_my_profile" else clinic.admin
         path = clinic.paths()[operation_id]
         user.request("PATCH", path, changes, if_match=user.request("GET", path)["version"])
@@ -82,7 +82,7 @@ def patch(operation_id: str, **changes: Any) -> Change:
 
 
 def patch_patients_account(**changes: Any) -> Change:
-    def change(clinic: Clinic) -> None:
+    def change(clinic: ClinicWithEtags) -> None:
         path = f"/admin/users/{clinic.patient.id}"
         clinic.admin.request("PATCH", path, changes, if_match=clinic.admin.request("GET", path)["version"])
 
@@ -90,7 +90,7 @@ def patch_patients_account(**changes: Any) -> Change:
 
 
 def put_hours(suffix: str, body: Any) -> Change:
-    def change(clinic: Clinic) -> None:
+    def change(clinic: ClinicWithEtags) -> None:
         path = clinic.paths()["get_schedule"]
         clinic.admin.request("PUT", f"{path}{suffix}", body, if_match=clinic.admin.request("GET", path)["version"])
 
@@ -101,20 +101,20 @@ def act(action: str) -> Change:
     return lambda clinic: clinic.admin.request("POST", f"/appointments/{clinic.appointment['id']}/{action}")
 
 
-def move(clinic: Clinic) -> None:
+def move(clinic: ClinicWithEtags) -> None:
     starts_at = list_slots(clinic.patient, clinic.service, clinic.doctor.id)[-1]["starts_at"]
     clinic.admin.request("POST", f"/appointments/{clinic.appointment['id']}/reschedule", {"starts_at": starts_at})
 
 
-def book_another(clinic: Clinic) -> None:
+def book_another(clinic: ClinicWithEtags) -> None:
     book(clinic.patient, clinic.service, clinic.doctor, list_slots(clinic.patient, clinic.service, clinic.doctor.id)[0]["starts_at"])
 
 
-def cancel(clinic: Clinic) -> None:
+def cancel(clinic: ClinicWithEtags) -> None:
     clinic.admin.request("POST", f"/appointments/{clinic.appointment['id']}/cancel", {"reason": "Ill"})
 
 
-def offer_another_service(clinic: Clinic) -> None:
+def offer_another_service(clinic: ClinicWithEtags) -> None:
     offered = [clinic.service["id"], create_service_type(clinic.admin)["id"]]
     patch("get_doctor", services=offered)(clinic)
 
@@ -214,7 +214,7 @@ def changed_fields(before: httpx.Response, after: httpx.Response) -> set[str]:
     return {name for name in old if old[name] != new[name]} - {"version"}
 
 
-def wait_for_change(clinic: Clinic, operation_id: str, before: httpx.Response) -> httpx.Response:
+def wait_for_change(clinic: ClinicWithEtags, operation_id: str, before: httpx.Response) -> httpx.Response:
     """Return the first response whose body differs from that of `before`."""
 
     def changed() -> httpx.Response | None:
@@ -226,7 +226,7 @@ def wait_for_change(clinic: Clinic, operation_id: str, before: httpx.Response) -
 
 
 @pytest.mark.parametrize("operation_id", CHANGES)
-def test_whatever_changes_the_body_changes_the_etag(clinic: Clinic, operation_id: str) -> None:
+def test_whatever_changes_the_body_changes_the_etag(clinic: ClinicWithEtags, operation_id: str) -> None:
     changed: set[str] = set()
     for name, change in CHANGES[operation_id].items():
         before = clinic.read(operation_id)
@@ -241,7 +241,7 @@ def test_whatever_changes_the_body_changes_the_etag(clinic: Clinic, operation_id
         assert changed | constants == clinic.read(operation_id).json().keys() | constants
 
 
-def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: Clinic) -> None:
+def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: ClinicWithEtags) -> None:
     paths = clinic.admin.request("GET", "/openapi.json")["paths"]
     gets = {path: methods["get"] for path, methods in paths.items() if "get" in methods}
     assert {get["operationId"] for get in gets.values() if "304" in get["responses"]} == CHANGES.keys() == clinic.paths().keys()
@@ -256,7 +256,7 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
             assert (response.status_code, "etag" in response.headers) == (200, False), (path, response.text)
 
 
-def ids_in_paths(clinic: Clinic) -> dict[str, str]:
+def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
     """Create a leave, a closure and a hold, and return the values of all parameters of paths."""
     days = [datetime.combine(TODAY, datetime.min.time(), UTC) + timedelta(days=300 + day) for day in range(2)]
     absence = {"starts_at": f"{days[0]:%Y-%m-%dT%H:%M:%SZ}", "ends_at": f"{days[1]:%Y-%m-%dT%H:%M:%SZ}", "reason": "Works"}
@@ -270,7 +270,7 @@ def ids_in_paths(clinic: Clinic) -> dict[str, str]:
     return people | {"leave_id": leave["id"], "closure_id": closure["id"], "hold_id": hold["id"], "code": "slot_taken"}
 
 
-def test_the_same_path_has_another_etag_for_another_account(clinic: Clinic, embedded: Embedded) -> None:
+def test_the_same_path_has_another_etag_for_another_account(clinic: ClinicWithEtags, embedded: Embedded) -> None:
     other = register_patient(embedded)
     for path in ("/auth/me", "/patients/me"):
         own, others = (user.http.get(path) for user in (clinic.patient, other))
@@ -279,7 +279,7 @@ def test_the_same_path_has_another_etag_for_another_account(clinic: Clinic, embe
         assert (shared.status_code, shared.json()["id"]) == (200, other.id)
 
 
-def test_a_change_accepts_the_etag_as_it_was_sent_until_the_next_change(clinic: Clinic) -> None:
+def test_a_change_accepts_the_etag_as_it_was_sent_until_the_next_change(clinic: ClinicWithEtags) -> None:
     profile, hours = clinic.read("get_my_profile"), clinic.read("get_schedule")
     patch("get_doctor", time_zone="America/New_York")(clinic)
     path = clinic.paths()["get_schedule"]
