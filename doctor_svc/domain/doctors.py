@@ -71,7 +71,8 @@ class Doctor:
     def update(self, changes: Mapping[str, Any], expected_version: int | None, by: Caller | None) -> Self:
         """Return the doctor with some fields replaced and a new version, or self if nothing changes.
 
-        Admins may change every field, and so may a service that has checked the permission itself (`by` is None); doctors OWN_FIELDS.
+        Another time zone moves the working hours, so it makes a new version of the schedule too. Admins may change every field, and so may
+        a service that has checked the permission itself (`by` is None); doctors OWN_FIELDS.
         Raises NotYoursToChange, Stale or DoctorAccountInactive.
         """
         if by is not None and not by.is_admin and changes.keys() - OWN_FIELDS:
@@ -80,6 +81,8 @@ class Doctor:
         updated = replace(self, **changes)
         if updated.active and not self.has_doctor_account:
             raise DoctorAccountInactive
+        if updated.time_zone != self.time_zone:
+            updated = updated.with_schedule(self.schedule.in_another_zone())
         return updated if updated == self else replace(updated, version=self.version + 1)
 
     def apply_account(self, role: Role, status: str, account_version: int) -> Self:

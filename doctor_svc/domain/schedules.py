@@ -28,7 +28,7 @@ MAX_OVERRIDES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Weekly hours and overrides, in the order of their dates. Every change makes a new version.
+    """Weekly hours and overrides, in the order of their dates. Every change makes a new version, one of the doctor's time zone too.
 
     The windows have passed `check_weekly_hours` and `check_windows`.
     """
@@ -61,6 +61,10 @@ class Schedule:
         if self.override_on(on) is None:
             raise NoSuchOverride
         return self._with_overrides([override for override in self.overrides if override.date != on])
+
+    def in_another_zone(self) -> Self:
+        """Return the schedule after its doctor's time zone changed: the same rules mean other working hours, so the version is new."""
+        return replace(self, version=self.version + 1)
 
     def override_on(self, on: date) -> DateOverride | None:
         """Return the override of a date, or None."""

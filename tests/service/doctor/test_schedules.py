@@ -223,11 +223,17 @@ async def test_hours_follow_the_doctors_time_zone_and_an_event_is_published(doct
     await doctors_on_sql.put_weekly_hours(doctor["id"], MORNINGS)
     monday = ("2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z")
     assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 08:00-11:00"]
+    path, range_of_monday = f"/doctors/{doctor['id']}/schedules", dict(zip(("from", "to"), monday, strict=True))
     assert (await doctors_on_sql.update_doctor(doctor["id"], 1, time_zone="Asia/Kathmandu")).status_code == 200
+    moved = await doctors_on_sql.http.get(path, params=range_of_monday, headers={"If-None-Match": '"2"'})
+    assert (moved.status_code, moved.headers["etag"], moved.json()["version"]) == (200, '"3"', 3)
+    assert (await doctors_on_sql.put_weekly_hours(doctor["id"], NIGHTS, version=2)).status_code == 412
     assert await windows_of(doctors_on_sql, doctor, *monday) == ["2026-03-09T09:00 03:15-06:15"]
     last = (await doctors_on_sql.list_events(DoctorChanged))[-1]
-    assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 4)
-    assert (await doctors_on_sql.update_doctor(doctor["id"], 2, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"
+    assert (last.rules.time_zone, [window.start for window in last.rules.weekly], last.version) == ("Asia/Kathmandu", ["09:00"], 5)
+    await doctors_on_sql.update_doctor(doctor["id"], 2, time_zone="Asia/Kathmandu", bio="Kind.")
+    assert (await doctors_on_sql.http.get(path)).json()["version"] == 3, "the same time zone again leaves the hours as they are"
+    assert (await doctors_on_sql.update_doctor(doctor["id"], 3, time_zone="Mars/Olympus")).json()["code"] == "unknown_time_zone"
 
 
 async def test_hours_that_have_not_changed_are_304_in_a_range_of_its_own(doctors: RunningDoctor) -> None:
