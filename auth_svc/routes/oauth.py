@@ -84,8 +84,8 @@ def _errors(description: str, *codes: str) -> dict[str, Any]:
 async def issue_token(request: Request, sessions: UseSessions, tokens: UseTokens) -> Response:
     """The OAuth 2.0 token endpoint with the grants `password`, `refresh_token` and, for services, `client_credentials`.
 
-    Errors have the format of RFC 6749 section 5.2. Unknown fields are ignored. Wrong passwords and secrets count as failed logins; after too
-    many of them, or too many requests, the response is 429 with `Retry-After`."""
+    Errors have the format of RFC 6749 section 5.2. Unknown fields are ignored. Wrong passwords and secrets count as failed logins; after
+    too many of them, or too many requests, the response is 429 with `Retry-After`."""
     try:
         content = await _grant(request, await _read_form(request), sessions, tokens)
     except OAuthError as error:

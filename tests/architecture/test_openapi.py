@@ -151,7 +151,7 @@ def test_refusals_of_the_body_and_of_headers_are_documented_where_they_occur() -
         }
         content = operation.get("requestBody", {}).get("content", {})
         required = {
-            "body_too_large": bool(content),
+            "body_too_large": bool(content) and name != "issue_token",  # its errors have the format of RFC 6749
             "unsupported_media_type": "application/json" in content,
             "malformed_json": "application/json" in content,
             "stale_version": "If-Match" in header_parameters(name),
