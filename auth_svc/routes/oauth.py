@@ -10,23 +10,22 @@ from urllib.parse import unquote_plus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from auth_svc.domain.refusals import InvalidCredentials, TooManyAttempts
+from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.routes.client_network import client_network, is_from_gateway
 from auth_svc.routes.identity import UseSessions
 from auth_svc.schemas import JsonWebKeySet, OpenIdConfigurationOut, TokenErrorOut, TokenOut, normalize_email
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
-from shared.contracts.refusals import NotFound, Unauthenticated, Unavailable
+from shared.contracts.refusals import NotFound, Unauthenticated
 from shared.kit import routes
-from shared.kit.problems import example_problem, problem_content, status_of
 from shared.kit.request_body import read_bounded_body
 from shared.kit.response_headers import NO_STORING
+from shared.kit.token_endpoint import INVALID_REQUEST, TEMPORARILY_UNAVAILABLE, TokenRoute
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Identity"])
-token_router = APIRouter(
-    tags=["Identity"]
-)  # not a service_router: the token endpoint takes a form, and its errors have the format of RFC 6749
+# Not a service_router: the token endpoint takes a form, and its errors have the format of RFC 6749.
+token_router = APIRouter(tags=["Identity"], route_class=TokenRoute)
 UseTokens = Annotated[TokenIssuer, use_case(TokenIssuer)]
 UseConfiguration = Annotated[OpenIdConfiguration, use_case(OpenIdConfiguration)]
 PUBLIC_CACHING = {"Cache-Control": "public, max-age=300"}
@@ -38,7 +37,6 @@ FORM_SCHEMA = {
     "properties": {name: {"type": "string"} for name in FORM_FIELDS}
     | {"grant_type": {"type": "string", "enum": ["password", "refresh_token", "client_credentials"]}},
 }
-TEMPORARILY_UNAVAILABLE: dict[str, Any] = {"application/json": {"example": {"error": "temporarily_unavailable"}}}
 REQUIRED_FIELDS = {
     "password": ("username", "password"),
     "refresh_token": ("refresh_token",),
@@ -60,11 +58,11 @@ class InvalidClient(OAuthError):
         super().__init__("invalid_client", 401, {"WWW-Authenticate": 'Basic realm="careslot"'})
 
 
-class TemporarilyUnavailable(OAuthError):
-    """Raised instead of a refusal that asks the client to wait. Section 5.2 has no code for it; RFC 6749 section 4.1.2.1 has this one."""
-
-    def __init__(self, refusal: TooManyAttempts | Unavailable) -> None:
-        super().__init__("temporarily_unavailable", status_of(type(refusal)), {"Retry-After": str(refusal.facts.get("retry_after", 1))})
+def _errors(description: str, *codes: str) -> dict[str, Any]:
+    """Return the documentation of a response that has one of the error codes."""
+    text = ", ".join(f"`{code}`" for code in codes)
+    content = {"application/json": {"examples": {code: {"value": {"error": code}} for code in codes}}}
+    return {"model": TokenErrorOut, "description": f"{text}: {description}", "content": content}
 
 
 @token_router.post(
@@ -73,26 +71,21 @@ class TemporarilyUnavailable(OAuthError):
     response_model=TokenOut,
     summary="Get tokens (OAuth 2.0)",
     responses={
-        400: {"model": TokenErrorOut, "description": "`invalid_request`, `invalid_grant`, `unsupported_grant_type`"},
-        401: {"model": TokenErrorOut, "description": "`invalid_client`"},
-        429: {
-            "model": TokenErrorOut,
-            "description": "`temporarily_unavailable`: too many wrong passwords or secrets were tried",
-            "content": TEMPORARILY_UNAVAILABLE | problem_content(),  # the gateway's own refusals are problem documents
-        },
-        503: {
-            "model": TokenErrorOut,
-            "description": "`temporarily_unavailable`",
-            "content": TEMPORARILY_UNAVAILABLE | problem_content(example_problem(Unavailable)),
-        },
+        400: _errors("The request was refused.", INVALID_REQUEST, "invalid_grant", "unsupported_grant_type"),
+        401: _errors("The client is unknown, or its secret is wrong.", "invalid_client"),
+        413: _errors("The body is larger than the token endpoint accepts.", INVALID_REQUEST),
+        415: _errors("The body has a Content-Encoding.", INVALID_REQUEST),
+        429: _errors("Too many requests were sent, or too many wrong passwords or secrets were tried.", TEMPORARILY_UNAVAILABLE),
+        503: _errors("The platform cannot answer at the moment.", TEMPORARILY_UNAVAILABLE),
+        "default": _errors("The request was refused.", INVALID_REQUEST),
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": FORM_SCHEMA}}}},
 )
 async def issue_token(request: Request, sessions: UseSessions, tokens: UseTokens) -> Response:
     """The OAuth 2.0 token endpoint with the grants `password`, `refresh_token` and, for services, `client_credentials`.
 
-    Errors are those of RFC 6749 section 5.2. Unknown fields are ignored. Wrong passwords and secrets count as failed logins; after too many
-    of them the response is 429 with `Retry-After`."""
+    Errors have the format of RFC 6749 section 5.2. Unknown fields are ignored. Wrong passwords and secrets count as failed logins; after
+    too many of them, or too many requests, the response is 429 with `Retry-After`."""
     try:
         content = await _grant(request, await _read_form(request), sessions, tokens)
     except OAuthError as error:
@@ -128,11 +121,11 @@ async def _read_form(request: Request) -> dict[str, str]:
     """
     body = await read_bounded_body(request, MAX_FORM_BYTES)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise OAuthError("invalid_request")
+        raise OAuthError(INVALID_REQUEST)
     request._body = body
     fields = [(name, str(value)) for name, value in (await request.form()).multi_items() if name in FORM_FIELDS and value]
     if len(dict(fields)) != len(fields):  # a field that occurs twice
-        raise OAuthError("invalid_request")
+        raise OAuthError(INVALID_REQUEST)
     return _basic_credentials(request) | dict(fields)
 
 
@@ -148,18 +141,15 @@ def _basic_credentials(request: Request) -> dict[str, str]:
 
 
 async def _grant(request: Request, form: dict[str, str], sessions: Sessions, tokens: TokenIssuer) -> dict[str, Any]:
-    """Return the response to a grant. Raises OAuthError."""
+    """Return the response to a grant. Raises OAuthError, TooManyAttempts or Unavailable."""
     grant_type = form.get("grant_type")
     if grant_type is None or any(not form.get(name) for name in REQUIRED_FIELDS.get(grant_type, ())):
-        raise OAuthError("invalid_request")
+        raise OAuthError(INVALID_REQUEST)
     if grant_type not in REQUIRED_FIELDS:
         raise OAuthError("unsupported_grant_type")
-    try:
-        if grant_type == "client_credentials":
-            return await _grant_to_service(request, form, tokens)
-        return await _grant_to_person(request, form, sessions)
-    except (TooManyAttempts, Unavailable) as refusal:
-        raise TemporarilyUnavailable(refusal) from None
+    if grant_type == "client_credentials":
+        return await _grant_to_service(request, form, tokens)
+    return await _grant_to_person(request, form, sessions)
 
 
 async def _grant_to_person(request: Request, form: dict[str, str], sessions: Sessions) -> dict[str, Any]:

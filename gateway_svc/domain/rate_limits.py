@@ -86,8 +86,8 @@ ROUTE_LIMITS: dict[tuple[str, str], RateLimit] = {
     ("POST", "/appointments"): BOOKING,
     ("POST", "/holds"): BOOKING,
 }
-# Orchestrators request these paths. With a limit they would get a 429 and end a server that works.
-UNLIMITED_PATHS = frozenset(("/livez", "/readyz"))
+# Orchestrators request these paths. With a limit, or a check of their token, they would be refused and end a server that works.
+HEALTH_PATHS = frozenset(("/livez", "/readyz"))
 
 
 class RateLimits:
@@ -103,7 +103,7 @@ class RateLimits:
         `account_id` is the account or the client of a verified token, None without a valid token. Limits per account do not apply without
         one: the service will refuse such a request.
         """
-        if path in UNLIMITED_PATHS:
+        if path in HEALTH_PATHS:
             return []
         general = ClientLimit(self._per_address, address_block) if account_id is None else ClientLimit(self._per_account, str(account_id))
         limit = self._by_route.get((method, path))

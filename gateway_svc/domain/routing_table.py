@@ -14,11 +14,13 @@ class RoutingEntry:
     The gateway checks a bearer token that comes with the request, unless `checks_token` is False. It is False for the token
     endpoint: clients may send it their own credentials as Basic, and it answers as RFC 6749 prescribes. It is False for calendar
     subscriptions, too: some calendar programs send credentials of another account, and the link alone grants access.
+    If `has_token_errors` is True, the gateway answers its own refusals as RFC 6749 section 5.2 says, not with problem documents.
     """
 
     path: str
     service: Service
     checks_token: bool = True
+    has_token_errors: bool = False
     segments: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -33,7 +35,7 @@ class RoutingEntry:
 
 # The first entry that covers a path is used.
 ROUTING_TABLE = (
-    RoutingEntry("/auth/token", Service.AUTH, checks_token=False),
+    RoutingEntry("/auth/token", Service.AUTH, checks_token=False, has_token_errors=True),
     RoutingEntry("/auth", Service.AUTH),
     RoutingEntry("/.well-known", Service.AUTH),
     RoutingEntry("/patients", Service.PATIENT),

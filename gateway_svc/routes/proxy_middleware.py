@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway_svc.domain.client_address import Network
 from gateway_svc.domain.headers import Headers, repeated_single_header, size_in_bytes
 from gateway_svc.domain.paths import is_canonical_path, is_valid_query
+from gateway_svc.domain.rate_limits import HEALTH_PATHS
 from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.domain.routing_table import RoutingEntry, find_routing_entry
 from gateway_svc.routes.proxy import build_upstream_request, forward_request, raw_path
@@ -19,7 +20,9 @@ from gateway_svc.routes.request_body import ClientDisconnected, RequestBody
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import Refusal, Unauthenticated
 from shared.kit.deadlines import deadline
+from shared.kit.exception_handlers import allowed_methods
 from shared.kit.problems import BodyTooLarge, problem_response
+from shared.kit.token_endpoint import token_error_response
 
 MAX_URL_BYTES = 8 * 1024  # RFC 9110 section 4.1 recommends at least 8,000
 MAX_HEADERS = 64
@@ -58,15 +61,14 @@ class ProxyMiddleware:
             check_head(scope)  # 400, 414, 431
             check_path(scope, self._hidden_paths)  # 404
             entry = find_routing_entry(scope["path"])
-            if entry is None:
-                await count_request(scope, None, address, response_headers)  # 429
-            else:
+            if entry is not None:
                 check_method(scope)  # 400
                 scope["route"] = entry  # RequestMiddleware reads its path for the log line and the metrics
-                caller, token_refusal = await check_token(scope, entry)
-                await count_request(scope, caller, address, response_headers)  # 429
-                if token_refusal is not None:
-                    raise token_refusal  # 401, 503
+            caller, token_refusal = await check_token(scope, entry)
+            await count_request(scope, caller, address, response_headers)  # 429
+            if token_refusal is not None and (entry is not None or scope["method"] in allowed_methods(scope)):
+                raise token_refusal  # 401, 503; FastAPI answers 404 or 405 where the gateway has no such path or method
+            if entry is not None:
                 body = RequestBody(scope, receive, self._body_timeout_seconds)
                 request = await build_upstream_request(scope, body)  # 400, 408, 413
                 return await forward_request(entry.service, request, body, scope, send)  # 503, or the service's response
@@ -103,13 +105,13 @@ def check_method(scope: Scope) -> None:
         raise MalformedRequest
 
 
-async def check_token(scope: Scope, entry: RoutingEntry) -> tuple[Caller | None, Refusal | None]:
+async def check_token(scope: Scope, entry: RoutingEntry | None) -> tuple[Caller | None, Refusal | None]:
     """Return the caller whose bearer token is valid, and the refusal of a token that is not.
 
-    A token is checked on public routes too; the service decides whether one is required. The refusal is returned, not raised, because
-    a request with an invalid token counts against the limit of its address first.
+    A token is checked on public routes too, and on the gateway's own; the service decides whether one is required. The refusal is returned,
+    not raised, because a request with an invalid token counts against the limit of its address first.
     """
-    if not entry.checks_token:
+    if scope["path"] in HEALTH_PATHS or (entry is not None and not entry.checks_token):
         return None, None
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -124,10 +126,13 @@ async def check_token(scope: Scope, entry: RoutingEntry) -> tuple[Caller | None,
 
 
 async def send_refusal(refusal: Refusal, body: RequestBody | None, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the problem document, and close the connection afterwards if the client may never send the rest of its body.
+    """Send the problem document or the token error, and close the connection afterwards if the client may never send the rest of its body.
 
     Otherwise Listener discards the rest, so that a client which is still sending can read its refusal.
     """
     if body is not None and (isinstance(refusal, BodyTooSlow) or (isinstance(refusal, BodyTooLarge) and body.may_be_withheld)):
         send = with_added_headers(send, [(b"connection", b"close")])
-    await problem_response(refusal, scope["path"])(scope, receive, send)
+    entry = find_routing_entry(raw_path(scope).decode("latin-1"))
+    has_token_errors = entry is not None and entry.has_token_errors and not isinstance(refusal, NoSuchPath)
+    response = token_error_response(refusal) if has_token_errors else problem_response(refusal, scope["path"])
+    await response(scope, receive, send)

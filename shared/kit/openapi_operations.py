@@ -30,6 +30,7 @@ from shared.kit.problems import (
     refusals,
 )
 from shared.kit.routes import ServiceRoute, all_dependencies
+from shared.kit.token_endpoint import TokenRoute
 
 Json = dict[str, Any]
 SECURITY_SCHEMES: Json = {
@@ -87,8 +88,9 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
         operation["responses"]["304"] = {"description": "The resource still has the version in If-None-Match."}
     if parameters := _header_parameters(route, dependencies, "304" in operation["responses"]):
         operation["parameters"] = operation.get("parameters", []) + parameters
-    _add_refusals(operation, route, dependencies, schemas)
-    fit_problem_examples(operation, route.path_format, schemas)
+    if not isinstance(route, TokenRoute):  # its refusals have another format, and it documents all of them
+        _add_refusals(operation, route, dependencies, schemas)
+        fit_problem_examples(operation, route.path_format, schemas)
     for status, response in operation["responses"].items():
         headers = {name: HEADERS[name] for name in _response_headers(status, response, operation, dependencies, schemas)}
         limits = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}

@@ -41,15 +41,20 @@ class IfMatchRequired(RequestDependency):
 
     def check(self, request: ServiceRequest) -> None:
         """Raise PreconditionRequired when the header is absent."""
-        if not request.headers.get("if-match", "").strip():
+        if not _sent_tags(request):
             raise PreconditionRequired
 
     def resolve(self, request: ServiceRequest) -> int | None:
         return _parse_if_match(request)
 
 
+def _sent_tags(request: ServiceRequest) -> str:
+    """Return the value of If-Match, of several such lines joined to one list (RFC 9110 section 5.3); an empty text without the header."""
+    return ", ".join(request.headers.getlist("if-match")).strip()
+
+
 def _parse_if_match(request: ServiceRequest) -> int | None:
-    tag = request.headers.get("if-match", "*").strip()
+    tag = _sent_tags(request) if "if-match" in request.headers else "*"
     if tag == "*":
         return None
     if VERSION.fullmatch(tag):

@@ -130,15 +130,17 @@ def problem_response(refusal: Refusal, instance: str) -> Response:
     if pointer := facts.pop("pointer", None):
         facts["errors"] = [field_error(pointer, refusal.code, refusal.detail)]
     body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
-    headers = ACCEPTED_ENCODINGS if isinstance(refusal, UnsupportedContentEncoding) else _headers_of(status, facts)
-    return json_problem(status, body, headers)
+    return json_problem(status, body, refusal_headers(refusal))
 
 
-def _headers_of(status: int, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that RFC 6750 section 3, RFC 6585 section 4 and RFC 9110 section 10.2.3 ask for."""
+def refusal_headers(refusal: Refusal) -> dict[str, str]:
+    """Return the headers that RFC 6750 section 3, RFC 6585 section 4 and RFC 9110 sections 10.2.3 and 15.5.16 ask for."""
+    if isinstance(refusal, UnsupportedContentEncoding):
+        return ACCEPTED_ENCODINGS
+    status = status_of(type(refusal))
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if status in (429, 503):
-        headers["Retry-After"] = str(facts.get("retry_after", 1))
+        headers["Retry-After"] = str(refusal.facts.get("retry_after", 1))
     if status in (401, 429):
         headers["Cache-Control"] = "no-store"
     return headers

@@ -71,9 +71,21 @@ def test_every_operation_has_a_description_a_known_tag_and_its_limit() -> None:
         assert operation["description"], operation["operationId"]
         assert set(operation["tags"]) <= tags
         assert "Retry-After" in response_headers(operation["operationId"], "429")
-        examples = operation["responses"]["429"]["content"]["application/problem+json"]["examples"]
-        assert examples["rate_limited"]["value"]["status"] == 429
+        content = operation["responses"]["429"]["content"]
+        if operation["operationId"] == "issue_token":  # its errors have the format of RFC 6749
+            assert content["application/json"]["examples"]["temporarily_unavailable"]["value"] == {"error": "temporarily_unavailable"}
+        else:
+            assert content["application/problem+json"]["examples"]["rate_limited"]["value"]["status"] == 429
         assert all({"RateLimit", "RateLimit-Policy"} <= set(response["headers"]) for response in operation["responses"].values())
+
+
+def test_the_token_endpoint_promises_only_errors_of_rfc_6749() -> None:
+    responses = BY_ID["issue_token"]["responses"]
+    refused = {status: response["content"] for status, response in responses.items() if status != "200"}
+    assert {"400", "401", "413", "415", "429", "503", "default"} == refused.keys()
+    for status, content in refused.items():
+        assert content.keys() == {"application/json"}, status
+        assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/TokenErrorOut"}, status
 
 
 def test_only_public_operations_need_no_token() -> None:
@@ -144,7 +156,7 @@ def test_refusals_of_the_body_and_of_headers_are_documented_where_they_occur() -
         places = {parameter["in"] for parameter in operation.get("parameters", [])}
         required = {
             "validation_failed": (bool(content) or bool(places & {"path", "query"})) and name not in WITHOUT_VALIDATION,
-            "body_too_large": bool(content),
+            "body_too_large": bool(content) and name != "issue_token",  # its errors have the format of RFC 6749
             "unsupported_media_type": "application/json" in content,
             "malformed_json": "application/json" in content,
             "stale_version": "If-Match" in header_parameters(name),

@@ -88,7 +88,9 @@ def test_a_body_with_a_content_encoding_is_415_at_every_operation(api: Api) -> N
             response = api.http.request(method, with_ids(path), content=b"\x1f\x8b", headers=headers | api.admin)
             assert response.status_code in (415, 403), (method, path)
             if response.status_code == 415:
-                assert (response.json()["code"], response.headers["accept-encoding"]) == ("unsupported_content_encoding", "identity")
+                refusal = {"error": "invalid_request"} if path == "/auth/token" else {"code": "unsupported_content_encoding"}
+                assert refusal.items() <= response.json().items(), (method, path)
+                assert response.headers["accept-encoding"] == "identity"
 
 
 def test_the_document_and_the_files_of_its_page_are_conditional(api: Api) -> None:

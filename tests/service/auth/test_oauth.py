@@ -118,7 +118,13 @@ async def test_a_username_that_cannot_be_stored_is_an_invalid_grant(auth: Runnin
 
 async def test_a_form_that_is_too_large_is_refused(auth: RunningAuth) -> None:
     response = await auth.http.post("/auth/token", content=b"a=" + b"x" * 70_000, headers=FORM)
-    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+    assert status_and_body(response) == (413, {"error": "invalid_request"})
+
+
+async def test_a_compressed_form_is_refused(auth: RunningAuth) -> None:
+    response = await auth.http.post("/auth/token", content=b"x", headers=FORM | {"Content-Encoding": "gzip"})
+    assert status_and_body(response) == (415, {"error": "invalid_request"})
+    assert response.headers["accept-encoding"] == "identity"
 
 
 async def test_the_public_keys_can_be_cached(auth: RunningAuth) -> None:

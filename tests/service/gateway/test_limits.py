@@ -145,6 +145,31 @@ async def test_a_body_that_arrives_too_slowly_is_refused() -> None:
         assert (await gateway.request("POST", "/doctors", body=b"{}")).status == 200
 
 
+async def test_the_gateway_refuses_at_the_token_endpoint_as_rfc_6749_says() -> None:
+    def status_and_error(response: ClientResponse) -> tuple[int, str]:
+        assert (response.headers["content-type"], response.headers["cache-control"]) == ("application/json", "no-store")
+        assert response.json().keys() == {"error"}
+        return response.status, response.json()["error"]
+
+    async with running_gateway(body_seconds=0.1) as gateway:
+        long_query = await gateway.request("POST", f"/auth/token?x={'x' * 9000}")
+        assert status_and_error(long_query) == (414, "invalid_request")
+        too_large = await gateway.request("POST", "/auth/token", body=b"x" * (MAX_BODY_BYTES + 1))
+        assert status_and_error(too_large) == (413, "invalid_request")
+        assert too_large.headers["ratelimit"].startswith('"address";r=299')
+        two_types = await gateway.request("POST", "/auth/token", {"content-type": "text/plain", "Content-Type": "text/plain"})
+        assert status_and_error(two_types) == (400, "invalid_request")
+        client = await gateway.connect()
+        await client.send_request("POST /auth/token HTTP/1.1", {"host": "x", "content-length": "10"}, b"x")
+        too_slow = await client.read_response()
+        assert (status_and_error(too_slow), too_slow.headers["connection"]) == ((408, "invalid_request"), "close")
+        await gateway[Service.AUTH].close()
+        unavailable = await gateway.request("POST", "/auth/token")
+        assert (status_and_error(unavailable), unavailable.headers["retry-after"]) == ((503, "temporarily_unavailable"), "2")
+        for path in ("/auth/token/", "/auth//token"):
+            assert status_and_code(await gateway.request("POST", path)) == (404, "not_found")
+
+
 async def test_a_service_that_does_not_respond_in_time_is_503_and_the_others_still_respond() -> None:
     may_respond = asyncio.Event()
 

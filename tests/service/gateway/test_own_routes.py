@@ -85,6 +85,47 @@ async def test_requests_are_forwarded_within_one_process_too() -> None:
         assert (await http.get("/doctors", headers={"Authorization": "Bearer x"})).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/", "/docs/start.js", "/openapi.json", "/asyncapi.json", "/problems", "/status"])
+async def test_an_invalid_token_is_refused_on_the_gateways_own_paths_too(path: str) -> None:
+    async with gateway_in_one_process(FakePlatformServices()) as http:
+        for method in ("GET", "HEAD"):
+            refused = await http.request(method, path, headers={"Authorization": "Bearer x"})
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer"), method
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert (await http.request(method, path, headers=bearer(Role.PATIENT))).status_code in (200, 307)
+
+
+async def test_an_invalid_token_hides_neither_the_health_of_the_gateway_nor_a_missing_path_or_method() -> None:
+    invalid = {"Authorization": "Bearer x"}
+    async with gateway_in_one_process(FakePlatformServices()) as http:
+        for path in ("/livez", "/readyz"):
+            assert (await http.get(path, headers=invalid)).status_code == 200
+        for path in ("/nowhere", "/metrics", "/docs//"):
+            assert (await http.get(path, headers=invalid)).status_code == 404
+        wrong_method = await http.post("/status", headers=invalid)
+        assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/asyncapi.json"])
+async def test_several_lines_of_if_none_match_are_one_list(path: str) -> None:
+    async with gateway_in_one_process(FakePlatformServices()) as http:
+        tag = (await http.get(path)).headers["etag"]
+        for tags, status in ((['"x"', tag], 304), ([tag, '"x"'], 304), (['"x"', '"y", "z"', f"W/{tag}"], 304), (['"x"', '"y"'], 200)):
+            assert (await http.get(path, headers=[("If-None-Match", line) for line in tags])).status_code == status, tags
+
+
+async def test_several_lines_of_if_none_match_reach_the_service() -> None:
+    services = FakePlatformServices()
+    async with gateway_in_one_process(services) as http:
+        await http.get("/doctors", headers=[("If-None-Match", '"x"'), ("If-None-Match", '"y"')])
+        assert services.requests[-1].headers.get_list("if-none-match") == ['"x"', '"y"']
+    async with running_gateway() as gateway:
+        client = await gateway.connect()
+        await client.write(b'GET /doctors HTTP/1.1\r\nhost: x\r\nif-none-match: "x"\r\nif-none-match: "y"\r\n\r\n')
+        received = (await client.read_response()).json()["headers"]
+        assert [value for name, value in received if name == "if-none-match"] == ['"x"', '"y"']
+
+
 async def test_the_merged_document_is_openapi_and_contains_only_public_paths() -> None:
     async with gateway_in_one_process(FakePlatformServices()) as http:
         document = (await http.get("/openapi.json")).json()

@@ -95,6 +95,13 @@ async def test_the_gateways_own_paths_are_limited_too() -> None:
         assert [response.status for response in responses] == [200, 200, 404, 429, 429]
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/start.js", "/openapi.json", "/asyncapi.json", "/problems", "/status", "/nowhere"])
+async def test_the_gateways_own_paths_count_by_account_too(path: str) -> None:
+    async with running_gateway() as gateway:
+        response = await gateway.request("GET", path, bearer(Role.PATIENT))
+        assert quotas(response) == {"account": {"q": 600, "w": 60, "r": 599, "t": 60}}
+
+
 async def test_each_account_has_its_own_limit_wherever_it_is() -> None:
     async with running_gateway(rate_scale=0.01) as gateway:
         one, two = bearer(Role.PATIENT), bearer(Role.PATIENT)
@@ -149,6 +156,16 @@ async def test_bookings_and_holds_share_a_limit_per_account() -> None:
         refused = await gateway.request("POST", "/appointments", patient | LOGIN, b"{}")
         assert (refused.status, quotas(refused)["booking"]["r"], quotas(refused)["account"]["r"]) == (429, 0, 22)
         assert await statuses(gateway, 1, "GET", "/doctors", patient) == [200]
+
+
+async def test_the_token_endpoint_refuses_too_many_requests_as_oauth_does() -> None:
+    async with running_gateway(rate_scale=0.05, cors_origins="https://app.example") as gateway:
+        assert await statuses(gateway, 1, "POST", "/auth/token") == [200]
+        refused = await gateway.request("POST", "/auth/token", {"origin": "https://app.example"})
+        assert (refused.status, refused.json()) == (429, {"error": "temporarily_unavailable"})
+        assert (refused.headers["content-type"], refused.headers["cache-control"]) == ("application/json", "no-store")
+        assert int(refused.headers["retry-after"]) == quotas(refused)["sign-in"]["t"]
+        assert refused.headers["access-control-allow-origin"] == "https://app.example"
 
 
 async def test_a_request_that_the_gateway_cannot_read_does_not_count() -> None:

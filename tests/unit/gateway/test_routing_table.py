@@ -143,3 +143,7 @@ def test_credentials_of_a_calendar_program_are_not_checked(path: str, is_checked
     entry = find_routing_entry(path)
     assert entry is not None
     assert entry.checks_token is is_checked
+
+
+def test_only_the_token_endpoint_has_the_errors_of_oauth() -> None:
+    assert [entry.path for entry in ROUTING_TABLE if entry.has_token_errors] == ["/auth/token"]

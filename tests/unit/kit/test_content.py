@@ -107,6 +107,13 @@ async def test_a_response_that_the_client_has_is_304(shop: Shop) -> None:
             assert (await shop.http.request(method, path, headers={"If-None-Match": tags})).status_code == 200
 
 
+async def test_several_lines_of_if_none_match_are_one_list(shop: Shop) -> None:
+    path = f"/shoes/{shop.add_shoe(version=7).id}"
+    for tags, status in ((['"6"', '"7"'], 304), (['"7"', '"6"'], 304), (['"5", "6"', 'W/"7"'], 304), (['"5"', '"6"'], 200)):
+        lines = [*ADMIN.items(), *(("If-None-Match", line) for line in tags)]
+        assert (await shop.http.get(path, headers=lines)).status_code == status, tags
+
+
 async def test_a_condition_does_not_replace_a_refusal_and_is_ignored_by_changes(shop: Shop) -> None:
     shoe, any_tag = shop.add_shoe(), {"If-None-Match": "*"}
     assert (await shop.http.get("/shoes/0190a1b2-0000-7000-8000-00000000000a", headers=any_tag)).status_code == 404

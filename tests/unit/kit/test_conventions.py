@@ -139,6 +139,12 @@ async def test_an_entity_tag_in_another_form_is_refused(shop: Shop, tag: str) ->
         assert (response.status_code, response.json()["code"]) == (422, "bad_if_match"), tag
 
 
+async def test_several_lines_of_if_match_are_one_list_and_refused(shop: Shop) -> None:
+    lines = [*ADMIN.items(), ("If-Match", '"1"'), ("If-Match", '"2"')]
+    response = await shop.http.patch(f"/shoes/{shop.add_shoe(version=1).id}", json={"name": "b"}, headers=lines)
+    assert (response.status_code, response.json()["code"]) == (422, "bad_if_match")
+
+
 @pytest.mark.parametrize("tag", ['"0"', "0", 'W/"1"', 'W/"9"', '"one"', '""', '"1-gzip"', f'"{"9" * 20}"', '"-1"'])
 async def test_a_tag_that_is_weak_or_no_version_is_stale(shop: Shop, tag: str) -> None:
     shoe = shop.add_shoe()
@@ -182,12 +188,12 @@ async def test_a_response_to_an_authenticated_request_is_not_stored_by_caches(sh
     assert (wrong.status_code, wrong.headers["cache-control"]) == (422, "no-store")
 
 
-@pytest.mark.parametrize("sent", ["abc-1.2:3_X", "x" * 128])
+@pytest.mark.parametrize("sent", ["abc-1.2:3_X", "x" * 100])
 async def test_a_valid_request_id_is_returned(shop: Shop, sent: str) -> None:
     assert (await shop.http.get("/shoes", headers={"X-Request-ID": sent})).headers["x-request-id"] == sent
 
 
-@pytest.mark.parametrize("sent", ["", "a b", "x" * 129, "<script>", "a\tb"])
+@pytest.mark.parametrize("sent", ["", "a b", "x" * 101, "<script>", "a\tb"])
 async def test_an_invalid_request_id_is_replaced(shop: Shop, sent: str) -> None:
     response = await shop.http.get("/no/such", headers={"X-Request-ID": sent})
     assert re.fullmatch(r"[0-9a-f-]{36}", response.headers["x-request-id"])
