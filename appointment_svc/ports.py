@@ -139,7 +139,7 @@ class AppointmentStore(Protocol):
     async def list_ahead_with_doctor(
         self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
     ) -> Sequence[StoredAppointment]:
-        """Return the active appointments with a doctor that start from `now` on, ordered by start and id, after the appointment `after`."""
+        """Return the active or checked-in appointments with a doctor that start from `now` on, by start and id, after `after`."""
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         """Take one of the `limit` places of a patient for an appointment; False if active appointments that start after `now` have all.

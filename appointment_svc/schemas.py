@@ -101,7 +101,7 @@ class ReassignAppointment(RequestModel):
 class CancelAppointment(RequestModel):
     """Why the appointment is cancelled or declined."""
 
-    reason: Note | None = None
+    reason: Note | None = Field(default=None, examples=["Feeling better"])
 
 
 class EmptyBody(RequestModel):
@@ -186,8 +186,8 @@ class AppointmentOut(ReadModel):
     reason: str | None
     intake: dict[str, str] | None
     price: Money | None
-    cancel_reason: str | None
-    version: int
+    cancel_reason: str | None = Field(examples=[None])
+    version: int = Field(examples=[2])
     created_at: Instant
     updated_at: Instant
 

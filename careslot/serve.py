@@ -147,7 +147,6 @@ def _log_to(path: Path) -> Iterator[None]:
     """Append the log lines of all services to a file."""
     with path.open("a", buffering=1, encoding="utf-8") as file:
         log.handlers, log.propagate = [JsonLineHandler(file)], False
-        log.setLevel("INFO")
         try:
             yield
         finally:

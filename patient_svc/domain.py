@@ -24,6 +24,7 @@ class BornLater(Invalid):
 
     code = "born_later"
     detail = "The date of birth lies in the future."
+    example_pointers = ("/born_on",)
 
 
 class Sex(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -15,6 +15,7 @@ from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
 from appointment_svc.domain.snapshots import DoctorSnapshot, PatientSnapshot
 from appointment_svc.domain.transitions import (
     AMENDED_TOPIC,
+    FOLLOWS_DOCTOR,
     RESCHEDULABLE,
     RESTORABLE,
     TOPICS,
@@ -128,6 +129,11 @@ class Appointment:
             raise self.sync.stored_refusal.refusal()
         return any(entry.id == operation_id for entry in self.history)
 
+    def has_changed_since(self, version: int, own_ids: Collection[UUID]) -> bool:
+        """Return True if any change after `version` was recorded by another operation than those with `own_ids`."""
+        count_at_version = len(self.history) - (self.version - version)
+        return any(entry.id not in own_ids for entry in self.history[max(count_at_version, 0) :])
+
     # Transitions of the visit
 
     def approve(self, change: Change) -> Self:
@@ -204,9 +210,10 @@ class Appointment:
     def follow_doctor(self, doctor: DoctorSnapshot, change: Change) -> Self:
         """Return the appointment with the name and place that its doctor has now.
 
-        Unchanged if the visit has begun or will not take place, if it is with another doctor, or if a newer version of the doctor is known.
+        Unchanged if the visit has begun, its start has passed, or it will not take place, if it is with another doctor, or if a newer
+        version of the doctor is known.
         """
-        is_ahead = self.status in RESCHEDULABLE and self.starts_at > change.at
+        is_ahead = self.status in FOLLOWS_DOCTOR and self.starts_at > change.at
         if not is_ahead or self.doctor is None or self.doctor.id != doctor.id or doctor.version <= self.doctor.version:
             return self
         changed = doctor.changes_since(self.doctor)

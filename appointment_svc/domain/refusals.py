@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound
+from shared.contracts.refusals import Conflict, Invalid, NotFound, facts
 
 
 class NoSuchAppointment(NotFound):
@@ -18,6 +18,7 @@ class PatientRequired(Invalid):
     code = "patient_required"
     detail = "Name the patient to book for."
     remedy = "Send `patient_id`."
+    example_pointers = ("/patient_id",)
 
 
 class IllegalMove(Conflict):
@@ -26,6 +27,7 @@ class IllegalMove(Conflict):
     code = "illegal_move"
     detail = "The status of this appointment does not allow this action."
     remedy = "Choose one of the statuses in `allowed`, or read the appointment again: it may have changed meanwhile."
+    example_facts = facts(allowed=["completed"])
 
 
 class TooLate(Conflict):
@@ -34,6 +36,7 @@ class TooLate(Conflict):
     code = "too_late"
     detail = "It is too late to do this online; please call the clinic."
     remedy = "Call the clinic: its staff may still do this."
+    example_facts = facts(cutoff_minutes=1440)
 
 
 class TooEarly(Conflict):
@@ -45,6 +48,7 @@ class TooEarly(Conflict):
     code = "too_early"
     detail = "It is too early for this: the appointment has not begun yet."
     remedy = "Do this after `starts_at`; a check-in from the midnight before."
+    example_facts = facts(starts_at="2026-03-09T13:00:00Z")
 
 
 class TooManyActive(Conflict):
@@ -53,6 +57,7 @@ class TooManyActive(Conflict):
     code = "too_many_active"
     detail = "The patient has as many active appointments as this clinic allows."
     remedy = "Cancel an appointment that is no longer needed, or book after one has taken place."
+    example_facts = facts(limit=20)
 
 
 class DoctorNotAccepting(Conflict):

@@ -26,7 +26,12 @@ class DoctorSnapshot:
         return cls(doctor.id, doctor.full_name, doctor.title, doctor.location, doctor.time_zone, doctor.version)
 
     def changes_since(self, older: DoctorSnapshot) -> list[str]:
-        """Return what differs, as events name it: `place` (with its time zone) and `doctor_name` (with the title)."""
+        """Return what differs, as events name it: `place` (with its time zone) and `doctor_name` (with the title).
+
+        Another doctor is no change of these: the event names the doctor before.
+        """
+        if self.id != older.id:
+            return []
         differences = {
             "place": (self.location, self.time_zone) != (older.location, older.time_zone),
             "doctor_name": (self.full_name, self.title) != (older.full_name, older.title),

@@ -59,12 +59,15 @@ def _confirm_move(step: SyncStep) -> Appointment:
     moved = _confirm(step)
     if moved.service.requires_approval and step.change.actor.role is Role.PATIENT:
         moved = replace(moved, status=AppointmentStatus.REQUESTED)
-    return record_change(step.appointment, moved, step.change, action="rescheduled", topic=RESCHEDULED_TOPIC)
+    return record_change(
+        step.appointment, moved, step.change, action="rescheduled", topic=RESCHEDULED_TOPIC, changed=_changes_of_doctor(step)
+    )
 
 
 def _confirm_restore(step: SyncStep) -> Appointment:
     restored = replace(_confirm(step), status=AppointmentStatus.BOOKED, cancel_reason=None)
-    changed = ["check_in"] if step.appointment.status is AppointmentStatus.CHECKED_IN else []
+    undone = ["check_in"] if step.appointment.status is AppointmentStatus.CHECKED_IN else []
+    changed = [*undone, *_changes_of_doctor(step)]
     return record_change(
         step.appointment, restored, step.change, action="restored", topic=TOPICS[AppointmentStatus.BOOKED], changed=changed
     )
@@ -99,7 +102,7 @@ def _follow(step: SyncStep) -> Appointment:
     reservation = _reservation(step)
     moved = replace(_note_revision(step), starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=step.doctor)
     change = replace(step.change, note=DOCTOR_AWAY)
-    return record_change(step.appointment, moved, change, action="rescheduled", topic=RESCHEDULED_TOPIC)
+    return record_change(step.appointment, moved, change, action="rescheduled", topic=RESCHEDULED_TOPIC, changed=_changes_of_doctor(step))
 
 
 def _cancel(step: SyncStep) -> Appointment:
@@ -129,6 +132,12 @@ OUTCOMES: dict[SyncAction, Callable[[SyncStep], Appointment]] = {
     A.NOTE_REVISION: _note_revision,
     A.NOTHING: lambda step: step.appointment,
 }
+
+
+def _changes_of_doctor(step: SyncStep) -> list[str]:
+    """Return which of the doctor's name and place the appointment has not shown before."""
+    before = step.appointment.doctor
+    return step.doctor.changes_since(before) if step.doctor and before else []
 
 
 def _intent(step: SyncStep) -> Intent:

@@ -23,6 +23,7 @@ TRANSITIONS: dict[AppointmentStatus, frozenset[AppointmentStatus]] = {
 }
 RESTORABLE = frozenset({S.CANCELLED, S.DECLINED, S.MISSED, S.CHECKED_IN})  # checked_in: the check-in was a mistake
 RESCHEDULABLE = frozenset({S.BOOKED, S.REQUESTED})
+FOLLOWS_DOCTOR = RESCHEDULABLE | {S.CHECKED_IN}  # shows the doctor's current name and place until its start
 WITH_RESERVATION = frozenset({S.BOOKED, S.REQUESTED, S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED})
 ACTIVE = frozenset({S.PENDING, S.BOOKED, S.REQUESTED})
 TOPICS = {

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from appointment_svc.domain.transitions import ACTIVE, WITH_RESERVATION, AppointmentStatus
+from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, WITH_RESERVATION, AppointmentStatus
 from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment, UnreadableAppointment, UnreadableDoctor
 from appointment_svc.repository.documents import (
     DoctorRow,
@@ -161,8 +161,8 @@ class DocumentStore:
     async def list_ahead_with_doctor(
         self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
     ) -> list[StoredAppointment]:
-        """Return the active appointments with a doctor that start from `now` on, ordered by start and id, after the appointment `after`."""
-        among = {"doctor_id": [str(doctor_id)], "status": [status.value for status in ACTIVE]}
+        """Return the active or checked-in appointments with a doctor that start from `now` on, by start and id, after `after`."""
+        among = {"doctor_id": [str(doctor_id)], "status": [status.value for status in ACTIVE | FOLLOWS_DOCTOR]}
         after_key = (micros(after.starts_at), str(after.id)) if after else None
         return await self._list(DocumentQuery(among, {"starts_us": (micros(now), None)}, "starts_us", after=after_key, limit=limit))
 

@@ -12,6 +12,7 @@ from shared.contracts.refusals import Stale, Unavailable
 from shared.contracts.relayed_refusals import NoSuchDoctor, NotBookable, PatientBusy, SlotHeld, SlotTaken
 from shared.kit import routes
 from shared.kit.access import DoctorOrStaff, Staff
+from shared.kit.examples import example_with
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag
 
@@ -26,7 +27,7 @@ NoBody = EmptyBody | None
     "/reschedule",
     operation_id="reschedule_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*MOVE_REFUSALS, TooLate),
+    responses=example_with(200, version=3) | refusals(*MOVE_REFUSALS, TooLate),
     summary="Move to another time or doctor",
 )
 async def reschedule_appointment(body: RescheduleAppointment, context: Context, actions: UseActions, response: Response) -> Appointment:
@@ -38,7 +39,7 @@ async def reschedule_appointment(body: RescheduleAppointment, context: Context, 
     "/cancel",
     operation_id="cancel_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS, TooLate),
+    responses=example_with(200, status="cancelled", cancel_reason="Feeling better", version=3) | refusals(*STATUS_REFUSALS, TooLate),
     summary="Cancel",
 )
 async def cancel_appointment(
@@ -52,7 +53,7 @@ async def cancel_appointment(
     "/approve",
     operation_id="approve_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS),
+    responses=example_with(200, version=3) | refusals(*STATUS_REFUSALS),
     summary="Approve a request",
 )
 async def approve_appointment(
@@ -66,7 +67,7 @@ async def approve_appointment(
     "/decline",
     operation_id="decline_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS),
+    responses=example_with(200, status="declined", cancel_reason="Annual leave", version=3) | refusals(*STATUS_REFUSALS),
     summary="Decline a request",
 )
 async def decline_appointment(
@@ -80,7 +81,7 @@ async def decline_appointment(
     "/check-in",
     operation_id="check_in_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS, TooEarly),
+    responses=example_with(200, status="checked_in", version=3) | refusals(*STATUS_REFUSALS, TooEarly),
     summary="Record the patient's arrival",
 )
 async def check_in_appointment(
@@ -94,7 +95,7 @@ async def check_in_appointment(
     "/start",
     operation_id="start_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS),
+    responses=example_with(200, status="in_progress", version=4) | refusals(*STATUS_REFUSALS),
     summary="Start the visit",
 )
 async def start_appointment(
@@ -108,7 +109,7 @@ async def start_appointment(
     "/complete",
     operation_id="complete_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS),
+    responses=example_with(200, status="completed", version=5) | refusals(*STATUS_REFUSALS),
     summary="Complete the visit",
 )
 async def complete_appointment(
@@ -122,7 +123,7 @@ async def complete_appointment(
     "/no-show",
     operation_id="miss_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*STATUS_REFUSALS, TooEarly),
+    responses=example_with(200, status="missed", version=3) | refusals(*STATUS_REFUSALS, TooEarly),
     summary="Record that the patient did not come",
 )
 async def miss_appointment(
@@ -136,7 +137,7 @@ async def miss_appointment(
     "/restore",
     operation_id="restore_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*TIME_REFUSALS, DoctorInactive, PatientInactive),
+    responses=example_with(200, version=4) | refusals(*TIME_REFUSALS, DoctorInactive, PatientInactive),
     summary="Book a cancelled, declined or missed appointment again, or undo a check-in",
 )
 async def restore_appointment(
@@ -150,7 +151,7 @@ async def restore_appointment(
     "/reassign",
     operation_id="reassign_appointment",
     response_model=AppointmentOut,
-    responses=refusals(*MOVE_REFUSALS),
+    responses=example_with(200, version=3) | refusals(*MOVE_REFUSALS),
     summary="Give to another doctor, same time",
 )
 async def reassign_appointment(

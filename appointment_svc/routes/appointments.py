@@ -37,6 +37,7 @@ from shared.contracts.relayed_refusals import (
 )
 from shared.kit import routes
 from shared.kit.access import Account, PatientOrStaff
+from shared.kit.examples import CHANGED_FIELDS, example_with
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.preconditions import RequireIfMatch
@@ -49,7 +50,11 @@ BOOKING_REFUSALS = (
     PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
 )  # fmt: skip
 PENDING_RESPONSE: dict[int | str, dict[str, Any]] = {
-    202: {"model": AppointmentOut, "description": "Pending: the calendar did not answer in time. It is settled within a minute."}
+    202: {
+        "model": AppointmentOut,
+        "description": "Pending: the calendar did not answer in time. It is settled within a minute.",
+        CHANGED_FIELDS: {"status": "pending", "version": 1},
+    }
 }
 ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}}
@@ -128,7 +133,7 @@ async def get_appointment_calendar(appointment_id: UUID, caller: Account, querie
     "/{appointment_id}",
     operation_id="amend_appointment",
     response_model=AppointmentOut,
-    responses=refusals(NoSuchAppointment, Stale, PreconditionRequired, Unavailable),
+    responses=example_with(200, version=3) | refusals(NoSuchAppointment, Stale, PreconditionRequired, Unavailable),
     summary="Change reason or intake",
 )
 async def amend_appointment(

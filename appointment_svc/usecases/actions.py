@@ -33,13 +33,23 @@ class ActionContext:
     """Who acts on which appointment.
 
     `expected_version` is the version that the caller has seen, None if unknown. `operation_id` is the same when a request is repeated
-    under its Idempotency-Key.
+    under its Idempotency-Key. `own_ids` are the ids of all changes that the request makes, where these are several.
     """
 
     caller: Caller
     appointment_id: UUID
     expected_version: int | None
     operation_id: UUID
+    own_ids: frozenset[UUID] = frozenset()
+
+    def is_repeated(self, current: Appointment) -> bool:
+        """Return True if the operation was applied before, and nothing else has changed since the version that the caller has seen.
+
+        Raise the refusal again if the operation was refused.
+        """
+        if self.expected_version is not None and current.has_changed_since(self.expected_version, self.own_ids | {self.operation_id}):
+            return False
+        return current.already_applied(self.operation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +122,17 @@ class AppointmentActions:
         reason: str,
     ) -> Appointment:
         """Change an appointment for an admin: move it, then set its status. An illegal status aborts both."""
-        status_context = replace(context, operation_id=derive_id(context.operation_id, "status"))
+        status_id = derive_id(context.operation_id, "status")
+        context = replace(context, own_ids=frozenset({context.operation_id, status_id}))
+        status_context = replace(context, operation_id=status_id)
         restored_doctor = await self._find_doctor_to_restore(status_context) if status is AppointmentStatus.BOOKED else None
 
         def set_status(current: Appointment, change: Change) -> Appointment:
             return current.transition_to(status or current.status, change, restored_doctor)
 
-        if starts_at is None and doctor_id is None:
-            return await self._apply(status_context, set_status, reason)
         current = await self._get_visible(context)
+        if (starts_at is None and doctor_id is None) or current.already_applied(status_id):
+            return await self._apply(status_context, set_status, reason)
         set_status(replace(current, starts_at=starts_at or current.starts_at), self._change(status_context, reason))
         moved = await self.reschedule(context, starts_at=starts_at, doctor_id=doctor_id, note=reason)
         seen_version = moved.version if context.expected_version is not None else None
@@ -132,7 +144,7 @@ class AppointmentActions:
 
         async def apply_once() -> Appointment:
             current = await self.synchronizer.complete_before_change(await self._load(context))
-            if current.already_applied(context.operation_id):
+            if context.is_repeated(current):
                 return current
             require_version(current.version, context.expected_version)
             changed = decide(current, self._change(context, note))
@@ -159,11 +171,12 @@ class AppointmentActions:
     async def _find_doctor_to_restore(self, context: ActionContext) -> DoctorSnapshot | None:
         """Return the doctor as they are now; None if there is nothing to restore, which the transition itself refuses.
 
-        Raise DoctorInactive or PatientInactive.
+        Raise Stale, DoctorInactive or PatientInactive.
         """
         current = await self._load(context)
-        if current.doctor is None or current.status not in RESTORABLE or current.already_applied(context.operation_id):
+        if current.doctor is None or current.status not in RESTORABLE or context.is_repeated(current):
             return None
+        require_version(current.version, context.expected_version)
         try:
             doctor = await self.doctors.get_doctor(current.doctor.id)
         except NotFound:

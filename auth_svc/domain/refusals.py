@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Invalid, NotFound, TooMany, Unauthenticated
+from shared.contracts.refusals import Invalid, NotFound, TooMany, Unauthenticated, facts
 
 
 class NoSuchAccount(NotFound):
@@ -29,6 +29,7 @@ class TooManyAttempts(TooMany):
     code = "too_many_attempts"
     detail = "Too many wrong passwords were tried. Try again after the time in Retry-After, or choose a new password by mail."
     remedy = "Wait for the seconds in `Retry-After`, or choose a new password with a link from `POST /auth/password/forgot`."
+    example_facts = facts(retry_after=60)
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -53,6 +54,7 @@ class PasswordTooWeak(Invalid):
     code = "password_too_weak"
     detail = "A password has 12 to 128 characters and must not be a common one or the email address."
     remedy = "Choose a longer or less common password, for example four words."
+    example_pointers = ("/password", "/new_password")
 
 
 class TokenInvalid(Invalid):
@@ -61,3 +63,4 @@ class TokenInvalid(Invalid):
     code = "token_invalid"
     detail = "This link was used, has expired, or was replaced by a newer one."
     remedy = "Ask for a new link."
+    example_pointers = ("/token",)

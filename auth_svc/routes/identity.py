@@ -97,7 +97,6 @@ async def logout_all(caller: access.Account, sessions: UseSessions) -> None:
 
 @router.get("/me", operation_id="get_me", response_model=AccountSummary, responses=refusals(NoSuchAccount), summary="Get your own account")
 async def get_me(caller: access.Account, accounts: UseAccounts, response: Response) -> Account:
-    """Ends every session of the account, the current one included."""
     """The account of the access token."""
     return with_etag(response, await accounts.get(caller.id))
 

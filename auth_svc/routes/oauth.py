@@ -18,7 +18,7 @@ from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.refusals import NotFound, Unauthenticated, Unavailable
 from shared.kit import routes
-from shared.kit.problems import problem_content, status_of
+from shared.kit.problems import example_problem, problem_content, status_of
 from shared.kit.request_body import read_bounded_body
 from shared.kit.response_headers import NO_STORING
 from shared.kit.use_cases import use_case
@@ -78,12 +78,12 @@ class TemporarilyUnavailable(OAuthError):
         429: {
             "model": TokenErrorOut,
             "description": "`temporarily_unavailable`: too many wrong passwords or secrets were tried",
-            "content": TEMPORARILY_UNAVAILABLE | problem_content(429),  # the gateway's own refusals are problem documents
+            "content": TEMPORARILY_UNAVAILABLE | problem_content(),  # the gateway's own refusals are problem documents
         },
         503: {
             "model": TokenErrorOut,
             "description": "`temporarily_unavailable`",
-            "content": TEMPORARILY_UNAVAILABLE | problem_content(503, (Unavailable.code, Unavailable.detail)),
+            "content": TEMPORARILY_UNAVAILABLE | problem_content(example_problem(Unavailable)),
         },
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": FORM_SCHEMA}}}},

@@ -17,6 +17,7 @@ class WindowsOverlap(Invalid):
 
     code = "windows_overlap"
     detail = "This window overlaps with an earlier one."
+    example_pointers = ("/weekly/1", "/windows/1")
 
 
 class EmptyWindow(Invalid):
@@ -24,6 +25,7 @@ class EmptyWindow(Invalid):
 
     code = "empty_window"
     detail = "The window ends when it starts. A whole day is `00:00` to `24:00`; a day off is an override without windows."
+    example_pointers = ("/weekly/0/end", "/windows/0/end")
 
 
 class ValidityReversed(Invalid):
@@ -31,13 +33,15 @@ class ValidityReversed(Invalid):
 
     code = "validity_reversed"
     detail = "`valid_from` must not lie after `valid_to`."
+    example_pointers = ("/weekly/0/valid_from",)
 
 
 class TooManyOverrides(Invalid):
-    """Raised when a schedule would have more than 1,000 overrides."""
+    """Raised when a schedule would have more than 1,000 overrides. The fact `pointer` names the date."""
 
     code = "too_many_overrides"
     detail = "A schedule has at most 1,000 overrides."
+    example_pointers = ("/date",)
 
 
 class DoctorAccountInactive(Conflict):

@@ -50,7 +50,7 @@ class Schedule:
         require_version(self.version, expected_version)
         others = [other for other in self.overrides if other.date != override.date]
         if len(others) >= MAX_OVERRIDES:
-            raise TooManyOverrides
+            raise TooManyOverrides(pointer="/date")
         if (previous := self.override_on(override.date)) is not None:
             override = override.model_copy(update={"id": previous.id})
         return self._with_overrides(sorted([*others, override], key=lambda item: item.date))

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from notify_svc.clients.translations import Translation, Wording, translation_for
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, Recipient
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import CANCELLING_KINDS, Audience, MessageKind
+from notify_svc.domain.notifications import CANCELLING_KINDS, Audience
 from notify_svc.ports import InvalidAddress
 from shared.contracts.calendar_entries import entry_status, entry_uid
 from shared.contracts.texts import one_line
@@ -134,8 +134,8 @@ def time_rows(message: Message, recipient: Recipient, translation: Translation) 
 
 
 def label_of(name: str, label: str, message: Message, translation: Translation) -> str:
-    """Return the label of a detail, marked as new if the message is about its change."""
-    is_changed = message.kind is MessageKind.AMENDED and name in message.visible_changes
+    """Return the label of a detail, marked as new if the patient has not been told of it before."""
+    is_changed = message.audience is Audience.PATIENT and name in message.visible_changes
     return translation.changed_label.format(label=label) if is_changed else label
 
 

@@ -74,14 +74,14 @@ def notifications_for(event: AppointmentEvent) -> Iterator[Notification]:
     """Yield the notifications of patient and doctor; none for events that change nothing in a calendar.
 
     When the appointment moved to another doctor, it is a new appointment for that doctor and a cancelled one for the doctor before. Of an
-    amended place or name only the patient is notified, because the doctor knows it.
+    amended place or name only the patient is notified, because the doctor knows it. An undone check-in changes nothing else.
     """
-    if is_amendment(event):
+    if is_amendment(event) or "check_in" in event.changed:
         if visible_changes(event.changed, event.mode):
             yield Notification(event, MessageKind.AMENDED, Audience.PATIENT, event.patient_id)
         return
     kind = KIND_OF_TOPIC.get(event.topic)
-    if kind is None or "check_in" in event.changed:  # a mistaken check-in was undone: the appointment is as it was before
+    if kind is None:
         return
     yield Notification(event, kind, Audience.PATIENT, event.patient_id)
     if event.previous_doctor_id in (None, event.doctor_id):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound
+from shared.contracts.refusals import Conflict, Invalid, NotFound, facts
+from shared.contracts.relayed_refusals import EXAMPLE_ALTERNATIVES
 
 
 class HoldExtended(Conflict):
@@ -19,6 +20,7 @@ class TooManyHolds(Conflict):
     code = "too_many_holds"
     detail = "You already hold the maximum number of times."
     remedy = "Release a hold with `DELETE /holds/{id}`, or wait until one has expired."
+    example_facts = facts(limit=3)
 
 
 class NoSuchHold(NotFound):
@@ -34,6 +36,15 @@ class AffectedChanged(Conflict):
     code = "affected_changed"
     detail = "Your decisions are not about the appointments that are in this time now; `affected` lists these."
     remedy = "Decide about the appointments in `affected` and send the leave again."
+    example_facts = facts(
+        affected=[
+            {
+                "appointment_id": "01a206b9-ffc9-726c-b520-6c5fbdafecf3",
+                "starts_at": "2026-03-09T13:00:00Z",
+                "proposals": EXAMPLE_ALTERNATIVES,
+            }
+        ]
+    )
 
 
 class TooManyAffected(Invalid):
@@ -41,6 +52,8 @@ class TooManyAffected(Invalid):
 
     code = "too_many_affected"
     detail = "More appointments are in this time than can be decided about at once; take the leave in parts."
+    example_facts = facts(limit=200)
+    example_pointers = ("/ends_at",)
 
 
 class TargetRequired(Invalid):
@@ -48,6 +61,7 @@ class TargetRequired(Invalid):
 
     code = "target_required"
     detail = "An appointment that moves needs `starts_at`, and `doctor_id` for another doctor; the others must have neither."
+    example_pointers = ("/affected/0/starts_at",)
 
 
 class DecidedTwice(Invalid):
@@ -55,6 +69,7 @@ class DecidedTwice(Invalid):
 
     code = "decided_twice"
     detail = "There must be one decision per appointment."
+    example_pointers = ("/affected",)
 
 
 class AlreadyOver(Invalid):
@@ -62,6 +77,7 @@ class AlreadyOver(Invalid):
 
     code = "already_over"
     detail = "This time is already over."
+    example_pointers = ("/ends_at", "/to")
 
 
 class NoSuchLeave(NotFound):
@@ -91,6 +107,7 @@ class UnknownDoctor(Invalid):
     code = "unknown_doctor"
     detail = "There is no such doctor."
     remedy = "Choose a doctor from `GET /doctors`."
+    example_pointers = ("/affected", "/doctor_id")
 
 
 class NoSuchReservation(NotFound):

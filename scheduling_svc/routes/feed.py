@@ -21,9 +21,22 @@ from shared.kit.use_cases import use_case
 
 router = APIRouter(prefix="/calendar", tags=["Calendar"])
 ICALENDAR_TYPE = "text/calendar; charset=utf-8"
+HTTP_DATE: dict[str, Any] = {"type": "string", "examples": ["Fri, 06 Mar 2026 08:15:00 GMT"]}
+LAST_MODIFIED = {"Last-Modified": {"description": "When the calendar last changed, for `If-Modified-Since`.", "schema": HTTP_DATE}}
 ICALENDAR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "iCalendar (RFC 5545)", "content": {"text/calendar": {"schema": {"type": "string"}}}},
-    304: {"description": "Not modified"},
+    200: {
+        "description": "iCalendar (RFC 5545)",
+        "headers": LAST_MODIFIED,
+        "content": {"text/calendar": {"schema": {"type": "string"}}},
+    },
+    304: {"description": "Not modified", "headers": LAST_MODIFIED},
+}
+IF_MODIFIED_SINCE = {
+    "name": "If-Modified-Since",
+    "in": "header",
+    "required": False,
+    "description": "The `Last-Modified` that you have. While nothing has changed since, the answer is 304. Not used with `If-None-Match`.",
+    "schema": HTTP_DATE,
 }
 
 Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
@@ -35,6 +48,7 @@ UseFeeds = Annotated[Feeds, use_case(Feeds)]
     operation_id="read_calendar",
     response_class=Response,
     responses=ICALENDAR_RESPONSES | refusals(NoSuchFeed),
+    openapi_extra={"parameters": [IF_MODIFIED_SINCE]},
     summary="Get the calendar of a link as an iCalendar file",
 )
 async def read_calendar(request: Request, token: Token, feeds: UseFeeds) -> Response:

@@ -132,7 +132,7 @@ class RuleCache:
     async def _fetch_service(self, service_id: UUID) -> None:
         rules = await self.owner.find_service(service_id)
         if rules is None:
-            raise UnknownService(pointer="/service_id")
+            raise UnknownService(pointer="/service_id", unknown=[service_id])
         await self._save(services=[rules])
         self._remember({rules.id: rules.version})
 
@@ -175,7 +175,7 @@ async def load_offer(calendar: CalendarReader, service_id: UUID, doctor_ids: Seq
     """
     service = await calendar.find_service(service_id)
     if service is None:
-        raise UnknownService(pointer="/service_id")
+        raise UnknownService(pointer="/service_id", unknown=[service_id])
     if doctor_ids is None:
         return ServiceOffer(service, await calendar.list_doctors_offering(service_id))
     doctors = await calendar.list_doctors(doctor_ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.contracts.refusals import Invalid
+from shared.contracts.refusals import Invalid, facts
 
 
 class RangeReversed(Invalid):
@@ -13,6 +13,7 @@ class RangeReversed(Invalid):
     code = "range_reversed"
     detail = "The start of the range must lie before its end."
     remedy = "Send a start that lies before the end."
+    example_pointers = ("/from", "/starts_at")
 
 
 class RangeTooLong(Invalid):
@@ -21,6 +22,8 @@ class RangeTooLong(Invalid):
     code = "range_too_long"
     detail = "The range is longer than this operation allows."
     remedy = "Ask for at most `longest_days` days at once."
+    example_facts = facts(longest_days=62)
+    example_pointers = ("/to", "/ends_at")
 
 
 def check_range(starts_at: datetime, ends_at: datetime, longest: timedelta | None = None, fields: tuple[str, str] = ("from", "to")) -> None:

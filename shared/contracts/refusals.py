@@ -5,7 +5,13 @@ The families know no HTTP status; `shared.kit.problems` maps each family to one.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+def facts(**values: Any) -> Mapping[str, Any]:
+    """Return the example facts of a refusal, as JSON."""
+    return values
 
 
 class Refusal(Exception):
@@ -14,11 +20,15 @@ class Refusal(Exception):
     `code` is public and stable, `detail` is a sentence for people, and `facts` are members of the problem document. Subclasses declare
     `code` and `detail`; both can be replaced per instance, which is how the refusal of another service is passed on. `remedy` says what
     the caller can do; the catalogue at `/problems` shows it, and a subclass inherits it from its family unless it declares its own.
+    `example_facts` are the facts of the example in the OpenAPI document, as JSON; `example_pointers` are fields that the fact `pointer` can
+    name, of which the document shows the first that the operation has.
     """
 
     code: str = "refused"
     detail: str = "The request was refused."
     remedy: str = "Correct the request. The same request is refused again."
+    example_facts: ClassVar[Mapping[str, Any]] = facts()
+    example_pointers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, detail: str | None = None, *, code: str | None = None, **facts: Any) -> None:
         if code is not None:
@@ -80,6 +90,7 @@ class Stale(Refusal):
     code = "stale_version"
     detail = "The resource has changed since you read it."
     remedy = "Read the resource again, and repeat the change with the new `ETag` in `If-Match`."
+    example_facts = facts(version=4)
 
 
 class PreconditionRequired(Refusal):
@@ -96,6 +107,7 @@ class TooMany(Refusal):
     code = "too_many"
     detail = "Too many requests; retry after the time in Retry-After."
     remedy = "Wait for the seconds in `Retry-After` and send the request again."
+    example_facts = facts(retry_after=30)
 
 
 class Unavailable(Refusal):
@@ -104,6 +116,7 @@ class Unavailable(Refusal):
     code = "unavailable"
     detail = "Something that this request needs does not answer now; retry after the time in Retry-After."
     remedy = "Wait for the seconds in `Retry-After` and send the request again; a POST with the same `Idempotency-Key`."
+    example_facts = facts(retry_after=2)
 
 
 # The families by the name under which a stored refusal remembers its family. The names are stored: they never change.

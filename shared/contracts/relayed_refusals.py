@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound, TooMany
+from shared.contracts.refusals import Conflict, Invalid, NotFound, TooMany, facts
+
+EXAMPLE_ALTERNATIVES = [
+    {"doctor_id": "01a206b9-ffc9-726c-b520-6c5fbdafecf3", "starts_at": "2026-03-09T13:30:00Z"},
+    {"doctor_id": "01a206b9-ffc9-726c-b520-6c5fbdafecf3", "starts_at": "2026-03-09T14:00:00Z"},
+]
 
 
 class SlotTaken(Conflict):
@@ -11,6 +16,7 @@ class SlotTaken(Conflict):
     code = "slot_taken"
     detail = "The time slot is already booked."
     remedy = "Offer one of `alternatives`, or ask for free times again with `GET /slots`."
+    example_facts = facts(alternatives=EXAMPLE_ALTERNATIVES)
 
 
 class SlotHeld(Conflict):
@@ -19,6 +25,7 @@ class SlotHeld(Conflict):
     code = "slot_held"
     detail = "The time slot is held by somebody else."
     remedy = "Offer one of `alternatives`, or try again after `available_again_at`: the hold ends then unless it becomes a booking."
+    example_facts = facts(available_again_at="2026-03-06T08:20:00Z", alternatives=EXAMPLE_ALTERNATIVES)
 
 
 class PatientBusy(Conflict):
@@ -27,6 +34,7 @@ class PatientBusy(Conflict):
     code = "patient_busy"
     detail = "The patient has another appointment at this time."
     remedy = "Choose another time, or move the patient's other appointment first."
+    example_facts = facts(alternatives=EXAMPLE_ALTERNATIVES)
 
 
 class HoldMismatch(Conflict):
@@ -38,11 +46,12 @@ class HoldMismatch(Conflict):
 
 
 class HoldExpired(Conflict):
-    """Raised when a hold has ended. The time may still be free."""
+    """Raised when a hold has ended. The time may still be free. A booking gets the fact `alternatives`."""
 
     code = "hold_expired"
     detail = "The hold has expired; the time may still be free."
     remedy = "Book without `hold_id`, or hold the time again; offer one of `alternatives` if it is taken by now."
+    example_facts = facts(alternatives=EXAMPLE_ALTERNATIVES)
 
 
 class ReservationReleased(Conflict):
@@ -58,6 +67,7 @@ class NotBookable(Invalid):
     code = "not_bookable"
     detail = "This time cannot be booked; `reasons` says why."
     remedy = "Choose a start from `GET /slots`. `reasons` says what excludes this one, and `GET /slots/explain` asks for it beforehand."
+    example_facts = facts(reasons=[{"code": "outside_hours", "detail": "The visit does not lie within the doctor's working hours."}])
 
 
 class NoSuchDoctor(NotFound):
@@ -89,6 +99,8 @@ class UnknownService(Invalid):
     code = "unknown_service"
     detail = "There is no such service."
     remedy = "Choose a service from `GET /services`."
+    example_facts = facts(unknown=["01a206b9-ffc9-726c-b520-6c5fbdafecf3"])
+    example_pointers = ("/services", "/service_id")
 
 
 class EmailTaken(Conflict):
@@ -97,6 +109,7 @@ class EmailTaken(Conflict):
     code = "email_taken"
     detail = "Another account has this email address."
     remedy = "Sign in with this address, or set a new password with `POST /auth/password/forgot`."
+    example_pointers = ("/email",)
 
 
 class LastAdmin(Conflict):
@@ -116,3 +129,4 @@ class RateLimited(TooMany):
     code = "rate_limited"
     detail = "Too many requests; send this one again after the time in Retry-After."
     remedy = "Wait for the seconds in `Retry-After` and send the request again. `RateLimit` in every response says how much is left."
+    example_facts = facts(retry_after=12)

@@ -16,11 +16,11 @@ CONTROLS = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 """C0, DEL, C1, the line and paragraph separators, and Unicode's property Bidi_Control."""
 MULTI_LINE_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 """CONTROLS without the tab, the line feed, and the marks for mixed writing directions, which texts in Arabic and Hebrew need."""
-INVISIBLE = (  # Unicode's properties White_Space and Default_Ignorable_Code_Point up to U+FFFF, and U+2800, the blank of Braille
+INVISIBLE = (  # White_Space and Default_Ignorable_Code_Point of Unicode up to U+FFFF, the blank of Braille, and marks of annotations
     r"\x20\xa0\xad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200d\u202f\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
-INVISIBLE_ABOVE_FFFF = r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+INVISIBLE_ABOVE_FFFF = r"\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 
 ONE_LINE_PATTERN = rf"^[^{CONTROLS}]*[^{CONTROLS}{INVISIBLE}][^{CONTROLS}]*$"
 MULTI_LINE_PATTERN = rf"^([^{MULTI_LINE_CONTROLS}]|\r\n)*$"

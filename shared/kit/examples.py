@@ -10,12 +10,13 @@ EXAMPLE_OF_FORMAT = {
     "date-time": "2026-03-09T13:00:00Z",
     "date": "2026-03-09",
     "email": "sam@example.com",
-    "uri": "https://clinic.example/calendar/feed/3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE.ics",
+    "uri": "https://clinic.example/calendar/feed/3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdEaB4cD6eF8gH.ics",
 }
 # Values of fields whose schema has no example. Each is used only where it is valid.
 EXAMPLE_OF_NAME: dict[str, Any] = {
     "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMWEyMDZiOSJ9.c2lnbmF0dXJl",
     "refresh_token": "3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE",
+    "token": "3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdEaB4cD6eF8gH",
     "password": "a long enough pass phrase",
     "full_name": "Sam Lee",
     "name": "First consultation",
@@ -37,7 +38,6 @@ EXAMPLE_OF_NAME: dict[str, Any] = {
     "country": "DE",
     "relationship": "mother",
     "status": "booked",
-    "cancel_reason": "Feeling better",
     "reason": "Annual check-up",
     "intake": "None",
     "note": "Arrived by bus",
@@ -52,6 +52,7 @@ EXAMPLE_OF_NAME: dict[str, Any] = {
     "to": "2026-03-10T13:00:00Z",
     "generated_at": "2026-03-06T08:15:00Z",
     "created_at": "2026-03-06T08:15:00Z",
+    "updated_at": "2026-03-06T08:15:00Z",
     "at": "2026-03-06T08:15:00Z",
     "expires_at": "2026-03-06T08:20:00Z",
     "expires_in": 600,
@@ -67,7 +68,13 @@ EXAMPLE_OF_NAME: dict[str, Any] = {
     "amount": 9000,
 }
 EXAMPLE_KEY = "allergies"
+CHANGED_FIELDS = "x-example-fields"  # only while the document is built
 Schema = dict[str, Any]
+
+
+def example_with(status_code: int, /, **fields: Any) -> dict[int | str, Schema]:
+    """Return the `responses=` of a route in whose response the example gets these values of fields instead of those of its schema."""
+    return {status_code: {CHANGED_FIELDS: fields}}
 
 
 def add_examples(document: Schema) -> Schema:
@@ -77,9 +84,10 @@ def add_examples(document: Schema) -> Schema:
         for operation in path.values():
             bodies = [operation.get("requestBody", {}), *operation.get("responses", {}).values()]
             for body in bodies:
-                content = body.get("content", {}).get("application/json")
+                content, changed_fields = body.get("content", {}).get("application/json"), body.pop(CHANGED_FIELDS, {})
                 if content and "schema" in content and not {"example", "examples"} & content.keys():
-                    content["example"] = example_of(content["schema"], schemas)
+                    example = example_of(content["schema"], schemas)
+                    content["example"] = example | changed_fields if changed_fields else example
     return document
 
 

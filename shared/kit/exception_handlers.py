@@ -16,6 +16,7 @@ from shared.kit.problems import from_validation, json_problem, problem_document,
 from shared.kit.retry import TransactionAborted
 
 INTERNAL_ERROR = "internal_error"
+INTERNAL_ERROR_DETAIL = "An unexpected error occurred."
 HTTP_CODES = {
     400: "malformed_request",
     404: "not_found",
@@ -76,5 +77,5 @@ async def _handle_aborted_transaction(request: Request, error: Exception) -> Res
 def internal_error_response(instance: str, error: Exception) -> Response:
     """Log an unexpected exception and return a 500 without any detail of it."""
     log_event("unhandled_exception", logging.ERROR, error=error)
-    document = problem_document(500, INTERNAL_ERROR, "Internal error", "An unexpected error occurred.", instance)
+    document = problem_document(500, INTERNAL_ERROR, "Internal error", INTERNAL_ERROR_DETAIL, instance)
     return json_problem(500, document)

@@ -30,6 +30,7 @@ class IdempotencyKeyReused(Invalid):
     code = "idempotency_key_reused"
     detail = "This Idempotency-Key was used with another request."
     remedy = "Use a new key for a new request. Repeat a request with everything as it was."
+    example_pointers = ("/Idempotency-Key",)
 
 
 class BadIdempotencyKey(Invalid):
@@ -38,6 +39,7 @@ class BadIdempotencyKey(Invalid):
     code = "bad_idempotency_key"
     detail = "Idempotency-Key takes 1 to 255 printable characters."
     remedy = "Send 1 to 255 printable ASCII characters, for example a UUID."
+    example_pointers = ("/Idempotency-Key",)
 
 
 class RequestInProgress(Conflict):

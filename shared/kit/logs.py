@@ -64,11 +64,10 @@ class JsonLineHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Send the product's log to standard error, unless the log has a handler already."""
-    if log.handlers:
-        return
-    log.handlers, log.propagate = [JsonLineHandler(sys.stderr)], False
+    """Log events of `level` and above, to standard error unless the log has a handler already."""
     log.setLevel(level)
+    if not log.handlers:
+        log.handlers, log.propagate = [JsonLineHandler(sys.stderr)], False
 
 
 def log_event(event: str, /, level: int = logging.INFO, *, error: BaseException | None = None, **facts: object) -> None:

@@ -8,15 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from shared.contracts.refusals import Forbidden, PreconditionRequired, Refusal, Stale, Unauthenticated
 from shared.contracts.relayed_refusals import RateLimited
 from shared.kit.access import EVERY_ROLE, OptionalCaller, RequireRole
+from shared.kit.exception_handlers import INTERNAL_ERROR, INTERNAL_ERROR_DETAIL
 from shared.kit.idempotency import IdempotencyKeyReused, OperationDependency, RequestInProgress
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE
 from shared.kit.preconditions import IfMatchOptional, IfMatchRequired
-from shared.kit.problems import BodyTooLarge, DuplicateKey, Malformed, UnsupportedMediaType, problem_content, refusals
+from shared.kit.problem_examples import fit_problem_examples, validation_response
+from shared.kit.problems import (
+    PROBLEM_TYPE,
+    BodyTooLarge,
+    DuplicateKey,
+    Malformed,
+    UnsupportedMediaType,
+    example_document,
+    problem_content,
+    refusals,
+)
 from shared.kit.routes import ServiceRoute, all_dependencies
 
 Json = dict[str, Any]
@@ -75,7 +87,8 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
         operation["responses"]["304"] = {"description": "The resource still has the version in If-None-Match."}
     if parameters := _header_parameters(route, dependencies, "304" in operation["responses"]):
         operation["parameters"] = operation.get("parameters", []) + parameters
-    _add_refusals(operation, dependencies)
+    _add_refusals(operation, route, dependencies, schemas)
+    fit_problem_examples(operation, route.path_format, schemas)
     for status, response in operation["responses"].items():
         headers = {name: HEADERS[name] for name in _response_headers(status, response, operation, dependencies, schemas)}
         limits = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
@@ -129,18 +142,24 @@ def _header(name: str, description: str, schema: Json, required: bool) -> Json:
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
-def _add_refusals(operation: Json, dependencies: list[Any]) -> None:
-    """Add the refusals that follow from the body, the dependencies and the headers of the operation."""
+def _add_refusals(operation: Json, route: APIRoute, dependencies: list[Any], schemas: dict[str, Json]) -> None:
+    """Add the refusals that follow from the inputs, the dependencies and the headers of the operation."""
     responses = operation["responses"]
-    if "application/problem+json" not in responses.get("422", {"content": {"application/problem+json": {}}}).get("content", {}):
-        text = "`validation_failed`: The request contains invalid values."
-        responses["422"] = {
-            "description": text,
-            "content": problem_content(422, ("validation_failed", "The request contains invalid values.")),
-        }
+    if PROBLEM_TYPE not in responses.get("422", {}).get("content", {}):
+        responses.pop("422", None)  # FastAPI's own
+    if _validates_input(route):
+        _add_refusal(responses, "422", validation_response(operation, schemas))
     for status, response in refusals(*_shared_refusals(operation, dependencies)).items():
-        _add_refusal(responses.setdefault(str(status), response), response)
-    responses["default"] = {"description": "A refusal", "content": problem_content(400, (Malformed.code, Malformed.detail))}
+        _add_refusal(responses, str(status), response)
+    unexpected = example_document(500, INTERNAL_ERROR, INTERNAL_ERROR_DETAIL)
+    responses["default"] = {"description": "A refusal, or an unexpected error", "content": problem_content(unexpected)}
+
+
+def _validates_input(route: APIRoute) -> bool:
+    """Return whether a request can have a wrong value: in the body, in a parameter, or in a body where none is expected."""
+    parameters = [field.field_info for field in get_flat_params(route.dependant)]
+    is_checked = any(parameter.annotation is not str or parameter.metadata for parameter in parameters)
+    return route.body_field is not None or is_checked or (isinstance(route, ServiceRoute) and route.methods != {"GET"})
 
 
 def _shared_refusals(operation: Json, dependencies: list[Any]) -> Iterator[type[Refusal]]:
@@ -161,12 +180,13 @@ def _shared_refusals(operation: Json, dependencies: list[Any]) -> Iterator[type[
         yield from (RequestInProgress, IdempotencyKeyReused)
 
 
-def _add_refusal(documented: Json, response: Json) -> None:
-    """Add a shared refusal to a response that a route documents with another refusal of the same status."""
+def _add_refusal(responses: Json, status: str, response: Json) -> None:
+    """Add a refusal, also to a response that a route documents with another refusal of the same status."""
+    documented = responses.setdefault(status, response)
     if documented is not response and response["description"] not in documented["description"]:
         documented["description"] = f"{documented['description']}; {response['description']}"
-        content = documented["content"]["application/problem+json"]
-        content["examples"] = content["examples"] | response["content"]["application/problem+json"]["examples"]
+        content = documented["content"][PROBLEM_TYPE]
+        content["examples"] = content["examples"] | response["content"][PROBLEM_TYPE]["examples"]
 
 
 def _response_headers(status: str, response: Json, operation: Json, dependencies: list[Any], schemas: dict[str, Json]) -> list[str]:

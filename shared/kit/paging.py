@@ -33,6 +33,7 @@ class BadCursor(Invalid):
     code = "bad_cursor"
     detail = "`after` is not a cursor of this list."
     remedy = "Begin again without `after`. A cursor belongs to one list in one order, and is passed on unchanged."
+    example_pointers = ("/after",)
 
 
 @dataclass(frozen=True, slots=True)

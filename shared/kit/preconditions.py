@@ -22,6 +22,7 @@ class BadIfMatch(Invalid):
     code = "bad_if_match"
     detail = 'If-Match takes one entity tag as it was sent, such as "3".'
     remedy = "Send the `ETag` of the last response unchanged, or `*` for any version."
+    example_pointers = ("/If-Match",)
 
 
 class IfMatchOptional(RequestDependency):

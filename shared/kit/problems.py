@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -83,13 +83,16 @@ MAX_ERRORS = 50
 MAX_REPEATED_CHARACTERS = 100
 ACCEPTED_ENCODINGS = {"Accept-Encoding": "identity"}  # RFC 9110 section 15.5.16
 VALIDATION_FAILED, UPSTREAM_FAILED = "validation_failed", "upstream_failed"
+PROBLEM_TYPE = "application/problem+json"
+EXAMPLE_REQUEST_ID = "9f1c2b7e5a4d4c0f"
+VALIDATION_DETAIL = "The request contains invalid values."
 # A problem document gets one of these codes when it is the only one of them among the field errors.
 PUBLIC_FIELD_CODES = {
     "offset_required": "An instant has no offset, such as Z or +02:00.",
     "not_an_instant": "An instant is not an RFC 3339 date-time.",
     "out_of_range": "An instant or a date lies outside of the accepted range.",
     "unknown_time_zone": "A time zone is not an IANA name, such as Europe/Berlin.",
-    "control_character": "A text contains a control character.",
+    "control_character": "A text contains a control character, or a line break where it must be one line, or it shows nothing.",
     "not_an_email": "A value is not an email address.",
     "unknown_parameter": "The operation does not have such a parameter.",
 }
@@ -117,7 +120,7 @@ def problem_document(status: int, code: str, title: str, detail: str, instance: 
 
 def json_problem(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Return a response that carries a problem document."""
-    return Response(json.dumps(body, default=str).encode(), status, headers, media_type="application/problem+json")
+    return Response(json.dumps(body, default=str).encode(), status, headers, media_type=PROBLEM_TYPE)
 
 
 def problem_response(refusal: Refusal, instance: str) -> Response:
@@ -125,7 +128,7 @@ def problem_response(refusal: Refusal, instance: str) -> Response:
     status = status_of(type(refusal))
     facts = jsonable_encoder(refusal.facts, custom_encoder={datetime: format_instant})
     if pointer := facts.pop("pointer", None):
-        facts["errors"] = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
+        facts["errors"] = [field_error(pointer, refusal.code, refusal.detail)]
     body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
     headers = ACCEPTED_ENCODINGS if isinstance(refusal, UnsupportedContentEncoding) else _headers_of(status, facts)
     return json_problem(status, body, headers)
@@ -154,10 +157,15 @@ def from_problem(status: int, body: Mapping[str, Any]) -> Refusal:
 def from_validation(error: RequestValidationError) -> families.Invalid:
     """Return the refusal of an input that failed validation: up to MAX_ERRORS errors, without the values that were sent."""
     details = error.errors()[:MAX_ERRORS]
-    errors = [{"pointer": json_pointer(detail["loc"]), "code": detail["type"], "detail": detail["msg"]} for detail in details]
+    errors = [field_error(json_pointer(detail["loc"]), detail["type"], detail["msg"]) for detail in details]
     public_codes = {detail["type"] for detail in details if "ctx" not in detail} & PUBLIC_FIELD_CODES.keys()
     code = public_codes.pop() if len(public_codes) == 1 else VALIDATION_FAILED
-    return families.Invalid("The request contains invalid values.", code=code, errors=errors)
+    return families.Invalid(VALIDATION_DETAIL, code=code, errors=errors)
+
+
+def field_error(pointer: str, code: str, detail: str) -> dict[str, str]:
+    """Return an item of `errors`."""
+    return {"pointer": pointer, "code": code, "detail": detail}
 
 
 def json_pointer(location: tuple[Any, ...]) -> str:
@@ -173,23 +181,37 @@ def json_pointer(location: tuple[Any, ...]) -> str:
 
 
 def refusals(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses=` of a route: its refusals by status, with the code and detail of each."""
+    """Return the `responses=` of a route: its refusals by status, with the code, the detail and an example of each."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        entry = by_status.setdefault(status_of(kind), {"description": "", "content": problem_content(status_of(kind))})
-        entry["content"]["application/problem+json"]["examples"] |= _examples(status_of(kind), (kind.code, kind.detail))
+        entry = by_status.setdefault(status_of(kind), {"description": "", "content": problem_content()})
+        entry["content"] = problem_content(*example_documents(entry), example_problem(kind))
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{kind.code}`: {kind.detail}"]))
     return by_status
 
 
-def problem_content(status: int, *refused: tuple[str, str]) -> dict[str, Any]:
-    """Return the `content` of a documented refusal, with an example for each `(code, detail)`."""
-    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": _examples(status, *refused)}}
+def problem_content(*documents: dict[str, Any]) -> dict[str, Any]:
+    """Return the `content` of a documented refusal, with the given problem documents as its examples."""
+    examples = {document["code"]: {"value": document} for document in documents}
+    return {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}}
 
 
-def _examples(status: int, *refused: tuple[str, str]) -> dict[str, Any]:
-    documents = {
-        code: problem_document(status, code, Refusal(code=code).title, detail, "/appointments") | {"request_id": "9f1c2b7e5a4d4c0f"}
-        for code, detail in refused
-    }
-    return {code: {"value": document} for code, document in documents.items()}
+def example_problem(kind: type[Refusal]) -> dict[str, Any]:
+    """Return the problem document of a refusal with its example facts.
+
+    `errors` has an item for each of its example pointers; `fit_problem_examples` chooses one of them.
+    """
+    errors = [field_error(pointer, kind.code, kind.detail) for pointer in kind.example_pointers]
+    document = example_document(status_of(kind), kind.code, kind.detail)
+    return {**document, **kind.example_facts, **({"errors": errors} if errors else {})}
+
+
+def example_document(status: int, code: str, detail: str) -> dict[str, Any]:
+    """Return the standard members of an example. `instance` is set where the operation is known."""
+    return problem_document(status, code, Refusal(code=code).title, detail, "/") | {"request_id": EXAMPLE_REQUEST_ID}
+
+
+def example_documents(response: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the problem documents that are examples of a documented response."""
+    for example in response.get("content", {}).get(PROBLEM_TYPE, {}).get("examples", {}).values():
+        yield example["value"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
@@ -63,6 +63,9 @@ def from_variable(variable: str, default: Any, description: str) -> Any:
     return Field(default, validation_alias=AliasChoices(variable.removeprefix("CARESLOT_").lower(), variable), description=description)
 
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
 class CommonSettings(BaseSettings):
     """The settings of every service. `secrets` names the fields that must be strong in production."""
 
@@ -90,7 +93,12 @@ class CommonSettings(BaseSettings):
         "The clinic's IANA time zone, such as `Europe/Berlin`, for people who gave none and for new doctors; the same for all services."
         " `careslot serve --demo` sets `Europe/Berlin` where it is unset.",
     )
-    log_level: str = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged.")
+    log_level: LogLevel = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged, in capital or small letters.")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _use_capital_letters(cls, level: Any) -> Any:
+        return level.upper() if isinstance(level, str) else level
 
     @field_validator("public_url")
     @classmethod

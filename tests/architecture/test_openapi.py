@@ -25,6 +25,7 @@ PUBLIC = {
     "get_openid_configuration", "login", "logout", "forgot_password", "reset_password", "refresh", "register", "issue_token",
     "read_calendar", "get_status", "list_problems", "get_problem",
 }  # fmt: skip
+WITHOUT_VALIDATION = {"issue_token", "read_calendar"}  # the first has the refusals of OAuth, the second answers 404 to any other text
 
 
 def nodes_of(value: Any) -> Iterator[dict[str, Any]]:
@@ -102,7 +103,7 @@ def test_a_token_is_a_plain_bearer_token_or_comes_from_one_of_two_oauth_flows() 
         ("login", {}),
         ("get_appointment", {"If-None-Match": False}),
         ("list_appointments", {}),
-        ("read_calendar", {"If-None-Match": False}),
+        ("read_calendar", {"If-None-Match": False, "If-Modified-Since": False}),
     ],
 )
 def test_request_headers_are_parameters(operation_id: str, headers: dict[str, bool]) -> None:
@@ -117,6 +118,8 @@ def test_response_headers_are_documented() -> None:
     assert response_headers("get_appointment", "200") - limits == {"ETag"}
     assert response_headers("delete_override", "200") - limits == {"ETag"}
     assert response_headers("list_doctors", "200") - limits == {"Link"}
+    assert response_headers("read_calendar", "200") - limits == {"ETag", "Last-Modified"}
+    assert response_headers("read_calendar", "304") - limits == {"ETag", "Last-Modified"}
     assert response_headers("book_appointment", "503") - limits == {"Retry-After"}
     assert response_headers("book_appointment", "401") - limits == {"WWW-Authenticate"}
 
@@ -138,7 +141,9 @@ def test_refusals_of_the_body_and_of_headers_are_documented_where_they_occur() -
             for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
         }
         content = operation.get("requestBody", {}).get("content", {})
+        places = {parameter["in"] for parameter in operation.get("parameters", [])}
         required = {
+            "validation_failed": (bool(content) or bool(places & {"path", "query"})) and name not in WITHOUT_VALIDATION,
             "body_too_large": bool(content),
             "unsupported_media_type": "application/json" in content,
             "malformed_json": "application/json" in content,
@@ -238,6 +243,22 @@ def test_every_example_is_valid() -> None:
 def test_examples_are_realistic() -> None:
     words = {text for _name, content in media_types() for text in strings_of([content.get("example"), content.get("examples")])}
     assert not words & {"text", "string", "Text", "String"}
+
+
+def test_the_example_of_an_appointment_has_the_status_that_the_operation_leads_to() -> None:
+    examples = {
+        (name, status): response["content"]["application/json"]["example"]
+        for name, operation in BY_ID.items()
+        for status, response in operation["responses"].items()
+        if response.get("content", {}).get("application/json", {}).get("schema") == {"$ref": "#/components/schemas/AppointmentOut"}
+    }
+    states = {key: (example["status"], example["cancel_reason"], example["version"]) for key, example in examples.items()}
+    assert states["book_appointment", "201"] == ("booked", None, 2)
+    assert states["book_appointment", "202"] == ("pending", None, 1)
+    assert states["cancel_appointment", "200"] == ("cancelled", "Feeling better", 3)
+    assert states["miss_appointment", "200"] == ("missed", None, 3)
+    assert all((status in ("cancelled", "declined")) == bool(reason) for status, reason, _version in states.values())
+    assert all(example["created_at"] <= example["updated_at"] for example in examples.values())
 
 
 def strings_of(value: Any) -> Iterator[str]:

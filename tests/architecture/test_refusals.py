@@ -27,7 +27,7 @@ def refusals_of(package: str) -> list[type[Refusal]]:
 
 @pytest.mark.parametrize("package", SERVICES)
 def test_every_refusal_is_documented_at_a_route(package: str) -> None:
-    documented = "\n".join(response["description"] for route in routes_of(package) for response in route.responses.values())
+    documented = "\n".join(response.get("description", "") for route in routes_of(package) for response in route.responses.values())
     assert sorted(refusal.code for refusal in refusals_of(package) if f"`{refusal.code}`" not in documented) == []
 
 

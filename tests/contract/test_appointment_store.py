@@ -411,8 +411,9 @@ async def test_the_newest_version_of_a_doctor_is_stored_and_followed_once(backen
     assert [await store.list_changed_doctors(10, None), await store.find_doctor(DOCTOR)] == [[], hours], "only the hours have changed"
 
 
-async def test_the_active_appointments_of_a_doctor_are_listed_in_pages(backend: Backend) -> None:
-    ahead = [an_appointment(starts_at=NINE + number * HALF) for number in (1, 0, 0)]
+async def test_the_active_and_checked_in_appointments_of_a_doctor_are_listed_in_pages(backend: Backend) -> None:
+    statuses = (AppointmentStatus.BOOKED, AppointmentStatus.CHECKED_IN, AppointmentStatus.REQUESTED)
+    ahead = [an_appointment(status, starts_at=NINE + number * HALF) for status, number in zip(statuses, (1, 0, 0), strict=True)]
     colleague = an_appointment(doctor=a_doctor_snapshot(id=COLLEAGUE))
     await backend.add(*ahead, colleague, an_appointment(AppointmentStatus.CANCELLED), an_appointment(starts_at=NOON - HOUR))
     expected = sorted(ahead, key=lambda appointment: (appointment.starts_at, str(appointment.id)))

@@ -40,6 +40,16 @@ def test_the_issuer_is_where_it_listens_unless_the_environment_names_the_public_
     assert process.end() == 0
 
 
+def test_the_log_has_only_events_of_the_level_in_the_environment(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    arguments = ("-m", "careslot", "serve", "--port", str(port), "--data", str(tmp_path / "data"))
+    process = Process(sys.executable, *arguments, environment={"CARESLOT_LOG_LEVEL": "warning"}, log=log)
+    process.wait_until(lambda: "careslot ready" in log.read_text())
+    assert httpx.get(f"http://127.0.0.1:{port}/specialties").status_code == 200
+    assert process.end() == 0
+    assert '"level":"info"' not in (tmp_path / "data" / "careslot.log").read_text()
+
+
 def test_the_demo_clinic_is_loaded_once_and_its_accounts_work(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"

@@ -260,6 +260,42 @@ async def test_a_change_for_an_admin_that_is_tried_again_after_a_lost_answer_is_
     assert (other.status_code, other.json()["code"]) == (412, "stale_version")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "cancelled"},
+        {"starts_at": NINE.isoformat(), "status": "cancelled"},
+        {"starts_at": TEN.isoformat(), "status": "cancelled"},
+    ],
+)
+async def test_a_repeated_change_for_an_admin_is_stale_once_another_change_has_followed(
+    clinic: RunningClinic, change: dict[str, str]
+) -> None:
+    appointment = await clinic.booked()
+    body = {"by": {"id": str(STRANGER), "role": "admin"}, "reason": "ill", "expected_version": 2, "operation_id": str(new_id())} | change
+    path, put = f"/internal/appointments/{appointment['id']}", clinic.service.http.put
+    first = await put(path, json=body, headers=ADMIN_SERVICE)
+    again = await put(path, json=body, headers=ADMIN_SERVICE)
+    assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    restored = await clinic.do(appointment, "restore")
+    assert (restored.status_code, restored.json()["status"]) == (200, "booked")
+    events = await clinic.published()
+    late = await put(path, json=body, headers=ADMIN_SERVICE)
+    assert (late.status_code, late.json()["code"]) == (412, "stale_version")
+    assert (await clinic.get(f"/appointments/{appointment['id']}")).json() == restored.json()
+    assert await clinic.published() == events
+
+
+async def test_a_repeated_change_is_stale_once_its_appointment_was_moved_by_its_patient(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked()
+    body = {"by": {"id": str(STRANGER), "role": "admin"}, "reason": "asked", "expected_version": 2, "operation_id": str(new_id())}
+    path, put = f"/internal/appointments/{appointment['id']}", clinic.service.http.put
+    assert (await put(path, json=body | {"starts_at": TEN.isoformat()}, headers=ADMIN_SERVICE)).status_code == 200
+    moved = await clinic.do(appointment, "reschedule", ANNA, starts_at=NINE.isoformat())
+    late = await put(path, json=body | {"starts_at": TEN.isoformat()}, headers=ADMIN_SERVICE)
+    assert (moved.json()["version"], late.status_code, late.json()["code"]) == (4, 412, "stale_version")
+
+
 async def test_a_cancellation_for_an_admin_has_the_id_of_its_operation(clinic: RunningClinic) -> None:
     appointment, operation_id = await clinic.booked(), str(new_id())
     body = {"by": {"id": str(STRANGER), "role": "admin"}, "operation_id": operation_id}

@@ -77,9 +77,10 @@ async def respond_as_auth_service(request: ReceivedRequest) -> None:
     """Answer the gateway's own requests as auth-service does, and echo forwarded requests."""
     responses: dict[str, Any] = {"/.well-known/jwks.json": jwks(), "/internal/ended-sessions": {"items": []}}
     responses["/auth/token"] = {"access_token": "service-token", "expires_in": 600, "token_type": "Bearer"}
-    if request.target in responses and request.header("x-forwarded-for") is None:
+    path = request.target.partition("?")[0]
+    if path in responses and request.header("x-forwarded-for") is None:
         await request.read_body()
-        await request.respond(responses[request.target])
+        await request.respond(responses[path])
     else:
         await echo(request)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from appointment_svc.domain.transitions import ACTIVE, AppointmentStatus
+from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, AppointmentStatus
 from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
@@ -152,7 +152,8 @@ class InMemoryStore:
         self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
     ) -> list[Appointment]:
         """Return pages of one appointment."""
-        ahead = [saved for saved in self.appointments.values() if saved.doctor_id == doctor_id and saved.status in ACTIVE]
+        statuses = ACTIVE | FOLLOWS_DOCTOR
+        ahead = [saved for saved in self.appointments.values() if saved.doctor_id == doctor_id and saved.status in statuses]
         rest = [saved for saved in ahead if saved.starts_at >= now and (after is None or order_of(saved) > order_of(after))]
         return sorted(rest, key=order_of)[:1]
 

@@ -83,8 +83,9 @@ async def test_only_what_is_ahead_follows(status: AppointmentStatus) -> None:
         clinic.add(an_appointment(status)),
         clinic.add(an_appointment(doctor=a_doctor_snapshot(id=COLLEAGUE), starts_at=TEN)),
     )
-    clinic.add(an_appointment(starts_at=NOON - MINUTE))
-    expected = 1 if status in (S.BOOKED, S.REQUESTED, S.PENDING) else 0
+    if status is not S.PENDING:
+        clinic.add(an_appointment(status, starts_at=NOON - MINUTE))
+    expected = 1 if status in (S.BOOKED, S.REQUESTED, S.PENDING, S.CHECKED_IN) else 0
     assert await change_doctor(clinic, **MOVED_OUT) == (0 if status is S.PENDING else expected)
     saved = clinic.store.appointments[appointment.id]
     assert (saved.doctor is not None and saved.doctor.location == "New Street 1") == bool(expected)
@@ -183,6 +184,46 @@ async def test_an_undone_check_in_is_named_in_its_event() -> None:
     appointment = clinic.add(an_appointment(S.CHECKED_IN))
     await clinic.actions.restore(clinic.context(DESK, appointment))
     assert [(event.topic, event.changed) for event in clinic.store.events] == [("appointment.booked.v1", ["check_in"])]
+
+
+@pytest.mark.parametrize("status", [S.CANCELLED, S.DECLINED, S.MISSED, S.CHECKED_IN])
+@pytest.mark.parametrize("restored_first", [True, False])
+async def test_a_restore_names_what_the_doctor_has_changed_and_no_second_change_does(status: S, restored_first: bool) -> None:
+    clinic = FakeClinic()
+    clinic.doctors[DOCTOR] = a_doctor(**MOVED_OUT)
+    appointment = clinic.add(an_appointment(status))
+    if not restored_first:
+        await change_doctor(clinic, **MOVED_OUT)
+    restored = await clinic.actions.restore(clinic.context(DESK, appointment))
+    assert await change_doctor(clinic, **MOVED_OUT) == 0
+    assert (restored.doctor, clinic.store.appointments[appointment.id]) == (a_doctor_snapshot(**MOVED_OUT), restored)
+    changes = [event.changed for event in clinic.store.events]
+    assert [name for changed in changes for name in changed if name != "check_in"] == ["place"]
+    sequences = [event.sequence for event in clinic.store.events]
+    assert sequences == list(range(appointment.sequence + 1, appointment.sequence + 1 + len(sequences)))
+
+
+async def test_a_check_in_that_is_being_undone_while_the_doctor_changes_is_told_once() -> None:
+    clinic = FakeClinic()
+    appointment = clinic.add(an_appointment(S.CHECKED_IN))
+    clinic.calendar.failure = Unavailable()
+    with pytest.raises(Unavailable):
+        await clinic.actions.restore(clinic.context(DESK, appointment))
+    clinic.calendar.failure = None
+    await change_doctor(clinic, **MOVED_OUT)
+    saved = clinic.store.appointments[appointment.id]
+    assert (saved.status, saved.doctor) == (S.BOOKED, a_doctor_snapshot(**MOVED_OUT))
+    assert [(event.topic, event.changed) for event in clinic.store.events] == [("appointment.booked.v1", ["check_in", "place"])]
+
+
+@pytest.mark.parametrize(("doctor_id", "changed"), [(DOCTOR, ["place"]), (COLLEAGUE, [])])
+async def test_a_move_names_what_the_same_doctor_has_changed(doctor_id: UUID, changed: list[str]) -> None:
+    clinic = FakeClinic()
+    appointment = clinic.add(an_appointment())
+    await clinic.doctor_follower.note_doctor(doctor_changed(**MOVED_OUT))
+    await clinic.actions.reschedule(clinic.context(DESK, appointment), starts_at=TEN, doctor_id=doctor_id)
+    assert await clinic.doctor_follower.follow_doctors() == 0
+    assert [(event.topic, event.changed) for event in clinic.store.events] == [("appointment.rescheduled.v1", changed)]
 
 
 async def test_a_doctor_whose_appointments_cannot_be_read_does_not_stop_the_others() -> None:

@@ -150,3 +150,14 @@ def test_the_issuer_is_the_public_address_unless_it_is_set(set_variable: SetVari
 def test_a_public_address_that_is_no_address_stops_the_start(set_variable: SetVariable, url: str) -> None:
     set_variable("CARESLOT_PUBLIC_URL", url)
     assert "CARESLOT_PUBLIC_URL: " in read_faults()
+
+
+@pytest.mark.parametrize(("value", "level"), [("warning", "WARNING"), ("Error", "ERROR"), ("DEBUG", "DEBUG")])
+def test_the_log_level_may_be_written_in_small_letters(set_variable: SetVariable, value: str, level: str) -> None:
+    set_variable("CARESLOT_LOG_LEVEL", value)
+    assert ShopServiceSettings.read().log_level == level
+
+
+def test_an_unknown_log_level_stops_the_start(set_variable: SetVariable) -> None:
+    set_variable("CARESLOT_LOG_LEVEL", "verbose")
+    assert "CARESLOT_LOG_LEVEL" in read_faults()

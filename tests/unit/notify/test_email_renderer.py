@@ -289,3 +289,12 @@ def test_an_invitation_has_the_link_and_the_code_on_a_line_of_its_own() -> None:
     assert "until Monday, 2 March 2026, 12:00 (UTC)" in text_of(mail)
     assert "t0ken" in [line.strip() for line in text_of(mail).splitlines()]
     assert [part.get_filename() for part in mail.iter_attachments()] == []
+
+
+@pytest.mark.parametrize("kind", [MessageKind.BOOKED, MessageKind.RESCHEDULED])
+def test_a_confirmation_marks_for_the_patient_what_the_doctor_has_changed_since(kind: MessageKind) -> None:
+    patients, doctors = (
+        text_of(render(a_message(kind, audience, changed=["place"]), a_recipient())) for audience in Audience if audience != "owner"
+    )
+    assert ("Where (new): Room 3" in patients, "With (new)" in patients) == (True, False)
+    assert ("Where: Room 3" in doctors, "(new)" in doctors) == (True, False)

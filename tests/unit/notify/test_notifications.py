@@ -76,6 +76,14 @@ def test_an_undone_check_in_has_no_notifications() -> None:
     assert list(notifications_for(an_event("appointment.booked.v1", changed=["check_in"]))) == []
 
 
+@pytest.mark.parametrize(("mode", "count"), [("in_person", 1), ("video", 0)])
+def test_the_patient_alone_is_notified_of_a_new_place_that_an_undone_check_in_takes_over(mode: str, count: int) -> None:
+    notifications = notifications_for(an_event("appointment.booked.v1", changed=["check_in", "place"], mode=mode))
+    assert [(told.kind, told.audience, told.recipient_id) for told in notifications] == [
+        (MessageKind.AMENDED, Audience.PATIENT, PATIENT)
+    ] * count
+
+
 def test_events_that_change_nothing_in_a_calendar_have_no_notifications() -> None:
     topics = {topic for topic, event_class in TOPICS.items() if issubclass(event_class, AppointmentEvent)}
     silent = {topic for topic in topics if not list(notifications_for(an_event(topic)))}
