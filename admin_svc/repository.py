@@ -19,6 +19,7 @@ from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.outbox import SqlTransaction
 from shared.kit.pending import first_retry_at, take_due_rows
 from shared.kit.sql import Database, Id, MediumText, UtcDateTime, insert_if_absent
+from shared.kit.unreadable import read_rows
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
@@ -45,6 +46,11 @@ def new_user_from_json(user_id: UUID, text: str) -> NewUser:
     return NewUser(**fields | {"id": user_id, "role": Role(fields["role"])})
 
 
+def pending_user_from_row(row: Any) -> PendingUser:
+    """Return the pending user of a row of PENDING_USERS."""
+    return PendingUser(new_user_from_json(row.id, row.fields), row.requested_at)
+
+
 class SqlAdminTransaction(SqlTransaction):
     """Implements AdminTransaction."""
 
@@ -58,7 +64,7 @@ class SqlAdminTransaction(SqlTransaction):
 
     async def take_due_users(self, now: datetime) -> list[PendingUser]:
         rows = await take_due_rows(self.connection, PENDING_USERS, now=now, limit=MAX_PENDING_AT_ONCE, requested_at_column="requested_at")
-        return [PendingUser(new_user_from_json(row.id, row.fields), row.requested_at) for row in rows]
+        return read_rows("pending_user", rows, pending_user_from_row, lambda row: row.id)
 
 
 @dataclass(frozen=True, slots=True)

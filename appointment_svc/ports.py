@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, Self
@@ -55,9 +56,40 @@ class ChangedDoctor:
     doctor: DoctorSnapshot
     stored_at: datetime
 
+    @property
+    def id(self) -> UUID:
+        """The id of the doctor."""
+        return self.doctor.id
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableAppointment:
+    """A stored appointment that this release cannot read, for example with an intent of a kind that a newer release has added.
+
+    A job leaves it as it is: what it stands for must neither be changed nor be taken for missing.
+    """
+
+    id: UUID
+    row_version: int
+    starts_at: datetime
+    ends_at: datetime
+
+
+StoredAppointment = Appointment | UnreadableAppointment
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableDoctor:
+    """A stored doctor that this release cannot read."""
+
+    id: UUID
+
 
 class AppointmentStore(Protocol):
-    """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update."""
+    """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update.
+
+    What the jobs read may have appointments that cannot be read, each of which is logged; every other method raises an exception for them.
+    """
 
     async def insert(self, appointment: Appointment) -> bool:
         """Insert an appointment; return False if its id exists."""
@@ -68,7 +100,7 @@ class AppointmentStore(Protocol):
     async def find(self, appointment_id: UUID) -> Appointment | None:
         """Return the appointment, or None."""
 
-    async def find_many(self, ids: list[UUID]) -> dict[UUID, Appointment]:
+    async def find_many(self, ids: list[UUID]) -> Mapping[UUID, StoredAppointment]:
         """Return the appointments that exist, by id."""
 
     async def save(self, appointment: Appointment) -> Appointment:
@@ -77,19 +109,19 @@ class AppointmentStore(Protocol):
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
         """Return a page of the appointments that match a filter, after a cursor."""
 
-    async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
+    async def list_pending(self, before: datetime, limit: int) -> Sequence[StoredAppointment]:
         """Return appointments whose intent was stored, or that are due again, at or before an instant; the longest due first."""
 
-    async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
+    async def postpone(self, appointment: StoredAppointment, due_at: datetime) -> None:
         """Make a pending appointment due at `due_at`: `list_pending` returns it for no earlier instant.
 
         Do nothing if the appointment was saved since it was read.
         """
 
-    async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_unanswered(self, before: datetime, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
         """Return requested appointments that start before an instant, ordered by start and id, after the appointment `after`."""
 
-    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_upcoming(self, now: datetime, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
         """Return appointments with a reservation that end after `now`, ordered by end and id, after the appointment `after`."""
 
     async def save_doctor(self, doctor: DoctorSnapshot, now: datetime) -> None:
@@ -98,13 +130,15 @@ class AppointmentStore(Protocol):
     async def find_doctor(self, doctor_id: UUID) -> DoctorSnapshot | None:
         """Return what `save_doctor` stored last."""
 
-    async def list_changed_doctors(self, limit: int) -> list[ChangedDoctor]:
-        """Return the doctors whom appointments must follow."""
+    async def list_changed_doctors(self, limit: int, after: UUID | None) -> Sequence[ChangedDoctor | UnreadableDoctor]:
+        """Return the doctors whom appointments must follow, by id, after the id `after`."""
 
     async def mark_followed(self, doctor: DoctorSnapshot) -> None:
         """Record that all appointments follow this version of a doctor; a newer one stays to be followed."""
 
-    async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_ahead_with_doctor(
+        self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
+    ) -> Sequence[StoredAppointment]:
         """Return the active or checked-in appointments with a doctor that start from `now` on, by start and id, after `after`."""
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Protocol
@@ -52,6 +54,13 @@ class EmailRenderer(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableMessage:
+    """A stored message that this release cannot read, for example of a kind that a newer release has added."""
+
+    id: UUID
+
+
 class NotificationTransaction(Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
@@ -68,7 +77,13 @@ class NotificationTransaction(Protocol):
         """Insert a message; return False if one with this id exists already."""
 
     async def lock_related_messages(self, message: Message) -> list[Message]:
-        """Return the other messages to the same recipient about the same subject; they cannot change until this transaction ends."""
+        """Return the other messages to the same recipient about the same subject; they cannot change until this transaction ends.
+
+        Those that cannot be read are left out: they make no other message wait.
+        """
+
+    async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
+        """Make a queued message that cannot be read due at `due_at`, and leave the rest of it as it is."""
 
     async def update_message(self, before: Message, after: Message) -> bool:
         """Replace the state of a message; return False if it is no longer as `before`, because another sender changed it."""
@@ -80,11 +95,11 @@ class NotificationStore(Protocol):
     def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
         """Open a transaction."""
 
-    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
-        """Return queued messages that are due, in the order in which they were inserted."""
+    async def list_due_messages(self, now: datetime, limit: int) -> Sequence[Message | UnreadableMessage]:
+        """Return queued messages that are due, in the order in which they were inserted. Those that cannot be read are logged."""
 
     async def list_messages_being_sent(self) -> list[Message]:
-        """Return the messages that an instance is sending, or was sending when it ended."""
+        """Return the messages that an instance is sending, or was sending when it ended, as far as they can be read."""
 
 
 class ContactClient(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,11 +13,13 @@ from sqlalchemy import JSON, Boolean, Column, ColumnElement, Index, Integer, Met
 
 from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
+from notify_svc.ports import UnreadableMessage
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database, Id, UtcDateTime, binary_string, insert_if_absent
+from shared.kit.unreadable import log_unreadable, read_rows
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
@@ -85,7 +87,11 @@ class SqlNotificationTransaction(SqlTransaction):
         await self.connection.execute(lock)
         is_related = (MESSAGES.c.subject_id == message.subject_id) & (MESSAGES.c.recipient_id == message.recipient_id)
         rows = await self.connection.execute(select(MESSAGES).where(is_related, MESSAGES.c.id != message.id))
-        return [message_from_row(row) for row in rows]
+        return read_rows("message", rows, message_from_row, lambda row: row.id)
+
+    async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
+        is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)
+        await self.connection.execute(update(MESSAGES).where(is_queued).values(due_at=due_at))
 
     async def update_message(self, before: Message, after: Message) -> bool:
         is_unchanged = and_(
@@ -109,13 +115,23 @@ class SqlNotificationStore:
         async with self.database.write() as connection:
             yield SqlNotificationTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
 
-    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
-        return await self._list(MESSAGES.c.status == MessageStatus.QUEUED, MESSAGES.c.due_at <= now, limit=limit)
+    async def list_due_messages(self, now: datetime, limit: int) -> list[Message | UnreadableMessage]:
+        rows = await self._list_rows(MESSAGES.c.status == MessageStatus.QUEUED, MESSAGES.c.due_at <= now, limit=limit)
+        return [_read_message(row) for row in rows]
 
     async def list_messages_being_sent(self) -> list[Message]:
-        return await self._list(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
+        rows = await self._list_rows(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
+        return read_rows("message", rows, message_from_row, lambda row: row.id)
 
-    async def _list(self, *conditions: ColumnElement[bool], limit: int) -> list[Message]:
+    async def _list_rows(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Any]:
         query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit)
         async with self.database.read() as connection:
-            return [message_from_row(row) for row in await connection.execute(query)]
+            return (await connection.execute(query)).all()
+
+
+def _read_message(row: Any) -> Message | UnreadableMessage:
+    try:
+        return message_from_row(row)
+    except Exception as error:
+        log_unreadable("message", row.id, error)
+        return UnreadableMessage(row.id)

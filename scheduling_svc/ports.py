@@ -147,6 +147,9 @@ class CalendarStore(Protocol):
     async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
         """Return all doctors whose rules are stored, in the order of their ids."""
 
+    async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
+        """Return the ids of all doctors whose rules are stored, in order."""
+
     async def has_all_rules(self) -> bool:
         """Return True if all rules were fetched once."""
 

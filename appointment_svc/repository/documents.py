@@ -87,8 +87,8 @@ class Documents(Protocol):
     async def save_doctor(self, row: DoctorRow, previous_version: int | None) -> bool:
         """Insert a row, or update it if it still has the previous version; return False otherwise."""
 
-    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
-        """Return rows that are not followed, by id."""
+    async def list_doctors_to_follow(self, limit: int, after: str) -> list[DoctorRow]:
+        """Return rows that are not followed, by id, after the id `after`."""
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

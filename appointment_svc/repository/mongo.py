@@ -127,10 +127,11 @@ class MongoDocuments:
                 return False
         return True
 
-    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
-        """Return rows that are not followed, by id."""
+    async def list_doctors_to_follow(self, limit: int, after: str) -> list[DoctorRow]:
+        """Return rows that are not followed, by id, after the id `after`."""
+        condition = {"followed": False, "id": {"$gt": after}}
         async with unavailable_on_failure():
-            found = self.database["doctors"].find({"followed": False}, {"_id": 0}).sort("id", ASCENDING).limit(limit)
+            found = self.database["doctors"].find(condition, {"_id": 0}).sort("id", ASCENDING).limit(limit)
             return [DoctorRow(**document) for document in await found.to_list(limit)]
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:

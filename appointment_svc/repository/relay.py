@@ -11,6 +11,7 @@ from shared.kit.bus import Bus, PublishFailed, Unroutable
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.outbox import RETENTION
+from shared.kit.unreadable import log_unreadable
 
 BATCH = 100
 
@@ -45,16 +46,21 @@ class DocumentRelay:
         return 0
 
     async def _publish_event(self, document_id: str, event: str) -> int:
-        envelope = json.loads(event)
         try:
-            await self.bus.publish(envelope["type"], envelope["id"], event.encode())
+            envelope = json.loads(event)
+            topic, event_id = envelope["type"], envelope["id"]
+        except Exception as error:
+            log_unreadable("event", document_id, error)
+            return 0
+        try:
+            await self.bus.publish(topic, event_id, event.encode())
         except Unroutable as error:
-            log_event("event_still_pending", topic=envelope["type"], event=envelope["id"], reason=str(error))
+            log_event("event_still_pending", topic=topic, event=event_id, reason=str(error))
             return 0
         except PublishFailed:
             raise
         except Exception as error:
-            log_event("event_failed", logging.ERROR, error=error, topic=envelope["type"], event=envelope["id"])
+            log_event("event_failed", logging.ERROR, error=error, topic=topic, event=event_id)
             return 0
         await self.documents.mark_sent(document_id, event)
         return 1

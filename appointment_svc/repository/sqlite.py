@@ -68,9 +68,9 @@ class SqliteDocuments:
             unchanged = and_(DOCTORS.c.id == row.id, DOCTORS.c.version == previous_version)
             return bool((await connection.execute(update(DOCTORS).where(unchanged).values(asdict(row)))).rowcount)
 
-    async def list_doctors_to_follow(self, limit: int) -> list[DoctorRow]:
-        """Return rows that are not followed, by id."""
-        changed = select(DOCTORS).where(DOCTORS.c.followed.is_(False)).order_by(DOCTORS.c.id).limit(limit)
+    async def list_doctors_to_follow(self, limit: int, after: str) -> list[DoctorRow]:
+        """Return rows that are not followed, by id, after the id `after`."""
+        changed = select(DOCTORS).where(DOCTORS.c.followed.is_(False), DOCTORS.c.id > after).order_by(DOCTORS.c.id).limit(limit)
         async with self.database.read() as connection:
             return [DoctorRow(**row._mapping) for row in await connection.execute(changed)]
 

@@ -14,9 +14,10 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, WITH_RESERVATION, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment, UnreadableAppointment, UnreadableDoctor
 from appointment_svc.repository.documents import (
     DoctorRow,
+    Document,
     DocumentQuery,
     Documents,
     Place,
@@ -28,6 +29,7 @@ from appointment_svc.repository.documents import (
     to_document,
 )
 from shared.kit.paging import parse_instant, parse_sort_key
+from shared.kit.unreadable import log_unreadable
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
 DOCTOR_ADAPTER = TypeAdapter(DoctorSnapshot)
@@ -61,11 +63,12 @@ class DocumentStore:
 
     async def find(self, appointment_id: UUID) -> Appointment | None:
         """Return the appointment, or None."""
-        return (await self.find_many([appointment_id])).get(appointment_id)
+        documents = await self.documents.get_many([str(appointment_id)])
+        return from_document(documents[0]) if documents else None
 
-    async def find_many(self, ids: list[UUID]) -> dict[UUID, Appointment]:
+    async def find_many(self, ids: list[UUID]) -> dict[UUID, StoredAppointment]:
         """Return the appointments that exist, by id."""
-        appointments = map(from_document, await self.documents.get_many(list(map(str, ids))))
+        appointments = map(_read_document, await self.documents.get_many(list(map(str, ids))))
         return {appointment.id: appointment for appointment in appointments}
 
     async def save(self, appointment: Appointment) -> Appointment:
@@ -100,13 +103,13 @@ class DocumentStore:
             after=_cursor_key(after) if after else None,
             limit=limit,
         )
-        return await self._list(query)
+        return list(map(from_document, await self.documents.list_matching(query)))
 
-    async def list_pending(self, before: datetime, limit: int) -> list[Appointment]:
+    async def list_pending(self, before: datetime, limit: int) -> list[StoredAppointment]:
         """Return appointments whose intent was stored, or that are due again, at or before an instant; the longest due first."""
         return await self._list(DocumentQuery(ranges={"unsettled_us": (1, micros(before) + 1)}, order="unsettled_us", limit=limit))
 
-    async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
+    async def postpone(self, appointment: StoredAppointment, due_at: datetime) -> None:
         """Make a pending appointment due at `due_at`: `list_pending` returns it for no earlier instant.
 
         Do nothing if the appointment was saved since it was read. Only the field `unsettled_us`, by which `list_pending` selects, is
@@ -114,14 +117,14 @@ class DocumentStore:
         """
         await self.documents.update(str(appointment.id), appointment.row_version, {"unsettled_us": micros(due_at)}, None, None)
 
-    async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_unanswered(self, before: datetime, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
         """Return requested appointments that start before an instant, ordered by start and id, after the appointment `after`."""
         among: dict[str, list[Any]] = {"status": [AppointmentStatus.REQUESTED.value], "unsettled_us": [0]}
         after_key = (micros(after.starts_at), str(after.id)) if after else None
         ranges: dict[str, tuple[int | None, int | None]] = {"starts_us": (None, micros(before) + 1)}
         return await self._list(DocumentQuery(among, ranges, "starts_us", after=after_key, limit=limit))
 
-    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_upcoming(self, now: datetime, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
         """Return appointments with a reservation that end after `now`, ordered by end and id, after the appointment `after`."""
         among = {"status": [status.value for status in sorted(WITH_RESERVATION)]}
         after_key = (micros(after.ends_at), str(after.id)) if after else None
@@ -145,10 +148,9 @@ class DocumentStore:
         row = await self.documents.find_doctor(str(doctor_id))
         return DOCTOR_ADAPTER.validate_python(row.snapshot) if row else None
 
-    async def list_changed_doctors(self, limit: int) -> list[ChangedDoctor]:
-        """Return the doctors whom appointments must follow."""
-        rows = await self.documents.list_doctors_to_follow(limit)
-        return [ChangedDoctor(DOCTOR_ADAPTER.validate_python(row.snapshot), from_micros(row.stored_us)) for row in rows]
+    async def list_changed_doctors(self, limit: int, after: UUID | None) -> list[ChangedDoctor | UnreadableDoctor]:
+        """Return the doctors whom appointments must follow, by id, after the id `after`."""
+        return [_read_doctor(row) for row in await self.documents.list_doctors_to_follow(limit, str(after or ""))]
 
     async def mark_followed(self, doctor: DoctorSnapshot) -> None:
         """Record that all appointments follow this version of a doctor; a newer one stays to be followed."""
@@ -156,7 +158,9 @@ class DocumentStore:
         if row is not None and row.version == doctor.version:
             await self.documents.save_doctor(replace(row, followed=True), row.version)
 
-    async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_ahead_with_doctor(
+        self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
+    ) -> list[StoredAppointment]:
         """Return the active or checked-in appointments with a doctor that start from `now` on, by start and id, after `after`."""
         among = {"doctor_id": [str(doctor_id)], "status": [status.value for status in ACTIVE | FOLLOWS_DOCTOR]}
         after_key = (micros(after.starts_at), str(after.id)) if after else None
@@ -196,8 +200,25 @@ class DocumentStore:
             active |= {place.appointment_id} if is_active else set()
         return active
 
-    async def _list(self, query: DocumentQuery) -> list[Appointment]:
-        return list(map(from_document, await self.documents.list_matching(query)))
+    async def _list(self, query: DocumentQuery) -> list[StoredAppointment]:
+        return list(map(_read_document, await self.documents.list_matching(query)))
+
+
+def _read_document(document: Document) -> StoredAppointment:
+    try:
+        return from_document(document)
+    except Exception as error:
+        log_unreadable("appointment", document["id"], error)
+        starts_at, ends_at = from_micros(document["starts_us"]), from_micros(document["ends_us"])
+        return UnreadableAppointment(UUID(document["id"]), document["edition"], starts_at, ends_at)
+
+
+def _read_doctor(row: DoctorRow) -> ChangedDoctor | UnreadableDoctor:
+    try:
+        return ChangedDoctor(DOCTOR_ADAPTER.validate_python(row.snapshot), from_micros(row.stored_us))
+    except Exception as error:
+        log_unreadable("doctor", row.id, error)
+        return UnreadableDoctor(UUID(row.id))
 
 
 def _pending_event(appointment: Appointment) -> str | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.snapshots import DoctorSnapshot
-from appointment_svc.ports import AppointmentStore, ChangedDoctor
+from appointment_svc.ports import AppointmentStore, ChangedDoctor, StoredAppointment, UnreadableAppointment
 from appointment_svc.usecases.reconcile import SYSTEM_ACTOR
 from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
@@ -45,8 +46,11 @@ class DoctorFollower:
 
     async def follow_doctors(self) -> int:
         """Change the upcoming appointments of changed doctors and return how many. Failures leave the doctor for the next run."""
-        changed_doctors = await retry_transaction(lambda: self.store.list_changed_doctors(BATCH))
-        return sum([await self._try_to_follow(changed) for changed in changed_doctors])
+        count, after = 0, None
+        while page := await retry_transaction(partial(self.store.list_changed_doctors, BATCH, after)):
+            count += sum([await self._try_to_follow(changed) for changed in page if isinstance(changed, ChangedDoctor)])
+            after = page[-1].id
+        return count
 
     async def _try_to_follow(self, changed: ChangedDoctor) -> int:
         """Change the appointments of one doctor. A failure is logged, so that it does not stop the other doctors."""
@@ -62,6 +66,9 @@ class DoctorFollower:
         """A doctor stays in the list for a minute: a booking that has read the old name or place before may not be stored yet."""
         began_at, failures, count = self.now(), 0, 0
         async for appointment in self._appointments_ahead(changed.doctor.id):
+            if isinstance(appointment, UnreadableAppointment):
+                failures += 1
+                continue
             try:
                 count += await self._follow(appointment, changed.doctor)
             except Refusal as refusal:
@@ -74,15 +81,15 @@ class DoctorFollower:
             await retry_transaction(lambda: self.store.mark_followed(changed.doctor))
         return count
 
-    async def _appointments_ahead(self, doctor_id: UUID) -> AsyncIterator[Appointment]:
-        after: Appointment | None = None
+    async def _appointments_ahead(self, doctor_id: UUID) -> AsyncIterator[StoredAppointment]:
+        after: StoredAppointment | None = None
         while page := await self._list_ahead(doctor_id, after):
             for appointment in page:
                 yield appointment
             after = page[-1]
 
     @retry_on_abort
-    async def _list_ahead(self, doctor_id: UUID, after: Appointment | None) -> list[Appointment]:
+    async def _list_ahead(self, doctor_id: UUID, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
         return await self.store.list_ahead_with_doctor(doctor_id, self.now(), BATCH, after)
 
     @retry_on_abort

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
-from appointment_svc.ports import AppointmentStore, Calendar, RowChanged
+from appointment_svc.ports import AppointmentStore, Calendar, RowChanged, StoredAppointment, UnreadableAppointment
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.identity import Service, system_caller
@@ -49,10 +49,10 @@ class Reconciliation:
     count_stopped: Callable[[], None] = _do_not_count
 
     async def retry_pending(self) -> int:
-        """Complete intents that were left because a process stopped or the calendar did not answer; return how many.
+        """Complete intents that were left because a process stopped or the calendar did not answer; return how many were tried.
 
         Before the job tries an appointment, it postpones it by the time since its request, so that those that keep failing do not delay
-        newer ones.
+        newer ones. Those that cannot be read are only postponed.
         """
         pending = await retry_transaction(lambda: self.store.list_pending(self.now() - self.retry_after, BATCH))
         return sum([await _try(appointment.id, partial(self._complete, appointment)) for appointment in pending])
@@ -61,7 +61,7 @@ class Reconciliation:
         """Expire requests that were not answered before their start; return how many."""
         expired, now, after = 0, self.now(), None
         while page := await retry_transaction(partial(self.store.list_unanswered, now, BATCH, after)):
-            expired += sum([await _try(appointment.id, partial(self._expire, appointment)) for appointment in page])
+            expired += sum([await _try(appointment.id, partial(self._expire, appointment)) for appointment in _readable(page)])
             after = page[-1]
         return expired
 
@@ -83,13 +83,16 @@ class Reconciliation:
             return 0
         corrected = sum([await _try(orphan.appointment_id, partial(self._release, orphan)) for orphan in orphans])
         async for appointments in self._appointment_pages():
-            for appointment in appointments:
+            for appointment in _readable(appointments):
                 corrected += await _try(appointment.id, partial(self._correct, appointment, reservations.get(appointment.id)))
         if corrected:
             log_event("reservations_corrected", logging.WARNING, count=corrected)
         return 0
 
-    async def _complete(self, appointment: Appointment) -> int:
+    async def _complete(self, appointment: StoredAppointment) -> int:
+        if isinstance(appointment, UnreadableAppointment):
+            await self.store.postpone(appointment, self.now() - self.retry_after + LONGEST_PAUSE)
+            return 1
         assert appointment.sync.intent is not None
         pause = min(self.now() - appointment.sync.intent.since, LONGEST_PAUSE)
         await self.store.postpone(appointment, self.now() - self.retry_after + pause)
@@ -109,7 +112,7 @@ class Reconciliation:
             page, after = await self.calendar.list_live(now, after)
             yield page
 
-    async def _appointment_pages(self) -> AsyncIterator[list[Appointment]]:
+    async def _appointment_pages(self) -> AsyncIterator[Sequence[StoredAppointment]]:
         now, after = self.now(), None
         while page := await self.store.list_upcoming(now, BATCH, after):
             yield page
@@ -123,7 +126,10 @@ class Reconciliation:
         await self.calendar.release(reservation.appointment_id, reservation.revision)
         return 1
 
-    def _is_orphan(self, appointment: Appointment | None) -> bool:
+    def _is_orphan(self, appointment: StoredAppointment | None) -> bool:
+        """A reservation whose appointment cannot be read is no orphan: it stays."""
+        if isinstance(appointment, UnreadableAppointment):
+            return False
         return appointment is None or not (appointment.has_reservation or self._is_fresh(appointment))
 
     async def _correct(self, appointment: Appointment, reservation: Reservation | None) -> int:
@@ -140,6 +146,10 @@ class Reconciliation:
 
 def _is_same_slot(appointment: Appointment, reservation: Reservation | None) -> bool:
     return reservation is not None and appointment.slot == (reservation.starts_at, reservation.doctor_id)
+
+
+def _readable(page: Iterable[StoredAppointment]) -> list[Appointment]:
+    return [appointment for appointment in page if isinstance(appointment, Appointment)]
 
 
 async def _try(appointment_id: UUID, work: Callable[[], Awaitable[int]]) -> int:

@@ -22,6 +22,7 @@ from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
 from shared.kit.pending import first_retry_at, take_due_rows
 from shared.kit.sql import Database
+from shared.kit.unreadable import read_rows
 
 PREVIOUS_FIELDS = TypeAdapter(PreviousFields)
 
@@ -112,7 +113,7 @@ class AccountWrites(SqlTransaction):
 
     async def take_due_profiles(self, now: datetime, limit: int) -> list[PendingProfile]:
         rows = await take_due_rows(self.connection, PENDING_PROFILES, now=now, limit=limit, requested_at_column="requested_at")
-        return [pending_profile_from_row(row) for row in rows]
+        return read_rows("pending_profile", rows, pending_profile_from_row, lambda row: row.id)
 
     async def count_other_active_admins(self, account_id: UUID) -> int:
         is_active_admin = (ACCOUNTS.c.role == Role.ADMIN) & (ACCOUNTS.c.status == AccountStatus.ACTIVE)

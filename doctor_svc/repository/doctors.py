@@ -23,6 +23,7 @@ from shared.kit.paging import parse_sort_key
 from shared.kit.pending import first_retry_at, take_due_rows
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, insert_if_absent
+from shared.kit.unreadable import read_rows
 
 PROFILE_COLUMNS = [DOCTORS.c[field.name] for field in fields(DoctorProfile)]
 PLAIN_FIELDS = [field.name for field in fields(Doctor) if field.name not in ("schedule", "specialties", "languages", "services")]
@@ -87,7 +88,7 @@ class DoctorWrites(SqlTransaction):
     async def take_due_doctors(self, now: datetime, limit: int) -> list[Doctor]:
         pending = DOCTORS.c.pending
         rows = await take_due_rows(self.connection, DOCTORS, now=now, limit=limit, requested_at_column="created_at", is_pending=pending)
-        return [doctor_from_row(row) for row in rows]
+        return read_rows("doctor", rows, doctor_from_row, lambda row: row.id)
 
     async def _insert_search_words(self, doctor: Doctor) -> None:
         rows = [{"doctor_id": doctor.id, "kind": kind, "word": word} for kind, word in sorted(search_words(doctor))]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Message, MessageStatus
-from notify_svc.ports import NotificationStore
+from notify_svc.ports import NotificationStore, UnreadableMessage
 from notify_svc.usecases.deliver import MailDelivery, SenderDied
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
 MAX_MESSAGES_AT_ONCE = 8
+UNREADABLE_PAUSE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,19 @@ class MessageSender:
     instance_name: str
 
     async def send_due(self) -> int:
-        """Send up to MAX_MESSAGES_AT_ONCE due messages; return how many got another status.
+        """Send up to MAX_MESSAGES_AT_ONCE due messages; return how many got another status or were postponed.
 
-        Messages about the same subject are sent one after the other in their order, all others at the same time.
+        Messages about the same subject are sent one after the other in their order, all others at the same time. Messages that this
+        release cannot read are postponed, so that they do not take the places of others in each run.
         """
-        by_subject: dict[UUID, list[Message]] = {}
+        by_subject, postponed = dict[UUID, list[Message]](), 0
         for message in await self._list_due():
-            by_subject.setdefault(message.subject_id, []).append(message)
-        return sum(await asyncio.gather(*map(self._send_in_order, by_subject.values())))
+            if isinstance(message, UnreadableMessage):
+                await self._postpone(message)
+                postponed += 1
+            else:
+                by_subject.setdefault(message.subject_id, []).append(message)
+        return postponed + sum(await asyncio.gather(*map(self._send_in_order, by_subject.values())))
 
     async def recover_abandoned(self) -> int:
         """Recover the messages that an instance started to send ABANDONED_AFTER ago or earlier; return how many."""
@@ -107,7 +114,13 @@ class MessageSender:
             return await tx.update_message(before, after)
 
     @retry_on_abort
-    async def _list_due(self) -> list[Message]:
+    async def _postpone(self, message: UnreadableMessage) -> None:
+        async with self.store.begin() as tx:
+            await tx.postpone_unreadable(message.id, self.now() + UNREADABLE_PAUSE)
+        self.delivery.count_not_sent("unreadable")
+
+    @retry_on_abort
+    async def _list_due(self) -> Sequence[Message | UnreadableMessage]:
         return await self.store.list_due_messages(self.now(), MAX_MESSAGES_AT_ONCE)
 
     @retry_on_abort

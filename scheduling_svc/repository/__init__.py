@@ -114,6 +114,11 @@ class SqlCalendarStore:
         async with self.database.read() as connection:
             return await rules.list_all_doctors(connection, limit, after)
 
+    async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
+        """Return the ids of all doctors whose rules are stored, in order."""
+        async with self.database.read() as connection:
+            return await rules.list_doctor_ids(connection, limit, after)
+
     async def has_all_rules(self) -> bool:
         """Return True if all rules were fetched once."""
         async with self.database.read() as connection:

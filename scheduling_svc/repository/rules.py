@@ -86,6 +86,12 @@ async def list_all_doctors(connection: AsyncConnection, limit: int, after: UUID 
     return [_doctor_terms(text) for text in await connection.scalars(doctors.where(DOCTORS.c.id > after) if after else doctors)]
 
 
+async def list_doctor_ids(connection: AsyncConnection, limit: int, after: UUID | None) -> list[UUID]:
+    """Return the ids of all doctors whose rules are stored, in order."""
+    ids = select(DOCTORS.c.id).order_by(DOCTORS.c.id).limit(limit)
+    return list(await connection.scalars(ids.where(DOCTORS.c.id > after) if after else ids))
+
+
 async def has_all_rules(connection: AsyncConnection) -> bool:
     """Return True if all rules were fetched once."""
     return (await connection.execute(select(LEARNED.c.at).where(LEARNED.c.what == ALL_RULES))).one_or_none() is not None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Self
 from uuid import UUID
 
@@ -21,7 +23,8 @@ from shared.contracts.grains import Span
 from shared.contracts.http import Reservation
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds
-from shared.kit.retry import retry_on_abort
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort, retry_transaction
 
 MAX_WAIT_SECONDS = 4
 MAX_LISTED = 1000
@@ -154,13 +157,19 @@ class Closures:
         return closure
 
     async def _settle(self, closure: Closure) -> Closure:
-        """Apply a closure to all doctors. If one fails, the others are still settled, and then the first error is raised."""
-        errors = list[Exception]()
-        async for doctor in self._iterate_doctors():
-            try:
-                await self._settle_doctor(closure.id, doctor.id)
-            except Exception as error:
-                errors.append(error)
+        """Apply a closure to all doctors. If one fails, the others are still settled, and then the first error is raised.
+
+        Each doctor is read alone, so that one whose rules cannot be read does not stop the others.
+        """
+        errors, last_id = list[Exception](), None
+        while doctor_ids := await retry_transaction(partial(self.store.list_doctor_ids, PAGE_SIZE, last_id)):
+            for doctor_id in doctor_ids:
+                try:
+                    await self._settle_doctor(closure.id, doctor_id)
+                except Exception as error:
+                    log_event("closure_not_applied", logging.ERROR, closure=closure.id, doctor=doctor_id, reason=type(error).__name__)
+                    errors.append(error)
+            last_id = doctor_ids[-1]
         if errors:
             raise errors[0]
         return await self._mark_settled(closure)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import String, delete, insert, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
@@ -82,23 +82,25 @@ class Relay:
         return 0
 
     async def _list_waiting(self, unroutable: Collection[str], failed: Collection[int]) -> list[Any]:
+        """Return the next rows. Their ids are not read as UUIDs here, so that a row that cannot be read fails alone."""
         outbox = self.tables.outbox
+        columns = (outbox.c.seq, outbox.c.topic, outbox.c.body, type_coerce(outbox.c.event_id, String).label("event_id"))
         is_waiting = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unroutable) & outbox.c.seq.not_in(failed)
         async with self.database.read() as connection:
-            return list((await connection.execute(select(outbox).where(is_waiting).order_by(outbox.c.seq).limit(BATCH))).all())
+            return list((await connection.execute(select(*columns).where(is_waiting).order_by(outbox.c.seq).limit(BATCH))).all())
 
     async def _publish(self, row: Any, unroutable: set[str], failed: set[int]) -> bool:
         """Publish one event. Returns False when it has no subscriber or fails, and adds its topic to `unroutable` or itself to `failed`."""
         try:
-            await self.bus.publish(row.topic, str(row.event_id), row.body.encode())
+            await self.bus.publish(row.topic, str(UUID(row.event_id)), row.body.encode())
         except Unroutable:
-            log_event("event_unroutable", topic=row.topic, event=str(row.event_id))
+            log_event("event_unroutable", topic=row.topic, event=row.event_id)
             unroutable.add(row.topic)
             return False
         except PublishFailed:
             raise
         except Exception as error:
-            log_event("event_failed", logging.ERROR, error=error, topic=row.topic, event=str(row.event_id))
+            log_event("event_failed", logging.ERROR, error=error, topic=row.topic, event=row.event_id)
             failed.add(row.seq)
             return False
         return True

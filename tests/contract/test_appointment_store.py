@@ -403,12 +403,12 @@ async def test_the_newest_version_of_a_doctor_is_stored_and_followed_once(backen
     first, second, hours = (a_doctor_snapshot(location=place, version=version) for version, place in ((1, "A"), (2, "B"), (3, "B")))
     await asyncio.gather(*(store.save_doctor(doctor, NOON) for doctor in (second, first, second)))
     assert [await store.find_doctor(DOCTOR), await store.find_doctor(COLLEAGUE)] == [second, None]
-    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)]
+    assert await store.list_changed_doctors(10, None) == [ChangedDoctor(second, NOON)]
     await store.mark_followed(first)
-    assert await store.list_changed_doctors(10) == [ChangedDoctor(second, NOON)], "a newer version is still to be followed"
+    assert await store.list_changed_doctors(10, None) == [ChangedDoctor(second, NOON)], "a newer version is still to be followed"
     await store.mark_followed(second)
     await store.save_doctor(hours, NOON)
-    assert [await store.list_changed_doctors(10), await store.find_doctor(DOCTOR)] == [[], hours], "only the hours have changed"
+    assert [await store.list_changed_doctors(10, None), await store.find_doctor(DOCTOR)] == [[], hours], "only the hours have changed"
 
 
 async def test_the_active_and_checked_in_appointments_of_a_doctor_are_listed_in_pages(backend: Backend) -> None:

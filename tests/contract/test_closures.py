@@ -14,14 +14,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from pydantic import ValidationError
+from sqlalchemy import insert, select, update
 
 from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.leaves import Closure
 from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
 from scheduling_svc.repository.claims import to_row
-from scheduling_svc.repository.tables import CLAIMS, INFRASTRUCTURE
+from scheduling_svc.repository.tables import CLAIMS, DOCTORS, INFRASTRUCTURE
 from scheduling_svc.usecases.closures import MAX_WAIT_SECONDS, Closures, apply_closures
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import DoctorChanged
@@ -73,10 +74,10 @@ class StoreWithHooks(SqlCalendarStore):
             tx.store = self
             yield tx
 
-    async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
-        rows = await super().list_all_doctors(limit, after)
-        await (self.on_page_read if rows else self.on_last_page)()
-        return rows
+    async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
+        doctor_ids = await super().list_doctor_ids(limit, after)
+        await (self.on_page_read if doctor_ids else self.on_last_page)()
+        return doctor_ids
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ class StoreWithDeadline(SqlCalendarStore):
             yield tx
         deadline.set(time.monotonic())
 
-    async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
+    async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
         if deadline.get() is not None:
             deadline.set(None)
             await asyncio.Event().wait()
-        return await super().list_all_doctors(limit, after)
+        return await super().list_doctor_ids(limit, after)
 
 
 @pytest.fixture
@@ -222,6 +223,20 @@ async def test_a_doctor_or_closure_that_fails_does_not_stop_the_others(store: Sq
         await closures(with_hooks(store, doctor_id=DOCTOR, on_doctor_read=fail)).settle_pending()
     assert await list_blocked_doctors(store) == {COLLEAGUE}
     assert await closures(store).settle_pending() == 2, "tried again later"
+    assert await list_blocked_doctors(store) == {DOCTOR, COLLEAGUE}
+
+
+async def test_a_doctor_whose_rules_cannot_be_read_does_not_stop_the_others(store: SqlCalendarStore) -> None:
+    async with store.begin() as tx:
+        rules = (await tx.connection.execute(select(DOCTORS.c.rules).where(DOCTORS.c.id == DOCTOR))).scalar_one()
+        await tx.connection.execute(update(DOCTORS).where(DOCTORS.c.id == DOCTOR).values(rules="{}"))
+    await save_closure(store, EVERYWHERE)
+    with pytest.raises(ValidationError):
+        await closures(store).settle_pending()
+    assert await list_blocked_doctors(store) == {COLLEAGUE}
+    async with store.begin() as tx:
+        await tx.connection.execute(update(DOCTORS).where(DOCTORS.c.id == DOCTOR).values(rules=rules))
+    assert [await closures(store).settle_pending() for _ in range(2)] == [1, 0], "the closure was not marked as settled"
     assert await list_blocked_doctors(store) == {DOCTOR, COLLEAGUE}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import String, func, insert, select, type_coerce, update
 
 from shared.kit.bus import Bus
 from shared.kit.clock import MovableClock
@@ -90,6 +90,17 @@ async def publish_all(relay: Relay) -> int:
     while count := await relay.publish_waiting():
         total += count
     return total
+
+
+async def test_an_event_whose_row_cannot_be_read_does_not_stop_the_others(database: Database, clock: MovableClock) -> None:
+    events, outbox, bus = [an_event() for _ in range(3)], INFRASTRUCTURE.outbox, RecordingBus()
+    await add_events(database, clock, *events)
+    async with database.write() as connection:
+        damaged = update(outbox).where(outbox.c.event_id == events[0].id).values(event_id=type_coerce("not an id", String))
+        await connection.execute(damaged)
+    assert await publish_all(a_relay(database, bus, clock)) == 2
+    async with database.read() as connection:
+        assert await connection.scalar(select(outbox.c.topic).where(outbox.c.published_at.is_(None))) == events[0].topic
 
 
 async def test_a_committed_event_is_published_and_a_rolled_back_one_is_not(database: Database, broker: Broker, clock: MovableClock) -> None:

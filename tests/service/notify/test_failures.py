@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported
-from notify_svc.repository import SqlNotificationStore
+from notify_svc.repository import MESSAGES, SqlNotificationStore
 from shared.contracts.events import PasswordChanged
 from shared.kit.ids import new_id
 from shared.kit.logs import log
@@ -134,3 +135,28 @@ async def test_a_patient_without_an_account_is_no_fault(
     assert recorded.outcomes == [("INFO", "no_recipient", "failed")]
     assert await count_of(notify, "no_recipient") == 1
     assert sorted(message.status for message in await stored_messages(tmp_path)) == ["failed", "sent"]
+
+
+async def test_messages_of_an_unknown_kind_do_not_keep_others_from_being_sent(
+    tmp_path: Path, services: FakeContactServices, mailbox: MemoryMailbox
+) -> None:
+    """More than are sent at once come first, and one was being sent when its sender, a newer release, ended."""
+    unreadable = [message_for(an_event(id=new_id(), version=1), MessageKind.BOOKED, Audience.PATIENT) for _ in range(20)]
+    for message in unreadable:
+        await store_message(tmp_path, message)
+    url = f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db"
+    async with Database(url) as database, database.write() as connection:
+        await connection.execute(update(MESSAGES).values(kind="teleported"))
+        await connection.execute(
+            update(MESSAGES).where(MESSAGES.c.id == unreadable[0].id).values(status="sending", holder="x", taken_at=NOON)
+        )
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as notify:
+        await notify.publish_event(an_event())
+        assert sorted(mailbox.count_mails().values()) == [1, 1]
+        assert await count_of(notify, "unreadable") == 19
+        notify.clock.advance(timedelta(minutes=1))
+        await notify.run_until_idle()
+        assert await count_of(notify, "unreadable") == 19, "not tried again in every run"
+    async with Database(url) as database, database.read() as connection:
+        rows = (await connection.execute(select(MESSAGES.c.status).where(MESSAGES.c.kind == "teleported"))).scalars()
+        assert sorted(rows) == ["queued"] * 19 + ["sending"]

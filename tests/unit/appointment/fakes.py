@@ -13,7 +13,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.doctors import DoctorFollower
@@ -118,7 +118,7 @@ class InMemoryStore:
         pending = [(self._due_at(saved), saved) for saved in self.appointments.values() if saved.sync.intent]
         return [saved for due_at, saved in sorted(pending, key=lambda item: item[0]) if due_at <= before][:limit]
 
-    async def postpone(self, appointment: Appointment, due_at: datetime) -> None:
+    async def postpone(self, appointment: StoredAppointment, due_at: datetime) -> None:
         self.postponed[appointment.id] = (appointment.row_version, due_at)
 
     def _due_at(self, saved: Appointment) -> datetime:
@@ -126,7 +126,7 @@ class InMemoryStore:
         row_version, due_at = self.postponed.get(saved.id, (0, saved.sync.intent.since))
         return due_at if row_version == saved.row_version else saved.sync.intent.since
 
-    async def list_unanswered(self, before: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_unanswered(self, before: datetime, limit: int, after: StoredAppointment | None) -> list[Appointment]:
         requested = [saved for saved in self.appointments.values() if saved.status is AppointmentStatus.REQUESTED and not saved.sync.intent]
         rest = [saved for saved in requested if saved.starts_at <= before and (after is None or order_of(saved) > order_of(after))]
         return sorted(rest, key=order_of)[:limit]
@@ -140,14 +140,17 @@ class InMemoryStore:
     async def find_doctor(self, doctor_id: UUID) -> DoctorSnapshot | None:
         return self.doctors[doctor_id].doctor if doctor_id in self.doctors else None
 
-    async def list_changed_doctors(self, limit: int) -> list[ChangedDoctor]:
-        return [changed for doctor_id, changed in self.doctors.items() if doctor_id not in self.followed][:limit]
+    async def list_changed_doctors(self, limit: int, after: UUID | None) -> list[ChangedDoctor]:
+        changed = [(doctor_id, self.doctors[doctor_id]) for doctor_id in sorted(self.doctors) if doctor_id not in self.followed]
+        return [doctor for doctor_id, doctor in changed if after is None or doctor_id > after][:limit]
 
     async def mark_followed(self, doctor: DoctorSnapshot) -> None:
         if self.doctors[doctor.id].doctor == doctor:
             self.followed.add(doctor.id)
 
-    async def list_ahead_with_doctor(self, doctor_id: UUID, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_ahead_with_doctor(
+        self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
+    ) -> list[Appointment]:
         """Return pages of one appointment."""
         statuses = ACTIVE | FOLLOWS_DOCTOR
         ahead = [saved for saved in self.appointments.values() if saved.doctor_id == doctor_id and saved.status in statuses]
@@ -158,13 +161,13 @@ class InMemoryStore:
         ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
         return len([saved for saved in ahead if saved.status in ACTIVE]) < limit
 
-    async def list_upcoming(self, now: datetime, limit: int, after: Appointment | None) -> list[Appointment]:
+    async def list_upcoming(self, now: datetime, limit: int, after: StoredAppointment | None) -> list[Appointment]:
         ahead = [saved for saved in self.appointments.values() if saved.has_reservation and saved.ends_at >= now]
         rest = [saved for saved in ahead if after is None or (saved.ends_at, saved.id) > (after.ends_at, after.id)]
         return sorted(rest, key=lambda saved: (saved.ends_at, saved.id))[:limit]
 
 
-def order_of(appointment: Appointment) -> tuple[datetime, UUID]:
+def order_of(appointment: StoredAppointment) -> tuple[datetime, UUID]:
     return appointment.starts_at, appointment.id
 
 

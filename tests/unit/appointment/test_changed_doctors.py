@@ -145,7 +145,7 @@ async def test_a_failure_of_one_appointment_stops_neither_the_others_nor_its_own
     await clinic.doctor_follower.follow_doctors()
     shown: list[Appointment] = [clinic.store.appointments[appointment.id] for appointment in (stuck, other)]
     assert [(saved.status, saved.doctor) for saved in shown] == [(S.BOOKED, a_doctor_snapshot(**MOVED_OUT))] * 2
-    assert await clinic.store.list_changed_doctors(10) == []
+    assert await clinic.store.list_changed_doctors(10, None) == []
 
 
 async def test_a_booking_that_read_the_doctor_before_the_change_follows_within_a_minute() -> None:
@@ -155,7 +155,7 @@ async def test_a_booking_that_read_the_doctor_before_the_change_follows_within_a
     assert await clinic.doctor_follower.follow_doctors() == 1
     clinic.clock.advance(MINUTE)
     assert await clinic.doctor_follower.follow_doctors() == 0
-    assert (await clinic.store.list_changed_doctors(10), clinic.store.appointments[late.id].sequence) == ([], 1)
+    assert (await clinic.store.list_changed_doctors(10, None), clinic.store.appointments[late.id].sequence) == ([], 1)
 
 
 async def test_what_the_calendar_grants_after_the_change_shows_it_from_the_start() -> None:

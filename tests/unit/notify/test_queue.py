@@ -40,6 +40,8 @@ class FakeMessageStore:
     async def lock_related_messages(self, message: Message) -> list[Message]:
         return []
 
+    async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None: ...
+
     async def update_message(self, before: Message, after: Message) -> bool:
         return False
 

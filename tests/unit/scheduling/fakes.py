@@ -240,6 +240,9 @@ class InMemoryCalendar:
         doctors = sorted((rules for rules in self.known.values() if isinstance(rules, DoctorRules)), key=lambda rules: rules.id)
         return [DoctorTerms.from_rules(rules) for rules in doctors if after is None or rules.id > after][:limit]
 
+    async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
+        return [doctor.id for doctor in await self.list_all_doctors(limit, after)]
+
 
 def booked_time(slot: BookedSlot | GroupSession) -> BookedTime:
     return BookedTime(slot.visit.start, slot.visit.stop, slot.span.start, slot.span.stop)
