@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
@@ -50,17 +50,14 @@ def _read_file(variable: str, path: str) -> str:
 def variable_names(settings: type[BaseSettings], field_name: str) -> list[str]:
     """Return the environment variables that can set a field."""
     alias = settings.model_fields[field_name].validation_alias
-    if isinstance(alias, AliasChoices):
-        return [str(choice) for choice in alias.choices if str(choice).isupper()]
+    if isinstance(alias, str):
+        return [alias]
     return [f"{settings.model_config.get('env_prefix', '')}{field_name}".upper()]
 
 
 def from_variable(variable: str, default: Any, description: str) -> Any:
-    """Return a field that is read from `variable`, which need not have the service's prefix.
-
-    The field's own name must be the variable's name in lower case, without `CARESLOT_`.
-    """
-    return Field(default, validation_alias=AliasChoices(variable.removeprefix("CARESLOT_").lower(), variable), description=description)
+    """Return a field that is read from `variable`, which need not have the service's prefix."""
+    return Field(default, validation_alias=variable, description=description)
 
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

@@ -161,3 +161,10 @@ def test_the_log_level_may_be_written_in_small_letters(set_variable: SetVariable
 def test_an_unknown_log_level_stops_the_start(set_variable: SetVariable) -> None:
     set_variable("CARESLOT_LOG_LEVEL", "verbose")
     assert "CARESLOT_LOG_LEVEL" in read_faults()
+
+
+def test_a_variable_without_prefix_that_other_programs_use_sets_nothing(set_variable: SetVariable) -> None:
+    set_variable("ENV", "development")
+    set_variable("LOG_LEVEL", "DEBUG")
+    settings = ShopServiceSettings.read()
+    assert (settings.env, settings.is_production, settings.log_level) == ("production", True, "INFO")
