@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, visible_changes
 from shared.contracts.http import VisitMode
+from shared.contracts.values import format_instant
 
 MAX_ATTEMPTS = 35
 """With pauses that double up to LONGEST_PAUSE, the attempts last about a day."""
@@ -32,6 +33,14 @@ class MessageStatus(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
+
+
+class Attempt(NamedTuple):
+    """One attempt to deliver a message: when it ended (RFC 3339, UTC), the status that it led to, and the problem if it did not succeed."""
+
+    at: str
+    status: str
+    problem: str | None
 
 
 POSSIBLY_DELIVERED = frozenset({MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.UNKNOWN})
@@ -62,6 +71,7 @@ class Message:
     handed_over: bool = False
     sent_at: datetime | None = None
     problem: str | None = None
+    attempt_log: tuple[Attempt, ...] = ()
 
     @classmethod
     def from_notification(cls, message_id: UUID, notification: Notification, now: datetime) -> Self:
@@ -121,26 +131,32 @@ class Message:
 
     def mark_sent(self, now: datetime) -> Self:
         """Return the message as accepted by the mail server."""
-        return replace(self, status=MessageStatus.SENT, sent_at=now, problem=None)
+        return replace(self._end_attempt(MessageStatus.SENT, None, now), sent_at=now)
 
-    def mark_failed(self, problem: str) -> Self:
+    def mark_failed(self, problem: str, now: datetime) -> Self:
         """Return the message as undeliverable for good."""
-        return replace(self, status=MessageStatus.FAILED, problem=problem[:MAX_PROBLEM_LENGTH])
+        return self._end_attempt(MessageStatus.FAILED, problem, now)
 
-    def mark_unknown(self, problem: str) -> Self:
+    def mark_unknown(self, problem: str, now: datetime) -> Self:
         """Return the message as possibly delivered."""
-        return replace(self, status=MessageStatus.UNKNOWN, problem=problem[:MAX_PROBLEM_LENGTH])
+        return self._end_attempt(MessageStatus.UNKNOWN, problem, now)
 
     def defer(self, problem: str, now: datetime) -> Self:
         """Return the message as queued again, after a pause that doubles with each attempt; as failed after MAX_ATTEMPTS."""
         if self.attempts >= MAX_ATTEMPTS:
-            return self.mark_failed(problem)
+            return self.mark_failed(problem, now)
         pause = min(timedelta(seconds=2 ** (self.attempts - 1)), LONGEST_PAUSE)
-        return replace(self, status=MessageStatus.QUEUED, due_at=now + pause, problem=problem[:MAX_PROBLEM_LENGTH])
+        return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=now + pause)
 
     def recover(self, problem: str, is_repeatable: bool, now: datetime) -> Self:
         """Return the message after its sender died or failed unexpectedly.
 
         It is sent again unless it may have been delivered already and the mailbox would deliver it twice (`is_repeatable` is false).
         """
-        return self.mark_unknown(problem) if self.handed_over and not is_repeatable else self.defer(problem, now)
+        return self.mark_unknown(problem, now) if self.handed_over and not is_repeatable else self.defer(problem, now)
+
+    def _end_attempt(self, status: MessageStatus, problem: str | None, now: datetime) -> Self:
+        """Return the message with the status that an attempt led to, and with one more entry in the log of attempts."""
+        problem = problem[:MAX_PROBLEM_LENGTH] if problem else None
+        log = (*self.attempt_log, Attempt(format_instant(now), status, problem))
+        return replace(self, status=status, problem=problem, attempt_log=log)

@@ -76,15 +76,15 @@ class MailDelivery:
         """
         match error:
             case InvalidAddress():
-                return message.mark_failed("no_such_address")
+                return message.mark_failed("no_such_address", self.now())
             case Undeliverable() | MailRefused():
-                return message.mark_failed(str(error))
+                return message.mark_failed(str(error), self.now())
             case MailDeferred() | Refusal():
                 return message.defer(str(error), self.now())
             case NotRendered():
                 return message.defer(f"not_rendered {error}", self.now())
             case DeliveryUnknown():
-                return message.mark_unknown(str(error))
+                return message.mark_unknown(str(error), self.now())
         problem = "sender_died" if isinstance(error, SenderDied) else type(error).__name__
         return message.recover(problem, self.mailbox.repeatable, self.now())
 

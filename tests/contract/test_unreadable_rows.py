@@ -22,7 +22,8 @@ from doctor_svc.repository.tables import DOCTORS
 from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
-from notify_svc.repository import MESSAGES, SqlNotificationStore
+from notify_svc.repository import SqlNotificationStore
+from notify_svc.repository.tables import MESSAGES
 from shared.contracts.identity import Role
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database

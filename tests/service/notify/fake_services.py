@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from notify_svc.repository import MESSAGES
+from notify_svc.repository.tables import MESSAGES
 from shared.kit.sql import Database
 from tests.running import not_found_response
 from tests.unit.notify import builders

@@ -15,7 +15,8 @@ from sqlalchemy import select, update
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported
-from notify_svc.repository import MESSAGES, SqlNotificationStore
+from notify_svc.repository import SqlNotificationStore
+from notify_svc.repository.tables import MESSAGES
 from shared.contracts.events import PasswordChanged
 from shared.kit.ids import new_id
 from shared.kit.logs import log

@@ -1,4 +1,4 @@
-"""The database of notification-service in SQL."""
+"""Messages, and the newest versions of appointments, in SQL."""
 
 from __future__ import annotations
 
@@ -9,58 +9,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Column, ColumnElement, Index, Integer, MetaData, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, insert, select, update
 
-from notify_svc.domain.messages import Message, MessageStatus
+from notify_svc.domain.messages import Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
+from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VERSIONS
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
-from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.outbox import SqlTransaction
-from shared.kit.sql import Database, Id, UtcDateTime, binary_string, insert_if_absent
+from shared.kit.sql import Database, insert_if_absent
 from shared.kit.unreadable import log_unreadable, read_rows
 
-METADATA = MetaData()
-INFRASTRUCTURE = infrastructure_tables(METADATA)
-
-VERSIONS = Table(
-    "appointments_known",
-    METADATA,
-    Column("appointment_id", Id, primary_key=True),
-    Column("version", Integer, nullable=False),
-)
-
-MESSAGES = Table(
-    "messages",
-    METADATA,
-    Column("seq", RowNumber, primary_key=True, autoincrement=True),
-    Column("id", Id, nullable=False, unique=True),
-    Column("event_id", Id, nullable=False),
-    Column("kind", binary_string(32), nullable=False),
-    Column("reader", binary_string(16), key="audience", nullable=False),
-    Column("recipient_id", Id, nullable=False),
-    Column("subject_id", Id, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("facts", JSON, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("due_at", UtcDateTime, nullable=False),
-    Column("status", binary_string(16), nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("holder", binary_string(64)),
-    Column("taken_at", UtcDateTime),
-    Column("handed_over", Boolean, nullable=False),
-    Column("sent_at", UtcDateTime),
-    Column("problem", binary_string(500)),
-    Index("messages_due", "status", "due_at", "seq"),
-    Index("messages_about", "subject_id", "recipient_id", "version"),
-)
 MAX_MESSAGES_BEING_SENT = 500
 
 
 def message_from_row(row: Any) -> Message:
     """Return the message of a row of MESSAGES."""
     fields = {column.key: row._mapping[column] for column in MESSAGES.c if column is not MESSAGES.c.seq}
+    fields["attempt_log"] = tuple(Attempt(*entry) for entry in row.attempt_log)
     enums = {"kind": MessageKind(row.kind), "audience": Audience(row.audience), "status": MessageStatus(row.status)}
     return Message(**fields | enums)
 

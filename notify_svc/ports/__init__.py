@@ -1,0 +1,29 @@
+"""What the use cases of notification-service need from outside: one module per concern."""
+
+from notify_svc.ports.contacts import ContactClient
+from notify_svc.ports.messages import (
+    DeliveryUnknown,
+    EmailRenderer,
+    InvalidAddress,
+    Mailbox,
+    MailDeferred,
+    MailRefused,
+    MailUnsupported,
+    NotificationStore,
+    NotificationTransaction,
+    UnreadableMessage,
+)
+
+__all__ = [
+    "ContactClient",
+    "DeliveryUnknown",
+    "EmailRenderer",
+    "InvalidAddress",
+    "MailDeferred",
+    "MailRefused",
+    "MailUnsupported",
+    "Mailbox",
+    "NotificationStore",
+    "NotificationTransaction",
+    "UnreadableMessage",
+]

@@ -1,0 +1,6 @@
+"""The database of notification-service in SQL: one module per kind of row."""
+
+from notify_svc.repository.messages import SqlNotificationStore, SqlNotificationTransaction
+from notify_svc.repository.tables import INFRASTRUCTURE, METADATA
+
+__all__ = ["INFRASTRUCTURE", "METADATA", "SqlNotificationStore", "SqlNotificationTransaction"]
