@@ -12,6 +12,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
+from notify_svc.ports.webhooks import WebhookTransaction
 
 
 class MailRefused(Exception):
@@ -60,7 +61,7 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(Protocol):
+class NotificationTransaction(WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:

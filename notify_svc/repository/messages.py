@@ -15,6 +15,8 @@ from notify_svc.domain.messages import Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VERSIONS
+from notify_svc.repository.webhook_deliveries import WebhookDeliveryWrites
+from notify_svc.repository.webhooks import WebhookWrites
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -32,7 +34,7 @@ def message_from_row(row: Any) -> Message:
     return Message(**fields | enums)
 
 
-class SqlNotificationTransaction(SqlTransaction):
+class SqlNotificationTransaction(WebhookWrites, WebhookDeliveryWrites, SqlTransaction):
     """Implements NotificationTransaction."""
 
     async def record_version(self, appointment_id: UUID, version: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
 from notify_svc.ports import NotificationStore, NotificationTransaction
+from notify_svc.usecases.webhook_events import insert_webhook_deliveries
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.clock import Clock
@@ -34,6 +35,7 @@ class MessageQueue:
         async with self.store.begin() as tx:
             if not await tx.mark_handled(event.id):
                 return
+            await insert_webhook_deliveries(tx, event, self.now())
             if is_amendment(event):
                 is_late = await tx.has_newer_version(event.appointment_id, event.version)
             else:
