@@ -11,6 +11,7 @@ from notify_svc.ports.messages import (
     MailUnsupported,
     NotificationStore,
     NotificationTransaction,
+    RenderedMail,
     UnreadableMessage,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "Mailbox",
     "NotificationStore",
     "NotificationTransaction",
+    "RenderedMail",
     "UnreadableMessage",
 ]
