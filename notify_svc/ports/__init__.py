@@ -11,6 +11,7 @@ from notify_svc.ports.messages import (
     MailUnsupported,
     NotificationStore,
     NotificationTransaction,
+    RenderedMail,
     UnreadableMessage,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "NotificationStore",
     "NotificationTransaction",
     "PasswordLinks",
+    "RenderedMail",
     "UnreadableMessage",
 ]
