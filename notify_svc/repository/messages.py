@@ -36,7 +36,9 @@ class SqlNotificationTransaction(SqlTransaction):
     """Implements NotificationTransaction."""
 
     async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        if await insert_if_absent(self.connection, insert(VISITS).values(appointment_id=appointment_id, version=version, sequence=0, revision=0)):
+        if await insert_if_absent(
+            self.connection, insert(VISITS).values(appointment_id=appointment_id, version=version, sequence=0, revision=0)
+        ):
             return True
         is_older = (VISITS.c.appointment_id == appointment_id) & (VISITS.c.version < version)
         return bool((await self.connection.execute(update(VISITS).where(is_older).values(version=version))).rowcount)
