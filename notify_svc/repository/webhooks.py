@@ -14,7 +14,7 @@ from sqlalchemy import delete as delete_from
 from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.domain.webhooks import Webhook, WebhookStatus
-from notify_svc.repository.tables import EVENT_SEQUENCES, VERSIONS, WEBHOOK_DELIVERIES, WEBHOOKS
+from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_DELIVERIES, WEBHOOKS
 from notify_svc.repository.webhook_deliveries import delivery_from_row
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
@@ -41,7 +41,7 @@ class WebhookWrites(SqlTransaction):
         return list(map(webhook_from_row, rows))
 
     async def find_known_version(self, appointment_id: UUID) -> int | None:
-        query = select(VERSIONS.c.version).where(VERSIONS.c.appointment_id == appointment_id)
+        query = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id)
         return (await self.connection.execute(query)).scalar_one_or_none()
 
     async def lock_event_sequence(self, appointment_id: UUID) -> EventSequence | None:
