@@ -20,6 +20,7 @@ class NotifySettings(CommonSettings):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.NOTIFICATION
+    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "webhook_key")
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
     mail_url: Annotated[str, StringConstraints(pattern=MAIL_URL)] = Field(
@@ -27,3 +28,7 @@ class NotifySettings(CommonSettings):
     )
     mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
     clinic_name: OneLineText = Field("Careslot Clinic", description="The sender's name of all mails.")
+    webhook_key: str = Field("", description="Encrypts the secrets of webhooks; 32 characters or more, the same for all instances.")
+    webhook_allow_private: bool = Field(
+        False, description="Allows webhooks with http, every port and private addresses, for development and tests."
+    )

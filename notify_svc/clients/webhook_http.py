@@ -108,8 +108,7 @@ class HttpWebhookReceiver:
     async def send(self, delivery: SignedDelivery) -> WebhookResponse:
         try:
             self._policy.check_url(delivery.url)  # aiohttp asks no resolver for a host that is an address
-            async with asyncio.timeout(self._deadline_seconds):
-                return await self._post(delivery)
+            return await self._post(delivery, asyncio.get_running_loop().time() + self._deadline_seconds)
         except AddressNotAllowed:
             return WebhookResponse(problem=DeliveryProblem.ADDRESS)
         except TimeoutError:
@@ -117,21 +116,25 @@ class HttpWebhookReceiver:
         except (aiohttp.ClientError, OSError, ValueError):
             return WebhookResponse(problem=DeliveryProblem.NOT_CONNECTED)
 
-    async def _post(self, delivery: SignedDelivery) -> WebhookResponse:
-        body = delivery.body.encode()
-        async with self._session.post(delivery.url, data=body, headers=delivery.headers, allow_redirects=False) as response:
-            answer = await _read_beginning(response)
+    async def _post(self, delivery: SignedDelivery, deadline: float) -> WebhookResponse:
+        """Send the request and read the beginning of the answer. The status counts, even if the rest does not arrive in time."""
+        body, answer = delivery.body.encode(), bytearray()
+        async with asyncio.timeout_at(deadline):
+            response = await self._session.post(delivery.url, data=body, headers=delivery.headers, allow_redirects=False)
+        try:
+            with suppress(aiohttp.ClientError, OSError):
+                async with asyncio.timeout_at(deadline):
+                    await _read_into(answer, response.content)
             retry_after = parse_retry_after(response.headers.get("Retry-After", ""), self._now())
-            return WebhookResponse(response.status, readable_beginning(answer), retry_after=retry_after)
+            return WebhookResponse(response.status, readable_beginning(bytes(answer)), retry_after=retry_after)
+        finally:
+            response.close()
 
 
-async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
-    """Return the first MAX_ANSWER_BYTES of an answer. Its status counts, even if the rest does not arrive in time."""
-    answer = b""
-    with suppress(aiohttp.ClientError, OSError):
-        while len(answer) < MAX_ANSWER_BYTES and (chunk := await response.content.read(MAX_ANSWER_BYTES - len(answer))):
-            answer += chunk
-    return answer
+async def _read_into(answer: bytearray, content: aiohttp.StreamReader) -> None:
+    """Append the first MAX_ANSWER_BYTES of a body to `answer`."""
+    while len(answer) < MAX_ANSWER_BYTES and (chunk := await content.read(MAX_ANSWER_BYTES - len(answer))):
+        answer += chunk
 
 
 def parse_retry_after(value: str, now: datetime) -> datetime | None:

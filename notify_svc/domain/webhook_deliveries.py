@@ -84,8 +84,8 @@ class WebhookDelivery:
     """`event_id` is sent as `webhook-id`, the same in all attempts. `body` is sent as it stands here.
 
     Deliveries to one webhook with the same `stream_id` (an appointment's id; a ping's own id) are sent in the order of `sequence`.
-    `attempts` counts since `queued_at`, when it was inserted or replayed. It is sent at `due_at` or later. `waits_for_earlier`: an event with
-    a lower sequence has not arrived. `holder` is the instance that sends it since `taken_at`.
+    `attempts` counts since `queued_at`, when it was inserted or replayed. It is sent at `due_at` or later. `waits_for_earlier`: an event
+    with a lower sequence has not arrived. `holder` is the instance that sends it since `taken_at`.
     """
 
     id: UUID

@@ -104,7 +104,7 @@ class WebhookTransaction(Protocol):
         """Return how many deliveries of a webhook are being sent."""
 
     async def list_next_deliveries(self, webhook_id: UUID, now: datetime, limit: int) -> Sequence[WebhookDelivery]:
-        """Return due deliveries, the longest due first: of each stream only the earliest that is queued, and none while one is being sent."""
+        """Return due deliveries, the longest due first: of a stream only the earliest that is queued, none while one is being sent."""
 
     async def replay_deliveries(self, webhook_id: UUID, since: datetime, now: datetime) -> int:
         """Queue all ended deliveries anew that were created at `since` or later; return how many."""

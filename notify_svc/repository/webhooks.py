@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select, update
 from sqlalchemy import delete as delete_from
+from sqlalchemy import exists, insert, select, update
 
 from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
 from notify_svc.domain.webhook_sequences import EventSequence

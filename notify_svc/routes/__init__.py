@@ -1,0 +1,5 @@
+"""The routes of notification-service."""
+
+from notify_svc.routes import webhooks
+
+routers = (webhooks.router,)
