@@ -68,6 +68,8 @@ def matching_messages(wanted: MessageFilter, limit: int, after: tuple[str, ...] 
         query = query.where(M.created_at >= wanted.created_from)
     if wanted.created_to is not None:
         query = query.where(M.created_at < wanted.created_to)
+    if not (wanted.statuses or wanted.kinds or wanted.recipient_id or wanted.appointment_id):
+        query = query.with_hint(MESSAGES, "FORCE INDEX (messages_created)", "mysql")  # MariaDB 10.11 sorts the whole table otherwise
     if after is not None:
         created_at, row = parse_sort_key(after, parse_instant, parse_row_number)
         query = query.where(M.created_at <= created_at, rows_after(SORT_COLUMNS, (created_at, row), descending=True))

@@ -236,7 +236,8 @@ async def test_a_message_of_a_kind_that_a_newer_release_added_is_listed_and_not_
         await connection.execute(update(MESSAGES).values(kind="teleported"))
     (item,) = await list_messages(notify)
     assert item["kind"] == "teleported"
-    assert (await notify.http.get("/patients/me/messages", headers=bearer(Role.PATIENT, PATIENT))).json()["items"][0]["kind"] == "teleported"
+    own = (await notify.http.get("/patients/me/messages", headers=bearer(Role.PATIENT, PATIENT))).json()["items"]
+    assert [message["kind"] for message in own] == ["teleported"]
     response = await notify.http.post(f"/admin/messages/{item['id']}/resend", headers=ADMIN)
     assert (response.status_code, response.json()["code"]) == (409, "message_unreadable")
 
@@ -263,7 +264,7 @@ async def test_no_filter_scans_the_table(sql_url: str, wanted: MessageFilter, in
             plan = await explain(database, matching_messages(wanted, 26, after))
             assert any(name in plan for name in indexes), plan
             assert "SCAN messages USING INDEX" in plan or "SCAN" not in plan, plan
-            if wanted.appointment_id is None:
+            if wanted.appointment_id is None and wanted.recipient_id is None:  # of which there are few
                 assert "filesort" not in plan, plan
                 assert "TEMP B-TREE" not in plan, plan
 
