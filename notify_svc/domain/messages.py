@@ -19,6 +19,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 ABANDONED_AFTER = timedelta(minutes=2)
 MAX_PROBLEM_LENGTH = 500
 MAX_LOGGED_ATTEMPTS = 100
+TOO_LATE = "too_late"
+"""The problem of a message that was not sent because what it is about has begun."""
 
 
 class MessageStatus(StrEnum):
@@ -49,6 +51,8 @@ TRANSITIONS: dict[MessageStatus, frozenset[MessageStatus]] = {
 UNFINISHED = frozenset({S.QUEUED, S.SENDING})
 FINISHED = frozenset(S) - UNFINISHED
 POSSIBLY_DELIVERED = frozenset({S.SENDING, S.SENT, S.UNKNOWN})
+KINDS_BESIDE_OTHERS = frozenset({MessageKind.AMENDED, MessageKind.REMINDER})
+"""The kinds that replace only older messages of their own kind."""
 
 
 class IllegalMessageMove(Exception):
@@ -68,7 +72,8 @@ class Message:
     """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
 
     `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail.
-    `problem` is the reason why the last attempt did not succeed: a code of `domain/problems.py`, and a detail after a space.
+    `problem` is the reason why the last attempt did not succeed: a code of `domain/problems.py`, and a detail after a space. At
+    `valid_until` and later it is not sent any more.
 
     `resent_at`, `resent_by` and `resend_id` are the instant, the account and the id of the last request to send the message again;
     `attempts_before_resend` are the attempts that ended before it. `resent_from` is the sent message that this one repeats.
@@ -97,6 +102,7 @@ class Message:
     resent_by: UUID | None = None
     resent_at: datetime | None = None
     attempts_before_resend: int = 0
+    valid_until: datetime | None = None
 
     @classmethod
     def from_notification(cls, message_id: UUID, notification: Notification, now: datetime) -> Self:
@@ -134,15 +140,17 @@ class Message:
     def replaces(self, older: Self) -> bool:
         """Return whether this message says all that an older one to the same recipient about the same subject still has to say.
 
-        The mail about an amendment says only what was amended, so it does not replace a confirmation.
+        The mail about an amendment says only what was amended, and a reminder comes beside a confirmation, so they replace none.
         """
-        return self.version > older.version and (self.kind is not MessageKind.AMENDED or older.kind is MessageKind.AMENDED)
+        return self.version > older.version and (self.kind not in KINDS_BESIDE_OTHERS or older.kind is self.kind)
 
     def start_in_order(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
-        """Return the message as `sending`, or `skipped` if a newer one makes it obsolete; None if it must wait for an older one.
+        """Return the message as `sending`; `skipped` if it is too late or a newer one makes it obsolete; None if it waits for an older one.
 
         `others` are the messages to the same recipient about the same subject.
         """
+        if self.valid_until is not None and now >= self.valid_until:
+            return self.skip(TOO_LATE, now)
         if any(other.makes_obsolete(self) for other in others):
             return self.skip("newer_message", now)
         if any(other.version < self.version and other.status is MessageStatus.SENDING for other in others):

@@ -22,6 +22,8 @@ class MessageKind(StrEnum):
     CANCELLED = "cancelled"
     DECLINED = "declined"
     EXPIRED = "expired"
+    REMINDER = "reminder"
+    DIGEST = "digest"
     INVITED = "invited"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"
@@ -42,7 +44,7 @@ KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUN
 """The kinds of mails to the owner of an account without a link to choose a password."""
 KINDS_WITH_LINK = frozenset({MessageKind.INVITED, MessageKind.RESET})
 """The kinds of mails with a link to choose a password."""
-KINDS_WITHOUT_APPOINTMENT = KINDS_WITH_LINK | KINDS_WITHOUT_LINK
+KINDS_WITHOUT_APPOINTMENT = KINDS_WITH_LINK | KINDS_WITHOUT_LINK | {MessageKind.DIGEST}
 """The kinds whose subject is not an appointment."""
 KIND_OF_TOPIC = {
     "appointment.requested.v1": MessageKind.REQUESTED,

@@ -122,6 +122,8 @@ def test_a_message_is_sent_again_at_most_once_a_minute() -> None:
         (MessageKind.BOOKED, MessageKind.CANCELLED, True),
         (MessageKind.BOOKED, MessageKind.AMENDED, False),
         (MessageKind.AMENDED, MessageKind.AMENDED, True),
+        (MessageKind.BOOKED, MessageKind.REMINDER, False),
+        (MessageKind.REMINDER, MessageKind.RESCHEDULED, True),
     ],
 )
 def test_a_message_is_outdated_by_a_newer_one_that_says_more(
@@ -162,6 +164,9 @@ def test_the_log_of_attempts_does_not_grow_without_limit() -> None:
     assert len(message.attempt_log) == MAX_LOGGED_ATTEMPTS
 
 
-def test_a_kind_without_appointment_is_the_kind_of_no_message_about_an_appointment() -> None:
-    about_accounts = {MessageKind.INVITED, MessageKind.RESET, MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED}
-    assert about_accounts <= KINDS_WITHOUT_APPOINTMENT
+def test_every_kind_is_about_an_appointment_or_without_one() -> None:
+    about_appointments = set(MessageKind) - KINDS_WITHOUT_APPOINTMENT
+    assert about_appointments == {
+        MessageKind.REQUESTED, MessageKind.BOOKED, MessageKind.RESCHEDULED, MessageKind.AMENDED, MessageKind.GIVEN_AWAY,
+        MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.REMINDER,
+    }  # fmt: skip
