@@ -27,3 +27,6 @@ class NotifySettings(CommonSettings):
     )
     mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
     clinic_name: OneLineText = Field("Careslot Clinic", description="The sender's name of all mails.")
+    keep_messages_days: int = Field(
+        400, ge=30, le=3660, description="After how many days messages are deleted from the log. Those still to be sent stay."
+    )

@@ -22,6 +22,8 @@ from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.message_log import MessageLog, MessageRetention
+from notify_svc.usecases.resend import MessageResending
 from notify_svc.usecases.send import MessageSender
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
@@ -45,8 +47,10 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         composer = MailComposer(HttpContactClient(*owners), settings.time_zone)
         delivery = MailDelivery(composer, renderer, mailbox, runtime.clock, lambda reason: not_sent.labels(reason).inc())
         sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name)
-        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
+        retention = MessageRetention(store, settings.keep_messages_days, runtime.clock)
+        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, retention, runtime.lease_holder(database, INFRASTRUCTURE))
         queue = MessageQueue(store, runtime.clock, wake_sender)
+        runtime.provide(MessageLog(store, renderer.internet_message_id), MessageResending(store, runtime.clock, wake_sender))
 
         await consumers.subscribe(runtime, queue)
         await consumers.subscribe_to_changes(runtime, contacts)

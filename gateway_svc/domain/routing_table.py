@@ -38,6 +38,7 @@ ROUTING_TABLE = (
     RoutingEntry("/auth/token", Service.AUTH, checks_token=False, has_token_errors=True),
     RoutingEntry("/auth", Service.AUTH),
     RoutingEntry("/.well-known", Service.AUTH),
+    RoutingEntry("/patients/me/messages", Service.NOTIFICATION),
     RoutingEntry("/patients", Service.PATIENT),
     RoutingEntry("/doctors/{id}/slots", Service.SCHEDULING),
     RoutingEntry("/doctors/{id}/leaves", Service.SCHEDULING),
@@ -50,6 +51,7 @@ ROUTING_TABLE = (
     RoutingEntry("/calendar", Service.SCHEDULING),
     RoutingEntry("/appointments", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
+    RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {

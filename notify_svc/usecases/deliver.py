@@ -77,15 +77,19 @@ class MailDelivery:
         match error:
             case InvalidAddress():
                 return message.mark_failed("no_such_address", self.now())
-            case Undeliverable() | MailRefused():
+            case Undeliverable() | MailUnsupported():
                 return message.mark_failed(str(error), self.now())
-            case MailDeferred() | Refusal():
-                return message.defer(str(error), self.now())
+            case MailRefused():
+                return message.mark_failed(f"refused {error}", self.now())
+            case MailDeferred():
+                return message.defer(f"deferred {error}", self.now())
+            case Refusal():
+                return message.defer("service_unavailable", self.now())
             case NotRendered():
                 return message.defer(f"not_rendered {error}", self.now())
             case DeliveryUnknown():
-                return message.mark_unknown(str(error), self.now())
-        problem = "sender_died" if isinstance(error, SenderDied) else type(error).__name__
+                return message.mark_unknown(f"connection_lost {error}", self.now())
+        problem = "sender_died" if isinstance(error, SenderDied) else f"unexpected {type(error).__name__}"
         return message.recover(problem, self.mailbox.repeatable, self.now())
 
     def report(self, error: Exception, result: Message) -> None:
