@@ -108,8 +108,11 @@ class Message:
     def makes_obsolete(self, older: Self) -> bool:
         """Return whether an older message need not be sent once this one may have been delivered.
 
-        The mail about an amendment says only what was amended, so it does not replace a confirmation.
+        The mail about an amendment says only what was amended, so it does not replace a confirmation. Whether a reminder is still true is
+        judged by the visit, and it replaces no other message.
         """
+        if MessageKind.REMINDER in (self.kind, older.kind):
+            return False
         is_newer = self.version > older.version and self.status in POSSIBLY_DELIVERED
         return is_newer and (self.kind is not MessageKind.AMENDED or older.kind is MessageKind.AMENDED)
 
@@ -152,6 +155,14 @@ class Message:
             return self.mark_failed(problem, now)
         pause = min(timedelta(seconds=2 ** (self.attempts - 1)), LONGEST_PAUSE)
         return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=now + pause)
+
+    def postpone(self, until: datetime, problem: str, now: datetime) -> Self:
+        """Return the message as queued until another time, which does not count as an attempt."""
+        return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=until, attempts=self.attempts - 1)
+
+    def skip(self, problem: str, now: datetime) -> Self:
+        """Return the message as not sent, because what it says is no longer true or no longer wanted."""
+        return self._end_attempt(MessageStatus.SKIPPED, problem, now)
 
     def recover(self, problem: str, is_repeatable: bool, now: datetime) -> Self:
         """Return the message after its sender died or failed unexpectedly.

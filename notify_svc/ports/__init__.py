@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import ContactClient
+from notify_svc.ports.contacts import ContactClient, Contacts
 from notify_svc.ports.messages import (
     DeliveryUnknown,
     EmailRenderer,
@@ -13,9 +13,12 @@ from notify_svc.ports.messages import (
     NotificationTransaction,
     UnreadableMessage,
 )
+from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransaction, VisitPlan
 
 __all__ = [
+    "Aspect",
     "ContactClient",
+    "Contacts",
     "DeliveryUnknown",
     "EmailRenderer",
     "InvalidAddress",
@@ -25,5 +28,8 @@ __all__ = [
     "Mailbox",
     "NotificationStore",
     "NotificationTransaction",
+    "ReminderStore",
+    "ReminderTransaction",
     "UnreadableMessage",
+    "VisitPlan",
 ]
