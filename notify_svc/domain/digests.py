@@ -30,10 +30,11 @@ class DigestPreference(NamedTuple):
 class DigestDay:
     """The day of which a digest tells, and its evening before, in the doctor's zone.
 
-    The digest is sent from `sent_from` on and before `starts_at`, the local midnight at which the day begins. The day ends before `ends_at`.
+    The digest is sent from `sent_from` on and before `starts_at`, the local midnight at which the day begins. The day ends before
+    `ends_at`.
     """
 
-    date: date
+    local_date: date
     time_zone: str
     sent_from: datetime
     starts_at: datetime
@@ -58,7 +59,7 @@ class DigestDay:
 
     def message(self, doctor_id: UUID, starts: Sequence[datetime], now: datetime) -> Message:
         """Return the message with the starts of the day's visits. It is not sent after the evening."""
-        message_id = derive_id(doctor_id, MessageKind.DIGEST, self.date)
+        message_id = derive_id(doctor_id, MessageKind.DIGEST, self.local_date)
         return Message(
             id=message_id,
             event_id=message_id,
@@ -77,7 +78,7 @@ class DigestDay:
         """Return the facts of a digest: the local date, the IANA zone, the number of visits, and the start of each, in order."""
         return {
             "doctor_id": str(doctor_id),
-            "date": self.date.isoformat(),
+            "date": self.local_date.isoformat(),
             "time_zone": self.time_zone,
             "count": len(starts),
             "starts": [format_instant(start) for start in starts],

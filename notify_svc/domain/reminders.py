@@ -22,7 +22,7 @@ EMAIL = "email"
 
 
 class ReminderStatus(StrEnum):
-    """`planned`: it waits for its time. `queued`: there is a message for it. `skipped`: it was overdue when a nearer one was, or too late."""
+    """`planned`: it waits for its time. `queued`: there is a message for it. `skipped`: it came too late, or a nearer one was due, too."""
 
     PLANNED = "planned"
     QUEUED = "queued"
@@ -54,8 +54,8 @@ class Reminder:
 
     def is_nearer_than(self, other: Self) -> bool:
         """Return whether both remind the same person of the same visit, and this one is meant to come later."""
-        is_same_visit = (self.appointment_id, self.starts_at, self.recipient_id) == (other.appointment_id, other.starts_at, other.recipient_id)
-        return is_same_visit and self.offset_minutes < other.offset_minutes
+        is_same_visit = self.appointment_id == other.appointment_id and self.starts_at == other.starts_at
+        return is_same_visit and self.recipient_id == other.recipient_id and self.offset_minutes < other.offset_minutes
 
     def status_when_due(self, visit: Visit | None, due: Iterable[Self], now: datetime) -> ReminderStatus:
         """Return what becomes of the reminder now that it is due: queued, or skipped.
@@ -113,7 +113,7 @@ class ReminderDefaults:
 
 
 def recipient_ids(patient: PatientContact) -> list[UUID]:
-    """Return who is reminded of a patient's visits: the guardians of a dependant, otherwise the patient; nobody once the profile is closed."""
+    """Return who is reminded of a patient's visits: the guardians of a dependant, otherwise the patient. For a closed profile no one is."""
     if not patient.active:
         return []
     return patient.guardian_ids or [patient.id]

@@ -61,11 +61,10 @@ class Visit:
 
     def follow(self, event: AppointmentEvent, now: datetime) -> Self:
         """Return the visit after a newer event. Reminders stay as they are if it is booked for the same start as before."""
-        sequence = max(self.sequence, event.sequence)
+        told = replace(self.from_event(event, now), sequence=max(self.sequence, event.sequence))
         if self.keeps_reminders_after(event):
-            plan = {"wanted_since": self.wanted_since, "planning_due_at": self.planning_due_at, "revision": self.revision}
-            return replace(self.from_event(event, now), sequence=sequence, **plan)
-        return replace(self.from_event(event, now), sequence=sequence, revision=self.revision + 1)
+            return replace(told, wanted_since=self.wanted_since, planning_due_at=self.planning_due_at, revision=self.revision)
+        return replace(told, revision=self.revision + 1)
 
     def keeps_reminders_after(self, event: AppointmentEvent) -> bool:
         """Return whether an event leaves the visit booked for the same start.

@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import ContactClient, Contacts
+from notify_svc.ports.contacts import ContactClient, Contacts, ContactSource, PasswordLinks
 from notify_svc.ports.messages import (
     DeliveryUnknown,
     EmailRenderer,
@@ -11,6 +11,7 @@ from notify_svc.ports.messages import (
     MailUnsupported,
     NotificationStore,
     NotificationTransaction,
+    RenderedMail,
     UnreadableMessage,
 )
 from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransaction, VisitPlan
@@ -18,6 +19,7 @@ from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransactio
 __all__ = [
     "Aspect",
     "ContactClient",
+    "ContactSource",
     "Contacts",
     "DeliveryUnknown",
     "EmailRenderer",
@@ -28,8 +30,10 @@ __all__ = [
     "Mailbox",
     "NotificationStore",
     "NotificationTransaction",
+    "PasswordLinks",
     "ReminderStore",
     "ReminderTransaction",
+    "RenderedMail",
     "UnreadableMessage",
     "VisitPlan",
 ]

@@ -70,7 +70,7 @@ class ReminderTransaction(Protocol):
         """Return visits whose planning is due, and let no other instance have them before `until`."""
 
     async def lock_planning(self, visits: Iterable[Visit]) -> set[UUID]:
-        """Return the ids of the visits that still are in the state in which they were claimed; they stay in it until the transaction ends."""
+        """Return the ids of the visits that have not changed since they were claimed; they do not until this transaction ends."""
 
     async def list_reminders(self, appointment_ids: Collection[UUID]) -> Sequence[Reminder]:
         """Return all reminders of visits; they do not change until this transaction ends."""

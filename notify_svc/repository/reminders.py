@@ -96,13 +96,13 @@ class PlanningWriter:
 
     async def _plan_visits(self, is_concerned: ColumnElement[bool], wanted_since: datetime, now: datetime) -> None:
         is_new_change = VISITS.c.planning_due_at.is_(None) & (VISITS.c.wanted_since < wanted_since)
-        values = {
-            "wanted_since": case((is_new_change, wanted_since), else_=VISITS.c.wanted_since),
-            "planning_due_at": now,
-            "revision": VISITS.c.revision + 1,
-        }
+        in_order = (  # MySQL assigns one after the other
+            (VISITS.c.wanted_since, case((is_new_change, wanted_since), else_=VISITS.c.wanted_since)),
+            (VISITS.c.planning_due_at, now),
+            (VISITS.c.revision, VISITS.c.revision + 1),
+        )
         is_ahead = is_concerned & IS_BOOKED & (VISITS.c.starts_at > now)
-        await self.connection.execute(update(VISITS).where(is_ahead).ordered_values(*((VISITS.c[name], value) for name, value in values.items())))
+        await self.connection.execute(update(VISITS).where(is_ahead).ordered_values(*in_order))
 
     async def claim_visits_to_plan(self, now: datetime, until: datetime, limit: int) -> Sequence[Visit]:
         is_due = VISITS.c.planning_due_at <= now
@@ -231,7 +231,7 @@ class ReminderReader:
 
     async def _rows(self, query: Select[Any]) -> Sequence[Any]:
         async with self.database.read() as connection:
-            return (await connection.execute(query)).all()
+            return list(await connection.execute(query))
 
     async def _exists(self, query: Select[Any]) -> bool:
         async with self.database.read() as connection:

@@ -42,7 +42,7 @@ class DigestQueue:
         decided = await self.store.list_decided_digests(doctor_ids, now.date() - timedelta(days=1))
         doctors = await self.contacts.find_doctors(doctor_ids)
         due = self._due_days(preferences, doctors)
-        return [(doctor_id, day) for doctor_id, day in due if (doctor_id, day.date) not in decided]
+        return [(doctor_id, day) for doctor_id, day in due if (doctor_id, day.local_date) not in decided]
 
     def _due_days(self, preferences: Sequence[DigestPreference], doctors: Mapping[UUID, DoctorContact]) -> Iterator[tuple[UUID, DigestDay]]:
         now = self.now()
@@ -57,7 +57,7 @@ class DigestQueue:
     async def _decide(self, doctor_id: UUID, day: DigestDay) -> bool:
         starts = await self.store.list_day_starts(doctor_id, day.starts_at, day.ends_at)
         async with self.store.begin() as tx:
-            if not await tx.record_digest(doctor_id, day.date, self.now()):
+            if not await tx.record_digest(doctor_id, day.local_date, self.now()):
                 return False
             if starts:
                 await tx.insert_messages([day.message(doctor_id, starts, self.now())])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -35,16 +35,15 @@ class ReminderQueue:
             due = await tx.claim_due_reminders(now, MAX_REMINDERS_AT_ONCE)
             appointment_ids = {reminder.appointment_id for reminder in due}
             visits = await tx.list_visits(appointment_ids)
-            competing = dict[UUID, list[Reminder]]()
-            for reminder in await tx.list_competing_reminders(appointment_ids, now):
-                competing.setdefault(reminder.appointment_id, []).append(reminder)
-            by_status: dict[ReminderStatus, list[Reminder]] = {ReminderStatus.QUEUED: [], ReminderStatus.SKIPPED: []}
+            competing = by_appointment(await tx.list_competing_reminders(appointment_ids, now))
+            queued, skipped = list[Reminder](), list[Reminder]()
             for reminder in due:
-                status = reminder.status_when_due(visits.get(reminder.appointment_id), competing.get(reminder.appointment_id, ()), now)
-                by_status[status].append(reminder)
-            await tx.insert_messages([reminder.message(visits[reminder.appointment_id], now) for reminder in by_status[ReminderStatus.QUEUED]])
-            for status, reminders in by_status.items():
-                await tx.set_reminder_status([reminder.id for reminder in reminders], status)
+                appointment_id = reminder.appointment_id
+                status = reminder.status_when_due(visits.get(appointment_id), competing.get(appointment_id, ()), now)
+                (queued if status is ReminderStatus.QUEUED else skipped).append(reminder)
+            await tx.insert_messages([reminder.message(visits[reminder.appointment_id], now) for reminder in queued])
+            await tx.set_reminder_status([reminder.id for reminder in queued], ReminderStatus.QUEUED)
+            await tx.set_reminder_status([reminder.id for reminder in skipped], ReminderStatus.SKIPPED)
         self.wake_sender()
         return len(due)
 
@@ -53,3 +52,11 @@ class ReminderQueue:
         """Delete up to MAX_REMINDERS_AT_ONCE reminders of visits that began more than KEPT_AFTER_START ago; return how many."""
         async with self.store.begin() as tx:
             return await tx.delete_ended_reminders(self.now() - KEPT_AFTER_START, MAX_REMINDERS_AT_ONCE)
+
+
+def by_appointment(reminders: Iterable[Reminder]) -> dict[UUID, list[Reminder]]:
+    """Return reminders by the id of their appointment."""
+    grouped = dict[UUID, list[Reminder]]()
+    for reminder in reminders:
+        grouped.setdefault(reminder.appointment_id, []).append(reminder)
+    return grouped
