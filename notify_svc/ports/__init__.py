@@ -14,7 +14,7 @@ from notify_svc.ports.messages import (
     RenderedMail,
     UnreadableMessage,
 )
-from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransaction, VisitPlan
+from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransaction, VisitPlan, VisitTransaction
 
 __all__ = [
     "Aspect",
@@ -36,4 +36,5 @@ __all__ = [
     "RenderedMail",
     "UnreadableMessage",
     "VisitPlan",
+    "VisitTransaction",
 ]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
-from notify_svc.ports.reminders import ReminderTransaction
+from notify_svc.ports.reminders import VisitTransaction
 
 
 class MailRefused(Exception):
@@ -75,8 +75,11 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(ReminderTransaction, Protocol):
+class NotificationTransaction(VisitTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
+
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Record that this transaction handles an event; return False if one did before."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         """Return whether a newer version of an appointment was recorded."""

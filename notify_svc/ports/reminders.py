@@ -33,11 +33,8 @@ class VisitPlan:
     reminders: Sequence[Reminder]
 
 
-class ReminderTransaction(Protocol):
-    """The part of a transaction that concerns visits, reminders and digests."""
-
-    async def mark_handled(self, event_id: UUID) -> bool:
-        """Record that this transaction handles an event; return False if one did before."""
+class VisitTransaction(Protocol):
+    """The part of a transaction that records what events tell of visits."""
 
     async def lock_visit(self, appointment_id: UUID) -> Visit | None:
         """Return a visit that no other transaction changes until this one ends; None if no event of it is known."""
@@ -53,6 +50,13 @@ class ReminderTransaction(Protocol):
 
     async def remove_planned_reminders(self, appointment_ids: Collection[UUID]) -> None:
         """Remove the reminders of visits that are neither queued nor skipped."""
+
+
+class ReminderTransaction(Protocol):
+    """The part of a transaction that plans and queues reminders and digests."""
+
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Record that this transaction handles an event; return False if one did before."""
 
     async def record_contact_version(self, subject_id: UUID, aspect: Aspect, version: int) -> bool:
         """Record the version that an event tells of; return False if it, or a newer one, was recorded before."""
