@@ -35,7 +35,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
         store = SqlNotificationStore(database, runtime.clock)
         contacts = HttpContactClient(runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
-        renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
+        renderer = JinjaEmailRenderer(Clinic(settings.sender_name or settings.clinic_name, settings.mail_from, settings.public_url))
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
