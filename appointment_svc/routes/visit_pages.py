@@ -21,13 +21,14 @@ from appointment_svc.routes.visit_texts import TEXTS, VisitTexts
 from appointment_svc.schemas import VisitOut
 from shared.kit.content_negotiation import accepted_languages, names_media_type
 from shared.kit.problems import PROBLEM_TYPE
+from shared.kit.response_headers import NO_STORING
 from shared.kit.routes import ServiceRoute
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STYLE = (TEMPLATES / "visit.css").read_text(encoding="utf-8")
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
-    "Cache-Control": "no-store",
+    **NO_STORING,  # the page carries the token, so that it is not compressed either
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
     "X-Content-Type-Options": "nosniff",
