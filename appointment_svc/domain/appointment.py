@@ -33,6 +33,8 @@ class Appointment:
     """`version` is public and counts the recorded changes; `row_version` counts every write; `sequence` is that of iCalendar.
 
     `confirmed_at` is when the patient said that they will come to the visit as it is now.
+    `event_count` is the number of events about it, also of those that wait to be published; events from before they were counted are not
+    included.
     `doctor` is None only while any doctor was requested and none is chosen. `unsaved_change` is for the next save and is not read back.
     """
 
@@ -52,6 +54,7 @@ class Appointment:
     sync: CalendarSync = field(default_factory=CalendarSync)
     history: tuple[HistoryEntry, ...] = ()
     sequence: int = 0
+    event_count: int = 0
     version: int = 1
     row_version: int = 1
     unsaved_change: RecordedChange | None = None

@@ -61,6 +61,8 @@ class ServiceTypeRules(ReadModel):
     """The booking rules of a service type, as doctor-service passes them to other services.
 
     Durations are in minutes. The caps limit the bookings that one doctor has on a day or in an ISO week of the doctor's time zone.
+    `reminder_offsets_minutes` are the times before the start at which patients without a choice of their own are reminded: None for the
+    clinic's, empty for no reminders.
     """
 
     id: UUID
@@ -79,6 +81,7 @@ class ServiceTypeRules(ReadModel):
     weekly_cap: int | None = None
     capacity: int = 1
     requires_approval: bool = False
+    reminder_offsets_minutes: list[int] | None = None
     price: Money | None = None
     active: bool = True
     version: int
@@ -190,32 +193,35 @@ class AccountContact(AccountSummary):
 class CreateAccount(RequestModel):
     """The body of `PUT /internal/accounts/{id}`. Without a password, the account is invited by mail.
 
-    Without `time_zone` the person has that of the clinic.
+    Without `time_zone` or `locale` the person has that of the clinic.
     """
 
     email: Email
     role: Role
     full_name: OneLineText
     password: NewPassword | None = Field(default=None, repr=False)
-    locale: Locale = "en"
+    locale: Locale | None = None
     phone: Phone | None = None
     time_zone: TimeZone | None = None
 
     @field_validator("role")
     @classmethod
     def _require_role_of_person(cls, role: Role) -> Role:
-        if role in (Role.SERVICE, Role.SYSTEM):
+        if role in (Role.SERVICE, Role.SYSTEM, Role.CLIENT):
             raise PydanticCustomError("not_a_person", "The role must be patient, doctor, reception or admin.")
         return role
 
 
 class CreatePatient(RequestModel):
-    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect. Without `time_zone` the patient has the clinic's."""
+    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect.
+
+    Without `time_zone` or `locale` the patient has the clinic's.
+    """
 
     full_name: OneLineText
     phone: Phone | None = None
     time_zone: TimeZone | None = None
-    locale: Locale = "en"
+    locale: Locale | None = None
 
 
 class ReserveTime(RequestModel):
