@@ -11,9 +11,10 @@ from shared.contracts.contacts import MAX_OFFSET_MINUTES, MAX_OFFSETS, MIN_OFFSE
 from shared.contracts.identity import Service
 from shared.contracts.texts import OneLineText
 from shared.contracts.values import Email
-from shared.kit.settings import CommonSettings
+from shared.kit.settings import CommonSettings, from_variable
 
 OffsetMinutes = Annotated[int, Field(ge=MIN_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
+EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)  # Compose passes unset variables on as empty strings
 MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
 
 
@@ -33,7 +34,9 @@ class NotifySettings(CommonSettings):
         description="Where mails go: `smtp://user:password@host:port?tls=starttls`, `smtps://user:password@host:port` or `file:folder`."
     )
     mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
-    clinic_name: OneLineText = Field("Careslot Clinic", description="The sender's name of all mails.")
+    sender_name: Annotated[OneLineText | None, EMPTY_IS_NONE] = from_variable(
+        "NOTIFY_CLINIC_NAME", None, "The sender's name of all mails; empty means the value of `CARESLOT_CLINIC_NAME`."
+    )
     keep_messages_days: int = Field(
         400, ge=30, le=3660, description="After how many days messages are deleted from the log. Those still to be sent stay."
     )

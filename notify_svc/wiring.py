@@ -45,7 +45,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         owners = (runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
         contacts = CachedContacts(HttpContactSource(*owners), runtime.clock)
         runtime.stack.push_async_callback(contacts.aclose)
-        renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
+        renderer = JinjaEmailRenderer(Clinic(settings.sender_name or settings.clinic_name, settings.mail_from, settings.public_url))
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)

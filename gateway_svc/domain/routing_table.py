@@ -50,6 +50,7 @@ ROUTING_TABLE = (
     RoutingEntry("/calendar/feed/{id}", Service.SCHEDULING, checks_token=False),
     RoutingEntry("/calendar", Service.SCHEDULING),
     RoutingEntry("/appointments", Service.APPOINTMENT),
+    RoutingEntry("/visit", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
