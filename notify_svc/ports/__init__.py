@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import ContactClient
+from notify_svc.ports.contacts import ContactClient, Contacts, ContactSource, PasswordLinks
 from notify_svc.ports.messages import (
     DeliveryUnknown,
     EmailRenderer,
@@ -17,6 +17,8 @@ from notify_svc.ports.messages import (
 
 __all__ = [
     "ContactClient",
+    "ContactSource",
+    "Contacts",
     "DeliveryUnknown",
     "EmailRenderer",
     "InvalidAddress",
@@ -26,6 +28,7 @@ __all__ = [
     "Mailbox",
     "NotificationStore",
     "NotificationTransaction",
+    "PasswordLinks",
     "RenderedMail",
     "UnreadableMessage",
 ]

@@ -204,7 +204,7 @@ class CreateAccount(RequestModel):
     @field_validator("role")
     @classmethod
     def _require_role_of_person(cls, role: Role) -> Role:
-        if role in (Role.SERVICE, Role.SYSTEM):
+        if role in (Role.SERVICE, Role.SYSTEM, Role.CLIENT):
             raise PydanticCustomError("not_a_person", "The role must be patient, doctor, reception or admin.")
         return role
 

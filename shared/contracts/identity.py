@@ -10,7 +10,11 @@ SERVICE_ID_NAMESPACE = UUID("6f1c2d1e-5a0b-4c57-9d0e-0c5a5e1d7a11")  # the calle
 
 
 class Role(StrEnum):
-    """What a caller is. `service` is another service with a token of its own; `system` is a service that acts by itself, as a job does."""
+    """What a caller is.
+
+    `service` is another service with a token of its own; `system` is a service that acts by itself, as a job does; `client` is a program of
+    the clinic or of an integrator that an admin has registered (an API client).
+    """
 
     PATIENT = "patient"
     DOCTOR = "doctor"
@@ -18,6 +22,29 @@ class Role(StrEnum):
     ADMIN = "admin"
     SERVICE = "service"
     SYSTEM = "system"
+    CLIENT = "client"
+
+
+class Scope(StrEnum):
+    """What an API client may do. Its access token names its scopes, and each route names the scope that admits API clients, if any."""
+
+    APPOINTMENTS_READ = "appointments:read"
+    APPOINTMENTS_WRITE = "appointments:write"
+    MESSAGES_READ = "messages:read"
+    WEBHOOKS_MANAGE = "webhooks:manage"
+
+    @property
+    def description(self) -> str:
+        """What the scope permits, as the OpenAPI document says it."""
+        return SCOPE_DESCRIPTIONS[self]
+
+
+SCOPE_DESCRIPTIONS = {
+    Scope.APPOINTMENTS_READ: "Read all appointments, with their history, as reception does.",
+    Scope.APPOINTMENTS_WRITE: "Book and change appointments, as reception does.",
+    Scope.MESSAGES_READ: "Read what became of messages and of events that could not be handled.",
+    Scope.WEBHOOKS_MANAGE: "Create, change and delete webhooks, and read their deliveries.",
+}
 
 
 class Service(StrEnum):
@@ -43,12 +70,12 @@ class Service(StrEnum):
         return 8000 + list(Service).index(self)
 
 
-STAFF = frozenset({Role.RECEPTION, Role.ADMIN})
+STAFF = frozenset({Role.RECEPTION, Role.ADMIN, Role.CLIENT})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The person or service that a verified token identifies. `client` names the service when the role is `service`."""
+    """The person, service or API client that a verified token identifies. `client` names the service when the role is `service`."""
 
     id: UUID
     role: Role
@@ -58,7 +85,7 @@ class Caller:
 
     @property
     def is_staff(self) -> bool:
-        """True for reception and admins; doctors are not staff in this sense."""
+        """True for reception, admins and API clients, which act for the clinic; doctors are not staff in this sense."""
         return self.role in STAFF
 
     @property

@@ -9,7 +9,7 @@ from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller, Role, Scope
 from shared.contracts.refusals import Forbidden, Unauthenticated
 from shared.kit.requests import RequestDependency, ServiceRequest
 
@@ -30,6 +30,14 @@ class NotYours(Forbidden):
     detail = "This belongs to somebody else."
 
 
+class InsufficientScope(Forbidden):
+    """Raised when an API client does not have the scope that a route requires of API clients."""
+
+    code = "insufficient_scope"
+    detail = "The access token of this API client does not have the scope that this request needs."
+    remedy = "Get an access token with the scope that the operation names, or register a client that has it with `POST /auth/clients`."
+
+
 async def authenticate(request: ServiceRequest) -> None:
     """Verify the bearer token, if one was sent, and set `request.caller`.
 
@@ -46,9 +54,10 @@ async def authenticate(request: ServiceRequest) -> None:
 
 
 class OptionalCaller(RequestDependency, SecurityBase):
-    """A dependency that returns the caller, or None where the request carries no token.
+    """A dependency that returns the caller, or None where the request carries no token or that of an API client.
 
-    `changes_response` says in the OpenAPI document that a token is worth sending.
+    `changes_response` says in the OpenAPI document that a token is worth sending. An API client sees of a public resource what everybody
+    sees, whatever its scopes are.
     """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
@@ -57,27 +66,36 @@ class OptionalCaller(RequestDependency, SecurityBase):
         self.changes_response = changes_response
 
     def resolve(self, request: ServiceRequest) -> Caller | None:
-        return request.caller
+        caller = request.caller
+        return None if caller is not None and caller.role is Role.CLIENT else caller
 
 
 class RequireRole(RequestDependency, SecurityBase):
-    """A dependency that returns the caller if they have one of `roles`, or are one of `services`.
+    """A dependency that returns the caller if they have one of `roles`, are one of `services`, or are an API client with `scope`.
 
-    Routes check it before they read the body. Raises Unauthenticated without a token, RoleNotAllowed for other callers.
+    Routes check it before they read the body. Without `scope` no API client is admitted. Raises Unauthenticated without a token,
+    InsufficientScope for an API client without the scope, RoleNotAllowed for other callers.
     """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name
 
-    def __init__(self, *roles: Role, services: tuple[str, ...] = ()) -> None:
-        self.roles, self.services = frozenset(roles), frozenset(services)
+    def __init__(self, *roles: Role, services: tuple[str, ...] = (), scope: Scope | None = None) -> None:
+        self.roles, self.services, self.scope = frozenset(roles), frozenset(services), scope
 
     def resolve(self, request: ServiceRequest) -> Caller:
         caller = request.caller
         if caller is None:
             raise Unauthenticated
-        if not (caller.client in self.services if caller.role is Role.SERVICE else caller.role in self.roles):
-            raise RoleNotAllowed
+        if not self._admits(caller):
+            raise InsufficientScope if caller.role is Role.CLIENT and self.scope is not None else RoleNotAllowed
         return caller
+
+    def _admits(self, caller: Caller) -> bool:
+        if caller.role is Role.SERVICE:
+            return caller.client in self.services
+        if caller.role is Role.CLIENT:
+            return self.scope is not None and self.scope in caller.scope
+        return caller.role in self.roles
 
 
 class RequireOwner(RequireRole):
@@ -120,3 +138,7 @@ DoctorOrStaff = Annotated[Caller, Depends(RequireRole(Role.DOCTOR, Role.RECEPTIO
 PatientOrStaff = Annotated[Caller, Depends(RequireRole(Role.PATIENT, Role.RECEPTION, Role.ADMIN))]
 Staff = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN))]
 Admin = Annotated[Caller, Depends(RequireRole(Role.ADMIN))]
+WebhookManager = Annotated[Caller, Depends(RequireRole(Role.ADMIN, scope=Scope.WEBHOOKS_MANAGE))]
+AppointmentReader = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE, scope=Scope.APPOINTMENTS_READ))]
+MessageReader = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN, scope=Scope.MESSAGES_READ))]
+DeadLetterReader = Annotated[Caller, Depends(RequireRole(Role.ADMIN, scope=Scope.MESSAGES_READ))]

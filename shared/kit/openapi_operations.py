@@ -11,9 +11,10 @@ from typing import Any
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
+from shared.contracts.identity import Scope
 from shared.contracts.refusals import Forbidden, PreconditionRequired, Refusal, Stale, Unauthenticated
 from shared.contracts.relayed_refusals import RateLimited
-from shared.kit.access import EVERY_ROLE, OptionalCaller, RequireRole
+from shared.kit.access import InsufficientScope, OptionalCaller, RequireRole
 from shared.kit.exception_handlers import INTERNAL_ERROR, INTERNAL_ERROR_DETAIL
 from shared.kit.idempotency import IdempotencyKeyReused, OperationDependency, RequestInProgress
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE
@@ -45,7 +46,13 @@ SECURITY_SCHEMES: Json = {
         "description": "The same access tokens, from the OAuth 2.0 token endpoint.",
         "flows": {
             "password": {"tokenUrl": "/auth/token", "refreshUrl": "/auth/token", "scopes": {}},
-            "clientCredentials": {"tokenUrl": "/auth/token", "scopes": {}},
+        },
+    },
+    "api_client": {
+        "type": "oauth2",
+        "description": "The access token of an API client, which an admin registers with `POST /auth/clients`.",
+        "flows": {
+            "clientCredentials": {"tokenUrl": "/auth/token", "scopes": {scope.value: scope.description for scope in Scope}},
         },
     },
 }
@@ -98,8 +105,9 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
 
 
 def _security(dependencies: list[Any]) -> list[Json]:
-    if any(isinstance(call, RequireRole) for call in dependencies):
-        return TOKEN
+    roles = [call for call in dependencies if isinstance(call, RequireRole)]
+    if roles:
+        return TOKEN + [{"api_client": [call.scope.value]} for call in roles if call.scope is not None]
     if any(isinstance(call, OptionalCaller) and call.changes_response for call in dependencies):
         return [{}, *TOKEN]
     return []
@@ -168,8 +176,9 @@ def _shared_refusals(operation: Json, dependencies: list[Any]) -> Iterator[type[
     yield RateLimited
     if roles := [call for call in dependencies if isinstance(call, RequireRole)]:
         yield Unauthenticated
-        if any(call.roles != frozenset(EVERY_ROLE) for call in roles):
-            yield Forbidden
+        yield Forbidden
+        if any(call.scope is not None for call in roles):
+            yield InsufficientScope
     if "requestBody" in operation:
         yield BodyTooLarge
         if "application/json" in operation["requestBody"]["content"]:

@@ -97,10 +97,11 @@ def test_only_public_operations_need_no_token() -> None:
     }
 
 
-def test_a_token_is_a_plain_bearer_token_or_comes_from_one_of_two_oauth_flows() -> None:
+def test_a_token_is_a_plain_bearer_token_or_comes_from_an_oauth_flow() -> None:
     schemes = DOCUMENT["components"]["securitySchemes"]
     assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
-    assert schemes["oauth2"]["flows"].keys() == {"password", "clientCredentials"}
+    assert schemes["oauth2"]["flows"].keys() == {"password"}
+    assert schemes["api_client"]["flows"].keys() == {"clientCredentials"}
     assert BY_ID["book_appointment"]["security"] == [{"bearer": []}, {"oauth2": []}]
 
 
