@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from notify_svc.clients.languages import DateFormat, Language, date_format
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent
@@ -51,10 +53,13 @@ def _own_variables(message: Message, dates: DateFormat) -> dict[str, Any]:
     """Return the variables of the kinds of mails that are not about one visit."""
     facts = message.facts
     if message.kind is MessageKind.DIGEST:
-        starts = [dates.time(datetime.fromisoformat(start)) for start in facts["starts_at"]]
-        return {"date": dates.date(date.fromisoformat(facts["date"])), "count": len(starts), "times": ", ".join(starts)}
+        in_zone_of_digest = replace(dates, zone=ZoneInfo(facts["time_zone"]))
+        times = ", ".join(in_zone_of_digest.time(datetime.fromisoformat(start)) for start in facts["starts"])
+        day = dates.date(date.fromisoformat(facts["date"]))
+        return {"date": day, "count": facts["count"], "times": times, "time_zone": facts["time_zone"]}
     if message.kind is MessageKind.WEBHOOK_PAUSED:
-        return {"host": facts["host"], "since": dates.instant(datetime.fromisoformat(facts["since"]))}
+        since = dates.instant(datetime.fromisoformat(facts["failing_since"]))
+        return {"host": urlsplit(facts["url"]).hostname or "", "since": since}
     return {}
 
 

@@ -79,12 +79,7 @@ TEMPLATES: Mapping[str, TemplateRules] = {
     "expired": _for_patient(MessageKind.EXPIRED),
     "expired_doctor": _for_doctor(MessageKind.EXPIRED),
     "reminder": _for_patient(MessageKind.REMINDER, "visit_link", "unsubscribe_link"),
-    "digest": TemplateRules(
-        MessageKind.DIGEST,
-        Audience.DOCTOR,
-        FOR_EVERY_MAIL | {"date", "count", "times", "time_zone", "unsubscribe_link"},
-        frozenset({"date", "times"}),
-    ),
+    "digest": _for_owner(MessageKind.DIGEST, FOR_EVERY_MAIL | {"date", "count", "times", "time_zone", "unsubscribe_link"}, "date", "times"),
     "invited": _for_owner(MessageKind.INVITED, FOR_A_LINK, "link"),
     "reset": _for_owner(MessageKind.RESET, FOR_A_LINK, "link"),
     "password_changed": _for_owner(MessageKind.PASSWORD_CHANGED, FOR_EVERY_MAIL),
@@ -147,7 +142,21 @@ class MailTemplate:
         version = shipped.revision + (override.changes if override else 0)
         return cls(shipped.kind, shipped.locale, content or shipped.content, content is None, version)
 
+    @property
+    def rules(self) -> TemplateRules:
+        """Which variables the text may and must have."""
+        return TEMPLATES[self.kind]
+
 
 Overrides = Mapping[tuple[str, str], MailText]
 """The texts in place of shipped ones, by name of the template and language."""
 NO_OVERRIDES: Overrides = {}
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePreview:
+    """A mail as it would be with example data."""
+
+    subject: str
+    text: str
+    html: str

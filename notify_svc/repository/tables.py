@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table, Text
 
 from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
@@ -111,3 +111,14 @@ MESSAGES = Table(
     Index("messages_due", "status", "due_at", "seq"),
     Index("messages_about", "subject_id", "recipient_id", "version"),
 )
+
+TEMPLATE_OVERRIDES = Table(
+    "template_overrides",
+    METADATA,
+    Column("kind", binary_string(40), primary_key=True),
+    Column("locale", binary_string(35), primary_key=True),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("changes", Integer, nullable=False),
+)
+"""Templates that were replaced or reset; `subject` and `text` are null where the shipped text is in force again."""

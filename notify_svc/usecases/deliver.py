@@ -20,6 +20,7 @@ from notify_svc.ports import (
     RenderedMail,
 )
 from notify_svc.usecases.compose import MailComposer, Undeliverable
+from notify_svc.usecases.current_overrides import CurrentOverrides
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
@@ -56,6 +57,7 @@ class MailDelivery:
     composer: MailComposer
     renderer: EmailRenderer
     mailbox: Mailbox
+    overrides: CurrentOverrides
     now: Clock
     count_not_sent: Callable[[str], None]
 
@@ -63,7 +65,7 @@ class MailDelivery:
         """Return the mail of a message. Raises Undeliverable, InvalidAddress, NotRendered, or the refusal of another service."""
         content = await self.composer.compose(message)
         try:
-            return self.renderer.render(content, self.now())
+            return self.renderer.render(content, self.now(), await self.overrides.read())
         except InvalidAddress:
             raise
         except Exception as error:
