@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
@@ -150,7 +151,7 @@ class MailTemplate:
 
 Overrides = Mapping[tuple[str, str], MailText]
 """The texts in place of shipped ones, by name of the template and language."""
-NO_OVERRIDES: Overrides = {}
+NO_OVERRIDES: Overrides = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

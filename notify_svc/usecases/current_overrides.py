@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from notify_svc.domain.templates import NO_OVERRIDES, Overrides
+from notify_svc.domain.templates import Overrides
 from notify_svc.ports.templates import TemplateStore
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
@@ -24,7 +24,7 @@ class CurrentOverrides:
 
     store: TemplateStore
     now: Clock
-    _overrides: Overrides = field(default=NO_OVERRIDES, init=False)
+    _overrides: Overrides = field(default_factory=dict, init=False)
     _changes: int = field(default=NEVER_READ, init=False)
     _checked_at: datetime | None = field(default=None, init=False)
 
