@@ -53,6 +53,7 @@ ROUTING_TABLE = (
     RoutingEntry("/visit", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
+    RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {

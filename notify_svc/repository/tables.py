@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table, Text
 
 from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
@@ -123,3 +123,14 @@ MESSAGES = Table(
     Index("messages_by_kind", "kind", "created_at", "seq"),
     Index("messages_by_recipient", "recipient_id", "created_at", "seq"),
 )
+
+TEMPLATE_OVERRIDES = Table(
+    "template_overrides",
+    METADATA,
+    Column("kind", binary_string(40), primary_key=True),
+    Column("locale", binary_string(35), primary_key=True),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("changes", Integer, nullable=False),
+)
+"""Templates that were replaced or reset; `subject` and `text` are null where the shipped text is in force again."""
