@@ -18,8 +18,15 @@ from tests.running import not_found_response
 from tests.unit.notify import builders
 
 PATIENT, DOCTOR, OTHER_DOCTOR = str(builders.PATIENT), str(builders.DOCTOR), "00000000-0000-0000-0000-000000000063"
-EMAILS = {PATIENT: "mina@example.com", DOCTOR: "ada@example.com", OTHER_DOCTOR: "otto@example.com"}
-ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo"}
+ADMINS = [str(builders.ADMIN), "00000000-0000-0000-0000-000000000066"]
+EMAILS = {
+    PATIENT: "mina@example.com",
+    DOCTOR: "ada@example.com",
+    OTHER_DOCTOR: "otto@example.com",
+    ADMINS[0]: "admin@example.com",
+    ADMINS[1]: "boss@example.com",
+}
+ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo", **dict.fromkeys(ADMINS, "Europe/Berlin")}
 
 
 class MemoryMailbox:
@@ -50,11 +57,12 @@ class FakeContactServices:
     """auth-, patient- and doctor-service.
 
     A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`. `changes`
-    are the fields of a person, by id, that differ from the usual ones.
+    are the fields of a person, by id, that differ from the usual ones. `admins` are the ids of the active admins.
     """
 
     def __init__(self) -> None:
         self.unreachable_paths, self.missing_paths, self.locale = set[str](), set[str](), "en"
+        self.admins: list[str] = []
         self.changes: dict[str, dict[str, Any]] = {}
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
@@ -64,6 +72,9 @@ class FakeContactServices:
             raise httpx.ConnectError("unreachable", request=request)
         if path.startswith(tuple(self.missing_paths)):
             return not_found_response()
+        if path == "/internal/accounts":
+            assert dict(request.url.params) == {"role": "admin", "status": "active", "limit": "100"}
+            return httpx.Response(200, json={"items": list(map(self._person, self.admins)), "next": None})
         if path.endswith("/token"):
             return self.token_response
         return httpx.Response(200, json=self._person(path.rsplit("/", 1)[-1]))
@@ -76,7 +87,7 @@ class FakeContactServices:
             "locale": self.locale,
             "version": 1,
         }
-        role = "patient" if person_id == PATIENT else "doctor"
+        role = "admin" if person_id in ADMINS else "patient" if person_id == PATIENT else "doctor"
         account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
         return person | account | self.changes.get(person_id, {})
 

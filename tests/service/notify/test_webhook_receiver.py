@@ -132,7 +132,7 @@ async def test_of_a_gigabyte_16_kibibytes_are_read(endpoint: WebhookEndpoint) ->
 async def test_a_broken_connection_or_answer_is_a_failed_attempt(endpoint: WebhookEndpoint) -> None:
     async with a_receiver() as receiver:
         for behaviour in (close, b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"):
-            endpoint.usual_answer = behaviour  # type: ignore[assignment]
+            endpoint.usual_answer = behaviour
             assert (await send(receiver, endpoint.url)).problem is DeliveryProblem.NOT_CONNECTED
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))

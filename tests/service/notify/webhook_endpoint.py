@@ -44,6 +44,7 @@ class WebhookEndpoint:
     usual_answer: Answer = OK
     answers: list[Answer] = field(default_factory=list)
     received: list[ReceivedWebhook] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     open_now: int = 0
     most_open: int = 0
 
@@ -55,9 +56,16 @@ class WebhookEndpoint:
     def sequences(self) -> list[int]:
         return [request.facts["sequence"] for request in self.received]
 
+    async def wait_until(self, is_true: Callable[[], bool]) -> None:
+        """Wait until a condition is true that requests change."""
+        while not is_true():
+            self.changed.clear()
+            await self.changed.wait()
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open_now += 1
         self.most_open = max(self.open_now, self.most_open)
+        self.changed.set()
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await self._answer(reader, writer)
         self.open_now -= 1
@@ -70,6 +78,7 @@ class WebhookEndpoint:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.received.append(ReceivedWebhook(head[0].split(" ")[1], headers, body.decode()))
+        self.changed.set()
         chosen = self.answers.pop(0) if self.answers else self.usual_answer
         if isinstance(chosen, bytes):
             writer.write(chosen)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
@@ -25,7 +26,7 @@ from shared.contracts.events import TOPICS, AppointmentEvent
 from tests.running import NOON
 from tests.unit.notify.builders import an_event
 
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 FAILED = WebhookResponse(500)
 
 
@@ -36,8 +37,8 @@ def a_delivery(**changes: Any) -> WebhookDelivery:
 
 
 def a_webhook(**changes: Any) -> Webhook:
-    return Webhook(**{"id": UUID(int=2), "url": "https://a.example", "events": ("appointment.*",), "description": None} | changes,
-                   secret="sealed", created_at=NOON)  # fmt: skip
+    fields: dict[str, Any] = {"id": UUID(int=2), "url": "https://a.example", "events": ("appointment.*",), "description": None}
+    return Webhook(**fields | {"secret": "sealed", "created_at": NOON} | changes)
 
 
 def attempt_times(response: WebhookResponse, random: float) -> list[datetime]:
@@ -60,7 +61,7 @@ def test_a_failing_delivery_is_retried_8_times_within_24_hours_and_then_given_up
 def test_jitter_makes_each_pause_up_to_a_tenth_shorter_or_longer() -> None:
     for random, factor in ((0.0, 0.9), (1.0, 1.1)):
         times = attempt_times(FAILED, random)
-        pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert [pause / delay for pause, delay in zip(pauses, RETRY_DELAYS, strict=True)] == pytest.approx([factor] * 8, abs=1e-6)
 
 
@@ -141,7 +142,7 @@ def test_every_event_of_an_appointment_has_a_public_type_that_can_be_subscribed(
     topics = [topic for topic, event in TOPICS.items() if issubclass(event, AppointmentEvent)]
     types = {webhook_event_type(an_event(topic)) for topic in topics}
     assert types == set(WebhookEventType)
-    assert {"appointment.*", *types} == set(EventPattern.__args__)
+    assert {"appointment.*", *types} == set(get_args(EventPattern))
 
 
 def test_a_webhook_receives_the_types_that_it_names() -> None:
