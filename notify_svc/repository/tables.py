@@ -124,6 +124,17 @@ MESSAGES = Table(
     Index("messages_by_recipient", "recipient_id", "created_at", "seq"),
 )
 
+TEMPLATE_OVERRIDES = Table(
+    "template_overrides",
+    METADATA,
+    Column("kind", binary_string(40), primary_key=True),
+    Column("locale", binary_string(35), primary_key=True),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("changes", Integer, nullable=False),
+)
+"""Templates that were replaced or reset; `subject` and `text` are null where the shipped text is in force again."""
+
 WEBHOOKS = Table(
     "webhooks",
     METADATA,
@@ -179,14 +190,3 @@ EVENT_SEQUENCES = Table(
     Column("complete_until", Integer, nullable=False),
     Column("ahead", JSON, nullable=False),
 )
-
-TEMPLATE_OVERRIDES = Table(
-    "template_overrides",
-    METADATA,
-    Column("kind", binary_string(40), primary_key=True),
-    Column("locale", binary_string(35), primary_key=True),
-    Column("subject", Text),
-    Column("text", Text),
-    Column("changes", Integer, nullable=False),
-)
-"""Templates that were replaced or reset; `subject` and `text` are null where the shipped text is in force again."""

@@ -72,6 +72,8 @@ class FakeContactServices:
             raise httpx.ConnectError("unreachable", request=request)
         if path.startswith(tuple(self.missing_paths)):
             return not_found_response()
+        if path == "/internal/contacts":
+            return httpx.Response(200, json={"items": [], "doctors": [], "services": []})
         if path == "/internal/accounts":
             assert dict(request.url.params) == {"role": "admin", "status": "active", "limit": "100"}
             return httpx.Response(200, json={"items": list(map(self._person, self.admins)), "next": None})

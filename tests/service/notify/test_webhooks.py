@@ -239,9 +239,9 @@ async def test_after_the_last_retry_a_delivery_is_given_up_and_the_next_event_of
     webhook = await create(notify, endpoint)
     await notify.publish_event(event(1))
     await notify.publish_event(event(2))
-    await pass_time(notify, 20 * HOUR, step=HOUR)
+    await pass_time(notify, 15 * HOUR, step=HOUR)
     assert set(endpoint.sequences) == {1}
-    await pass_time(notify, 8 * HOUR, step=HOUR)
+    await pass_time(notify, 25 * HOUR, step=HOUR)
     assert endpoint.sequences == [1] * 9 + [2]
     assert [(item["status"], item["attempts"]) for item in await deliveries(notify, webhook)] == [("failed", 9), ("delivered", 1)]
 
