@@ -445,7 +445,7 @@ async def test_what_waited_for_more_than_7_days_is_given_up(notify: RunningServi
 
 
 async def test_a_webhook_that_fails_for_five_days_is_paused_and_every_active_admin_is_told_once(
-    notify: RunningService, services: FakeContactServices, endpoint: WebhookEndpoint, tmp_path: Path
+    notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox, endpoint: WebhookEndpoint, tmp_path: Path
 ) -> None:
     services.admins = ADMINS
     endpoint.usual_answer = answer(500)
