@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import ContactClient, Contacts, ContactSource, PasswordLinks
+from notify_svc.ports.contacts import Contacts, ContactSource, PasswordLinks
 from notify_svc.ports.messages import (
     DeliveryUnknown,
     EmailRenderer,
@@ -16,7 +16,6 @@ from notify_svc.ports.messages import (
 )
 
 __all__ = [
-    "ContactClient",
     "ContactSource",
     "Contacts",
     "DeliveryUnknown",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import PasswordLink
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
-from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact
 
 Versions = Mapping[UUID, int]
 """The smallest version that is recent enough, by id."""
@@ -57,16 +57,3 @@ class PasswordLinks(Protocol):
 
     async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
         """Return the link of an invitation or password reset, or None when it was used, replaced, or has expired."""
-
-
-class ContactClient(PasswordLinks, Protocol):
-    """auth-, patient- and doctor-service, asked for one person at a time. The methods return None when there is no such person."""
-
-    async def find_account(self, account_id: UUID) -> AccountContact | None:
-        """Return an account, with the email address."""
-
-    async def find_patient(self, patient_id: UUID) -> PatientSummary | None:
-        """Return a patient's name, locale and time zone."""
-
-    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
-        """Return a doctor's name, location and time zone."""
