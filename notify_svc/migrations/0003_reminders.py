@@ -48,7 +48,9 @@ def upgrade() -> None:
     op.create_index("visits_of_recipient", "visit_recipients", ["recipient_id"])
     _create_reminders()
     _create_digests()
-    op.execute("INSERT INTO visits (appointment_id, version, sequence, revision) SELECT appointment_id, version, 0, 0 FROM appointments_known")
+    op.execute(
+        "INSERT INTO visits (appointment_id, version, sequence, revision) SELECT appointment_id, version, 0, 0 FROM appointments_known"
+    )
     _copy_facts_of_messages()
     op.drop_table("appointments_known")
 
