@@ -41,7 +41,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         contacts = CachedContacts(source, runtime.clock)
         runtime.stack.push_async_callback(contacts.aclose)
         renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
-        mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
+        mailbox = overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
         composer = MailComposer(contacts, source, settings.time_zone)
@@ -57,6 +57,11 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
             yield
 
 
-def mailbox_for(url: str) -> Mailbox:
-    """Return the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
-    return FileMailbox(Path(url.removeprefix("file:").removeprefix("//"))) if url.startswith("file:") else SmtpMailbox(url)
+@asynccontextmanager
+async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
+    """Open the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
+    if url.startswith("file:"):
+        yield FileMailbox(Path(url.removeprefix("file:").removeprefix("//")))
+    else:
+        async with SmtpMailbox(url) as mailbox:
+            yield mailbox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -26,8 +27,10 @@ class Contacts(Protocol):
     ) -> Mapping[UUID, PatientContact]:
         """Return patients. `min_versions` are those of the profile, `min_preferences` those of the preferences."""
 
-    async def find_doctors(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, DoctorContact]:
-        """Return doctors."""
+    async def find_doctors(
+        self, ids: Collection[UUID], min_versions: Versions | None = None, fetched_after: datetime | None = None
+    ) -> Mapping[UUID, DoctorContact]:
+        """Return doctors. `fetched_after` is the instant of an event that tells of a change of theirs without naming a version."""
 
     async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
         """Return service types with the offsets of their reminders."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, insert, not_, select, update
 
-from notify_svc.domain.messages import Attempt, Message, MessageStatus
+from notify_svc.domain.messages import ABANDONED_AFTER, Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
@@ -26,15 +26,25 @@ IDENTITY = {"id", "event_id", "kind", "audience", "recipient_id", "subject_id", 
 STATE = tuple(field.name for field in fields(Message) if field.name not in IDENTITY)
 """The fields of a message that change."""
 BUSY = MESSAGES.alias()
-IS_WAITING = exists().where(
-    BUSY.c.status == MessageStatus.SENDING, BUSY.c.subject_id == MESSAGES.c.subject_id, BUSY.c.recipient_id == MESSAGES.c.recipient_id
-)
-"""Whether the recipient is just being sent another message about the same subject."""
 
 
 def state_of(message: Message) -> tuple[Any, ...]:
     """Return the values of the fields that change."""
     return tuple(getattr(message, name) for name in STATE)
+
+
+def is_waiting(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that the recipient is just being sent another message about the same subject.
+
+    Messages that this release cannot read, or whose sender has died, make no other message wait.
+    """
+    return exists().where(
+        BUSY.c.status == MessageStatus.SENDING,
+        BUSY.c.subject_id == MESSAGES.c.subject_id,
+        BUSY.c.recipient_id == MESSAGES.c.recipient_id,
+        BUSY.c.taken_at > now - ABANDONED_AFTER,
+        BUSY.c.kind.in_(list(MessageKind)),
+    )
 
 
 def message_from_row(row: Any) -> Message:
@@ -108,7 +118,7 @@ class SqlNotificationStore:
 
     async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> list[Message | UnreadableMessage]:
         is_due = (MESSAGES.c.status == MessageStatus.QUEUED) & (MESSAGES.c.due_at <= now)
-        rows = await self._list_rows(is_due, not_(IS_WAITING), limit=limit, offset=offset)
+        rows = await self._list_rows(is_due, not_(is_waiting(now)), limit=limit, offset=offset)
         return [_read_message(row) for row in rows]
 
     async def list_messages_being_sent(self) -> list[Message]:

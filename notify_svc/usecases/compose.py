@@ -9,7 +9,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience
+from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.ports import Contacts, PasswordLinks
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
@@ -54,8 +54,11 @@ class MailComposer:
 
     async def _compose_about_appointment(self, message: Message) -> MailContent:
         patient_id, doctor_id, recipient_id = UUID(message.facts["patient_id"]), UUID(message.facts["doctor_id"]), message.recipient_id
+        changed_at = message.created_at if message.kind is MessageKind.AMENDED else None
         patients, doctors, accounts = await asyncio.gather(
-            self.contacts.find_patients({patient_id}), self.contacts.find_doctors({doctor_id}), self.contacts.find_accounts({recipient_id})
+            self.contacts.find_patients({patient_id}),
+            self.contacts.find_doctors({doctor_id}, fetched_after=changed_at),
+            self.contacts.find_accounts({recipient_id}),
         )
         patient, doctor, account = patients.get(patient_id), doctors.get(doctor_id), accounts.get(recipient_id)
         if patient is None or doctor is None:
