@@ -29,6 +29,7 @@ class CachedContacts:
     async def find_patients(
         self, ids: Collection[UUID], min_versions: Versions | None = None, min_preferences: Versions | None = None
     ) -> Mapping[UUID, PatientContact]:
+        """Return patients, by id."""
         has_profile = is_current_for(min_versions, attrgetter("version"))
         has_preferences = is_current_for(min_preferences, attrgetter("preferences_version"))
         if has_profile and has_preferences:
@@ -38,12 +39,15 @@ class CachedContacts:
     async def find_doctors(
         self, ids: Collection[UUID], min_versions: Versions | None = None, fetched_after: datetime | None = None
     ) -> Mapping[UUID, DoctorContact]:
+        """Return doctors, by id."""
         return await self._doctors.find(ids, is_current_for(min_versions, attrgetter("version")), fetched_after)
 
     async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
+        """Return service types with the offsets of their reminders, by id."""
         return await self._services.find(ids, is_current_for(min_versions, attrgetter("version")))
 
     async def find_accounts(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, AccountContact]:
+        """Return accounts, with their email addresses, by id."""
         return await self._accounts.find(ids, is_current_for(min_versions, attrgetter("version")))
 
     async def forget_account(self, event: AccountChanged) -> None:
