@@ -13,6 +13,7 @@ from shared.contracts.events import (
     PasswordChanged,
     PasswordResetRequested,
     PatientChanged,
+    PreferencesChanged,
     ServiceChanged,
 )
 from shared.kit.bus import handlers_for
@@ -38,6 +39,7 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
         {
             AccountChanged: contacts.forget_account,
             PatientChanged: contacts.forget_patient,
+            PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,
             ServiceChanged: contacts.forget_service,
         }

@@ -125,6 +125,15 @@ class PatientChanged(Event):
     version: int
 
 
+class PreferencesChanged(Event):
+    """What a patient decides about reminders changed: when they are due, quiet hours, or the language. `version` is that of these."""
+
+    topic = "preferences.changed.v1"
+    subject = "patient_id"
+    patient_id: UUID
+    version: int
+
+
 class DoctorChanged(Event):
     """A doctor's profile or working hours changed. `rules` is complete, so that consumers can ignore older versions."""
 
