@@ -14,7 +14,12 @@ from sqlalchemy import ColumnElement, and_, exists, insert, not_, select, update
 from notify_svc.domain.messages import ABANDONED_AFTER, Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
+from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
+from notify_svc.repository import message_log
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
+from notify_svc.repository.webhook_deliveries import WebhookDeliveryWrites
+from notify_svc.repository.webhooks import WebhookWrites
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -22,7 +27,9 @@ from shared.kit.sql import Database, insert_if_absent
 from shared.kit.unreadable import log_unreadable, read_rows
 
 MAX_MESSAGES_BEING_SENT = 500
-IDENTITY = {"id", "event_id", "kind", "audience", "recipient_id", "subject_id", "version", "facts", "created_at", "valid_until"}
+IDENTITY = {
+    "id", "event_id", "kind", "audience", "recipient_id", "subject_id", "version", "facts", "created_at", "valid_until", "resent_from"
+}  # fmt: skip
 STATE = tuple(field.name for field in fields(Message) if field.name not in IDENTITY)
 """The fields of a message that change."""
 BUSY = MESSAGES.alias()
@@ -55,16 +62,8 @@ def message_from_row(row: Any) -> Message:
     return Message(**fields | enums)
 
 
-class SqlNotificationTransaction(SqlTransaction):
-    """Implements NotificationTransaction."""
-
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        if await insert_if_absent(
-            self.connection, insert(VISITS).values(appointment_id=appointment_id, version=version, sequence=0, revision=0)
-        ):
-            return True
-        is_older = (VISITS.c.appointment_id == appointment_id) & (VISITS.c.version < version)
-        return bool((await self.connection.execute(update(VISITS).where(is_older).values(version=version))).rowcount)
+class SqlNotificationTransaction(WebhookWrites, WebhookDeliveryWrites, VisitWriter, PlanningWriter, ReminderWriter, SqlTransaction):
+    """Implements NotificationTransaction: one transaction that writes rows of every kind."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         newer = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id, VISITS.c.version > version)
@@ -76,6 +75,15 @@ class SqlNotificationTransaction(SqlTransaction):
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         query = select(MESSAGES).where(MESSAGES.c.subject_id.in_(sorted(subject_ids))).with_for_update()
         return read_rows("message", await self.connection.execute(query), message_from_row, lambda row: row.id)
+
+    async def lock_message(self, message_id: UUID) -> LockedMessage | None:
+        """Lock all messages about the subject, as senders do."""
+        row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()
+        if row is None or isinstance(message := _read_message(row), UnreadableMessage):
+            return None if row is None else LockedMessage(None, [])
+        about = [other for other in await self.lock_messages_about([row.subject_id]) if other.recipient_id == message.recipient_id]
+        locked = next((other for other in about if other.id == message_id), None)
+        return LockedMessage(locked, [other for other in about if other.id != message_id]) if locked is not None else None
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)
@@ -105,8 +113,8 @@ class SqlNotificationTransaction(SqlTransaction):
 
 
 @dataclass(frozen=True, slots=True)
-class SqlNotificationStore:
-    """Implements NotificationStore."""
+class SqlNotificationStore(ReminderReader):
+    """Implements NotificationStore and ReminderStore."""
 
     database: Database
     now: Clock
@@ -124,6 +132,18 @@ class SqlNotificationStore:
     async def list_messages_being_sent(self) -> list[Message]:
         rows = await self._list_rows(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
         return read_rows("message", rows, message_from_row, lambda row: row.id)
+
+    async def list_messages(self, wanted: MessageFilter, limit: int, after: tuple[str, ...] | None) -> list[LoggedMessage]:
+        async with self.database.read() as connection:
+            return await message_log.list_messages(connection, wanted, limit, after)
+
+    async def find_message(self, message_id: UUID) -> LoggedMessage | None:
+        async with self.database.read() as connection:
+            return await message_log.find_message(connection, message_id)
+
+    async def delete_finished_messages(self, created_before: datetime, limit: int) -> int:
+        async with self.database.write() as connection:
+            return await message_log.delete_finished(connection, created_before, limit)
 
     async def _list_rows(self, *conditions: ColumnElement[bool], limit: int, offset: int = 0) -> Sequence[Any]:
         query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit).offset(offset)

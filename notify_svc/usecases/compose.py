@@ -16,8 +16,6 @@ from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
 from shared.contracts.values import ZONES
 
-DEFAULT_LOCALE = "en"
-
 
 class Undeliverable(Exception):
     """The message cannot be sent, for example because its link has expired. The argument is the problem that is stored with it."""
@@ -39,12 +37,13 @@ class IsForGuardians(Exception):
 class MailComposer:
     """Collects the content of mails. Raises the refusals of other services when they do not answer.
 
-    `clinic_time_zone` is the IANA zone for recipients who have none of their own.
+    `clinic_time_zone` (IANA) and `clinic_locale` (BCP 47) are for recipients who have none of their own.
     """
 
     contacts: Contacts
     links: PasswordLinks
     clinic_time_zone: str
+    clinic_locale: str
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises NoAddress, IsForGuardians, or Undeliverable when the link does not work any more."""
@@ -87,7 +86,7 @@ class MailComposer:
         if account is None and patient.guardian_ids:
             raise IsForGuardians(patient.guardian_ids)
         if account is None and patient.email:
-            return Recipient(patient.full_name, patient.email, patient.locale or DEFAULT_LOCALE, self._zone(patient.time_zone))
+            return Recipient(patient.full_name, patient.email, patient.locale or self.clinic_locale, self._zone(patient.time_zone))
         return self._recipient_from(account, patient)
 
     async def _compose_for_owner(self, message: Message) -> MailContent:

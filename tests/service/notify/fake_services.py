@@ -63,6 +63,10 @@ class FakeContactServices:
         self.requests: list[tuple[str, list[str]]] = []
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
+    def disconnect(self) -> None:
+        """Make all services unreachable."""
+        self.unreachable |= {Service.AUTH, Service.PATIENT, Service.DOCTOR}
+
     def __call__(self, request: httpx.Request) -> httpx.Response:
         service = request.url.host
         if service in self.unreachable:

@@ -226,7 +226,7 @@ async def test_only_health_checks_are_served(notify: RunningService) -> None:
 async def test_an_older_message_is_skipped_when_a_newer_one_was_sent(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
-    services.unreachable |= {Service.AUTH, Service.PATIENT, Service.DOCTOR}
+    services.disconnect()
     await notify.publish_event(an_event(id=new_id()))
     services.unreachable.clear()
     await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
