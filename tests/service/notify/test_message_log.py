@@ -121,7 +121,7 @@ async def test_every_problem_is_a_documented_code(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, error: Exception | None, problem: tuple[str, str | None]
 ) -> None:
     if error is None:
-        services.unreachable_paths.add("/internal")
+        services.disconnect()
     else:
         mailbox.errors = [error]
     await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
