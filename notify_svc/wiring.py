@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import random
@@ -44,8 +44,9 @@ from notify_svc.usecases.take import MessageTaker
 from notify_svc.usecases.templates import Templates
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 
 @asynccontextmanager
@@ -83,14 +84,8 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         reminders = ReminderQueue(store, runtime.clock, wake_sender)
         digests = DigestQueue(store, contacts, settings.time_zone, runtime.clock, wake_sender)
         jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
-        receiver = await runtime.stack.enter_async_context(
-            HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), runtime.clock)
-        )
-        reads, secrets = SqlWebhookReads(database), StandardWebhookSecrets(settings.webhook_key)
-        dispatcher = WebhookDispatcher(store, reads, receiver, secrets, runtime.clock, random, overrides.instance_name)
-        maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(owners[0]), runtime.clock, wake_sender)
-        wake_dispatcher = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
-        runtime.provide(Webhooks(store, reads, receiver, secrets, runtime.clock, wake_dispatcher))
+
+        dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
 
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
@@ -99,6 +94,20 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         await sender.recover_own()
         async with dispatcher, runtime.jobs:
             yield
+
+
+async def open_webhooks(
+    runtime: ServiceRuntime, settings: NotifySettings, store: SqlNotificationStore, holder: LeaseHolder, wake_sender: Callable[[], None]
+) -> tuple[WebhookDispatcher, Callable[[], None]]:
+    """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
+    clock = runtime.clock
+    receiver = await runtime.stack.enter_async_context(HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), clock))
+    reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
+    dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
+    maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)
+    wake = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
+    runtime.provide(Webhooks(store, reads, receiver, secrets, clock, wake))
+    return dispatcher, wake
 
 
 @asynccontextmanager
