@@ -134,8 +134,11 @@ class Message:
         return visible_changes(self.facts.get("changed", ()), self.mode)
 
     def makes_obsolete(self, older: Self) -> bool:
-        """Return whether an older message need not be sent once this one may have been delivered."""
-        return self.replaces(older) and self.status in POSSIBLY_DELIVERED
+        """Return whether an older message need not be sent once this one may have been delivered.
+
+        Whether a reminder is still true is judged by the visit, not by other messages.
+        """
+        return older.kind is not MessageKind.REMINDER and self.replaces(older) and self.status in POSSIBLY_DELIVERED
 
     def replaces(self, older: Self) -> bool:
         """Return whether this message says all that an older one to the same recipient about the same subject still has to say.
@@ -196,6 +199,10 @@ class Message:
             return self.mark_failed(problem, now)
         pause = min(timedelta(seconds=2 ** (attempts - 1)), LONGEST_PAUSE)
         return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=now + pause)
+
+    def postpone(self, until: datetime, problem: str, now: datetime) -> Self:
+        """Return the message as queued until another time, which does not count as an attempt."""
+        return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=until, attempts=self.attempts - 1)
 
     def recover(self, problem: str, is_repeatable: bool, now: datetime) -> Self:
         """Return the message after its sender died or failed unexpectedly.

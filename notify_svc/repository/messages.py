@@ -16,7 +16,10 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
+from notify_svc.repository.webhook_deliveries import WebhookDeliveryWrites
+from notify_svc.repository.webhooks import WebhookWrites
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -34,16 +37,8 @@ def message_from_row(row: Any) -> Message:
     return Message(**fields | enums)
 
 
-class SqlNotificationTransaction(SqlTransaction):
-    """Implements NotificationTransaction."""
-
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        if await insert_if_absent(
-            self.connection, insert(VISITS).values(appointment_id=appointment_id, version=version, sequence=0, revision=0)
-        ):
-            return True
-        is_older = (VISITS.c.appointment_id == appointment_id) & (VISITS.c.version < version)
-        return bool((await self.connection.execute(update(VISITS).where(is_older).values(version=version))).rowcount)
+class SqlNotificationTransaction(WebhookWrites, WebhookDeliveryWrites, VisitWriter, PlanningWriter, ReminderWriter, SqlTransaction):
+    """Implements NotificationTransaction: one transaction that writes rows of every kind."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         newer = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id, VISITS.c.version > version)
@@ -85,8 +80,8 @@ class SqlNotificationTransaction(SqlTransaction):
 
 
 @dataclass(frozen=True, slots=True)
-class SqlNotificationStore:
-    """Implements NotificationStore."""
+class SqlNotificationStore(ReminderReader):
+    """Implements NotificationStore and ReminderStore."""
 
     database: Database
     now: Clock

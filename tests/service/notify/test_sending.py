@@ -16,6 +16,7 @@ from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, RenderedMail
 from notify_svc.repository import SqlNotificationStore
+from notify_svc.usecases.visits import record_visit
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
@@ -238,7 +239,7 @@ async def test_of_many_senders_of_one_message_one_starts_to_send_it(sql_url: str
         stores = [SqlNotificationStore(connected, lambda: NOON) for connected in (database, other_database)]
         message = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
         async with stores[0].begin() as tx:
-            await tx.record_version(APPOINTMENT, 2)
+            assert await record_visit(tx, an_event(), NOON)
             await tx.insert_message(message)
 
         async def start(number: int) -> bool:
