@@ -41,9 +41,7 @@ class Audience(StrEnum):
 
 CANCELLING_KINDS = frozenset({MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.GIVEN_AWAY})
 """The kinds after which the recipient no longer has the appointment."""
-KINDS_WITHOUT_LINK = frozenset(
-    {MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED, MessageKind.DIGEST, MessageKind.WEBHOOK_PAUSED}
-)
+KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED, MessageKind.DIGEST, MessageKind.WEBHOOK_PAUSED})
 """The kinds of mails to the owner of an account without a link to choose a password."""
 KINDS_WITH_LINK = frozenset({MessageKind.INVITED, MessageKind.RESET})
 """The kinds of mails with a link to choose a password."""
