@@ -55,6 +55,7 @@ ROUTING_TABLE = (
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
+    RoutingEntry("/webhooks", Service.NOTIFICATION),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {
     first: tuple(entry for entry in ROUTING_TABLE if entry.segments[0] == first) for first in {entry.segments[0] for entry in ROUTING_TABLE}

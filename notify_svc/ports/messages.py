@@ -13,6 +13,7 @@ from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
 from notify_svc.domain.templates import NO_OVERRIDES, Overrides
 from notify_svc.ports.reminders import VisitTransaction
+from notify_svc.ports.webhooks import WebhookTransaction
 
 
 class MailRefused(Exception):
@@ -79,7 +80,7 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(VisitTransaction, Protocol):
+class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
