@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.reminders import ReminderPlanner
 from shared.contracts.events import (
     AccountChanged,
     AccountInvited,
@@ -20,8 +21,8 @@ from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
-    """Handle changes of appointments, invitations, changes of passwords and delays of logins."""
+async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner) -> None:
+    """Handle changes of appointments and of what reminders depend on, invitations, changes of passwords and delays of logins."""
     await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, queue.enqueue_appointment),
@@ -29,6 +30,9 @@ async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
             PasswordResetRequested: queue.enqueue_password_reset,
             PasswordChanged: queue.enqueue_password_changed,
             AccountLocked: queue.enqueue_account_locked,
+            PatientChanged: planner.plan_again_for_patient,
+            PreferencesChanged: planner.plan_again_for_preferences,
+            ServiceChanged: planner.plan_again_for_service,
         }
     )
 

@@ -11,6 +11,9 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
+from notify_svc.domain.templates import NO_OVERRIDES, Overrides
+from notify_svc.ports.reminders import VisitTransaction
+from notify_svc.ports.webhooks import WebhookTransaction
 
 
 class MailRefused(Exception):
@@ -60,11 +63,14 @@ class Mailbox(Protocol):
 class EmailRenderer(Protocol):
     """Renders mails."""
 
-    def render(self, content: MailContent, now: datetime) -> RenderedMail:
+    def render(self, content: MailContent, now: datetime, overrides: Overrides = NO_OVERRIDES) -> RenderedMail:
         """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.
 
-        Raises InvalidAddress.
+        The shipped text is used where there is no override, and where the override fails. Raises InvalidAddress.
         """
+
+    def internet_message_id(self, message_id: UUID) -> str:
+        """Return the Message-ID of the mail of a message (RFC 5322)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,11 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(Protocol):
+class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
-
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        """Record the newest version of an appointment; return False if it, or a newer one, was recorded before."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         """Return whether a newer version of an appointment was recorded."""

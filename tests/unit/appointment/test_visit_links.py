@@ -222,9 +222,8 @@ async def test_a_visit_that_ends_while_its_link_is_used_is_left_alone(clinic: Fa
 
 
 async def test_a_move_another_doctor_a_restore_and_an_approval_clear_the_confirmation(clinic: FakeClinic) -> None:
-    confirmed_at = clinic.clock()
     moved, reassigned, cancelled, checked_in, requested = (
-        clinic.add(an_appointment(status, starts_at=NINE + number * timedelta(hours=2), confirmed_at=confirmed_at))
+        clinic.add(an_appointment(status, starts_at=NINE + number * timedelta(hours=2), confirmed_at=clinic.clock()))
         for number, status in enumerate((S.BOOKED, S.BOOKED, S.CANCELLED, S.CHECKED_IN, S.REQUESTED))
     )
     actions, context = clinic.actions, clinic.context

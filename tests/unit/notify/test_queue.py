@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from notify_svc.domain.messages import Message
+from notify_svc.domain.visits import Visit
+from notify_svc.domain.webhooks import Webhook
+from notify_svc.ports import NotificationStore
 from notify_svc.usecases.enqueue import MessageQueue
 from tests.running import NOON
 from tests.unit.notify.builders import an_event
@@ -24,11 +28,23 @@ class FakeMessageStore:
     async def begin(self) -> AsyncIterator[FakeMessageStore]:
         yield self
 
+    async def list_receiving_webhooks(self) -> list[Webhook]:
+        return []
+
     async def mark_handled(self, event_id: UUID) -> bool:
         return True
 
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
+    async def lock_visit(self, appointment_id: UUID) -> Visit | None:
+        return None
+
+    async def insert_visit(self, visit: Visit) -> bool:
         return True
+
+    async def replace_visit(self, visit: Visit) -> None: ...
+
+    async def raise_sequence(self, appointment_id: UUID, sequence: int) -> None: ...
+
+    async def remove_planned_reminders(self, appointment_ids: Collection[UUID]) -> None: ...
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         return False
@@ -54,7 +70,7 @@ class FakeMessageStore:
 
 async def test_the_same_event_makes_messages_with_the_same_ids() -> None:
     store, wakes = FakeMessageStore(), list[str]()
-    queue = MessageQueue(store, lambda: NOON, lambda: wakes.append("sender"))
+    queue = MessageQueue(cast(NotificationStore, store), lambda: NOON, lambda: wakes.append("sender"))
     await queue.enqueue_appointment(an_event())
     await queue.enqueue_appointment(an_event())
     first_patient, first_doctor, second_patient, second_doctor = (message.id for message in store.inserted)
