@@ -130,3 +130,11 @@ class RateLimited(TooMany):
     detail = "Too many requests; send this one again after the time in Retry-After."
     remedy = "Wait for the seconds in `Retry-After` and send the request again. `RateLimit` in every response says how much is left."
     example_facts = facts(retry_after=12)
+
+
+class NoSuchDeadLetter(NotFound):
+    """Raised when no service has this dead letter."""
+
+    code = "no_such_dead_letter"
+    detail = "There is no such dead letter."
+    remedy = "List the dead letters again with `GET /admin/dead-letters`: a replayed one is deleted after 30 days."
