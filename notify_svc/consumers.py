@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.enqueue import MessageQueue
-from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
+from shared.contracts.events import (
+    AccountChanged,
+    AccountInvited,
+    AccountLocked,
+    AppointmentEvent,
+    DoctorChanged,
+    PasswordChanged,
+    PasswordResetRequested,
+    PatientChanged,
+    ServiceChanged,
+)
 from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
@@ -17,5 +28,17 @@ async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
             PasswordResetRequested: queue.enqueue_password_reset,
             PasswordChanged: queue.enqueue_password_changed,
             AccountLocked: queue.enqueue_account_locked,
+        }
+    )
+
+
+async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts) -> None:
+    """Forget people and service types that have changed, on every instance."""
+    await runtime.bus.subscribe_broadcast(
+        {
+            AccountChanged: contacts.forget_account,
+            PatientChanged: contacts.forget_patient,
+            DoctorChanged: contacts.forget_doctor,
+            ServiceChanged: contacts.forget_service,
         }
     )

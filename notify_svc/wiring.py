@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import Counter
 
 from notify_svc import consumers, jobs
-from notify_svc.clients.contacts import HttpContactClient
+from notify_svc.clients.contacts import HttpContactClient, HttpContactSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
@@ -19,6 +19,7 @@ from notify_svc.ports import Mailbox
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
+from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.send import MessageSender
@@ -34,18 +35,21 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
         store = SqlNotificationStore(database, runtime.clock)
-        contacts = HttpContactClient(runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
+        owners = (runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
+        contacts = CachedContacts(HttpContactSource(*owners), runtime.clock)
+        runtime.stack.push_async_callback(contacts.aclose)
         renderer = JinjaEmailRenderer(Clinic(settings.clinic_name, settings.mail_from, settings.public_url))
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
-        composer = MailComposer(contacts, settings.time_zone)
+        composer = MailComposer(HttpContactClient(*owners), settings.time_zone)
         delivery = MailDelivery(composer, renderer, mailbox, runtime.clock, lambda reason: not_sent.labels(reason).inc())
         sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name)
         wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
         queue = MessageQueue(store, runtime.clock, wake_sender)
 
         await consumers.subscribe(runtime, queue)
+        await consumers.subscribe_to_changes(runtime, contacts)
         await sender.recover_own()
         async with runtime.jobs:
             yield

@@ -32,6 +32,8 @@ from shared.contracts.values import last_midnight_before, local_start
 class Appointment:
     """`version` is public and counts the recorded changes; `row_version` counts every write; `sequence` is that of iCalendar.
 
+    `event_count` is the number of events about it, also of those that wait to be published; events from before they were counted are not
+    included.
     `doctor` is None only while any doctor was requested and none is chosen. `unsaved_change` is for the next save and is not read back.
     """
 
@@ -50,6 +52,7 @@ class Appointment:
     sync: CalendarSync = field(default_factory=CalendarSync)
     history: tuple[HistoryEntry, ...] = ()
     sequence: int = 0
+    event_count: int = 0
     version: int = 1
     row_version: int = 1
     unsaved_change: RecordedChange | None = None

@@ -73,7 +73,7 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     moved = before.doctor is not None and before.slot != after.slot
     is_rescheduled = moved or before.status is not after.status or not IN_CALENDAR_FILE.isdisjoint(changed)
     new_sequence = before.status is not AppointmentStatus.PENDING and is_rescheduled
-    recorded = replace(recorded, sequence=after.sequence + int(new_sequence))
+    recorded = replace(recorded, sequence=after.sequence + int(new_sequence), event_count=before.event_count + 1)
     event = _event(recorded, topic, change, previous=before if moved else None, changed=changed)
     return replace(recorded, unsaved_change=RecordedChange(entry, event))
 
@@ -89,6 +89,7 @@ def _event(
         actor=change.actor,
         appointment_id=appointment.id,
         version=appointment.version,
+        event_number=appointment.event_count,
         sequence=appointment.sequence,
         status=appointment.status.value,
         service_id=appointment.service.id,

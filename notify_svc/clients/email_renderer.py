@@ -7,6 +7,7 @@ from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from notify_svc.clients.translations import Translation, Wording, translation_fo
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import CANCELLING_KINDS, Audience
-from notify_svc.ports import InvalidAddress
+from notify_svc.ports import InvalidAddress, RenderedMail
 from shared.contracts.calendar_entries import entry_status, entry_uid
 from shared.contracts.texts import one_line
 from shared.kit.icalendar import CalendarEvent, CalendarUser, Method, calendar_file
@@ -39,7 +40,7 @@ class JinjaEmailRenderer:
             undefined=StrictUndefined,
         )
 
-    def render(self, content: MailContent, now: datetime) -> EmailMessage:
+    def render(self, content: MailContent, now: datetime) -> RenderedMail:
         translation = translation_for(content.recipient.locale)
         wording = translation.wording_of(content.message)
         mail = EmailMessage()
@@ -51,7 +52,10 @@ class JinjaEmailRenderer:
         if content.appointment is not None:
             self._add_calendar_file(mail, self._calendar_event(content, content.appointment, to, now), content.message)
         mail["Content-Language"] = translation.language
-        return mail
+        sender, recipient = self._sender.addr_spec, to.addr_spec
+        needs_smtputf8 = not (sender + recipient).isascii()
+        data = mail.as_bytes(policy=(SMTPUTF8 if needs_smtputf8 else SMTP).clone(cte_type="7bit"))
+        return RenderedMail(str(mail["Message-ID"]), sender, recipient, data, needs_smtputf8)
 
     def _recipient_address(self, recipient: Recipient) -> Address:
         try:

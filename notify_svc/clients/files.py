@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from notify_svc.clients.smtputf8 import needs_smtputf8
-from notify_svc.ports import MailDeferred
+from notify_svc.ports import MailDeferred, RenderedMail
 
 
 class FileMailbox:
@@ -23,7 +22,7 @@ class FileMailbox:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def deliver(self, mail: EmailMessage) -> None:
+    async def deliver(self, mail: RenderedMail) -> None:
         try:
             await asyncio.to_thread(self._write, mail)
         except OSError as error:
@@ -39,13 +38,13 @@ class FileMailbox:
         for path in self._folder.glob("*.eml"):
             path.unlink(missing_ok=True)
 
-    def _write(self, mail: EmailMessage) -> None:
-        name = quote(str(mail["Message-ID"]).strip("<>"), safe="@.-_")
+    def _write(self, mail: RenderedMail) -> None:
+        name = quote(mail.message_id.strip("<>"), safe="@.-_")
         path, draft = self._folder / f"{name}.eml", self._folder / f"{name}.draft"
         if path.exists():
             return
         with draft.open("wb") as file:
-            file.write(mail.as_bytes(policy=policy.SMTPUTF8 if needs_smtputf8(mail) else policy.SMTP))
+            file.write(mail.content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

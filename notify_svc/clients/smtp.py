@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from asyncio import Transport
-from email.message import EmailMessage
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from notify_svc.clients.smtputf8 import needs_smtputf8
-from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported, RenderedMail
 
 TIMEOUT_SECONDS = 15.0
 """The time limit of one step."""
 DEADLINE_SECONDS = 45.0
 """The time limit of a whole delivery."""
 ENHANCED_STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+SMTPUTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")
 TLS_OPTIONS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
 """For each value of `tls` in an `smtp` URL: whether TLS is used from the start, and whether STARTTLS is used."""
 
@@ -64,21 +63,22 @@ class SmtpMailbox:
             "timeout": timeout_seconds,
         }
 
-    async def deliver(self, mail: EmailMessage) -> None:
+    async def deliver(self, mail: RenderedMail) -> None:
         """Deliver a mail. Errors after the server has accepted the mail, while the connection is being closed, are ignored."""
         server = _TrackedSmtp(**self._options)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS), server:
                 await _require_smtputf8(server, mail)
-                await server.send_message(mail)
+                options = SMTPUTF8_OPTIONS if mail.needs_smtputf8 else ()
+                await server.sendmail(mail.sender, [mail.recipient], mail.content, mail_options=options)
         except (SMTPException, OSError, TimeoutError) as error:
             if not server.accepted:
                 raise _delivery_error(error, server.content_sent) from error
 
 
-async def _require_smtputf8(server: SMTP, mail: EmailMessage) -> None:
+async def _require_smtputf8(server: SMTP, mail: RenderedMail) -> None:
     """Raise MailUnsupported if the mail needs the extension SMTPUTF8 (RFC 6531) and the server does not offer it."""
-    if not needs_smtputf8(mail):
+    if not mail.needs_smtputf8:
         return
     if server.last_ehlo_response is None:
         await server.ehlo()

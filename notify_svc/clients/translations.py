@@ -146,6 +146,8 @@ ENGLISH = Translation(
             "Appointment request expired", "We are sorry: your request was not confirmed in time. Please choose another time."
         ),
         "expired_doctor": Wording("Appointment request expired", "A request for an appointment with you was not answered in time."),
+        "reminder": Wording("Reminder of your appointment", "This is a reminder of your appointment."),
+        "digest": Wording("Your appointments tomorrow", "You have appointments tomorrow."),
         "invited": Wording("Your account", "An account was created for you. Choose a password:"),
         "reset": Wording("Choose a new password", "A new password was requested for your account. If you requested it, choose one here:"),
         "password_changed": Wording(
@@ -230,6 +232,8 @@ GERMAN = Translation(
             "Terminanfrage verfallen", "Leider wurde Ihre Anfrage nicht rechtzeitig bestätigt. Bitte wählen Sie eine andere Zeit."
         ),
         "expired_doctor": Wording("Terminanfrage verfallen", "Eine Anfrage bei Ihnen wurde nicht rechtzeitig beantwortet."),
+        "reminder": Wording("Erinnerung an Ihren Termin", "Wir erinnern Sie an Ihren Termin."),
+        "digest": Wording("Ihre Termine morgen", "Sie haben morgen Termine."),
         "invited": Wording("Ihr Zugang", "Für Sie wurde ein Zugang angelegt. Wählen Sie ein Passwort, um sich anzumelden:"),
         "reset": Wording(
             "Neues Passwort wählen", "Für Ihren Zugang wurde ein neues Passwort angefordert. Waren Sie es, wählen Sie hier eines:"

@@ -59,12 +59,18 @@ class PasswordLink:
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """The content of one mail: `appointment` for messages about appointments, `link` for invitations and password resets."""
+    """The content of one mail: `appointment` for messages about appointments, `link` for invitations and password resets.
+
+    `visit_link` is where the patient confirms or cancels the visit, `unsubscribe_link` where the recipient ends reminders or digests. Both
+    are complete URLs, and None where the mail has none.
+    """
 
     message: Message
     recipient: Recipient
     appointment: AppointmentDetails | None = None
     link: PasswordLink | None = None
+    visit_link: str | None = None
+    unsubscribe_link: str | None = None
 
     @property
     def place(self) -> str | None:

@@ -18,13 +18,15 @@ MAX_ATTEMPTS = 35
 LONGEST_PAUSE = timedelta(hours=1)
 ABANDONED_AFTER = timedelta(minutes=2)
 MAX_PROBLEM_LENGTH = 500
+TOO_LATE = "too_late"
+"""The problem of a message that was not sent because what it is about has begun."""
 
 
 class MessageStatus(StrEnum):
     """The state of a delivery.
 
     `sending`: one instance is sending it. `unknown`: it may have been delivered, so it is not sent again. `skipped`: a newer message about
-    the same subject was sent first.
+    the same subject was sent first, or what it says is no longer true.
     """
 
     QUEUED = "queued"
@@ -51,7 +53,7 @@ class Message:
     """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
 
     `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail.
-    `problem` is the reason why the last attempt did not succeed.
+    `problem` is the reason why the last attempt did not succeed. At `valid_until` and later it is not sent any more.
     """
 
     id: UUID
@@ -72,6 +74,7 @@ class Message:
     sent_at: datetime | None = None
     problem: str | None = None
     attempt_log: tuple[Attempt, ...] = ()
+    valid_until: datetime | None = None
 
     @classmethod
     def from_notification(cls, message_id: UUID, notification: Notification, now: datetime) -> Self:
@@ -111,10 +114,12 @@ class Message:
         return is_newer and (self.kind is not MessageKind.AMENDED or older.kind is MessageKind.AMENDED)
 
     def start_in_order(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
-        """Return the message as `sending`, or `skipped` if a newer one makes it obsolete; None if it must wait for an older one.
+        """Return the message as `sending`; `skipped` if it is too late or a newer one makes it obsolete; None if it waits for an older one.
 
         `others` are the messages to the same recipient about the same subject.
         """
+        if self.valid_until is not None and now >= self.valid_until:
+            return replace(self, status=MessageStatus.SKIPPED, problem=TOO_LATE)
         if any(other.makes_obsolete(self) for other in others):
             return replace(self, status=MessageStatus.SKIPPED)
         if any(other.version < self.version and other.status is MessageStatus.SENDING for other in others):

@@ -22,6 +22,8 @@ class MessageKind(StrEnum):
     CANCELLED = "cancelled"
     DECLINED = "declined"
     EXPIRED = "expired"
+    REMINDER = "reminder"
+    DIGEST = "digest"
     INVITED = "invited"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"

@@ -1,12 +1,158 @@
-"""Visits, reminders and the preferences of doctors."""
+"""Visits, reminders and the preferences of doctors. Visits take the place of the table of versions.
+
+The facts of a visit are read from its newest message, so that visits that were booked before have reminders, too.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
 
 revision = "0003"
 down_revision = "0002"
+ARRANGING_KINDS = ("booked", "rescheduled", "requested", "cancelled", "declined", "expired")
+BATCH = 500
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("messages", sa.Column("valid_until", UtcDateTime))
+    op.create_table(
+        "visits",
+        sa.Column("appointment_id", Id, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("status", binary_string(16)),
+        sa.Column("starts_at", UtcDateTime),
+        sa.Column("ends_at", UtcDateTime),
+        sa.Column("service_id", Id),
+        sa.Column("doctor_id", Id),
+        sa.Column("patient_id", Id),
+        sa.Column("mode", binary_string(16)),
+        sa.Column("time_zone", binary_string(64)),
+        sa.Column("sequence", sa.Integer, nullable=False),
+        sa.Column("wanted_since", UtcDateTime),
+        sa.Column("planning_due_at", UtcDateTime),
+        sa.Column("revision", sa.Integer, nullable=False),
+    )
+    op.create_index("visits_to_plan", "visits", ["planning_due_at"])
+    for name in ("patient", "service", "doctor"):
+        op.create_index(f"visits_of_{name}", "visits", [f"{name}_id", "starts_at"])
+    op.create_table(
+        "visit_recipients",
+        sa.Column("appointment_id", Id, primary_key=True),
+        sa.Column("recipient_id", Id, primary_key=True),
+    )
+    op.create_index("visits_of_recipient", "visit_recipients", ["recipient_id"])
+    _create_reminders()
+    _create_digests()
+    op.execute(
+        "INSERT INTO visits (appointment_id, version, sequence, revision) SELECT appointment_id, version, 0, 0 FROM appointments_known"
+    )
+    _copy_facts_of_messages()
+    op.drop_table("appointments_known")
+
+
+def _create_reminders() -> None:
+    op.create_table(
+        "reminders",
+        sa.Column("appointment_id", Id, primary_key=True),
+        sa.Column("starts_at", UtcDateTime, primary_key=True),
+        sa.Column("offset_minutes", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("channel", binary_string(16), primary_key=True),
+        sa.Column("recipient_id", Id, primary_key=True),
+        sa.Column("due_at", UtcDateTime, nullable=False),
+        sa.Column("wanted_since", UtcDateTime, nullable=False),
+        sa.Column("status", binary_string(16), nullable=False),
+    )
+    op.create_index("reminders_due", "reminders", ["status", "due_at"])
+    op.create_table(
+        "contact_versions",
+        sa.Column("subject_id", Id, primary_key=True),
+        sa.Column("aspect", binary_string(16), primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+
+
+def _create_digests() -> None:
+    op.create_table(
+        "doctor_preferences",
+        sa.Column("doctor_id", Id, primary_key=True),
+        sa.Column("daily_digest", sa.Boolean, nullable=False),
+        sa.Column("switched_at", UtcDateTime, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "digests",
+        sa.Column("doctor_id", Id, primary_key=True),
+        sa.Column("date", sa.Date, primary_key=True),
+        sa.Column("decided_at", UtcDateTime, nullable=False),
+    )
+
+
+def _copy_facts_of_messages() -> None:
+    """Copy the facts of each visit whose newest version is that of a message; of the other visits the next event tells."""
+    connection, last = op.get_bind(), 0
+    while rows := connection.execute(_messages_of_newest_versions(last)).all():
+        for row in rows:
+            connection.execute(sa.update(VISITS).where(VISITS.c.appointment_id == row.subject_id).values(_facts_of(row.facts)))
+        last = rows[-1].seq
+
+
+MESSAGES = sa.table(
+    "messages",
+    sa.column("seq", sa.Integer),
+    sa.column("subject_id", Id),
+    sa.column("version", sa.Integer),
+    sa.column("kind", sa.String),
+    sa.column("reader", sa.String),
+    sa.column("facts", sa.JSON),
+)
+INSTANTS, IDS = ("starts_at", "ends_at", "wanted_since", "planning_due_at"), ("appointment_id", "service_id", "doctor_id", "patient_id")
+VISITS = sa.table(
+    "visits",
+    *(sa.column(name, Id) for name in IDS),
+    *(sa.column(name, UtcDateTime) for name in INSTANTS),
+    *(sa.column(name, sa.String) for name in ("status", "mode", "time_zone")),
+    *(sa.column(name, sa.Integer) for name in ("version", "sequence")),
+)
+
+
+def _messages_of_newest_versions(last: int) -> sa.Select[Any]:
+    is_newest = (VISITS.c.appointment_id == MESSAGES.c.subject_id) & (VISITS.c.version == MESSAGES.c.version)
+    is_telling = MESSAGES.c.kind.in_(ARRANGING_KINDS) & (MESSAGES.c.reader == "patient") & (MESSAGES.c.seq > last)
+    query = sa.select(MESSAGES.c.seq, MESSAGES.c.subject_id, MESSAGES.c.facts)
+    return query.join(VISITS, is_newest).where(is_telling).order_by(MESSAGES.c.seq).limit(BATCH)
+
+
+def _facts_of(facts: dict[str, Any]) -> dict[str, Any]:
+    arranged_at = _utc(facts["occurred_at"])
+    is_booked = facts["status"] == "booked"
+    return {
+        **{name: UUID(facts[name]) for name in ("service_id", "doctor_id", "patient_id")},
+        **{name: facts[name] for name in ("status", "time_zone", "sequence")},
+        "mode": facts.get("mode", "in_person"),
+        "starts_at": _utc(facts["starts_at"]),
+        "ends_at": _utc(facts["ends_at"]),
+        "wanted_since": arranged_at,
+        "planning_due_at": arranged_at if is_booked else None,
+    }
+
+
+def _utc(text: str) -> datetime:
+    """Return an instant as the database stores it: in UTC, without a zone."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
 def downgrade() -> None:
-    pass
+    op.create_table(
+        "appointments_known",
+        sa.Column("appointment_id", Id, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+    op.execute("INSERT INTO appointments_known (appointment_id, version) SELECT appointment_id, version FROM visits")
+    for name in ("visits", "visit_recipients", "reminders", "contact_versions", "doctor_preferences", "digests"):
+        op.drop_table(name)
+    op.drop_column("messages", "valid_until")

@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import ContactClient
+from notify_svc.ports.contacts import ContactClient, Contacts, ContactSource, PasswordLinks
 from notify_svc.ports.messages import (
     DeliveryUnknown,
     EmailRenderer,
@@ -11,11 +11,14 @@ from notify_svc.ports.messages import (
     MailUnsupported,
     NotificationStore,
     NotificationTransaction,
+    RenderedMail,
     UnreadableMessage,
 )
 
 __all__ = [
     "ContactClient",
+    "ContactSource",
+    "Contacts",
     "DeliveryUnknown",
     "EmailRenderer",
     "InvalidAddress",
@@ -25,5 +28,7 @@ __all__ = [
     "Mailbox",
     "NotificationStore",
     "NotificationTransaction",
+    "PasswordLinks",
+    "RenderedMail",
     "UnreadableMessage",
 ]

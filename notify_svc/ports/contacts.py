@@ -1,16 +1,66 @@
-"""The services that own names and addresses."""
+"""Names, addresses and preferences of people, and the offsets of service types, which other services own."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from notify_svc.domain.mail_content import PasswordLink
+from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
 from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
 
+Versions = Mapping[UUID, int]
+"""The smallest version that is recent enough, by id."""
 
-class ContactClient(Protocol):
-    """auth-, patient- and doctor-service, which own names and addresses. The methods return None when there is no such person or link."""
+
+class Contacts(Protocol):
+    """What is known of people and service types. Each method returns what exists by id; unknown ids are left out.
+
+    An answer is at most 30 seconds old, and not older than an event about it that has arrived. `min_versions` are versions that the caller
+    has read in an event, which may arrive here before the other one. All methods raise the refusals of the services that they ask.
+    """
+
+    async def find_patients(
+        self, ids: Collection[UUID], min_versions: Versions | None = None, min_preferences: Versions | None = None
+    ) -> Mapping[UUID, PatientContact]:
+        """Return patients. `min_versions` are those of the profile, `min_preferences` those of the preferences."""
+
+    async def find_doctors(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, DoctorContact]:
+        """Return doctors."""
+
+    async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
+        """Return service types with the offsets of their reminders."""
+
+    async def find_accounts(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, AccountContact]:
+        """Return accounts, with their email addresses."""
+
+
+class ContactSource(Protocol):
+    """auth-, patient- and doctor-service. Each method takes at most MAX_CONTACTS ids and returns what exists."""
+
+    async def fetch_patients(self, ids: Sequence[UUID]) -> Sequence[PatientContact]:
+        """Return patients, from patient-service."""
+
+    async def fetch_doctors(self, ids: Sequence[UUID]) -> Sequence[DoctorContact]:
+        """Return doctors, from doctor-service."""
+
+    async def fetch_services(self, ids: Sequence[UUID]) -> Sequence[ServiceReminders]:
+        """Return service types, from doctor-service."""
+
+    async def fetch_accounts(self, ids: Sequence[UUID]) -> Sequence[AccountContact]:
+        """Return accounts, from auth-service."""
+
+
+class PasswordLinks(Protocol):
+    """The links of invitations and password resets, which auth-service owns."""
+
+    async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
+        """Return the link of an invitation or password reset, or None when it was used, replaced, or has expired."""
+
+
+class ContactClient(PasswordLinks, Protocol):
+    """auth-, patient- and doctor-service, asked for one person at a time. The methods return None when there is no such person."""
 
     async def find_account(self, account_id: UUID) -> AccountContact | None:
         """Return an account, with the email address."""
@@ -20,6 +70,3 @@ class ContactClient(Protocol):
 
     async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
         """Return a doctor's name, location and time zone."""
-
-    async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
-        """Return the link of an invitation or password reset, or None when it was used, replaced, or has expired."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
 from typing import Protocol
 from uuid import UUID
 
@@ -34,19 +33,34 @@ class InvalidAddress(Exception):
     """The email address of the recipient cannot be written into a mail."""
 
 
+@dataclass(frozen=True, slots=True)
+class RenderedMail:
+    """A mail as it is sent: the envelope, and `content` with all headers and parts (RFC 5322, lines end with CRLF).
+
+    `message_id` has angle brackets, as in the header. `sender` and `recipient` are checked addresses with their domains in ASCII. The
+    content is ASCII, unless `needs_smtputf8`: an address has a non-ASCII local part, for which there is no encoding (RFC 6532).
+    """
+
+    message_id: str
+    sender: str
+    recipient: str
+    content: bytes
+    needs_smtputf8: bool = False
+
+
 class Mailbox(Protocol):
     """Where mails are delivered. `repeatable`: delivering the same Message-ID twice results in one mail."""
 
     repeatable: bool
 
-    async def deliver(self, mail: EmailMessage) -> None:
+    async def deliver(self, mail: RenderedMail) -> None:
         """Deliver a mail; return when it is accepted. Raises MailRefused, MailUnsupported, MailDeferred or DeliveryUnknown."""
 
 
 class EmailRenderer(Protocol):
     """Renders mails."""
 
-    def render(self, content: MailContent, now: datetime) -> EmailMessage:
+    def render(self, content: MailContent, now: datetime) -> RenderedMail:
         """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.
 
         Raises InvalidAddress.

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, insert, select, update
 from notify_svc.domain.messages import Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
-from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VERSIONS
+from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -36,21 +36,23 @@ class SqlNotificationTransaction(SqlTransaction):
     """Implements NotificationTransaction."""
 
     async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        if await insert_if_absent(self.connection, insert(VERSIONS).values(appointment_id=appointment_id, version=version)):
+        if await insert_if_absent(
+            self.connection, insert(VISITS).values(appointment_id=appointment_id, version=version, sequence=0, revision=0)
+        ):
             return True
-        is_older = (VERSIONS.c.appointment_id == appointment_id) & (VERSIONS.c.version < version)
-        return bool((await self.connection.execute(update(VERSIONS).where(is_older).values(version=version))).rowcount)
+        is_older = (VISITS.c.appointment_id == appointment_id) & (VISITS.c.version < version)
+        return bool((await self.connection.execute(update(VISITS).where(is_older).values(version=version))).rowcount)
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
-        newer = select(VERSIONS.c.version).where(VERSIONS.c.appointment_id == appointment_id, VERSIONS.c.version > version)
+        newer = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id, VISITS.c.version > version)
         return (await self.connection.execute(newer)).first() is not None
 
     async def insert_message(self, message: Message) -> bool:
         return await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message)))
 
     async def lock_related_messages(self, message: Message) -> list[Message]:
-        """Lock the row of VERSIONS: senders of messages about one appointment wait for each other there."""
-        lock = select(VERSIONS.c.version).where(VERSIONS.c.appointment_id == message.subject_id).with_for_update()
+        """Lock the row of VISITS: senders of messages about one appointment wait for each other there."""
+        lock = select(VISITS.c.version).where(VISITS.c.appointment_id == message.subject_id).with_for_update()
         await self.connection.execute(lock)
         is_related = (MESSAGES.c.subject_id == message.subject_id) & (MESSAGES.c.recipient_id == message.recipient_id)
         rows = await self.connection.execute(select(MESSAGES).where(is_related, MESSAGES.c.id != message.id))

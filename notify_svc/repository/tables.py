@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
 
 from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
@@ -10,12 +10,80 @@ from shared.kit.sql import Id, UtcDateTime, binary_string
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
 
-VERSIONS = Table(
-    "appointments_known",
+VISITS = Table(
+    "visits",
     METADATA,
     Column("appointment_id", Id, primary_key=True),
     Column("version", Integer, nullable=False),
+    Column("status", binary_string(16)),
+    Column("starts_at", UtcDateTime),
+    Column("ends_at", UtcDateTime),
+    Column("service_id", Id),
+    Column("doctor_id", Id),
+    Column("patient_id", Id),
+    Column("mode", binary_string(16)),
+    Column("time_zone", binary_string(64)),
+    Column("sequence", Integer, nullable=False),
+    Column("wanted_since", UtcDateTime),
+    Column("planning_due_at", UtcDateTime),
+    Column("revision", Integer, nullable=False),
+    Index("visits_to_plan", "planning_due_at"),
+    Index("visits_of_patient", "patient_id", "starts_at"),
+    Index("visits_of_service", "service_id", "starts_at"),
+    Index("visits_of_doctor", "doctor_id", "starts_at"),
 )
+"""The newest version of each appointment. Its other facts are null where an earlier release has recorded the version only."""
+
+VISIT_RECIPIENTS = Table(
+    "visit_recipients",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("recipient_id", Id, primary_key=True),
+    Index("visits_of_recipient", "recipient_id"),
+)
+"""The people who are reminded of a visit, as they were when its reminders were planned."""
+
+REMINDERS = Table(
+    "reminders",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("starts_at", UtcDateTime, primary_key=True),
+    Column("offset_minutes", Integer, primary_key=True, autoincrement=False),
+    Column("channel", binary_string(16), primary_key=True),
+    Column("recipient_id", Id, primary_key=True),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("wanted_since", UtcDateTime, nullable=False),
+    Column("status", binary_string(16), nullable=False),
+    Index("reminders_due", "status", "due_at"),
+)
+
+CONTACT_VERSIONS = Table(
+    "contact_versions",
+    METADATA,
+    Column("subject_id", Id, primary_key=True),
+    Column("aspect", binary_string(16), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+"""The newest versions of profiles, preferences and service types that events have told of."""
+
+DOCTOR_PREFERENCES = Table(
+    "doctor_preferences",
+    METADATA,
+    Column("doctor_id", Id, primary_key=True),
+    Column("daily_digest", Boolean, nullable=False),
+    Column("switched_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+"""What doctors want to receive. `switched_at` is the instant at which `daily_digest` was changed last."""
+
+DIGESTS = Table(
+    "digests",
+    METADATA,
+    Column("doctor_id", Id, primary_key=True),
+    Column("date", Date, primary_key=True),
+    Column("decided_at", UtcDateTime, nullable=False),
+)
+"""The dates, in the doctor's zone, for which it was decided whether the doctor gets a digest."""
 
 MESSAGES = Table(
     "messages",
@@ -39,6 +107,7 @@ MESSAGES = Table(
     Column("sent_at", UtcDateTime),
     Column("problem", binary_string(500)),
     Column("attempt_log", JSON, nullable=False),
+    Column("valid_until", UtcDateTime),
     Index("messages_due", "status", "due_at", "seq"),
     Index("messages_about", "subject_id", "recipient_id", "version"),
 )

@@ -6,7 +6,6 @@ import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import EmailMessage
 from pathlib import Path
 
 from notify_svc.domain.messages import Message, MessageStatus
@@ -18,6 +17,7 @@ from notify_svc.ports import (
     MailDeferred,
     MailRefused,
     MailUnsupported,
+    RenderedMail,
 )
 from notify_svc.usecases.compose import MailComposer, Undeliverable
 from shared.contracts.refusals import Refusal
@@ -59,7 +59,7 @@ class MailDelivery:
     now: Clock
     count_not_sent: Callable[[str], None]
 
-    async def prepare(self, message: Message) -> EmailMessage:
+    async def prepare(self, message: Message) -> RenderedMail:
         """Return the mail of a message. Raises Undeliverable, InvalidAddress, NotRendered, or the refusal of another service."""
         content = await self.composer.compose(message)
         try:

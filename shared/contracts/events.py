@@ -161,7 +161,8 @@ class LeaveTaken(Event):
 class AppointmentEvent(Event):
     """The fields that all events of an appointment share.
 
-    `version` grows with every change. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor or
+    `version` grows with every change. `event_number` counts the events of the appointment, from 1 on and without gaps; it is 0 in events
+    that were published before they had it. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor or
     place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment changed
     (`place`, `doctor_name`, `reason`, `intake`); after a move or a restore, what the same doctor has changed since (`place` and
     `doctor_name`), and `check_in` when a mistaken check-in was undone and the visit is booked again. `mode` is how the visit takes place,
@@ -171,6 +172,7 @@ class AppointmentEvent(Event):
     subject = "appointment_id"
     appointment_id: UUID
     version: int
+    event_number: int = Field(default=0, ge=0)
     sequence: int = Field(ge=0)
     status: str
     service_id: UUID

@@ -188,6 +188,24 @@ async def test_a_save_writes_appointment_history_entry_and_event_together(backen
     assert json.loads(pending_event)["type"] == "appointment.cancelled.v1"
 
 
+async def test_events_of_an_appointment_are_numbered_without_gaps_also_where_changes_have_none(backend: Backend) -> None:
+    pending = an_appointment(AppointmentStatus.PENDING)
+    await backend.add(pending)
+    reservation = Reservation(
+        appointment_id=pending.id, service_id=pending.service.id,
+        doctor_id=DOCTOR, patient_id=PATIENT, starts_at=NINE, ends_at=NINE + HALF,
+        revision=1,
+    )  # fmt: skip
+    booked = await backend.store.save(after_reply(pending, reservation))
+    amended = await backend.store.save(booked.amend({"reason": "Knee"}, a_change()))
+    unchanged = await backend.store.save(amended.reschedule(a_change(), starts_at=TEN))  # adds no event
+    await backend.store.save(replace(unchanged, sync=amended.sync).cancel(a_change()))
+    stored = await backend.store.get(pending.id)
+    events = [json.loads(event)["data"] for event in (await stored_document(backend, pending))["pending_events"]]
+    assert [(event["event_number"], event["status"]) for event in events] == [(1, "booked"), (2, "booked"), (3, "cancelled")]
+    assert (stored.event_count, stored.version) == (3, 4)
+
+
 async def test_a_save_without_a_recorded_change_adds_no_entry_and_does_not_wake_the_relay(backend: Backend) -> None:
     appointment = an_appointment()
     await backend.add(appointment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
-from notify_svc.ports import DeliveryUnknown, Mailbox, MailDeferred, MailRefused, MailUnsupported
+from notify_svc.ports import DeliveryUnknown, Mailbox, MailDeferred, MailRefused, MailUnsupported, RenderedMail
 from tests.contract.mailservers import replying_server, unreliable_server
 from tests.platform.houses import SmtpServer, free_port
 
@@ -21,13 +22,15 @@ MINA = Address("Mina Park", "mina", "example.com")
 JUERGEN = Address("Jürgen Müller", "jürgen", "xn--mller-kva.de")
 
 
-def a_mail(number: int = 1, to: Address = MINA) -> EmailMessage:
+def a_mail(number: int = 1, to: Address = MINA, message_id: str = "") -> RenderedMail:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "clinic@careslot.example", to, "Appointment confirmed"
-    mail["Message-ID"] = f"<{number}@careslot.example>"
+    mail["Message-ID"] = message_id or f"<{number}@careslot.example>"
     mail.set_content("Grüße\n")
     mail.add_attachment(b"BEGIN:VCALENDAR", maintype="text", subtype="calendar", filename="appointment.ics")
-    return mail
+    needs_smtputf8 = not to.addr_spec.isascii()
+    content = mail.as_bytes(policy=policy.SMTPUTF8 if needs_smtputf8 else policy.SMTP)
+    return RenderedMail(mail["Message-ID"], "clinic@careslot.example", to.addr_spec, content, needs_smtputf8)
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ def test_a_file_has_an_encoded_word_in_no_address(tmp_path: Path) -> None:
     assert "To: Jürgen Müller <jürgen@xn--mller-kva.de>\r\n".encode() in headers[0]
     assert headers[1].isascii()
     assert b"To: =?utf-8?q?J=C3=BCrgen?= <mina@example.com>\r\n" in headers[1]
-    assert {mail["to"] for mail in mailbox.messages()} == {str(a_mail(1, JUERGEN)["To"]), "Jürgen <mina@example.com>"}
+    assert {mail["to"] for mail in mailbox.messages()} == {str(JUERGEN), "Jürgen <mina@example.com>"}
     assert {mail["text"] for mail in mailbox.messages()} == {"Grüße\n"}
 
 
@@ -102,8 +105,7 @@ def test_a_folder_lists_its_mails_and_can_be_emptied(tmp_path: Path) -> None:
 
 
 def test_a_message_id_cannot_leave_the_folder(tmp_path: Path) -> None:
-    mailbox, mail = FileMailbox(tmp_path / "mail"), a_mail()
-    mail.replace_header("Message-ID", "<../../evil@x>")
+    mailbox, mail = FileMailbox(tmp_path / "mail"), a_mail(message_id="<../../evil@x>")
     asyncio.run(mailbox.deliver(mail))
     assert len(list((tmp_path / "mail").glob("*.eml"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mail"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from email import message_from_string, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
+from notify_svc.ports import RenderedMail
 from notify_svc.repository.tables import MESSAGES
 from shared.kit.sql import Database
 from tests.running import not_found_response
@@ -26,10 +28,12 @@ class MemoryMailbox:
     def __init__(self, repeatable: bool = False) -> None:
         self.repeatable, self.mails, self.errors = repeatable, list[EmailMessage](), list[Exception]()
 
-    async def deliver(self, mail: EmailMessage) -> None:
+    async def deliver(self, mail: RenderedMail) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        self.mails.append(mail)
+        parsed = message_from_string(mail.content.decode(), policy=policy.default)
+        assert isinstance(parsed, EmailMessage)
+        self.mails.append(parsed)
 
     def count_mails(self) -> Counter[tuple[str, str]]:
         """Return the number of mails by address and title."""
@@ -39,7 +43,7 @@ class MemoryMailbox:
         """Return the text of the last mail to an address."""
         body = [mail for mail in self.mails if mail["To"].addresses[0].addr_spec == email][-1].get_body(("plain",))
         assert body is not None
-        return str(body.get_content())
+        return str(body.get_content()).replace("\r\n", "\n")
 
 
 class FakeContactServices:

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from notify_svc.clients.files import FileMailbox
 from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
-from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, RenderedMail
 from notify_svc.repository import SqlNotificationStore
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
@@ -88,7 +87,7 @@ class HangingMailbox(MemoryMailbox):
         super().__init__()
         self.started, self.may_answer = asyncio.Event(), asyncio.Event()
 
-    async def deliver(self, mail: EmailMessage) -> None:
+    async def deliver(self, mail: RenderedMail) -> None:
         self.started.set()
         await self.may_answer.wait()
         await super().deliver(mail)
@@ -113,7 +112,7 @@ class SlowMailbox(MemoryMailbox):
         self.errors = [MailDeferred("later") for _ in range(4)]
         self.is_first, self.two_accepted = True, asyncio.Event()
 
-    async def deliver(self, mail: EmailMessage) -> None:
+    async def deliver(self, mail: RenderedMail) -> None:
         if self.is_first and not self.errors:
             self.is_first = False
             async with asyncio.timeout(5):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
+from email import message_from_string, policy
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,7 +17,7 @@ from notify_svc.clients.translations import TRANSLATIONS
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, PasswordLink, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_LINK, Audience, MessageKind
-from notify_svc.ports import InvalidAddress
+from notify_svc.ports import InvalidAddress, RenderedMail
 from shared.contracts.events import AccountInvited
 from shared.contracts.texts import one_line
 from tests.running import NOON
@@ -29,11 +29,15 @@ RENDERER = JinjaEmailRenderer(CLINIC)
 def render(
     message: Message, recipient: Recipient, appointment: AppointmentDetails | None = DETAILS, link: PasswordLink | None = None
 ) -> Any:
-    return RENDERER.render(MailContent(message, recipient, appointment, link), NOON)
+    return parsed(RENDERER.render(MailContent(message, recipient, appointment, link), NOON))
+
+
+def parsed(mail: RenderedMail) -> Any:
+    return message_from_string(mail.content.decode(), policy=policy.default)
 
 
 def text_of(mail: Any) -> str:
-    return str(mail.get_body(("plain",)).get_content())
+    return str(mail.get_body(("plain",)).get_content()).replace("\r\n", "\n")
 
 
 def calendar_of(mail: Any) -> Any:
@@ -218,12 +222,10 @@ NAMES = st.lists(st.sampled_from(NAME_PARTS), min_size=1, max_size=9).map(lambda
 
 @given(name=NAMES)
 def test_no_name_adds_an_address_or_a_header(name: str) -> None:
-    mail = render(a_message(), a_recipient(name=name))
-    for mail_policy in (policy.SMTP, policy.SMTP.clone(cte_type="7bit"), policy.SMTPUTF8):
-        read: Any = message_from_bytes(mail.as_bytes(policy=mail_policy), policy=policy.default)
-        assert [address.addr_spec for address in read["To"].addresses] == ["mina@example.com"]
-        assert read.keys() == mail.keys()
-        assert calendar_of(read).walk("VEVENT")[0]["ATTENDEE"] == "mailto:mina@example.com"
+    read = render(a_message(), a_recipient(name=name))
+    assert [address.addr_spec for address in read["To"].addresses] == ["mina@example.com"]
+    assert read.keys() == render(a_message(), a_recipient()).keys()
+    assert calendar_of(read).walk("VEVENT")[0]["ATTENDEE"] == "mailto:mina@example.com"
 
 
 @pytest.mark.parametrize(
@@ -239,15 +241,14 @@ def test_addresses_in_all_scripts_are_accepted(email: str, address: str) -> None
 
 def test_the_address_of_a_clinic_may_be_in_any_script() -> None:
     renderer = JinjaEmailRenderer(Clinic("Praxis\nMüller", "empfang@müller.de", "https://clinic.example"))
-    mail = renderer.render(MailContent(a_message(), a_recipient(), DETAILS), NOON)
+    mail = parsed(renderer.render(MailContent(a_message(), a_recipient(), DETAILS), NOON))
     assert (str(mail["From"]), mail["Message-ID"].isascii()) == ("Praxis Müller <empfang@xn--mller-kva.de>", True)
     assert calendar_of(mail).walk("VEVENT")[0]["ORGANIZER"] == "mailto:empfang@xn--mller-kva.de"
 
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\r", "\t", "\x0b", "\x1c", "\x85", "\u2028", "\u2029", "\u202e", "\ud800"])
 def test_a_name_from_old_data_with_a_control_character_gets_its_mail_and_adds_no_header(separator: str) -> None:
-    mail = render(a_message(), a_recipient(name=f"Mina{separator}Bcc: everyone@example.com"))
-    read: Any = message_from_bytes(mail.as_bytes(policy=policy.SMTP), policy=policy.default)
+    read = render(a_message(), a_recipient(name=f"Mina{separator}Bcc: everyone@example.com"))
     assert str(read["To"]) == "Mina Bcc everyone example com <mina@example.com>"
     assert "Bcc" not in read
     assert text_of(read).splitlines()[0] == "Hello Mina Bcc: everyone@example.com,"

@@ -1,0 +1,70 @@
+"""The cache of contacts: names, addresses, preferences and offsets that other services own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from notify_svc.ports.contacts import ContactSource, Versions
+from notify_svc.usecases.contact_cache import ContactCache
+from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
+from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, ServiceChanged
+from shared.contracts.http import AccountContact
+from shared.kit.clock import Clock
+
+
+class CachedContacts:
+    """Implements Contacts. Every instance gets every event about a change, and forgets what it knew before."""
+
+    def __init__(self, source: ContactSource, now: Clock) -> None:
+        self._patients = ContactCache(source.fetch_patients, now)
+        self._doctors = ContactCache(source.fetch_doctors, now)
+        self._services = ContactCache(source.fetch_services, now)
+        self._accounts = ContactCache(source.fetch_accounts, now)
+
+    async def find_patients(
+        self, ids: Collection[UUID], min_versions: Versions | None = None, min_preferences: Versions | None = None
+    ) -> Mapping[UUID, PatientContact]:
+        has_preferences = is_current_for(min_preferences, attrgetter("preferences_version"))
+        has_profile = is_current_for(min_versions, attrgetter("version"))
+        return await self._patients.find(
+            ids, lambda patient_id, patient: has_profile(patient_id, patient) and has_preferences(patient_id, patient)
+        )
+
+    async def find_doctors(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, DoctorContact]:
+        return await self._doctors.find(ids, is_current_for(min_versions, attrgetter("version")))
+
+    async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
+        return await self._services.find(ids, is_current_for(min_versions, attrgetter("version")))
+
+    async def find_accounts(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, AccountContact]:
+        return await self._accounts.find(ids, is_current_for(min_versions, attrgetter("version")))
+
+    async def forget_account(self, event: AccountChanged) -> None:
+        """Forget an account that has changed."""
+        self._accounts.forget(event.account_id)
+
+    async def forget_patient(self, event: PatientChanged) -> None:
+        """Forget a patient whose profile or preferences have changed."""
+        self._patients.forget(event.patient_id)
+
+    async def forget_doctor(self, event: DoctorChanged) -> None:
+        """Forget a doctor who has changed."""
+        self._doctors.forget(event.doctor_id)
+
+    async def forget_service(self, event: ServiceChanged) -> None:
+        """Forget a service type that has changed."""
+        self._services.forget(event.service_id)
+
+    async def aclose(self) -> None:
+        """End the requests that are under way."""
+        await asyncio.gather(*(cache.aclose() for cache in (self._patients, self._doctors, self._services, self._accounts)))
+
+
+def is_current_for(min_versions: Versions | None, version_of: Callable[[Any], int]) -> Callable[[UUID, Any], bool]:
+    """Return the predicate whether a contact, or None, is as recent as `min_versions` ask for its id."""
+    required = min_versions or {}
+    return lambda contact_id, contact: contact_id not in required or (contact is not None and version_of(contact) >= required[contact_id])
