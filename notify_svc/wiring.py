@@ -11,21 +11,24 @@ from prometheus_client import Counter
 
 from notify_svc import consumers, jobs
 from notify_svc.clients.contacts import HttpContactClient, HttpContactSource
+from notify_svc.clients.dead_letters import HttpDeadLetterSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.domain.mail_content import Clinic
 from notify_svc.ports import Mailbox
+from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
+from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.send import MessageSender
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 
 @asynccontextmanager
@@ -48,6 +51,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
         queue = MessageQueue(store, runtime.clock, wake_sender)
 
+        runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         await consumers.subscribe(runtime, queue)
         await consumers.subscribe_to_changes(runtime, contacts)
         await sender.recover_own()
@@ -58,3 +62,11 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
 def mailbox_for(url: str) -> Mailbox:
     """Return the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
     return FileMailbox(Path(url.removeprefix("file:").removeprefix("//"))) if url.startswith("file:") else SmtpMailbox(url)
+
+
+def dead_letter_sources(runtime: ServiceRuntime) -> dict[Service, DeadLetterSource]:
+    """Return the dead letters of every service that can have some, this one included."""
+    others = [service for service in Service if service not in (Service.GATEWAY, Service.NOTIFICATION)]
+    sources: dict[Service, DeadLetterSource] = {service: HttpDeadLetterSource(runtime.client(service)) for service in others}
+    assert runtime.dead_letters is not None
+    return sources | {Service.NOTIFICATION: runtime.dead_letters}

@@ -50,6 +50,7 @@ ROUTING_TABLE = (
     RoutingEntry("/calendar", Service.SCHEDULING),
     RoutingEntry("/appointments", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
+    RoutingEntry("/admin/dead-letters", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {

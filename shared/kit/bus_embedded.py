@@ -32,9 +32,8 @@ ENQUEUE = "INSERT INTO deliveries (queue, message_id, body, due_at) SELECT queue
 NEXT_DUE = "SELECT seq, body, attempt FROM deliveries WHERE queue = ? AND dead = 0 AND due_at <= ? ORDER BY seq LIMIT 1"
 RECORD_FAILURE = "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, dead = ?, why = ? WHERE seq = ?"
 DEAD_LETTERS = "SELECT queue, message_id, body, why FROM deliveries WHERE dead = 1 ORDER BY seq"
-NEXT_DEAD = (
-    "SELECT seq, message_id, body, why, attempt, replay, due_at FROM deliveries WHERE queue = ? AND dead = 1 AND seq > ? ORDER BY seq LIMIT 1"
-)
+DEAD_COLUMNS = "seq, message_id, body, why, attempt, replay, due_at"
+NEXT_DEAD = f"SELECT {DEAD_COLUMNS} FROM deliveries WHERE queue = ? AND dead = 1 AND seq > ? ORDER BY seq LIMIT 1"
 REDELIVER = "INSERT INTO deliveries (queue, message_id, body, due_at, replay) VALUES (?, ?, ?, ?, ?)"
 DELETE = "DELETE FROM deliveries WHERE seq = ?"
 

@@ -76,7 +76,7 @@ class RabbitBus:
         await self._publish(self._exchange, topic, message_id, body)
 
     async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None:
-        """Declare the durable queue with its retry queues and dead letters, and consume it, and the dead letters if `keep_dead` is given."""
+        """Declare the durable queue with its retry queues and dead letters. Consume it, and with `keep_dead` the dead letters."""
         await self._add_subscription(queue, handlers, keep_dead)
 
     async def redeliver(self, queue: str, message_id: str, body: bytes, replay: int) -> None:

@@ -23,9 +23,7 @@ Topic = Annotated[str | None, Query(min_length=1, max_length=100)]
 
 
 @router.get("", response_model=Page[DeadLetterSummary])
-async def list_own_dead_letters(
-    _caller: ReadingService, letters: UseDeadLetters, paging: Paged, topic: Topic = None
-) -> Page[DeadLetter]:
+async def list_own_dead_letters(_caller: ReadingService, letters: UseDeadLetters, paging: Paged, topic: Topic = None) -> Page[DeadLetter]:
     return await letters.list_page(topic, paging)
 
 

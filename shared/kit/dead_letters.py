@@ -20,9 +20,9 @@ from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import NoSuchDeadLetter
 from shared.kit.bus import Bus, PublishFailed
 from shared.kit.clock import Clock
+from shared.kit.cursors import PageRequest, parse_instant_and_id
 from shared.kit.dead_messages import DeadMessage
 from shared.kit.logs import log_event
-from shared.kit.paging import PageRequest, parse_instant, parse_sort_key
 from shared.kit.retry import retry_on_abort
 
 NAMESPACE = UUID("b0c4e3a2-6f0d-5b86-9a55-0f5ad1e0c7de")  # of the ids of dead letters
@@ -133,13 +133,13 @@ class DeadLetters:
 
     async def list_page(self, topic: str | None, paging: PageRequest) -> Page[DeadLetter]:
         """Return a page of the letters, the newest first. Raises BadCursor."""
-        after = sort_key_of_cursor(paging.after)
+        after = parse_instant_and_id(paging.after) if paging.after else None
         letters = await self.store.list_newest(topic, paging.limit + 1, after)
-        return paging.page(letters, cursor_key)
+        return paging.page(letters, lambda letter: (letter.died_at.isoformat(), letter.id))
 
     @retry_on_abort
     async def replay(self, letter_id: UUID) -> DeadLetter:
-        """Put the event into this service's queue again, with its id; return the letter. A letter that is replayed already is returned as is.
+        """Put the event into this service's queue again, with its id, and return the letter; one that is replayed already as it is.
 
         The event is published before that is recorded, so that it cannot be lost; published twice it has its effect once. Raises
         NoSuchDeadLetter, or Unavailable when the bus does not answer.
@@ -178,26 +178,3 @@ class DeadLetters:
         if letter is None:
             raise NoSuchDeadLetter
         return letter
-
-
-def sort_key_of_cursor(after: tuple[str, ...] | None) -> SortKey | None:
-    """Return the sort key of a cursor of dead letters, which is the same in every service. Raises BadCursor."""
-    if after is None:
-        return None
-    died_at, letter_id = parse_sort_key(after, parse_instant, UUID)
-    return died_at, letter_id
-
-
-class Listed(Protocol):
-    """A letter in a list."""
-
-    @property
-    def died_at(self) -> datetime: ...
-
-    @property
-    def id(self) -> UUID: ...
-
-
-def cursor_key(letter: Listed) -> tuple[str, UUID]:
-    """Return what the cursor after a letter is made from."""
-    return letter.died_at.isoformat(), letter.id
