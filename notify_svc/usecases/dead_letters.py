@@ -16,14 +16,15 @@ from shared.contracts.refusals import Refusal, Unavailable
 from shared.contracts.relayed_refusals import NoSuchDeadLetter
 from shared.kit.cursors import PageRequest, encode_cursor, parse_instant_and_id
 
-ANSWER_SECONDS = 2.0  # a service that needs longer counts as unavailable
+ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterOverview:
-    """The dead letters of the services in `sources`."""
+    """The dead letters of the services in `sources`. One that needs longer than `answer_seconds` counts as unavailable."""
 
     sources: Mapping[Service, DeadLetterSource]
+    answer_seconds: float = ANSWER_SECONDS
 
     async def list_page(self, service: Service | None, topic: str | None, paging: PageRequest) -> DeadLetterPage:
         """Return a page of the letters of one service or of all, the newest first. Raises BadCursor.
@@ -58,7 +59,7 @@ class DeadLetterOverview:
     async def _page_of(self, service: Service, topic: str | None, paging: PageRequest) -> Page[Any] | None:
         """Return a page of one service, or None when it does not answer in time."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(self.answer_seconds):
                 return await self.sources[service].list_page(topic, paging)
         except (Unavailable, TimeoutError):
             return None

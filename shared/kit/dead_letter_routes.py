@@ -19,14 +19,16 @@ from shared.kit.use_cases import use_case
 router = routes.service_router(prefix="/internal/dead-letters", internal=True)
 UseDeadLetters = Annotated[DeadLetters, use_case(DeadLetters)]
 ReadingService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
-Topic = Annotated[str | None, Query(min_length=1, max_length=100)]
+Topic = Annotated[str | None, Query(max_length=100, pattern="^[a-z0-9_.-]+$")]
 
 
 @router.get("", response_model=Page[DeadLetterSummary])
 async def list_own_dead_letters(_caller: ReadingService, letters: UseDeadLetters, paging: Paged, topic: Topic = None) -> Page[DeadLetter]:
+    """Return a page of this service's dead letters, the newest first."""
     return await letters.list_page(topic, paging)
 
 
 @router.post("/{letter_id}/replay", response_model=DeadLetterSummary)
 async def replay_own_dead_letter(letter_id: UUID, _caller: ReadingService, letters: UseDeadLetters) -> DeadLetter:
+    """Put the event of a dead letter into this service's queue again."""
     return await letters.replay(letter_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import sqlite3
 from collections import Counter
@@ -121,6 +122,10 @@ class ServiceWithLetters:
 
         await wait_until(is_fulfilled, seconds=20)
         return await self.all_letters()
+
+
+def is_waiting_after(replays: int, letters: list[DeadLetter]) -> bool:
+    return (letters[0].status, letters[0].replays) == (WAITING, replays)
 
 
 def a_letter(number: int = 1, **changes: object) -> DeadLetter:
@@ -300,7 +305,7 @@ async def test_an_invalid_message_that_is_replayed_waits_again_at_once(broker: B
         (letter,) = await service.wait_for(bool)
         for number in range(1, 4):
             await service.letters.replay(letter.id)
-            await service.wait_for(lambda letters, number=number: (letters[0].status, letters[0].replays) == (WAITING, number))
+            await service.wait_for(functools.partial(is_waiting_after, number))
         assert [letter.attempts for letter in await service.all_letters()] == [4]
 
 

@@ -6,13 +6,18 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
-
+Id = sa.Uuid(native_uuid=False)
+UtcDateTime = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 INDEXES = {
     "dead_letters_by_time": ["died_at", "id"],
     "dead_letters_by_topic": ["topic", "died_at", "id"],
     "dead_letters_by_status": ["status", "replayed_at"],
 }
+
+
+def binary_string(length: int) -> sa.String:
+    """Return a string type that is compared byte by byte."""
+    return sa.String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 def create_dead_letters() -> None:
