@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -107,6 +107,9 @@ class AuthStore(Protocol):
 
     async def find_account_by_email(self, email: str) -> Account | None:
         """Return the account with a normalized email address, or None."""
+
+    async def list_accounts_by_id(self, ids: Collection[UUID]) -> list[Account]:
+        """Return the accounts among `ids` that exist, pending ones too, with one query."""
 
     async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None

@@ -24,7 +24,7 @@ def normalize_email(text: str) -> str:
         return text
 
 
-CLINIC_ZONE = "By default the clinic's."
+CLINICS = "By default the clinic's."
 SECRET = SchemaKeywords(format="password")
 Password = Annotated[str, SECRET, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
 OpaqueToken = Annotated[str, SECRET, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
@@ -40,8 +40,8 @@ class Register(RequestModel):
     password: Password
     full_name: OneLineText = Field(examples=["Sam Lee"])
     phone: Phone | None = None
-    time_zone: TimeZone | None = Field(default=None, description=CLINIC_ZONE)
-    locale: Locale = "en"
+    time_zone: TimeZone | None = Field(default=None, description=CLINICS)
+    locale: Locale | None = Field(default=None, description=CLINICS)
 
     def to_create_account(self) -> CreateAccount:
         """Return the request for a patient's account. Its fields have been validated, and its password may be longer than there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.reminders import ReminderPlanner
 from shared.contracts.events import (
     AccountChanged,
     AccountInvited,
@@ -13,14 +14,15 @@ from shared.contracts.events import (
     PasswordChanged,
     PasswordResetRequested,
     PatientChanged,
+    PreferencesChanged,
     ServiceChanged,
 )
 from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
-    """Handle changes of appointments, invitations, changes of passwords and delays of logins."""
+async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner) -> None:
+    """Handle changes of appointments and of what reminders depend on, invitations, changes of passwords and delays of logins."""
     await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, queue.enqueue_appointment),
@@ -28,6 +30,9 @@ async def subscribe(runtime: ServiceRuntime, queue: MessageQueue) -> None:
             PasswordResetRequested: queue.enqueue_password_reset,
             PasswordChanged: queue.enqueue_password_changed,
             AccountLocked: queue.enqueue_account_locked,
+            PatientChanged: planner.plan_again_for_patient,
+            PreferencesChanged: planner.plan_again_for_preferences,
+            ServiceChanged: planner.plan_again_for_service,
         }
     )
 
@@ -38,7 +43,9 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
         {
             AccountChanged: contacts.forget_account,
             PatientChanged: contacts.forget_patient,
+            PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,
+            PreferencesChanged: contacts.forget_patient,
             ServiceChanged: contacts.forget_service,
         }
     )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from shared.contracts.contacts import MAX_OFFSET_MINUTES, MAX_OFFSETS, MIN_OFFSET_MINUTES
 from shared.contracts.identity import Service
 from shared.contracts.texts import OneLineText
 from shared.contracts.values import Email
 from shared.kit.settings import CommonSettings
 
+OffsetMinutes = Annotated[int, Field(ge=MIN_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
 MAIL_URL = r"^file:.+|^smtps://[^?]+$|^smtp://[^?]+(\?tls=(none|starttls))?$"
+
+
+def split_list(value: Any) -> Any:
+    """Return the items of a comma-separated list; other values as they are."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 class NotifySettings(CommonSettings):
@@ -27,3 +34,12 @@ class NotifySettings(CommonSettings):
     )
     mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
     clinic_name: OneLineText = Field("Careslot Clinic", description="The sender's name of all mails.")
+    keep_messages_days: int = Field(
+        400, ge=30, le=3660, description="After how many days messages are deleted from the log. Those still to be sent stay."
+    )
+    reminder_offsets_minutes: Annotated[tuple[OffsetMinutes, ...], NoDecode, BeforeValidator(split_list)] = Field(
+        (1440, 60),
+        max_length=MAX_OFFSETS,
+        description="When reminders are due, in minutes before a visit, for patients and service types that say nothing else: a list with "
+        f"commas of at most {MAX_OFFSETS} numbers between {MIN_OFFSET_MINUTES} and {MAX_OFFSET_MINUTES}. Empty: no reminders.",
+    )

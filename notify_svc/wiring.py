@@ -16,6 +16,7 @@ from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.domain.mail_content import Clinic
+from notify_svc.domain.reminders import ReminderDefaults
 from notify_svc.ports import Mailbox
 from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore
@@ -24,7 +25,13 @@ from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
+from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.message_log import MessageLog, MessageRetention
+from notify_svc.usecases.reminders import ReminderPlanner
+from notify_svc.usecases.reminders_check import MessageCheck
+from notify_svc.usecases.reminders_due import ReminderQueue
+from notify_svc.usecases.resend import MessageResending
 from notify_svc.usecases.send import MessageSender
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
@@ -45,14 +52,23 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
+        defaults = ReminderDefaults(settings.reminder_offsets_minutes, settings.time_zone)
+        check = MessageCheck(store, contacts, defaults, runtime.clock)
         composer = MailComposer(HttpContactClient(*owners), settings.time_zone)
-        delivery = MailDelivery(composer, renderer, mailbox, runtime.clock, lambda reason: not_sent.labels(reason).inc())
+        delivery = MailDelivery(composer, check, renderer, mailbox, runtime.clock, lambda reason: not_sent.labels(reason).inc())
         sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name)
-        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, runtime.lease_holder(database, INFRASTRUCTURE))
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
+        retention = MessageRetention(store, settings.keep_messages_days, runtime.clock)
+        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, retention, holder)
         queue = MessageQueue(store, runtime.clock, wake_sender)
+        runtime.provide(MessageLog(store, renderer.internet_message_id), MessageResending(store, runtime.clock, wake_sender))
+        planner = ReminderPlanner(store, contacts, defaults, runtime.clock)
+        reminders = ReminderQueue(store, runtime.clock, wake_sender)
+        digests = DigestQueue(store, contacts, settings.time_zone, runtime.clock, wake_sender)
+        jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
 
         runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
-        await consumers.subscribe(runtime, queue)
+        await consumers.subscribe(runtime, queue, planner)
         await consumers.subscribe_to_changes(runtime, contacts)
         await sender.recover_own()
         async with runtime.jobs:

@@ -18,7 +18,7 @@ ACCOUNTS = Table(
     Column("full_name", binary_string(200), nullable=False),
     Column("role", binary_string(16), nullable=False),
     Column("status", binary_string(16), nullable=False),
-    Column("locale", binary_string(35), nullable=False),
+    Column("locale", binary_string(35)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("password_hash", binary_string(200)),
     Column("phone", binary_string(32)),

@@ -38,6 +38,7 @@ ROUTING_TABLE = (
     RoutingEntry("/auth/token", Service.AUTH, checks_token=False, has_token_errors=True),
     RoutingEntry("/auth", Service.AUTH),
     RoutingEntry("/.well-known", Service.AUTH),
+    RoutingEntry("/patients/me/messages", Service.NOTIFICATION),
     RoutingEntry("/patients", Service.PATIENT),
     RoutingEntry("/doctors/{id}/slots", Service.SCHEDULING),
     RoutingEntry("/doctors/{id}/leaves", Service.SCHEDULING),
@@ -51,6 +52,7 @@ ROUTING_TABLE = (
     RoutingEntry("/appointments", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
     RoutingEntry("/admin/dead-letters", Service.NOTIFICATION),
+    RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {

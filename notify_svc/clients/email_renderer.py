@@ -57,6 +57,10 @@ class JinjaEmailRenderer:
         data = mail.as_bytes(policy=(SMTPUTF8 if needs_smtputf8 else SMTP).clone(cte_type="7bit"))
         return RenderedMail(str(mail["Message-ID"]), sender, recipient, data, needs_smtputf8)
 
+    def internet_message_id(self, message_id: UUID) -> str:
+        """Return the Message-ID of the mail of a message (RFC 5322)."""
+        return f"<{message_id}@{self._sender.domain}>"
+
     def _recipient_address(self, recipient: Recipient) -> Address:
         try:
             return header_address(recipient.name, recipient.email)
@@ -65,7 +69,7 @@ class JinjaEmailRenderer:
 
     def _add_headers(self, mail: EmailMessage, content: MailContent, to: Address, subject: str, now: datetime) -> None:
         mail["From"], mail["To"], mail["Subject"], mail["Date"] = self._sender, to, subject, now
-        mail["Message-ID"] = f"<{content.message.id}@{self._sender.domain}>"
+        mail["Message-ID"] = self.internet_message_id(content.message.id)
         mail["Auto-Submitted"] = "auto-generated"
 
     def _template_variables(self, content: MailContent, translation: Translation, wording: Wording) -> dict[str, Any]:

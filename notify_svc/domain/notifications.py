@@ -40,8 +40,12 @@ class Audience(StrEnum):
 
 CANCELLING_KINDS = frozenset({MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.GIVEN_AWAY})
 """The kinds after which the recipient no longer has the appointment."""
-KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED})
+KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED, MessageKind.DIGEST})
 """The kinds of mails to the owner of an account without a link to choose a password."""
+KINDS_WITH_LINK = frozenset({MessageKind.INVITED, MessageKind.RESET})
+"""The kinds of mails with a link to choose a password."""
+KINDS_WITHOUT_APPOINTMENT = KINDS_WITH_LINK | KINDS_WITHOUT_LINK | {MessageKind.DIGEST}
+"""The kinds whose subject is not an appointment."""
 KIND_OF_TOPIC = {
     "appointment.requested.v1": MessageKind.REQUESTED,
     "appointment.booked.v1": MessageKind.BOOKED,

@@ -24,16 +24,16 @@ def upgrade() -> None:
         "visits",
         sa.Column("appointment_id", Id, primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("status", binary_string(16)),
-        sa.Column("starts_at", UtcDateTime),
-        sa.Column("ends_at", UtcDateTime),
-        sa.Column("service_id", Id),
-        sa.Column("doctor_id", Id),
-        sa.Column("patient_id", Id),
-        sa.Column("mode", binary_string(16)),
-        sa.Column("time_zone", binary_string(64)),
+        sa.Column("status", binary_string(16), nullable=False),
+        sa.Column("starts_at", UtcDateTime, nullable=False),
+        sa.Column("ends_at", UtcDateTime, nullable=False),
+        sa.Column("service_id", Id, nullable=False),
+        sa.Column("doctor_id", Id, nullable=False),
+        sa.Column("patient_id", Id, nullable=False),
+        sa.Column("mode", binary_string(16), nullable=False),
+        sa.Column("time_zone", binary_string(64), nullable=False),
         sa.Column("sequence", sa.Integer, nullable=False),
-        sa.Column("wanted_since", UtcDateTime),
+        sa.Column("wanted_since", UtcDateTime, nullable=False),
         sa.Column("planning_due_at", UtcDateTime),
         sa.Column("revision", sa.Integer, nullable=False),
     )
@@ -48,9 +48,7 @@ def upgrade() -> None:
     op.create_index("visits_of_recipient", "visit_recipients", ["recipient_id"])
     _create_reminders()
     _create_digests()
-    op.execute(
-        "INSERT INTO visits (appointment_id, version, sequence, revision) SELECT appointment_id, version, 0, 0 FROM appointments_known"
-    )
+    _copy_versions()
     _copy_facts_of_messages()
     op.drop_table("appointments_known")
 
@@ -58,16 +56,20 @@ def upgrade() -> None:
 def _create_reminders() -> None:
     op.create_table(
         "reminders",
-        sa.Column("appointment_id", Id, primary_key=True),
-        sa.Column("starts_at", UtcDateTime, primary_key=True),
-        sa.Column("offset_minutes", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("channel", binary_string(16), primary_key=True),
-        sa.Column("recipient_id", Id, primary_key=True),
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("appointment_id", Id, nullable=False),
+        sa.Column("starts_at", UtcDateTime, nullable=False),
+        sa.Column("offset_minutes", sa.Integer, nullable=False),
+        sa.Column("channel", binary_string(16), nullable=False),
+        sa.Column("recipient_id", Id, nullable=False),
         sa.Column("due_at", UtcDateTime, nullable=False),
         sa.Column("wanted_since", UtcDateTime, nullable=False),
         sa.Column("status", binary_string(16), nullable=False),
     )
+    key = ["appointment_id", "starts_at", "recipient_id", "channel", "offset_minutes"]
+    op.create_index("reminders_key", "reminders", key, unique=True)
     op.create_index("reminders_due", "reminders", ["status", "due_at"])
+    op.create_index("reminders_ended", "reminders", ["starts_at"])
     op.create_table(
         "contact_versions",
         sa.Column("subject_id", Id, primary_key=True),
@@ -92,6 +94,15 @@ def _create_digests() -> None:
     )
 
 
+def _copy_versions() -> None:
+    """Copy the versions, with facts that stand for unknown ones."""
+    known = sa.table("appointments_known", sa.column("appointment_id"), sa.column("version"))
+    unknown = UNKNOWN_FACTS | {"sequence": 0, "revision": 0}
+    literals = [sa.literal(value, VISITS.c[name].type) for name, value in unknown.items()]
+    rows = sa.select(known.c.appointment_id, known.c.version, *literals)
+    op.get_bind().execute(sa.insert(VISITS).from_select(["appointment_id", "version", *unknown], rows))
+
+
 def _copy_facts_of_messages() -> None:
     """Copy the facts of each visit whose newest version is that of a message; of the other visits the next event tells."""
     connection, last = op.get_bind(), 0
@@ -110,14 +121,20 @@ MESSAGES = sa.table(
     sa.column("reader", sa.String),
     sa.column("facts", sa.JSON),
 )
-INSTANTS, IDS = ("starts_at", "ends_at", "wanted_since", "planning_due_at"), ("appointment_id", "service_id", "doctor_id", "patient_id")
+INSTANTS = ("starts_at", "ends_at", "wanted_since", "planning_due_at")
+IDS = ("appointment_id", "service_id", "doctor_id", "patient_id")
 VISITS = sa.table(
     "visits",
     *(sa.column(name, Id) for name in IDS),
     *(sa.column(name, UtcDateTime) for name in INSTANTS),
     *(sa.column(name, sa.String) for name in ("status", "mode", "time_zone")),
-    *(sa.column(name, sa.Integer) for name in ("version", "sequence")),
+    *(sa.column(name, sa.Integer) for name in ("version", "sequence", "revision")),
 )
+UNKNOWN_FACTS = {
+    **dict.fromkeys(("starts_at", "ends_at", "wanted_since"), datetime(1970, 1, 2)),  # noqa: DTZ001 - as the database stores it, in UTC
+    **dict.fromkeys(("service_id", "doctor_id", "patient_id"), UUID(int=0)),
+    **{"status": "unknown", "mode": "in_person", "time_zone": "UTC"},
+}
 
 
 def _messages_of_newest_versions(last: int) -> sa.Select[Any]:

@@ -14,8 +14,10 @@ from notify_svc.ports.messages import (
     RenderedMail,
     UnreadableMessage,
 )
+from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransaction, VisitPlan, VisitTransaction
 
 __all__ = [
+    "Aspect",
     "ContactClient",
     "ContactSource",
     "Contacts",
@@ -29,6 +31,10 @@ __all__ = [
     "NotificationStore",
     "NotificationTransaction",
     "PasswordLinks",
+    "ReminderStore",
+    "ReminderTransaction",
     "RenderedMail",
     "UnreadableMessage",
+    "VisitPlan",
+    "VisitTransaction",
 ]

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
+from notify_svc.ports.reminders import VisitTransaction
 
 
 class MailRefused(Exception):
@@ -74,14 +75,11 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(Protocol):
+class NotificationTransaction(VisitTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
-
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        """Record the newest version of an appointment; return False if it, or a newer one, was recorded before."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         """Return whether a newer version of an appointment was recorded."""

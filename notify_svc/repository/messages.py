@@ -14,6 +14,9 @@ from sqlalchemy import ColumnElement, and_, insert, select, update
 from notify_svc.domain.messages import Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
+from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
+from notify_svc.repository import message_log
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
@@ -32,16 +35,8 @@ def message_from_row(row: Any) -> Message:
     return Message(**fields | enums)
 
 
-class SqlNotificationTransaction(SqlTransaction):
-    """Implements NotificationTransaction."""
-
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
-        if await insert_if_absent(
-            self.connection, insert(VISITS).values(appointment_id=appointment_id, version=version, sequence=0, revision=0)
-        ):
-            return True
-        is_older = (VISITS.c.appointment_id == appointment_id) & (VISITS.c.version < version)
-        return bool((await self.connection.execute(update(VISITS).where(is_older).values(version=version))).rowcount)
+class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter):
+    """Implements NotificationTransaction: one transaction that writes rows of every kind."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         newer = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id, VISITS.c.version > version)
@@ -58,6 +53,16 @@ class SqlNotificationTransaction(SqlTransaction):
         rows = await self.connection.execute(select(MESSAGES).where(is_related, MESSAGES.c.id != message.id))
         return read_rows("message", rows, message_from_row, lambda row: row.id)
 
+    async def lock_message(self, message_id: UUID) -> LockedMessage | None:
+        """Lock in the order of the senders: first the appointment, then the message."""
+        query = select(MESSAGES).where(MESSAGES.c.id == message_id)
+        row = (await self.connection.execute(query)).one_or_none()
+        if row is None or isinstance(message := _read_message(row), UnreadableMessage):
+            return None if row is None else LockedMessage(None, [])
+        related = await self.lock_related_messages(message)
+        row = (await self.connection.execute(query.with_for_update())).one_or_none()
+        return LockedMessage(message_from_row(row), related) if row is not None else None
+
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)
         await self.connection.execute(update(MESSAGES).where(is_queued).values(due_at=due_at))
@@ -73,8 +78,8 @@ class SqlNotificationTransaction(SqlTransaction):
 
 
 @dataclass(frozen=True, slots=True)
-class SqlNotificationStore:
-    """Implements NotificationStore."""
+class SqlNotificationStore(ReminderReader):
+    """Implements NotificationStore and ReminderStore."""
 
     database: Database
     now: Clock
@@ -91,6 +96,18 @@ class SqlNotificationStore:
     async def list_messages_being_sent(self) -> list[Message]:
         rows = await self._list_rows(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
         return read_rows("message", rows, message_from_row, lambda row: row.id)
+
+    async def list_messages(self, wanted: MessageFilter, limit: int, after: tuple[str, ...] | None) -> list[LoggedMessage]:
+        async with self.database.read() as connection:
+            return await message_log.list_messages(connection, wanted, limit, after)
+
+    async def find_message(self, message_id: UUID) -> LoggedMessage | None:
+        async with self.database.read() as connection:
+            return await message_log.find_message(connection, message_id)
+
+    async def delete_finished_messages(self, created_before: datetime, limit: int) -> int:
+        async with self.database.write() as connection:
+            return await message_log.delete_finished(connection, created_before, limit)
 
     async def _list_rows(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Any]:
         query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit)

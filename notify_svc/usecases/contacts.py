@@ -11,7 +11,7 @@ from uuid import UUID
 from notify_svc.ports.contacts import ContactSource, Versions
 from notify_svc.usecases.contact_cache import ContactCache
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
-from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, ServiceChanged
+from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, PreferencesChanged, ServiceChanged
 from shared.contracts.http import AccountContact
 from shared.kit.clock import Clock
 
@@ -47,7 +47,7 @@ class CachedContacts:
         """Forget an account that has changed."""
         self._accounts.forget(event.account_id)
 
-    async def forget_patient(self, event: PatientChanged) -> None:
+    async def forget_patient(self, event: PatientChanged | PreferencesChanged) -> None:
         """Forget a patient whose profile or preferences have changed."""
         self._patients.forget(event.patient_id)
 

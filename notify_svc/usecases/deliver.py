@@ -20,6 +20,7 @@ from notify_svc.ports import (
     RenderedMail,
 )
 from notify_svc.usecases.compose import MailComposer, Undeliverable
+from notify_svc.usecases.reminders_check import MessageCheck, Outdated, Postponed
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
@@ -35,6 +36,7 @@ class SenderDied(Exception):
 
 REASONS: dict[type[Exception], tuple[str, int]] = {
     Undeliverable: ("no_recipient", logging.INFO),
+    Outdated: ("outdated", logging.INFO),
     InvalidAddress: ("invalid_address", logging.ERROR),
     NotRendered: ("not_rendered", logging.ERROR),
     MailUnsupported: ("unsupported", logging.ERROR),
@@ -46,7 +48,7 @@ REASONS: dict[type[Exception], tuple[str, int]] = {
     Exception: ("unexpected", logging.ERROR),
 }
 """The reason in the metrics and the level in the log, by the first class to which an error belongs."""
-TEMPORARY = (MailDeferred, Refusal, SenderDied)
+TEMPORARY = (MailDeferred, Refusal, SenderDied, Postponed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,18 @@ class MailDelivery:
     """Makes mails, and decides what a failure means. `count_not_sent` counts the mails that were not sent, by reason."""
 
     composer: MailComposer
+    check: MessageCheck
     renderer: EmailRenderer
     mailbox: Mailbox
     now: Clock
     count_not_sent: Callable[[str], None]
 
     async def prepare(self, message: Message) -> RenderedMail:
-        """Return the mail of a message. Raises Undeliverable, InvalidAddress, NotRendered, or the refusal of another service."""
-        content = await self.composer.compose(message)
+        """Return the mail of a message, with the facts of this moment.
+
+        Raises Outdated, Postponed, Undeliverable, InvalidAddress, NotRendered, or the refusal of another service.
+        """
+        content = await self.composer.compose(await self.check.refresh(message))
         try:
             return self.renderer.render(content, self.now())
         except InvalidAddress:
@@ -77,15 +83,23 @@ class MailDelivery:
         match error:
             case InvalidAddress():
                 return message.mark_failed("no_such_address", self.now())
-            case Undeliverable() | MailRefused():
+            case Undeliverable() | MailUnsupported():
                 return message.mark_failed(str(error), self.now())
-            case MailDeferred() | Refusal():
-                return message.defer(str(error), self.now())
+            case MailRefused():
+                return message.mark_failed(f"refused {error}", self.now())
+            case MailDeferred():
+                return message.defer(f"deferred {error}", self.now())
+            case Refusal():
+                return message.defer("service_unavailable", self.now())
+            case Outdated():
+                return message.skip(str(error), self.now())
+            case Postponed():
+                return message.postpone(error.until, str(error), self.now())
             case NotRendered():
                 return message.defer(f"not_rendered {error}", self.now())
             case DeliveryUnknown():
-                return message.mark_unknown(str(error), self.now())
-        problem = "sender_died" if isinstance(error, SenderDied) else type(error).__name__
+                return message.mark_unknown(f"connection_lost {error}", self.now())
+        problem = "sender_died" if isinstance(error, SenderDied) else f"unexpected {type(error).__name__}"
         return message.recover(problem, self.mailbox.repeatable, self.now())
 
     def report(self, error: Exception, result: Message) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
+from notify_svc.domain.notifications import Audience, MessageKind, Notification, notifications_for
 from notify_svc.ports import NotificationStore, NotificationTransaction
+from notify_svc.usecases.visits import record_visit
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.clock import Clock
@@ -34,11 +35,7 @@ class MessageQueue:
         async with self.store.begin() as tx:
             if not await tx.mark_handled(event.id):
                 return
-            if is_amendment(event):
-                is_late = await tx.has_newer_version(event.appointment_id, event.version)
-            else:
-                is_late = not await tx.record_version(event.appointment_id, event.version)
-            if is_late:
+            if not await record_visit(tx, event, self.now()):
                 return
             await self._insert(tx, notifications_for(event))
         self.wake_sender()

@@ -125,6 +125,15 @@ class PatientChanged(Event):
     version: int
 
 
+class PreferencesChanged(Event):
+    """What a patient decides about reminders changed: when they are due, quiet hours, or the language. `version` is that of these."""
+
+    topic = "preferences.changed.v1"
+    subject = "patient_id"
+    patient_id: UUID
+    version: int
+
+
 class DoctorChanged(Event):
     """A doctor's profile or working hours changed. `rules` is complete, so that consumers can ignore older versions."""
 
@@ -162,9 +171,9 @@ class AppointmentEvent(Event):
     """The fields that all events of an appointment share.
 
     `version` grows with every change. `event_number` counts the events of the appointment, from 1 on and without gaps; it is 0 in events
-    that were published before they had it. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor or
-    place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment changed
-    (`place`, `doctor_name`, `reason`, `intake`); after a move or a restore, what the same doctor has changed since (`place` and
+    that were published before they had it. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor
+    or place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment
+    changed (`place`, `doctor_name`, `reason`, `intake`); after a move or a restore, what the same doctor has changed since (`place` and
     `doctor_name`), and `check_in` when a mistaken check-in was undone and the visit is booked again. `mode` is how the visit takes place,
     as agreed at booking.
     """

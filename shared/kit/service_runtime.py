@@ -129,7 +129,7 @@ async def open_service_runtime(
 
     Only auth-service, which issues the tokens, passes `fetch_keys` and `token`.
     """
-    log_event("service_starting", service=str(settings.service), time_zone=settings.time_zone)
+    log_event("service_starting", service=str(settings.service), time_zone=settings.time_zone, locale=settings.locale)
     async with AsyncExitStack() as stack:
         bus: Bus = (
             overrides.bus

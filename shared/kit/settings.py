@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
-from shared.contracts.values import TimeZone
+from shared.contracts.values import Locale, TimeZone
 
 MIN_SECRET_LENGTH = 32
 NON_PRODUCTION_ENVIRONMENTS = frozenset({"development", "test"})
@@ -89,6 +89,9 @@ class CommonSettings(BaseSettings):
         "UTC",
         "The clinic's IANA time zone, such as `Europe/Berlin`, for people who gave none and for new doctors; the same for all services."
         " `careslot serve --demo` sets `Europe/Berlin` where it is unset.",
+    )
+    locale: Locale = from_variable(
+        "CARESLOT_LOCALE", "en", "The clinic's language (BCP 47), such as `de`, for people who gave none; the same for all services."
     )
     log_level: LogLevel = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged, in capital or small letters.")
 

@@ -24,11 +24,12 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.tables import MESSAGES
+from notify_svc.usecases.visits import record_visit
 from shared.contracts.identity import Role
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON
-from tests.unit.notify.builders import APPOINTMENT, an_event, message_for
+from tests.unit.notify.builders import an_event, message_for
 
 BAD, GOOD = UUID(int=1), UUID(int=2)
 DUE, LATER = NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)
@@ -106,7 +107,7 @@ async def test_a_message_that_cannot_be_read_stops_neither_due_nor_related_nor_a
                 await set_column(tx.connection, MESSAGES, bad.id, **values)
 
         async with store.begin() as tx:
-            await tx.record_version(APPOINTMENT, 3)
+            assert await record_visit(tx, an_event("appointment.cancelled.v1", version=3), NOON)
             for message in (bad, good):
                 assert await tx.insert_message(message)
         await set_bad(kind="teleported")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from notify_svc.domain.messages import Message
+from notify_svc.domain.visits import Visit
 from notify_svc.usecases.enqueue import MessageQueue
 from tests.running import NOON
 from tests.unit.notify.builders import an_event
@@ -27,8 +28,17 @@ class FakeMessageStore:
     async def mark_handled(self, event_id: UUID) -> bool:
         return True
 
-    async def record_version(self, appointment_id: UUID, version: int) -> bool:
+    async def lock_visit(self, appointment_id: UUID) -> Visit | None:
+        return None
+
+    async def insert_visit(self, visit: Visit) -> bool:
         return True
+
+    async def replace_visit(self, visit: Visit) -> None: ...
+
+    async def raise_sequence(self, appointment_id: UUID, sequence: int) -> None: ...
+
+    async def remove_planned_reminders(self, appointment_ids: Collection[UUID]) -> None: ...
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
         return False

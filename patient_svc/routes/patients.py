@@ -1,34 +1,26 @@
-"""The routes of patient-service."""
+"""Profiles over HTTP."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Response
+from fastapi import Response
 
-from patient_svc.domain import BornLater, Patient
-from patient_svc.schemas import PatientOut, RenamePatient, UpdatePatient
-from patient_svc.usecases import Patients
-from shared.contracts.http import CreatePatient, PatientSummary
-from shared.contracts.identity import Caller, Service
+from patient_svc.domain.patients import BornLater, Patient
+from patient_svc.schemas import CreateWalkIn, PatientOut, UpdatePatient
+from patient_svc.usecases.patients import Patients
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
-from shared.kit.access import require_services
+from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
-from shared.kit.response_headers import with_etag
+from shared.kit.response_headers import with_etag, with_location
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/patients", tags=["Patients"])
-internal_router = routes.service_router(prefix="/internal/patients", internal=True)
-routers = (router, internal_router)
-
 UsePatients = Annotated[Patients, use_case(Patients)]
-CreatingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
-ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
-AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
 @router.get("/me", operation_id="get_my_profile", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
@@ -62,21 +54,20 @@ async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePat
     return with_etag(response, await patients.view(patient_id, caller))
 
 
-@internal_router.put("/{patient_id}", response_model=PatientSummary)
-async def put_patient(
-    patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
+@router.post(
+    "",
+    operation_id="create_walk_in",
+    response_model=PatientOut,
+    status_code=201,
+    responses=refusals(BornLater),
+    summary="Create a patient without an account",
+)
+async def create_walk_in(
+    body: CreateWalkIn, caller: access.Staff, operation: OperationId, patients: UsePatients, response: Response
 ) -> Patient:
-    """Create the profile of a new patient; a profile that exists is returned as it is."""
-    return with_etag(response, await patients.create(patient_id, body))
+    """For a patient who comes or calls without having registered. Reception and admins book for them by the id.
 
-
-@internal_router.get("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> Patient:
-    return with_etag(response, await patients.get(patient_id))
-
-
-@internal_router.patch("/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def rename_patient(
-    patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
-) -> Patient:
-    return with_etag(response, await patients.update(patient_id, {"full_name": body.full_name}, None))
+    Mails about their visits go to `email`, if there is one.
+    """
+    patient = await patients.create_walk_in(body.to_patient(operation.id), caller)
+    return with_location(response, patient, f"/patients/{patient.id}")
