@@ -45,7 +45,6 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
             PatientChanged: contacts.forget_patient,
             PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,
-            PreferencesChanged: contacts.forget_patient,
             ServiceChanged: contacts.forget_service,
         }
     )

@@ -129,7 +129,7 @@ class DeadLetters:
             return
         topic = letter.topic if letter.topic in TOPICS else None
         self.count(topic or "unreadable")
-        log_event("event_given_up", logging.ERROR, topic=topic, event=str(letter.event_id), letter=str(letter.id), reason=letter.error)
+        log_event("event_given_up", logging.ERROR, topic=topic, event=letter.event_id, letter=str(letter.id), reason=letter.error)
 
     async def list_page(self, topic: str | None, paging: PageRequest) -> Page[DeadLetter]:
         """Return a page of the letters, the newest first. Raises BadCursor."""
