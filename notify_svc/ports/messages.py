@@ -11,7 +11,9 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
+from notify_svc.domain.templates import NO_OVERRIDES, Overrides
 from notify_svc.ports.reminders import VisitTransaction
+from notify_svc.ports.webhooks import WebhookTransaction
 
 
 class MailRefused(Exception):
@@ -61,11 +63,14 @@ class Mailbox(Protocol):
 class EmailRenderer(Protocol):
     """Renders mails."""
 
-    def render(self, content: MailContent, now: datetime) -> RenderedMail:
+    def render(self, content: MailContent, now: datetime, overrides: Overrides = NO_OVERRIDES) -> RenderedMail:
         """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.
 
-        Raises InvalidAddress.
+        The shipped text is used where there is no override, and where the override fails. Raises InvalidAddress.
         """
+
+    def internet_message_id(self, message_id: UUID) -> str:
+        """Return the Message-ID of the mail of a message (RFC 5322)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(VisitTransaction, Protocol):
+class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:

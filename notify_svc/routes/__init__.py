@@ -1,5 +1,5 @@
 """The routes of notification-service: one module per concern."""
 
-from notify_svc.routes import dead_letters, messages
+from notify_svc.routes import dead_letters, messages, templates, webhooks
 
-routers = (dead_letters.router, messages.router, messages.own_router)
+routers = (dead_letters.router, messages.router, messages.own_router, templates.router, webhooks.router)

@@ -20,6 +20,7 @@ from notify_svc.ports import (
     RenderedMail,
 )
 from notify_svc.usecases.compose import MailComposer, Undeliverable
+from notify_svc.usecases.current_overrides import CurrentOverrides
 from notify_svc.usecases.reminders_check import MessageCheck, Outdated, Postponed
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
@@ -59,6 +60,7 @@ class MailDelivery:
     check: MessageCheck
     renderer: EmailRenderer
     mailbox: Mailbox
+    overrides: CurrentOverrides
     now: Clock
     count_not_sent: Callable[[str], None]
 
@@ -69,7 +71,7 @@ class MailDelivery:
         """
         content = await self.composer.compose(await self.check.refresh(message))
         try:
-            return self.renderer.render(content, self.now())
+            return self.renderer.render(content, self.now(), await self.overrides.read())
         except InvalidAddress:
             raise
         except Exception as error:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
+from shared.contracts.texts import OneLineText
 from shared.contracts.values import Locale, TimeZone
 
 MIN_SECRET_LENGTH = 32
@@ -84,6 +85,7 @@ class CommonSettings(BaseSettings):
     issuer: str = from_variable("CARESLOT_ISSUER", "", "The `iss` claim of access tokens; empty means the value of `CARESLOT_PUBLIC_URL`.")
     audience: str = from_variable("CARESLOT_AUDIENCE", "careslot", "The `aud` claim of access tokens.")
     client_secret: str = Field("", description="The secret with which this service gets its own access token; 32 characters or more.")
+    clinic_name: OneLineText = from_variable("CARESLOT_CLINIC_NAME", "Careslot Clinic", "The name of the clinic, as patients read it.")
     time_zone: TimeZone = from_variable(
         "CARESLOT_TIME_ZONE",
         "UTC",

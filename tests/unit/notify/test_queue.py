@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from notify_svc.domain.messages import Message
 from notify_svc.domain.visits import Visit
+from notify_svc.domain.webhooks import Webhook
+from notify_svc.ports import NotificationStore
 from notify_svc.usecases.enqueue import MessageQueue
 from tests.running import NOON
 from tests.unit.notify.builders import an_event
@@ -24,6 +27,9 @@ class FakeMessageStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[FakeMessageStore]:
         yield self
+
+    async def list_receiving_webhooks(self) -> list[Webhook]:
+        return []
 
     async def mark_handled(self, event_id: UUID) -> bool:
         return True
@@ -64,7 +70,7 @@ class FakeMessageStore:
 
 async def test_the_same_event_makes_messages_with_the_same_ids() -> None:
     store, wakes = FakeMessageStore(), list[str]()
-    queue = MessageQueue(store, lambda: NOON, lambda: wakes.append("sender"))
+    queue = MessageQueue(cast(NotificationStore, store), lambda: NOON, lambda: wakes.append("sender"))
     await queue.enqueue_appointment(an_event())
     await queue.enqueue_appointment(an_event())
     first_patient, first_doctor, second_patient, second_doctor = (message.id for message in store.inserted)
