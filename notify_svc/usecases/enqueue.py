@@ -68,6 +68,8 @@ class MessageQueue:
 
     async def _insert(self, tx: NotificationTransaction, notifications: Iterable[Notification]) -> None:
         """Insert a message for each notification. Its id depends on event, recipient and audience, so it cannot exist twice."""
+        messages = list[Message]()
         for notification in notifications:
             message_id = derive_id(notification.event.id, notification.recipient_id, notification.audience)
-            await tx.insert_message(Message.from_notification(message_id, notification, self.now()))
+            messages.append(Message.from_notification(message_id, notification, self.now()))
+        await tx.insert_messages_of_event(messages)

@@ -53,6 +53,9 @@ class FakeMessageStore:
         self.inserted.append(message)
         return True
 
+    async def insert_messages_of_event(self, messages: Sequence[Message]) -> None:
+        self.inserted += messages
+
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         return []
 
