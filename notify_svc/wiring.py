@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import random
@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from notify_svc import consumers, jobs
 from notify_svc.clients.admin_accounts import HttpAdminAccounts
 from notify_svc.clients.contacts import HttpContactSource
+from notify_svc.clients.dead_letters import HttpDeadLetterSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
@@ -23,12 +24,14 @@ from notify_svc.domain.mail_content import Clinic
 from notify_svc.domain.reminders import ReminderDefaults
 from notify_svc.domain.webhook_addresses import AddressPolicy
 from notify_svc.ports import Mailbox
+from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.current_overrides import CurrentOverrides
+from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
@@ -44,8 +47,9 @@ from notify_svc.usecases.take import MessageTaker
 from notify_svc.usecases.templates import Templates
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 
 @asynccontextmanager
@@ -83,22 +87,31 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         reminders = ReminderQueue(store, runtime.clock, wake_sender)
         digests = DigestQueue(store, contacts, settings.time_zone, runtime.clock, wake_sender)
         jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
-        receiver = await runtime.stack.enter_async_context(
-            HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), runtime.clock)
-        )
-        reads, secrets = SqlWebhookReads(database), StandardWebhookSecrets(settings.webhook_key)
-        dispatcher = WebhookDispatcher(store, reads, receiver, secrets, runtime.clock, random, overrides.instance_name)
-        maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(owners[0]), runtime.clock, wake_sender)
-        wake_dispatcher = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
-        runtime.provide(Webhooks(store, reads, receiver, secrets, runtime.clock, wake_dispatcher))
+
+        dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
 
+        runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
         await consumers.subscribe_to_changes(runtime, contacts)
         await sender.recover_own()
         async with dispatcher, runtime.jobs:
             yield
+
+
+async def open_webhooks(
+    runtime: ServiceRuntime, settings: NotifySettings, store: SqlNotificationStore, holder: LeaseHolder, wake_sender: Callable[[], None]
+) -> tuple[WebhookDispatcher, Callable[[], None]]:
+    """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
+    clock = runtime.clock
+    receiver = await runtime.stack.enter_async_context(HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), clock))
+    reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
+    dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
+    maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)
+    wake = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
+    runtime.provide(Webhooks(store, reads, receiver, secrets, clock, wake))
+    return dispatcher, wake
 
 
 @asynccontextmanager
@@ -109,3 +122,11 @@ async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
     else:
         async with SmtpMailbox(url) as mailbox:
             yield mailbox
+
+
+def dead_letter_sources(runtime: ServiceRuntime) -> dict[Service, DeadLetterSource]:
+    """Return the dead letters of every service that can have some, this one included."""
+    others = [service for service in Service if service not in (Service.GATEWAY, Service.NOTIFICATION)]
+    sources: dict[Service, DeadLetterSource] = {service: HttpDeadLetterSource(runtime.client(service)) for service in others}
+    assert runtime.dead_letters is not None
+    return sources | {Service.NOTIFICATION: runtime.dead_letters}

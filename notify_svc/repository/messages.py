@@ -18,8 +18,8 @@ from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFi
 from notify_svc.repository import message_log
 from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
-from notify_svc.repository.webhook_deliveries import WebhookDeliveryWrites
-from notify_svc.repository.webhooks import WebhookWrites
+from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
+from notify_svc.repository.webhooks import WebhookWriter
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -89,7 +89,7 @@ def message_from_row(row: Any) -> Message:
     return Message(**values | enums)
 
 
-class SqlNotificationTransaction(WebhookWrites, WebhookDeliveryWrites, VisitWriter, PlanningWriter, ReminderWriter, SqlTransaction):
+class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter, WebhookWriter, WebhookDeliveryWriter):
     """Implements NotificationTransaction: one transaction that writes rows of every kind."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:

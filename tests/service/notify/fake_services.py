@@ -20,8 +20,15 @@ from tests.running import not_found_response
 from tests.unit.notify import builders
 
 PATIENT, DOCTOR, OTHER_DOCTOR = str(builders.PATIENT), str(builders.DOCTOR), "00000000-0000-0000-0000-000000000063"
-EMAILS = {PATIENT: "mina@example.com", DOCTOR: "ada@example.com", OTHER_DOCTOR: "otto@example.com"}
-ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo"}
+ADMINS = [str(builders.ADMIN), "00000000-0000-0000-0000-000000000066"]
+EMAILS = {
+    PATIENT: "mina@example.com",
+    DOCTOR: "ada@example.com",
+    OTHER_DOCTOR: "otto@example.com",
+    ADMINS[0]: "admin@example.com",
+    ADMINS[1]: "boss@example.com",
+}
+ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo", **dict.fromkeys(ADMINS, "Europe/Berlin")}
 
 
 class MemoryMailbox:
@@ -51,13 +58,14 @@ class MemoryMailbox:
 class FakeContactServices:
     """auth-, patient- and doctor-service.
 
-    Requests to a service in `unreachable` fail, and a service does not know the ids in `missing`. `changes` are the fields of a person, by
-    id, that differ from the usual ones, and `profiles` those that only patient-service knows. `requests` are the ids that each service was
-    asked for.
+    Requests to a service in `unreachable` fail, and a service does not know the ids in `missing`, nor any path that begins with one in
+    `missing_paths`. `changes` are the fields of a person, by id, that differ from the usual ones, and `profiles` those that only
+    patient-service knows. `requests` are the ids that each service was asked for, and `admins` the ids of the active admins.
     """
 
     def __init__(self) -> None:
         self.unreachable, self.missing, self.locale = set[str](), set[tuple[str, str]](), "en"
+        self.missing_paths, self.admins = set[str](), list[str]()
         self.changes: dict[str, dict[str, Any]] = {}
         self.profiles: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, list[str]]] = []
@@ -71,9 +79,15 @@ class FakeContactServices:
         service = request.url.host
         if service in self.unreachable:
             raise httpx.ConnectError("unreachable", request=request)
-        if request.url.path.endswith("/token"):
+        path = request.url.path
+        if path.startswith(tuple(self.missing_paths)):
+            return not_found_response()
+        if path == "/internal/accounts":
+            assert dict(request.url.params) == {"role": "admin", "status": "active", "limit": "100"}
+            return httpx.Response(200, json={"items": list(map(self._person, self.admins)), "next": None})
+        if path.endswith("/token"):
             return self.token_response
-        if request.url.path != "/internal/contacts":
+        if path != "/internal/contacts":
             return not_found_response()
         body = json.loads(request.content)
         ids = [contact_id for name in ("ids", "doctor_ids", "service_ids") for contact_id in body.get(name, [])]
@@ -94,7 +108,7 @@ class FakeContactServices:
             "locale": self.locale,
             "version": 1,
         }
-        role = "patient" if person_id == PATIENT else "doctor"
+        role = "admin" if person_id in ADMINS else "patient" if person_id == PATIENT else "doctor"
         account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
         return person | account | self.changes.get(person_id, {})
 
