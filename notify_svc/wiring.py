@@ -89,7 +89,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
 
         dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
-        queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
+        queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
 
         runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
