@@ -21,6 +21,11 @@ PROBLEMS = {
     "sender_died": "The instance that was sending the message ended.",
     "newer_message": "A newer message about the same appointment was sent first.",
     "too_late": "The time until which the message made sense was over.",
+    "outdated": "The visit was moved, cancelled or has begun, or the day of a digest has no visits any more.",
+    "nearer_reminder": "A reminder nearer to the visit was due at the same time and was sent instead.",
+    "not_a_recipient": "The recipient no longer gets the reminders of this patient.",
+    "not_wanted": "The recipient no longer wants such messages.",
+    "quiet_hours": "The recipient has quiet hours. A queued reminder waits for their end; a skipped one would have come too late.",
     "unexpected": "An error that has no code of its own. The detail has its type, or what an older release stored.",
 }
 """What each code means. The set is open: later releases add codes."""

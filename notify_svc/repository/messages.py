@@ -16,7 +16,7 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
-from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from notify_svc.repository.webhook_deliveries import WebhookDeliveryWrites
 from notify_svc.repository.webhooks import WebhookWrites
@@ -60,10 +60,12 @@ class SqlNotificationTransaction(WebhookWrites, WebhookDeliveryWrites, VisitWrit
         query = select(MESSAGES).where(MESSAGES.c.id == message_id)
         row = (await self.connection.execute(query)).one_or_none()
         if row is None or isinstance(message := _read_message(row), UnreadableMessage):
-            return None if row is None else LockedMessage(None, [])
+            return None if row is None else LockedMessage(None, [], None)
         related = await self.lock_related_messages(message)
+        visits = await self.connection.execute(select(VISITS).where(VISITS.c.appointment_id == message.subject_id))
+        visit = next(map(visit_from_row, visits), None)
         row = (await self.connection.execute(query.with_for_update())).one_or_none()
-        return LockedMessage(message_from_row(row), related) if row is not None else None
+        return LockedMessage(message_from_row(row), related, visit) if row is not None else None
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)
