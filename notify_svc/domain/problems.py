@@ -20,6 +20,8 @@ PROBLEMS = {
     "connection_lost": "The mail server did not reply after the content was sent: the mail may have been delivered.",
     "sender_died": "The instance that was sending the message ended.",
     "newer_message": "A newer message about the same appointment was sent first.",
+    "sent_to_guardians": "The patient is a dependant: each guardian was sent a message of their own.",
+    "no_longer_guardian": "The recipient no longer acts for the patient.",
     "too_late": "The time until which the message made sense was over.",
     "outdated": "The visit was moved, cancelled or has begun, or the day of a digest has no visits any more.",
     "nearer_reminder": "A reminder nearer to the visit was due at the same time and was sent instead.",
