@@ -16,6 +16,8 @@ from notify_svc.domain.webhook_deliveries import DeliveryStatus
 FOLDER = Path(notify_svc.__file__).parent
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
+GUIDE = (FOLDER.parent / "gateway_svc" / "static" / "guides" / "messages.md").read_text(encoding="utf-8")
+
 
 def first_cells(title: str) -> list[str]:
     """Return the first cells of the table whose first column has a title, without the header and without backticks."""
@@ -30,9 +32,10 @@ def test_the_diagram_shows_the_transitions() -> None:
     assert re.findall(r"^    \[\*\] --> (\w+)$", README, re.MULTILINE) == [MessageStatus.QUEUED.value]
 
 
-def test_the_table_of_problems_is_that_of_the_code() -> None:
-    assert first_cells("code") == list(PROBLEMS)
-    assert [f"| `{code}` | {meaning} |" for code, meaning in PROBLEMS.items() if f"| `{code}` | {meaning} |\n" not in README] == []
+@pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "guide"])
+def test_the_table_of_problems_is_that_of_the_code(text: str) -> None:
+    table = "".join(f"| `{code}` | {meaning} |\n" for code, meaning in PROBLEMS.items())
+    assert f"| code | meaning |\n|---|---|\n{table}" in text
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,11 @@ def test_sending_again_is_explained_for_every_status() -> None:
     section = README[README.index("## Sending a message again") : README.index("## Problems")]
     explained = {word for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for word in re.findall(r"`(\w+)`", row)}
     assert explained == {status.value for status in MessageStatus}
+
+
+def test_the_guide_explains_every_status() -> None:
+    table = GUIDE[GUIDE.index("| status | meaning |") : GUIDE.index("Patients see")]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [status.value for status in MessageStatus]
 
 
 def test_every_job_is_listed() -> None:
