@@ -29,7 +29,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway whose services are all down: the documentation does not need them."""
     services = FakePlatformServices()
     services.down = set(Service)
-    async with gateway_in_one_process(services) as http:
+    async with gateway_in_one_process(services, rate_scale=10) as http:  # there are more pages than an address may read in a minute
         yield http
 
 
