@@ -15,15 +15,18 @@ from notify_svc.clients.admin_accounts import HttpAdminAccounts
 from notify_svc.clients.contacts import HttpContactClient, HttpContactSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
+from notify_svc.clients.patient_reminders import HttpPatientReminders
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.clients.template_library import JinjaTemplateLibrary
 from notify_svc.clients.webhook_http import HttpWebhookReceiver
 from notify_svc.clients.webhook_signing import StandardWebhookSecrets
 from notify_svc.domain.mail_content import Clinic
 from notify_svc.domain.reminders import ReminderDefaults
+from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.domain.webhook_addresses import AddressPolicy
 from notify_svc.ports import Mailbox
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
+from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
@@ -32,6 +35,7 @@ from notify_svc.usecases.current_overrides import CurrentOverrides
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
+from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
 from notify_svc.usecases.message_log import MessageLog, MessageRetention
@@ -41,6 +45,7 @@ from notify_svc.usecases.reminders_due import ReminderQueue
 from notify_svc.usecases.resend import MessageResending
 from notify_svc.usecases.send import MessageSender
 from notify_svc.usecases.templates import Templates
+from notify_svc.usecases.unsubscribe import Unsubscribing
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
@@ -91,6 +96,10 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         runtime.provide(Webhooks(store, reads, receiver, secrets, runtime.clock, wake_dispatcher))
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
 
+        doctor_preferences = DoctorMailPreferences(SqlDoctorPreferencesStore(database), runtime.clock)
+        links = UnsubscribeLinks(settings.public_url, settings.link_secret)
+        unsubscribing = Unsubscribing(links, HttpPatientReminders(owners[1]), doctor_preferences, settings.locale)
+        runtime.provide(doctor_preferences, unsubscribing)
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
         await consumers.subscribe_to_changes(runtime, contacts)

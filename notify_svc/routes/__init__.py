@@ -1,5 +1,5 @@
 """The routes of notification-service: one module per concern."""
 
-from notify_svc.routes import messages, templates, webhooks
+from notify_svc.routes import doctor_preferences, messages, templates, unsubscribe, webhooks
 
-routers = (messages.router, messages.own_router, templates.router, webhooks.router)
+routers = (messages.router, messages.own_router, templates.router, webhooks.router, doctor_preferences.router, unsubscribe.router)
