@@ -60,7 +60,7 @@ def patients() -> PatientService:
 
 @pytest.fixture
 async def service(tmp_path: Path, sql_url: str, patients: PatientService) -> AsyncIterator[RunningService]:
-    settings = {"database_url": sql_url, "link_secret": SECRET, "locale": "fr"}
+    settings: dict[str, Any] = {"database_url": sql_url, "link_secret": SECRET, "locale": "fr"}
     async with run_service("notify_svc", tmp_path, patients, mail_url="file:unused", **settings) as running:
         yield running
 
@@ -143,7 +143,7 @@ async def test_one_click_ends_the_digest_of_a_doctor_on_every_instance(
     await put(service, 1, daily_digest=True)
     second = tmp_path / "second"
     second.mkdir()
-    settings = {"database_url": sql_url, "link_secret": SECRET, "mail_url": "file:unused"}
+    settings: dict[str, Any] = {"database_url": sql_url, "link_secret": SECRET, "mail_url": "file:unused"}
     async with run_service("notify_svc", second, patients, **settings) as other:
         for _ in range(2):
             assert (await other.http.post(DIGEST, data=ONE_CLICK)).status_code == 200
