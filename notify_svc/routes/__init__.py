@@ -3,3 +3,4 @@
 from notify_svc.routes import doctor_preferences, messages, templates, unsubscribe, webhooks
 
 routers = (messages.router, messages.own_router, templates.router, webhooks.router, doctor_preferences.router, unsubscribe.router)
+webhook_descriptions = webhooks.webhook_descriptions
