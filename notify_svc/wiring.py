@@ -76,7 +76,8 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
         defaults = ReminderDefaults(settings.reminder_offsets_minutes, settings.time_zone)
         check = MessageCheck(store, contacts, defaults, runtime.clock)
-        composer = MailComposer(contacts, source, settings.time_zone, settings.locale)
+        links = UnsubscribeLinks(settings.public_url, settings.link_secret)
+        composer = MailComposer(contacts, source, settings.time_zone, settings.locale, links)
         delivery = MailDelivery(
             composer, check, renderer, mailbox, current_overrides, runtime.clock, lambda reason: not_sent.labels(reason).inc()
         )
@@ -94,7 +95,6 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
 
         doctor_preferences = DoctorMailPreferences(SqlDoctorPreferencesStore(database), runtime.clock)
-        links = UnsubscribeLinks(settings.public_url, settings.link_secret)
         unsubscribing = Unsubscribing(links, HttpPatientReminders(owners[1]), doctor_preferences, settings.locale)
         runtime.provide(doctor_preferences, unsubscribing)
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from notify_svc.domain.messages import Message
+from notify_svc.domain.notifications import MessageKind
 from notify_svc.domain.refusals import NoSuchUnsubscribeLink
 
 TOKEN_PATTERN = r"[A-Za-z0-9_-]{64}"  # 48 bytes in base64url: a byte for the purpose, the id, and most of an HMAC-SHA256
@@ -22,6 +24,8 @@ class SubscriptionKind(StrEnum):
     DIGEST = "digest"
 
 
+SUBSCRIPTION_OF_MESSAGE = {MessageKind.REMINDER: SubscriptionKind.REMINDERS, MessageKind.DIGEST: SubscriptionKind.DIGEST}
+"""What the link in a mail ends, by the kind of the message. Other mails have no such link."""
 PURPOSE_BYTES = {SubscriptionKind.REMINDERS: b"r", SubscriptionKind.DIGEST: b"d"}
 """The first byte of a token. Tokens in mails that were sent have it: it never changes."""
 
@@ -40,6 +44,11 @@ class UnsubscribeLinks:
 
     public_url: str
     secret: str = field(repr=False)
+
+    def link_in(self, message: Message) -> str | None:
+        """Return the link with which the recipient of a message ends messages like it; None where it cannot be ended."""
+        kind = SUBSCRIPTION_OF_MESSAGE.get(message.kind)
+        return self.unsubscribe_link(message.recipient_id, kind) if kind else None
 
     def unsubscribe_link(self, person_id: UUID, kind: SubscriptionKind) -> str:
         """Return the link with which a person ends what it names."""
