@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from notify_svc import consumers, jobs
 from notify_svc.clients.admin_accounts import HttpAdminAccounts
 from notify_svc.clients.contacts import HttpContactSource
+from notify_svc.clients.dead_letters import HttpDeadLetterSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.patient_reminders import HttpPatientReminders
@@ -25,6 +26,7 @@ from notify_svc.domain.reminders import ReminderDefaults
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.domain.webhook_addresses import AddressPolicy
 from notify_svc.ports import Mailbox
+from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
 from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
 from notify_svc.repository.templates import SqlTemplateStore
@@ -32,6 +34,7 @@ from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.current_overrides import CurrentOverrides
+from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
@@ -52,6 +55,7 @@ from shared.contracts.identity import Service
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
+from shared.kit.sql import Database
 
 
 @asynccontextmanager
@@ -94,9 +98,8 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
 
-        doctor_preferences = DoctorMailPreferences(SqlDoctorPreferencesStore(database), runtime.clock)
-        unsubscribing = Unsubscribing(links, HttpPatientReminders(owners[1]), doctor_preferences, settings.locale)
-        runtime.provide(doctor_preferences, unsubscribing)
+        provide_preferences(runtime, database, links)
+        runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
         await consumers.subscribe_to_changes(runtime, contacts)
@@ -119,6 +122,13 @@ async def open_webhooks(
     return dispatcher, wake
 
 
+def provide_preferences(runtime: ServiceRuntime, database: Database, links: UnsubscribeLinks) -> None:
+    """Provide the use cases of doctors' preferences, and of the links that end reminders and digests."""
+    doctors = DoctorMailPreferences(SqlDoctorPreferencesStore(database), runtime.clock)
+    reminders = HttpPatientReminders(runtime.client(Service.PATIENT))
+    runtime.provide(doctors, Unsubscribing(links, reminders, doctors, runtime.settings.locale))
+
+
 @asynccontextmanager
 async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
     """Open the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
@@ -127,3 +137,11 @@ async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
     else:
         async with SmtpMailbox(url) as mailbox:
             yield mailbox
+
+
+def dead_letter_sources(runtime: ServiceRuntime) -> dict[Service, DeadLetterSource]:
+    """Return the dead letters of every service that can have some, this one included."""
+    others = [service for service in Service if service not in (Service.GATEWAY, Service.NOTIFICATION)]
+    sources: dict[Service, DeadLetterSource] = {service: HttpDeadLetterSource(runtime.client(service)) for service in others}
+    assert runtime.dead_letters is not None
+    return sources | {Service.NOTIFICATION: runtime.dead_letters}

@@ -54,6 +54,7 @@ ROUTING_TABLE = (
     RoutingEntry("/visit", Service.APPOINTMENT),
     RoutingEntry("/unsubscribe", Service.NOTIFICATION),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
+    RoutingEntry("/admin/dead-letters", Service.NOTIFICATION),
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
