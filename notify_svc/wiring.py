@@ -16,16 +16,19 @@ from notify_svc.clients.contacts import HttpContactSource
 from notify_svc.clients.dead_letters import HttpDeadLetterSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
+from notify_svc.clients.patient_reminders import HttpPatientReminders
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.clients.template_library import JinjaTemplateLibrary
 from notify_svc.clients.webhook_http import HttpWebhookReceiver
 from notify_svc.clients.webhook_signing import StandardWebhookSecrets
 from notify_svc.domain.mail_content import Clinic
 from notify_svc.domain.reminders import ReminderDefaults
+from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.domain.webhook_addresses import AddressPolicy
 from notify_svc.ports import Mailbox
 from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
+from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compose import MailComposer
@@ -35,6 +38,7 @@ from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
+from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
 from notify_svc.usecases.message_log import MessageLog, MessageRetention
@@ -45,11 +49,13 @@ from notify_svc.usecases.resend import MessageResending
 from notify_svc.usecases.send import MessageSender
 from notify_svc.usecases.take import MessageTaker
 from notify_svc.usecases.templates import Templates
+from notify_svc.usecases.unsubscribe import Unsubscribing
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
+from shared.kit.sql import Database
 
 
 @asynccontextmanager
@@ -74,7 +80,8 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
         defaults = ReminderDefaults(settings.reminder_offsets_minutes, settings.time_zone)
         check = MessageCheck(store, contacts, defaults, runtime.clock)
-        composer = MailComposer(contacts, source, settings.time_zone, settings.locale)
+        links = UnsubscribeLinks(settings.public_url, settings.link_secret)
+        composer = MailComposer(contacts, source, settings.time_zone, settings.locale, links)
         delivery = MailDelivery(
             composer, check, renderer, mailbox, current_overrides, runtime.clock, lambda reason: not_sent.labels(reason).inc()
         )
@@ -91,6 +98,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
         queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
 
+        provide_preferences(runtime, database, links)
         runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
@@ -112,6 +120,13 @@ async def open_webhooks(
     wake = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
     runtime.provide(Webhooks(store, reads, receiver, secrets, clock, wake))
     return dispatcher, wake
+
+
+def provide_preferences(runtime: ServiceRuntime, database: Database, links: UnsubscribeLinks) -> None:
+    """Provide the use cases of doctors' preferences, and of the links that end reminders and digests."""
+    doctors = DoctorMailPreferences(SqlDoctorPreferencesStore(database), runtime.clock)
+    reminders = HttpPatientReminders(runtime.client(Service.PATIENT))
+    runtime.provide(doctors, Unsubscribing(links, reminders, doctors, runtime.settings.locale))
 
 
 @asynccontextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
@@ -44,12 +45,14 @@ class MailComposer:
     links: PasswordLinks
     clinic_time_zone: str
     clinic_locale: str
+    unsubscribe_links: UnsubscribeLinks
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises NoAddress, IsForGuardians, or Undeliverable when the link does not work any more."""
-        if message.audience is Audience.OWNER:
-            return await self._compose_for_owner(message)
-        return await self._compose_about_appointment(message)
+        is_for_owner = message.audience is Audience.OWNER
+        content = await (self._compose_for_owner(message) if is_for_owner else self._compose_about_appointment(message))
+        unsubscribe_link = self.unsubscribe_links.link_in(message)
+        return replace(content, unsubscribe_link=unsubscribe_link) if unsubscribe_link else content
 
     async def _compose_about_appointment(self, message: Message) -> MailContent:
         patient_id, doctor_id, recipient_id = UUID(message.facts["patient_id"]), UUID(message.facts["doctor_id"]), message.recipient_id
