@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from notify_svc import consumers, jobs
 from notify_svc.clients.admin_accounts import HttpAdminAccounts
+from notify_svc.clients.appointments import HttpAppointments
 from notify_svc.clients.contacts import HttpContactClient, HttpContactSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
@@ -24,8 +25,10 @@ from notify_svc.domain.reminders import ReminderDefaults
 from notify_svc.domain.webhook_addresses import AddressPolicy
 from notify_svc.ports import Mailbox
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
+from notify_svc.repository.comparison import SqlComparisonStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
+from notify_svc.usecases.compare import AppointmentComparison
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.current_overrides import CurrentOverrides
@@ -90,6 +93,12 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         wake_dispatcher = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
         runtime.provide(Webhooks(store, reads, receiver, secrets, runtime.clock, wake_dispatcher))
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
+        missing = Counter("appointments_without_message", "Events of appointments that did not arrive", registry=app.state.registry)
+        appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
+        comparison = AppointmentComparison(
+            SqlComparisonStore(database), appointments, queue.enqueue_appointment, runtime.clock, missing.inc
+        )
+        jobs.schedule_comparison(runtime.jobs, comparison, holder)
 
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)

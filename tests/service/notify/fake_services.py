@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from notify_svc.ports import RenderedMail
 from notify_svc.repository.tables import MESSAGES
+from shared.contracts.visit_links import VisitLinkKey, VisitLinkRequest
 from shared.kit.sql import Database
 from tests.running import not_found_response
 from tests.unit.notify import builders
@@ -47,7 +48,7 @@ class MemoryMailbox:
 
 
 class FakeContactServices:
-    """auth-, patient- and doctor-service.
+    """auth-, patient- and doctor-service, and appointment-service with its list of changes and its links.
 
     A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`. `changes`
     are the fields of a person, by id, that differ from the usual ones.
@@ -55,6 +56,8 @@ class FakeContactServices:
 
     def __init__(self) -> None:
         self.unreachable_paths, self.missing_paths, self.locale = set[str](), set[str](), "en"
+        self.appointment_changes: list[dict[str, Any]] = []
+        self.link_requests: list[list[VisitLinkKey]] = []
         self.changes: dict[str, dict[str, Any]] = {}
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
@@ -64,6 +67,12 @@ class FakeContactServices:
             raise httpx.ConnectError("unreachable", request=request)
         if path.startswith(tuple(self.missing_paths)):
             return not_found_response()
+        if path == "/internal/appointment-changes":
+            return httpx.Response(200, json={"items": self.appointment_changes, "next": None})
+        if path == "/internal/visit-links":
+            self.link_requests.append(VisitLinkRequest.model_validate_json(request.content).links)
+            links = [key.model_dump(mode="json") | {"token": a_link_token(key)} for key in self.link_requests[-1]]
+            return httpx.Response(200, json={"items": links})
         if path.endswith("/token"):
             return self.token_response
         return httpx.Response(200, json=self._person(path.rsplit("/", 1)[-1]))
@@ -79,6 +88,11 @@ class FakeContactServices:
         role = "patient" if person_id == PATIENT else "doctor"
         account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
         return person | account | self.changes.get(person_id, {})
+
+
+def a_link_token(key: VisitLinkKey) -> str:
+    """Return the token that the fake of appointment-service makes."""
+    return f"link-{key.appointment_id.hex[-2:]}-{key.recipient_id.hex[-2:]}"
 
 
 async def stored_messages(folder: Path) -> list[Any]:
