@@ -43,7 +43,6 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
         {
             AccountChanged: contacts.forget_account,
             PatientChanged: contacts.forget_patient,
-            PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,
             ServiceChanged: contacts.forget_service,
         }

@@ -17,13 +17,13 @@ from shared.kit.leases import LeaseHolder
 
 
 def schedule_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention, holder: LeaseHolder) -> Callable[[], None]:
-    """Add the jobs; each runs on one instance at a time, the holder of its lease.
+    """Add the jobs. All instances send due messages; the other jobs run on one instance at a time, the holder of the lease.
 
     Returns the function that runs `send_due_messages` at once.
     """
     jobs.add("delete_old_messages", retention.delete_old, every_seconds=3600, holder=holder)
     jobs.add("recover_abandoned_messages", sender.recover_abandoned, every_seconds=10, holder=holder)
-    return jobs.add("send_due_messages", sender.send_due, every_seconds=1, holder=holder)
+    return jobs.add("send_due_messages", sender.send_due, every_seconds=1)
 
 
 def schedule_reminder_jobs(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from notify_svc.routes import routers
-from notify_svc.routes.webhooks import webhook_descriptions
+from notify_svc import routes
 from notify_svc.settings import NotifySettings
 from notify_svc.wiring import wire
 from shared.kit.app import create_service_app
@@ -14,6 +13,6 @@ from shared.kit.overrides import Overrides
 
 def create_app(settings: NotifySettings | None = None, *, overrides: Overrides | None = None) -> FastAPI:
     """Return the service as an ASGI app. Settings that are not given come from the environment, adapters from the settings."""
-    app = create_service_app(settings or NotifySettings.read(), overrides or Overrides(), wire, *routers)
-    app.webhooks.routes.extend(webhook_descriptions.routes)
+    app = create_service_app(settings or NotifySettings.read(), overrides or Overrides(), wire, *routes.routers)
+    app.webhooks.routes.extend(routes.webhook_descriptions.routes)
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import random
@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from notify_svc import consumers, jobs
 from notify_svc.clients.admin_accounts import HttpAdminAccounts
 from notify_svc.clients.appointments import HttpAppointments
-from notify_svc.clients.contacts import HttpContactClient, HttpContactSource
+from notify_svc.clients.contacts import HttpContactSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
@@ -43,11 +43,14 @@ from notify_svc.usecases.reminders_check import MessageCheck
 from notify_svc.usecases.reminders_due import ReminderQueue
 from notify_svc.usecases.resend import MessageResending
 from notify_svc.usecases.send import MessageSender
+from notify_svc.usecases.take import MessageTaker
 from notify_svc.usecases.templates import Templates
+from notify_svc.usecases.visit_links import VisitLinks
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 
 @asynccontextmanager
@@ -58,24 +61,28 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
         store = SqlNotificationStore(database, runtime.clock)
         owners = (runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
-        contacts = CachedContacts(HttpContactSource(*owners), runtime.clock)
+        source = HttpContactSource(*owners)
+        contacts = CachedContacts(source, runtime.clock)
         runtime.stack.push_async_callback(contacts.aclose)
+        appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
+        visit_links = VisitLinks(appointments, settings.public_url, runtime.clock)
+        runtime.stack.push_async_callback(visit_links.aclose)
         name = settings.sender_name or settings.clinic_name
         clinic = Clinic(name, settings.mail_from, settings.public_url, settings.clinic_email, settings.locale)
         failed = Counter("template_overrides_failed", "Overridden templates that failed, by kind", ["kind"], registry=app.state.registry)
         renderer = JinjaEmailRenderer(clinic, lambda kind: failed.labels(kind).inc())
         template_store = SqlTemplateStore(database)
         current_overrides = CurrentOverrides(template_store, runtime.clock)
-        mailbox = overrides.mailbox or mailbox_for(settings.mail_url)
+        mailbox = overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))
 
         not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
         defaults = ReminderDefaults(settings.reminder_offsets_minutes, settings.time_zone)
         check = MessageCheck(store, contacts, defaults, runtime.clock)
-        composer = MailComposer(HttpContactClient(*owners), settings.time_zone)
+        composer = MailComposer(contacts, source, visit_links, settings.time_zone, settings.locale)
         delivery = MailDelivery(
             composer, check, renderer, mailbox, current_overrides, runtime.clock, lambda reason: not_sent.labels(reason).inc()
         )
-        sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name)
+        sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name, MessageTaker(store, delivery, runtime.clock))
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         retention = MessageRetention(store, settings.keep_messages_days, runtime.clock)
         wake_sender = jobs.schedule_jobs(runtime.jobs, sender, retention, holder)
@@ -84,21 +91,10 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         reminders = ReminderQueue(store, runtime.clock, wake_sender)
         digests = DigestQueue(store, contacts, settings.time_zone, runtime.clock, wake_sender)
         jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
-        receiver = await runtime.stack.enter_async_context(
-            HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), runtime.clock)
-        )
-        reads, secrets = SqlWebhookReads(database), StandardWebhookSecrets(settings.webhook_key)
-        dispatcher = WebhookDispatcher(store, reads, receiver, secrets, runtime.clock, random, overrides.instance_name)
-        maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(owners[0]), runtime.clock, wake_sender)
-        wake_dispatcher = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
-        runtime.provide(Webhooks(store, reads, receiver, secrets, runtime.clock, wake_dispatcher))
+
+        dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
         queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
-        missing = Counter("appointments_without_message", "Events of appointments that did not arrive", registry=app.state.registry)
-        appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
-        comparison = AppointmentComparison(
-            SqlComparisonStore(database), appointments, queue.enqueue_appointment, runtime.clock, missing.inc
-        )
-        jobs.schedule_comparison(runtime.jobs, comparison, holder)
+        add_comparison(runtime, store, appointments, queue, holder)
 
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
@@ -108,6 +104,35 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
             yield
 
 
-def mailbox_for(url: str) -> Mailbox:
-    """Return the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
-    return FileMailbox(Path(url.removeprefix("file:").removeprefix("//"))) if url.startswith("file:") else SmtpMailbox(url)
+def add_comparison(
+    runtime: ServiceRuntime, store: SqlNotificationStore, changes: HttpAppointments, queue: MessageQueue, holder: LeaseHolder
+) -> None:
+    """Add the job that handles events which did not arrive, and its metric."""
+    missing = Counter("appointments_without_message", "Events of appointments that did not arrive", registry=runtime.app.state.registry)
+    comparison_store = SqlComparisonStore(store.database)
+    comparison = AppointmentComparison(comparison_store, changes, queue.enqueue_appointment, runtime.clock, missing.inc)
+    jobs.schedule_comparison(runtime.jobs, comparison, holder)
+
+
+async def open_webhooks(
+    runtime: ServiceRuntime, settings: NotifySettings, store: SqlNotificationStore, holder: LeaseHolder, wake_sender: Callable[[], None]
+) -> tuple[WebhookDispatcher, Callable[[], None]]:
+    """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
+    clock = runtime.clock
+    receiver = await runtime.stack.enter_async_context(HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), clock))
+    reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
+    dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
+    maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)
+    wake = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
+    runtime.provide(Webhooks(store, reads, receiver, secrets, clock, wake))
+    return dispatcher, wake
+
+
+@asynccontextmanager
+async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
+    """Open the mailbox behind a URL: a folder for `file:...`, otherwise a mail server."""
+    if url.startswith("file:"):
+        yield FileMailbox(Path(url.removeprefix("file:").removeprefix("//")))
+    else:
+        async with SmtpMailbox(url) as mailbox:
+            yield mailbox

@@ -173,6 +173,7 @@ class PutPreferences(RequestModel):
     reminder_offsets_minutes: ReminderOffsets | None = Field(default=None, description=OFFSETS)
     quiet_hours: QuietHoursIn | None = None
     locale: Locale | None = None
+    version: int | None = Field(default=None, ge=1, description="May be sent back as it was read. The version in `If-Match` counts.")
 
     def to_preferences(self) -> Preferences:
         """Return the preferences that the request describes."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, visible_changes
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import VisitMode
 from shared.contracts.values import format_instant
 
@@ -21,6 +22,8 @@ MAX_PROBLEM_LENGTH = 500
 MAX_LOGGED_ATTEMPTS = 100
 TOO_LATE = "too_late"
 """The problem of a message that was not sent because what it is about has begun."""
+NEWER_MESSAGE = "newer_message"
+"""The problem of a message that was not sent because a newer one about the same subject was."""
 
 
 class MessageStatus(StrEnum):
@@ -71,7 +74,8 @@ class Attempt(NamedTuple):
 class Message:
     """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
 
-    `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail.
+    `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail. An instance
+    takes a message in hand when the mail is ready and its delivery begins, so a message that is being sent has always been handed over.
     `problem` is the reason why the last attempt did not succeed: a code of `domain/problems.py`, and a detail after a space. At
     `valid_until` and later it is not sent any more.
 
@@ -155,15 +159,19 @@ class Message:
         if self.valid_until is not None and now >= self.valid_until:
             return self.skip(TOO_LATE, now)
         if any(other.makes_obsolete(self) for other in others):
-            return self.skip("newer_message", now)
-        if any(other.version < self.version and other.status is MessageStatus.SENDING for other in others):
+            return self.skip(NEWER_MESSAGE, now)
+        if any(other.version < self.version and other.is_about_to_be_sent(now) for other in others):
             return None
         return self.start_sending(holder, now)
+
+    def is_about_to_be_sent(self, now: datetime) -> bool:
+        """Return whether the message is being sent or due, so that newer ones about the same subject wait for it."""
+        return self.status is MessageStatus.SENDING or (self.status is MessageStatus.QUEUED and self.due_at <= now)
 
     def start_sending(self, holder: str, now: datetime) -> Self:
         """Return the message as being sent by `holder`: one more attempt."""
         sending = self._move_to(MessageStatus.SENDING)
-        return replace(sending, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=False)
+        return replace(sending, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=True)
 
     def skip(self, problem: str, now: datetime) -> Self:
         """Return the message as no longer needed. If it was being sent, the attempt has ended."""
@@ -176,9 +184,22 @@ class Message:
         queued = self._move_to(MessageStatus.QUEUED)
         return replace(queued, due_at=now, handed_over=False, problem=None, attempts_before_resend=self.attempts)
 
-    def mark_handed_over(self) -> Self:
-        """Return the message as given to the mail server: until the server answers, delivery is uncertain."""
-        return replace(self, handed_over=True)
+    def copy_for(self, guardian_id: UUID, now: datetime) -> Self:
+        """Return a queued message to a guardian of the recipient. Its id depends on both, so it cannot exist twice."""
+        copy_id = derive_id(self.id, guardian_id, "guardian")
+        return type(self)(
+            id=copy_id,
+            event_id=self.event_id,
+            kind=self.kind,
+            audience=self.audience,
+            recipient_id=guardian_id,
+            subject_id=self.subject_id,
+            version=self.version,
+            facts=self.facts,
+            created_at=now,
+            due_at=now,
+            valid_until=self.valid_until,
+        )
 
     def mark_sent(self, now: datetime) -> Self:
         """Return the message as accepted by the mail server."""

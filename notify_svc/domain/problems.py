@@ -20,6 +20,8 @@ PROBLEMS = {
     "connection_lost": "The mail server did not reply after the content was sent: the mail may have been delivered.",
     "sender_died": "The instance that was sending the message ended.",
     "newer_message": "A newer message about the same appointment was sent first.",
+    "sent_to_guardians": "The patient is a dependant: each guardian was sent a message of their own.",
+    "no_longer_guardian": "The recipient no longer acts for the patient.",
     "too_late": "The time until which the message made sense was over.",
     "unexpected": "An error that has no code of its own. The detail has its type, or what an older release stored.",
 }

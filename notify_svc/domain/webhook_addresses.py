@@ -16,9 +16,13 @@ LOOKS_NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)(\.(0[xX][0-9A-Fa-f]*|[0-
 """Hosts that some resolvers read as an IPv4 address, such as `2130706433`, `0x7f.1` and `127.1`."""
 FIRST_UNPRIVILEGED_PORT, LAST_PORT = 1024, 65535
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-TUNNELS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))  # Teredo and 6to4 lead to IPv4 addresses
+NOT_OF_HOSTS = (  # what `is_global` lets pass in some releases of Python
+    ipaddress.IPv6Network("2001::/23"),  # Teredo and other protocols of the IETF
+    ipaddress.IPv6Network("2002::/16"),  # 6to4, which leads to IPv4 addresses
+    ipaddress.IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+)
+NOT_OF_HOSTS_IPV4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24"))  # of the IETF, relays of 6to4
 TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")  # NAT64 (RFC 6052): the last 32 bits are an IPv4 address
-RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # of 6to4, deprecated by RFC 7526
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,9 @@ def is_global_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
         embedded = embedded_address(address)
         if embedded is not None:
             return is_global_unicast(embedded)
-        return address in GLOBAL_UNICAST and address.is_global and not any(address in tunnel for tunnel in TUNNELS)
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in RELAYS)
+        return address in GLOBAL_UNICAST and address.is_global and not any(address in network for network in NOT_OF_HOSTS)
+    is_special = address.is_multicast or address.is_reserved or any(address in network for network in NOT_OF_HOSTS_IPV4)
+    return address.is_global and not is_special
 
 
 def embedded_address(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

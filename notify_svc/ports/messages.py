@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,8 +92,8 @@ class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     async def insert_message(self, message: Message) -> bool:
         """Insert a message; return False if one with this id exists already."""
 
-    async def lock_related_messages(self, message: Message) -> list[Message]:
-        """Return the other messages to the same recipient about the same subject; they cannot change until this transaction ends.
+    async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
+        """Return the messages about appointments or accounts; they cannot change until this transaction ends.
 
         Those that cannot be read are left out: they make no other message wait.
         """
@@ -104,6 +104,9 @@ class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     async def update_message(self, before: Message, after: Message) -> bool:
         """Replace the state of a message; return False if it is no longer as `before`, because another sender changed it."""
 
+    async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None:
+        """Replace the states of messages, each given before and after; those that are no longer as before stay as they are."""
+
 
 class NotificationStore(Protocol):
     """The database of notification-service."""
@@ -111,8 +114,11 @@ class NotificationStore(Protocol):
     def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
         """Open a transaction."""
 
-    async def list_due_messages(self, now: datetime, limit: int) -> Sequence[Message | UnreadableMessage]:
-        """Return queued messages that are due, in the order in which they were inserted. Those that cannot be read are logged."""
+    async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> Sequence[Message | UnreadableMessage]:
+        """Return queued messages that are due, in the order in which they were inserted, without the first `offset` ones.
+
+        Those that cannot be read are logged. Those to a recipient who is just being sent another one about the same subject are left out.
+        """
 
     async def list_messages_being_sent(self) -> list[Message]:
         """Return the messages that an instance is sending, or was sending when it ended, as far as they can be read."""

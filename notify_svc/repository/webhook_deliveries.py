@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.repository.tables import WEBHOOK_DELIVERIES
-from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import insert_if_absent
 
 D = WEBHOOK_DELIVERIES.c
@@ -25,8 +25,10 @@ def delivery_from_row(row: Any) -> WebhookDelivery:
     return WebhookDelivery(**fields | {"status": DeliveryStatus(row.status)})
 
 
-class WebhookDeliveryWrites(SqlTransaction):
+class WebhookDeliveryWriter:
     """Implements the part of WebhookTransaction about deliveries."""
+
+    connection: AsyncConnection
 
     async def insert_delivery(self, delivery: WebhookDelivery) -> bool:
         return await insert_if_absent(self.connection, insert(WEBHOOK_DELIVERIES).values(asdict(delivery)))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
 from notify_svc.domain.webhook_sequences import EventSequence
@@ -17,7 +18,6 @@ from notify_svc.domain.webhooks import Webhook, WebhookStatus
 from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_DELIVERIES, WEBHOOKS
 from notify_svc.repository.webhook_deliveries import delivery_from_row
 from shared.kit.keyset_pagination import rows_after
-from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.sql import Database, insert_if_absent
 
@@ -33,8 +33,10 @@ def _sequence_row(sequence: EventSequence) -> dict[str, Any]:
     return {"appointment_id": sequence.appointment_id, "complete_until": sequence.complete_until, "ahead": ahead}
 
 
-class WebhookWrites(SqlTransaction):
+class WebhookWriter:
     """Implements the part of WebhookTransaction about webhooks and the sequences of events."""
+
+    connection: AsyncConnection
 
     async def list_receiving_webhooks(self) -> list[Webhook]:
         rows = await self.connection.execute(select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED))

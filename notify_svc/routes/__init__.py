@@ -3,3 +3,4 @@
 from notify_svc.routes import messages, templates, webhooks
 
 routers = (messages.router, messages.own_router, templates.router, webhooks.router)
+webhook_descriptions = webhooks.webhook_descriptions

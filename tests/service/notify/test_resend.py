@@ -100,7 +100,7 @@ async def test_a_repeated_key_gets_the_first_answer(notify: RunningService, mail
 
 
 async def test_a_message_that_waits_is_not_sent_again(notify: RunningService, services: FakeContactServices) -> None:
-    services.unreachable_paths.add("/internal")
+    services.disconnect()
     message = await change_password(notify)
     status, refused = await resend(notify, message["id"])
     assert (message["status"], status, refused["code"]) == ("queued", 409, "message_not_finished")
@@ -121,9 +121,9 @@ async def test_a_confirmation_is_not_sent_again_after_the_cancellation(
 
 
 async def test_an_older_message_that_was_skipped_stays_outdated(notify: RunningService, services: FakeContactServices) -> None:
-    services.unreachable_paths.add("/internal")
+    services.disconnect()
     await notify.publish_event(an_event(id=new_id()))
-    services.unreachable_paths.clear()
+    services.unreachable.clear()
     await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
     notify.clock.advance(timedelta(hours=1))
     await notify.run_until_idle()

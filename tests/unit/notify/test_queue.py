@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,7 +53,7 @@ class FakeMessageStore:
         self.inserted.append(message)
         return True
 
-    async def lock_related_messages(self, message: Message) -> list[Message]:
+    async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         return []
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None: ...
@@ -61,7 +61,9 @@ class FakeMessageStore:
     async def update_message(self, before: Message, after: Message) -> bool:
         return False
 
-    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
+    async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None: ...
+
+    async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> list[Message]:
         return []
 
     async def list_messages_being_sent(self) -> list[Message]:

@@ -83,7 +83,7 @@ def test_what_was_not_or_possibly_not_sent_is_queued_again_as_the_same_message(s
 
 
 def test_what_was_sent_is_repeated_by_a_new_message() -> None:
-    sent, resend = with_status(MessageStatus.SENDING).mark_handed_over().mark_sent(NOON), a_resend()
+    sent, resend = with_status(MessageStatus.SENDING).mark_sent(NOON), a_resend()
     resent = resend_message(sent, [], resend)
     assert resent.message == replace(sent, resend_id=resend.id, resent_by=ADMIN, resent_at=LATER)
     assert resent.repetition == replace(
