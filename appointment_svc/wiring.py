@@ -39,6 +39,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         app.state.checks.append(storage.check)
 
         holder = LeaseHolder(storage.leases, overrides.instance_name, runtime.clock)
+        runtime.keep_dead_letters(storage.dead_letters, holder)
         relay = DocumentRelay(storage.documents, runtime.bus, runtime.clock)
         wake_relay = jobs.schedule_outbox_jobs(
             runtime.jobs, holder, publish=relay.publish, prune_events=relay.prune, prune_keys=storage.prune_keys

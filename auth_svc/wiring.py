@@ -18,6 +18,7 @@ from auth_svc.repository.signing_keys import load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.api_clients import ApiClients
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.login_attempts import LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
@@ -54,8 +55,9 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, session_lifetime, settings.locale)
         accounts = Accounts(store, profiles, creation, resets, revocation, clock, settings.locale)
         passwords = Passwords(store, hasher, attempts, resets, revocation, clock)
+        clients = ApiClients(store, signer, attempts, revocation, clock, access_token_lifetime)
         configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
-        runtime.provide(accounts, creation, passwords, resets, sessions, tokens, configuration)
+        runtime.provide(accounts, creation, passwords, resets, sessions, tokens, clients, configuration)
 
         await consumers.subscribe(runtime, accounts)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)

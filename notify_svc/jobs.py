@@ -57,13 +57,3 @@ def schedule_webhook_jobs(
         wake_job()
 
     return wake
-
-
-def wake_all(*wakes: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that calls all of them."""
-
-    def wake_each() -> None:
-        for wake in wakes:
-            wake()
-
-    return wake_each

@@ -14,6 +14,7 @@ from notify_svc import consumers, jobs
 from notify_svc.clients.admin_accounts import HttpAdminAccounts
 from notify_svc.clients.appointments import HttpAppointments
 from notify_svc.clients.contacts import HttpContactSource
+from notify_svc.clients.dead_letters import HttpDeadLetterSource
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.smtp import SmtpMailbox
@@ -24,6 +25,7 @@ from notify_svc.domain.mail_content import Clinic
 from notify_svc.domain.reminders import ReminderDefaults
 from notify_svc.domain.webhook_addresses import AddressPolicy
 from notify_svc.ports import Mailbox
+from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
 from notify_svc.repository.comparison import SqlComparisonStore
 from notify_svc.repository.templates import SqlTemplateStore
@@ -32,6 +34,7 @@ from notify_svc.usecases.compare import AppointmentComparison
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.current_overrides import CurrentOverrides
+from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
@@ -93,9 +96,10 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
 
         dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
-        queue = MessageQueue(store, runtime.clock, jobs.wake_all(wake_sender, wake_dispatcher))
+        queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
         add_comparison(runtime, store, appointments, queue, holder)
 
+        runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
         await consumers.subscribe_to_changes(runtime, contacts)
@@ -136,3 +140,11 @@ async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
     else:
         async with SmtpMailbox(url) as mailbox:
             yield mailbox
+
+
+def dead_letter_sources(runtime: ServiceRuntime) -> dict[Service, DeadLetterSource]:
+    """Return the dead letters of every service that can have some, this one included."""
+    others = [service for service in Service if service not in (Service.GATEWAY, Service.NOTIFICATION)]
+    sources: dict[Service, DeadLetterSource] = {service: HttpDeadLetterSource(runtime.client(service)) for service in others}
+    assert runtime.dead_letters is not None
+    return sources | {Service.NOTIFICATION: runtime.dead_letters}

@@ -1,4 +1,4 @@
-"""Documents, leases and idempotency keys in MongoDB. Only this module imports motor.
+"""Documents, leases and idempotency keys in MongoDB. Only this module imports motor; `mongo_dead_letters` uses what it opens.
 
 It uses only plain operators on single documents, so that it runs on every server that speaks the protocol. motor is at its end of life;
 its successor, PyMongo's AsyncMongoClient, has almost the same calls (docs/adr/0011).
@@ -68,6 +68,10 @@ def migrate(url: str) -> None:
         for name, keys in INDEXES.items():
             appointments.create_index([(key, ASCENDING) for key in keys], name=name)
         client.get_default_database("appointment")["places"].create_index("patient_id", name="by_patient")
+        dead_letters = client.get_default_database("appointment")["dead_letters"]
+        dead_letters.create_index([("died_us", DESCENDING), ("_id", DESCENDING)], name="by_time")
+        dead_letters.create_index([("topic", ASCENDING), ("died_us", DESCENDING), ("_id", DESCENDING)], name="by_topic")
+        dead_letters.create_index([("status", ASCENDING), ("replayed_us", ASCENDING)], name="by_status")
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,20 @@ PASSWORD_RESETS = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
+# `scopes` are separated by spaces, as in a token.
+API_CLIENTS = Table(
+    "api_clients",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("name", binary_string(200), nullable=False),
+    Column("secret_hash", binary_string(64), nullable=False),
+    Column("scopes", binary_string(500), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Id, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Index("api_clients_by_creation", "created_at", "id"),
+)
+
 SIGNING_KEYS = Table(
     "signing_keys",
     METADATA,

@@ -52,6 +52,7 @@ ROUTING_TABLE = (
     RoutingEntry("/appointments", Service.APPOINTMENT),
     RoutingEntry("/visit", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
+    RoutingEntry("/admin/dead-letters", Service.NOTIFICATION),
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),

@@ -17,7 +17,7 @@ from notify_svc.usecases.resend import MessageResending
 from shared.contracts.ranges import RangeReversed
 from shared.contracts.values import Instant
 from shared.kit import routes
-from shared.kit.access import Patient, Staff
+from shared.kit.access import MessageReader, Patient, Staff
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
@@ -52,7 +52,7 @@ Filter = Annotated[MessageFilter, Depends(_filter)]
     summary="List the messages that were sent or wait",
 )
 async def list_messages(
-    request: Request, response: Response, _caller: Staff, paging: Paged, wanted: Filter, log: UseLog
+    request: Request, response: Response, _caller: MessageReader, paging: Paged, wanted: Filter, log: UseLog
 ) -> Page[LoggedMessage]:
     """Newest first. A filter with several values is repeated; filters of different names must all match. No message has its text."""
     messages = await log.list_messages(wanted, paging.limit, paging.after)
@@ -66,7 +66,7 @@ async def list_messages(
     responses=refusals(NoSuchMessage),
     summary="Get a message with its attempts",
 )
-async def get_message(message_id: UUID, _caller: Staff, log: UseLog) -> LoggedMessage:
+async def get_message(message_id: UUID, _caller: MessageReader, log: UseLog) -> LoggedMessage:
     """Every attempt to deliver it with its result. The text of a message is not stored."""
     return await log.get(message_id)
 

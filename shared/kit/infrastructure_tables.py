@@ -1,10 +1,11 @@
-"""The tables that every SQL service has: outbox, inbox, leases and idempotency keys."""
+"""The tables that every SQL service has: outbox, inbox, leases, idempotency keys and dead letters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Insert, Integer, LargeBinary, MetaData, Table, Text, insert
 from sqlalchemy.dialects import mysql
 
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -13,7 +14,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database increments; SQLite increments only an INTEGER."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InfrastructureTables:
     """The tables as the code uses them. The migrations create them with `shared.kit.migrations`."""
 
@@ -21,6 +22,17 @@ class InfrastructureTables:
     inbox: Table
     leases: Table
     idempotency_keys: Table
+    dead_letters: Table
+
+    @cached_property
+    def insert_event(self) -> Insert:
+        """Return the statement that adds a row to the outbox."""
+        return insert(self.outbox)
+
+    @cached_property
+    def insert_handled(self) -> Insert:
+        """Return the statement that adds a row to the inbox."""
+        return insert(self.inbox)
 
 
 def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
@@ -62,4 +74,23 @@ def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
         Column("headers", Text),
         Column("body", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")),
     )
-    return InfrastructureTables(outbox, inbox, leases, idempotency_keys)
+    dead_letters = Table(
+        "dead_letters",
+        metadata,
+        Column("id", Id, primary_key=True),
+        Column("message_id", binary_string(100), nullable=False),
+        Column("event_id", Id),
+        Column("topic", binary_string(100)),
+        Column("subject", binary_string(64)),
+        Column("body", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"), nullable=False),
+        Column("error", binary_string(500), nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("replays", Integer, nullable=False),
+        Column("died_at", UtcDateTime, nullable=False),
+        Column("status", binary_string(16), nullable=False),
+        Column("replayed_at", UtcDateTime),
+        Index("dead_letters_by_time", "died_at", "id"),
+        Index("dead_letters_by_topic", "topic", "died_at", "id"),
+        Index("dead_letters_by_status", "status", "replayed_at"),
+    )
+    return InfrastructureTables(outbox, inbox, leases, idempotency_keys, dead_letters)

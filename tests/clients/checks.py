@@ -16,12 +16,14 @@ from tests.clients.toolchain import (
     BUILD,
     GENERATOR_JAR,
     PYTHON,
+    ROOT,
     SOURCES,
     CheckFailed,
     empty_folder,
     install_java_tools,
     install_node_tools,
     install_python_tools,
+    path_with_node,
     run,
     run_node,
 )
@@ -102,6 +104,13 @@ def asyncapi(target: PlatformUnderTest) -> str:
     return f"{len(document['channels'])} channels are valid"
 
 
+def webhooks(_target: PlatformUnderTest) -> str:
+    """Verify a delivery with the snippets in the README of notification-service, in Python and in JavaScript."""
+    install_node_tools()
+    run(sys.executable, "-m", "pytest", "tests/service/notify/test_webhook_readme.py", cwd=ROOT, PATH=path_with_node())
+    return "both snippets verify a delivery"
+
+
 def _jvm_journey(target: PlatformUnderTest, language: str, main_class: str, *options: str) -> str:
     """Generate a client with openapi-generator, put the journey and its pom beside it, and compile and run them with Maven."""
     install_java_tools()
@@ -132,4 +141,5 @@ CHECKS: dict[str, Callable[[PlatformUnderTest], str]] = {
     "kotlin": kotlin,
     "openid": openid,
     "asyncapi": asyncapi,
+    "webhooks": webhooks,
 }

@@ -31,6 +31,7 @@ from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
+from shared.kit.dead_messages import KeepDeadMessage
 from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
@@ -134,7 +135,9 @@ class AppointmentEventBus:
             raise Unroutable
         self.published.append(json.loads(body))
 
-    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
+    async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None: ...
+
+    async def redeliver(self, queue: str, message_id: str, body: bytes, replay: int) -> None: ...
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 

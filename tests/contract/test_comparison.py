@@ -61,7 +61,7 @@ async def test_two_instances_that_compare_at_the_same_time_queue_each_message_on
     async with Database(sql_url) as one, Database(sql_url) as other:
         comparisons = []
         for database in (one, other):
-            queue = MessageQueue(SqlNotificationStore(database, clock), clock, lambda: None)
+            queue = MessageQueue(SqlNotificationStore(database, clock), clock, lambda: None, lambda: None)
             comparisons.append(AppointmentComparison(SqlComparisonStore(database), changes, queue.enqueue_appointment, clock, lambda: None))
         await asyncio.gather(*(comparison.compare() for comparison in comparisons))
         async with one.read() as connection:
