@@ -19,7 +19,7 @@ GIVE_UP_AFTER = timedelta(days=1)
 class NewUser:
     """A user to create. It has no password, because passwords are never stored: a creation that is retried invites the user by mail.
 
-    `doctor` has the fields of a doctor's profile besides the name and the time zone.
+    `doctor` has the fields of a doctor's profile besides the name, the time zone and the locale.
     """
 
     id: UUID
@@ -27,7 +27,7 @@ class NewUser:
     role: Role
     full_name: str
     time_zone: str | None = None
-    locale: str = "en"
+    locale: str | None = None
     phone: str | None = None
     doctor: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,8 +45,9 @@ class NewUser:
 
     def doctor_request(self, password: str | None) -> dict[str, Any]:
         """Return what doctor-service needs to create the profile and the account."""
-        identity = {"email": self.email, "full_name": name_on_one_line(self.full_name), "time_zone": self.time_zone, "password": password}
-        return {name: value for name, value in {**self.doctor, **identity}.items() if value is not None}
+        identity = {"email": self.email, "full_name": name_on_one_line(self.full_name), "time_zone": self.time_zone}
+        doctor = {**self.doctor, **identity, "locale": self.locale, "password": password}
+        return {name: value for name, value in doctor.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

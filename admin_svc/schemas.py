@@ -33,7 +33,7 @@ class CreateUser(RequestModel):
     time_zone: TimeZone | None = Field(
         default=None, description="By default the clinic's. A doctor keeps it when the clinic changes its own."
     )
-    locale: Locale = "en"
+    locale: Locale | None = None
     title: OneLineText | None = None
     specialties: Specialties | None = None
     languages: Annotated[list[Locale], Field(max_length=50)] | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from shared.contracts.contacts import ContactRequest, PatientContact, PatientContacts
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
 from shared.contracts.values import format_instant
@@ -75,3 +77,19 @@ class HttpPatientLookup:
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
         """Return the summary of a patient; raise NotFound if there is none."""
         return await self.client.get(f"/internal/patients/{patient_id}", PatientSummary)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPatientContactLookup:
+    """Contacts of patient-service. Any refusal becomes Unavailable: the recipient of a link cannot do anything about it."""
+
+    client: ServiceClient
+
+    async def find_contacts(self, ids: Sequence[UUID]) -> dict[UUID, PatientContact]:
+        """Return the patients that exist, by id."""
+        body = ContactRequest(ids=list(ids)).model_dump(mode="json")
+        try:
+            response = await self.client.call("POST", "/internal/contacts", body=body, is_repeatable=True)
+            return {contact.id: contact for contact in PatientContacts.model_validate(response).items}
+        except (Refusal, ValidationError) as error:
+            raise Unavailable("The patient's details are not available.", retry_after=2) from error

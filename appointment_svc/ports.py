@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.appointments import AppointmentSort
+from shared.contracts.contacts import PatientContact
 from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 
@@ -79,6 +80,20 @@ StoredAppointment = Appointment | UnreadableAppointment
 
 
 @dataclass(frozen=True, slots=True)
+class StoredChange:
+    """An appointment that has changed, to the microsecond (UTC), and its events of the last days as CloudEvents, in any order."""
+
+    appointment_id: UUID
+    changed_at: datetime
+    cloudevents: tuple[dict[str, Any], ...]
+
+    @property
+    def sort_key(self) -> tuple[datetime, UUID]:
+        """What the list of changes is sorted by; it becomes the cursor of the next page."""
+        return self.changed_at, self.appointment_id
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadableDoctor:
     """A stored doctor that this release cannot read."""
 
@@ -91,8 +106,8 @@ class AppointmentStore(Protocol):
     What the jobs read may have appointments that cannot be read, each of which is logged; every other method raises an exception for them.
     """
 
-    async def insert(self, appointment: Appointment) -> bool:
-        """Insert an appointment; return False if its id exists."""
+    async def insert(self, appointment: Appointment, link_hash: str) -> bool:
+        """Insert an appointment, with the hash of its patient's link; return False if its id exists."""
 
     async def get(self, appointment_id: UUID) -> Appointment:
         """Return the appointment; raise NoSuchAppointment if there is none."""
@@ -147,6 +162,18 @@ class AppointmentStore(Protocol):
         Of requests at the same time only as many succeed as there are places. An appointment that has ended needs no release of its place.
         """
 
+    async def find_by_link(self, link_hash: str) -> Appointment | None:
+        """Return the appointment with a link of this hash, or None."""
+
+    async def list_link_hashes(self, ids: Collection[UUID]) -> Mapping[UUID, Collection[str]]:
+        """Return the hashes of the links of the appointments that exist, by id."""
+
+    async def add_link_hashes(self, added: Mapping[UUID, Collection[str]]) -> None:
+        """Add hashes of links to appointments."""
+
+    async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> Sequence[StoredChange]:
+        """Return the appointments that have changed since an instant, by the instant of the change and id, after a cursor."""
+
 
 class Calendar(Protocol):
     """The calendar of scheduling-service. Each method raises Unavailable when it does not answer."""
@@ -179,3 +206,10 @@ class PatientLookup(Protocol):
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
         """Return the summary of a patient; raise NotFound if there is none."""
+
+
+class PatientContactLookup(Protocol):
+    """Who may act for a patient, and in which language and time zone they read, from patient-service."""
+
+    async def find_contacts(self, ids: Sequence[UUID]) -> Mapping[UUID, PatientContact]:
+        """Return the patients that exist, by id; raise Unavailable if patient-service does not answer."""

@@ -187,6 +187,9 @@ class AppointmentOut(ReadModel):
     intake: dict[str, str] | None
     price: Money | None
     cancel_reason: str | None = Field(examples=[None])
+    confirmed_at: Instant | None = Field(
+        examples=[None], description="When the patient confirmed, by the link in a mail, that they will come; null again after a move."
+    )
     version: int = Field(examples=[2])
     created_at: Instant
     updated_at: Instant
@@ -207,3 +210,31 @@ class HistoryOut(ReadModel):
     """All changes of an appointment, oldest first."""
 
     items: list[HistoryEntryOut]
+
+
+class VisitDoctorOut(ReadModel):
+    """The doctor of a visit."""
+
+    full_name: str
+    title: str | None
+
+
+class VisitOut(ReadModel):
+    """A visit as the recipient of a mail sees it by its link: without the patient's name, and without anything about health.
+
+    `local_start` is the start in `time_zone`, the zone of the recipient. `sequence` grows when time, place, doctor or status change.
+    """
+
+    status: AppointmentStatus
+    starts_at: Instant
+    ends_at: Instant
+    local_start: str
+    time_zone: str
+    clinic_name: str = Field(examples=["Lindenstrasse Clinic"])
+    doctor: VisitDoctorOut | None
+    mode: VisitMode
+    place: str | None = Field(examples=["Building 2, room 14"], description="Where to come; null for a visit by video or phone.")
+    confirmed_at: Instant | None = Field(examples=[None])
+    sequence: int = Field(examples=[0])
+    can_confirm: bool
+    can_cancel: bool = Field(description="False inside the cut-off: then only the clinic can cancel.")

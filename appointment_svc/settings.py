@@ -17,7 +17,14 @@ class AppointmentSettings(CommonSettings):
     model_config = SettingsConfigDict(env_prefix="APPOINTMENT_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.APPOINTMENT
 
+    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "link_secret")
+
     database_url: str = Field(description="The database: `mongodb://...` or `sqlite+aiosqlite:///...`.")
+    link_secret: str = Field(
+        "",
+        description="Makes the links in mails; 32 characters or more, the same for all instances. With another one, links that were sent "
+        "before do not work any more.",
+    )
     retry_pending_after_seconds: int = Field(
         45,
         ge=1,

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from prometheus_client import Counter
 
 from appointment_svc import consumers, jobs
-from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientLookup
+from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientContactLookup, HttpPatientLookup
+from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.repository import open_storage
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.repository.store import DocumentStore
@@ -22,6 +23,7 @@ from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from appointment_svc.usecases.visit_links import LinkedVisits
 from shared.contracts.identity import Service
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
@@ -37,6 +39,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         app.state.checks.append(storage.check)
 
         holder = LeaseHolder(storage.leases, overrides.instance_name, runtime.clock)
+        runtime.keep_dead_letters(storage.dead_letters, holder)
         relay = DocumentRelay(storage.documents, runtime.bus, runtime.clock)
         wake_relay = jobs.schedule_outbox_jobs(
             runtime.jobs, holder, publish=relay.publish, prune_events=relay.prune, prune_keys=storage.prune_keys
@@ -44,12 +47,16 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         store = DocumentStore(storage.documents, wake_relay)
 
         calendar = HttpCalendar(runtime.client(Service.SCHEDULING))
-        doctors, patients = HttpDoctorLookup(runtime.client(Service.DOCTOR)), HttpPatientLookup(runtime.client(Service.PATIENT))
+        patient_client = runtime.client(Service.PATIENT)
+        doctors, patients = HttpDoctorLookup(runtime.client(Service.DOCTOR)), HttpPatientLookup(patient_client)
         synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
+        actions = AppointmentActions(store, synchronizer, doctors, patients, runtime.clock)
+        contacts, tokens = HttpPatientContactLookup(patient_client), LinkTokens(settings.link_secret)
         runtime.provide(
-            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments),
-            AppointmentActions(store, synchronizer, doctors, patients, runtime.clock),
+            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens),
+            actions,
             AppointmentQueries(store),
+            LinkedVisits(store, actions, contacts, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
         )
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
         await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower)

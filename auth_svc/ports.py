@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from auth_svc.domain.accounts import Account, PendingProfile
+from auth_svc.domain.api_clients import ApiClient
 from auth_svc.domain.login_attempts import AttemptCounter, CounterKey
 from auth_svc.domain.password_resets import PasswordReset
 from auth_svc.domain.sessions import Session, StoredRefreshToken
 from shared.contracts.events import Event
 from shared.contracts.http import CreatePatient
-from shared.contracts.identity import Role
+from shared.contracts.identity import Role, Scope
 
 
 class AuthTransaction(Protocol):
@@ -49,6 +50,9 @@ class AuthTransaction(Protocol):
 
     async def insert_session(self, session: Session, token_hash: str) -> None:
         """Insert a session with the hash of its first refresh token."""
+
+    async def insert_session_without_refresh_token(self, session: Session) -> None:
+        """Insert a session that cannot be renewed."""
 
     async def find_refresh_token(self, token_hash: str) -> StoredRefreshToken | None:
         """Return a refresh token with its session, or None when the token is unknown."""
@@ -86,6 +90,18 @@ class AuthTransaction(Protocol):
     async def delete_attempts(self, account: str) -> None:
         """Delete the counters of an account, given as its digest."""
 
+    async def insert_api_client(self, client: ApiClient) -> bool:
+        """Insert an API client; return False if there is one with its id."""
+
+    async def find_api_client(self, client_id: UUID) -> ApiClient | None:
+        """Return an API client, or None."""
+
+    async def update_api_client(self, client: ApiClient) -> None:
+        """Store the new state of an API client."""
+
+    async def delete_api_client(self, client_id: UUID) -> None:
+        """Delete an API client."""
+
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
 
@@ -108,12 +124,24 @@ class AuthStore(Protocol):
     async def find_account_by_email(self, email: str) -> Account | None:
         """Return the account with a normalized email address, or None."""
 
+    async def list_accounts_by_id(self, ids: Collection[UUID]) -> list[Account]:
+        """Return the accounts among `ids` that exist, pending ones too, with one query."""
+
     async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
     ) -> list[Account]:
         """Return accounts in the order of their email addresses, without pending ones. `text` is a part of the address or the name.
 
         `after` is the sort key of the last account of the previous page: its email address.
+        """
+
+    async def find_api_client(self, client_id: UUID) -> ApiClient | None:
+        """Return an API client, or None."""
+
+    async def list_api_clients(self, limit: int, after: tuple[str, ...] | None) -> list[ApiClient]:
+        """Return API clients in the order of their creation. `after` is the sort key of the last one of the previous page.
+
+        Raises BadCursor.
         """
 
     async def find_pending_profile(self, account_id: UUID) -> PendingProfile | None:
@@ -163,6 +191,9 @@ class TokenSigner(Protocol):
 
     def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
         """Return a token for a person in a session."""
+
+    def sign_client_token(self, client_id: UUID, scopes: Collection[Scope], *, now: datetime, lifetime: timedelta) -> str:
+        """Return a token for an API client, whose session is the client itself."""
 
     def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str:
         """Return a token for a service."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from auth_svc.domain.accounts import AccountStatus
+from auth_svc.domain.api_clients import RegisteredApiClient
 from shared.contracts.http import AccountSummary, CreateAccount
-from shared.contracts.identity import Role
+from shared.contracts.identity import Role, Scope
 from shared.contracts.texts import OneLineText, SchemaKeywords
 from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone
 
@@ -24,7 +25,7 @@ def normalize_email(text: str) -> str:
         return text
 
 
-CLINIC_ZONE = "By default the clinic's."
+CLINICS = "By default the clinic's."
 SECRET = SchemaKeywords(format="password")
 Password = Annotated[str, SECRET, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
 OpaqueToken = Annotated[str, SECRET, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
@@ -40,8 +41,8 @@ class Register(RequestModel):
     password: Password
     full_name: OneLineText = Field(examples=["Sam Lee"])
     phone: Phone | None = None
-    time_zone: TimeZone | None = Field(default=None, description=CLINIC_ZONE)
-    locale: Locale = "en"
+    time_zone: TimeZone | None = Field(default=None, description=CLINICS)
+    locale: Locale | None = Field(default=None, description=CLINICS)
 
     def to_create_account(self) -> CreateAccount:
         """Return the request for a patient's account. Its fields have been validated, and its password may be longer than there."""
@@ -99,6 +100,43 @@ class TokenOut(ReadModel):
     token_type: Literal["Bearer"] = "Bearer"
     expires_in: int
     refresh_token: str | None = None
+    scope: str | None = Field(default=None, description="What the token of an API client permits, separated by spaces.")
+
+
+class RegisterApiClient(RequestModel):
+    """A program that gets access tokens of its own. Without `expires_at` it does not expire."""
+
+    name: OneLineText = Field(examples=["Hospital information system"])
+    scopes: list[Scope] = Field(min_length=1, max_length=len(Scope), examples=[["appointments:read", "webhooks:manage"]])
+    expires_at: Instant | None = None
+
+
+class ApiClientOut(ReadModel):
+    """An API client. Its id is the `client_id` of the token endpoint."""
+
+    id: UUID
+    name: str
+    scopes: list[Scope]
+    created_at: Instant
+    created_by: UUID = Field(description="The admin who registered it.")
+    expires_at: Instant | None
+
+    @field_validator("scopes", mode="before")
+    @classmethod
+    def _sort(cls, scopes: Any) -> Any:
+        return sorted(scopes)
+
+
+class RegisteredApiClientOut(ApiClientOut):
+    """A new API client with its secret, which is not shown again."""
+
+    secret: str = Field(repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE3q2-7wQbW0c"])
+
+    @classmethod
+    def from_registered(cls, registered: RegisteredApiClient) -> Self:
+        """Return the response to a registration."""
+        shown = {name: getattr(registered.client, name) for name in ApiClientOut.model_fields}
+        return cls(**shown, secret=registered.secret)
 
 
 class TokenErrorOut(ReadModel):
@@ -169,6 +207,7 @@ class OpenIdConfigurationOut(ReadModel):
     jwks_uri: str = Field(examples=["https://clinic.example/.well-known/jwks.json"])
     grant_types_supported: list[str] = Field(examples=[["password", "refresh_token", "client_credentials"]])
     token_endpoint_auth_methods_supported: list[str] = Field(examples=[["client_secret_basic", "client_secret_post", "none"]])
+    scopes_supported: list[str] = Field(description="The scopes of API clients.", examples=[["appointments:read", "webhooks:manage"]])
     response_types_supported: list[str] = Field(examples=[["token"]])
     subject_types_supported: list[str] = Field(examples=[["public"]])
     id_token_signing_alg_values_supported: list[str] = Field(examples=[["RS256"]])

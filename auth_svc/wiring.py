@@ -18,6 +18,7 @@ from auth_svc.repository.signing_keys import load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
+from auth_svc.usecases.api_clients import ApiClients
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.login_attempts import LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
@@ -49,12 +50,14 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         tokens = TokenIssuer(signer, attempts, settings.secret_of, clock, access_token_lifetime)
         revocation = SessionRevocation(clock, access_token_lifetime)
         resets = PasswordResets(store, derived_key(settings.key_secret, b"resets"), clock)
-        creation = AccountCreation(store, hasher, attempts, profiles, resets, clock)
-        sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, timedelta(days=settings.session_days))
-        accounts = Accounts(store, profiles, creation, resets, revocation, clock)
+        creation = AccountCreation(store, hasher, attempts, profiles, resets, clock, settings.locale)
+        session_lifetime = timedelta(days=settings.session_days)
+        sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, session_lifetime, settings.locale)
+        accounts = Accounts(store, profiles, creation, resets, revocation, clock, settings.locale)
         passwords = Passwords(store, hasher, attempts, resets, revocation, clock)
+        clients = ApiClients(store, signer, attempts, revocation, clock, access_token_lifetime)
         configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
-        runtime.provide(accounts, creation, passwords, resets, sessions, tokens, configuration)
+        runtime.provide(accounts, creation, passwords, resets, sessions, tokens, clients, configuration)
 
         await consumers.subscribe(runtime, accounts)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.service_types import ServiceType
+from shared.contracts.contacts import DoctorContact, ServiceReminders
 from shared.contracts.events import Event
 from shared.contracts.http import AccountSummary, CreateAccount, VisitsOutsideHours
 
@@ -99,6 +100,12 @@ class DoctorStore(Protocol):
 
     async def list_active_doctors(self, doctor_filter: DoctorFilter, *, limit: int, after: SortKey) -> list[DoctorProfile]:
         """Return the profiles of active doctors who match, by name and id."""
+
+    async def list_doctor_contacts(self, ids: Collection[UUID]) -> list[DoctorContact]:
+        """Return the doctors among `ids` who exist and are not pending, with one query."""
+
+    async def list_service_reminders(self, ids: Collection[UUID]) -> list[ServiceReminders]:
+        """Return the service types among `ids` that exist, with one query."""
 
     async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
         """Return active and inactive doctors with their schedules, by id. Pending ones are left out."""

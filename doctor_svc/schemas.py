@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from doctor_svc.domain.doctors import Doctor
 from doctor_svc.domain.service_types import ServiceType
+from shared.contracts.contacts import ReminderOffsets
 from shared.contracts.http import DateOverride, DayWindow, Money, VisitMode, VisitOutsideHours, VisitsOutsideHours, WeeklyWindow
 from shared.contracts.texts import MultiLineText, OneLineText
 from shared.contracts.values import Email, Instant, Locale, Minutes, NewPassword, PatchModel, ReadModel, RequestModel, TimeZone
@@ -19,6 +20,9 @@ Days = Annotated[int, Field(strict=True, ge=1, le=730)]
 LongMinutes = Annotated[int, Field(strict=True, ge=0, le=90 * 24 * 60, multiple_of=5)]
 Capacity = Annotated[int, Field(strict=True, ge=1, le=200, description="Patients who share one visit; above 1 it is a group session.")]
 Cap = Annotated[int, Field(strict=True, ge=1, le=1000)]
+OFFSETS_OF_SERVICE = (
+    "Minutes before the start at which patients without a choice of their own are reminded; null for the clinic's, empty for no reminders."
+)
 Specialty = Annotated[OneLineText, Field(max_length=100)]  # the filter `specialty` of lists accepts as many
 
 
@@ -42,23 +46,24 @@ class CreateServiceType(RequestModel):
     capacity: Capacity = 1
     daily_cap: Cap | None = Field(default=None, description="Visits per day; by default as many as fit.")
     weekly_cap: Cap | None = Field(default=None, description="Visits per ISO week; by default as many as fit.")
+    reminder_offsets_minutes: ReminderOffsets | None = Field(default=None, description=OFFSETS_OF_SERVICE)
     requires_approval: bool = Field(default=False, strict=True)
     price: Money | None = None
     active: bool = Field(default=True, strict=True)
 
     def to_service_type(self, service_id: UUID) -> ServiceType:
         """Return the service type that the request describes."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        fields = {name: without_duplicates(getattr(self, name)) for name in type(self).model_fields}
         return ServiceType(**fields | {"id": service_id, "slot_step_minutes": self.slot_step_minutes or self.duration_minutes})
 
 
 class UpdateServiceType(PatchModel):
-    """Fields that are left out stay as they are; null removes a price, a specialty or a cap. Existing appointments stay.
+    """Fields that are left out stay as they are; null removes a price, a specialty, a cap or the offsets. Existing appointments stay.
 
     Caps limit the visits of one doctor for this service, per day and per ISO week in the doctor's time zone; a group session counts once.
     """
 
-    nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap"})
+    nullable_fields: ClassVar = frozenset({"specialty", "price", "daily_cap", "weekly_cap", "reminder_offsets_minutes"})
 
     name: OneLineText | None = None
     specialty: Specialty | None = None
@@ -74,9 +79,15 @@ class UpdateServiceType(PatchModel):
     capacity: Capacity | None = None
     daily_cap: Cap | None = None
     weekly_cap: Cap | None = None
+    reminder_offsets_minutes: ReminderOffsets | None = Field(default=None, description=OFFSETS_OF_SERVICE)
     requires_approval: bool | None = Field(default=None, strict=True)
     price: Money | None = None
     active: bool | None = Field(default=None, strict=True)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that were sent, lists as the domain stores them."""
+        return {name: without_duplicates(value) for name, value in super().changes.items()}
 
 
 class SpecialtiesOut(ReadModel):
@@ -99,6 +110,7 @@ class CreateDoctor(RequestModel):
     email: Email
     full_name: OneLineText
     time_zone: TimeZone | None = Field(default=None, description="By default the clinic's.")
+    locale: Locale | None = Field(default=None, description="The language of the mails to the doctor; by default the clinic's.")
     title: OneLineText | None = None
     bio: MultiLineText | None = None
     location: OneLineText | None = None

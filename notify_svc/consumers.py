@@ -44,7 +44,6 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
             AccountChanged: contacts.forget_account,
             PatientChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,
-            PreferencesChanged: contacts.forget_patient,
             ServiceChanged: contacts.forget_service,
         }
     )

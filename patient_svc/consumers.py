@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patient_svc.usecases import Patients
+from patient_svc.usecases.patients import Patients
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime

@@ -8,9 +8,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers
-from patient_svc.repository import INFRASTRUCTURE, SqlPatientStore
+from patient_svc.domain.patients import ClinicDefaults
+from patient_svc.repository import SqlPatientStore
+from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.settings import PatientSettings
-from patient_svc.usecases import Patients
+from patient_svc.usecases.dependants import Dependants
+from patient_svc.usecases.patients import Patients
+from patient_svc.usecases.preferences import PatientPreferences
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
@@ -23,8 +27,10 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay)
 
-        patients = Patients(store, runtime.clock, settings.time_zone)
-        runtime.provide(patients)
+        clinic = ClinicDefaults(settings.time_zone, settings.locale)
+        patients = Patients(store, runtime.clock, clinic)
+        preferences = PatientPreferences(store, runtime.clock, clinic)
+        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic))
 
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:

@@ -33,6 +33,13 @@ def server(name: str) -> str:
     return known_urls()[variable(name)]
 
 
+def use_servers(*names: str) -> None:
+    """Let a program that is not a test use servers. Raises SystemExit with the command that starts them if one is missing."""
+    if missing := [name for name in names if not known_urls().get(variable(name))]:
+        raise SystemExit(f"needs {', '.join(map(variable, missing))}: start the servers with `make servers`")
+    _declared.update(names)
+
+
 def check_servers(item: pytest.Item) -> None:
     """Record the servers that a test declares. When one is missing, skip the test, or fail it if CARESLOT_REQUIRE_SERVERS is set."""
     _declared.clear()

@@ -32,6 +32,7 @@ from shared.contracts.values import last_midnight_before, local_start
 class Appointment:
     """`version` is public and counts the recorded changes; `row_version` counts every write; `sequence` is that of iCalendar.
 
+    `confirmed_at` is when the patient said that they will come to the visit as it is now.
     `event_count` is the number of events about it, also of those that wait to be published; events from before they were counted are not
     included.
     `doctor` is None only while any doctor was requested and none is chosen. `unsaved_change` is for the next save and is not read back.
@@ -49,6 +50,7 @@ class Appointment:
     reason: str | None = None
     intake: dict[str, str] | None = None
     cancel_reason: str | None = None
+    confirmed_at: datetime | None = None
     sync: CalendarSync = field(default_factory=CalendarSync)
     history: tuple[HistoryEntry, ...] = ()
     sequence: int = 0
@@ -210,6 +212,19 @@ class Appointment:
             return self
         return record_change(self, replace(self, **fields), change, action="amended", topic=AMENDED_TOPIC, changed=changed)
 
+    def confirm(self, change: Change) -> Self:
+        """Return the booked appointment as confirmed by the patient; unchanged if it is confirmed already."""
+        if self.status is not AppointmentStatus.BOOKED:
+            raise IllegalMove(allowed=allowed_statuses(self.status))
+        if self.confirmed_at is not None:
+            return self
+        confirmed = replace(self, confirmed_at=change.at)
+        return record_change(self, confirmed, change, action="confirmed", topic=AMENDED_TOPIC, changed=["confirmation"])
+
+    def is_inside_cancel_cutoff(self, now: datetime) -> bool:
+        """Return True if it is too late for a patient or doctor to cancel."""
+        return self._is_inside(self.service.cancel_cutoff_minutes, now)
+
     def follow_doctor(self, doctor: DoctorSnapshot, change: Change) -> Self:
         """Return the appointment with the name and place that its doctor has now.
 
@@ -271,5 +286,8 @@ class Appointment:
             raise IllegalMove(allowed=allowed_statuses(self.status))
 
     def _require_cutoff(self, cutoff_minutes: int, change: Change) -> None:
-        if not change.actor.caller.is_staff and self.starts_at - change.at < timedelta(minutes=cutoff_minutes):
+        if not change.actor.caller.is_staff and self._is_inside(cutoff_minutes, change.at):
             raise TooLate(cutoff_minutes=cutoff_minutes)
+
+    def _is_inside(self, cutoff_minutes: int, now: datetime) -> bool:
+        return self.starts_at - now < timedelta(minutes=cutoff_minutes)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.domain.transitions import RESCHEDULABLE, AppointmentStatus
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor
 from shared.contracts.values import format_instant
@@ -58,8 +58,11 @@ class RecordedChange:
 def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None, changed: Sequence[str] = ()) -> A:
     """Return `after` with a new version, a history entry and, where there is a topic, an event. `changed` is passed on in the event.
 
+    What the patient confirmed is another visit after a move, a restore or an approval, so that `confirmed_at` is None again.
     An appointment that never had a doctor publishes no event, because other services have not been informed about it.
     """
+    if before.slot != after.slot or (before.status is not after.status and after.status in RESCHEDULABLE):
+        after = replace(after, confirmed_at=None)
     entry = HistoryEntry(change.operation_id, change.at, change.actor, action, _summary(before), _summary(after), change.note)
     recorded = replace(
         after,

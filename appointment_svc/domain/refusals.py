@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound, facts
+from shared.contracts.refusals import Conflict, Gone, Invalid, NotFound, facts
 
 
 class NoSuchAppointment(NotFound):
@@ -89,3 +89,28 @@ class PatientInactive(Conflict):
 
     code = "patient_inactive"
     detail = "The patient's account is closed."
+
+
+class NoSuchVisitLink(NotFound):
+    """Raised when no appointment has the link with this token."""
+
+    code = "no_such_link"
+    detail = "There is no such link."
+    remedy = "Use the link exactly as it is in the mail, all of it."
+
+
+class VisitLinkExpired(Gone):
+    """Raised when the appointment of a link has begun or ended, or when the recipient of the link may not act for the patient any more."""
+
+    code = "link_expired"
+    detail = "This link has expired: the visit has begun, was cancelled or has ended, or the link is no longer yours to use."
+    remedy = "Sign in to see the appointment, or call the clinic."
+
+
+class VisitChanged(Conflict):
+    """Raised when an appointment has changed since its link was opened. The fact `sequence` is the current one."""
+
+    code = "visit_changed"
+    detail = "The appointment has changed since you opened the link."
+    remedy = "Read the link again, and repeat the request with the new `sequence` if the visit still suits."
+    example_facts = facts(sequence=1)

@@ -53,12 +53,13 @@ def require_active(doctor: DoctorRules, patient: PatientSummary) -> None:
         raise PatientInactive
 
 
-def require_visible(caller: Caller, appointment: Appointment) -> Appointment:
+def require_visible(caller: Caller, appointment: Appointment, dependant_id: UUID | None = None) -> Appointment:
     """Return the appointment if the caller may see it; raise NoSuchAppointment otherwise.
 
-    Patients and doctors see their own appointments, staff see all.
+    Patients and doctors see their own appointments, staff see all. `dependant_id` is a patient for whom the caller may act as a guardian.
     """
     participant_id = {Role.PATIENT: appointment.patient_id, Role.DOCTOR: appointment.doctor_id}.get(caller.role)
-    if not caller.is_staff and participant_id != caller.id:
+    is_guardian = dependant_id is not None and dependant_id == appointment.patient_id
+    if not caller.is_staff and not is_guardian and participant_id != caller.id:
         raise NoSuchAppointment
     return appointment

@@ -6,6 +6,7 @@ Stored names stay as the first release wrote them; the tables `STORED_...` map t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -70,7 +71,7 @@ class Documents(Protocol):
     """Storage of documents. Each write changes one document atomically; no transaction over several documents is needed."""
 
     async def insert(self, document: Document) -> bool:
-        """Insert a document; return False if its id exists."""
+        """Insert a document, with its `link_hashes`; return False if its id exists."""
 
     async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
         """Set fields, and append a history entry and a pending event, if the document has this row version; return False otherwise."""
@@ -80,6 +81,15 @@ class Documents(Protocol):
 
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
         """Return the documents of a query, in its order."""
+
+    async def find_by_link(self, link_hash: str) -> Document | None:
+        """Return the document with this hash of a link."""
+
+    async def list_link_hashes(self, ids: list[str]) -> dict[str, list[str]]:
+        """Return the hashes of links of the documents that exist, by id."""
+
+    async def add_link_hashes(self, added: dict[str, list[str]]) -> None:
+        """Add hashes of links to documents, in one bulk write. Hashes that are stored already change nothing."""
 
     async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
         """Return the row of a doctor."""
@@ -158,7 +168,7 @@ def event_text(event: AppointmentEvent) -> str:
     return json.dumps(event.to_cloudevent(SOURCE, traceparent.get()))
 
 
-def id_texts(ids: tuple[UUID, ...]) -> list[str]:
+def id_texts(ids: Iterable[UUID]) -> list[str]:
     """Return ids as they are stored."""
     return list(map(str, ids))
 

@@ -1,4 +1,4 @@
-"""Documents, leases and idempotency keys in MongoDB. Only this module imports motor.
+"""Documents, leases and idempotency keys in MongoDB. Only this module imports motor; `mongo_dead_letters` uses what it opens.
 
 It uses only plain operators on single documents, so that it runs on every server that speaks the protocol. motor is at its end of life;
 its successor, PyMongo's AsyncMongoClient, has almost the same calls (docs/adr/0011).
@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
+from pymongo import ASCENDING, DESCENDING, MongoClient, UpdateOne, WriteConcern
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
 from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, Place, micros
@@ -30,6 +30,8 @@ INDEXES: dict[str, list[str]] = {
     "by_creation": ["created_us", "_id"],
     "by_start": ["starts_us", "_id"],
     "by_end": ["ends_us", "_id"],
+    "by_change": ["changed_us", "_id"],
+    "by_link": ["link_hashes"],
     "by_unsettled": ["unsettled_us"],
     "by_unsent": ["unsent"],
 }
@@ -66,6 +68,10 @@ def migrate(url: str) -> None:
         for name, keys in INDEXES.items():
             appointments.create_index([(key, ASCENDING) for key in keys], name=name)
         client.get_default_database("appointment")["places"].create_index("patient_id", name="by_patient")
+        dead_letters = client.get_default_database("appointment")["dead_letters"]
+        dead_letters.create_index([("died_us", DESCENDING), ("_id", DESCENDING)], name="by_time")
+        dead_letters.create_index([("topic", ASCENDING), ("died_us", DESCENDING), ("_id", DESCENDING)], name="by_topic")
+        dead_letters.create_index([("status", ASCENDING), ("replayed_us", ASCENDING)], name="by_status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class MongoDocuments:
         return self.database["appointments"]
 
     async def insert(self, document: Document) -> bool:
-        """Insert a document; return False if its id exists."""
+        """Insert a document, with its `link_hashes`; return False if its id exists."""
         async with unavailable_on_failure():
             try:
                 await self._collection.insert_one(document | {"_id": document["id"]})
@@ -107,6 +113,24 @@ class MongoDocuments:
         cursor = self._collection.find(_conditions(query)).sort(order).limit(query.limit)
         async with unavailable_on_failure():
             return list(await (cursor.hint(query.index) if query.index else cursor).to_list(query.limit))
+
+    async def find_by_link(self, link_hash: str) -> Document | None:
+        """Return the document with this hash of a link."""
+        async with unavailable_on_failure():
+            document: Document | None = await self._collection.find_one({"link_hashes": link_hash})
+        return document
+
+    async def list_link_hashes(self, ids: list[str]) -> dict[str, list[str]]:
+        """Return the hashes of links of the documents that exist, by id."""
+        async with unavailable_on_failure():
+            documents = await self._collection.find({"_id": {"$in": ids}}, {"link_hashes": 1}).to_list(len(ids))
+        return {document["_id"]: document.get("link_hashes", []) for document in documents}
+
+    async def add_link_hashes(self, added: dict[str, list[str]]) -> None:
+        """Add hashes of links to documents, in one bulk write."""
+        updates = [UpdateOne({"_id": document_id}, {"$addToSet": {"link_hashes": {"$each": added[document_id]}}}) for document_id in added]
+        async with unavailable_on_failure():
+            await self._collection.bulk_write(updates, ordered=False)
 
     async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
         """Return the row of a doctor."""

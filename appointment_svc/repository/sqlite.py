@@ -6,12 +6,12 @@ import operator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Select, UnaryExpression, and_, func, insert, or_, select, update
 from sqlalchemy.sql.operators import custom_op
 
 from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
-from appointment_svc.repository.tables import DOCTORS, PLACES
+from appointment_svc.repository.tables import DOCTORS, LINKS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
@@ -24,10 +24,16 @@ class SqliteDocuments:
     database: Database
 
     async def insert(self, document: Document) -> bool:
-        """Insert a document; return False if its id exists."""
+        """Insert a document, with its `link_hashes`, which have a table of their own; return False if its id exists."""
+        document = document.copy()
+        links = _link_rows({document["id"]: document.pop("link_hashes", [])})
         row = {name: document[name] for name in ("id", "edition", "unsent", *KEYS)} | {"document": document}
         async with self.database.write() as connection:
-            return await insert_if_absent(connection, insert(TABLE).values(row))
+            if not await insert_if_absent(connection, insert(TABLE).values(row)):
+                return False
+            if links:
+                await connection.execute(_link_insert(), links)
+        return True
 
     async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
         """Set fields and append entry and event, if the document has this row version; return False otherwise."""
@@ -53,6 +59,27 @@ class SqliteDocuments:
         """Return the documents of a query, in its order."""
         async with self.database.read() as connection:
             return list(await connection.scalars(_ordered(select(COLUMNS.document).where(*_conditions(query)), query)))
+
+    async def find_by_link(self, link_hash: str) -> Document | None:
+        """Return the document with this hash of a link."""
+        linked = select(COLUMNS.document).join(LINKS, LINKS.c.appointment_id == COLUMNS.id).where(LINKS.c.hash == link_hash)
+        async with self.database.read() as connection:
+            document: Document | None = await connection.scalar(linked)
+        return document
+
+    async def list_link_hashes(self, ids: list[str]) -> dict[str, list[str]]:
+        """Return the hashes of links of the documents that exist, by id."""
+        query = select(COLUMNS.id, LINKS.c.hash).join(LINKS, LINKS.c.appointment_id == COLUMNS.id, isouter=True).where(COLUMNS.id.in_(ids))
+        hashes: dict[str, list[str]] = {}
+        async with self.database.read() as connection:
+            for row in await connection.execute(query):
+                hashes.setdefault(row.id, []).extend([row.hash] if row.hash else [])
+        return hashes
+
+    async def add_link_hashes(self, added: dict[str, list[str]]) -> None:
+        """Add hashes of links to documents, in one bulk write."""
+        async with self.database.write() as connection:
+            await connection.execute(_link_insert(), _link_rows(added))
 
     async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
         """Return the row of a doctor."""
@@ -111,6 +138,14 @@ class SqliteDocuments:
         unchanged = and_(COLUMNS.changed_us < before_us, func.json_array_length(COLUMNS.document, "$.published_events") > 0)
         async with self.database.write() as connection:
             return (await connection.execute(update(TABLE).where(unchanged).values(document=without_events))).rowcount
+
+
+def _link_insert() -> Insert:
+    return insert(LINKS).prefix_with("OR IGNORE")
+
+
+def _link_rows(hashes: dict[str, list[str]]) -> list[dict[str, str]]:
+    return [{"hash": link_hash, "appointment_id": document_id} for document_id in hashes for link_hash in hashes[document_id]]
 
 
 def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:

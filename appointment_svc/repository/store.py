@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,15 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, WITH_RESERVATION, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment, UnreadableAppointment, UnreadableDoctor
+from appointment_svc.ports import (
+    AppointmentFilter,
+    ChangedDoctor,
+    RowChanged,
+    StoredAppointment,
+    StoredChange,
+    UnreadableAppointment,
+    UnreadableDoctor,
+)
 from appointment_svc.repository.documents import (
     DoctorRow,
     Document,
@@ -29,7 +38,7 @@ from appointment_svc.repository.documents import (
     to_document,
 )
 from shared.kit.paging import parse_instant, parse_sort_key
-from shared.kit.unreadable import log_unreadable
+from shared.kit.unreadable import log_unreadable, read_rows
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
 DOCTOR_ADAPTER = TypeAdapter(DoctorSnapshot)
@@ -44,13 +53,14 @@ class DocumentStore:
     documents: Documents
     wake_relay: Callable[[], None]
 
-    async def insert(self, appointment: Appointment) -> bool:
-        """Insert an appointment; return False if its id exists."""
+    async def insert(self, appointment: Appointment, link_hash: str) -> bool:
+        """Insert an appointment, with the hash of its patient's link; return False if its id exists."""
         event = _pending_event(appointment)
         document = to_document(appointment) | {
             "pending_events": [event] if event else [],
             "published_events": [],
             "unsent": int(bool(event)),
+            "link_hashes": [link_hash],
         }
         return await self.documents.insert(document)
 
@@ -104,6 +114,28 @@ class DocumentStore:
             limit=limit,
         )
         return list(map(from_document, await self.documents.list_matching(query)))
+
+    async def find_by_link(self, link_hash: str) -> Appointment | None:
+        """Return the appointment with a link of this hash, or None."""
+        document = await self.documents.find_by_link(link_hash)
+        return from_document(document) if document else None
+
+    async def list_link_hashes(self, ids: Collection[UUID]) -> dict[UUID, list[str]]:
+        """Return the hashes of the links of the appointments that exist, by id."""
+        stored = await self.documents.list_link_hashes(id_texts(ids))
+        return {UUID(appointment_id): hashes for appointment_id, hashes in stored.items()}
+
+    async def add_link_hashes(self, added: Mapping[UUID, Collection[str]]) -> None:
+        """Add hashes of links to appointments."""
+        await self.documents.add_link_hashes({str(appointment_id): list(hashes) for appointment_id, hashes in added.items()})
+
+    async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> list[StoredChange]:
+        """Return the appointments that have changed since an instant, by the instant of the change and id, after a cursor."""
+        ranges: dict[str, tuple[int | None, int | None]] = {"changed_us": (micros(since), None)}
+        after_key = _cursor_key(after) if after else None
+        return list(
+            map(_read_change, await self.documents.list_matching(DocumentQuery({}, ranges, "changed_us", after=after_key, limit=limit)))
+        )
 
     async def list_pending(self, before: datetime, limit: int) -> list[StoredAppointment]:
         """Return appointments whose intent was stored, or that are due again, at or before an instant; the longest due first."""
@@ -219,6 +251,21 @@ def _read_doctor(row: DoctorRow) -> ChangedDoctor | UnreadableDoctor:
     except Exception as error:
         log_unreadable("doctor", row.id, error)
         return UnreadableDoctor(UUID(row.id))
+
+
+def _read_change(document: Document) -> StoredChange:
+    """Return the change of a document; events that cannot be read are logged and left out."""
+    stored = [*document["published_events"], *document["pending_events"]]
+    events = read_rows("event", stored, _read_envelope, lambda _event: document["id"])
+    return StoredChange(UUID(document["id"]), from_micros(document["changed_us"]), tuple(events))
+
+
+def _read_envelope(event: str) -> dict[str, Any]:
+    """Return an event as the CloudEvents envelope in which it is published."""
+    envelope = json.loads(event)
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("data"), dict):
+        raise TypeError("not a CloudEvents envelope")
+    return envelope
 
 
 def _pending_event(appointment: Appointment) -> str | None:

@@ -34,8 +34,17 @@ APPOINTMENTS = Table(
     Index("by_creation", "created_us", "id"),
     Index("by_start", "starts_us", "id"),
     Index("by_end", "ends_us", "id"),
+    Index("by_change", "changed_us", "id"),
     Index("by_unsettled", "unsettled_us"),
     Index("by_unsent", "unsent"),
+)
+
+# The hashes of the tokens of links in mails.
+LINKS = Table(
+    "visit_links",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("appointment_id", String(36), nullable=False, index=True),
 )
 
 # The places that limit the active appointments of a patient. The key decides which of two requests gets one.

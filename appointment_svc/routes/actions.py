@@ -6,12 +6,11 @@ from fastapi import Response
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, PatientInactive, TooEarly, TooLate
-from appointment_svc.routes.dependencies import Context, UseActions
+from appointment_svc.routes.dependencies import ClinicCaller, Context, DeskCaller, UseActions
 from appointment_svc.schemas import AppointmentOut, CancelAppointment, EmptyBody, ReassignAppointment, RescheduleAppointment
 from shared.contracts.refusals import Stale, Unavailable
 from shared.contracts.relayed_refusals import NoSuchDoctor, NotBookable, PatientBusy, SlotHeld, SlotTaken
 from shared.kit import routes
-from shared.kit.access import DoctorOrStaff, Staff
 from shared.kit.examples import example_with
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag
@@ -57,7 +56,7 @@ async def cancel_appointment(
     summary="Approve a request",
 )
 async def approve_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
     """A requested appointment becomes booked."""
     return with_etag(response, await actions.approve(context))
@@ -71,7 +70,7 @@ async def approve_appointment(
     summary="Decline a request",
 )
 async def decline_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
 ) -> Appointment:
     """A requested appointment becomes declined, and its time is free again."""
     return with_etag(response, await actions.decline(context, body.reason if body else None))
@@ -85,7 +84,7 @@ async def decline_appointment(
     summary="Record the patient's arrival",
 )
 async def check_in_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
     """A booked appointment becomes checked in, from the doctor's local midnight before the start on."""
     return with_etag(response, await actions.check_in(context))
@@ -99,7 +98,7 @@ async def check_in_appointment(
     summary="Start the visit",
 )
 async def start_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
     """A checked-in appointment becomes one in progress."""
     return with_etag(response, await actions.start(context))
@@ -113,7 +112,7 @@ async def start_appointment(
     summary="Complete the visit",
 )
 async def complete_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
     """An appointment that was checked in or started becomes completed."""
     return with_etag(response, await actions.complete(context))
@@ -127,7 +126,7 @@ async def complete_appointment(
     summary="Record that the patient did not come",
 )
 async def miss_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
     """A booked appointment becomes missed, at the earliest when its start has passed."""
     return with_etag(response, await actions.miss(context))
@@ -141,7 +140,7 @@ async def miss_appointment(
     summary="Book a cancelled, declined or missed appointment again, or undo a check-in",
 )
 async def restore_appointment(
-    _caller: DoctorOrStaff, context: Context, actions: UseActions, response: Response, _body: NoBody = None
+    _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
 ) -> Appointment:
     """The time must still be free, and patient and doctor must be active."""
     return with_etag(response, await actions.restore(context))
@@ -155,7 +154,7 @@ async def restore_appointment(
     summary="Give to another doctor, same time",
 )
 async def reassign_appointment(
-    _caller: Staff, body: ReassignAppointment, context: Context, actions: UseActions, response: Response
+    _caller: DeskCaller, body: ReassignAppointment, context: Context, actions: UseActions, response: Response
 ) -> Appointment:
     """The new doctor must be free at that time and offer the service."""
     return with_etag(response, await actions.reschedule(context, doctor_id=body.doctor_id))

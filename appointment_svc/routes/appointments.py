@@ -18,7 +18,7 @@ from appointment_svc.domain.refusals import (
     TooManyActive,
 )
 from appointment_svc.domain.transitions import AppointmentStatus
-from appointment_svc.routes.dependencies import Filter, UseActions, UseBooking, UseQueries
+from appointment_svc.routes.dependencies import BookingCaller, Filter, Reader, UseActions, UseBooking, UseQueries, Writer
 from appointment_svc.routes.icalendar_file import to_icalendar
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
@@ -36,7 +36,6 @@ from shared.contracts.relayed_refusals import (
     SlotTaken,
 )
 from shared.kit import routes
-from shared.kit.access import Account, PatientOrStaff
 from shared.kit.examples import CHANGED_FIELDS, example_with
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
@@ -70,7 +69,7 @@ ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
     summary="Book an appointment",
 )
 async def book_appointment(
-    body: BookAppointment, caller: PatientOrStaff, operation: OperationId, booking: UseBooking, response: Response
+    body: BookAppointment, caller: BookingCaller, operation: OperationId, booking: UseBooking, response: Response
 ) -> Appointment:
     """201 when the time is granted. 202 with status `pending` when the calendar did not answer in time; it is completed within a minute."""
     appointment = await booking.book(body, caller, operation.id)
@@ -86,7 +85,7 @@ async def book_appointment(
     summary="List the appointments that one may see",
 )
 async def list_appointments(
-    caller: Account, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
+    caller: Reader, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
     """Patients and doctors see their own, staff see all."""
     appointments = await queries.list_matching(caller, wanted, paging.limit, paging.after)
@@ -100,7 +99,7 @@ async def list_appointments(
     responses=refusals(NoSuchAppointment),
     summary="Get an appointment",
 )
-async def get_appointment(appointment_id: UUID, caller: Account, queries: UseQueries, response: Response) -> Appointment:
+async def get_appointment(appointment_id: UUID, caller: Reader, queries: UseQueries, response: Response) -> Appointment:
     """Patients and doctors see their own, staff see all; others get 404."""
     return with_etag(response, await queries.get(caller, appointment_id))
 
@@ -112,7 +111,7 @@ async def get_appointment(appointment_id: UUID, caller: Account, queries: UseQue
     responses=refusals(NoSuchAppointment),
     summary="List what changed and who did it",
 )
-async def get_appointment_history(appointment_id: UUID, caller: Account, queries: UseQueries) -> HistoryOut:
+async def get_appointment_history(appointment_id: UUID, caller: Reader, queries: UseQueries) -> HistoryOut:
     """Every change with its actor, the earliest first."""
     return HistoryOut.model_validate({"items": (await queries.get(caller, appointment_id)).history})
 
@@ -124,7 +123,7 @@ async def get_appointment_history(appointment_id: UUID, caller: Account, queries
     responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment),
     summary="Get the appointment as an iCalendar file",
 )
-async def get_appointment_calendar(appointment_id: UUID, caller: Account, queries: UseQueries) -> Response:
+async def get_appointment_calendar(appointment_id: UUID, caller: Reader, queries: UseQueries) -> Response:
     """One event, for import into a calendar program."""
     return Response(to_icalendar(await queries.get(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
 
@@ -139,7 +138,7 @@ async def get_appointment_calendar(appointment_id: UUID, caller: Account, querie
 async def amend_appointment(
     appointment_id: UUID,
     body: AmendAppointment,
-    caller: Account,
+    caller: Writer,
     expected_version: RequireIfMatch,
     operation: OperationId,
     actions: UseActions,

@@ -13,12 +13,19 @@ from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.queries import AppointmentQueries
 from shared.contracts.appointments import AppointmentSort
+from shared.contracts.identity import Caller, Role, Scope
 from shared.contracts.values import Instant
-from shared.kit.access import Account
+from shared.kit.access import EVERY_ROLE, RequireRole
 from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import IfMatch
 from shared.kit.use_cases import use_case
 
+WRITE = Scope.APPOINTMENTS_WRITE
+Reader = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE, scope=Scope.APPOINTMENTS_READ))]
+Writer = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE, scope=WRITE))]
+BookingCaller = Annotated[Caller, Depends(RequireRole(Role.PATIENT, Role.RECEPTION, Role.ADMIN, scope=WRITE))]
+ClinicCaller = Annotated[Caller, Depends(RequireRole(Role.DOCTOR, Role.RECEPTION, Role.ADMIN, scope=WRITE))]
+DeskCaller = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN, scope=WRITE))]
 MAX_IDS = 40  # per parameter, so that a URL with all of them and the longest cursor is not too long for the gateway
 
 
@@ -44,7 +51,7 @@ def _filter(
     )
 
 
-def _context(appointment_id: UUID, caller: Account, expected_version: IfMatch, operation: OperationId) -> ActionContext:
+def _context(appointment_id: UUID, caller: Writer, expected_version: IfMatch, operation: OperationId) -> ActionContext:
     return ActionContext(caller, appointment_id, expected_version, operation.id)
 
 

@@ -34,6 +34,7 @@ class ActionContext:
 
     `expected_version` is the version that the caller has seen, None if unknown. `operation_id` is the same when a request is repeated
     under its Idempotency-Key. `own_ids` are the ids of all changes that the request makes, where these are several.
+    `dependant_id` is the patient for whom the caller acts as a guardian, which was verified.
     """
 
     caller: Caller
@@ -41,6 +42,7 @@ class ActionContext:
     expected_version: int | None
     operation_id: UUID
     own_ids: frozenset[UUID] = frozenset()
+    dependant_id: UUID | None = None
 
     def is_repeated(self, current: Appointment) -> bool:
         """Return True if the operation was applied before, and nothing else has changed since the version that the caller has seen.
@@ -70,35 +72,35 @@ class AppointmentActions:
         The appointment keeps its id. The calendar frees the old time in the transaction that reserves the new one.
         """
         doctor = await self._choose_doctor(context, doctor_id) if doctor_id else None
-        return await self._apply(context, lambda current, change: current.reschedule(change, starts_at=starts_at, doctor=doctor), note)
+        return await self.apply(context, lambda current, change: current.reschedule(change, starts_at=starts_at, doctor=doctor), note)
 
     async def cancel(self, context: ActionContext, reason: str | None) -> Appointment:
         """Cancel the appointment. Cancelling it again changes nothing."""
-        return await self._apply(context, Appointment.cancel, reason)
+        return await self.apply(context, Appointment.cancel, reason)
 
     async def decline(self, context: ActionContext, reason: str | None) -> Appointment:
         """Decline a requested appointment."""
-        return await self._apply(context, Appointment.decline, reason)
+        return await self.apply(context, Appointment.decline, reason)
 
     async def approve(self, context: ActionContext) -> Appointment:
         """Approve a requested appointment."""
-        return await self._apply(context, Appointment.approve)
+        return await self.apply(context, Appointment.approve)
 
     async def check_in(self, context: ActionContext) -> Appointment:
         """Record that the patient has arrived."""
-        return await self._apply(context, Appointment.check_in)
+        return await self.apply(context, Appointment.check_in)
 
     async def start(self, context: ActionContext) -> Appointment:
         """Record that the visit has begun."""
-        return await self._apply(context, Appointment.start)
+        return await self.apply(context, Appointment.start)
 
     async def complete(self, context: ActionContext) -> Appointment:
         """Record that the visit is over."""
-        return await self._apply(context, Appointment.complete)
+        return await self.apply(context, Appointment.complete)
 
     async def miss(self, context: ActionContext) -> Appointment:
         """Record that the patient did not come; raise TooEarly before the start."""
-        return await self._apply(context, Appointment.miss)
+        return await self.apply(context, Appointment.miss)
 
     async def restore(self, context: ActionContext) -> Appointment:
         """Book a cancelled, declined or missed appointment again at its old time, or undo a mistaken check-in.
@@ -106,11 +108,11 @@ class AppointmentActions:
         Raise DoctorInactive or PatientInactive if either is not active any more.
         """
         doctor = await self._find_doctor_to_restore(context)
-        return await self._apply(context, lambda current, change: current.restore(change, doctor))
+        return await self.apply(context, lambda current, change: current.restore(change, doctor))
 
     async def amend(self, context: ActionContext, fields: dict[str, Any]) -> Appointment:
         """Change reason or intake."""
-        return await self._apply(context, lambda current, change: current.amend(fields, change))
+        return await self.apply(context, lambda current, change: current.amend(fields, change))
 
     async def edit(
         self,
@@ -132,14 +134,14 @@ class AppointmentActions:
 
         current = await self._get_visible(context)
         if (starts_at is None and doctor_id is None) or current.already_applied(status_id):
-            return await self._apply(status_context, set_status, reason)
+            return await self.apply(status_context, set_status, reason)
         set_status(replace(current, starts_at=starts_at or current.starts_at), self._change(status_context, reason))
         moved = await self.reschedule(context, starts_at=starts_at, doctor_id=doctor_id, note=reason)
         seen_version = moved.version if context.expected_version is not None else None
-        return await self._apply(replace(status_context, expected_version=seen_version), set_status, reason)
+        return await self.apply(replace(status_context, expected_version=seen_version), set_status, reason)
 
     @retry_on_abort
-    async def _apply(self, context: ActionContext, decide: Decision, note: str | None = None) -> Appointment:
+    async def apply(self, context: ActionContext, decide: Decision, note: str | None = None) -> Appointment:
         """Read the appointment, decide, save and synchronise it; decide again if it was changed meanwhile."""
 
         async def apply_once() -> Appointment:
@@ -165,7 +167,7 @@ class AppointmentActions:
         return await self._load(context)
 
     async def _load(self, context: ActionContext) -> Appointment:
-        return rules.require_visible(context.caller, await self.store.get(context.appointment_id))
+        return rules.require_visible(context.caller, await self.store.get(context.appointment_id), context.dependant_id)
 
     @retry_on_abort
     async def _find_doctor_to_restore(self, context: ActionContext) -> DoctorSnapshot | None:

@@ -11,6 +11,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.booking import BookingParties, BookingRequest
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import TooManyActive
+from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, DoctorRules
@@ -31,6 +32,7 @@ class Booking:
     patients: PatientLookup
     now: Clock
     max_active: int
+    link_tokens: LinkTokens
 
     @retry_on_abort
     async def book(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
@@ -59,7 +61,8 @@ class Booking:
             raise TooManyActive(limit=self.max_active)
         change = Change(Actor.from_caller(caller), self.now(), operation_id=appointment_id, event_id=new_id())
         appointment = Appointment.requested(appointment_id, parties, request, change)
-        return appointment if await self.store.insert(appointment) else await self.store.get(appointment_id)
+        link_hash = self.link_tokens.hash_for(appointment_id, patient_id)
+        return appointment if await self.store.insert(appointment, link_hash) else await self.store.get(appointment_id)
 
     async def _get_doctor(self, doctor_id: UUID | None) -> DoctorRules | None:
         return await self.doctors.get_doctor(doctor_id) if doctor_id else None

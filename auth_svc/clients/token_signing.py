@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 from jose import jwk, jwt
 
 from auth_svc.domain.sessions import SERVICE_TOKEN_LIFETIME
-from shared.contracts.identity import Role, Service
+from shared.contracts.identity import Role, Scope, Service
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 
@@ -30,6 +31,10 @@ class JwtSigner:
 
     def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
         return self._sign(now, lifetime, sub=str(account_id), sid=str(session_id), role=str(role), scope="")
+
+    def sign_client_token(self, client_id: UUID, scopes: Collection[Scope], *, now: datetime, lifetime: timedelta) -> str:
+        own = {"sub": str(client_id), "client_id": str(client_id), "sid": str(client_id), "role": str(Role.CLIENT)}
+        return self._sign(now, lifetime, **own, scope=" ".join(sorted(scopes)))
 
     def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str:
         return self._sign(now, lifetime, sub=service_name, role=str(Role.SERVICE), scope="")

@@ -51,8 +51,9 @@ class Account:
     """One person's account. `email` is normalized and unique.
 
     `full_name` is a copy of the name in the profile that belongs to `role`; `name_version` is the version of that profile, 0 when the name
-    did not come from it. `time_zone` is what the person gave when the account was created. `version` grows with every change that others
-    can see. `last_change_id` is the id of the last change that another service asked for, so that its repetition is recognised.
+    did not come from it. `time_zone` and `locale` are what the person gave when the account was created, if anything. `version` grows with
+    every change that others can see. `last_change_id` is the id of the last change that another service asked for, so that its repetition
+    is recognised.
     """
 
     id: UUID
@@ -60,7 +61,7 @@ class Account:
     full_name: str
     role: Role
     status: AccountStatus
-    locale: str
+    locale: str | None
     created_at: datetime
     password_hash: str | None = field(default=None, repr=False)
     phone: str | None = None
@@ -88,6 +89,10 @@ class Account:
     def can_reset_password(self) -> bool:
         """True when a link to choose a password may be mailed to the owner."""
         return self.status in (AccountStatus.ACTIVE, AccountStatus.INVITED)
+
+    def in_clinic(self, clinic_locale: str) -> Self:
+        """Return the account with the locale in effect: the person's own, or that of the clinic. Such an account is not stored."""
+        return self if self.locale else replace(self, locale=clinic_locale)
 
     def complete(self) -> Self:
         """Return the pending account as active, or as invited when it has no password."""

@@ -64,3 +64,26 @@ class TokenInvalid(Invalid):
     detail = "This link was used, has expired, or was replaced by a newer one."
     remedy = "Ask for a new link."
     example_pointers = ("/token",)
+
+
+class NoSuchApiClient(NotFound):
+    """Raised when an API client does not exist, or was deleted."""
+
+    code = "no_such_api_client"
+    detail = "There is no such API client."
+
+
+class ExpiresInThePast(Invalid):
+    """Raised when a new API client would have expired already. The fact `pointer` names the field."""
+
+    code = "expires_in_the_past"
+    detail = "The expiry must be in the future."
+    remedy = "Send a later `expires_at`, or leave it out for a client that does not expire."
+    example_pointers = ("/expires_at",)
+
+
+class ScopeNotGranted(Invalid):
+    """Raised when an API client requests a scope that it was not registered with. The token endpoint answers `invalid_scope`."""
+
+    code = "scope_not_granted"
+    detail = "The API client does not have this scope."

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from auth_svc.repository.accounts import AccountReads, AccountWrites
+from auth_svc.repository.api_clients import ApiClientReads, ApiClientWrites
 from auth_svc.repository.login_attempts import LoginAttemptWrites, delete_expired_attempts
 from auth_svc.repository.sessions import SessionReads, SessionWrites, delete_expired, list_unnumbered_sessions, number_sessions
 from auth_svc.repository.tables import INFRASTRUCTURE
@@ -19,7 +20,7 @@ from shared.kit.sql import Database
 
 
 @dataclass
-class SqlAuthTransaction(AccountWrites, SessionWrites, LoginAttemptWrites):
+class SqlAuthTransaction(AccountWrites, SessionWrites, LoginAttemptWrites, ApiClientWrites):
     """Implements AuthTransaction. `events` are the events that were added."""
 
     events: list[Event] = field(default_factory=list)
@@ -30,7 +31,7 @@ class SqlAuthTransaction(AccountWrites, SessionWrites, LoginAttemptWrites):
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAuthStore(AccountReads, SessionReads):
+class SqlAuthStore(AccountReads, SessionReads, ApiClientReads):
     """Implements AuthStore. After a commit with events it calls `wake_relay`, and `revoke_session` for each session that ended.
 
     `revoke_session` makes this process refuse the access tokens of a session until a Unix time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -54,6 +55,10 @@ class AccountReads:
     async def find_account_by_email(self, email: str) -> Account | None:
         async with self.database.read() as connection:
             return await _find_account(connection, select(ACCOUNTS).where(ACCOUNTS.c.email == email))
+
+    async def list_accounts_by_id(self, ids: Collection[UUID]) -> list[Account]:
+        async with self.database.read() as connection:
+            return await _list_accounts(connection, select(ACCOUNTS).where(ACCOUNTS.c.id.in_(ids)))
 
     async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None

@@ -45,8 +45,11 @@ class SessionWrites(SqlTransaction):
     ended_session_ids: list[UUID] = field(default_factory=list)
 
     async def insert_session(self, session: Session, token_hash: str) -> None:
-        await self.connection.execute(insert(SESSIONS).values(asdict(session)))
+        await self.insert_session_without_refresh_token(session)
         await self._insert_refresh_token(session, token_hash)
+
+    async def insert_session_without_refresh_token(self, session: Session) -> None:
+        await self.connection.execute(insert(SESSIONS).values(asdict(session)))
 
     async def find_refresh_token(self, token_hash: str) -> StoredRefreshToken | None:
         """Read the token again once its session is locked, so that of two requests with the same token one sees that it was used."""

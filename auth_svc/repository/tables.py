@@ -18,7 +18,7 @@ ACCOUNTS = Table(
     Column("full_name", binary_string(200), nullable=False),
     Column("role", binary_string(16), nullable=False),
     Column("status", binary_string(16), nullable=False),
-    Column("locale", binary_string(35), nullable=False),
+    Column("locale", binary_string(35)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("password_hash", binary_string(200)),
     Column("phone", binary_string(32)),
@@ -91,6 +91,20 @@ PASSWORD_RESETS = Table(
     Column("id", Id, primary_key=True),
     Column("account_id", Id, nullable=False, index=True),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+# `scopes` are separated by spaces, as in a token.
+API_CLIENTS = Table(
+    "api_clients",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("name", binary_string(200), nullable=False),
+    Column("secret_hash", binary_string(64), nullable=False),
+    Column("scopes", binary_string(500), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Id, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Index("api_clients_by_creation", "created_at", "id"),
 )
 
 SIGNING_KEYS = Table(

@@ -13,6 +13,7 @@ from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
 from auth_svc.schemas import ResetTokenOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.sessions import RevokedSessions
+from shared.contracts.contacts import AccountContacts, ContactRequest
 from shared.contracts.http import AccountContact, AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
@@ -61,6 +62,12 @@ async def list_accounts(
 @router.get("/accounts/{account_id}", response_model=AccountContact, responses=refusals(NoSuchAccount))
 async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAccounts, response: Response) -> Account:
     return with_etag(response, await accounts.get(account_id))
+
+
+@router.post("/contacts", response_model=AccountContacts)
+async def list_contacts(body: ContactRequest, _caller: NotificationService, accounts: UseAccounts) -> AccountContacts:
+    """The accounts that exist among the ids."""
+    return await accounts.list_contacts(body.ids)
 
 
 @router.patch("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount, EmailTaken, LastAdmin))

@@ -6,14 +6,17 @@ import base64
 from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from auth_svc.domain.refusals import InvalidCredentials
+from auth_svc.domain.refusals import InvalidCredentials, ScopeNotGranted
+from auth_svc.routes.api_clients import UseApiClients
 from auth_svc.routes.client_network import client_network, is_from_gateway
 from auth_svc.routes.identity import UseSessions
 from auth_svc.schemas import JsonWebKeySet, OpenIdConfigurationOut, TokenErrorOut, TokenOut, normalize_email
+from auth_svc.usecases.api_clients import ApiClients
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.refusals import NotFound, Unauthenticated
@@ -29,6 +32,7 @@ token_router = APIRouter(tags=["Identity"], route_class=TokenRoute)
 UseTokens = Annotated[TokenIssuer, use_case(TokenIssuer)]
 UseConfiguration = Annotated[OpenIdConfiguration, use_case(OpenIdConfiguration)]
 PUBLIC_CACHING = {"Cache-Control": "public, max-age=300"}
+INVALID_SCOPE = "invalid_scope"
 MAX_FORM_BYTES = 16 * 1024
 FORM_FIELDS = ("grant_type", "username", "password", "refresh_token", "client_id", "client_secret", "scope")
 FORM_SCHEMA = {
@@ -71,7 +75,7 @@ def _errors(description: str, *codes: str) -> dict[str, Any]:
     response_model=TokenOut,
     summary="Get tokens (OAuth 2.0)",
     responses={
-        400: _errors("The request was refused.", INVALID_REQUEST, "invalid_grant", "unsupported_grant_type"),
+        400: _errors("The request was refused.", INVALID_REQUEST, "invalid_grant", "unsupported_grant_type", INVALID_SCOPE),
         401: _errors("The client is unknown, or its secret is wrong.", "invalid_client"),
         413: _errors("The body is larger than the token endpoint accepts.", INVALID_REQUEST),
         415: _errors("The body has a Content-Encoding.", INVALID_REQUEST),
@@ -81,13 +85,16 @@ def _errors(description: str, *codes: str) -> dict[str, Any]:
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": FORM_SCHEMA}}}},
 )
-async def issue_token(request: Request, sessions: UseSessions, tokens: UseTokens) -> Response:
-    """The OAuth 2.0 token endpoint with the grants `password`, `refresh_token` and, for services, `client_credentials`.
+async def issue_token(request: Request, sessions: UseSessions, tokens: UseTokens, clients: UseApiClients) -> Response:
+    """The OAuth 2.0 token endpoint with the grants `password`, `refresh_token` and, for API clients, `client_credentials`.
+
+    An API client sends its id and secret in the form or by HTTP Basic, and may ask for some of its scopes with `scope`, separated by
+    spaces. It gets no refresh token.
 
     Errors have the format of RFC 6749 section 5.2. Unknown fields are ignored. Wrong passwords and secrets count as failed logins; after
     too many of them, or too many requests, the response is 429 with `Retry-After`."""
     try:
-        content = await _grant(request, await _read_form(request), sessions, tokens)
+        content = await _grant(request, await _read_form(request), sessions, tokens, clients)
     except OAuthError as error:
         return JSONResponse({"error": error.error}, error.status, {**NO_STORING, **error.headers})
     return JSONResponse(content, headers=NO_STORING)
@@ -140,7 +147,7 @@ def _basic_credentials(request: Request) -> dict[str, str]:
     return {"client_id": unquote_plus(name), "client_secret": unquote_plus(secret)} if name else {}
 
 
-async def _grant(request: Request, form: dict[str, str], sessions: Sessions, tokens: TokenIssuer) -> dict[str, Any]:
+async def _grant(request: Request, form: dict[str, str], sessions: Sessions, tokens: TokenIssuer, clients: ApiClients) -> dict[str, Any]:
     """Return the response to a grant. Raises OAuthError, TooManyAttempts or Unavailable."""
     grant_type = form.get("grant_type")
     if grant_type is None or any(not form.get(name) for name in REQUIRED_FIELDS.get(grant_type, ())):
@@ -148,7 +155,10 @@ async def _grant(request: Request, form: dict[str, str], sessions: Sessions, tok
     if grant_type not in REQUIRED_FIELDS:
         raise OAuthError("unsupported_grant_type")
     if grant_type == "client_credentials":
-        return await _grant_to_service(request, form, tokens)
+        client_id = _parse_client_id(form["client_id"])
+        return await (
+            _grant_to_service(request, form, tokens) if client_id is None else _grant_to_client(request, form, client_id, clients)
+        )
     return await _grant_to_person(request, form, sessions)
 
 
@@ -171,6 +181,26 @@ async def _grant_to_service(request: Request, form: dict[str, str], tokens: Toke
     except InvalidCredentials:
         raise InvalidClient from None
     return _bearer_token(access_token.token, access_token.expires_in)
+
+
+async def _grant_to_client(request: Request, form: dict[str, str], client_id: UUID, clients: ApiClients) -> dict[str, Any]:
+    requested = frozenset(form.get("scope", "").split())
+    try:
+        granted = await clients.issue_token(client_id, form["client_secret"], requested, client_network(request))
+    except InvalidCredentials:
+        raise InvalidClient from None
+    except ScopeNotGranted:
+        raise OAuthError(INVALID_SCOPE) from None
+    scope = " ".join(sorted(granted.scopes))
+    return _bearer_token(granted.access.token, granted.access.expires_in) | {"scope": scope}
+
+
+def _parse_client_id(text: str) -> UUID | None:
+    """Return the id of an API client, or None for the name of a service."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _bearer_token(access_token: str, expires_in: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,17 +12,22 @@ from auth_svc.ports import AuthStore, AuthTransaction, PatientProfileClient
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
+from shared.contracts.contacts import AccountContacts
 from shared.contracts.events import DoctorChanged, PatientChanged
+from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
 from shared.contracts.relayed_refusals import LastAdmin
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
-from shared.kit.retry import retry_on_abort
+from shared.kit.retry import retry_on_abort, retry_transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Accounts after their creation. Patients' and doctors' names are copies: their profiles own them."""
+    """Accounts after their creation. Patients' and doctors' names are copies: their profiles own them.
+
+    Accounts are returned with the locale in effect: that of the clinic, `clinic_locale`, for people who gave none.
+    """
 
     store: AuthStore
     profiles: PatientProfileClient
@@ -30,18 +35,27 @@ class Accounts:
     resets: PasswordResets
     revocation: SessionRevocation
     now: Clock
+    clinic_locale: str
 
     @retry_on_abort
     async def get(self, account_id: UUID) -> Account:
         """Return an account. Raises NoSuchAccount."""
-        return await self.store.get_account(account_id)
+        return (await self.store.get_account(account_id)).in_clinic(self.clinic_locale)
+
+    @retry_on_abort
+    async def list_contacts(self, ids: Collection[UUID]) -> AccountContacts:
+        """Return the accounts among `ids` that exist, pending and disabled ones too."""
+        accounts = await self.store.list_accounts_by_id(ids)
+        contacts = [AccountContact.model_validate(account.in_clinic(self.clinic_locale)) for account in accounts]
+        return AccountContacts(items=contacts)
 
     @retry_on_abort
     async def list_accounts(
         self, *, role: Role | None, status: str | None, text: str | None, limit: int, after: tuple[str, ...] | None
     ) -> list[Account]:
         """Return accounts that are not pending in the order of their email addresses, after the address in `after`."""
-        return await self.store.list_accounts(role=role, status=status, text=text, limit=limit, after=after)
+        accounts = await self.store.list_accounts(role=role, status=status, text=text, limit=limit, after=after)
+        return [account.in_clinic(self.clinic_locale) for account in accounts]
 
     async def update(
         self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None = None
@@ -51,9 +65,11 @@ class Accounts:
         This service decides before patient-service is called. A repetition with the same `change_id` finds the change made, and completes
         it. Raises NoSuchAccount, Stale, EmailTaken or LastAdmin, what patient-service refuses, or Unavailable.
         """
-        await self.creation.complete(await self.get(account_id))
+        await self.creation.complete(await retry_transaction(lambda: self.store.get_account(account_id)))
         updated = await self._save_update(account_id, changes, expected_version, change_id)
-        return await self.creation.complete_role_change(updated) if changes.get("role") is Role.PATIENT else updated
+        if changes.get("role") is Role.PATIENT:
+            updated = await self.creation.complete_role_change(updated)
+        return updated.in_clinic(self.clinic_locale)
 
     async def update_doctor_name(self, event: DoctorChanged) -> None:
         """Copy the name of a doctor's profile."""

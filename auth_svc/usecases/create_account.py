@@ -31,7 +31,7 @@ class AccountCreation:
     """An account is stored as pending, then the patient's profile is created under the same id, then the account becomes active or invited.
 
     The call to patient-service lies between two transactions and may be repeated. What a crash or an outage leaves pending is completed by
-    the job, or earlier when the owner registers again or signs in.
+    the job, or earlier when the owner registers again or signs in. `clinic_locale` is that of people who gave none.
     """
 
     store: AuthStore
@@ -40,6 +40,7 @@ class AccountCreation:
     profiles: PatientProfileClient
     resets: PasswordResets
     now: Clock
+    clinic_locale: str
 
     async def register(self, request: CreateAccount, network: str) -> Account:
         """Create a patient's account and profile. Repeating the request completes an account that is still pending.
@@ -64,14 +65,7 @@ class AccountCreation:
         """
         if request.password is not None:
             check_password(request.password, request.email)
-        if account := await self._find(account_id):
-            return await self.complete(account)
-        try:
-            return await self._create(account_id, request)
-        except EmailTaken:
-            if account := await self._find(account_id):  # the same request, sent twice at the same time
-                return await self.complete(account)
-            raise
+        return (await self._create_or_complete(account_id, request)).in_clinic(self.clinic_locale)
 
     async def complete(self, account: Account) -> Account:
         """Create the profile of a pending patient, then make the account active or invited; return any other account unchanged.
@@ -139,6 +133,16 @@ class AccountCreation:
         )
         await self._insert(account)
         return await self._complete_or_delete(account)
+
+    async def _create_or_complete(self, account_id: UUID, request: CreateAccount) -> Account:
+        if account := await self._find(account_id):
+            return await self.complete(account)
+        try:
+            return await self._create(account_id, request)
+        except EmailTaken:
+            if account := await self._find(account_id):  # the same request, sent twice at the same time
+                return await self.complete(account)
+            raise
 
     async def _is_password_of(self, account: Account, password: str, network: str) -> bool:
         """Return whether the password is right; it counts as a login, so that it cannot be guessed here either."""

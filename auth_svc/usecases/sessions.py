@@ -55,7 +55,7 @@ class RevokedSessions:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """A session expires `lifetime` after its last use."""
+    """A session expires `lifetime` after its last use. `clinic_locale` is that of people who gave none."""
 
     store: AuthStore
     hasher: PasswordHasher
@@ -65,6 +65,7 @@ class Sessions:
     revocation: SessionRevocation
     now: Clock
     lifetime: timedelta
+    clinic_locale: str
 
     async def login(self, email: str, password: str, network: str) -> SignedIn:
         """Sign in by password, which also completes a pending account. `network` is what counts as the caller's address.
@@ -178,4 +179,4 @@ class Sessions:
 
     def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:
         access = self.tokens.issue(account, session.id)
-        return SignedIn(access.token, access.expires_in, refresh_token, account)
+        return SignedIn(access.token, access.expires_in, refresh_token, account.in_clinic(self.clinic_locale))

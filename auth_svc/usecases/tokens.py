@@ -14,6 +14,7 @@ from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.domain.sessions import SERVICE_TOKEN_LIFETIME
 from auth_svc.ports import TokenSigner
 from auth_svc.usecases.login_attempts import LoginAttempts
+from shared.contracts.identity import Scope
 from shared.kit.clock import Clock
 
 
@@ -79,6 +80,7 @@ class OpenIdConfiguration:
             "jwks_uri": f"{self.public_url}/.well-known/jwks.json",
             "grant_types_supported": ["password", "refresh_token", "client_credentials"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "scopes_supported": [scope.value for scope in Scope],
             "response_types_supported": ["token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],

@@ -44,6 +44,7 @@ class Doctor:
 
     `pending`: the account does not exist yet, so the doctor is invisible. `has_doctor_account`: the account, as of its version
     `account_version`, has the role doctor and is not disabled. `active` is the clinic's decision, and false without such an account.
+    `locale` is that of the account to be created: None for the clinic's.
     """
 
     id: UUID
@@ -63,6 +64,7 @@ class Doctor:
     account_version: int = 0
     version: int = 1
     schedule: Schedule = field(default_factory=Schedule)
+    locale: str | None = None
 
     def confirm(self, account: AccountSummary) -> Self:
         """Return the doctor after the account was created, inactive if it is disabled."""

@@ -18,7 +18,8 @@ class ServiceType:
     """Something that can be booked. Durations, notice and cut-offs are in minutes, multiples of five; the horizon is in days.
 
     `capacity` is the number of patients who share one visit. Caps limit the visits of one doctor for this service type, per day and per
-    ISO week in the doctor's time zone; a shared visit counts once.
+    ISO week in the doctor's time zone; a shared visit counts once. `reminder_offsets_minutes` are the times before the start at which
+    reminders are due, for patients who have not chosen any: None for the clinic's, empty for no reminders.
     """
 
     id: UUID
@@ -39,6 +40,7 @@ class ServiceType:
     capacity: int = 1
     daily_cap: int | None = None
     weekly_cap: int | None = None
+    reminder_offsets_minutes: tuple[int, ...] | None = None
     version: int = 1
 
     def update(self, changes: Mapping[str, Any], expected_version: int | None) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from doctor_svc.domain.schedules import Schedule
 from doctor_svc.ports import DoctorFilter, SortKey
 from doctor_svc.repository.search import filter_conditions, search_words
 from doctor_svc.repository.tables import DOCTORS, SEARCH_WORDS
+from shared.contracts.contacts import DoctorContact
 from shared.contracts.http import DateOverride, WeeklyWindow
 from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.kit.keyset_pagination import rows_after
@@ -26,6 +28,10 @@ from shared.kit.sql import Database, insert_if_absent
 from shared.kit.unreadable import read_rows
 
 PROFILE_COLUMNS = [DOCTORS.c[field.name] for field in fields(DoctorProfile)]
+CONTACT_COLUMNS = [
+    *(DOCTORS.c[name] for name in DoctorContact.model_fields if name != "version"),
+    (DOCTORS.c.version + DOCTORS.c.schedule_version).label("version"),  # as in the doctor's rules
+]
 PLAIN_FIELDS = [field.name for field in fields(Doctor) if field.name not in ("schedule", "specialties", "languages", "services")]
 
 
@@ -116,6 +122,11 @@ class DoctorReads:
         query = query.order_by(DOCTORS.c.full_name, DOCTORS.c.id).limit(limit)
         async with self.database.read() as connection:
             return [profile_from_row(row) for row in await connection.execute(query)]
+
+    async def list_doctor_contacts(self, ids: Collection[UUID]) -> list[DoctorContact]:
+        query = select(*CONTACT_COLUMNS).where(DOCTORS.c.id.in_(ids), ~DOCTORS.c.pending)
+        async with self.database.read() as connection:
+            return [DoctorContact.model_validate(row) for row in await connection.execute(query)]
 
     async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
         query = select(DOCTORS).where(~DOCTORS.c.pending).order_by(DOCTORS.c.id).limit(limit)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from doctor_svc.domain.service_types import ServiceType
 from doctor_svc.ports import SortKey
 from doctor_svc.repository.tables import DOCTORS, SERVICES
+from shared.contracts.contacts import ServiceReminders
 from shared.contracts.http import Money
 from shared.contracts.relayed_refusals import NoSuchService
 from shared.kit.keyset_pagination import rows_after
@@ -20,6 +21,8 @@ from shared.kit.outbox import SqlTransaction
 from shared.kit.paging import parse_sort_key
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, insert_if_absent
+
+REMINDER_COLUMNS = [SERVICES.c[name] for name in ServiceReminders.model_fields]
 
 
 def service_type_to_row(service_type: ServiceType) -> dict[str, Any]:
@@ -33,6 +36,8 @@ def service_type_from_row(row: Any) -> ServiceType:
     """Return the service type of a row of SERVICES."""
     fields = dict(row._mapping)
     amount, currency = fields.pop("price_amount"), fields.pop("price_currency")
+    if fields["reminder_offsets_minutes"] is not None:
+        fields["reminder_offsets_minutes"] = tuple(fields["reminder_offsets_minutes"])
     return ServiceType(**fields, price=Money(amount=amount, currency=currency) if currency else None)
 
 
@@ -75,6 +80,11 @@ class ServiceTypeReads:
             query = query.where(rows_after((SERVICES.c.name, SERVICES.c.id), parse_sort_key(after, str, UUID)))
         async with self.database.read() as connection:
             return [service_type_from_row(row) for row in await connection.execute(query)]
+
+    async def list_service_reminders(self, ids: Collection[UUID]) -> list[ServiceReminders]:
+        query = select(*REMINDER_COLUMNS).where(SERVICES.c.id.in_(ids))
+        async with self.database.read() as connection:
+            return [ServiceReminders.model_validate(row) for row in await connection.execute(query)]
 
     async def list_specialties(self) -> list[str]:
         service_query = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()

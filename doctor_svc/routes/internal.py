@@ -12,6 +12,7 @@ from doctor_svc.domain.service_types import ServiceType
 from doctor_svc.routes.doctors import UseDoctors
 from doctor_svc.routes.service_types import UseServiceTypes
 from doctor_svc.schemas import CreateDoctor, PutDoctor, RenameDoctor
+from shared.contracts.contacts import DoctorContactRequest, DoctorContacts
 from shared.contracts.http import DoctorRules, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, NoSuchService, UnknownService
@@ -24,6 +25,7 @@ from shared.kit.response_headers import with_etag, with_next_link
 router = routes.service_router(prefix="/internal", internal=True)
 READING_SERVICES = (Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
 ReadingService = Annotated[Caller, Depends(require_services(*READING_SERVICES))]
+NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
@@ -53,6 +55,15 @@ async def list_doctor_rules(
 @router.get("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(NoSuchDoctor))
 async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, doctors: UseDoctors, response: Response) -> DoctorRules:
     return with_etag(response, await doctors.get_rules(doctor_id))
+
+
+@router.post("/contacts", response_model=DoctorContacts)
+async def list_contacts(
+    body: DoctorContactRequest, _caller: NotificationService, doctors: UseDoctors, service_types: UseServiceTypes
+) -> DoctorContacts:
+    """The doctors and service types that exist among the ids."""
+    contacts, reminders = await doctors.list_contacts(body.doctor_ids), await service_types.list_reminders(body.service_ids)
+    return DoctorContacts(doctors=contacts, services=reminders)
 
 
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken, NotADoctorsAccount))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.refusals import NotADoctorsAccount
 from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
 from doctor_svc.usecases.calendar import CalendarFollower
+from shared.contracts.contacts import DoctorContact
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import AccountSummary, CreateAccount, DoctorRules, VisitsOutsideHours
 from shared.contracts.identity import Caller, Role
@@ -115,6 +116,11 @@ class Doctors:
         return (await self.store.get_doctor(doctor_id)).rules()
 
     @retry_on_abort
+    async def list_contacts(self, ids: Collection[UUID]) -> list[DoctorContact]:
+        """Return names, places and zones of these doctors, active or not; unknown and pending ones are left out."""
+        return await self.store.list_doctor_contacts(ids) if ids else []
+
+    @retry_on_abort
     async def list_rules(self, limit: int, after: SortKey) -> list[DoctorRules]:
         """Return the rules of up to `limit` + 1 active and inactive doctors, by id."""
         return [doctor.rules() for doctor in await self.store.list_all_doctors(limit=limit + 1, after=after)]
@@ -150,6 +156,7 @@ class Doctors:
             full_name=name_on_one_line(doctor.full_name),
             password=password,
             time_zone=doctor.time_zone,
+            locale=doctor.locale,
         )
         try:
             created = await self.accounts.create(doctor.id, account)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from doctor_svc.domain.service_types import ServiceType
 from doctor_svc.ports import DoctorStore, SortKey
 from doctor_svc.usecases.calendar import CalendarFollower
+from shared.contracts.contacts import ServiceReminders
 from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -46,6 +47,11 @@ class ServiceTypes:
         """Return up to `limit` + 1 service types by name: active ones for everyone, all for admins and services."""
         sees_all = caller is not None and caller.role in (Role.ADMIN, Role.SERVICE)
         return await self.store.list_service_types(active=None if sees_all else True, limit=limit + 1, after=after)
+
+    @retry_on_abort
+    async def list_reminders(self, ids: Collection[UUID]) -> list[ServiceReminders]:
+        """Return when patients are reminded of visits of these service types, active or not; unknown ids are left out."""
+        return await self.store.list_service_reminders(ids) if ids else []
 
     @retry_on_abort
     async def list_specialties(self) -> list[str]:

@@ -33,6 +33,7 @@ TAGS = {
     "Appointments": "Booking, moving and cancelling, and what happens on the day of the visit.",
     "Patients": "Profiles of patients.",
     "Administration": "Users, appointments of everybody, and closures of the clinic; for admins.",
+    "Webhooks": "Events about appointments, sent to the URLs of integrators and signed as Standard Webhooks describes.",
     "Operations": "The state of the services.",
     "Documentation": "What the codes of problem documents mean.",
 }
@@ -45,6 +46,7 @@ def merged_document(documents: Mapping[Service, Json], public_url: str) -> Json:
     """
     conflicting = _conflicting_schema_names(documents)
     paths: Json = {}
+    webhooks: Json = {}
     components: dict[str, Json] = {}
     operation_ids: set[str] = set()
     for service, document in documents.items():
@@ -54,15 +56,17 @@ def merged_document(documents: Mapping[Service, Json], public_url: str) -> Json:
             if _is_public(path, service):
                 unique = {method: _with_unique_id(operation, service, operation_ids) for method, operation in operations.items()}
                 paths[path] = paths.get(path, {}) | unique
+        webhooks |= renamed.get("webhooks", {})
         for section, entries in renamed.get("components", {}).items():
             components[section] = entries | components.get(section, {})
-    used_tags = {tag for path in paths.values() for operation in path.values() for tag in operation.get("tags", [])}
+    used_tags = {tag for path in [*paths.values(), *webhooks.values()] for operation in path.values() for tag in operation.get("tags", [])}
     return {
         "openapi": "3.1.0",
         "info": INFO | {"description": DESCRIPTION.format(url=public_url), "contact": {"name": "Careslot", "url": f"{public_url}/docs"}},
         "servers": [{"url": public_url}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used_tags],
         "paths": dict(sorted(paths.items())),
+        "webhooks": dict(sorted(webhooks.items())),
         "components": {section: dict(sorted(entries.items())) for section, entries in components.items()},
     }
 

@@ -76,7 +76,8 @@ PER_ACCOUNT = RateLimit("account", Per.ACCOUNT, 600)
 PER_ADDRESS = RateLimit("address", Per.ADDRESS, 300)  # of requests without a valid token
 SIGN_IN = RateLimit("sign-in", Per.ADDRESS, 20)
 BOOKING = RateLimit("booking", Per.ACCOUNT, 60)
-# The routes that have a limit of their own beside the general one. Routes with the same limit share it.
+VISIT_LINK = RateLimit("visit-link", Per.ADDRESS, 120)  # scanners of mails open every link
+# The routes that have a limit of their own beside the general one. Routes with the same limit share it. HEAD counts as GET.
 ROUTE_LIMITS: dict[tuple[str, str], RateLimit] = {
     ("POST", "/auth/login"): SIGN_IN,
     ("POST", "/auth/token"): SIGN_IN,
@@ -85,6 +86,9 @@ ROUTE_LIMITS: dict[tuple[str, str], RateLimit] = {
     ("POST", "/auth/email/verify/resend"): SIGN_IN,
     ("POST", "/appointments"): BOOKING,
     ("POST", "/holds"): BOOKING,
+    ("GET", "/visit/{token}"): VISIT_LINK,
+    ("POST", "/visit/{token}/confirm"): VISIT_LINK,
+    ("POST", "/visit/{token}/cancel"): VISIT_LINK,
 }
 # Orchestrators request these paths. With a limit, or a check of their token, they would be refused and end a server that works.
 HEALTH_PATHS = frozenset(("/livez", "/readyz"))
@@ -96,6 +100,7 @@ class RateLimits:
     def __init__(self, scale: float = 1.0) -> None:
         self._per_account, self._per_address = PER_ACCOUNT.with_scale(scale), PER_ADDRESS.with_scale(scale)
         self._by_route = {route: limit.with_scale(scale) for route, limit in ROUTE_LIMITS.items()}
+        self._first_segments = {path.split("/")[1] for _, path in ROUTE_LIMITS if "{" in path}
 
     def of_request(self, method: str, path: str, account_id: UUID | None, address_block: str) -> list[ClientLimit]:
         """Return the limits that a request counts against.
@@ -106,10 +111,17 @@ class RateLimits:
         if path in HEALTH_PATHS:
             return []
         general = ClientLimit(self._per_address, address_block) if account_id is None else ClientLimit(self._per_account, str(account_id))
-        limit = self._by_route.get((method, path))
+        limit = self._by_route.get((method, path)) or self._limit_of_template("GET" if method == "HEAD" else method, path)
         if limit is None or (limit.per is Per.ACCOUNT and account_id is None):
             return [general]
         return [general, ClientLimit(limit, address_block if limit.per is Per.ADDRESS else str(account_id))]
+
+    def _limit_of_template(self, method: str, path: str) -> RateLimit | None:
+        """Return the limit of a route whose path has a parameter as its second segment."""
+        segments = path.split("/", 4)
+        if len(segments) < 3 or segments[1] not in self._first_segments:
+            return None
+        return self._by_route.get((method, "/".join(["", segments[1], "{token}", *segments[3:]])))
 
 
 def rate_limit_headers(quotas: tuple[Quota, ...]) -> Headers:

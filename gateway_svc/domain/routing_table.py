@@ -38,6 +38,7 @@ ROUTING_TABLE = (
     RoutingEntry("/auth/token", Service.AUTH, checks_token=False, has_token_errors=True),
     RoutingEntry("/auth", Service.AUTH),
     RoutingEntry("/.well-known", Service.AUTH),
+    RoutingEntry("/patients/me/messages", Service.NOTIFICATION),
     RoutingEntry("/patients", Service.PATIENT),
     RoutingEntry("/doctors/{id}/slots", Service.SCHEDULING),
     RoutingEntry("/doctors/{id}/leaves", Service.SCHEDULING),
@@ -49,8 +50,13 @@ ROUTING_TABLE = (
     RoutingEntry("/calendar/feed/{id}", Service.SCHEDULING, checks_token=False),
     RoutingEntry("/calendar", Service.SCHEDULING),
     RoutingEntry("/appointments", Service.APPOINTMENT),
+    RoutingEntry("/visit", Service.APPOINTMENT),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
+    RoutingEntry("/admin/dead-letters", Service.NOTIFICATION),
+    RoutingEntry("/admin/messages", Service.NOTIFICATION),
+    RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
+    RoutingEntry("/webhooks", Service.NOTIFICATION),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {
     first: tuple(entry for entry in ROUTING_TABLE if entry.segments[0] == first) for first in {entry.segments[0] for entry in ROUTING_TABLE}

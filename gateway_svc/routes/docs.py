@@ -10,12 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 
-from gateway_svc.domain.accept import names_media_type
 from gateway_svc.domain.asyncapi import asyncapi_document
 from gateway_svc.domain.openapi_merge import INFO
 from gateway_svc.domain.refusals import NoSuchPath
 from gateway_svc.routes.pages import GUIDES, PUBLIC_CACHING, STATIC_FOLDER, guide_content, html_page
 from gateway_svc.usecases.openapi_document import OpenApiDocument
+from shared.kit.content_negotiation import names_media_type
 from shared.kit.use_cases import use_case
 
 MEDIA_TYPES = {

@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict
 from pydantic.config import JsonDict
 
-from gateway_svc.domain.accept import names_media_type
 from gateway_svc.domain.problem_catalogue import CodePlace, ProblemCatalogue
 from gateway_svc.domain.refusals import NoSuchProblem
 from gateway_svc.routes.pages import PUBLIC_CACHING, STATIC_FOLDER, html_page
 from shared.contracts.values import ReadModel
+from shared.kit.content_negotiation import names_media_type
 from shared.kit.problems import refusals
 
 router = APIRouter(tags=["Documentation"])

@@ -20,7 +20,7 @@ from shared.contracts.contacts import (
     PatientContacts,
     ServiceReminders,
 )
-from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact
 from shared.contracts.refusals import Invalid
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.client import ServiceClient
@@ -33,27 +33,6 @@ class ResetToken(ReadModel):
 
     token: str
     expires_at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class HttpContactClient:
-    """Implements ContactClient."""
-
-    auth: ServiceClient
-    patients: ServiceClient
-    doctors: ServiceClient
-
-    async def find_account(self, account_id: UUID) -> AccountContact | None:
-        return await self.auth.get_or_none(f"/internal/accounts/{account_id}", AccountContact)
-
-    async def find_patient(self, patient_id: UUID) -> PatientSummary | None:
-        return await self.patients.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)
-
-    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
-        return await self.doctors.get_or_none(f"/internal/doctors/{doctor_id}", DoctorRules)
-
-    async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
-        return await HttpContactSource(self.auth, self.patients, self.doctors).find_password_link(reset_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,56 +1,42 @@
-"""A mailbox at a mail server (RFC 5321), through aiosmtplib."""
+"""A mailbox at a mail server, over a few connections that are used again."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from asyncio import Transport
-from typing import Any, cast
+import ssl
+from contextlib import suppress
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from aiosmtplib import SMTP
-from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientRefused, SMTPResponseException
 
-from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported, RenderedMail
+from notify_svc.clients.smtp_connection import SmtpConnection, is_connection_lost
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, RenderedMail
 
 TIMEOUT_SECONDS = 15.0
 """The time limit of one step."""
 DEADLINE_SECONDS = 45.0
 """The time limit of a whole delivery."""
+MAX_IDLE_SECONDS = 20.0
+"""A connection that was not used for so long is closed."""
+MAX_MAILS_PER_CONNECTION = 100
+QUIT_SECONDS = 1.0
 ENHANCED_STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-SMTPUTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")
 TLS_OPTIONS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
 """For each value of `tls` in an `smtp` URL: whether TLS is used from the start, and whether STARTTLS is used."""
-
-
-class _TrackedSmtp(SMTP):
-    """Tracks whether the content of the mail was sent, and whether the server accepted it."""
-
-    content_sent = accepted = False
-
-    async def data(self, *args: Any, **kwargs: Any) -> Any:
-        self.content_sent = True
-        response = await super().data(*args, **kwargs)
-        self.accepted = True
-        return response
-
-    def close(self) -> None:
-        """Close the connection (TLS sends its `close_notify`) without waiting: a server that never answers would keep the socket open."""
-        transport = cast("Transport | None", self.transport)
-        super().close()
-        if transport is not None:
-            transport.abort()
 
 
 class SmtpMailbox:
     """Implements Mailbox for `smtp://user:password@host:port?tls=starttls` and `smtps://user:password@host:port`.
 
-    Without `tls`, `smtp` is not encrypted. A mail that is delivered twice arrives twice.
+    Without `tls`, `smtp` is not encrypted. A mail that is delivered twice arrives twice. Opened with `async with`, which closes the
+    connections in the end. A connection carries one mail at a time; there are as many as deliveries at the same time.
     """
 
     repeatable = False
 
-    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS, max_idle_seconds: float = MAX_IDLE_SECONDS) -> None:
         parts = urlsplit(url)
         use_tls, start_tls = (True, False) if parts.scheme == "smtps" else TLS_OPTIONS["".join(parse_qs(parts.query).get("tls", []))]
         self._options: dict[str, Any] = {
@@ -61,29 +47,95 @@ class SmtpMailbox:
             "use_tls": use_tls,
             "start_tls": start_tls,
             "timeout": timeout_seconds,
+            "tls_context": ssl.create_default_context() if use_tls or start_tls else None,
         }
+        self._max_idle_seconds = max_idle_seconds
+        self._idle: list[SmtpConnection] = []
+        self._closing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            await asyncio.gather(self._closing, return_exceptions=True)
+        while self._idle:
+            await _quit(self._idle.pop())
 
     async def deliver(self, mail: RenderedMail) -> None:
-        """Deliver a mail. Errors after the server has accepted the mail, while the connection is being closed, are ignored."""
-        server = _TrackedSmtp(**self._options)
+        """Deliver a mail.
+
+        A used connection may have been closed by the server meanwhile. If it fails before the content was sent, the mail is sent over a
+        new one at once, so that this costs no attempt.
+        """
+        deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+        if (used := self._take_idle()) is None or not await self._send_over_used(used, mail, deadline):
+            await self._send(SmtpConnection(**self._options), mail, deadline)
+
+    async def _send_over_used(self, connection: SmtpConnection, mail: RenderedMail, deadline: float) -> bool:
+        """Return False if the connection was lost before the content was sent. Raises as `deliver` does."""
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS), server:
-                await _require_smtputf8(server, mail)
-                options = SMTPUTF8_OPTIONS if mail.needs_smtputf8 else ()
-                await server.sendmail(mail.sender, [mail.recipient], mail.content, mail_options=options)
+            await self._send(connection, mail, deadline)
+        except MailDeferred as error:
+            if connection.content_sent or error.__cause__ is None or not is_connection_lost(error.__cause__):
+                raise
+            return False
+        return True
+
+    async def _send(self, connection: SmtpConnection, mail: RenderedMail, deadline: float) -> None:
+        """Send a mail, and keep the connection for the next one if that is possible. Raises as `deliver` does."""
+        failure: BaseException | None = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                if not connection.is_ready:
+                    await connection.open()
+                await connection.send(mail)
         except (SMTPException, OSError, TimeoutError) as error:
-            if not server.accepted:
-                raise _delivery_error(error, server.content_sent) from error
+            failure = error
+            raise _delivery_error(error, connection.content_sent) from error
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._give_back(connection, failure)
+
+    def _take_idle(self) -> SmtpConnection | None:
+        """Return the connection that was used last, or None if none is open."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_connected:
+                return connection
+            connection.close()
+        return None
+
+    def _give_back(self, connection: SmtpConnection, failure: BaseException | None) -> None:
+        if connection.mails_sent >= MAX_MAILS_PER_CONNECTION or not connection.can_be_used_after(failure):
+            connection.close()
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.create_task(self._close_idle(), name="close idle connections to the mail server")
+
+    async def _close_idle(self) -> None:
+        """Close connections that were not used for `max_idle_seconds`, until none is left."""
+        while self._idle:
+            since = asyncio.get_running_loop().time() - self._max_idle_seconds
+            if self._idle[0].idle_since <= since:
+                await _quit(self._idle.pop(0))
+            else:
+                await asyncio.sleep(self._idle[0].idle_since - since)
 
 
-async def _require_smtputf8(server: SMTP, mail: RenderedMail) -> None:
-    """Raise MailUnsupported if the mail needs the extension SMTPUTF8 (RFC 6531) and the server does not offer it."""
-    if not mail.needs_smtputf8:
-        return
-    if server.last_ehlo_response is None:
-        await server.ehlo()
-    if not server.supports_extension("smtputf8"):
-        raise MailUnsupported("smtputf8_not_supported")
+async def _quit(connection: SmtpConnection) -> None:
+    """Say goodbye, and close the connection whatever the server replies."""
+    try:
+        with suppress(SMTPException, OSError, TimeoutError):
+            async with asyncio.timeout(QUIT_SECONDS):
+                await connection.quit()
+    finally:
+        connection.close()
 
 
 def _delivery_error(error: Exception, content_sent: bool) -> Exception:
@@ -92,10 +144,7 @@ def _delivery_error(error: Exception, content_sent: bool) -> Exception:
     A permanent reply to recipient or content refuses the mail. Other replies are about this service, such as a wrong password, and may
     change. Without a reply the mail is deferred, unless the content was sent: then the server may have accepted it.
     """
-    if isinstance(error, SMTPRecipientsRefused):
-        codes = " ".join(_status_codes(refused) for refused in error.recipients)
-        return MailRefused(codes) if all(refused.code >= 500 for refused in error.recipients) else MailDeferred(codes)
-    if isinstance(error, SMTPDataError):
+    if isinstance(error, SMTPRecipientRefused | SMTPDataError):
         return MailRefused(_status_codes(error)) if error.code >= 500 else MailDeferred(_status_codes(error))
     if isinstance(error, SMTPResponseException) and error.code > 0:
         return MailDeferred(_status_codes(error))

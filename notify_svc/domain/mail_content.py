@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notify_svc.domain.messages import Message
+from notify_svc.domain.notifications import Audience
 from shared.contracts.calendar_entries import entry_place
 from shared.contracts.texts import one_line
 
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """The sender of all mails. The links in mails begin with `public_url`. The name is brought to one line."""
+    """The sender of all mails. The links in mails begin with `public_url`. The name is brought to one line.
+
+    Replies go to `reply_to`, or to `email` if it is None. `locale` is the BCP 47 locale of mails to people without one.
+    """
 
     name: str
     email: str
     public_url: str
+    reply_to: str | None = None
+    locale: str = "en"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", one_line(self.name))
@@ -24,11 +30,14 @@ class Clinic:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The person to whom a mail is sent, with BCP 47 locale and IANA time zone. The name is brought to one line and may then be empty."""
+    """The person to whom a mail is sent, with BCP 47 locale and IANA time zone. The name is brought to one line and may then be empty.
+
+    `locale` is None for people who have none: they read the clinic's language.
+    """
 
     name: str
     email: str
-    locale: str
+    locale: str | None
     time_zone: str
 
     def __post_init__(self) -> None:
@@ -71,6 +80,12 @@ class MailContent:
     link: PasswordLink | None = None
     visit_link: str | None = None
     unsubscribe_link: str | None = None
+
+    @property
+    def is_for_guardian(self) -> bool:
+        """Whether the mail about a patient's visit goes to another person, who acts for the patient."""
+        message = self.message
+        return message.audience is Audience.PATIENT and message.facts.get("patient_id") != str(message.recipient_id)
 
     @property
     def place(self) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, visible_changes
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import VisitMode
 from shared.contracts.values import format_instant
 
@@ -18,15 +19,18 @@ MAX_ATTEMPTS = 35
 LONGEST_PAUSE = timedelta(hours=1)
 ABANDONED_AFTER = timedelta(minutes=2)
 MAX_PROBLEM_LENGTH = 500
+MAX_LOGGED_ATTEMPTS = 100
 TOO_LATE = "too_late"
 """The problem of a message that was not sent because what it is about has begun."""
+NEWER_MESSAGE = "newer_message"
+"""The problem of a message that was not sent because a newer one about the same subject was."""
 
 
 class MessageStatus(StrEnum):
     """The state of a delivery.
 
-    `sending`: one instance is sending it. `unknown`: it may have been delivered, so it is not sent again. `skipped`: a newer message about
-    the same subject was sent first, or what it says is no longer true.
+    `sending`: one instance is sending it. `unknown`: it may have been delivered, so it is not sent again by itself. `skipped`: it was not
+    sent because it was no longer needed, for example because a newer message about the same subject was sent first.
     """
 
     QUEUED = "queued"
@@ -37,6 +41,27 @@ class MessageStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+S = MessageStatus
+TRANSITIONS: dict[MessageStatus, frozenset[MessageStatus]] = {
+    S.QUEUED: frozenset({S.SENDING, S.SKIPPED}),
+    S.SENDING: frozenset({S.SENT, S.FAILED, S.UNKNOWN, S.SKIPPED, S.QUEUED}),  # queued: it is tried again later
+    S.SENT: frozenset(),  # sent again, it is a new message
+    S.FAILED: frozenset({S.QUEUED}),
+    S.UNKNOWN: frozenset({S.QUEUED}),
+    S.SKIPPED: frozenset({S.QUEUED}),
+}
+"""The statuses that can follow each status. From `failed`, `unknown` and `skipped` only a member of staff queues a message again."""
+UNFINISHED = frozenset({S.QUEUED, S.SENDING})
+FINISHED = frozenset(S) - UNFINISHED
+POSSIBLY_DELIVERED = frozenset({S.SENDING, S.SENT, S.UNKNOWN})
+KINDS_BESIDE_OTHERS = frozenset({MessageKind.AMENDED, MessageKind.REMINDER})
+"""The kinds that replace only older messages of their own kind."""
+
+
+class IllegalMessageMove(Exception):
+    """A message would get a status that cannot follow the one that it has. The caller has a fault."""
+
+
 class Attempt(NamedTuple):
     """One attempt to deliver a message: when it ended (RFC 3339, UTC), the status that it led to, and the problem if it did not succeed."""
 
@@ -45,15 +70,17 @@ class Attempt(NamedTuple):
     problem: str | None
 
 
-POSSIBLY_DELIVERED = frozenset({MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.UNKNOWN})
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
 
-    `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail.
-    `problem` is the reason why the last attempt did not succeed. At `valid_until` and later it is not sent any more.
+    `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail. An instance
+    takes a message in hand when the mail is ready and its delivery begins, so a message that is being sent has always been handed over.
+    `problem` is the reason why the last attempt did not succeed: a code of `domain/problems.py`, and a detail after a space. At
+    `valid_until` and later it is not sent any more.
+
+    `resent_at`, `resent_by` and `resend_id` are the instant, the account and the id of the last request to send the message again;
+    `attempts_before_resend` are the attempts that ended before it. `resent_from` is the sent message that this one repeats.
     """
 
     id: UUID
@@ -74,6 +101,11 @@ class Message:
     sent_at: datetime | None = None
     problem: str | None = None
     attempt_log: tuple[Attempt, ...] = ()
+    resent_from: UUID | None = None
+    resend_id: UUID | None = None
+    resent_by: UUID | None = None
+    resent_at: datetime | None = None
+    attempts_before_resend: int = 0
     valid_until: datetime | None = None
 
     @classmethod
@@ -108,13 +140,16 @@ class Message:
     def makes_obsolete(self, older: Self) -> bool:
         """Return whether an older message need not be sent once this one may have been delivered.
 
-        The mail about an amendment says only what was amended, so it does not replace a confirmation. Whether a reminder is still true is
-        judged by the visit, and it replaces no other message.
+        Whether a reminder is still true is judged by the visit, not by other messages.
         """
-        if MessageKind.REMINDER in (self.kind, older.kind):
-            return False
-        is_newer = self.version > older.version and self.status in POSSIBLY_DELIVERED
-        return is_newer and (self.kind is not MessageKind.AMENDED or older.kind is MessageKind.AMENDED)
+        return older.kind is not MessageKind.REMINDER and self.replaces(older) and self.status in POSSIBLY_DELIVERED
+
+    def replaces(self, older: Self) -> bool:
+        """Return whether this message says all that an older one to the same recipient about the same subject still has to say.
+
+        The mail about an amendment says only what was amended, and a reminder comes beside a confirmation, so they replace none.
+        """
+        return self.version > older.version and (self.kind not in KINDS_BESIDE_OTHERS or older.kind is self.kind)
 
     def start_in_order(self, others: Iterable[Self], holder: str, now: datetime) -> Self | None:
         """Return the message as `sending`; `skipped` if it is too late or a newer one makes it obsolete; None if it waits for an older one.
@@ -122,20 +157,49 @@ class Message:
         `others` are the messages to the same recipient about the same subject.
         """
         if self.valid_until is not None and now >= self.valid_until:
-            return replace(self, status=MessageStatus.SKIPPED, problem=TOO_LATE)
+            return self.skip(TOO_LATE, now)
         if any(other.makes_obsolete(self) for other in others):
-            return replace(self, status=MessageStatus.SKIPPED)
-        if any(other.version < self.version and other.status is MessageStatus.SENDING for other in others):
+            return self.skip(NEWER_MESSAGE, now)
+        if any(other.version < self.version and other.is_about_to_be_sent(now) for other in others):
             return None
         return self.start_sending(holder, now)
 
+    def is_about_to_be_sent(self, now: datetime) -> bool:
+        """Return whether the message is being sent or due, so that newer ones about the same subject wait for it."""
+        return self.status is MessageStatus.SENDING or (self.status is MessageStatus.QUEUED and self.due_at <= now)
+
     def start_sending(self, holder: str, now: datetime) -> Self:
         """Return the message as being sent by `holder`: one more attempt."""
-        return replace(self, status=MessageStatus.SENDING, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=False)
+        sending = self._move_to(MessageStatus.SENDING)
+        return replace(sending, attempts=self.attempts + 1, holder=holder, taken_at=now, handed_over=True)
 
-    def mark_handed_over(self) -> Self:
-        """Return the message as given to the mail server: until the server answers, delivery is uncertain."""
-        return replace(self, handed_over=True)
+    def skip(self, problem: str, now: datetime) -> Self:
+        """Return the message as no longer needed. If it was being sent, the attempt has ended."""
+        if self.status is MessageStatus.SENDING:
+            return self._end_attempt(MessageStatus.SKIPPED, problem, now)
+        return replace(self._move_to(MessageStatus.SKIPPED), problem=problem)
+
+    def queue_again(self, now: datetime) -> Self:
+        """Return a message that was not sent, or possibly not, as queued; pauses and the number of attempts begin anew."""
+        queued = self._move_to(MessageStatus.QUEUED)
+        return replace(queued, due_at=now, handed_over=False, problem=None, attempts_before_resend=self.attempts)
+
+    def copy_for(self, guardian_id: UUID, now: datetime) -> Self:
+        """Return a queued message to a guardian of the recipient. Its id depends on both, so it cannot exist twice."""
+        copy_id = derive_id(self.id, guardian_id, "guardian")
+        return type(self)(
+            id=copy_id,
+            event_id=self.event_id,
+            kind=self.kind,
+            audience=self.audience,
+            recipient_id=guardian_id,
+            subject_id=self.subject_id,
+            version=self.version,
+            facts=self.facts,
+            created_at=now,
+            due_at=now,
+            valid_until=self.valid_until,
+        )
 
     def mark_sent(self, now: datetime) -> Self:
         """Return the message as accepted by the mail server."""
@@ -151,18 +215,15 @@ class Message:
 
     def defer(self, problem: str, now: datetime) -> Self:
         """Return the message as queued again, after a pause that doubles with each attempt; as failed after MAX_ATTEMPTS."""
-        if self.attempts >= MAX_ATTEMPTS:
+        attempts = self.attempts - self.attempts_before_resend
+        if attempts >= MAX_ATTEMPTS:
             return self.mark_failed(problem, now)
-        pause = min(timedelta(seconds=2 ** (self.attempts - 1)), LONGEST_PAUSE)
+        pause = min(timedelta(seconds=2 ** (attempts - 1)), LONGEST_PAUSE)
         return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=now + pause)
 
     def postpone(self, until: datetime, problem: str, now: datetime) -> Self:
         """Return the message as queued until another time, which does not count as an attempt."""
         return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=until, attempts=self.attempts - 1)
-
-    def skip(self, problem: str, now: datetime) -> Self:
-        """Return the message as not sent, because what it says is no longer true or no longer wanted."""
-        return self._end_attempt(MessageStatus.SKIPPED, problem, now)
 
     def recover(self, problem: str, is_repeatable: bool, now: datetime) -> Self:
         """Return the message after its sender died or failed unexpectedly.
@@ -174,5 +235,11 @@ class Message:
     def _end_attempt(self, status: MessageStatus, problem: str | None, now: datetime) -> Self:
         """Return the message with the status that an attempt led to, and with one more entry in the log of attempts."""
         problem = problem[:MAX_PROBLEM_LENGTH] if problem else None
-        log = (*self.attempt_log, Attempt(format_instant(now), status, problem))
-        return replace(self, status=status, problem=problem, attempt_log=log)
+        log = (*self.attempt_log, Attempt(format_instant(now), status, problem))[-MAX_LOGGED_ATTEMPTS:]
+        return replace(self._move_to(status), problem=problem, attempt_log=log)
+
+    def _move_to(self, status: MessageStatus) -> Self:
+        """Return the message with another status. Raise IllegalMessageMove if it cannot follow the one that the message has."""
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalMessageMove(f"{self.status} -> {status}")
+        return replace(self, status=status)

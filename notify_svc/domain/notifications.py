@@ -28,6 +28,7 @@ class MessageKind(StrEnum):
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"
     ACCOUNT_LOCKED = "account_locked"
+    WEBHOOK_PAUSED = "webhook_paused"
 
 
 class Audience(StrEnum):
@@ -40,8 +41,14 @@ class Audience(StrEnum):
 
 CANCELLING_KINDS = frozenset({MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.GIVEN_AWAY})
 """The kinds after which the recipient no longer has the appointment."""
-KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED, MessageKind.DIGEST})
+KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED, MessageKind.DIGEST, MessageKind.WEBHOOK_PAUSED})
 """The kinds of mails to the owner of an account without a link to choose a password."""
+KINDS_WITH_LINK = frozenset({MessageKind.INVITED, MessageKind.RESET})
+"""The kinds of mails with a link to choose a password."""
+KINDS_WITHOUT_APPOINTMENT = KINDS_WITH_LINK | KINDS_WITHOUT_LINK
+"""The kinds whose subject is not an appointment."""
+KINDS_WITHOUT_CALENDAR = frozenset({MessageKind.REMINDER, MessageKind.DIGEST})
+"""The kinds of mails about visits that change nothing in a calendar, so they have no calendar file."""
 KIND_OF_TOPIC = {
     "appointment.requested.v1": MessageKind.REQUESTED,
     "appointment.booked.v1": MessageKind.BOOKED,

@@ -1,12 +1,14 @@
-"""Dead letters."""
+"""Events that the service could not handle, until they are replayed."""
+
+from shared.kit.migrations.v2 import create_dead_letters, drop_dead_letters
 
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    pass
+    create_dead_letters()
 
 
 def downgrade() -> None:
-    pass
+    drop_dead_letters()

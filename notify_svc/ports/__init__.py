@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import ContactClient, Contacts, ContactSource, PasswordLinks
+from notify_svc.ports.contacts import Contacts, ContactSource, PasswordLinks
 from notify_svc.ports.messages import (
     DeliveryUnknown,
     EmailRenderer,
@@ -18,7 +18,6 @@ from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransactio
 
 __all__ = [
     "Aspect",
-    "ContactClient",
     "ContactSource",
     "Contacts",
     "DeliveryUnknown",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from notify_svc.domain.mail_content import PasswordLink
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
-from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
+from shared.contracts.http import AccountContact
 
 Versions = Mapping[UUID, int]
 """The smallest version that is recent enough, by id."""
@@ -26,8 +27,10 @@ class Contacts(Protocol):
     ) -> Mapping[UUID, PatientContact]:
         """Return patients. `min_versions` are those of the profile, `min_preferences` those of the preferences."""
 
-    async def find_doctors(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, DoctorContact]:
-        """Return doctors."""
+    async def find_doctors(
+        self, ids: Collection[UUID], min_versions: Versions | None = None, fetched_after: datetime | None = None
+    ) -> Mapping[UUID, DoctorContact]:
+        """Return doctors. `fetched_after` is the instant of an event that tells of a change of theirs without naming a version."""
 
     async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
         """Return service types with the offsets of their reminders."""
@@ -57,16 +60,3 @@ class PasswordLinks(Protocol):
 
     async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
         """Return the link of an invitation or password reset, or None when it was used, replaced, or has expired."""
-
-
-class ContactClient(PasswordLinks, Protocol):
-    """auth-, patient- and doctor-service, asked for one person at a time. The methods return None when there is no such person."""
-
-    async def find_account(self, account_id: UUID) -> AccountContact | None:
-        """Return an account, with the email address."""
-
-    async def find_patient(self, patient_id: UUID) -> PatientSummary | None:
-        """Return a patient's name, locale and time zone."""
-
-    async def find_doctor(self, doctor_id: UUID) -> DoctorRules | None:
-        """Return a doctor's name, location and time zone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,9 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
+from notify_svc.domain.templates import NO_OVERRIDES, Overrides
 from notify_svc.ports.reminders import VisitTransaction
+from notify_svc.ports.webhooks import WebhookTransaction
 
 
 class MailRefused(Exception):
@@ -61,11 +63,14 @@ class Mailbox(Protocol):
 class EmailRenderer(Protocol):
     """Renders mails."""
 
-    def render(self, content: MailContent, now: datetime) -> RenderedMail:
+    def render(self, content: MailContent, now: datetime, overrides: Overrides = NO_OVERRIDES) -> RenderedMail:
         """Return the mail in the recipient's language and time zone. The Message-ID depends on the message only.
 
-        Raises InvalidAddress.
+        The shipped text is used where there is no override, and where the override fails. Raises InvalidAddress.
         """
+
+    def internet_message_id(self, message_id: UUID) -> str:
+        """Return the Message-ID of the mail of a message (RFC 5322)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class UnreadableMessage:
     id: UUID
 
 
-class NotificationTransaction(VisitTransaction, Protocol):
+class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
@@ -87,8 +92,8 @@ class NotificationTransaction(VisitTransaction, Protocol):
     async def insert_message(self, message: Message) -> bool:
         """Insert a message; return False if one with this id exists already."""
 
-    async def lock_related_messages(self, message: Message) -> list[Message]:
-        """Return the other messages to the same recipient about the same subject; they cannot change until this transaction ends.
+    async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
+        """Return the messages about appointments or accounts; they cannot change until this transaction ends.
 
         Those that cannot be read are left out: they make no other message wait.
         """
@@ -99,6 +104,9 @@ class NotificationTransaction(VisitTransaction, Protocol):
     async def update_message(self, before: Message, after: Message) -> bool:
         """Replace the state of a message; return False if it is no longer as `before`, because another sender changed it."""
 
+    async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None:
+        """Replace the states of messages, each given before and after; those that are no longer as before stay as they are."""
+
 
 class NotificationStore(Protocol):
     """The database of notification-service."""
@@ -106,8 +114,11 @@ class NotificationStore(Protocol):
     def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
         """Open a transaction."""
 
-    async def list_due_messages(self, now: datetime, limit: int) -> Sequence[Message | UnreadableMessage]:
-        """Return queued messages that are due, in the order in which they were inserted. Those that cannot be read are logged."""
+    async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> Sequence[Message | UnreadableMessage]:
+        """Return queued messages that are due, in the order in which they were inserted, without the first `offset` ones.
+
+        Those that cannot be read are logged. Those to a recipient who is just being sent another one about the same subject are left out.
+        """
 
     async def list_messages_being_sent(self) -> list[Message]:
         """Return the messages that an instance is sending, or was sending when it ended, as far as they can be read."""

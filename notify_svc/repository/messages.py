@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, exists, insert, not_, select, update
 
-from notify_svc.domain.messages import Attempt, Message, MessageStatus
+from notify_svc.domain.messages import ABANDONED_AFTER, Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
+from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
+from notify_svc.repository import message_log
 from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
+from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
+from notify_svc.repository.webhooks import WebhookWriter
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
@@ -23,6 +27,31 @@ from shared.kit.sql import Database, insert_if_absent
 from shared.kit.unreadable import log_unreadable, read_rows
 
 MAX_MESSAGES_BEING_SENT = 500
+IDENTITY = {
+    "id", "event_id", "kind", "audience", "recipient_id", "subject_id", "version", "facts", "created_at", "valid_until", "resent_from"
+}  # fmt: skip
+STATE = tuple(field.name for field in fields(Message) if field.name not in IDENTITY)
+"""The fields of a message that change."""
+BUSY = MESSAGES.alias()
+
+
+def state_of(message: Message) -> tuple[Any, ...]:
+    """Return the values of the fields that change."""
+    return tuple(getattr(message, name) for name in STATE)
+
+
+def is_waiting(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that the recipient is just being sent another message about the same subject.
+
+    Messages that this release cannot read, or whose sender has died, make no other message wait.
+    """
+    return exists().where(
+        BUSY.c.status == MessageStatus.SENDING,
+        BUSY.c.subject_id == MESSAGES.c.subject_id,
+        BUSY.c.recipient_id == MESSAGES.c.recipient_id,
+        BUSY.c.taken_at > now - ABANDONED_AFTER,
+        BUSY.c.kind.in_(list(MessageKind)),
+    )
 
 
 def message_from_row(row: Any) -> Message:
@@ -33,7 +62,7 @@ def message_from_row(row: Any) -> Message:
     return Message(**fields | enums)
 
 
-class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter):
+class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter, WebhookWriter, WebhookDeliveryWriter):
     """Implements NotificationTransaction: one transaction that writes rows of every kind."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
@@ -43,26 +72,44 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
     async def insert_message(self, message: Message) -> bool:
         return await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message)))
 
-    async def lock_related_messages(self, message: Message) -> list[Message]:
-        """Lock the row of VISITS: senders of messages about one appointment wait for each other there."""
-        lock = select(VISITS.c.version).where(VISITS.c.appointment_id == message.subject_id).with_for_update()
-        await self.connection.execute(lock)
-        is_related = (MESSAGES.c.subject_id == message.subject_id) & (MESSAGES.c.recipient_id == message.recipient_id)
-        rows = await self.connection.execute(select(MESSAGES).where(is_related, MESSAGES.c.id != message.id))
-        return read_rows("message", rows, message_from_row, lambda row: row.id)
+    async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
+        query = select(MESSAGES).where(MESSAGES.c.subject_id.in_(sorted(subject_ids))).with_for_update()
+        return read_rows("message", await self.connection.execute(query), message_from_row, lambda row: row.id)
+
+    async def lock_message(self, message_id: UUID) -> LockedMessage | None:
+        """Lock all messages about the subject, as senders do."""
+        row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()
+        if row is None or isinstance(message := _read_message(row), UnreadableMessage):
+            return None if row is None else LockedMessage(None, [])
+        about = [other for other in await self.lock_messages_about([row.subject_id]) if other.recipient_id == message.recipient_id]
+        locked = next((other for other in about if other.id == message_id), None)
+        return LockedMessage(locked, [other for other in about if other.id != message_id]) if locked is not None else None
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)
         await self.connection.execute(update(MESSAGES).where(is_queued).values(due_at=due_at))
 
     async def update_message(self, before: Message, after: Message) -> bool:
+        return await self._update([before], before, after) == 1
+
+    async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None:
+        """Change messages whose states before and after are the same with one statement."""
+        groups = dict[Any, list[tuple[Message, Message]]]()
+        for before, after in changes:
+            groups.setdefault((state_of(before), state_of(after)), []).append((before, after))
+        for group in groups.values():
+            await self._update([before for before, _ in group], *group[0])
+
+    async def _update(self, messages: Sequence[Message], before: Message, after: Message) -> int:
+        """Give messages that are all in the state of `before` the state of `after`; return how many were in that state."""
         is_unchanged = and_(
-            MESSAGES.c.id == before.id,
+            MESSAGES.c.id.in_([message.id for message in messages]),
             MESSAGES.c.status == before.status,
             MESSAGES.c.attempts == before.attempts,
             MESSAGES.c.handed_over == before.handed_over,
         )
-        return bool((await self.connection.execute(update(MESSAGES).where(is_unchanged).values(asdict(after)))).rowcount)
+        state = {name: getattr(after, name) for name in STATE}
+        return (await self.connection.execute(update(MESSAGES).where(is_unchanged).values(state))).rowcount
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +124,29 @@ class SqlNotificationStore(ReminderReader):
         async with self.database.write() as connection:
             yield SqlNotificationTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
 
-    async def list_due_messages(self, now: datetime, limit: int) -> list[Message | UnreadableMessage]:
-        rows = await self._list_rows(MESSAGES.c.status == MessageStatus.QUEUED, MESSAGES.c.due_at <= now, limit=limit)
+    async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> list[Message | UnreadableMessage]:
+        is_due = (MESSAGES.c.status == MessageStatus.QUEUED) & (MESSAGES.c.due_at <= now)
+        rows = await self._list_rows(is_due, not_(is_waiting(now)), limit=limit, offset=offset)
         return [_read_message(row) for row in rows]
 
     async def list_messages_being_sent(self) -> list[Message]:
         rows = await self._list_rows(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
         return read_rows("message", rows, message_from_row, lambda row: row.id)
 
-    async def _list_rows(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Any]:
-        query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit)
+    async def list_messages(self, wanted: MessageFilter, limit: int, after: tuple[str, ...] | None) -> list[LoggedMessage]:
+        async with self.database.read() as connection:
+            return await message_log.list_messages(connection, wanted, limit, after)
+
+    async def find_message(self, message_id: UUID) -> LoggedMessage | None:
+        async with self.database.read() as connection:
+            return await message_log.find_message(connection, message_id)
+
+    async def delete_finished_messages(self, created_before: datetime, limit: int) -> int:
+        async with self.database.write() as connection:
+            return await message_log.delete_finished(connection, created_before, limit)
+
+    async def _list_rows(self, *conditions: ColumnElement[bool], limit: int, offset: int = 0) -> Sequence[Any]:
+        query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit).offset(offset)
         async with self.database.read() as connection:
             return (await connection.execute(query)).all()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table, Text
 
 from shared.kit.infrastructure_tables import RowNumber, infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
@@ -110,7 +110,83 @@ MESSAGES = Table(
     Column("sent_at", UtcDateTime),
     Column("problem", binary_string(500)),
     Column("attempt_log", JSON, nullable=False),
+    Column("resent_from", Id),
+    Column("resend_id", Id),
+    Column("resent_by", Id),
+    Column("resent_at", UtcDateTime),
+    Column("attempts_before_resend", Integer, nullable=False, server_default="0"),
     Column("valid_until", UtcDateTime),
     Index("messages_due", "status", "due_at", "seq"),
     Index("messages_about", "subject_id", "recipient_id", "version"),
+    Index("messages_created", "created_at", "seq"),
+    Index("messages_by_status", "status", "created_at", "seq"),
+    Index("messages_by_kind", "kind", "created_at", "seq"),
+    Index("messages_by_recipient", "recipient_id", "created_at", "seq"),
+)
+
+TEMPLATE_OVERRIDES = Table(
+    "template_overrides",
+    METADATA,
+    Column("kind", binary_string(40), primary_key=True),
+    Column("locale", binary_string(35), primary_key=True),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("changes", Integer, nullable=False),
+)
+"""Templates that were replaced or reset; `subject` and `text` are null where the shipped text is in force again."""
+
+WEBHOOKS = Table(
+    "webhooks",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("description", Text),
+    Column("secret", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("status", binary_string(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("failing_since", UtcDateTime),
+    Column("last_failed_at", UtcDateTime),
+    Column("previous_secret", Text),
+    Column("previous_secret_until", UtcDateTime),
+    Column("rotation_id", Id),
+)
+
+WEBHOOK_DELIVERIES = Table(
+    "webhook_deliveries",
+    METADATA,
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
+    Column("id", Id, nullable=False, unique=True),
+    Column("webhook_id", Id, nullable=False),
+    Column("event_id", Id, nullable=False),
+    Column("event_type", binary_string(64), nullable=False),
+    Column("stream_id", Id, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("status", binary_string(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("waits_for_earlier", Boolean, nullable=False),
+    Column("holder", binary_string(64)),
+    Column("taken_at", UtcDateTime),
+    Column("last_attempt_at", UtcDateTime),
+    Column("response_status", Integer),
+    Column("response_text", Text),
+    Column("problem", binary_string(64)),
+    Index("webhook_deliveries_due", "status", "webhook_id", "due_at", "seq"),
+    Index("webhook_deliveries_in_order", "webhook_id", "stream_id", "status", "sequence"),
+    Index("webhook_deliveries_of_stream", "stream_id", "waits_for_earlier"),
+    Index("webhook_deliveries_of_webhook", "webhook_id", "seq"),
+    Index("webhook_deliveries_by_age", "status", "created_at"),
+)
+
+EVENT_SEQUENCES = Table(
+    "event_sequences",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("complete_until", Integer, nullable=False),
+    Column("ahead", JSON, nullable=False),
 )

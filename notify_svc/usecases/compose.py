@@ -2,71 +2,122 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience
-from notify_svc.ports import ContactClient
-from shared.contracts.http import AccountContact, DoctorRules, PatientSummary
+from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.ports import Contacts, PasswordLinks
+from shared.contracts.contacts import DoctorContact, PatientContact
+from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
 from shared.contracts.values import ZONES
 
 
 class Undeliverable(Exception):
-    """The message has no recipient, or its link does not work any more. The argument is the problem that is stored with the message."""
+    """The message cannot be sent, for example because its link has expired. The argument is the problem that is stored with it."""
+
+
+class NoAddress(Undeliverable):
+    """The recipient has no email address, or is no longer entitled to the message."""
+
+
+class IsForGuardians(Exception):
+    """The recipient is a dependant without an account: the accounts `guardian_ids` get a message each instead."""
+
+    def __init__(self, guardian_ids: Sequence[UUID]) -> None:
+        super().__init__("sent_to_guardians")
+        self.guardian_ids = guardian_ids
 
 
 @dataclass(frozen=True, slots=True)
 class MailComposer:
     """Collects the content of mails. Raises the refusals of other services when they do not answer.
 
-    `clinic_time_zone` is the IANA zone for recipients who have none of their own.
+    `clinic_time_zone` (IANA) and `clinic_locale` (BCP 47) are for recipients who have none of their own.
     """
 
-    contacts: ContactClient
+    contacts: Contacts
+    links: PasswordLinks
     clinic_time_zone: str
+    clinic_locale: str
 
     async def compose(self, message: Message) -> MailContent:
-        """Return the content of a mail. Raises Undeliverable without an address, or when the link does not work any more."""
+        """Return the content of a mail. Raises NoAddress, IsForGuardians, or Undeliverable when the link does not work any more."""
         if message.audience is Audience.OWNER:
             return await self._compose_for_owner(message)
         return await self._compose_about_appointment(message)
 
     async def _compose_about_appointment(self, message: Message) -> MailContent:
-        account = await self.contacts.find_account(message.recipient_id)
-        patient = await self.contacts.find_patient(UUID(message.facts["patient_id"]))
-        doctor = await self.contacts.find_doctor(UUID(message.facts["doctor_id"]))
-        if account is None or patient is None or doctor is None:
-            raise Undeliverable("no_address")
-        profile = patient if message.audience is Audience.PATIENT else doctor
-        doctor_name = f"{doctor.title or ''} {doctor.full_name}"
-        appointment = AppointmentDetails(doctor_name, doctor.location, patient.full_name)
-        return MailContent(message, self._recipient_from(account, profile), appointment)
+        patient_id, doctor_id, recipient_id = UUID(message.facts["patient_id"]), UUID(message.facts["doctor_id"]), message.recipient_id
+        changed_at = message.created_at if message.kind is MessageKind.AMENDED else None
+        patients, doctors, accounts = await asyncio.gather(
+            self.contacts.find_patients({patient_id}),
+            self.contacts.find_doctors({doctor_id}, fetched_after=changed_at),
+            self.contacts.find_accounts({recipient_id}),
+        )
+        patient, doctor, account = patients.get(patient_id), doctors.get(doctor_id), accounts.get(recipient_id)
+        if patient is None or doctor is None:
+            raise NoAddress("no_address")
+        details = AppointmentDetails(f"{doctor.title or ''} {doctor.full_name}", doctor.location, patient.full_name)
+        return MailContent(message, await self._find_recipient(message, patient, doctor, account), details)
+
+    async def _find_recipient(
+        self, message: Message, patient: PatientContact, doctor: DoctorContact, account: AccountContact | None
+    ) -> Recipient:
+        """Return the doctor, the patient, or the guardian of the patient, whoever the message is for."""
+        if message.audience is Audience.DOCTOR:
+            return self._recipient_from(account, doctor)
+        if message.recipient_id == patient.id:
+            return self._patient_as_recipient(patient, account)
+        if message.recipient_id not in patient.guardian_ids:
+            raise NoAddress("no_longer_guardian")
+        guardian = (await self.contacts.find_patients({message.recipient_id})).get(message.recipient_id)
+        return self._recipient_from(account, guardian)
+
+    def _patient_as_recipient(self, patient: PatientContact, account: AccountContact | None) -> Recipient:
+        """Return the patient with the address of the account, or else with the address that the clinic knows.
+
+        A dependant has no account; the message is for the guardians.
+        """
+        if account is None and patient.guardian_ids:
+            raise IsForGuardians(patient.guardian_ids)
+        if account is None and patient.email:
+            return Recipient(patient.full_name, patient.email, patient.locale or self.clinic_locale, self._zone(patient.time_zone))
+        return self._recipient_from(account, patient)
 
     async def _compose_for_owner(self, message: Message) -> MailContent:
-        account = await self.contacts.find_account(message.recipient_id)
-        if account is None or account.status == "disabled":
+        account = (await self.contacts.find_accounts({message.recipient_id})).get(message.recipient_id)
+        if account is not None and account.status == "disabled":
             raise Undeliverable("no_address")
-        recipient = self._recipient_from(account, await self._find_profile(account))
+        recipient = self._recipient_from(account, await self._find_profile(account) if account else None)
         if message.kind in KINDS_WITHOUT_LINK:
             return MailContent(message, recipient)
-        link = await self.contacts.find_password_link(UUID(message.facts["reset_id"]))
+        link = await self.links.find_password_link(UUID(message.facts["reset_id"]))
         if link is None:
             raise Undeliverable("link_expired")
         return MailContent(message, recipient, link=link)
 
-    async def _find_profile(self, account: AccountContact) -> PatientSummary | DoctorRules | None:
+    async def _find_profile(self, account: AccountContact) -> PatientContact | DoctorContact | None:
         if account.role is Role.PATIENT:
-            return await self.contacts.find_patient(account.id)
+            return (await self.contacts.find_patients({account.id})).get(account.id)
         if account.role is Role.DOCTOR:
-            return await self.contacts.find_doctor(account.id)
+            return (await self.contacts.find_doctors({account.id})).get(account.id)
         return None
 
-    def _recipient_from(self, account: AccountContact, profile: PatientSummary | DoctorRules | None) -> Recipient:
-        """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them."""
+    def _recipient_from(self, account: AccountContact | None, profile: PatientContact | DoctorContact | None) -> Recipient:
+        """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them.
+
+        Raises NoAddress without an account.
+        """
+        if account is None:
+            raise NoAddress("no_address")
+        locale = profile.locale if isinstance(profile, PatientContact) and profile.locale else account.locale
         person = profile or account
-        locale = profile.locale if isinstance(profile, PatientSummary) else account.locale
-        time_zone = person.time_zone if person.time_zone in ZONES else self.clinic_time_zone
-        return Recipient(person.full_name, account.email, locale, time_zone)
+        return Recipient(person.full_name, account.email, locale, self._zone(person.time_zone))
+
+    def _zone(self, time_zone: str | None) -> str:
+        return time_zone if time_zone in ZONES else self.clinic_time_zone

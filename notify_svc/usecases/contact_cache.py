@@ -56,10 +56,19 @@ class ContactCache(Generic[T]):
         self._entries: LRUCache[UUID, CacheEntry[T]] = LRUCache(MAX_ENTRIES)
         self._fetching: dict[UUID, asyncio.Future[T | None]] = {}
         self._waiting: dict[UUID, asyncio.Future[T | None]] = {}
+        self._fetching_since = now()
         self._task: asyncio.Task[None] | None = None
 
-    async def find(self, ids: Collection[UUID], is_current: Callable[[UUID, T | None], bool] | None = None) -> Mapping[UUID, T]:
-        """Return what exists, by id. What `is_current` refuses is fetched once more. Raises what `fetch` raises."""
+    async def find(
+        self, ids: Collection[UUID], is_current: Callable[[UUID, T | None], bool] | None = None, fetched_after: datetime | None = None
+    ) -> Mapping[UUID, T]:
+        """Return what exists, by id. Raises what `fetch` raises.
+
+        What was fetched at `fetched_after` or earlier, or what `is_current` refuses, is fetched once more.
+        """
+        if fetched_after is not None:
+            for contact_id in ids:
+                self._forget_older(contact_id, fetched_after)
         found = await self._look_up(ids)
         outdated = [contact_id for contact_id in ids if not is_current(contact_id, found.get(contact_id))] if is_current else []
         if not outdated:
@@ -73,6 +82,13 @@ class ContactCache(Generic[T]):
         self._entries.pop(contact_id, None)
         if future := self._fetching.pop(contact_id, None):
             self._request(contact_id).add_done_callback(lambda newer: copy_result(newer, future))
+
+    def _forget_older(self, contact_id: UUID, fetched_after: datetime) -> None:
+        """Forget what was fetched, or is being fetched, since `fetched_after` or earlier."""
+        entry = self._entries.get(contact_id)
+        since = self._fetching_since if contact_id in self._fetching else entry.fetched_at if entry else None
+        if since is not None and since <= fetched_after:
+            self.forget(contact_id)
 
     async def aclose(self) -> None:
         """End the request that is under way, and cancel whoever waits for an answer."""
@@ -108,7 +124,7 @@ class ContactCache(Generic[T]):
         while self._waiting:
             ids = list(self._waiting)[:MAX_CONTACTS]
             self._fetching = {contact_id: self._waiting.pop(contact_id) for contact_id in ids}
-            fetched_at = self._now()
+            self._fetching_since = self._now()
             try:
                 contacts = {contact.id: contact for contact in await self._fetch(ids)}
             except BaseException as error:
@@ -116,11 +132,11 @@ class ContactCache(Generic[T]):
                 if not isinstance(error, Exception):
                     raise
             else:
-                self._store(contacts, fetched_at)
+                self._store(contacts)
 
-    def _store(self, contacts: Mapping[UUID, T], fetched_at: datetime) -> None:
+    def _store(self, contacts: Mapping[UUID, T]) -> None:
         for contact_id, future in self._fetching.items():
-            self._entries[contact_id] = CacheEntry(contacts.get(contact_id), fetched_at)
+            self._entries[contact_id] = CacheEntry(contacts.get(contact_id), self._fetching_since)
             future.set_result(contacts.get(contact_id))
         self._fetching = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -28,19 +29,25 @@ class CachedContacts:
     async def find_patients(
         self, ids: Collection[UUID], min_versions: Versions | None = None, min_preferences: Versions | None = None
     ) -> Mapping[UUID, PatientContact]:
-        has_preferences = is_current_for(min_preferences, attrgetter("preferences_version"))
+        """Return patients, by id."""
         has_profile = is_current_for(min_versions, attrgetter("version"))
-        return await self._patients.find(
-            ids, lambda patient_id, patient: has_profile(patient_id, patient) and has_preferences(patient_id, patient)
-        )
+        has_preferences = is_current_for(min_preferences, attrgetter("preferences_version"))
+        if has_profile and has_preferences:
+            await self._patients.find(ids, has_profile)
+        return await self._patients.find(ids, has_preferences or has_profile)
 
-    async def find_doctors(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, DoctorContact]:
-        return await self._doctors.find(ids, is_current_for(min_versions, attrgetter("version")))
+    async def find_doctors(
+        self, ids: Collection[UUID], min_versions: Versions | None = None, fetched_after: datetime | None = None
+    ) -> Mapping[UUID, DoctorContact]:
+        """Return doctors, by id."""
+        return await self._doctors.find(ids, is_current_for(min_versions, attrgetter("version")), fetched_after)
 
     async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
+        """Return service types with the offsets of their reminders, by id."""
         return await self._services.find(ids, is_current_for(min_versions, attrgetter("version")))
 
     async def find_accounts(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, AccountContact]:
+        """Return accounts, with their email addresses, by id."""
         return await self._accounts.find(ids, is_current_for(min_versions, attrgetter("version")))
 
     async def forget_account(self, event: AccountChanged) -> None:
@@ -64,7 +71,9 @@ class CachedContacts:
         await asyncio.gather(*(cache.aclose() for cache in (self._patients, self._doctors, self._services, self._accounts)))
 
 
-def is_current_for(min_versions: Versions | None, version_of: Callable[[Any], int]) -> Callable[[UUID, Any], bool]:
-    """Return the predicate whether a contact, or None, is as recent as `min_versions` ask for its id."""
-    required = min_versions or {}
+def is_current_for(min_versions: Versions | None, version_of: Callable[[Any], int]) -> Callable[[UUID, Any], bool] | None:
+    """Return the predicate whether a contact, or None, is as recent as `min_versions` ask for its id; None if they ask for nothing."""
+    if not min_versions:
+        return None
+    required = min_versions
     return lambda contact_id, contact: contact_id not in required or (contact is not None and version_of(contact) >= required[contact_id])

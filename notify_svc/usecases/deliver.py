@@ -19,7 +19,8 @@ from notify_svc.ports import (
     MailUnsupported,
     RenderedMail,
 )
-from notify_svc.usecases.compose import MailComposer, Undeliverable
+from notify_svc.usecases.compose import IsForGuardians, MailComposer, NoAddress, Undeliverable
+from notify_svc.usecases.current_overrides import CurrentOverrides
 from notify_svc.usecases.reminders_check import MessageCheck, Outdated, Postponed
 from shared.contracts.refusals import Refusal
 from shared.kit.clock import Clock
@@ -59,6 +60,7 @@ class MailDelivery:
     check: MessageCheck
     renderer: EmailRenderer
     mailbox: Mailbox
+    overrides: CurrentOverrides
     now: Clock
     count_not_sent: Callable[[str], None]
 
@@ -69,41 +71,42 @@ class MailDelivery:
         """
         content = await self.composer.compose(await self.check.refresh(message))
         try:
-            return self.renderer.render(content, self.now())
+            return self.renderer.render(content, self.now(), await self.overrides.read())
         except InvalidAddress:
             raise
         except Exception as error:
             raise NotRendered(type(error).__name__) from error
 
     def result_of(self, error: Exception, message: Message) -> Message:
-        """Return the message after its delivery raised `error`.
-
-        A mail that could not be rendered is tried again like one that the server deferred, so that it is sent once the fault is repaired.
-        """
+        """Return the message after its delivery, or the making of its mail, raised `error`."""
         match error:
             case InvalidAddress():
                 return message.mark_failed("no_such_address", self.now())
-            case Undeliverable() | MailRefused():
-                return message.mark_failed(str(error), self.now())
-            case MailDeferred() | Refusal():
-                return message.defer(str(error), self.now())
-            case Outdated():
+            case NoAddress() | IsForGuardians() | Outdated():
                 return message.skip(str(error), self.now())
+            case Undeliverable() | MailUnsupported():
+                return message.mark_failed(str(error), self.now())
+            case MailRefused():
+                return message.mark_failed(f"refused {error}", self.now())
+            case MailDeferred():
+                return message.defer(f"deferred {error}", self.now())
+            case Refusal():
+                return message.defer("service_unavailable", self.now())
             case Postponed():
                 return message.postpone(error.until, str(error), self.now())
             case NotRendered():
-                return message.defer(f"not_rendered {error}", self.now())
+                return message.mark_failed(f"not_rendered {error}", self.now())
             case DeliveryUnknown():
-                return message.mark_unknown(str(error), self.now())
-        problem = "sender_died" if isinstance(error, SenderDied) else type(error).__name__
+                return message.mark_unknown(f"connection_lost {error}", self.now())
+        problem = "sender_died" if isinstance(error, SenderDied) else f"unexpected {type(error).__name__}"
         return message.recover(problem, self.mailbox.repeatable, self.now())
 
     def report(self, error: Exception, result: Message) -> None:
-        """Log and count a mail that was not sent, unless it is queued again after a temporary failure.
+        """Log and count a mail that was not sent, unless it is queued again after a temporary failure or others get it.
 
         The log has the lines of the traceback instead of the text of the error, which may contain names and addresses.
         """
-        if result.status is MessageStatus.QUEUED and isinstance(error, TEMPORARY):
+        if (result.status is MessageStatus.QUEUED and isinstance(error, TEMPORARY)) or isinstance(error, IsForGuardians):
             return
         reason, level = next(outcome for error_class, outcome in REASONS.items() if isinstance(error, error_class))
         facts: dict[str, object] = {"message_id": result.id, "kind": result.kind, "status": result.status, "problem": result.problem}

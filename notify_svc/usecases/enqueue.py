@@ -9,6 +9,7 @@ from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, notifications_for
 from notify_svc.ports import NotificationStore, NotificationTransaction
 from notify_svc.usecases.visits import record_visit
+from notify_svc.usecases.webhook_events import insert_webhook_deliveries
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
 from shared.kit.clock import Clock
@@ -35,6 +36,7 @@ class MessageQueue:
         async with self.store.begin() as tx:
             if not await tx.mark_handled(event.id):
                 return
+            await insert_webhook_deliveries(tx, event, self.now())
             if not await record_visit(tx, event, self.now()):
                 return
             await self._insert(tx, notifications_for(event))

@@ -3,47 +3,77 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from notify_svc.domain.messages import ABANDONED_AFTER, Message, MessageStatus
-from notify_svc.ports import NotificationStore, UnreadableMessage
+from notify_svc.domain.messages import ABANDONED_AFTER, Message
+from notify_svc.ports import NotificationStore, RenderedMail, UnreadableMessage
 from notify_svc.usecases.deliver import MailDelivery, SenderDied
+from notify_svc.usecases.take import MessageTaker
 from shared.kit.clock import Clock
-from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
-MAX_MESSAGES_AT_ONCE = 8
+MAX_MESSAGES_AT_ONCE = 16
+"""The largest number of deliveries at the same time. Only messages whose delivery begins at once are taken in hand."""
+POLL_SECONDS = 1.0
+"""While deliveries take longer than this, messages that have become due meanwhile are looked for."""
+STORE_SECONDS = 0.05
+"""How long the result of a delivery may wait for those of others, so that one transaction stores them all."""
+MAX_WINDOWS = 8
 UNREADABLE_PAUSE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
+class EndedDelivery:
+    """A message as it was while it was being sent, and after that. `error` is the reason why it was not sent."""
+
+    before: Message
+    after: Message
+    error: Exception | None
+
+
+@dataclass(slots=True)
 class MessageSender:
-    """Sends queued messages. `instance_name` marks those that this instance is sending."""
+    """Sends queued messages. `instance_name` marks those that this instance is sending.
+
+    Several instances share the work: each takes messages in hand with its own transactions. `window` is the number of due messages that
+    this instance leaves to others because they were faster at the last ones. `unstored` are results that the database did not take yet.
+    """
 
     store: NotificationStore
     delivery: MailDelivery
     now: Clock
     instance_name: str
+    taker: MessageTaker
+    window: int = 0
+    unstored: list[EndedDelivery] = field(default_factory=list)
 
     async def send_due(self) -> int:
-        """Send up to MAX_MESSAGES_AT_ONCE due messages; return how many got another status or were postponed.
+        """Send messages that are due until the deliveries have ended; return how many got another status or were postponed.
 
-        Messages about the same subject are sent one after the other in their order, all others at the same time. Messages that this
-        release cannot read are postponed, so that they do not take the places of others in each run.
+        A slow delivery takes one of MAX_MESSAGES_AT_ONCE places and holds up neither the others nor the storing of their results. When the
+        service is stopped, the deliveries that are under way are finished first.
         """
-        by_subject, postponed = dict[UUID, list[Message]](), 0
-        for message in await self._list_due():
-            if isinstance(message, UnreadableMessage):
-                await self._postpone(message)
-                postponed += 1
-            else:
-                by_subject.setdefault(message.subject_id, []).append(message)
-        return postponed + sum(await asyncio.gather(*map(self._send_in_order, by_subject.values())))
+        under_way = set[asyncio.Task[EndedDelivery]]()
+        try:
+            await self._store_ended()
+            handled = await self._start_due(under_way)
+            while under_way:
+                timeout = POLL_SECONDS if len(under_way) < MAX_MESSAGES_AT_ONCE else None
+                done, _ = await asyncio.wait(under_way, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    done, _ = await asyncio.wait(under_way, timeout=STORE_SECONDS)
+                    await self._store_results(under_way, done)
+                if under_way:
+                    handled += await self._start_due(under_way)
+        finally:
+            if under_way:
+                await finish_despite_cancellation(self._finish(under_way))
+        return handled
 
     async def recover_abandoned(self) -> int:
         """Recover the messages that an instance started to send ABANDONED_AFTER ago or earlier; return how many."""
@@ -64,49 +94,54 @@ class MessageSender:
                 recovered += 1
         return recovered
 
-    async def _send_in_order(self, messages: list[Message]) -> int:
-        return sum([await self._send(message) for message in messages])
+    async def _start_due(self, under_way: set[asyncio.Task[EndedDelivery]]) -> int:
+        """Take due messages in hand and start their deliveries; return how many messages got another status or were postponed."""
+        free = MAX_MESSAGES_AT_ONCE - len(under_way)
+        due = await self._list_due(free) if free else []
+        unreadable = [message for message in due if isinstance(message, UnreadableMessage)]
+        for unread in unreadable:
+            await self._postpone(unread)
+        candidates = first_of_each_subject(message for message in due if isinstance(message, Message))
+        if not candidates:
+            self.window = 0
+            return len(unreadable)
+        taken = await self.taker.take(candidates, self.instance_name)
+        for message, mail in taken.deliveries:
+            under_way.add(asyncio.create_task(self._deliver(message, mail), name=f"deliver {message.id}"))
+        self.window = random.randrange(1, MAX_WINDOWS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
+        return len(unreadable) + taken.handled
 
-    async def _send(self, queued: Message) -> bool:
-        """Send one message; return False if it must wait, another sender has it, or the sending fails.
-
-        A failure is logged, so that it does not stop the others.
-        """
+    async def _deliver(self, message: Message, mail: RenderedMail) -> EndedDelivery:
         try:
-            message = await self._start_sending(queued)
-            if message is not None and message.status is MessageStatus.SENDING:
-                await finish_despite_cancellation(self._deliver(message))
-        except Exception as error:
-            log_event("mail_failed", logging.ERROR, error=error, message_id=queued.id)
-            return False
-        return message is not None
-
-    @retry_on_abort
-    async def _start_sending(self, queued: Message) -> Message | None:
-        """Store the message as being sent, or skipped, and return it; return None if it must wait or another sender has it."""
-        async with self.store.begin() as tx:
-            started = queued.start_in_order(await tx.lock_related_messages(queued), self.instance_name, self.now())
-            return started if started is not None and await tx.update_message(queued, started) else None
-
-    async def _deliver(self, message: Message) -> None:
-        """Deliver a message and store the result.
-
-        `current` is the state that was stored last. It is marked as handed over before the mailbox gets the mail: if this process dies
-        then, the message counts as possibly delivered.
-        """
-        current = message
-        try:
-            mail = await self.delivery.prepare(message)
-            if not await self._update(message, message.mark_handed_over()):
-                return
-            current = message.mark_handed_over()
             await self.delivery.mailbox.deliver(mail)
         except Exception as error:
-            result = self.delivery.result_of(error, current)
-            await self._update(current, result)
-            self.delivery.report(error, result)
-        else:
-            await self._update(current, current.mark_sent(self.now()))
+            return EndedDelivery(message, self.delivery.result_of(error, message), error)
+        return EndedDelivery(message, message.mark_sent(self.now()), None)
+
+    async def _store_results(self, under_way: set[asyncio.Task[EndedDelivery]], done: set[asyncio.Task[EndedDelivery]]) -> None:
+        under_way -= done
+        self.unstored += [task.result() for task in done]
+        await self._store_ended()
+
+    async def _store_ended(self) -> None:
+        """Store how deliveries have ended. While the database does not answer, the results wait here for the next run."""
+        ended = list(self.unstored)
+        if ended:
+            await self._update_all(ended)
+            self.unstored = self.unstored[len(ended) :]
+        for delivery in ended:
+            if delivery.error is not None:
+                self.delivery.report(delivery.error, delivery.after)
+
+    async def _finish(self, under_way: set[asyncio.Task[EndedDelivery]]) -> None:
+        """Wait for the deliveries that are under way, and store how they have ended."""
+        await asyncio.wait(under_way)
+        await self._store_results(under_way, set(under_way))
+
+    @retry_on_abort
+    async def _update_all(self, ended: Sequence[EndedDelivery]) -> None:
+        async with self.store.begin() as tx:
+            await tx.update_messages([(delivery.before, delivery.after) for delivery in ended])
 
     @retry_on_abort
     async def _update(self, before: Message, after: Message) -> bool:
@@ -120,12 +155,20 @@ class MessageSender:
         self.delivery.count_not_sent("unreadable")
 
     @retry_on_abort
-    async def _list_due(self) -> Sequence[Message | UnreadableMessage]:
-        return await self.store.list_due_messages(self.now(), MAX_MESSAGES_AT_ONCE)
+    async def _list_due(self, limit: int) -> Sequence[Message | UnreadableMessage]:
+        return await self.store.list_due_messages(self.now(), limit, self.window)
 
     @retry_on_abort
     async def _list_being_sent(self) -> list[Message]:
         return await self.store.list_messages_being_sent()
+
+
+def first_of_each_subject(messages: Iterable[Message]) -> list[Message]:
+    """Return the first message of each recipient and subject; later ones wait until it was sent."""
+    first = dict[tuple[UUID, UUID], Message]()
+    for message in messages:
+        first.setdefault((message.recipient_id, message.subject_id), message)
+    return list(first.values())
 
 
 async def finish_despite_cancellation(work: Coroutine[Any, Any, None]) -> None:

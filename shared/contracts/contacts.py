@@ -9,7 +9,8 @@ from datetime import time
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from shared.contracts.http import AccountContact, VisitMode
 from shared.contracts.values import ReadModel, RequestModel
@@ -17,10 +18,21 @@ from shared.contracts.values import ReadModel, RequestModel
 MAX_CONTACTS = 100
 """The largest number of ids in one request."""
 MIN_OFFSET_MINUTES, MAX_OFFSET_MINUTES, MAX_OFFSETS = 15, 14 * 24 * 60, 5
+
+
+def _sort_offsets(offsets: list[int]) -> list[int]:
+    """Return the offsets with the longest first. Raises ValueError for one that is given twice."""
+    if len(set(offsets)) < len(offsets):
+        raise PydanticCustomError("duplicate_item", "The same offset is given twice.")
+    return sorted(offsets, reverse=True)
+
+
 ReminderOffsets = Annotated[
-    list[Annotated[int, Field(strict=True, ge=MIN_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]], Field(max_length=MAX_OFFSETS)
+    list[Annotated[int, Field(strict=True, ge=MIN_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]],
+    Field(max_length=MAX_OFFSETS, json_schema_extra={"uniqueItems": True}, examples=[[1440, 60]]),
+    AfterValidator(_sort_offsets),
 ]
-"""Minutes before the start of a visit at which its reminders are due. An empty list means no reminders."""
+"""Different minutes before the start of a visit at which its reminders are due, the longest first. An empty list means no reminders."""
 
 
 class QuietHours(ReadModel):
@@ -53,7 +65,7 @@ class PatientContact(ReadModel):
     """A patient. `email` is the address of a patient without an account, and `guardian_ids` are the accounts that act for a dependant.
 
     `version` is that of the profile, `preferences_version` that of the preferences. `reminder_offsets_minutes` is None where those of the
-    service type, or else those of the clinic, apply. `locale` and `time_zone` are None for patients who gave none.
+    service type, or else those of the clinic, apply. `locale` and `time_zone` are those in effect: the clinic's for patients who gave none.
     """
 
     id: UUID
@@ -76,7 +88,7 @@ class PatientContacts(ReadModel):
 
 
 class DoctorContact(ReadModel):
-    """A doctor. `version` is that of the profile and the working hours."""
+    """A doctor. `version` is that of the profile and the working hours together, as in the event `doctor.changed`."""
 
     id: UUID
     full_name: str

@@ -173,9 +173,9 @@ class AppointmentEvent(Event):
     `version` grows with every change. `event_number` counts the events of the appointment, from 1 on and without gaps; it is 0 in events
     that were published before they had it. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor
     or place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment
-    changed (`place`, `doctor_name`, `reason`, `intake`); after a move or a restore, what the same doctor has changed since (`place` and
-    `doctor_name`), and `check_in` when a mistaken check-in was undone and the visit is booked again. `mode` is how the visit takes place,
-    as agreed at booking.
+    changed (`place`, `doctor_name`, `reason`, `intake`, `confirmation`); after a move or a restore, what the same doctor has changed since
+    (`place` and `doctor_name`), and `check_in` when a mistaken check-in was undone and the visit is booked again. `mode` is how the visit
+    takes place, as agreed at booking.
     """
 
     subject = "appointment_id"

@@ -61,6 +61,8 @@ class ServiceTypeRules(ReadModel):
     """The booking rules of a service type, as doctor-service passes them to other services.
 
     Durations are in minutes. The caps limit the bookings that one doctor has on a day or in an ISO week of the doctor's time zone.
+    `reminder_offsets_minutes` are the times before the start at which patients without a choice of their own are reminded: None for the
+    clinic's, empty for no reminders.
     """
 
     id: UUID
@@ -79,6 +81,7 @@ class ServiceTypeRules(ReadModel):
     weekly_cap: int | None = None
     capacity: int = 1
     requires_approval: bool = False
+    reminder_offsets_minutes: list[int] | None = None
     price: Money | None = None
     active: bool = True
     version: int
@@ -190,14 +193,14 @@ class AccountContact(AccountSummary):
 class CreateAccount(RequestModel):
     """The body of `PUT /internal/accounts/{id}`. Without a password, the account is invited by mail.
 
-    Without `time_zone` the person has that of the clinic.
+    Without `time_zone` or `locale` the person has that of the clinic.
     """
 
     email: Email
     role: Role
     full_name: OneLineText
     password: NewPassword | None = Field(default=None, repr=False)
-    locale: Locale = "en"
+    locale: Locale | None = None
     phone: Phone | None = None
     time_zone: TimeZone | None = None
 
@@ -210,12 +213,15 @@ class CreateAccount(RequestModel):
 
 
 class CreatePatient(RequestModel):
-    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect. Without `time_zone` the patient has the clinic's."""
+    """The body of `PUT /internal/patients/{id}`, which may be repeated without effect.
+
+    Without `time_zone` or `locale` the patient has the clinic's.
+    """
 
     full_name: OneLineText
     phone: Phone | None = None
     time_zone: TimeZone | None = None
-    locale: Locale = "en"
+    locale: Locale | None = None
 
 
 class ReserveTime(RequestModel):

@@ -58,6 +58,7 @@ class Problem(BaseModel):
     )
     available_again_at: Instant | None = Field(default=None, description="`slot_held`: when the hold ends.")
     version: int | None = Field(default=None, description="`stale_version`: the current version.", examples=[4])
+    sequence: int | None = Field(default=None, description="`visit_changed`: the current `sequence`.", examples=[1])
     retry_after: int | None = Field(default=None, description="429 and 503: the seconds in `Retry-After`.")
     limit: int | None = Field(default=None, description="`too_many_...`: how many there may be.", examples=[20])
     cutoff_minutes: int | None = Field(default=None, description="`too_late`: the cut-off before the start.", examples=[1440])

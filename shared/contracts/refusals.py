@@ -84,6 +84,14 @@ class Conflict(Refusal):
     remedy = "Read the resource again and decide by its current state."
 
 
+class Gone(Refusal):
+    """The resource existed, and no longer does."""
+
+    code = "gone"
+    detail = "The resource does not exist any more."
+    remedy = "Do not send the request again: the resource does not come back by itself."
+
+
 class Stale(Refusal):
     """The caller's version of the resource is not the current one. The fact `version` is the current version."""
 
@@ -126,6 +134,7 @@ FAMILY_BY_NAME: dict[str, type[Refusal]] = {
     "Forbidden": Forbidden,
     "NotFound": NotFound,
     "Conflict": Conflict,
+    "Gone": Gone,
     "Stale": Stale,
     "PreconditionRequired": PreconditionRequired,
     "TooMany": TooMany,

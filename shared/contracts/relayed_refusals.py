@@ -130,3 +130,20 @@ class RateLimited(TooMany):
     detail = "Too many requests; send this one again after the time in Retry-After."
     remedy = "Wait for the seconds in `Retry-After` and send the request again. `RateLimit` in every response says how much is left."
     example_facts = facts(retry_after=12)
+
+
+class NoSuchDeadLetter(NotFound):
+    """Raised when no service has this dead letter."""
+
+    code = "no_such_dead_letter"
+    detail = "There is no such dead letter."
+    remedy = "List the dead letters again with `GET /admin/dead-letters`: a replayed one is deleted after 30 days."
+
+
+class IdempotencyKeyReused(Invalid):
+    """Raised when the key was used with another request."""
+
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was used with another request."
+    remedy = "Use a new key for a new request. Repeat a request with everything as it was."
+    example_pointers = ("/Idempotency-Key",)

@@ -98,5 +98,13 @@ MultiLineText = Annotated[
     SchemaKeywords(pattern=MULTI_LINE_PATTERN),
 ]
 """Free text: up to 2000 characters. Tabs and line breaks are the only control characters."""
+LongText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=5000),
+    BeforeValidator(_refuse_match(_MULTI_LINE_CONTROL)),
+    BeforeValidator(_join_line_ends),
+    SchemaKeywords(pattern=MULTI_LINE_PATTERN),
+]
+"""The text of a template: up to 5000 characters, with the rules of MultiLineText."""
 RequiredText = Annotated[MultiLineText, Field(min_length=1, max_length=500), AfterValidator(_require_visible)]
 """Free text of up to 500 characters, one of them visible."""

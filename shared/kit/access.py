@@ -139,6 +139,5 @@ PatientOrStaff = Annotated[Caller, Depends(RequireRole(Role.PATIENT, Role.RECEPT
 Staff = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN))]
 Admin = Annotated[Caller, Depends(RequireRole(Role.ADMIN))]
 WebhookManager = Annotated[Caller, Depends(RequireRole(Role.ADMIN, scope=Scope.WEBHOOKS_MANAGE))]
-AppointmentReader = Annotated[Caller, Depends(RequireRole(*EVERY_ROLE, scope=Scope.APPOINTMENTS_READ))]
 MessageReader = Annotated[Caller, Depends(RequireRole(Role.RECEPTION, Role.ADMIN, scope=Scope.MESSAGES_READ))]
 DeadLetterReader = Annotated[Caller, Depends(RequireRole(Role.ADMIN, scope=Scope.MESSAGES_READ))]

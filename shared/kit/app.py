@@ -12,7 +12,9 @@ from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.middleware import Middleware
 
+from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
+from shared.kit import dead_letter_routes
 from shared.kit.content_middleware import ContentMiddleware
 from shared.kit.exception_handlers import install_exception_handlers
 from shared.kit.logs import configure_logging
@@ -41,7 +43,8 @@ def create_service_app(settings: S, overrides: Overrides, wire: Wire[S], *router
     app.state.registry, app.state.checks, app.state.use_cases = registry, [], {}
     app.user_middleware = [Middleware(RequestMiddleware, service=name, registry=registry), Middleware(ContentMiddleware)]  # outermost first
     install_exception_handlers(app)
-    for router in (*routers, _operations_router(app, registry)):
+    kit_routers = (_operations_router(app, registry), *(() if settings.service is Service.GATEWAY else (dead_letter_routes.router,)))
+    for router in (*routers, *kit_routers):
         app.router.routes.extend(router.routes)  # include_router would resolve each request through one more router
     prefer_literal_segments(app.router.routes)
     install_openapi(app)

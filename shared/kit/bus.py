@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from shared.contracts.events import TOPICS, Event
 from shared.kit.clock import Clock
+from shared.kit.dead_messages import KeepDeadMessage
 from shared.kit.logs import log_event, traceparent
 
 EXCHANGE = "careslot.events"
@@ -35,11 +36,17 @@ class Bus(Protocol):
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         """Publish a message. On return every queue that is subscribed to the topic has it on disk. Raises PublishFailed otherwise."""
 
-    async def subscribe(self, queue: str, handlers: Handlers) -> None:
+    async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None:
         """Consume a durable queue that all instances of a service share.
 
         Each message goes to one of them. When its handler fails it is delivered again after each of DELAYS_SECONDS, and then becomes a
-        dead letter.
+        dead letter. The bus hands dead letters to `keep_dead`, at least once, and keeps them itself without it.
+        """
+
+    async def redeliver(self, queue: str, message_id: str, body: bytes, replay: int) -> None:
+        """Put a message into one queue only, with all retries ahead of it. Raises PublishFailed.
+
+        When it is given up, `keep_dead` gets it with the same number `replay`.
         """
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None:

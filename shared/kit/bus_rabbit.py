@@ -15,9 +15,19 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import PublishError
 
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, PublishFailed, Unroutable, dispatch_message
+from shared.kit.dead_messages import KeepDeadMessage
 from shared.kit.logs import log_event
+from shared.kit.rabbit_dead_letters import hand_over_dead_message
 from shared.kit.rabbit_old_queues import OldQueues
-from shared.kit.rabbit_retries import BROKER_ERRORS, TIMEOUT_SECONDS, declare_with_retries, next_queue, persistent_message
+from shared.kit.rabbit_retries import (
+    BROKER_ERRORS,
+    REPLAY_HEADER,
+    TIMEOUT_SECONDS,
+    consumed_queue,
+    declare_with_retries,
+    next_queue,
+    persistent_message,
+)
 
 REQUEUE_SECONDS = 1  # without a pause a message would reach DELIVERY_LIMIT within milliseconds while its retry queue cannot take it
 
@@ -42,7 +52,7 @@ class RabbitBus:
         self._connection: AbstractRobustConnection | None = None
         self._exchange: Any = None
         self._publish_lock = asyncio.Lock()
-        self._subscriptions: list[tuple[str | None, Handlers]] = []
+        self._subscriptions: list[tuple[str | None, Handlers, KeepDeadMessage | None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
 
@@ -65,13 +75,19 @@ class RabbitBus:
             raise PublishFailed("the broker does not answer")
         await self._publish(self._exchange, topic, message_id, body)
 
-    async def subscribe(self, queue: str, handlers: Handlers) -> None:
-        """Declare the durable queue with its retry queues and dead letters, and consume it."""
-        await self._add_subscription(queue, handlers)
+    async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None:
+        """Declare the durable queue with its retry queues and dead letters. Consume it, and with `keep_dead` the dead letters."""
+        await self._add_subscription(queue, handlers, keep_dead)
+
+    async def redeliver(self, queue: str, message_id: str, body: bytes, replay: int) -> None:
+        """Publish to the default exchange, which puts the message into the queue alone. Returns after the broker's confirm."""
+        if self._exchange is None:
+            raise PublishFailed("the broker does not answer")
+        await self._publish(self._channel.default_exchange, consumed_queue(queue), message_id, body, {REPLAY_HEADER: replay})
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None:
         """Consume an exclusive queue of this connection; the broker deletes it when the connection ends."""
-        await self._add_subscription(None, handlers)
+        await self._add_subscription(None, handlers, None)
 
     async def check(self) -> None:
         """Raise PublishFailed while there is no connection to the broker."""
@@ -88,10 +104,10 @@ class RabbitBus:
         except BROKER_ERRORS as error:
             raise PublishFailed(f"{type(error).__name__}: {error}") from error
 
-    async def _add_subscription(self, queue: str | None, handlers: Handlers) -> None:
-        self._subscriptions.append((queue, handlers))
+    async def _add_subscription(self, queue: str | None, handlers: Handlers, keep_dead: KeepDeadMessage | None) -> None:
+        self._subscriptions.append((queue, handlers, keep_dead))
         if self._ready.is_set():
-            await self._consume(queue, handlers)
+            await self._consume(queue, handlers, keep_dead)
 
     async def _connect(self) -> None:
         """Retry until the first connection is open. When it is lost later, aio_pika itself reconnects, declares and consumes again."""
@@ -100,8 +116,8 @@ class RabbitBus:
                 self._connection = await aio_pika.connect_robust(self._url, timeout=TIMEOUT_SECONDS, reconnect_interval=1, heartbeat=15)
                 self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
                 self._exchange = await self._channel.declare_exchange(self._exchange_name, "topic", durable=True, timeout=TIMEOUT_SECONDS)
-                for queue, handlers in self._subscriptions:
-                    await self._consume(queue, handlers)
+                for subscription in self._subscriptions:
+                    await self._consume(*subscription)
                 self._ready.set()
             except BROKER_ERRORS as error:
                 log_event("broker_unreachable", logging.WARNING, broker=urlsplit(self._url).hostname, reason=repr(error))
@@ -114,8 +130,8 @@ class RabbitBus:
                 await self._connection.close()
         self._connection = self._exchange = None
 
-    async def _consume(self, queue: str | None, handlers: Handlers) -> None:
-        """Declare the queue on a separate channel, bind it to the events' topics and start to consume it."""
+    async def _consume(self, queue: str | None, handlers: Handlers, keep_dead: KeepDeadMessage | None) -> None:
+        """Declare the queue on a separate channel, bind it to the events' topics and start to consume it, and its dead letters."""
         assert self._connection is not None
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch, timeout=TIMEOUT_SECONDS)
@@ -123,10 +139,12 @@ class RabbitBus:
         if queue is None:
             declared = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=TIMEOUT_SECONDS)
         else:
-            declared = await declare_with_retries(channel, queue, self._delays)
+            declared, dead = await declare_with_retries(channel, queue, self._delays)
         for event_type in handlers:
             await declared.bind(exchange, event_type.topic, timeout=TIMEOUT_SECONDS)
         await declared.consume(functools.partial(self._handle, queue, handlers), timeout=TIMEOUT_SECONDS)
+        if queue is not None and keep_dead is not None:
+            await dead.consume(functools.partial(hand_over_dead_message, keep_dead), timeout=TIMEOUT_SECONDS)
         if queue is not None:
             old_queues = OldQueues(self._url, self._exchange_name, queue, self._delays, [event_type.topic for event_type in handlers])
             self._tasks.append(asyncio.create_task(old_queues.move(), name=f"move the old queues of {queue}"))

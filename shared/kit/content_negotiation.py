@@ -1,4 +1,4 @@
-"""Reads the request headers Accept-Encoding and If-None-Match (RFC 9110 sections 12.5.3 and 13.1.2), and Content-Encoding."""
+"""Reads the headers Accept, Accept-Encoding, Accept-Language and If-None-Match of a request (RFC 9110), and Content-Encoding."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def accepts_gzip(accept_encoding: str) -> bool:
     any_other = qualities.get("*", 0.0)
     gzip = max((qualities[name] for name in GZIP_NAMES if name in qualities), default=any_other)
     return gzip > 0 and gzip >= qualities.get("identity", 0.0)
+
+
+def accepted_languages(accept_language: str) -> list[str]:
+    """Return the language tags of an Accept-Language header (RFC 9110 section 12.5.4), the preferred one first, without `*`."""
+    qualities = [(name, quality) for name, quality in _codings(accept_language) if quality > 0 and name not in ("", "*")]
+    return [name for name, _ in sorted(qualities, key=lambda item: -item[1])]
 
 
 def _codings(accept_encoding: str) -> list[tuple[str, float]]:
@@ -50,3 +56,12 @@ def names_entity_tag(if_none_match: str, entity_tag: str) -> bool:
 def is_encoded(content_encoding: str) -> bool:
     """True if a Content-Encoding header names any coding but `identity`, which means that there is none."""
     return any(name.strip().lower() not in ("", "identity") for name in content_encoding.split(","))
+
+
+def names_media_type(accept: str, media_type: str) -> bool:
+    """Return whether the header names the media type itself, not only `*/*`, and does not exclude it with `q=0`."""
+    for media_range in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in media_range.split(";"))
+        if name == media_type:
+            return not any(parameter in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters)
+    return False

@@ -80,7 +80,7 @@ def example_with(status_code: int, /, **fields: Any) -> dict[int | str, Schema]:
 def add_examples(document: Schema) -> Schema:
     """Add an example to every JSON body of the document that has none, and return the document."""
     schemas = document.get("components", {}).get("schemas", {})
-    for path in document.get("paths", {}).values():
+    for path in [*document.get("paths", {}).values(), *document.get("webhooks", {}).values()]:
         for operation in path.values():
             bodies = [operation.get("requestBody", {}), *operation.get("responses", {}).values()]
             for body in bodies:

@@ -14,6 +14,7 @@ from fastapi import Depends, Response
 
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.refusals import Conflict, Invalid
+from shared.contracts.relayed_refusals import IdempotencyKeyReused as IdempotencyKeyReused
 from shared.kit.ids import new_id
 from shared.kit.requests import RequestDependency, ServiceRequest
 from shared.kit.retry import retry_transaction
@@ -22,15 +23,6 @@ STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "ca
 CLAIM_TIMEOUT = timedelta(seconds=60)
 RETENTION = timedelta(hours=48)
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
-
-
-class IdempotencyKeyReused(Invalid):
-    """Raised when the key was used with another request."""
-
-    code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was used with another request."
-    remedy = "Use a new key for a new request. Repeat a request with everything as it was."
-    example_pointers = ("/Idempotency-Key",)
 
 
 class BadIdempotencyKey(Invalid):

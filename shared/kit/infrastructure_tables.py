@@ -1,4 +1,4 @@
-"""The tables that every SQL service has: outbox, inbox, leases and idempotency keys."""
+"""The tables that every SQL service has: outbox, inbox, leases, idempotency keys and dead letters."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class InfrastructureTables:
     inbox: Table
     leases: Table
     idempotency_keys: Table
+    dead_letters: Table
 
 
 def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
@@ -62,4 +63,23 @@ def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
         Column("headers", Text),
         Column("body", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")),
     )
-    return InfrastructureTables(outbox, inbox, leases, idempotency_keys)
+    dead_letters = Table(
+        "dead_letters",
+        metadata,
+        Column("id", Id, primary_key=True),
+        Column("message_id", binary_string(100), nullable=False),
+        Column("event_id", Id),
+        Column("topic", binary_string(100)),
+        Column("subject", binary_string(64)),
+        Column("body", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"), nullable=False),
+        Column("error", binary_string(500), nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("replays", Integer, nullable=False),
+        Column("died_at", UtcDateTime, nullable=False),
+        Column("status", binary_string(16), nullable=False),
+        Column("replayed_at", UtcDateTime),
+        Index("dead_letters_by_time", "died_at", "id"),
+        Index("dead_letters_by_topic", "topic", "died_at", "id"),
+        Index("dead_letters_by_status", "status", "replayed_at"),
+    )
+    return InfrastructureTables(outbox, inbox, leases, idempotency_keys, dead_letters)

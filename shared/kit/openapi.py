@@ -29,7 +29,7 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> Json:
-    document = give_schemas_their_names(get_openapi(title=app.title, version=app.version, routes=app.routes))
+    document = give_schemas_their_names(get_openapi(title=app.title, version=app.version, routes=app.routes, webhooks=app.webhooks.routes))
     components = document.setdefault("components", {})
     components["securitySchemes"], components["headers"] = SECURITY_SCHEMES, RATE_LIMIT_HEADERS
     schemas = components["schemas"] = _problem_schemas() | components.get("schemas", {})
@@ -41,6 +41,8 @@ def _document(app: FastAPI) -> Json:
                 operation = document["paths"][route.path_format][method.lower()]
                 describe_operation(operation, route, schemas)
                 tidy_parameters(operation)
+    for webhook in document.get("webhooks", {}).values():
+        webhook["post"]["responses"].pop("422", None)  # what a receiver answers to an invalid body is its own affair
     add_examples(document)
     tidy_schemas(schemas)
     return document

@@ -107,7 +107,8 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
 def _security(dependencies: list[Any]) -> list[Json]:
     roles = [call for call in dependencies if isinstance(call, RequireRole)]
     if roles:
-        return TOKEN + [{"api_client": [call.scope.value]} for call in roles if call.scope is not None]
+        scopes = dict.fromkeys(call.scope.value for call in roles if call.scope is not None)
+        return TOKEN + [{"api_client": [scope]} for scope in scopes if all(call.scope is not None for call in roles)]
     if any(isinstance(call, OptionalCaller) and call.changes_response for call in dependencies):
         return [{}, *TOKEN]
     return []

@@ -1,23 +1,21 @@
-"""Pages of lists: opaque cursors over a stable order whose last column is an id."""
+"""The parameters of pages of lists. Requests for pages and their cursors are in `shared.kit.cursors`."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, Query
 
 from shared.contracts.pages import Page as Page
-from shared.contracts.refusals import Invalid
-
-Row = TypeVar("Row")
-DEFAULT_LIMIT, MAX_LIMIT, MAX_CURSOR_LENGTH = 25, 100, 1200  # the cursor after a name of 200 characters of four bytes has 1,126
-
+from shared.kit.cursors import DEFAULT_LIMIT as DEFAULT_LIMIT
+from shared.kit.cursors import MAX_CURSOR_LENGTH as MAX_CURSOR_LENGTH
+from shared.kit.cursors import MAX_LIMIT as MAX_LIMIT
+from shared.kit.cursors import BadCursor as BadCursor
+from shared.kit.cursors import PageRequest as PageRequest
+from shared.kit.cursors import decode_cursor as decode_cursor
+from shared.kit.cursors import encode_cursor as encode_cursor
+from shared.kit.cursors import parse_instant as parse_instant
+from shared.kit.cursors import parse_sort_key as parse_sort_key
 
 CURSOR_SCHEMA: dict[str, Any] = {
     "pattern": "^[A-Za-z0-9_-]*$"
@@ -25,61 +23,6 @@ CURSOR_SCHEMA: dict[str, Any] = {
 Cursor = Annotated[
     str, Query(max_length=MAX_CURSOR_LENGTH, description="The `next` of the previous page.", json_schema_extra=CURSOR_SCHEMA)
 ]
-
-
-class BadCursor(Invalid):
-    """Raised when `after` is not a cursor of this list."""
-
-    code = "bad_cursor"
-    detail = "`after` is not a cursor of this list."
-    remedy = "Begin again without `after`. A cursor belongs to one list in one order, and is passed on unchanged."
-    example_pointers = ("/after",)
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """The page that a caller requests: `limit` items after the sort key `after` (texts, the id last), or the first page if it is None."""
-
-    limit: int = DEFAULT_LIMIT
-    after: tuple[str, ...] | None = None
-
-    def page(self, rows: Sequence[Row], key: Callable[[Row], tuple[Any, ...]]) -> Page[Row]:
-        """Return the page with the first `limit` of `rows`. Fetch `limit + 1` rows: the last one only shows that there is a next page."""
-        items = list(rows[: self.limit])
-        has_more = len(rows) > self.limit
-        return Page(items=items, next=encode_cursor(key(items[-1])) if has_more else None)
-
-
-def encode_cursor(key: tuple[Any, ...]) -> str:
-    """Return the cursor of a sort key."""
-    text = json.dumps([str(part) if part is not None else None for part in key], ensure_ascii=False)
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> tuple[str, ...]:
-    """Return the sort key of a cursor as texts. Raises BadCursor."""
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        key = json.loads(text)
-        json.dumps(key, ensure_ascii=False).encode()  # fails for a lone surrogate, which the database would not accept
-    except (binascii.Error, ValueError, RecursionError):
-        raise BadCursor(pointer="/after") from None
-    if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):
-        raise BadCursor(pointer="/after")
-    return tuple(key)
-
-
-def parse_sort_key(after: tuple[str, ...], *parsers: Callable[[str], Any]) -> tuple[Any, ...]:
-    """Return the parts of a sort key, each parsed by its parser (`str`, `int`, `UUID`, `parse_instant`). Raises BadCursor."""
-    try:
-        return tuple(parse(part) for parse, part in zip(parsers, after, strict=True))
-    except (ValueError, OverflowError):
-        raise BadCursor(pointer="/after") from None
-
-
-def parse_instant(text: str) -> datetime:
-    """Return an instant of a sort key in UTC. Raises ValueError or OverflowError."""
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 async def _page_request(

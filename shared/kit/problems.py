@@ -72,6 +72,7 @@ STATUS: dict[type[Refusal], int] = {
     families.Forbidden: 403,
     families.NotFound: 404,
     families.Conflict: 409,
+    families.Gone: 410,
     families.Stale: 412,
     families.PreconditionRequired: 428,
     families.TooMany: 429,

@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 
 from shared.kit.bus import InvalidMessage
+from shared.kit.dead_messages import error_summary
 
 TIMEOUT_SECONDS = 5
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError, asyncio.TimeoutError, RuntimeError)
@@ -24,8 +25,7 @@ DELIVERY_LIMIT = 20
 # Reading a dead letter and putting it back counts as a delivery. RabbitMQ 3 knows no other way to say "without limit".
 NO_DELIVERY_LIMIT = 1_000_000_000
 QUORUM = {"x-queue-type": "quorum"}
-ATTEMPT_HEADER, ERROR_HEADER = "x-careslot-attempt", "x-careslot-why"
-MAX_ERROR_LENGTH = 500
+ATTEMPT_HEADER, ERROR_HEADER, REPLAY_HEADER = "x-careslot-attempt", "x-careslot-why", "x-careslot-replay"
 
 
 def suffixes(delays: Sequence[float]) -> list[str]:
@@ -43,8 +43,13 @@ def dead_letter_queue(queue: str) -> str:
     return f"{queue}{VERSION}.dead"
 
 
-async def declare_with_retries(channel: Any, queue: str, delays: Sequence[float]) -> Any:
-    """Declare the queues of a consumer, with a retry queue for each delay (in seconds); return the one to consume.
+def consumed_queue(queue: str) -> str:
+    """Return the name of the queue that a consumer consumes."""
+    return f"{queue}{VERSION}"
+
+
+async def declare_with_retries(channel: Any, queue: str, delays: Sequence[float]) -> tuple[Any, Any]:
+    """Declare the queues of a consumer, with a retry queue for each delay (in seconds); return the consumed one and that of dead letters.
 
     A message in a retry queue expires after the delay, and the broker then moves it back into the consumed queue. A message that was
     delivered DELIVERY_LIMIT times without an answer, because each time the consumer died, becomes a dead letter.
@@ -54,11 +59,11 @@ async def declare_with_retries(channel: Any, queue: str, delays: Sequence[float]
         all_arguments = {f"x-{name.replace('_', '-')}": value for name, value in arguments.items()} | QUORUM
         return await channel.declare_queue(f"{queue}{VERSION}{suffix}", durable=True, arguments=all_arguments, timeout=TIMEOUT_SECONDS)
 
-    await declare(".dead", delivery_limit=NO_DELIVERY_LIMIT)
+    dead = await declare(".dead", delivery_limit=NO_DELIVERY_LIMIT)
     consumed = await declare("", delivery_limit=DELIVERY_LIMIT, **_dead_letters_to(dead_letter_queue(queue)))
     for seconds in delays:
         await declare(_retry_suffix(seconds), message_ttl=int(seconds * 1000), **_dead_letters_to(f"{queue}{VERSION}"))
-    return consumed
+    return consumed, dead
 
 
 def persistent_message(body: bytes, message_id: str | None, headers: dict[str, Any]) -> aio_pika.Message:
@@ -72,10 +77,16 @@ def next_queue(queue: str, message: AbstractIncomingMessage, error: Exception, d
 
     This is the retry queue with the next delay, or the queue of dead letters after the last delay or when the message is invalid.
     """
-    attempt = int(str(message.headers.get(ATTEMPT_HEADER, 0)))
+    attempt = header_number(message, ATTEMPT_HEADER)
     is_dead = isinstance(error, InvalidMessage) or attempt >= len(delays)
     target = dead_letter_queue(queue) if is_dead else f"{queue}{VERSION}{_retry_suffix(delays[attempt])}"
-    return target, {ATTEMPT_HEADER: attempt + 1, ERROR_HEADER: repr(error)[:MAX_ERROR_LENGTH]}
+    replay = {REPLAY_HEADER: number} if (number := header_number(message, REPLAY_HEADER)) else {}
+    return target, {ATTEMPT_HEADER: attempt + 1, ERROR_HEADER: error_summary(error)} | replay
+
+
+def header_number(message: AbstractIncomingMessage, name: str) -> int:
+    """Return a number that this module wrote into a header, 0 without the header."""
+    return int(str(message.headers.get(name, 0)))
 
 
 def _retry_suffix(seconds: float) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from prometheus_client import Counter
 
 from shared.contracts.events import SessionEnded
 from shared.contracts.identity import Service
 from shared.kit.bus import Bus, Handlers, open_bus
 from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
+from shared.kit.dead_letters import DeadLetters, DeadLetterStore
 from shared.kit.ended_sessions import MAX_PAGE_LENGTH, POLL_SECONDS, EndedSessionPoller, EndedSessions
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
@@ -26,6 +28,7 @@ from shared.kit.overrides import Overrides
 from shared.kit.settings import CommonSettings
 from shared.kit.signing_keys import FetchKeys, KeySet
 from shared.kit.sql import Database
+from shared.kit.sql_dead_letters import SqlDeadLetterStore
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from shared.kit.sql_leases import SqlLeases
 from shared.kit.tokens import Verifier
@@ -48,6 +51,7 @@ class ServiceRuntime:
     jobs: Jobs
     stack: AsyncExitStack
     token: TokenSource | None = None
+    dead_letters: DeadLetters | None = None
     http_clients: dict[Service, httpx.AsyncClient] = field(default_factory=dict)
     service_clients: dict[Service, ServiceClient] = field(default_factory=dict)
 
@@ -82,11 +86,20 @@ class ServiceRuntime:
         return self.http_clients[service]
 
     async def open_database(self, url: str, tables: InfrastructureTables) -> Database:
-        """Open the service's database; it also stores idempotency keys and takes part in readiness."""
+        """Open the service's database; it also stores idempotency keys and dead letters, and takes part in readiness."""
         database = await self.stack.enter_async_context(Database(url))
         self.app.state.idempotency = SqlIdempotencyStore(database, tables, self.clock)
         self.app.state.checks.append(database.check)
+        self.keep_dead_letters(SqlDeadLetterStore(database, tables), self.lease_holder(database, tables))
         return database
+
+    def keep_dead_letters(self, store: DeadLetterStore, holder: LeaseHolder) -> None:
+        """Move dead letters of this service's queue into its database from now on, where notification-service can list and replay them."""
+        given_up = Counter("dead_letters", "Events that this service could not handle", ["topic"], registry=self.app.state.registry)
+        letters = DeadLetters(store, self.bus, self.queue, self.clock, lambda topic: given_up.labels(topic).inc())
+        self.dead_letters = letters
+        self.provide(letters)
+        self.jobs.add("prune_dead_letters", letters.prune, every_seconds=3600, holder=holder)
 
     def start_outbox_relay(self, database: Database, tables: InfrastructureTables) -> Callable[[], None]:
         """Schedule the jobs that publish and prune the outbox; return the function that wakes the relay after a commit."""
@@ -100,7 +113,12 @@ class ServiceRuntime:
 
     async def subscribe(self, handlers: Handlers) -> None:
         """Consume events from the queue that all instances of this service share."""
-        await self.bus.subscribe(f"{self.settings.bus_namespace}{self.settings.service}", handlers)
+        await self.bus.subscribe(self.queue, handlers, self.dead_letters.keep if self.dead_letters else None)
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue that all instances of this service share."""
+        return f"{self.settings.bus_namespace}{self.settings.service}"
 
 
 @asynccontextmanager
@@ -111,7 +129,7 @@ async def open_service_runtime(
 
     Only auth-service, which issues the tokens, passes `fetch_keys` and `token`.
     """
-    log_event("service_starting", service=str(settings.service), time_zone=settings.time_zone)
+    log_event("service_starting", service=str(settings.service), time_zone=settings.time_zone, locale=settings.locale)
     async with AsyncExitStack() as stack:
         bus: Bus = (
             overrides.bus

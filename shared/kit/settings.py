@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.contracts.identity import Service
-from shared.contracts.values import TimeZone
+from shared.contracts.texts import OneLineText
+from shared.contracts.values import Locale, TimeZone
 
 MIN_SECRET_LENGTH = 32
 NON_PRODUCTION_ENVIRONMENTS = frozenset({"development", "test"})
@@ -84,11 +85,15 @@ class CommonSettings(BaseSettings):
     issuer: str = from_variable("CARESLOT_ISSUER", "", "The `iss` claim of access tokens; empty means the value of `CARESLOT_PUBLIC_URL`.")
     audience: str = from_variable("CARESLOT_AUDIENCE", "careslot", "The `aud` claim of access tokens.")
     client_secret: str = Field("", description="The secret with which this service gets its own access token; 32 characters or more.")
+    clinic_name: OneLineText = from_variable("CARESLOT_CLINIC_NAME", "Careslot Clinic", "The name of the clinic, as patients read it.")
     time_zone: TimeZone = from_variable(
         "CARESLOT_TIME_ZONE",
         "UTC",
         "The clinic's IANA time zone, such as `Europe/Berlin`, for people who gave none and for new doctors; the same for all services."
         " `careslot serve --demo` sets `Europe/Berlin` where it is unset.",
+    )
+    locale: Locale = from_variable(
+        "CARESLOT_LOCALE", "en", "The clinic's language (BCP 47), such as `de`, for people who gave none; the same for all services."
     )
     log_level: LogLevel = from_variable("CARESLOT_LOG_LEVEL", "INFO", "The least severe level that is logged, in capital or small letters.")
 

@@ -18,6 +18,7 @@ from shared.kit.bus import Bus, Handlers, PublishFailed, Unroutable
 from shared.kit.bus_embedded import EmbeddedBus
 from shared.kit.bus_rabbit import RabbitBus
 from shared.kit.clock import system_clock
+from shared.kit.dead_messages import KeepDeadMessage
 from shared.kit.ids import new_id
 from shared.kit.rabbit_retries import ATTEMPT_HEADER, dead_letter_queue, persistent_message, queue_names, suffixes
 
@@ -152,7 +153,9 @@ class RecordingBus:
             raise Unroutable
         self.published.append(message_id)
 
-    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
+    async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None: ...
+
+    async def redeliver(self, queue: str, message_id: str, body: bytes, replay: int) -> None: ...
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 

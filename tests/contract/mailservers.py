@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -94,4 +95,100 @@ async def unreliable_server(behaviour: str) -> AsyncIterator[UnreliableServer]:
     async with listener:
         server.port = listener.sockets[0].getsockname()[1]
         yield server
+    await server.wait_closed()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a server does at one step of the `number`-th mail: send `reply`, or, without one, hang or close the connection.
+
+    The steps are `connect`, `ehlo`, `mail`, `rcpt`, `data` (the command) and `content`.
+    """
+
+    step: str
+    action: str
+    number: int = 1
+
+    @property
+    def reply(self) -> str | None:
+        return None if self.action in ("hang", "drop") else self.action
+
+
+class FaultyServer:
+    """Accepts mails over any number of connections, with one fault. `contents` are the mails that it has read, `accepted` their number.
+
+    `connections` counts the connections; `end_connections` ends those that are open, as a server does with idle ones.
+    """
+
+    def __init__(self, fault: Fault | None = None) -> None:
+        self.fault, self.contents, self.accepted, self.connections, self.port = fault, list[bytes](), 0, 0, 0
+        self.commands = list[str]()
+        self._mails = 0
+        self._writers = set[asyncio.StreamWriter]()
+        self._tasks = set[asyncio.Task[None]]()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        self._writers.add(writer)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            if await self._answer("connect", "220 hello", reader, writer):
+                await self._serve_commands(reader, writer)
+        self._writers.discard(writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _serve_commands(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readline()).decode():
+            command = line[:4].strip().lower()
+            self.commands.append(line.strip())
+            if command == "quit":
+                writer.write(b"221 bye\r\n")
+                return
+            self._mails += command == "mail"
+            if not await self._answer(command, "354 go on" if command == "data" else "250 OK", reader, writer):
+                return
+            if command == "data" and not self._is_faulty("data"):
+                self.contents.append(await reader.readuntil(b"\r\n.\r\n"))
+                if not await self._answer("content", "250 accepted", reader, writer):
+                    return
+                self.accepted += not self._is_faulty("content")
+
+    def _is_faulty(self, step: str) -> bool:
+        number = self.connections if step in ("connect", "ehlo") else self._mails
+        return self.fault is not None and (self.fault.step, self.fault.number) == (step, number)
+
+    async def _answer(self, step: str, usual: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Reply to a step; return whether the connection goes on."""
+        reply = self.fault.reply if self.fault and self._is_faulty(step) else usual
+        if reply is None:
+            assert self.fault is not None
+            if self.fault.action == "hang":
+                await reader.read()
+            return False
+        writer.write(f"{reply}\r\n".encode())
+        return not reply.startswith("421")
+
+    def end_connections(self) -> None:
+        """Close every connection, without a word."""
+        for writer in self._writers:
+            writer.close()
+
+    async def wait_closed(self) -> None:
+        async with asyncio.timeout(10):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def faulty_server(fault: Fault | None = None) -> AsyncIterator[FaultyServer]:
+    """Run a FaultyServer."""
+    server = FaultyServer(fault)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    async with listener:
+        server.port = listener.sockets[0].getsockname()[1]
+        yield server
+        server.end_connections()
     await server.wait_closed()

@@ -31,6 +31,7 @@ from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
+from shared.kit.dead_messages import KeepDeadMessage
 from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
@@ -55,6 +56,7 @@ from tests.unit.appointment.builders import (
     after_release,
     after_reply,
     an_appointment,
+    link_hash_of,
     pending_with_any_doctor,
     with_sync,
 )
@@ -81,7 +83,7 @@ class Backend:
 
     async def add(self, *appointments: Appointment) -> None:
         for appointment in appointments:
-            assert await self.store.insert(appointment)
+            assert await self.store.insert(appointment, link_hash_of(appointment))
 
 
 @asynccontextmanager
@@ -133,7 +135,9 @@ class AppointmentEventBus:
             raise Unroutable
         self.published.append(json.loads(body))
 
-    async def subscribe(self, queue: str, handlers: Handlers) -> None: ...
+    async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None: ...
+
+    async def redeliver(self, queue: str, message_id: str, body: bytes, replay: int) -> None: ...
 
     async def subscribe_broadcast(self, handlers: Handlers) -> None: ...
 
@@ -165,7 +169,10 @@ async def test_a_saved_appointment_is_read_back_unchanged(backend: Backend) -> N
 
 async def test_an_id_is_inserted_once(backend: Backend) -> None:
     appointment = an_appointment()
-    assert [await backend.store.insert(appointment), await backend.store.insert(replace(appointment, reason="other"))] == [True, False]
+    assert [
+        await backend.store.insert(appointment, link_hash_of(appointment)),
+        await backend.store.insert(replace(appointment, reason="other"), "another hash"),
+    ] == [True, False]
     assert await backend.store.find(appointment.id) == appointment
 
 
@@ -300,7 +307,7 @@ async def test_of_fifty_saves_of_one_row_version_one_succeeds(backend: Backend) 
 
 async def test_of_ten_inserts_of_one_id_one_succeeds(backend: Backend) -> None:
     appointment = an_appointment()
-    together = await asyncio.gather(*(backend.store.insert(appointment) for _ in range(10)))
+    together = await asyncio.gather(*(backend.store.insert(appointment, link_hash_of(appointment)) for _ in range(10)))
     assert together.count(True) == 1
 
 
@@ -448,7 +455,7 @@ async def test_of_twenty_bookings_at_once_as_many_succeed_as_there_are_places(ba
 
     async def book(appointment: Appointment) -> bool:
         admitted = await backend.store.take_place(PATIENT, appointment.id, 5, NOON)
-        return admitted and await backend.store.insert(appointment)
+        return admitted and await backend.store.insert(appointment, link_hash_of(appointment))
 
     results = await asyncio.gather(*map(book, requested))
     assert sum(results) == 4, "one of five places belongs to the appointment that was booked before"

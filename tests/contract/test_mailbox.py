@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -33,6 +33,12 @@ def a_mail(number: int = 1, to: Address = MINA, message_id: str = "") -> Rendere
     return RenderedMail(mail["Message-ID"], "clinic@careslot.example", to.addr_spec, content, needs_smtputf8)
 
 
+async def deliver_once(url: str, *, mail: RenderedMail, **options: Any) -> None:
+    """Deliver a mail over a connection that is closed after it."""
+    async with SmtpMailbox(url, **options) as mailbox:
+        await mailbox.deliver(mail)
+
+
 @pytest.fixture
 def inbox() -> Iterator[SmtpServer]:
     server = SmtpServer()
@@ -42,12 +48,13 @@ def inbox() -> Iterator[SmtpServer]:
 
 
 @pytest.fixture(params=["file", "smtp"])
-def mailbox(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Mailbox, Any]:
+async def mailbox(request: pytest.FixtureRequest, tmp_path: Path, inbox: SmtpServer) -> AsyncIterator[tuple[Mailbox, Any]]:
     if request.param == "file":
         files = FileMailbox(tmp_path / "mail")
-        return files, lambda: [message["message_id"] for message in files.messages()]
-    server = request.getfixturevalue("inbox")
-    return SmtpMailbox(f"smtp://127.0.0.1:{server.port}"), lambda: [str(message["message-id"]) for message in server.messages]
+        yield files, lambda: [message["message_id"] for message in files.messages()]
+        return
+    async with SmtpMailbox(f"smtp://127.0.0.1:{inbox.port}") as smtp:
+        yield smtp, lambda: [str(message["message-id"]) for message in inbox.messages]
 
 
 async def test_delivered_mails_arrive(mailbox: tuple[Mailbox, Any]) -> None:
@@ -78,8 +85,8 @@ def test_a_file_has_an_encoded_word_in_no_address(tmp_path: Path) -> None:
 
 
 async def test_a_mail_to_a_non_ascii_address_is_sent_in_utf8(inbox: SmtpServer) -> None:
-    await SmtpMailbox(f"smtp://127.0.0.1:{inbox.port}").deliver(a_mail(1, JUERGEN))
-    await SmtpMailbox(f"smtp://127.0.0.1:{inbox.port}").deliver(a_mail(2))
+    await deliver_once(f"smtp://127.0.0.1:{inbox.port}", mail=a_mail(1, JUERGEN))
+    await deliver_once(f"smtp://127.0.0.1:{inbox.port}", mail=a_mail(2))
     assert [(envelope.rcpt_tos, envelope.smtp_utf8) for envelope in inbox.envelopes] == [
         (["jürgen@xn--mller-kva.de"], True),
         (["mina@example.com"], False),
@@ -90,8 +97,8 @@ async def test_a_mail_to_a_non_ascii_address_is_sent_in_utf8(inbox: SmtpServer) 
 async def test_a_server_without_smtputf8_refuses_only_mails_to_non_ascii_addresses() -> None:
     with replying_server(False) as port:
         with pytest.raises(MailUnsupported, match=r"^smtputf8_not_supported$"):
-            await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail(1, JUERGEN))
-        await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail(2))
+            await deliver_once(f"smtp://127.0.0.1:{port}", mail=a_mail(1, JUERGEN))
+        await deliver_once(f"smtp://127.0.0.1:{port}", mail=a_mail(2))
 
 
 def test_a_folder_lists_its_mails_and_can_be_emptied(tmp_path: Path) -> None:
@@ -123,26 +130,26 @@ def test_a_message_id_cannot_leave_the_folder(tmp_path: Path) -> None:
 )
 async def test_a_reply_of_the_server_decides_and_is_stored_without_names(replies: dict[str, str], error: type[Exception]) -> None:
     with replying_server(**replies) as port, pytest.raises(error) as raised:
-        await SmtpMailbox(f"smtp://127.0.0.1:{port}").deliver(a_mail())
+        await deliver_once(f"smtp://127.0.0.1:{port}", mail=a_mail())
     assert "mina" not in str(raised.value)
     assert next(iter(replies.values())).startswith(str(raised.value))
 
 
 async def test_a_wrong_password_defers_the_mail() -> None:
     with replying_server() as port, pytest.raises(MailDeferred, match=r"^535"):
-        await SmtpMailbox(f"smtp://careslot:wrong@127.0.0.1:{port}").deliver(a_mail())
+        await deliver_once(f"smtp://careslot:wrong@127.0.0.1:{port}", mail=a_mail())
 
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}?tls=starttls", "smtps://127.0.0.1:{}"])
 async def test_a_server_without_the_required_encryption_gets_no_mail(inbox: SmtpServer, url: str) -> None:
     with pytest.raises(MailDeferred):
-        await SmtpMailbox(url.format(inbox.port), timeout_seconds=2).deliver(a_mail())
+        await deliver_once(url.format(inbox.port), timeout_seconds=2, mail=a_mail())
     assert inbox.messages == []
 
 
 async def test_a_server_that_cannot_be_reached_defers_the_mail() -> None:
     with pytest.raises(MailDeferred):
-        await SmtpMailbox(f"smtp://127.0.0.1:{free_port()}").deliver(a_mail())
+        await deliver_once(f"smtp://127.0.0.1:{free_port()}", mail=a_mail())
 
 
 @pytest.mark.parametrize(
@@ -152,12 +159,12 @@ async def test_a_server_that_cannot_be_reached_defers_the_mail() -> None:
 async def test_a_missing_reply_defers_the_mail_before_the_content_and_is_unknown_after_it(behaviour: str, error: type[Exception]) -> None:
     async with unreliable_server(behaviour) as server:
         with pytest.raises(error):
-            await SmtpMailbox(f"smtp://127.0.0.1:{server.port}", timeout_seconds=0.5).deliver(a_mail())
+            await deliver_once(f"smtp://127.0.0.1:{server.port}", timeout_seconds=0.5, mail=a_mail())
 
 
 async def test_a_server_that_disconnects_after_accepting_has_accepted() -> None:
     async with unreliable_server("disconnect before quit") as server:
-        await SmtpMailbox(f"smtp://127.0.0.1:{server.port}", timeout_seconds=2).deliver(a_mail())
+        await deliver_once(f"smtp://127.0.0.1:{server.port}", timeout_seconds=2, mail=a_mail())
 
 
 async def test_a_folder_that_cannot_be_written_defers_the_mail(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.ports import MailDeferred
-from tests.contract.test_mailbox import a_mail
+from tests.contract.test_mailbox import a_mail, deliver_once
 from tests.platform.houses import free_port
 
 
@@ -78,13 +78,13 @@ async def test_a_mail_is_sent_over_tls_with_the_login_of_the_url(
     guarded: GuardedServer, identity: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(identity))
-    await SmtpMailbox(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5).deliver(a_mail())
+    await deliver_once(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5, mail=a_mail())
     assert guarded.deliveries == [(True, b"careslot@x")]
 
 
 async def test_a_server_with_an_untrusted_certificate_gets_neither_password_nor_mail(guarded: GuardedServer) -> None:
     with pytest.raises(MailDeferred):
-        await SmtpMailbox(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5).deliver(a_mail())
+        await deliver_once(f"smtp://careslot%40x:p%3Ass%20word@127.0.0.1:{guarded.port}?tls=starttls", timeout_seconds=5, mail=a_mail())
     assert guarded.deliveries == []
 
 
@@ -94,7 +94,7 @@ async def test_a_mail_is_deferred_without_the_right_password(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(identity))
     with pytest.raises(MailDeferred):
-        await SmtpMailbox(url.format(guarded.port), timeout_seconds=5).deliver(a_mail())
+        await deliver_once(url.format(guarded.port), timeout_seconds=5, mail=a_mail())
     assert guarded.deliveries == []
 
 

@@ -29,7 +29,7 @@ from shared.contracts.identity import Role
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON
-from tests.unit.notify.builders import an_event, message_for
+from tests.unit.notify.builders import APPOINTMENT, an_event, message_for
 
 BAD, GOOD = UUID(int=1), UUID(int=2)
 DUE, LATER = NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)
@@ -113,7 +113,7 @@ async def test_a_message_that_cannot_be_read_stops_neither_due_nor_related_nor_a
         await set_bad(kind="teleported")
         assert await store.list_due_messages(NOON, 1) == [UnreadableMessage(bad.id)]
         async with store.begin() as tx:
-            assert await tx.lock_related_messages(good) == []
+            assert await tx.lock_messages_about([APPOINTMENT]) == [good]
             await tx.postpone_unreadable(bad.id, LATER)
         assert await store.list_due_messages(NOON, 1) == [good], "the postponed one does not take the only place"
         assert await store.list_due_messages(LATER, 9) == [UnreadableMessage(bad.id), good]

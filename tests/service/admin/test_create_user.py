@@ -50,7 +50,7 @@ async def test_a_patient_is_created_by_auth_service(admin: RunningService, servi
         "version": 1,
     }
     assert (created.headers["etag"], created.headers["location"]) == ('"1"', f"/admin/users/{user['id']}")
-    request = {"email": "pat@clinic.test", "role": "patient", "full_name": "Pat Patient", "locale": "en", "time_zone": "Europe/Berlin"}
+    request = {"email": "pat@clinic.test", "role": "patient", "full_name": "Pat Patient", "time_zone": "Europe/Berlin"}
     assert services.requests == [("PUT", f"auth-service/internal/accounts/{user['id']}", request | {"phone": "+49 30 1"})]
     assert await count_pending_users(admin) == 0
 

@@ -15,7 +15,7 @@ from shared.kit.migrations import alembic_config, migrate, synchronous_url
 from shared.kit.sql import Database
 from tests.running import NOON
 
-USER = NewUser(UUID(int=7), "dora@clinic.test", Role.DOCTOR, "Dora Doctor", time_zone="UTC", doctor={"title": "Dr."})
+USER = NewUser(UUID(int=7), "dora@clinic.test", Role.DOCTOR, "Dora Doctor", time_zone="UTC", locale="en", doctor={"title": "Dr."})
 STORED_FIELDS = (
     '{"email": "dora@clinic.test", "role": "doctor", "full_name": "Dora Doctor", "time_zone": "UTC", "locale": "en",'
     ' "phone": null, "doctor": {"title": "Dr."}}'

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from appointment_svc.migrations import migrate
+from shared.contracts.contacts import ContactRequest, PatientContact, PatientContacts
 from shared.contracts.events import (
     AppointmentAmended,
     AppointmentBooked,
@@ -43,6 +44,7 @@ from tests.unit.appointment.builders import (
     COLLEAGUE,
     DOCTOR,
     HALF,
+    LINK_TOKENS,
     NINE,
     PATIENT,
     STRANGER,
@@ -50,6 +52,7 @@ from tests.unit.appointment.builders import (
     a_doctor,
     a_leave,
     a_patient,
+    a_patient_contact,
     a_service,
 )
 from tests.unit.appointment.fakes import FakeCalendar
@@ -57,7 +60,7 @@ from tests.unit.appointment.fakes import FakeCalendar
 ANNA, BO = bearer(Role.PATIENT, PATIENT), bearer(Role.PATIENT, STRANGER)
 DR_WEISS, DR_GRAU = bearer(Role.DOCTOR, DOCTOR), bearer(Role.DOCTOR, COLLEAGUE)
 DESK, ADMIN = bearer(Role.RECEPTION), bearer(Role.ADMIN)
-ADMIN_SERVICE = service_bearer("admin-service")
+ADMIN_SERVICE, NOTIFICATION_SERVICE = service_bearer("admin-service"), service_bearer("notification-service")
 PUBLISHED_EVENTS = (
     AppointmentAmended, AppointmentBooked, AppointmentCancelled, AppointmentCheckedIn, AppointmentCompleted, AppointmentDeclined,
     AppointmentExpired, AppointmentMissed, AppointmentRequested, AppointmentRescheduled, AppointmentStarted,
@@ -79,6 +82,9 @@ class Upstreams:
         default_factory=lambda: {patient_id: a_patient(id=patient_id) for patient_id in (PATIENT, STRANGER)}
     )
     calendar: FakeCalendar = field(default_factory=FakeCalendar)
+    contacts: dict[UUID, PatientContact] = field(
+        default_factory=lambda: {patient_id: a_patient_contact(id=patient_id) for patient_id in (PATIENT, STRANGER)}
+    )
     down: set[str] = field(default_factory=set)
     calendar_response: httpx.Response | None = None
     reserve_bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -88,6 +94,9 @@ class Upstreams:
             raise httpx.ReadError("down")
         _, _, collection, *rest = request.url.path.split("/")
         resource_id = UUID(rest[0]) if rest else None
+        if collection == "contacts":
+            known = [self.contacts.get(person_id) for person_id in ContactRequest.model_validate_json(request.content).ids]
+            return ok(PatientContacts(items=[contact for contact in known if contact]))
         if collection == "reservations":
             self.reserve_bodies += [json.loads(request.content)] if request.method == "PUT" else []
             return self.calendar_response or self._answer_as_calendar(request, resource_id)
@@ -166,6 +175,7 @@ class RunningClinic:
 
 COMMON_CODES = {"unauthenticated", "forbidden", "validation_failed", "unknown_parameter", "idempotency_key_reused", "bad_if_match"}
 COMMON_CODES |= {"request_in_progress", "offset_required", "not_an_instant", "control_character"}
+COMMON_CODES |= {"unsupported_media_type", "method_not_allowed", "not_found", "invalid_token"}
 
 
 @dataclass
@@ -176,7 +186,8 @@ class DocumentedRefusals:
 
     async def __call__(self, response: httpx.Response) -> None:
         await response.aread()
-        code = response.json()["code"] if response.status_code >= 400 else None
+        is_page = response.headers.get("content-type", "").startswith("text/html")
+        code = response.json()["code"] if response.status_code >= 400 and not is_page and response.content else None
         if code is None or code in COMMON_CODES or "/internal/" in response.url.path:
             return
         paths = self.app.openapi()["paths"]
@@ -199,6 +210,7 @@ def migrated_database() -> bytes:
 async def a_clinic(folder: Path, **settings: Any) -> AsyncIterator[RunningClinic]:
     upstreams = Upstreams()
     (folder / "appointment_svc.db").write_bytes(migrated_database())
+    settings = {"link_secret": LINK_TOKENS.secret, "clinic_name": "Lindenstrasse Clinic"} | settings
     async with run_service("appointment_svc", folder, upstreams, record_events=PUBLISHED_EVENTS, migrated=False, **settings) as service:
         service.http.event_hooks["response"].append(DocumentedRefusals(service.app))
         yield RunningClinic(service, upstreams)

@@ -29,7 +29,15 @@ def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path
     with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as new, new:
         new.execute("UPDATE appointments SET doctor_id = NULL")
         assert new.execute("SELECT id, starts_us, document FROM appointments").fetchall() == [("1", 1, "{}")]
-        added = [("by_end",), ("ix_doctors_followed",), ("sqlite_autoindex_doctors_1",), ("sqlite_autoindex_places_1",)]
+        added = [
+            ("by_change",),
+            ("by_end",),
+            ("ix_visit_links_appointment_id",),
+            ("sqlite_autoindex_visit_links_1",),
+            ("ix_doctors_followed",),
+            ("sqlite_autoindex_doctors_1",),
+            ("sqlite_autoindex_places_1",),
+        ]
         assert new.execute("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").fetchall() == sorted(indexes + added)
     engine = create_engine(synchronous_url(url))
     with engine.connect() as connection:

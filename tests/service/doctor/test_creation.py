@@ -31,7 +31,7 @@ async def test_a_new_doctor_has_an_invited_account_of_the_same_id_and_an_empty_s
     assert {name: doctor[name] for name in request if name != "email"} == {name: request[name] for name in request if name != "email"}
     assert (doctor["accepting_patients"], doctor["active"], "email" in doctor) == (True, True, False)
     assert doctors_on_sql.auth.accounts == {
-        doctor["id"]: {"email": ADA["email"], "role": "doctor", "full_name": "Ada Weiss", "locale": "en", "time_zone": "Europe/Berlin"}
+        doctor["id"]: {"email": ADA["email"], "role": "doctor", "full_name": "Ada Weiss", "time_zone": "Europe/Berlin"}
     }
     schedule = (await doctors_on_sql.http.get(f"/doctors/{doctor['id']}/schedules")).json()
     assert (schedule["weekly"], schedule["overrides"], schedule["windows"], schedule["version"]) == ([], [], [], 1)

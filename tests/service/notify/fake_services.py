@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from email import message_from_string, policy
 from email.message import EmailMessage
@@ -13,13 +14,21 @@ from sqlalchemy import select
 
 from notify_svc.ports import RenderedMail
 from notify_svc.repository.tables import MESSAGES
+from shared.contracts.identity import Service
 from shared.kit.sql import Database
 from tests.running import not_found_response
 from tests.unit.notify import builders
 
 PATIENT, DOCTOR, OTHER_DOCTOR = str(builders.PATIENT), str(builders.DOCTOR), "00000000-0000-0000-0000-000000000063"
-EMAILS = {PATIENT: "mina@example.com", DOCTOR: "ada@example.com", OTHER_DOCTOR: "otto@example.com"}
-ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo"}
+ADMINS = [str(builders.ADMIN), "00000000-0000-0000-0000-000000000066"]
+EMAILS = {
+    PATIENT: "mina@example.com",
+    DOCTOR: "ada@example.com",
+    OTHER_DOCTOR: "otto@example.com",
+    ADMINS[0]: "admin@example.com",
+    ADMINS[1]: "boss@example.com",
+}
+ZONES = {PATIENT: "America/New_York", DOCTOR: "Europe/Berlin", OTHER_DOCTOR: "Asia/Tokyo", **dict.fromkeys(ADMINS, "Europe/Berlin")}
 
 
 class MemoryMailbox:
@@ -49,24 +58,47 @@ class MemoryMailbox:
 class FakeContactServices:
     """auth-, patient- and doctor-service.
 
-    A request fails if its path begins with a path in `unreachable_paths`, and gets 404 if it begins with one in `missing_paths`. `changes`
-    are the fields of a person, by id, that differ from the usual ones.
+    Requests to a service in `unreachable` fail, and a service does not know the ids in `missing`, nor any path that begins with one in
+    `missing_paths`. `changes` are the fields of a person, by id, that differ from the usual ones, and `profiles` those that only
+    patient-service knows. `requests` are the ids that each service was asked for, and `admins` the ids of the active admins.
     """
 
     def __init__(self) -> None:
-        self.unreachable_paths, self.missing_paths, self.locale = set[str](), set[str](), "en"
+        self.unreachable, self.missing, self.locale = set[str](), set[tuple[str, str]](), "en"
+        self.missing_paths, self.admins = set[str](), list[str]()
         self.changes: dict[str, dict[str, Any]] = {}
+        self.profiles: dict[str, dict[str, Any]] = {}
+        self.requests: list[tuple[str, list[str]]] = []
         self.token_response = httpx.Response(200, json={"token": "t0ken", "expires_at": "2026-03-09T12:00:00Z"})
 
+    def disconnect(self) -> None:
+        """Make all services unreachable."""
+        self.unreachable |= {Service.AUTH, Service.PATIENT, Service.DOCTOR}
+
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path
-        if path.startswith(tuple(self.unreachable_paths)):
+        service = request.url.host
+        if service in self.unreachable:
             raise httpx.ConnectError("unreachable", request=request)
+        path = request.url.path
         if path.startswith(tuple(self.missing_paths)):
             return not_found_response()
+        if path == "/internal/accounts":
+            assert dict(request.url.params) == {"role": "admin", "status": "active", "limit": "100"}
+            return httpx.Response(200, json={"items": list(map(self._person, self.admins)), "next": None})
         if path.endswith("/token"):
             return self.token_response
-        return httpx.Response(200, json=self._person(path.rsplit("/", 1)[-1]))
+        if path != "/internal/contacts":
+            return not_found_response()
+        body = json.loads(request.content)
+        ids = [contact_id for name in ("ids", "doctor_ids", "service_ids") for contact_id in body.get(name, [])]
+        self.requests.append((service, ids))
+        found = [self._person(person_id) for person_id in ids if (service, person_id) not in self.missing and person_id in EMAILS]
+        if service == Service.DOCTOR:
+            return httpx.Response(200, json={"doctors": found, "services": []})
+        if service == Service.PATIENT:
+            found = [{name: value for name, value in person.items() if name != "email"} for person in found]
+            found = [person | self.profiles.get(person["id"], {}) for person in found]
+        return httpx.Response(200, json={"items": found})
 
     def _person(self, person_id: str) -> dict[str, Any]:
         person = {
@@ -76,7 +108,7 @@ class FakeContactServices:
             "locale": self.locale,
             "version": 1,
         }
-        role = "patient" if person_id == PATIENT else "doctor"
+        role = "admin" if person_id in ADMINS else "patient" if person_id == PATIENT else "doctor"
         account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
         return person | account | self.changes.get(person_id, {})
 

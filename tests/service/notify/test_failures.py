@@ -18,6 +18,7 @@ from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUns
 from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.tables import MESSAGES
 from shared.contracts.events import PasswordChanged
+from shared.contracts.identity import Service
 from shared.kit.ids import new_id
 from shared.kit.logs import log
 from shared.kit.migrations import migrate
@@ -72,20 +73,18 @@ async def advance_days(service: RunningService, days: int) -> None:
         await service.run_until_idle()
 
 
-async def test_a_mail_that_cannot_be_rendered_is_an_error_and_is_tried_again(
+async def test_a_mail_that_cannot_be_rendered_is_an_error_and_fails_at_once(
     tmp_path: Path, services: FakeContactServices, recorded: NotSentLog
 ) -> None:
     whole = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
     await store_message(tmp_path, replace(whole, facts={name: fact for name, fact in whole.facts.items() if name != "starts_at"}))
     async with run_service("notify_svc", tmp_path, services, mailbox=MemoryMailbox(), mail_url="file:unused") as service:
         await service.run_until_idle()
-        assert recorded.outcomes == [("ERROR", "not_rendered", "queued")]
+        assert recorded.outcomes == [("ERROR", "not_rendered", "failed")]
         assert (recorded.lines[0]["problem"], recorded.lines[0]["kind"]) == ("not_rendered KeyError", "booked")
         assert any(place.startswith("email_renderer.py:") for place in recorded.lines[0]["at"])
-        assert await count_of(service, "not_rendered") == 1
-        await advance_days(service, 3)
-        assert recorded.outcomes[-1] == ("ERROR", "not_rendered", "failed")
-        assert await count_of(service, "not_rendered") == len(recorded.lines) == 35
+        await advance_days(service, 1)
+        assert await count_of(service, "not_rendered") == len(recorded.lines) == 1
 
 
 async def test_an_address_that_no_mail_can_carry_is_an_error_that_does_not_name_it(
@@ -131,11 +130,11 @@ async def test_a_deferred_mail_is_reported_when_it_is_given_up_and_not_before(
 async def test_a_patient_without_an_account_is_no_fault(
     notify: RunningService, services: FakeContactServices, recorded: NotSentLog, tmp_path: Path
 ) -> None:
-    services.missing_paths.add(f"/internal/accounts/{PATIENT}")
+    services.missing.add((Service.AUTH, str(PATIENT)))
     await notify.publish_event(an_event())
-    assert recorded.outcomes == [("INFO", "no_recipient", "failed")]
+    assert recorded.outcomes == [("INFO", "no_recipient", "skipped")]
     assert await count_of(notify, "no_recipient") == 1
-    assert sorted(message.status for message in await stored_messages(tmp_path)) == ["failed", "sent"]
+    assert sorted(message.status for message in await stored_messages(tmp_path)) == ["sent", "skipped"]
 
 
 async def test_messages_of_an_unknown_kind_do_not_keep_others_from_being_sent(

@@ -12,6 +12,7 @@ import pytest
 from icalendar import Calendar
 
 from shared.contracts.events import AccountInvited, AccountLocked, PasswordChanged, PasswordResetRequested
+from shared.contracts.identity import Service
 from shared.kit.ids import new_id
 from tests.running import NOON, RunningService, problem_response, run_service
 from tests.service.notify.fake_services import DOCTOR, OTHER_DOCTOR, FakeContactServices, MemoryMailbox, stored_messages, stored_statuses
@@ -156,11 +157,11 @@ def event_of(mail: EmailMessage) -> Any:
 async def test_a_patient_without_account_gets_no_mail_and_the_doctor_does(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
-    services.missing_paths.add(f"/internal/accounts/{PATIENT}")
+    services.missing.add((Service.AUTH, str(PATIENT)))
     await notify.publish_event(an_event())
     assert [(message.audience, message.status, message.problem) for message in await stored_messages(tmp_path)] == [
         ("doctor", "sent", None),
-        ("patient", "failed", "no_address"),
+        ("patient", "skipped", "no_address"),
     ]
     assert set(mailbox.count_mails()) == {("ada@example.com", "New appointment")}
 
@@ -225,9 +226,9 @@ async def test_only_health_checks_are_served(notify: RunningService) -> None:
 async def test_an_older_message_is_skipped_when_a_newer_one_was_sent(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
 ) -> None:
-    services.unreachable_paths.add("/internal")
+    services.disconnect()
     await notify.publish_event(an_event(id=new_id()))
-    services.unreachable_paths.clear()
+    services.unreachable.clear()
     await notify.publish_event(an_event("appointment.cancelled.v1", version=3, id=new_id()))
     notify.clock.advance(timedelta(hours=1))
     await notify.run_until_idle()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,29 +10,15 @@ from uuid import UUID
 import pytest
 import sqlalchemy
 
-from patient_svc.repository import PATIENTS
+from patient_svc.repository.tables import PATIENTS
 from shared.contracts.events import AccountChanged, AppointmentEvent, PatientChanged
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService, run_service
+from tests.service.patient.running_patient import AUTH, DOCTOR, OTHER, PROFILE, SAM, SAMS_TOKEN, update_profile
 from tests.tokens import bearer, service_bearer
-
-SAM, DOCTOR, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
-SAMS_TOKEN, AUTH = bearer(Role.PATIENT, SAM), service_bearer("auth-service")
-PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europe/Berlin", "locale": "de"}
-
-
-@pytest.fixture
-async def patients(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
-    async with run_service("patient_svc", tmp_path, record_events=(PatientChanged,), database_url=sql_url) as service:
-        assert (await service.http.put(f"/internal/patients/{SAM}", json=PROFILE, headers=AUTH)).status_code == 200
-        yield service
-
-
-async def update(service: RunningService, version: int, **changes: Any) -> Any:
-    return await service.http.patch("/patients/me", json=changes, headers=SAMS_TOKEN | {"If-Match": f'"{version}"'})
 
 
 def an_appointment_event(topic: str, version: int, status: str, doctor: UUID = DOCTOR) -> AppointmentEvent:
@@ -64,7 +49,7 @@ async def test_simultaneous_requests_create_one_profile(patients: RunningService
 
 async def test_a_new_profile_has_all_fields(patients: RunningService) -> None:
     profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
-    absent = dict.fromkeys(("born_on", "sex", "address", "emergency_contact"))
+    absent = dict.fromkeys(("email", "born_on", "sex", "address", "emergency_contact"))
     assert (profile.headers["etag"], profile.headers["cache-control"]) == ('"1"', "no-store")
     assert profile.json() == PROFILE | absent | {"id": str(SAM), "version": 1}
     assert (await patients.http.get(f"/patients/{SAM}", headers=SAMS_TOKEN)).json() == profile.json()
@@ -73,23 +58,23 @@ async def test_a_new_profile_has_all_fields(patients: RunningService) -> None:
 async def test_an_address_and_a_contact_are_stored_as_sent_and_removed_with_null(patients: RunningService) -> None:
     address = {"line1": "Main St 1", "line2": None, "city": "Berlin", "postal_code": "10115", "region": None, "country": "DE"}
     contact = {"full_name": "Kim Lee", "phone": "+49 1 2345", "relationship": "sister"}
-    stored = (await update(patients, 1, address=address, emergency_contact=contact, full_name="Samantha Lee")).json()
+    stored = (await update_profile(patients, 1, address=address, emergency_contact=contact, full_name="Samantha Lee")).json()
     assert (stored["address"], stored["emergency_contact"], stored["full_name"]) == (address, contact, "Samantha Lee")
-    assert (await update(patients, 2, address={name: value for name, value in address.items() if value})).json()["version"] == 2
-    cleared = (await update(patients, 2, address=None, emergency_contact=None)).json()
+    assert (await update_profile(patients, 2, address={name: value for name, value in address.items() if value})).json()["version"] == 2
+    cleared = (await update_profile(patients, 2, address=None, emergency_contact=None)).json()
     assert (cleared["address"], cleared["emergency_contact"], cleared["version"]) == (None, None, 3)
 
 
 async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: RunningService) -> None:
     address = {"line1": "Main St 1", "city": "Berlin", "country": "DE"}
     contact = {"full_name": "Kim", "phone": "+49 1"}
-    changed = await update(patients, 1, born_on="1990-05-01", sex="female", address=address, emergency_contact=contact)
+    changed = await update_profile(patients, 1, born_on="1990-05-01", sex="female", address=address, emergency_contact=contact)
     assert changed.status_code == 200, changed.text
     body = changed.json()
     assert (body["born_on"], body["sex"], body["address"]["city"], body["phone"]) == ("1990-05-01", "female", "Berlin", "+49 30 123456")
     assert changed.headers["etag"] == '"2"'
-    assert (await update(patients, 2, phone=None)).json()["phone"] is None
-    unchanged = await update(patients, 3, born_on="1990-05-01")
+    assert (await update_profile(patients, 2, phone=None)).json()["phone"] is None
+    unchanged = await update_profile(patients, 3, born_on="1990-05-01")
     assert unchanged.json()["version"] == 3
     await patients.run_until_idle()
     assert [event.version for event in patients.published if isinstance(event, PatientChanged)] == [1, 2, 3]
@@ -120,7 +105,7 @@ async def test_fields_are_changed_one_by_one_and_removed_with_null(patients: Run
     ],
 )
 async def test_an_invalid_field_is_named_and_nothing_changes(patients: RunningService, field: str, value: Any, code: str) -> None:
-    response = await update(patients, 1, **{field: value})
+    response = await update_profile(patients, 1, **{field: value})
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"].startswith(f"/{field}") or response.json()["errors"][0]["pointer"] == ""
     assert (await patients.http.get("/patients/me", headers=SAMS_TOKEN)).json()["version"] == 1
@@ -139,7 +124,7 @@ async def test_a_profile_from_before_control_characters_were_refused_is_still_sh
     absent = {"line2": None, "postal_code": None, "region": None}
     shown = {name: profile.json()[name] for name in old}
     assert shown == old | {"address": {**old["address"], **absent}}  # type: ignore[dict-item]
-    assert (await update(patients, 1, phone="+49 30 99")).status_code == 200
+    assert (await update_profile(patients, 1, phone="+49 30 99")).status_code == 200
 
 
 async def test_patients_who_give_no_time_zone_have_the_clinics_also_after_it_has_changed(tmp_path: Path, sql_url: str) -> None:
@@ -154,27 +139,27 @@ async def test_patients_who_give_no_time_zone_have_the_clinics_also_after_it_has
             mine = await service.http.get("/patients/me", headers=SAMS_TOKEN)
             summary = await service.http.get(f"/internal/patients/{SAM}", headers=AUTH)
             seen_by_staff = await service.http.get(f"/patients/{SAM}", headers=bearer(Role.ADMIN))
-            changed = await update(service, number, phone=f"+49 30 {number}")
+            changed = await update_profile(service, number, phone=f"+49 30 {number}")
             assert {response.json()["time_zone"] for response in (mine, summary, seen_by_staff, changed)} == {zone}
             assert (await service.http.get("/patients/me", headers=kim)).json()["time_zone"] == "UTC"
 
 
 async def test_null_gives_up_ones_own_time_zone(patients: RunningService) -> None:
-    cleared = (await update(patients, 1, time_zone=None)).json()
+    cleared = (await update_profile(patients, 1, time_zone=None)).json()
     assert (cleared["time_zone"], cleared["version"]) == ("UTC", 2)
-    assert (await update(patients, 2, time_zone=None)).json()["version"] == 2
+    assert (await update_profile(patients, 2, time_zone=None)).json()["version"] == 2
 
 
 async def test_the_preconditions_of_a_change(patients: RunningService) -> None:
     assert (await patients.http.patch("/patients/me", json={}, headers=SAMS_TOKEN)).status_code == 428
-    assert (await update(patients, 7, phone=None)).status_code == 412
+    assert (await update_profile(patients, 7, phone=None)).status_code == 412
     assert (await patients.http.get("/patients/me")).status_code == 401
     assert (await patients.http.get("/patients/me", headers=bearer(Role.ADMIN))).status_code == 403
     assert (await patients.http.get("/patients/me", headers=bearer(Role.PATIENT))).status_code == 404
 
 
 async def test_each_role_sees_only_what_it_needs(patients: RunningService) -> None:
-    await update(patients, 1, born_on="1990-05-01", sex="female")
+    await update_profile(patients, 1, born_on="1990-05-01", sex="female")
     assert await status_for(patients, SAMS_TOKEN) == 200
     assert await status_for(patients, bearer(Role.PATIENT, OTHER)) == 404
     assert await status_for(patients, bearer(Role.DOCTOR, DOCTOR)) == 404

@@ -71,7 +71,8 @@ class FakeBackends:
         self.step()
         if self.refusal and self.refused_id in (None, account_id):
             raise self.refusal
-        fields = request.model_dump() if isinstance(request, CreateAccount) else {"role": "doctor", **request}
+        sent = request.model_dump(exclude_none=True) if isinstance(request, CreateAccount) else request
+        fields = {"role": "doctor", **sent}
         status = "active" if fields.get("password") else "invited"
         account = AccountSummary.model_validate({**fields, "id": account_id, "status": status, "version": 1, "created_at": NOON})
         self.accounts.setdefault(account_id, account)

@@ -15,7 +15,9 @@ from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.sync_decisions import AnswerKind, CalendarAnswer, answer_to_request, next_action, reservation_request
 from appointment_svc.domain.sync_outcomes import SyncStep, apply_action
 from appointment_svc.domain.transitions import AppointmentStatus
+from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.schemas import BookAppointment
+from shared.contracts.contacts import PatientContact
 from shared.contracts.events import LeaveTaken
 from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
@@ -28,6 +30,8 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 NINE = datetime(2026, 3, 9, 8, 0, tzinfo=UTC)  # nine in Berlin, a week later
 TEN = NINE + timedelta(hours=1)
 HALF = timedelta(minutes=30)
+
+LINK_TOKENS = LinkTokens("the secret of links in tests")
 
 ANNA = Caller(PATIENT, Role.PATIENT)
 DR_WEISS = Caller(DOCTOR, Role.DOCTOR)
@@ -53,6 +57,12 @@ def a_service(**changes: Any) -> ServiceTypeRules:
 
 def a_patient(**changes: Any) -> PatientSummary:
     return PatientSummary(**{"id": PATIENT, "full_name": "Anna Ames", "time_zone": "Europe/Lisbon", "locale": "pt", "version": 1} | changes)
+
+
+def a_patient_contact(**changes: Any) -> PatientContact:
+    return PatientContact(
+        **{"id": PATIENT, "full_name": "Anna Ames", "time_zone": "Europe/Lisbon", "locale": "de-AT", "version": 1} | changes
+    )
 
 
 def booking_parties(**service: Any) -> BookingParties:
@@ -132,3 +142,8 @@ def an_appointment(
 def with_sync(appointment: Appointment, **changes: Any) -> Appointment:
     """The appointment with other fields of its calendar sync."""
     return replace(appointment, sync=replace(appointment.sync, **changes))
+
+
+def link_hash_of(appointment: Appointment) -> str:
+    """The hash of the link of the appointment's patient."""
+    return LINK_TOKENS.hash_for(appointment.id, appointment.patient_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment, StoredChange
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.doctors import DoctorFollower
@@ -21,6 +21,8 @@ from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
+from appointment_svc.usecases.visit_links import LinkedVisits
+from shared.contracts.contacts import PatientContact
 from shared.contracts.events import AppointmentEvent, LeaveTaken
 from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
@@ -31,6 +33,7 @@ from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     COLLEAGUE,
     DOCTOR,
+    LINK_TOKENS,
     NOON,
     PATIENT,
     STRANGER,
@@ -38,7 +41,9 @@ from tests.unit.appointment.builders import (
     a_leave,
     a_leave_outcome,
     a_patient,
+    a_patient_contact,
     a_service,
+    link_hash_of,
 )
 
 RETRY_AFTER = timedelta(seconds=45)
@@ -78,9 +83,11 @@ class InMemoryStore:
     postponed: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
     doctors: dict[UUID, ChangedDoctor] = field(default_factory=dict)
     followed: set[UUID] = field(default_factory=set)
+    link_hashes: dict[UUID, set[str]] = field(default_factory=dict)
 
-    async def insert(self, appointment: Appointment) -> bool:
+    async def insert(self, appointment: Appointment, link_hash: str) -> bool:
         async with self.stop_points.call():
+            self.link_hashes.setdefault(appointment.id, {link_hash})
             new = appointment.id not in self.appointments
             self.appointments.setdefault(appointment.id, appointment)
         return new
@@ -160,6 +167,21 @@ class InMemoryStore:
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
         return len([saved for saved in ahead if saved.status in ACTIVE]) < limit
+
+    async def find_by_link(self, link_hash: str) -> Appointment | None:
+        return next((self.appointments[linked] for linked, hashes in self.link_hashes.items() if link_hash in hashes), None)
+
+    async def list_link_hashes(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
+        return {
+            appointment_id: self.link_hashes.get(appointment_id, set()) for appointment_id in ids if appointment_id in self.appointments
+        }
+
+    async def add_link_hashes(self, added: Mapping[UUID, Collection[str]]) -> None:
+        for appointment_id, hashes in added.items():
+            self.link_hashes.setdefault(appointment_id, set()).update(hashes)
+
+    async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> list[StoredChange]:
+        raise NotImplementedError
 
     async def list_upcoming(self, now: datetime, limit: int, after: StoredAppointment | None) -> list[Appointment]:
         ahead = [saved for saved in self.appointments.values() if saved.has_reservation and saved.ends_at >= now]
@@ -268,15 +290,21 @@ class FakeClinic:
         default_factory=lambda: {patient_id: a_patient(id=patient_id) for patient_id in (PATIENT, STRANGER)}
     )
 
+    contacts: dict[UUID, PatientContact] = field(
+        default_factory=lambda: {patient_id: a_patient_contact(id=patient_id) for patient_id in (PATIENT, STRANGER)}
+    )
+    patient_service_down: bool = False
+
     def __post_init__(self) -> None:
         self.store, self.calendar = InMemoryStore(self.stop_points), FakeCalendar(self.stop_points)
         self.synchronizer = CalendarSynchronizer(self.store, self.calendar, self, self.clock)
-        self.booking = Booking(self.store, self.synchronizer, self, self, self.clock, self.max_active)
+        self.booking = Booking(self.store, self.synchronizer, self, self, self.clock, self.max_active, LINK_TOKENS)
         self.actions = AppointmentActions(self.store, self.synchronizer, self, self, self.clock)
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
         self.doctor_follower = DoctorFollower(self.store, self.synchronizer, self.clock)
         self.queries = AppointmentQueries(self.store)
+        self.linked = LinkedVisits(self.store, self.actions, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
         if self.doctor_service_down:
@@ -293,9 +321,15 @@ class FakeClinic:
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
         return self.patients[patient_id]
 
+    async def find_contacts(self, ids: Sequence[UUID]) -> dict[UUID, PatientContact]:
+        if self.patient_service_down:
+            raise Unavailable
+        return {patient_id: self.contacts[patient_id] for patient_id in ids if patient_id in self.contacts}
+
     def add(self, appointment: Appointment) -> Appointment:
-        """Store an appointment, with its reservation where it should have one."""
+        """Store an appointment, with its reservation where it should have one, and the link of its patient."""
         self.store.appointments[appointment.id] = appointment
+        self.store.link_hashes[appointment.id] = {link_hash_of(appointment)}
         if appointment.has_reservation:
             self.reserve_for(appointment)
         return appointment

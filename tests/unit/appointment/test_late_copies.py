@@ -8,7 +8,7 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.http import Actor
 from shared.contracts.relayed_refusals import SlotTaken
-from tests.unit.appointment.builders import ANNA, TEN, a_change, after_reply, an_appointment, request_of
+from tests.unit.appointment.builders import ANNA, TEN, a_change, after_reply, an_appointment, link_hash_of, request_of
 from tests.unit.appointment.fakes import FakeClinic
 
 
@@ -47,7 +47,7 @@ async def test_when_a_move_is_refused_and_granted_the_stored_refusal_stands(clin
 
 async def test_when_a_booking_is_refused_and_granted_the_stored_refusal_stands(clinic: FakeClinic) -> None:
     pending = an_appointment(AppointmentStatus.PENDING)
-    await clinic.store.insert(pending)
+    await clinic.store.insert(pending, link_hash_of(pending))
     await clinic.store.save(after_reply(pending, SlotTaken()))
     completed = await clinic.synchronizer.complete_pending(pending)
     assert (completed.status, clinic.inconsistencies(), clinic.topics) == (AppointmentStatus.REFUSED, [], [])

@@ -77,7 +77,7 @@ class FakeProfiles:
 
 
 def account_creation(store: FakeAuthStore, profiles: FakeProfiles) -> AccountCreation:
-    return AccountCreation(cast(Any, store), NOT_USED, NOT_USED, cast(Any, profiles), NOT_USED, lambda: NOON)
+    return AccountCreation(cast(Any, store), NOT_USED, NOT_USED, cast(Any, profiles), NOT_USED, lambda: NOON, "en")
 
 
 @pytest.mark.parametrize(

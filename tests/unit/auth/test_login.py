@@ -56,7 +56,7 @@ ATTEMPTS = cast(Any, UnlimitedAttempts())
 
 def sessions(account: Account | None, hasher: CountingHasher) -> Sessions:
     store = cast(Any, StoreOfOneAccount(account))
-    return Sessions(store, cast(Any, hasher), ATTEMPTS, NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30))
+    return Sessions(store, cast(Any, hasher), ATTEMPTS, NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30), "en")
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,20 @@ from tests.unit.notify.builders import a_message
         (3, MessageStatus.QUEUED, MessageStatus.SENDING),
         (3, MessageStatus.FAILED, MessageStatus.SENDING),
         (1, MessageStatus.SENDING, None),
-        (1, MessageStatus.QUEUED, MessageStatus.SENDING),
+        (1, MessageStatus.QUEUED, None),
         (1, MessageStatus.SENT, MessageStatus.SENDING),
     ],
 )
 def test_messages_about_the_same_subject_keep_their_order(version: int, status: MessageStatus, result: MessageStatus | None) -> None:
     started = a_message().start_in_order([replace(a_message(version=version), status=status)], "me", NOON)
     assert (started and started.status) == result
+
+
+def test_a_deferred_message_does_not_hold_up_newer_ones() -> None:
+    deferred = a_message(version=1).start_sending("me", NOON).defer("away", NOON)
+    started = a_message().start_in_order([deferred], "me", NOON)
+    assert started is not None
+    assert started.status is MessageStatus.SENDING
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,5 @@ def test_a_message_that_waited_while_the_service_was_down_does_not_fail_at_the_f
 
 def test_an_abandoned_message_is_sent_again_unless_it_may_have_been_delivered() -> None:
     sending = a_message().start_sending("dead", NOON)
-    assert sending.recover("died", is_repeatable=False, now=NOON).status is MessageStatus.QUEUED
-    assert sending.mark_handed_over().recover("died", is_repeatable=False, now=NOON).status is MessageStatus.UNKNOWN
-    assert sending.mark_handed_over().recover("died", is_repeatable=True, now=NOON).status is MessageStatus.QUEUED
+    assert sending.recover("died", is_repeatable=False, now=NOON).status is MessageStatus.UNKNOWN
+    assert sending.recover("died", is_repeatable=True, now=NOON).status is MessageStatus.QUEUED

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from notify_svc.domain.messages import Message
 from notify_svc.domain.visits import Visit
+from notify_svc.domain.webhooks import Webhook
+from notify_svc.ports import NotificationStore
 from notify_svc.usecases.enqueue import MessageQueue
 from tests.running import NOON
 from tests.unit.notify.builders import an_event
@@ -24,6 +27,9 @@ class FakeMessageStore:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[FakeMessageStore]:
         yield self
+
+    async def list_receiving_webhooks(self) -> list[Webhook]:
+        return []
 
     async def mark_handled(self, event_id: UUID) -> bool:
         return True
@@ -47,7 +53,7 @@ class FakeMessageStore:
         self.inserted.append(message)
         return True
 
-    async def lock_related_messages(self, message: Message) -> list[Message]:
+    async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         return []
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None: ...
@@ -55,7 +61,9 @@ class FakeMessageStore:
     async def update_message(self, before: Message, after: Message) -> bool:
         return False
 
-    async def list_due_messages(self, now: datetime, limit: int) -> list[Message]:
+    async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None: ...
+
+    async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> list[Message]:
         return []
 
     async def list_messages_being_sent(self) -> list[Message]:
@@ -64,7 +72,7 @@ class FakeMessageStore:
 
 async def test_the_same_event_makes_messages_with_the_same_ids() -> None:
     store, wakes = FakeMessageStore(), list[str]()
-    queue = MessageQueue(store, lambda: NOON, lambda: wakes.append("sender"))
+    queue = MessageQueue(cast(NotificationStore, store), lambda: NOON, lambda: wakes.append("sender"))
     await queue.enqueue_appointment(an_event())
     await queue.enqueue_appointment(an_event())
     first_patient, first_doctor, second_patient, second_doctor = (message.id for message in store.inserted)

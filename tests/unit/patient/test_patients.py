@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from patient_svc.domain import BornLater, Patient, PatientVisit, Sex
+from patient_svc.domain.patients import BornLater, ClinicDefaults, Patient, PatientVisit, Sex
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Role
@@ -20,7 +20,7 @@ SAM, DOCTOR = UUID(int=1), UUID(int=2)
 
 
 def update(patient: Patient, changes: dict[str, Any], expected_version: int | None = None, clinic_time_zone: str = "UTC") -> Patient:
-    return patient.update(changes, expected_version, NOON, clinic_time_zone=clinic_time_zone)
+    return patient.update(changes, expected_version, NOON, clinic=ClinicDefaults(clinic_time_zone, "en"))
 
 
 def a_patient(**changes: Any) -> Patient:
@@ -76,9 +76,11 @@ def test_the_date_of_birth_is_not_after_today_in_the_time_zone_in_effect(own_zon
     assert update(a_patient(time_zone=own_zone), tomorrow, clinic_time_zone=clinic_zone).born_on == date(2026, 3, 3)
 
 
-def test_a_patient_who_gave_no_time_zone_has_that_of_the_clinic() -> None:
-    assert a_patient(time_zone=None).in_clinic("Asia/Tokyo") == a_patient(time_zone="Asia/Tokyo")
-    assert a_patient(time_zone="UTC").in_clinic("Asia/Tokyo") == a_patient(time_zone="UTC")
+def test_a_patient_who_gave_no_time_zone_or_language_has_that_of_the_clinic() -> None:
+    clinic = ClinicDefaults("Asia/Tokyo", "fr")
+    assert a_patient(time_zone=None).in_clinic(clinic) == a_patient(time_zone="Asia/Tokyo")
+    assert a_patient(locale=None).in_clinic(clinic) == a_patient(locale="fr")
+    assert a_patient(time_zone="UTC", locale="de").in_clinic(clinic) == a_patient(time_zone="UTC", locale="de")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""The shipped templates, and the check and the preview of a template that an admin wants to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from notify_svc.clients.html_body import html_body
+from notify_svc.clients.languages import shipped_languages
+from notify_svc.clients.mail_variables import mail_words
+from notify_svc.clients.template_engine import check_template, render_template
+from notify_svc.clients.template_examples import example_content, longest_content
+from notify_svc.domain.mail_content import Clinic
+from notify_svc.domain.templates import TEMPLATES, MailText, ShippedTemplate, TemplatePreview
+
+
+@dataclass(frozen=True, slots=True)
+class JinjaTemplateLibrary:
+    """Implements TemplateLibrary."""
+
+    clinic: Clinic
+
+    def list_shipped(self) -> Sequence[ShippedTemplate]:
+        languages = shipped_languages().values()
+        return [language.templates[kind] for kind in sorted(TEMPLATES) for language in languages]
+
+    def find_shipped(self, kind: str, locale: str) -> ShippedTemplate | None:
+        language = shipped_languages().get(locale)
+        return language.templates.get(kind) if language else None
+
+    def check(self, shipped: ShippedTemplate, content: MailText) -> None:
+        rules, language = TEMPLATES[shipped.kind], shipped_languages()[shipped.locale]
+        longest = mail_words(longest_content(rules, self.clinic, shipped.locale), self.clinic, language)
+        check_template(rules, content, longest.variables)
+
+    def preview(self, shipped: ShippedTemplate, content: MailText) -> TemplatePreview:
+        language = shipped_languages()[shipped.locale]
+        example = example_content(TEMPLATES[shipped.kind], self.clinic, shipped.locale)
+        words = mail_words(example, self.clinic, language)
+        mail = render_template(content, words.variables)
+        links = [link for link in (words.variables.get("link"), example.visit_link, example.unsubscribe_link) if link]
+        return TemplatePreview(mail.subject, mail.text, html_body(mail, language.code, words, links))

@@ -1,0 +1,89 @@
+"""Which message may be sent again, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from notify_svc.domain.messages import UNFINISHED, Message, MessageStatus
+from notify_svc.domain.notifications import KINDS_WITH_LINK
+from notify_svc.domain.refusals import MessageNotFinished, MessageOutdated, ResentJustNow
+
+RESEND_PAUSE = timedelta(minutes=1)
+"""A message that was sent again is not sent again within this time, so that a double click sends one mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """A request to send a message again: its id, the account that made it, and the instant."""
+
+    id: UUID
+    by: UUID
+    at: datetime
+
+
+class Resent(NamedTuple):
+    """The message that was to be sent again as it is stored then, and the new message that repeats it if it was sent before."""
+
+    message: Message
+    repetition: Message | None
+
+
+def resend_message(message: Message, related: Iterable[Message], resend: Resend) -> Resent:
+    """Return the message, queued again under its own id, or with a repetition under the id of the request if it was sent before.
+
+    `related` are the other messages to the same recipient about the same subject. Raise MessageNotFinished, ResentJustNow or
+    MessageOutdated.
+    """
+    others = list(related)
+    _require_finished(message, others)
+    if message.resent_at is not None and resend.at < message.resent_at + RESEND_PAUSE:
+        raise ResentJustNow(available_again_at=message.resent_at + RESEND_PAUSE)
+    if is_outdated(message, others, resend.at):
+        raise MessageOutdated
+    marked = replace(message, resend_id=resend.id, resent_by=resend.by, resent_at=resend.at)
+    if message.status is MessageStatus.SENT:
+        return Resent(marked, _repetition_of(marked))
+    return Resent(marked.queue_again(resend.at), None)
+
+
+def is_outdated(message: Message, others: Iterable[Message], now: datetime) -> bool:
+    """Return whether another message says what this one should say now, or its link has ended."""
+    if message.kind in KINDS_WITH_LINK:
+        is_replaced = any(
+            other.kind in KINDS_WITH_LINK and other.created_at > message.created_at and other.event_id != message.event_id
+            for other in others
+        )
+        return is_replaced or datetime.fromisoformat(message.facts["expires_at"]) <= now
+    return any(other.replaces(message) for other in others)
+
+
+def _require_finished(message: Message, others: Iterable[Message]) -> None:
+    is_being_repeated = any(other.resent_from == message.id and other.status in UNFINISHED for other in others)
+    if message.status in UNFINISHED or is_being_repeated:
+        raise MessageNotFinished
+
+
+def _repetition_of(marked: Message) -> Message:
+    """Return a new queued message with the content of one that was sent. Who asked for it and when is marked on both."""
+    assert marked.resend_id is not None
+    assert marked.resent_at is not None
+    return replace(
+        marked,
+        id=marked.resend_id,
+        resent_from=marked.id,
+        created_at=marked.resent_at,
+        due_at=marked.resent_at,
+        status=MessageStatus.QUEUED,
+        attempts=0,
+        attempts_before_resend=0,
+        holder=None,
+        taken_at=None,
+        handed_over=False,
+        sent_at=None,
+        problem=None,
+        attempt_log=(),
+    )

@@ -1,0 +1,169 @@
+"""The rules of patients' profiles, and who may see how much of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from patient_svc.domain.guardians import Dependant
+from patient_svc.domain.preferences import Preferences
+from shared.contracts.events import AppointmentEvent, PatientChanged, PreferencesChanged
+from shared.contracts.http import CreatePatient
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import Invalid, require_version
+from shared.contracts.relayed_refusals import NoSuchPatient
+
+STATUSES_WITHOUT_TREATMENT = frozenset({"cancelled", "declined", "expired"})
+
+
+class BornLater(Invalid):
+    """Raised when the date of birth lies after today in the patient's time zone."""
+
+    code = "born_later"
+    detail = "The date of birth lies in the future."
+    example_pointers = ("/born_on",)
+
+
+class Sex(StrEnum):
+    """FHIR's administrative gender (HL7 FHIR R5, value set administrative-gender)."""
+
+    MALE = "male"
+    FEMALE = "female"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicDefaults:
+    """IANA time zone and BCP 47 locale of the clinic, for patients who gave none."""
+
+    time_zone: str
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The profile of a patient. `time_zone` and `locale` are None for patients who have those of the clinic.
+
+    `active`: the account, as of its version `account_version`, has the role patient and is not disabled. Walk-ins and dependants have no
+    account and stay active; only they have an `email` here. `version` is that of the profile; the preferences have their own.
+    """
+
+    id: UUID
+    full_name: str
+    time_zone: str | None
+    locale: str | None
+    phone: str | None = None
+    email: str | None = None
+    born_on: date | None = None
+    sex: Sex | None = None
+    address: dict[str, Any] | None = None
+    emergency_contact: dict[str, Any] | None = None
+    active: bool = True
+    account_version: int = 0
+    version: int = 1
+    preferences: Preferences = field(default_factory=Preferences)
+
+    @classmethod
+    def from_request(cls, patient_id: UUID, request: CreatePatient) -> Self:
+        """Return the profile of a new patient."""
+        return cls(patient_id, request.full_name, request.time_zone, request.locale, request.phone)
+
+    @classmethod
+    def of_dependant(cls, dependant: Dependant, guardian: Patient) -> Self:
+        """Return the profile of a new dependant, who has the time zone and the locale of the guardian."""
+        return cls(dependant.id, dependant.full_name, guardian.time_zone, guardian.locale, born_on=dependant.born_on)
+
+    def in_clinic(self, clinic: ClinicDefaults) -> Self:
+        """Return the profile with time zone and locale in effect: the patient's own, or those of the clinic."""
+        return replace(self, time_zone=self.time_zone or clinic.time_zone, locale=self.locale or clinic.locale)
+
+    def check_born_on(self, now: datetime, clinic: ClinicDefaults) -> Self:
+        """Return self. Raises BornLater when the date of birth lies after today in the patient's time zone."""
+        today = now.astimezone(ZoneInfo(self.time_zone or clinic.time_zone)).date()
+        if self.born_on is not None and self.born_on > today:
+            raise BornLater(pointer="/born_on")
+        return self
+
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime, *, clinic: ClinicDefaults) -> Self:
+        """Return the profile with some fields replaced and a new version, or self if nothing changes.
+
+        A new locale is a new version of the preferences too, because they show it. Raises Stale, or BornLater when the date of birth lies
+        after today in the patient's time zone.
+        """
+        require_version(self.version, expected_version)
+        updated = replace(self, **changes).check_born_on(now, clinic)
+        if updated == self:
+            return self
+        preferences = self.preferences if updated.locale == self.locale else self.preferences.next_version()
+        return replace(updated, preferences=preferences, version=self.version + 1)
+
+    def with_preferences(self, preferences: Preferences, locale: str | None, expected_version: int | None) -> Self:
+        """Return the patient with other preferences in a new version, or self if nothing changes.
+
+        A new locale is a new version of the profile too. `expected_version` is that of the preferences. Raises Stale.
+        """
+        require_version(self.preferences.version, expected_version)
+        unchanged = replace(preferences, version=self.preferences.version)
+        if (unchanged, locale) == (self.preferences, self.locale):
+            return self
+        version = self.version if locale == self.locale else self.version + 1
+        return replace(self, preferences=unchanged.next_version(), locale=locale, version=version)
+
+    def without_reminders(self) -> Self:
+        """Return the patient with preferences by which no reminders are sent, or self if there are none already."""
+        return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), self.locale, None)
+
+    def next_version(self) -> Self:
+        """Return the profile with a new version, because something that others keep beside it has changed, such as its guardians."""
+        return replace(self, version=self.version + 1)
+
+    def apply_account(self, role: Role, status: str, account_version: int) -> Self:
+        """Return the profile after a change of its account, or self if this or a newer version of the account was applied before."""
+        if account_version <= self.account_version:
+            return self
+        is_active = role is Role.PATIENT and status != "disabled"
+        updated = replace(self, account_version=account_version)
+        return updated if is_active == self.active else replace(updated, active=is_active, version=self.version + 1)
+
+    def changed_event(self, event_id: UUID, occurred_at: datetime) -> PatientChanged:
+        """Return the event that announces this version."""
+        return PatientChanged(id=event_id, occurred_at=occurred_at, patient_id=self.id, version=self.version)
+
+    def preferences_event(self, event_id: UUID, occurred_at: datetime) -> PreferencesChanged:
+        """Return the event that announces this version of the preferences."""
+        version = self.preferences.version
+        return PreferencesChanged(id=event_id, occurred_at=occurred_at, patient_id=self.id, version=version)
+
+    def view_for(self, caller: Caller, is_treating: bool) -> Self:
+        """Return as much of the profile as the caller may see. Raises NoSuchPatient for callers who may see nothing.
+
+        The patient, doctors who are treating them and admins see all; reception sees neither date of birth nor sex.
+        """
+        if caller.role is Role.RECEPTION:
+            return replace(self, born_on=None, sex=None)
+        if caller.is_admin or caller.id == self.id or (caller.role is Role.DOCTOR and is_treating):
+            return self
+        raise NoSuchPatient
+
+
+@dataclass(frozen=True, slots=True)
+class PatientVisit:
+    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it."""
+
+    appointment_id: UUID
+    patient_id: UUID
+    doctor_id: UUID
+    treats: bool
+    version: int
+
+    @classmethod
+    def from_event(cls, event: AppointmentEvent) -> Self:
+        """Return the visit that an event describes. It counts as treatment until it is cancelled, declined or expired."""
+        treats = event.status not in STATUSES_WITHOUT_TREATMENT
+        return cls(event.appointment_id, event.patient_id, event.doctor_id, treats, event.version)

@@ -1,0 +1,14 @@
+"""Events that the service could not handle, until they are replayed."""
+
+from shared.kit.migrations.v2 import create_dead_letters, drop_dead_letters
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    create_dead_letters()
+
+
+def downgrade() -> None:
+    drop_dead_letters()

@@ -1,0 +1,89 @@
+"""Profiles with their preferences, and visits, in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from patient_svc.domain.patients import Patient, PatientVisit, Sex
+from patient_svc.domain.preferences import Preferences
+from patient_svc.repository.tables import PATIENTS, VISITS
+from shared.contracts.contacts import QuietHours
+from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit.outbox import SqlTransaction
+from shared.kit.retry import TransactionAborted
+from shared.kit.sql import Database, insert_if_absent
+
+PROFILE_FIELDS = [field.name for field in fields(Patient) if field.name != "preferences"]
+
+
+def patient_to_row(patient: Patient) -> dict[str, Any]:
+    """Return the columns of PATIENTS."""
+    preferences = patient.preferences
+    return {name: getattr(patient, name) for name in PROFILE_FIELDS} | {
+        "reminder_offsets_minutes": preferences.reminder_offsets_minutes,
+        "quiet_hours": preferences.quiet_hours and preferences.quiet_hours.model_dump(mode="json"),
+        "preferences_version": preferences.version,
+    }
+
+
+def patient_from_row(row: Any) -> Patient:
+    """Return the patient of a row of PATIENTS."""
+    offsets = None if row.reminder_offsets_minutes is None else tuple(row.reminder_offsets_minutes)
+    quiet_hours = QuietHours.model_validate(row.quiet_hours) if row.quiet_hours else None
+    profile = {name: getattr(row, name) for name in PROFILE_FIELDS} | {"sex": Sex(row.sex) if row.sex else None}
+    return Patient(**profile, preferences=Preferences(offsets, quiet_hours, row.preferences_version))
+
+
+class PatientWrites(SqlTransaction):
+    """The part of SqlPatientTransaction that reads and writes patients and their visits."""
+
+    async def get_patient(self, patient_id: UUID) -> Patient:
+        return _require_patient(await self.find_patient(patient_id))
+
+    async def find_patient(self, patient_id: UUID) -> Patient | None:
+        return await _find_patient(self.connection, patient_id, lock=True)
+
+    async def insert_patient(self, patient: Patient) -> None:
+        if not await insert_if_absent(self.connection, insert(PATIENTS).values(patient_to_row(patient))):
+            raise TransactionAborted
+
+    async def update_patient(self, patient: Patient) -> None:
+        await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(patient_to_row(patient)))
+
+    async def save_visit(self, visit: PatientVisit) -> None:
+        if not await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
+            is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
+            await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
+
+
+class PatientReads:
+    """The part of SqlPatientStore that reads patients."""
+
+    __slots__ = ()
+    database: Database
+
+    async def get_patient(self, patient_id: UUID) -> Patient:
+        async with self.database.read() as connection:
+            return _require_patient(await _find_patient(connection, patient_id))
+
+    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
+        visit = exists().where(VISITS.c.doctor_id == doctor_id, VISITS.c.patient_id == patient_id, VISITS.c.treats)
+        async with self.database.read() as connection:
+            return bool(await connection.scalar(select(visit)))
+
+
+async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
+    query = select(PATIENTS).where(PATIENTS.c.id == patient_id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    return patient_from_row(row) if row else None
+
+
+def _require_patient(patient: Patient | None) -> Patient:
+    if patient is None:
+        raise NoSuchPatient
+    return patient

@@ -1,0 +1,52 @@
+"""The tables of patient-service."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
+
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Id, binary_string
+
+METADATA = MetaData()
+INFRASTRUCTURE = infrastructure_tables(METADATA)
+
+PATIENTS = Table(
+    "patients",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("full_name", binary_string(200), nullable=False),
+    Column("time_zone", binary_string(64)),
+    Column("locale", binary_string(35)),
+    Column("phone", binary_string(32)),
+    Column("email", binary_string(254)),
+    Column("born_on", Date),
+    Column("sex", binary_string(16)),
+    Column("address", JSON(none_as_null=True)),
+    Column("emergency_contact", JSON(none_as_null=True)),
+    Column("active", Boolean, nullable=False),
+    Column("account_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("reminder_offsets_minutes", JSON(none_as_null=True)),
+    Column("quiet_hours", JSON(none_as_null=True)),
+    Column("preferences_version", Integer, nullable=False),
+)
+
+GUARDIANS = Table(
+    "guardians",
+    METADATA,
+    Column("dependant_id", Id, primary_key=True),
+    Column("guardian_id", Id, primary_key=True),
+    Column("relationship", binary_string(200)),
+    Index("guardians_by_guardian", "guardian_id", "dependant_id"),
+)
+
+VISITS = Table(
+    "visits",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("patient_id", Id, nullable=False),
+    Column("doctor_id", Id, nullable=False),
+    Column("treats", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("visits_by_people", "doctor_id", "patient_id", "treats"),
+)

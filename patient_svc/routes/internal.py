@@ -1,0 +1,60 @@
+"""The routes for other services."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Response
+
+from patient_svc.domain.patients import Patient
+from patient_svc.routes.patients import UsePatients
+from patient_svc.routes.preferences import UsePreferences
+from patient_svc.schemas import RenamePatient
+from shared.contracts.contacts import ContactRequest, PatientContacts
+from shared.contracts.http import CreatePatient, PatientSummary
+from shared.contracts.identity import Caller, Service
+from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit import routes
+from shared.kit.access import require_services
+from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag
+
+router = routes.service_router(prefix="/internal", internal=True)
+CreatingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
+ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+WritingToPatients = Annotated[Caller, Depends(require_services(Service.APPOINTMENT, Service.NOTIFICATION))]
+NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
+AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
+
+
+@router.put("/patients/{patient_id}", response_model=PatientSummary)
+async def put_patient(
+    patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
+) -> Patient:
+    """Create the profile of a new patient; a profile that exists is returned as it is."""
+    return with_etag(response, await patients.create(patient_id, body))
+
+
+@router.get("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
+async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> Patient:
+    return with_etag(response, await patients.get(patient_id))
+
+
+@router.post("/contacts", response_model=PatientContacts)
+async def list_contacts(body: ContactRequest, _caller: WritingToPatients, patients: UsePatients) -> PatientContacts:
+    """The patients that exist among the ids."""
+    return await patients.list_contacts(body.ids)
+
+
+@router.post("/patients/{patient_id}/end-reminders", status_code=204, responses=refusals(NoSuchPatient))
+async def end_reminders(patient_id: UUID, _caller: NotificationService, preferences: UsePreferences) -> None:
+    """Choose no reminders for the patient, who followed the link in one of them; everything else stays. It may be repeated."""
+    await preferences.end_reminders(patient_id)
+
+
+@router.patch("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
+async def rename_patient(
+    patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
+) -> Patient:
+    return with_etag(response, await patients.update(patient_id, {"full_name": body.full_name}, None))

@@ -1,0 +1,73 @@
+"""Profiles over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+
+from patient_svc.domain.patients import BornLater, Patient
+from patient_svc.schemas import CreateWalkIn, PatientOut, UpdatePatient
+from patient_svc.usecases.patients import Patients
+from shared.contracts.refusals import PreconditionRequired, Stale
+from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit import access, routes
+from shared.kit.idempotency import OperationId
+from shared.kit.preconditions import RequireIfMatch
+from shared.kit.problems import refusals
+from shared.kit.response_headers import with_etag, with_location
+from shared.kit.use_cases import use_case
+
+router = routes.service_router(prefix="/patients", tags=["Patients"])
+UsePatients = Annotated[Patients, use_case(Patients)]
+
+
+@router.get("/me", operation_id="get_my_profile", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="Your own profile")
+async def get_my_profile(caller: access.Patient, patients: UsePatients, response: Response) -> Patient:
+    """The profile of the patient who calls."""
+    return with_etag(response, await patients.get(caller.id))
+
+
+@router.patch(
+    "/me",
+    operation_id="amend_my_profile",
+    response_model=PatientOut,
+    responses=refusals(NoSuchPatient, BornLater, Stale, PreconditionRequired),
+    summary="Change your own profile",
+)
+async def update_my_profile(
+    body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, patients: UsePatients, response: Response
+) -> Patient:
+    """Fields that are left out stay as they are; null deletes those that may be empty."""
+    return with_etag(response, await patients.update(caller.id, body.changes, expected_version))
+
+
+@router.get(
+    "/{patient_id}", operation_id="get_patient", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="A patient's profile"
+)
+async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
+    """For the patient, the doctor of a current or past appointment, reception and admins; others get 404.
+
+    Reception sees neither date of birth nor sex.
+    """
+    return with_etag(response, await patients.view(patient_id, caller))
+
+
+@router.post(
+    "",
+    operation_id="create_walk_in",
+    response_model=PatientOut,
+    status_code=201,
+    responses=refusals(BornLater),
+    summary="Create a patient without an account",
+)
+async def create_walk_in(
+    body: CreateWalkIn, caller: access.Staff, operation: OperationId, patients: UsePatients, response: Response
+) -> Patient:
+    """For a patient who comes or calls without having registered. Reception and admins book for them by the id.
+
+    Mails about their visits go to `email`, if there is one.
+    """
+    patient = await patients.create_walk_in(body.to_patient(operation.id), caller)
+    return with_location(response, patient, f"/patients/{patient.id}")

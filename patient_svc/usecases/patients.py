@@ -1,0 +1,106 @@
+"""Creating, changing and reading the profiles of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from patient_svc.domain.patients import ClinicDefaults, Patient, PatientVisit
+from patient_svc.ports import PatientStore, PatientTransaction
+from shared.contracts.contacts import PatientContact, PatientContacts
+from shared.contracts.events import AccountChanged, AppointmentEvent
+from shared.contracts.http import CreatePatient
+from shared.contracts.identity import Caller, Role
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """The use cases of profiles.
+
+    A profile is returned with the time zone and the locale in effect: patients who gave none have the clinic's, also after the clinic has
+    changed it.
+    """
+
+    store: PatientStore
+    now: Clock
+    clinic: ClinicDefaults
+
+    async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
+        """Create the profile of a new account, or return the one that has this id already."""
+        return await self._insert_or_find(Patient.from_request(patient_id, request))
+
+    async def create_walk_in(self, patient: Patient, caller: Caller) -> Patient:
+        """Create a patient without an account, or return the one that has this id already. Raises BornLater."""
+        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic))).view_for(caller, False)
+
+    @retry_on_abort
+    async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
+        """Change some fields of a profile. Raises NoSuchPatient, Stale or BornLater."""
+        async with self.store.begin() as tx:
+            patient = await tx.get_patient(patient_id)
+            updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
+            await save_patient(tx, patient, updated, self.now)
+        return updated.in_clinic(self.clinic)
+
+    @retry_on_abort
+    async def get(self, patient_id: UUID) -> Patient:
+        """Return the whole profile, for the patient and for services. Raises NoSuchPatient."""
+        return (await self.store.get_patient(patient_id)).in_clinic(self.clinic)
+
+    @retry_on_abort
+    async def view(self, patient_id: UUID, caller: Caller) -> Patient:
+        """Return as much of a profile as the caller may see. Raises NoSuchPatient."""
+        is_treating = caller.role is Role.DOCTOR and await self.store.is_treating(caller.id, patient_id)
+        return (await self.get(patient_id)).view_for(caller, is_treating)
+
+    @retry_on_abort
+    async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
+        """Return what other services must know to write to the patients among `ids` that exist."""
+        return PatientContacts(items=[self._in_clinic(contact) for contact in await self.store.list_contacts(ids)])
+
+    @retry_on_abort
+    async def apply_account_change(self, event: AccountChanged) -> None:
+        """Deactivate or activate the profile with its account: a patient whose account is disabled or has another role cannot book."""
+        async with self.store.begin() as tx:
+            patient = await tx.find_patient(event.account_id)
+            if await tx.mark_handled(event.id) and patient is not None:
+                await save_patient(tx, patient, patient.apply_account(event.role, event.status, event.version), self.now)
+
+    @retry_on_abort
+    async def record_visit(self, event: AppointmentEvent) -> None:
+        """Remember which doctor treats which patient."""
+        async with self.store.begin() as tx:
+            if await tx.mark_handled(event.id):
+                await tx.save_visit(PatientVisit.from_event(event))
+
+    @retry_on_abort
+    async def _insert_or_find(self, patient: Patient) -> Patient:
+        async with self.store.begin() as tx:
+            if existing := await tx.find_patient(patient.id):
+                return existing.in_clinic(self.clinic)
+            await tx.insert_patient(patient)
+            await tx.add_event(patient.changed_event(new_id(), self.now()))
+        return patient.in_clinic(self.clinic)
+
+    def _in_clinic(self, contact: PatientContact) -> PatientContact:
+        """Return the contact with time zone and locale in effect."""
+        if contact.time_zone and contact.locale:
+            return contact
+        in_effect = {"time_zone": contact.time_zone or self.clinic.time_zone, "locale": contact.locale or self.clinic.locale}
+        return contact.model_copy(update=in_effect)
+
+
+async def save_patient(tx: PatientTransaction, before: Patient, after: Patient, now: Clock) -> None:
+    """Store the new state of a patient if it differs, and announce the new versions of the profile and of the preferences."""
+    if after == before:
+        return
+    await tx.update_patient(after)
+    if after.version != before.version:
+        await tx.add_event(after.changed_event(new_id(), now()))
+    if after.preferences.version != before.preferences.version:
+        await tx.add_event(after.preferences_event(new_id(), now()))

@@ -1,0 +1,23 @@
+"""What has changed in appointments, with which notification-service compares what it has handled.
+
+appointment-service answers `GET /internal/appointment-changes` with pages of these, by the instant of the change and id.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.values import Instant, ReadModel
+
+
+class AppointmentChange(ReadModel):
+    """An appointment that has changed since an instant. `changed_at` is cut to the second.
+
+    `events` are the events of which people must have been told, as CloudEvents: the latest that is no amendment, and the latest amendment
+    after it that people see. They may be older than the change. Events of more than a week ago may be missing.
+    """
+
+    appointment_id: UUID
+    changed_at: Instant
+    events: list[dict[str, Any]]
