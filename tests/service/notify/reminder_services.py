@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.running import not_found_response
+from tests.running import not_found_response, problem_response
 from tests.service.notify.fake_services import DOCTOR, PATIENT, ZONES, FakeContactServices
 from tests.unit.notify import builders
 
@@ -32,7 +32,7 @@ class FakeReminderServices(FakeContactServices):
         if request.url.path != "/internal/contacts" or request.url.host == "auth-service":
             return super().__call__(request)
         if self.is_down:
-            raise httpx.ConnectError("unreachable", request=request)
+            return problem_response(503, "unavailable")
         self.requested_contacts += 1
         wanted = json.loads(request.content)
         if request.url.host == "patient-service":

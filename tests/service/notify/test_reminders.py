@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from notify_svc.ports import MailDeferred
 from notify_svc.repository.tables import MESSAGES, REMINDERS, VISITS
 from shared.contracts.events import AppointmentEvent, PatientChanged, PreferencesChanged, ServiceChanged
 from shared.kit.ids import new_id
@@ -339,12 +340,14 @@ async def test_a_changed_zone_moves_reminders_out_of_the_quiet_hours(scene: Remi
 
 async def test_a_queued_reminder_is_not_sent_when_the_visit_was_cancelled_meanwhile(scene: ReminderScene) -> None:
     await scene.tell()
-    scene.mailbox.errors = [OSError("the mail server is down")] * 3
+    scene.mailbox.errors = [MailDeferred("450")] * 3
     await scene.jump_to(START - DAY)
     await scene.tell("cancelled", "cancelled")
     scene.mailbox.errors = []
     await scene.wait_until(START)
     assert scene.count_reminders() == 0
+    (reminder,) = [row for row in await stored_messages(scene.folder) if row.kind == "reminder"]
+    assert (reminder.status, reminder.problem) == ("skipped", "outdated")
 
 
 async def test_a_group_session_reminds_each_patient(scene: ReminderScene) -> None:
