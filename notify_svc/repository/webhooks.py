@@ -33,14 +33,16 @@ def _sequence_row(sequence: EventSequence) -> dict[str, Any]:
     return {"appointment_id": sequence.appointment_id, "complete_until": sequence.complete_until, "ahead": ahead}
 
 
+LIST_RECEIVING = select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED)
+
+
 class WebhookWriter:
     """Implements the part of WebhookTransaction about webhooks and the sequences of events."""
 
     connection: AsyncConnection
 
     async def list_receiving_webhooks(self) -> list[Webhook]:
-        rows = await self.connection.execute(select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED))
-        return list(map(webhook_from_row, rows))
+        return list(map(webhook_from_row, await self.connection.execute(LIST_RECEIVING)))
 
     async def find_known_version(self, appointment_id: UUID) -> int | None:
         query = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jsonschema_rs
 
+from tests.clients.calendar_files import calendar_cases
 from tests.clients.embedded_server import PlatformUnderTest
 from tests.clients.toolchain import (
     BUILD,
@@ -111,6 +112,15 @@ def webhooks(_target: PlatformUnderTest) -> str:
     return "both snippets verify a delivery"
 
 
+def calendars(_target: PlatformUnderTest) -> str:
+    """Read the calendar files of mails with ical.js and node-ical, as the calendar programs of recipients do."""
+    install_node_tools()
+    folder = empty_folder("calendars")
+    (folder / "cases.json").write_text(json.dumps(calendar_cases()))
+    shutil.copy(SOURCES / "calendars" / "check.js", folder)
+    return run_node(folder / "check.js", folder / "cases.json")
+
+
 def _jvm_journey(target: PlatformUnderTest, language: str, main_class: str, *options: str) -> str:
     """Generate a client with openapi-generator, put the journey and its pom beside it, and compile and run them with Maven."""
     install_java_tools()
@@ -142,4 +152,5 @@ CHECKS: dict[str, Callable[[PlatformUnderTest], str]] = {
     "openid": openid,
     "asyncapi": asyncapi,
     "webhooks": webhooks,
+    "calendars": calendars,
 }

@@ -49,6 +49,7 @@ class ClinicWithEtags:
             "get_service": f"/services/{self.service['id']}",
             "read_calendar": self.feed,
             "get_webhook": f"/webhooks/{self.webhook}",
+            "get_template": "/admin/templates/booked/en",
         }
 
     def read(self, operation_id: str, etag: str | None = None) -> httpx.Response:
@@ -102,6 +103,16 @@ def put_hours(suffix: str, body: Any) -> Change:
 
 def act_on_webhook(action: str, status: int) -> Change:
     return lambda clinic: clinic.admin.request("POST", f"{clinic.paths()['get_webhook']}/{action}", status=status)
+
+
+def put_template(clinic: ClinicWithEtags) -> None:
+    path = clinic.paths()["get_template"]
+    body = {"subject": f"Booked {uuid4().hex}", "text": f"{uuid4().hex} {{{{ details }}}}"}
+    clinic.admin.request("PUT", path, body, if_match=clinic.admin.request("GET", path)["version"])
+
+
+def reset_template(clinic: ClinicWithEtags) -> None:
+    clinic.admin.request("DELETE", clinic.paths()["get_template"])
 
 
 def act(action: str) -> Change:
@@ -201,6 +212,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "time_zone": patch("get_doctor", time_zone="Asia/Kathmandu"),
     },
     "get_doctor": {"services": offer_another_service} | {name: patch("get_doctor", **{name: value}) for name, value in DOCTOR.items()},
+    "get_template": {"an override": put_template, "another": put_template, "a reset": reset_template},
     "get_service": {name: patch("get_service", **{name: value}) for name, value in SERVICE.items()},
 }
 CHANGES["get_webhook"] = {
@@ -218,6 +230,7 @@ CONSTANTS: dict[str, set[str]] = {
     "get_any_appointment": VISIT_CONSTANTS,
     "get_me": {"role", "status", "locale"},
     "get_schedule": {"doctor_id"},
+    "get_template": {"kind", "locale", "variables", "required"},
 }
 
 
