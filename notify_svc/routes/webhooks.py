@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
@@ -194,7 +194,7 @@ def _with_secret(response: Response, created: WebhookWithSecret) -> WebhookWithS
 
 webhook_descriptions = APIRouter(tags=["Webhooks"])
 """What receivers get, for the section `webhooks` of the OpenAPI document; these are not routes of this service."""
-SIGNED = {"security": []}  # the signature in the headers takes the place of a token
+SIGNED: dict[str, Any] = {"security": []}  # the signature in the headers takes the place of a token
 WebhookId = Annotated[UUID, Header(alias="webhook-id", description="The same in every attempt and replay.")]
 WebhookTimestamp = Annotated[int, Header(alias="webhook-timestamp", description="When this attempt was made, in seconds since 1970.")]
 WebhookSignature = Annotated[
