@@ -34,6 +34,7 @@ TAGS = {
     "Patients": "Profiles of patients.",
     "Administration": "Users, appointments of everybody, and closures of the clinic; for admins.",
     "Webhooks": "Events about appointments, sent to the URLs of integrators and signed as Standard Webhooks describes.",
+    "Notifications": "The links in mails that end reminders and digests.",
     "Operations": "The state of the services.",
     "Documentation": "What the codes of problem documents mean.",
 }
