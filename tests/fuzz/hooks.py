@@ -13,6 +13,7 @@ from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
 SEMANTIC_CODES = frozenset(
     {
         "bad_cursor",
+        "expires_in_the_past",
         "already_over",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
