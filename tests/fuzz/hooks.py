@@ -14,6 +14,7 @@ SEMANTIC_CODES = frozenset(
     {
         "bad_cursor",
         "expires_in_the_past",
+        "address_not_allowed",
         "already_over",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
@@ -27,6 +28,10 @@ SEMANTIC_CODES = frozenset(
         "range_reversed",
         "range_too_long",
         "target_required",
+        "template_syntax",
+        "template_too_long",
+        "template_variable_missing",
+        "template_variable_unknown",
         "token_invalid",
         "unknown_doctor",
         "unknown_service",
