@@ -88,7 +88,7 @@ class ReminderMachine(RuleBasedStateMachine):
                 await connection.execute(delete(table))
         self.store, self.contacts = SqlNotificationStore(database, self.clock), ModelContacts(self.model)
         defaults = ReminderDefaults((1440, 60), "Europe/Berlin")
-        self.queue = MessageQueue(self.store, self.clock, lambda: None)
+        self.queue = MessageQueue(self.store, self.clock, lambda: None, lambda: None)
         self.planner = ReminderPlanner(self.store, self.contacts, defaults, self.clock)
         self.reminders = ReminderQueue(self.store, self.clock, lambda: None)
         self.check = MessageCheck(self.store, self.contacts, defaults, self.clock)
@@ -201,7 +201,7 @@ class ReminderMachine(RuleBasedStateMachine):
         except Outdated:
             checked = None
         self.postponed[message.id] = datetime.max.replace(tzinfo=UTC)  # handled
-        if checked is not None:
+        if checked is not None and message.valid_until is not None:
             self.sent.append(((message.subject_id, message.valid_until, checked.facts["offset_minutes"]), self.model.now))
 
 
