@@ -43,14 +43,22 @@ class ClinicWithEtags:
             "get_me": "/auth/me",
             "get_my_profile": "/patients/me",
             "get_patient": f"/patients{patient}",
+            "get_my_preferences": "/patients/me/preferences",
+            "get_doctor_preferences": "/doctors/me/preferences",
             "get_doctor": f"/doctors{doctor}",
             "get_schedule": f"/doctors{doctor}/schedules",
             "get_service": f"/services/{self.service['id']}",
             "read_calendar": self.feed,
         }
 
+    def reader_of(self, operation_id: str) -> User:
+        """Return the user who may read a resource."""
+        if operation_id == "get_doctor_preferences":
+            return self.doctor
+        return self.patient if operation_id in ("get_me", "get_my_profile", "get_my_preferences") else self.admin
+
     def read(self, operation_id: str, etag: str | None = None) -> httpx.Response:
-        reader = self.patient if operation_id in ("get_me", "get_my_profile") else self.admin
+        reader = self.reader_of(operation_id)
         params = RANGE if operation_id == "get_schedule" else None
         headers = {"If-None-Match": etag} if etag else {}
         response = reader.http.get(self.paths()[operation_id], params=params, headers=headers)
@@ -77,6 +85,17 @@ def patch(operation_id: str, **changes: Any) -> Change:
         user = clinic.patient if operation_id == "get_my_profile" else clinic.admin
         path = clinic.paths()[operation_id]
         user.request("PATCH", path, changes, if_match=user.request("GET", path)["version"])
+
+    return change
+
+
+def put_preferences(operation_id: str, **changes: Any) -> Change:
+    """Return the change of some fields of preferences, of which the others are sent back as they were read."""
+
+    def change(clinic: ClinicWithEtags) -> None:
+        user, path = clinic.reader_of(operation_id), clinic.paths()[operation_id]
+        read = user.request("GET", path)
+        user.request("PUT", path, read | changes, if_match=read["version"])
 
     return change
 
@@ -143,6 +162,7 @@ SERVICE: dict[str, Any] = {
     "daily_cap": 50,
     "weekly_cap": 100,
     "price": {"amount": 3000, "currency": "EUR"},
+    "reminder_offsets_minutes": [60],
     "requires_approval": False,
     "capacity": 2,
     "duration_minutes": 35,
@@ -176,6 +196,12 @@ CHANGES: dict[str, dict[str, Change]] = {
     "get_any_appointment": APPOINTMENT,
     "get_my_profile": {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()},
     "get_patient": {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()},
+    "get_my_preferences": {
+        "reminder_offsets_minutes": put_preferences("get_my_preferences", reminder_offsets_minutes=[30]),
+        "quiet_hours": put_preferences("get_my_preferences", quiet_hours={"from": "22:00", "to": "06:00"}),
+        "locale": patch("get_my_profile", locale="fr"),
+    },
+    "get_doctor_preferences": {"daily_digest": put_preferences("get_doctor_preferences", daily_digest=True)},
     "get_me": {
         "full_name": patch("get_my_profile", full_name="Mina Ahn"),
         "email": patch_patients_account(email=f"{uuid4().hex}@patients.example"),
@@ -202,6 +228,9 @@ CONSTANTS: dict[str, set[str]] = {
     "get_appointment": VISIT_CONSTANTS,
     "get_any_appointment": VISIT_CONSTANTS,
     "get_me": {"role", "status", "locale"},
+    "get_my_profile": {"email"},
+    "get_patient": {"email"},
+    "get_my_preferences": {"channels"},
     "get_schedule": {"doctor_id"},
 }
 
