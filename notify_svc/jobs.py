@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from notify_svc.usecases.compare import AppointmentComparison
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
@@ -35,6 +36,11 @@ def schedule_reminder_jobs(
     jobs.add("queue_due_digests", digests.queue_due, every_seconds=60, holder=holder)
 
 
+def schedule_comparison(jobs: Jobs, comparison: AppointmentComparison, holder: LeaseHolder) -> None:
+    """Add the job that handles events which did not arrive."""
+    jobs.add("compare_with_appointments", comparison.compare, every_seconds=300, holder=holder)
+
+
 def schedule_webhook_jobs(
     jobs: Jobs, dispatcher: WebhookDispatcher, maintenance: WebhookMaintenance, holder: LeaseHolder
 ) -> Callable[[], None]:
@@ -51,13 +57,3 @@ def schedule_webhook_jobs(
         wake_job()
 
     return wake
-
-
-def wake_all(*wakes: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that calls all of them."""
-
-    def wake_each() -> None:
-        for wake in wakes:
-            wake()
-
-    return wake_each

@@ -92,6 +92,9 @@ class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     async def insert_message(self, message: Message) -> bool:
         """Insert a message; return False if one with this id exists already."""
 
+    async def insert_messages_of_event(self, messages: Sequence[Message]) -> None:
+        """Insert the messages of an event that was just marked as handled; those that exist already stay as they are."""
+
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         """Return the messages about appointments or accounts; they cannot change until this transaction ends.
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, insert, not_, select, update
+from sqlalchemy import bindparam, exists, insert, not_, select, update
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
-from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
 from notify_svc.repository.webhooks import WebhookWriter
@@ -40,26 +40,53 @@ def state_of(message: Message) -> tuple[Any, ...]:
     return tuple(getattr(message, name) for name in STATE)
 
 
-def is_waiting(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that the recipient is just being sent another message about the same subject.
+IS_WAITING = exists().where(
+    BUSY.c.status == MessageStatus.SENDING,
+    BUSY.c.subject_id == MESSAGES.c.subject_id,
+    BUSY.c.recipient_id == MESSAGES.c.recipient_id,
+    BUSY.c.taken_at > bindparam("taken_after"),
+    BUSY.c.kind.in_(list(MessageKind)),
+)
+"""Whether the recipient is just being sent another message about the same subject.
 
-    Messages that this release cannot read, or whose sender has died, make no other message wait.
-    """
-    return exists().where(
-        BUSY.c.status == MessageStatus.SENDING,
-        BUSY.c.subject_id == MESSAGES.c.subject_id,
-        BUSY.c.recipient_id == MESSAGES.c.recipient_id,
-        BUSY.c.taken_at > now - ABANDONED_AFTER,
-        BUSY.c.kind.in_(list(MessageKind)),
+Messages that this release cannot read, or whose sender has died, make no other message wait.
+"""
+# Statements are built once, because building them costs more than running them.
+INSERT_MESSAGE = insert(MESSAGES)
+LIST_DUE = (
+    select(MESSAGES)
+    .where(MESSAGES.c.status == MessageStatus.QUEUED, MESSAGES.c.due_at <= bindparam("now"), not_(IS_WAITING))
+    .order_by(MESSAGES.c.seq)
+    .limit(bindparam("max_rows"))
+    .offset(bindparam("skipped_rows"))
+)
+LOCK_ABOUT = select(MESSAGES).where(MESSAGES.c.subject_id.in_(bindparam("subject_ids", expanding=True))).with_for_update()
+UPDATE_STATE = (
+    update(MESSAGES)
+    .where(
+        MESSAGES.c.id.in_(bindparam("ids", expanding=True)),
+        MESSAGES.c.status == bindparam("status_before"),
+        MESSAGES.c.attempts == bindparam("attempts_before"),
+        MESSAGES.c.handed_over == bindparam("handed_over_before"),
     )
+    .values({name: bindparam(f"new_{name}", type_=MESSAGES.c[name].type) for name in STATE})
+)
+
+
+COLUMNS = tuple(field.name for field in fields(Message))
+
+
+def row_of(message: Message) -> dict[str, Any]:
+    """Return the row of a message for MESSAGES."""
+    return {name: getattr(message, name) for name in COLUMNS}
 
 
 def message_from_row(row: Any) -> Message:
     """Return the message of a row of MESSAGES."""
-    fields = {column.key: row._mapping[column] for column in MESSAGES.c if column is not MESSAGES.c.seq}
-    fields["attempt_log"] = tuple(Attempt(*entry) for entry in row.attempt_log)
+    values = {name: getattr(row, name) for name in COLUMNS}
+    values["attempt_log"] = tuple(Attempt(*entry) for entry in row.attempt_log)
     enums = {"kind": MessageKind(row.kind), "audience": Audience(row.audience), "status": MessageStatus(row.status)}
-    return Message(**fields | enums)
+    return Message(**values | enums)
 
 
 class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter, WebhookWriter, WebhookDeliveryWriter):
@@ -70,20 +97,27 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
         return (await self.connection.execute(newer)).first() is not None
 
     async def insert_message(self, message: Message) -> bool:
-        return await insert_if_absent(self.connection, insert(MESSAGES).values(asdict(message)))
+        return await insert_if_absent(self.connection, INSERT_MESSAGE, row_of(message))
+
+    async def insert_messages_of_event(self, messages: Sequence[Message]) -> None:
+        if messages and not await insert_if_absent(self.connection, INSERT_MESSAGE, list(map(row_of, messages))):
+            for message in messages:  # a replay, long after the event was handled: some of them are there already
+                await self.insert_message(message)
 
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
-        query = select(MESSAGES).where(MESSAGES.c.subject_id.in_(sorted(subject_ids))).with_for_update()
-        return read_rows("message", await self.connection.execute(query), message_from_row, lambda row: row.id)
+        rows = await self.connection.execute(LOCK_ABOUT, {"subject_ids": sorted(subject_ids)})
+        return read_rows("message", rows, message_from_row, lambda row: row.id)
 
     async def lock_message(self, message_id: UUID) -> LockedMessage | None:
         """Lock all messages about the subject, as senders do."""
         row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()
         if row is None or isinstance(message := _read_message(row), UnreadableMessage):
-            return None if row is None else LockedMessage(None, [])
+            return None if row is None else LockedMessage(None, [], None)
         about = [other for other in await self.lock_messages_about([row.subject_id]) if other.recipient_id == message.recipient_id]
         locked = next((other for other in about if other.id == message_id), None)
-        return LockedMessage(locked, [other for other in about if other.id != message_id]) if locked is not None else None
+        visits = await self.connection.execute(select(VISITS).where(VISITS.c.appointment_id == row.subject_id))
+        visit = next(map(visit_from_row, visits), None)
+        return LockedMessage(locked, [other for other in about if other.id != message_id], visit) if locked is not None else None
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)
@@ -102,14 +136,10 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
 
     async def _update(self, messages: Sequence[Message], before: Message, after: Message) -> int:
         """Give messages that are all in the state of `before` the state of `after`; return how many were in that state."""
-        is_unchanged = and_(
-            MESSAGES.c.id.in_([message.id for message in messages]),
-            MESSAGES.c.status == before.status,
-            MESSAGES.c.attempts == before.attempts,
-            MESSAGES.c.handed_over == before.handed_over,
-        )
-        state = {name: getattr(after, name) for name in STATE}
-        return (await self.connection.execute(update(MESSAGES).where(is_unchanged).values(state))).rowcount
+        state = {f"new_{name}": getattr(after, name) for name in STATE}
+        known = {"status_before": before.status, "attempts_before": before.attempts, "handed_over_before": before.handed_over}
+        ids = [message.id for message in messages]
+        return (await self.connection.execute(UPDATE_STATE, {"ids": ids, **known, **state})).rowcount
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +155,14 @@ class SqlNotificationStore(ReminderReader):
             yield SqlNotificationTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
 
     async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> list[Message | UnreadableMessage]:
-        is_due = (MESSAGES.c.status == MessageStatus.QUEUED) & (MESSAGES.c.due_at <= now)
-        rows = await self._list_rows(is_due, not_(is_waiting(now)), limit=limit, offset=offset)
-        return [_read_message(row) for row in rows]
+        values = {"now": now, "taken_after": now - ABANDONED_AFTER, "max_rows": limit, "skipped_rows": offset}
+        async with self.database.read() as connection:
+            return [_read_message(row) for row in await connection.execute(LIST_DUE, values)]
 
     async def list_messages_being_sent(self) -> list[Message]:
-        rows = await self._list_rows(MESSAGES.c.status == MessageStatus.SENDING, limit=MAX_MESSAGES_BEING_SENT)
-        return read_rows("message", rows, message_from_row, lambda row: row.id)
+        query = select(MESSAGES).where(MESSAGES.c.status == MessageStatus.SENDING).order_by(MESSAGES.c.seq).limit(MAX_MESSAGES_BEING_SENT)
+        async with self.database.read() as connection:
+            return read_rows("message", await connection.execute(query), message_from_row, lambda row: row.id)
 
     async def list_messages(self, wanted: MessageFilter, limit: int, after: tuple[str, ...] | None) -> list[LoggedMessage]:
         async with self.database.read() as connection:
@@ -144,11 +175,6 @@ class SqlNotificationStore(ReminderReader):
     async def delete_finished_messages(self, created_before: datetime, limit: int) -> int:
         async with self.database.write() as connection:
             return await message_log.delete_finished(connection, created_before, limit)
-
-    async def _list_rows(self, *conditions: ColumnElement[bool], limit: int, offset: int = 0) -> Sequence[Any]:
-        query = select(MESSAGES).where(*conditions).order_by(MESSAGES.c.seq).limit(limit).offset(offset)
-        async with self.database.read() as connection:
-            return (await connection.execute(query)).all()
 
 
 def _read_message(row: Any) -> Message | UnreadableMessage:

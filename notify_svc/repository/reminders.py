@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.digests import DigestPreference
@@ -21,6 +21,9 @@ from shared.contracts.appointments import AppointmentStatus
 from shared.kit.sql import Database, insert_if_absent
 
 IS_BOOKED = VISITS.c.status == AppointmentStatus.BOOKED
+LOCK_VISIT = select(VISITS).where(VISITS.c.appointment_id == bindparam("id")).with_for_update()
+INSERT_VISIT = insert(VISITS)
+VISIT_COLUMNS = tuple(column.key for column in VISITS.c)
 IS_PLANNED = REMINDERS.c.status == ReminderStatus.PLANNED
 
 
@@ -51,12 +54,11 @@ class VisitWriter:
     connection: AsyncConnection
 
     async def lock_visit(self, appointment_id: UUID) -> Visit | None:
-        query = select(VISITS).where(VISITS.c.appointment_id == appointment_id).with_for_update()
-        row = (await self.connection.execute(query)).first()
+        row = (await self.connection.execute(LOCK_VISIT, {"id": appointment_id})).first()
         return visit_from_row(row) if row is not None else None
 
     async def insert_visit(self, visit: Visit) -> bool:
-        return await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit)))
+        return await insert_if_absent(self.connection, INSERT_VISIT, {name: getattr(visit, name) for name in VISIT_COLUMNS})
 
     async def replace_visit(self, visit: Visit) -> None:
         await self.connection.execute(update(VISITS).where(VISITS.c.appointment_id == visit.appointment_id).values(asdict(visit)))

@@ -12,7 +12,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
+from notify_svc.domain.webhook_deliveries import DeliveryStatus, WebhookDelivery, WebhookProblem
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.domain.webhooks import Webhook, WebhookStatus
 from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_DELIVERIES, WEBHOOKS
@@ -33,14 +33,16 @@ def _sequence_row(sequence: EventSequence) -> dict[str, Any]:
     return {"appointment_id": sequence.appointment_id, "complete_until": sequence.complete_until, "ahead": ahead}
 
 
+LIST_RECEIVING = select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED)
+
+
 class WebhookWriter:
     """Implements the part of WebhookTransaction about webhooks and the sequences of events."""
 
     connection: AsyncConnection
 
     async def list_receiving_webhooks(self) -> list[Webhook]:
-        rows = await self.connection.execute(select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED))
-        return list(map(webhook_from_row, rows))
+        return list(map(webhook_from_row, await self.connection.execute(LIST_RECEIVING)))
 
     async def find_known_version(self, appointment_id: UUID) -> int | None:
         query = select(VISITS.c.version).where(VISITS.c.appointment_id == appointment_id)
@@ -131,7 +133,7 @@ class SqlWebhookReads:
         is_old = (deliveries.status == DeliveryStatus.QUEUED) & (deliveries.queued_at < queued_before)
         async with self.database.write() as connection:
             numbers = (await connection.execute(select(deliveries.seq).where(is_old).limit(limit))).scalars().all()
-            values = {"status": DeliveryStatus.FAILED, "problem": DeliveryProblem.TOO_OLD}
+            values = {"status": DeliveryStatus.FAILED, "problem": WebhookProblem.TOO_OLD}
             await connection.execute(update(WEBHOOK_DELIVERIES).where(deliveries.seq.in_(numbers), is_old).values(values))
         return len(numbers)
 

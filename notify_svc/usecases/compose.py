@@ -12,6 +12,7 @@ from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
+from notify_svc.usecases.visit_links import VisitLinks
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
@@ -43,6 +44,7 @@ class MailComposer:
 
     contacts: Contacts
     links: PasswordLinks
+    visit_links: VisitLinks
     clinic_time_zone: str
     clinic_locale: str
     unsubscribe_links: UnsubscribeLinks
@@ -66,7 +68,8 @@ class MailComposer:
         if patient is None or doctor is None:
             raise NoAddress("no_address")
         details = AppointmentDetails(f"{doctor.title or ''} {doctor.full_name}", doctor.location, patient.full_name)
-        return MailContent(message, await self._find_recipient(message, patient, doctor, account), details)
+        recipient = await self._find_recipient(message, patient, doctor, account)
+        return MailContent(message, recipient, details, visit_link=await self.visit_links.find_link(message))
 
     async def _find_recipient(
         self, message: Message, patient: PatientContact, doctor: DoctorContact, account: AccountContact | None

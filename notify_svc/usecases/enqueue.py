@@ -21,11 +21,12 @@ AccountEvent = AccountInvited | PasswordResetRequested | PasswordChanged | Accou
 
 @dataclass(frozen=True, slots=True)
 class MessageQueue:
-    """Queues messages. It calls `wake_sender` when there are new ones, so that they are sent at once."""
+    """Queues messages, and events for webhooks. It calls `wake_sender` and `wake_webhooks` then, so that they are sent at once."""
 
     store: NotificationStore
     now: Clock
     wake_sender: Callable[[], None]
+    wake_webhooks: Callable[[], None]
 
     @retry_on_abort
     async def enqueue_appointment(self, event: AppointmentEvent) -> None:
@@ -36,11 +37,13 @@ class MessageQueue:
         async with self.store.begin() as tx:
             if not await tx.mark_handled(event.id):
                 return
-            await insert_webhook_deliveries(tx, event, self.now())
-            if not await record_visit(tx, event, self.now()):
-                return
-            await self._insert(tx, notifications_for(event))
-        self.wake_sender()
+            has_webhooks = await insert_webhook_deliveries(tx, event, self.now())
+            if is_news := await record_visit(tx, event, self.now()):
+                await self._insert(tx, notifications_for(event))
+        if is_news:
+            self.wake_sender()
+        if has_webhooks:
+            self.wake_webhooks()
 
     async def enqueue_invitation(self, event: AccountInvited) -> None:
         """Queue the invitation of a new member of staff, with a link to choose a password."""
@@ -68,6 +71,8 @@ class MessageQueue:
 
     async def _insert(self, tx: NotificationTransaction, notifications: Iterable[Notification]) -> None:
         """Insert a message for each notification. Its id depends on event, recipient and audience, so it cannot exist twice."""
+        messages = list[Message]()
         for notification in notifications:
             message_id = derive_id(notification.event.id, notification.recipient_id, notification.audience)
-            await tx.insert_message(Message.from_notification(message_id, notification, self.now()))
+            messages.append(Message.from_notification(message_id, notification, self.now()))
+        await tx.insert_messages_of_event(messages)

@@ -41,7 +41,8 @@ class MessageSender:
     """Sends queued messages. `instance_name` marks those that this instance is sending.
 
     Several instances share the work: each takes messages in hand with its own transactions. `window` is the number of due messages that
-    this instance leaves to others because they were faster at the last ones. `unstored` are results that the database did not take yet.
+    this instance leaves to others because they were faster at the last ones. `has_more`: further messages may be due already. `unstored`
+    are results that the database did not take yet.
     """
 
     store: NotificationStore
@@ -50,10 +51,11 @@ class MessageSender:
     instance_name: str
     taker: MessageTaker
     window: int = 0
+    has_more: bool = False
     unstored: list[EndedDelivery] = field(default_factory=list)
 
     async def send_due(self) -> int:
-        """Send messages that are due until the deliveries have ended; return how many got another status or were postponed.
+        """Send messages that are due until the deliveries have ended; return how many, or 0 if no further ones are due now.
 
         A slow delivery takes one of MAX_MESSAGES_AT_ONCE places and holds up neither the others nor the storing of their results. When the
         service is stopped, the deliveries that are under way are finished first.
@@ -73,7 +75,7 @@ class MessageSender:
         finally:
             if under_way:
                 await finish_despite_cancellation(self._finish(under_way))
-        return handled
+        return handled if self.has_more else 0
 
     async def recover_abandoned(self) -> int:
         """Recover the messages that an instance started to send ABANDONED_AFTER ago or earlier; return how many."""
@@ -103,11 +105,12 @@ class MessageSender:
             await self._postpone(unread)
         candidates = first_of_each_subject(message for message in due if isinstance(message, Message))
         if not candidates:
-            self.window = 0
+            self.window, self.has_more = 0, len(due) == free
             return len(unreadable)
         taken = await self.taker.take(candidates, self.instance_name)
         for message, mail in taken.deliveries:
             under_way.add(asyncio.create_task(self._deliver(message, mail), name=f"deliver {message.id}"))
+        self.has_more = len(due) == free or taken.handled < len(due) or taken.has_copies
         self.window = random.randrange(1, MAX_WINDOWS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
         return len(unreadable) + taken.handled
 

@@ -18,12 +18,13 @@ from shared.kit.retry import retry_on_abort
 class TakenMessages:
     """What became of some due messages: those to deliver now, with their mails, and those that were not sent, with the reasons.
 
-    `handled` is the number of all that got another status.
+    `handled` is the number of all that got another status. `has_copies`: messages to guardians were queued in the place of others.
     """
 
     deliveries: list[tuple[Message, RenderedMail]] = field(default_factory=list)
     not_sent: list[tuple[Exception, Message]] = field(default_factory=list)
     handled: int = 0
+    has_copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class MessageTaker:
         if not isinstance(mail, Exception):
             raise mail
         if isinstance(mail, IsForGuardians):
+            taken.has_copies = True
             for guardian_id in mail.guardian_ids:
                 await tx.insert_message(started.copy_for(guardian_id, self.now()))
         result = self.delivery.result_of(mail, started)

@@ -13,15 +13,15 @@ from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AppointmentEvent
 
 
-async def insert_webhook_deliveries(tx: WebhookTransaction, event: AppointmentEvent, now: datetime) -> None:
-    """Insert a delivery for each webhook that receives the event.
+async def insert_webhook_deliveries(tx: WebhookTransaction, event: AppointmentEvent, now: datetime) -> bool:
+    """Insert a delivery for each webhook that receives the event; return False if there are no webhooks.
 
     It is due at once, or WAIT_FOR_EARLIER later while an earlier event of the appointment is missing. Deliveries that waited for this event
     become due.
     """
     webhooks = await tx.list_receiving_webhooks()
     if not webhooks:
-        return
+        return False
     before = await _lock_sequence(tx, event)
     sequence = before.record(event.event_number, now)
     await tx.update_event_sequence(sequence)
@@ -31,6 +31,7 @@ async def insert_webhook_deliveries(tx: WebhookTransaction, event: AppointmentEv
             await tx.insert_delivery(_delivery_of(event, webhook, is_complete=is_complete, now=now))
     if sequence.complete_until > before.complete_until:
         await tx.release_waiting_deliveries(sequence, now)
+    return True
 
 
 async def _lock_sequence(tx: WebhookTransaction, event: AppointmentEvent) -> EventSequence:

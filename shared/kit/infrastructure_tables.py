@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Insert, Integer, LargeBinary, MetaData, Table, Text, insert
 from sqlalchemy.dialects import mysql
 
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -13,7 +14,7 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database increments; SQLite increments only an INTEGER."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InfrastructureTables:
     """The tables as the code uses them. The migrations create them with `shared.kit.migrations`."""
 
@@ -22,6 +23,16 @@ class InfrastructureTables:
     leases: Table
     idempotency_keys: Table
     dead_letters: Table
+
+    @cached_property
+    def insert_event(self) -> Insert:
+        """Return the statement that adds a row to the outbox."""
+        return insert(self.outbox)
+
+    @cached_property
+    def insert_handled(self) -> Insert:
+        """Return the statement that adds a row to the inbox."""
+        return insert(self.inbox)
 
 
 def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, delete, insert, select, type_coerce, update
+from sqlalchemy import String, delete, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
@@ -37,11 +37,11 @@ class SqlTransaction:
         """Add the event to the outbox. It is published after this transaction commits, or never."""
         body = json.dumps(event.to_cloudevent(self.source, traceparent.get()))
         row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
-        await self.connection.execute(insert(self.tables.outbox).values(row))
+        await self.connection.execute(self.tables.insert_event, row)
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record in this transaction that the event was handled. Returns False when an earlier transaction has handled it."""
-        return await insert_if_absent(self.connection, insert(self.tables.inbox).values(event_id=event_id, handled_at=self.now()))
+        return await insert_if_absent(self.connection, self.tables.insert_handled, {"event_id": event_id, "handled_at": self.now()})
 
 
 @dataclass(slots=True)

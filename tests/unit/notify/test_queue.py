@@ -53,6 +53,9 @@ class FakeMessageStore:
         self.inserted.append(message)
         return True
 
+    async def insert_messages_of_event(self, messages: Sequence[Message]) -> None:
+        self.inserted += messages
+
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         return []
 
@@ -72,7 +75,7 @@ class FakeMessageStore:
 
 async def test_the_same_event_makes_messages_with_the_same_ids() -> None:
     store, wakes = FakeMessageStore(), list[str]()
-    queue = MessageQueue(cast(NotificationStore, store), lambda: NOON, lambda: wakes.append("sender"))
+    queue = MessageQueue(cast(NotificationStore, store), lambda: NOON, lambda: wakes.append("sender"), lambda: wakes.append("webhooks"))
     await queue.enqueue_appointment(an_event())
     await queue.enqueue_appointment(an_event())
     first_patient, first_doctor, second_patient, second_doctor = (message.id for message in store.inserted)
