@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from appointment_svc.domain.visit_links import LinkTokens
+from careslot.folder import Folder
+from notify_svc.domain.unsubscribe_links import Subscription, SubscriptionKind, UnsubscribeLinks
 from tests.platform.accounts import User, book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
 from tests.platform.houses import Embedded, wait_until
 
@@ -308,8 +311,9 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
         if "304" not in get["responses"]:
             names = {parameter["name"] for parameter in get.get("parameters", []) if parameter["in"] == "query"}
             params = {name: value for name, value in (visit | RANGE).items() if name in names and (name in visit or "from" in names)}
-            reader = clinic.patient if path.startswith("/holds") else clinic.admin
-            response = reader.http.get(path.format(**ids), params=params)
+            reader = clinic.patient if path.startswith(("/holds", "/patients/me")) else clinic.admin
+            link_token = {"token": token_in_path(clinic, path)} if "{token}" in path else {}
+            response = reader.http.get(path.format(**ids | link_token), params=params)
             assert (response.status_code, "etag" in response.headers) == (200, False), (path, response.text)
 
 
@@ -330,7 +334,25 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
         "hold_id": hold["id"],
         "code": "slot_taken",
         "webhook_id": clinic.webhook,
+        "dependant_id": add_dependant(clinic.patient),
+        "client_id": clinic.admin.request("POST", "/auth/clients", {"name": "Sync", "scopes": ["appointments:read"]}, status=201)["id"],
+        "message_id": clinic.admin.request("GET", "/admin/messages")["items"][0]["id"],
     }
+
+
+def add_dependant(patient: User) -> str:
+    """Add a person for whom the patient acts, and return the id."""
+    dependant = {"full_name": "Mia Park", "born_on": "2019-05-01"}
+    return str(patient.request("POST", "/patients/me/dependants", dependant, status=201)["id"])
+
+
+def token_in_path(clinic: ClinicWithEtags, path: str) -> str:
+    """Return the token of the patient's link to the visit, or of the link that ends the patient's reminders."""
+    assert isinstance(clinic.admin.platform, Embedded)
+    folder, patient_id = Folder(clinic.admin.platform.data), UUID(clinic.patient.id)
+    if path.startswith("/visit"):
+        return LinkTokens(folder.secret("APPOINTMENT_LINK")).token_for(UUID(clinic.appointment["id"]), patient_id)
+    return UnsubscribeLinks("", folder.secret("NOTIFY_LINK")).token_for(Subscription(patient_id, SubscriptionKind.REMINDERS))
 
 
 def test_a_change_accepts_the_etag_as_it_was_sent_until_the_next_change(clinic: ClinicWithEtags) -> None:
