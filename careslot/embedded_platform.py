@@ -74,7 +74,7 @@ def embedded_settings(service: Service, folder: Folder, **settings: Any) -> Comm
         "database_url": folder.database_url(service),
         "client_secret": folder.secret(service.prefix),
         "key_secret": folder.secret("AUTH_KEY"),
-        "link_secret": folder.secret("APPOINTMENT_LINK"),
+        "link_secret": folder.secret(f"{service.prefix}_LINK"),
         "webhook_key": folder.secret("NOTIFY_WEBHOOK_KEY"),
         "mail_url": f"file:{folder.mail}",
         **{f"{other.prefix.lower()}_client_secret": folder.secret(other.prefix) for other in Service},

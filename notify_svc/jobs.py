@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from notify_svc.usecases.compare import AppointmentComparison
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
@@ -33,6 +34,11 @@ def schedule_reminder_jobs(
     jobs.add("queue_due_reminders", reminders.queue_due, every_seconds=5)
     jobs.add("delete_ended_reminders", reminders.delete_ended, every_seconds=3600, holder=holder)
     jobs.add("queue_due_digests", digests.queue_due, every_seconds=60, holder=holder)
+
+
+def schedule_comparison(jobs: Jobs, comparison: AppointmentComparison, holder: LeaseHolder) -> None:
+    """Add the job that handles events which did not arrive."""
+    jobs.add("compare_with_appointments", comparison.compare, every_seconds=300, holder=holder)
 
 
 def schedule_webhook_jobs(

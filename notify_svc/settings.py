@@ -28,7 +28,7 @@ class NotifySettings(CommonSettings):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.NOTIFICATION
-    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "webhook_key")
+    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "webhook_key", "link_secret")
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
     mail_url: Annotated[str, StringConstraints(pattern=MAIL_URL)] = Field(
@@ -48,6 +48,7 @@ class NotifySettings(CommonSettings):
         description="When reminders are due, in minutes before a visit, for patients and service types that say nothing else: a list with "
         f"commas of at most {MAX_OFFSETS} numbers between {MIN_OFFSET_MINUTES} and {MAX_OFFSET_MINUTES}. Empty: no reminders.",
     )
+    link_secret: str = Field("", description="Signs the links that end reminders and digests; the same for all instances.")
     webhook_key: str = Field("", description="Encrypts the secrets of webhooks; 32 characters or more, the same for all instances.")
     webhook_allow_private: bool = Field(
         False, description="Allows webhooks with http, every port and private addresses, for development and tests."

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from appointment_svc.domain.refusals import IllegalMove, NoSuchVisitLink, TooLate, VisitChanged, VisitLinkExpired
 from appointment_svc.domain.visit_links import TOKEN_PATTERN
-from appointment_svc.routes.visit_pages import PAGE, VisitRoute, visit_response, with_pages
+from appointment_svc.routes.visit_pages import VisitRoute, visit_response
 from appointment_svc.schemas import VisitOut
 from appointment_svc.usecases.visit_links import LinkedVisits
 from shared.contracts.refusals import Unavailable
 from shared.kit.examples import example_with
+from shared.kit.pages import PAGE, with_pages
 from shared.kit.problems import refusals
 from shared.kit.use_cases import use_case
 

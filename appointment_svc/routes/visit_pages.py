@@ -1,12 +1,9 @@
-"""The pages behind the links in mails. They need no script and load nothing from anywhere, so that no other server learns of a visit."""
+"""The pages of the visits behind the links in mails."""
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 import json
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,55 +16,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from appointment_svc.domain.visit_links import LinkedVisit
 from appointment_svc.routes.visit_texts import TEXTS, VisitTexts
 from appointment_svc.schemas import VisitOut
-from shared.kit.content_negotiation import accepted_languages, names_media_type
-from shared.kit.problems import PROBLEM_TYPE
-from shared.kit.response_headers import NO_STORING
-from shared.kit.routes import ServiceRoute
+from shared.kit.content_negotiation import accepted_languages
+from shared.kit.pages import STYLE, PageRoute, wants_json
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-STYLE = (TEMPLATES / "visit.css").read_text(encoding="utf-8")
-STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS = {
-    **NO_STORING,  # the page carries the token, so that it is not compressed either
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex, nofollow",
-    "X-Content-Type-Options": "nosniff",
-    "Vary": "Accept, Accept-Language",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-}
 DEFAULT_LANGUAGE = "en"
-Responses = dict[int | str, dict[str, Any]]
-HTML_CONTENT: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
-PAGE: Responses = {200: {"content": HTML_CONTENT}}
 
 
-def with_pages(page: Responses, refused: Responses) -> Responses:
-    """Return the `responses=` of a route whose refusals are pages, too."""
-    pages: Responses = {status: {**entry, "content": entry["content"] | HTML_CONTENT} for status, entry in refused.items()}
-    return {200: {key: value for entry in (page, PAGE) for key, value in entry[200].items()}} | pages
+class VisitRoute(PageRoute):
+    """A route that answers refusals with a page about the visit, unless the client wants JSON."""
 
-
-class VisitRoute(ServiceRoute):
-    """A route that answers refusals with a page, unless the client wants JSON. Faults of a program stay problem documents."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        call_service_route = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            response = await call_service_route(request)
-            if response.media_type == PROBLEM_TYPE and not _wants_json(request):
-                response = _refusal_page(request, response)
-            response.headers.update(HEADERS)
-            return response
-
-        return handle
+    def refusal_page(self, request: Request, problem: Response) -> Response:
+        return _refusal_page(request, problem)
 
 
 def visit_response(request: Request, visit: LinkedVisit) -> Response:
     """Return a visit as JSON if `Accept` names it, else as a page in the recipient's language."""
-    if _wants_json(request):
+    if wants_json(request):
         return JSONResponse(VisitOut.model_validate(visit).model_dump(mode="json"))
     texts = _texts_for(request, visit.locale)
     is_action = request.method == "POST"
@@ -120,10 +85,6 @@ def _texts_for(request: Request, locale: str | None) -> VisitTexts:
     wanted = [locale or "", *accepted_languages(request.headers.get("accept-language", "")), DEFAULT_LANGUAGE]
     languages = (tag.partition("-")[0].lower() for tag in wanted)
     return next(TEXTS[language] for language in languages if language in TEXTS)
-
-
-def _wants_json(request: Request) -> bool:
-    return names_media_type(request.headers.get("accept", ""), "application/json")
 
 
 @functools.cache

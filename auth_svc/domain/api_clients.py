@@ -9,9 +9,13 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from auth_svc.domain.refusals import ExpiresInThePast, ScopeNotGranted
+from auth_svc.domain.refusals import ExpiresInThePast
 from auth_svc.domain.sessions import Session
 from shared.contracts.identity import Scope
+
+
+class ScopeNotGranted(Exception):
+    """Raised when an API client requests a scope that it was not registered with. The token endpoint answers `invalid_scope`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,3 @@ class ExpiresInThePast(Invalid):
     detail = "The expiry must be in the future."
     remedy = "Send a later `expires_at`, or leave it out for a client that does not expire."
     example_pointers = ("/expires_at",)
-
-
-class ScopeNotGranted(Invalid):
-    """Raised when an API client requests a scope that it was not registered with. The token endpoint answers `invalid_scope`."""
-
-    code = "scope_not_granted"
-    detail = "The API client does not have this scope."

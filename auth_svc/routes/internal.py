@@ -31,6 +31,7 @@ router = routes.service_router(prefix="/internal", internal=True)
 CreatingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN))]
 ReadingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
+ListingService = Annotated[Caller, Depends(require_services(Service.ADMIN, Service.NOTIFICATION))]
 NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AnyService = Annotated[Caller, Depends(require_services(*Service))]
 UsePasswordResets = Annotated[PasswordResets, use_case(PasswordResets)]
@@ -46,7 +47,7 @@ async def create_account(
 
 @router.get("/accounts", response_model=Page[AccountSummary])
 async def list_accounts(
-    _caller: AdminService,
+    _caller: ListingService,
     paging: Paged,
     accounts: UseAccounts,
     request: Request,

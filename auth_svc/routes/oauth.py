@@ -11,7 +11,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from auth_svc.domain.refusals import InvalidCredentials, ScopeNotGranted
+from auth_svc.domain.api_clients import ScopeNotGranted
+from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.routes.api_clients import UseApiClients
 from auth_svc.routes.client_network import client_network, is_from_gateway
 from auth_svc.routes.identity import UseSessions

@@ -22,7 +22,7 @@ DESCRIPTION = """Books health-care appointments: patients find a doctor, see whe
 
 Guides: [Authentication]({url}/docs/guides/authentication) · [Paging]({url}/docs/guides/paging) ·
 [Idempotency]({url}/docs/guides/idempotency) · [Concurrency]({url}/docs/guides/concurrency) · [Time]({url}/docs/guides/time) ·
-[Rate limits]({url}/docs/guides/rate-limits)
+[Rate limits]({url}/docs/guides/rate-limits) · [Messages]({url}/docs/guides/messages)
 
 Errors are problem documents (RFC 9457) with a stable `code`; [their catalogue]({url}/problems) says what each means and what to do. The
 events that the services publish are described in an [AsyncAPI document]({url}/asyncapi.json)."""
@@ -34,6 +34,7 @@ TAGS = {
     "Patients": "Profiles of patients.",
     "Administration": "Users, appointments of everybody, and closures of the clinic; for admins.",
     "Webhooks": "Events about appointments, sent to the URLs of integrators and signed as Standard Webhooks describes.",
+    "Notifications": "The links in mails that end reminders and digests.",
     "Operations": "The state of the services.",
     "Documentation": "What the codes of problem documents mean.",
 }

@@ -77,6 +77,7 @@ PER_ADDRESS = RateLimit("address", Per.ADDRESS, 300)  # of requests without a va
 SIGN_IN = RateLimit("sign-in", Per.ADDRESS, 20)
 BOOKING = RateLimit("booking", Per.ACCOUNT, 60)
 VISIT_LINK = RateLimit("visit-link", Per.ADDRESS, 120)  # scanners of mails open every link
+UNSUBSCRIBE_LINK = RateLimit("unsubscribe-link", Per.ADDRESS, 120)  # providers of mail unsubscribe many people from one address
 # The routes that have a limit of their own beside the general one. Routes with the same limit share it. HEAD counts as GET.
 ROUTE_LIMITS: dict[tuple[str, str], RateLimit] = {
     ("POST", "/auth/login"): SIGN_IN,
@@ -89,6 +90,8 @@ ROUTE_LIMITS: dict[tuple[str, str], RateLimit] = {
     ("GET", "/visit/{token}"): VISIT_LINK,
     ("POST", "/visit/{token}/confirm"): VISIT_LINK,
     ("POST", "/visit/{token}/cancel"): VISIT_LINK,
+    ("GET", "/unsubscribe/{token}"): UNSUBSCRIBE_LINK,
+    ("POST", "/unsubscribe/{token}"): UNSUBSCRIBE_LINK,
 }
 # Orchestrators request these paths. With a limit, or a check of their token, they would be refused and end a server that works.
 HEALTH_PATHS = frozenset(("/livez", "/readyz"))

@@ -20,6 +20,7 @@ GUIDES = {
     "concurrency": "Concurrency",
     "time": "Time",
     "rate-limits": "Rate limits",
+    "messages": "Messages",
 }
 # Pages load a stylesheet and icons from this origin, and nothing else.
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'"

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from notify_svc.domain.webhook_addresses import AddressPolicy, is_numeric
-from notify_svc.domain.webhook_deliveries import DeliveryProblem, WebhookResponse, readable_beginning
+from notify_svc.domain.webhook_deliveries import WebhookProblem, WebhookResponse, readable_beginning
 from notify_svc.domain.webhook_refusals import AddressNotAllowed
 from notify_svc.ports.webhooks import SignedDelivery
 from shared.kit.clock import Clock
@@ -110,11 +110,11 @@ class HttpWebhookReceiver:
             self._policy.check_url(delivery.url)  # aiohttp asks no resolver for a host that is an address
             return await self._post(delivery, asyncio.get_running_loop().time() + self._deadline_seconds)
         except AddressNotAllowed:
-            return WebhookResponse(problem=DeliveryProblem.ADDRESS)
+            return WebhookResponse(problem=WebhookProblem.ADDRESS)
         except TimeoutError:
-            return WebhookResponse(problem=DeliveryProblem.TIMEOUT)
+            return WebhookResponse(problem=WebhookProblem.TIMEOUT)
         except (aiohttp.ClientError, OSError, ValueError):
-            return WebhookResponse(problem=DeliveryProblem.NOT_CONNECTED)
+            return WebhookResponse(problem=WebhookProblem.NOT_CONNECTED)
 
     async def _post(self, delivery: SignedDelivery, deadline: float) -> WebhookResponse:
         """Send the request and read the beginning of the answer. The status counts, even if the rest does not arrive in time."""

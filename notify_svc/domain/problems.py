@@ -23,6 +23,11 @@ PROBLEMS = {
     "sent_to_guardians": "The patient is a dependant: each guardian was sent a message of their own.",
     "no_longer_guardian": "The recipient no longer acts for the patient.",
     "too_late": "The time until which the message made sense was over.",
+    "outdated": "The visit was moved, cancelled or has begun, or the day of a digest has no visits any more.",
+    "nearer_reminder": "A reminder nearer to the visit was due at the same time and was sent instead.",
+    "not_a_recipient": "The recipient no longer gets the reminders of this patient.",
+    "not_wanted": "The recipient no longer wants such messages.",
+    "quiet_hours": "The recipient has quiet hours. A queued reminder waits for their end; a skipped one would have come too late.",
     "unexpected": "An error that has no code of its own. The detail has its type, or what an older release stored.",
 }
 """What each code means. The set is open: later releases add codes."""

@@ -43,7 +43,8 @@ class PersonalClock:
             last_day = day if quiet.since < quiet.until else day + timedelta(days=1)
             period = QuietPeriod(instant_of(day, quiet.since, zone, fold=0), instant_of(last_day, quiet.until, zone, fold=1))
             if period.begins_at <= instant < period.ends_at:
-                return period
+                next_period = self.quiet_period_at(period.ends_at)  # they can only meet in a night in which the clock is set back
+                return period if next_period is None else QuietPeriod(period.begins_at, next_period.ends_at)
         return None
 
     def due_time(self, starts_at: datetime, offset: timedelta, wanted_since: datetime) -> datetime | None:
@@ -61,7 +62,9 @@ class PersonalClock:
         if period.ends_at + TIME_TO_TRAVEL <= starts_at:
             return period.ends_at
         earlier = max(period.begins_at - TIME_TO_DELIVER, wanted_since)
-        return earlier if earlier < period.begins_at else None
+        period_before = self.quiet_period_at(earlier) if earlier < period.begins_at else period
+        due_at = earlier if period_before is None else period_before.ends_at
+        return due_at if due_at < period.begins_at else None
 
     def time_to_send(self, starts_at: datetime, now: datetime) -> datetime | None:
         """Return when a due reminder may be sent: now, at the end of the present quiet hours, or not at all (None)."""

@@ -43,3 +43,11 @@ class MessageUnreadable(Conflict):
     code = "message_unreadable"
     detail = "A newer release stored this message; this one cannot send it."
     remedy = "Send it again when the newer release runs."
+
+
+class NoSuchUnsubscribeLink(NotFound):
+    """Raised when the link to end reminders or digests is not one that was mailed."""
+
+    code = "no_such_unsubscribe_link"
+    detail = "There is no such link."
+    remedy = "Use the link exactly as it is in the mail, or sign in and change your preferences."

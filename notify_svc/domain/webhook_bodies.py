@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from notify_svc.domain.webhooks import PING, WebhookEventType
+from shared.contracts.appointments import AppointmentStatus
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import VisitMode
 from shared.contracts.values import Instant, ReadModel
@@ -18,7 +19,7 @@ class WebhookAppointment(ReadModel):
     """The appointment after the event. `time_zone` is the doctor's."""
 
     id: UUID
-    status: str
+    status: AppointmentStatus
     service_id: UUID
     doctor_id: UUID
     patient_id: UUID

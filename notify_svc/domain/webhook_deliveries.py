@@ -49,7 +49,7 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
-class DeliveryProblem(StrEnum):
+class WebhookProblem(StrEnum):
     """Why the last attempt did not succeed, or why the delivery was given up."""
 
     STATUS = "unsuccessful_status"
@@ -70,7 +70,7 @@ class WebhookResponse:
 
     status: int | None = None
     text: str | None = None
-    problem: DeliveryProblem | None = None
+    problem: WebhookProblem | None = None
     retry_after: datetime | None = None
 
     @property
@@ -131,7 +131,7 @@ class WebhookDelivery:
             last_attempt_at=now,
             response_status=response.status,
             response_text=response.text,
-            problem=None if response.is_success else (response.problem or DeliveryProblem.STATUS).value,
+            problem=None if response.is_success else (response.problem or WebhookProblem.STATUS).value,
         )
         if response.is_success:
             return replace(ended, status=DeliveryStatus.DELIVERED)
@@ -139,7 +139,7 @@ class WebhookDelivery:
             return replace(ended, status=DeliveryStatus.FAILED)
         return replace(ended, status=DeliveryStatus.QUEUED, due_at=now + retry_pause(self.attempts, response, random, now))
 
-    def give_up(self, problem: DeliveryProblem) -> Self:
+    def give_up(self, problem: WebhookProblem) -> Self:
         """Return the delivery as failed."""
         return replace(self, status=DeliveryStatus.FAILED, problem=problem.value)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
+from notify_svc.domain.visits import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ class MessageReader(Protocol):
 
 
 class LockedMessage(NamedTuple):
-    """A message that no other transaction can change, and the others to the same recipient about the same subject.
+    """A message that no other transaction can change, the others to the same recipient about the same subject, and the visit.
 
-    `message` is None if this release cannot read it.
+    `message` is None if this release cannot read it, `visit` if the message is about no visit.
     """
 
     message: Message | None
     related: list[Message]
+    visit: Visit | None
 
 
 class ResendTransaction(Protocol):

@@ -16,7 +16,7 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
-from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
 from notify_svc.repository.webhooks import WebhookWriter
@@ -112,10 +112,12 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
         """Lock all messages about the subject, as senders do."""
         row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()
         if row is None or isinstance(message := _read_message(row), UnreadableMessage):
-            return None if row is None else LockedMessage(None, [])
+            return None if row is None else LockedMessage(None, [], None)
         about = [other for other in await self.lock_messages_about([row.subject_id]) if other.recipient_id == message.recipient_id]
         locked = next((other for other in about if other.id == message_id), None)
-        return LockedMessage(locked, [other for other in about if other.id != message_id]) if locked is not None else None
+        visits = await self.connection.execute(select(VISITS).where(VISITS.c.appointment_id == row.subject_id))
+        visit = next(map(visit_from_row, visits), None)
+        return LockedMessage(locked, [other for other in about if other.id != message_id], visit) if locked is not None else None
 
     async def postpone_unreadable(self, message_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.id == message_id) & (MESSAGES.c.status == MessageStatus.QUEUED)

@@ -190,3 +190,11 @@ EVENT_SEQUENCES = Table(
     Column("complete_until", Integer, nullable=False),
     Column("ahead", JSON, nullable=False),
 )
+
+# One row: until when the changes of appointments were compared with the events that were handled.
+COMPARISON = Table(
+    "comparison",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("compared_until", UtcDateTime, nullable=False),
+)

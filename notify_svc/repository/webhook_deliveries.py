@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
+from notify_svc.domain.webhook_deliveries import DeliveryStatus, WebhookDelivery, WebhookProblem
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.repository.tables import WEBHOOK_DELIVERIES
 from shared.kit.sql import insert_if_absent
@@ -66,7 +66,7 @@ class WebhookDeliveryWriter:
             "holder": None,
             "taken_at": None,
             "due_at": now,
-            "problem": DeliveryProblem.INTERRUPTED,
+            "problem": WebhookProblem.INTERRUPTED,
         }
         return int((await self.connection.execute(update(WEBHOOK_DELIVERIES).where(condition).values(values))).rowcount)
 
@@ -90,5 +90,5 @@ class WebhookDeliveryWriter:
 
     async def give_up_deliveries(self, webhook_id: UUID) -> None:
         is_queued = (D.webhook_id == webhook_id) & (D.status == DeliveryStatus.QUEUED)
-        values = {"status": DeliveryStatus.FAILED, "problem": DeliveryProblem.ENDED}
+        values = {"status": DeliveryStatus.FAILED, "problem": WebhookProblem.ENDED}
         await self.connection.execute(update(WEBHOOK_DELIVERIES).where(is_queued).values(values))

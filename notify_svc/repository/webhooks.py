@@ -12,7 +12,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notify_svc.domain.webhook_deliveries import DeliveryProblem, DeliveryStatus, WebhookDelivery
+from notify_svc.domain.webhook_deliveries import DeliveryStatus, WebhookDelivery, WebhookProblem
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.domain.webhooks import Webhook, WebhookStatus
 from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_DELIVERIES, WEBHOOKS
@@ -133,7 +133,7 @@ class SqlWebhookReads:
         is_old = (deliveries.status == DeliveryStatus.QUEUED) & (deliveries.queued_at < queued_before)
         async with self.database.write() as connection:
             numbers = (await connection.execute(select(deliveries.seq).where(is_old).limit(limit))).scalars().all()
-            values = {"status": DeliveryStatus.FAILED, "problem": DeliveryProblem.TOO_OLD}
+            values = {"status": DeliveryStatus.FAILED, "problem": WebhookProblem.TOO_OLD}
             await connection.execute(update(WEBHOOK_DELIVERIES).where(deliveries.seq.in_(numbers), is_old).values(values))
         return len(numbers)
 

@@ -1,6 +1,14 @@
 """The routes of notification-service: one module per concern."""
 
-from notify_svc.routes import dead_letters, messages, templates, webhooks
+from notify_svc.routes import dead_letters, doctor_preferences, messages, templates, unsubscribe, webhooks
 
-routers = (dead_letters.router, messages.router, messages.own_router, templates.router, webhooks.router)
+routers = (
+    dead_letters.router,
+    messages.router,
+    messages.own_router,
+    templates.router,
+    webhooks.router,
+    doctor_preferences.router,
+    unsubscribe.router,
+)
 webhook_descriptions = webhooks.webhook_descriptions

@@ -59,7 +59,7 @@ async def create_webhook(
     A delivery that gets no 2xx answer within 10 seconds is repeated 8 times within 24 hours. Redirects are not followed; 410 ends the
     webhook.
     """
-    created = await webhooks.create(operation.id, body.url, body.events, body.description)
+    created = await webhooks.create(operation.id, body.url, list(map(str, body.events)), body.description)
     with_location(response, created.webhook, f"/webhooks/{created.webhook.id}")
     return _with_secret(response, created)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -14,22 +15,26 @@ from notify_svc.domain.webhooks import WebhookStatus
 from shared.contracts.texts import MultiLineText, NoControls, SchemaKeywords
 from shared.contracts.values import Instant, PatchModel, ReadModel, RequestModel
 
-EventPattern = Literal[
-    "appointment.*",
-    "appointment.requested",
-    "appointment.booked",
-    "appointment.declined",
-    "appointment.expired",
-    "appointment.rescheduled",
-    "appointment.amended",
-    "appointment.cancelled",
-    "appointment.checked_in",
-    "appointment.started",
-    "appointment.completed",
-    "appointment.missed",
-]
+
+class WebhookEventPattern(StrEnum):
+    """Which events a webhook receives: all, or those of one type."""
+
+    ALL = "appointment.*"
+    REQUESTED = "appointment.requested"
+    BOOKED = "appointment.booked"
+    DECLINED = "appointment.declined"
+    EXPIRED = "appointment.expired"
+    RESCHEDULED = "appointment.rescheduled"
+    AMENDED = "appointment.amended"
+    CANCELLED = "appointment.cancelled"
+    CHECKED_IN = "appointment.checked_in"
+    STARTED = "appointment.started"
+    COMPLETED = "appointment.completed"
+    MISSED = "appointment.missed"
+
+
 EventPatterns = Annotated[
-    list[EventPattern],
+    list[WebhookEventPattern],
     Field(min_length=1, max_length=20, description="Types of events; `appointment.*` stands for all.", examples=[["appointment.*"]]),
 ]
 WebhookUrl = Annotated[
@@ -68,7 +73,7 @@ class UpdateWebhook(PatchModel):
         """The fields that were sent, as the domain has them."""
         changes = super().changes
         if "events" in changes:
-            changes["events"] = tuple(dict.fromkeys(changes["events"]))
+            changes["events"] = tuple(dict.fromkeys(map(str, changes["events"])))
         if "status" in changes:
             changes["status"] = WebhookStatus(changes["status"])
         return changes
@@ -79,7 +84,7 @@ class WebhookOut(ReadModel):
 
     id: UUID
     url: str = Field(examples=["https://receiver.example/careslot"])
-    events: list[EventPattern]
+    events: list[WebhookEventPattern]
     description: str | None = Field(examples=["The practice's own calendar"])
     status: WebhookStatus = Field(examples=["active"])
     created_at: Instant

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
+from notify_svc.usecases.visit_links import VisitLinks
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
@@ -42,14 +44,17 @@ class MailComposer:
 
     contacts: Contacts
     links: PasswordLinks
+    visit_links: VisitLinks
     clinic_time_zone: str
     clinic_locale: str
+    unsubscribe_links: UnsubscribeLinks
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises NoAddress, IsForGuardians, or Undeliverable when the link does not work any more."""
-        if message.audience is Audience.OWNER:
-            return await self._compose_for_owner(message)
-        return await self._compose_about_appointment(message)
+        is_for_owner = message.audience is Audience.OWNER
+        content = await (self._compose_for_owner(message) if is_for_owner else self._compose_about_appointment(message))
+        unsubscribe_link = self.unsubscribe_links.link_in(message)
+        return replace(content, unsubscribe_link=unsubscribe_link) if unsubscribe_link else content
 
     async def _compose_about_appointment(self, message: Message) -> MailContent:
         patient_id, doctor_id, recipient_id = UUID(message.facts["patient_id"]), UUID(message.facts["doctor_id"]), message.recipient_id
@@ -63,7 +68,8 @@ class MailComposer:
         if patient is None or doctor is None:
             raise NoAddress("no_address")
         details = AppointmentDetails(f"{doctor.title or ''} {doctor.full_name}", doctor.location, patient.full_name)
-        return MailContent(message, await self._find_recipient(message, patient, doctor, account), details)
+        recipient = await self._find_recipient(message, patient, doctor, account)
+        return MailContent(message, recipient, details, visit_link=await self.visit_links.find_link(message))
 
     async def _find_recipient(
         self, message: Message, patient: PatientContact, doctor: DoctorContact, account: AccountContact | None

@@ -15,9 +15,9 @@ from notify_svc.domain.webhook_deliveries import (
     ABANDONED_AFTER_SENDING_FOR,
     GONE,
     MAX_IN_FLIGHT,
-    DeliveryProblem,
     DeliveryStatus,
     WebhookDelivery,
+    WebhookProblem,
     WebhookResponse,
 )
 from notify_svc.domain.webhooks import Webhook, WebhookStatus
@@ -119,7 +119,7 @@ class WebhookDispatcher:
             places = MAX_IN_FLIGHT - await tx.count_in_flight(webhook_id)
             for queued in await tx.list_next_deliveries(webhook_id, now, places) if places > 0 else ():
                 if queued.is_too_old(now):
-                    too_old += await tx.save_delivery(queued, queued.give_up(DeliveryProblem.TOO_OLD))
+                    too_old += await tx.save_delivery(queued, queued.give_up(WebhookProblem.TOO_OLD))
                 else:
                     delivery = queued.start(self.instance_name, now)
                     started += [delivery] if await tx.save_delivery(queued, delivery) else []
@@ -140,7 +140,7 @@ class WebhookDispatcher:
             return await self.receiver.send(SignedDelivery(webhook.url, headers, delivery.body))
         except Exception as error:
             log_event("webhook_delivery_failed", logging.ERROR, error=error, delivery_id=delivery.id)
-            return WebhookResponse(problem=DeliveryProblem.INTERRUPTED)
+            return WebhookResponse(problem=WebhookProblem.INTERRUPTED)
 
     @retry_on_abort
     async def _finish(self, delivery: WebhookDelivery, response: WebhookResponse) -> None:
@@ -153,7 +153,7 @@ class WebhookDispatcher:
                 return
             changed = _after_attempt(webhook, response, now)
             if changed.status is WebhookStatus.ENDED and finished.status is DeliveryStatus.QUEUED:
-                finished = finished.give_up(DeliveryProblem.ENDED)
+                finished = finished.give_up(WebhookProblem.ENDED)
             if not await tx.save_delivery(delivery, finished):
                 return
             if changed != webhook:

@@ -36,7 +36,7 @@ class MessageResending:
                 raise MessageUnreadable
             if locked.message.resend_id == request_id:
                 return next((other.id for other in locked.related if other.id == request_id), message_id)
-            resent = resend_message(locked.message, locked.related, Resend(request_id, by.id, self.now()))
+            resent = resend_message(locked.message, locked.related, locked.visit, Resend(request_id, by.id, self.now()))
             await tx.update_message(locked.message, resent.message)
             if resent.repetition is not None:
                 await tx.insert_message(resent.repetition)

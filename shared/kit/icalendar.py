@@ -139,9 +139,9 @@ def fold_line(line: str) -> str:
 def _address(user: CalendarUser) -> str:
     """Return the parameter CN and the value of a property of type CAL-ADDRESS: a `mailto` URI (RFC 6068), percent-encoded in UTF-8.
 
-    A quoted parameter cannot contain a quotation mark.
+    A quoted parameter cannot contain a quotation mark. It may contain a semicolon, but node-ical ends the name there.
     """
-    name = CONTROL.sub("", WHITE_SPACE.sub(" ", user.name)).replace('"', "'")
+    name = CONTROL.sub("", WHITE_SPACE.sub(" ", user.name)).replace('"', "'").replace(";", ",")
     local_part, _, domain = CONTROL.sub("", WHITE_SPACE.sub("", user.email)).rpartition("@")
     return f'CN="{name}":mailto:{quote(local_part, SAFE_IN_MAILTO)}@{quote(domain, SAFE_IN_MAILTO)}'
 

@@ -106,7 +106,8 @@ def test_a_token_is_a_plain_bearer_token_or_comes_from_an_oauth_flow() -> None:
     assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
     assert schemes["oauth2"]["flows"].keys() == {"password"}
     assert schemes["api_client"]["flows"].keys() == {"clientCredentials"}
-    assert BY_ID["book_appointment"]["security"] == [{"bearer": []}, {"oauth2": []}]
+    assert BY_ID["get_me"]["security"] == [{"bearer": []}, {"oauth2": []}]
+    assert BY_ID["book_appointment"]["security"] == [{"bearer": []}, {"oauth2": []}, {"api_client": ["appointments:write"]}]
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,20 @@ from collections.abc import Callable
 
 import jsonschema_rs
 
+from tests.clients.calendar_files import calendar_cases
 from tests.clients.embedded_server import PlatformUnderTest
 from tests.clients.toolchain import (
     BUILD,
     GENERATOR_JAR,
     PYTHON,
+    ROOT,
     SOURCES,
     CheckFailed,
     empty_folder,
     install_java_tools,
     install_node_tools,
     install_python_tools,
+    path_with_node,
     run,
     run_node,
 )
@@ -102,6 +105,22 @@ def asyncapi(target: PlatformUnderTest) -> str:
     return f"{len(document['channels'])} channels are valid"
 
 
+def webhooks(_target: PlatformUnderTest) -> str:
+    """Verify a delivery with the snippets in the README of notification-service, in Python and in JavaScript."""
+    install_node_tools()
+    run(sys.executable, "-m", "pytest", "tests/service/notify/test_webhook_readme.py", cwd=ROOT, PATH=path_with_node())
+    return "both snippets verify a delivery"
+
+
+def calendars(_target: PlatformUnderTest) -> str:
+    """Read the calendar files of mails with ical.js and node-ical, as the calendar programs of recipients do."""
+    install_node_tools()
+    folder = empty_folder("calendars")
+    (folder / "cases.json").write_text(json.dumps(calendar_cases()))
+    shutil.copy(SOURCES / "calendars" / "check.js", folder)
+    return run_node(folder / "check.js", folder / "cases.json")
+
+
 def _jvm_journey(target: PlatformUnderTest, language: str, main_class: str, *options: str) -> str:
     """Generate a client with openapi-generator, put the journey and its pom beside it, and compile and run them with Maven."""
     install_java_tools()
@@ -132,4 +151,6 @@ CHECKS: dict[str, Callable[[PlatformUnderTest], str]] = {
     "kotlin": kotlin,
     "openid": openid,
     "asyncapi": asyncapi,
+    "webhooks": webhooks,
+    "calendars": calendars,
 }

@@ -1,6 +1,7 @@
 """`make clients`: lint the OpenAPI document, generate clients of four languages from it, and make the main journey with each of them.
 
-Beside it, openid-client discovers the token endpoint and gets tokens, and the document of the events is validated.
+Beside it, openid-client discovers the token endpoint and gets tokens, the document of the events is validated, and two parsers read the
+calendar files of mails.
 
 Every client registers two patients, finds a time, books it, is refused the same time for the second patient, moves the appointment to one
 of the alternatives, and cancels it. Tools and generated code are in the folder `.clients`, which can be deleted at any time.

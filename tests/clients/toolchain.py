@@ -75,8 +75,12 @@ def run_node(script: str | Path, *arguments: str | Path, cwd: Path = BUILD) -> s
     """Run a file, or an installed command by its name, with Node.js."""
     node = _node_folder() / "bin" / "node"
     file = script if isinstance(script, Path) else BUILD / "node_modules" / ".bin" / script
-    path = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
-    return run(node, file, *arguments, cwd=cwd, PATH=path, REDOCLY_TELEMETRY="off", REDOCLY_SUPPRESS_UPDATE_NOTICE="true")
+    return run(node, file, *arguments, cwd=cwd, PATH=path_with_node(), REDOCLY_TELEMETRY="off", REDOCLY_SUPPRESS_UPDATE_NOTICE="true")
+
+
+def path_with_node() -> str:
+    """Return the PATH on which Node.js is found first."""
+    return f"{_node_folder() / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 def _node_folder() -> Path:

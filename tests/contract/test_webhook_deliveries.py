@@ -11,7 +11,7 @@ from notify_svc.domain.webhook_deliveries import ABANDONED_AFTER_SENDING_FOR, MA
 from shared.contracts.events import AppointmentEvent
 from shared.kit.clock import MovableClock
 from shared.kit.migrations import migrate
-from tests.contract.webhook_instances import AccountingReceiver, Instance, add_webhook, an_instance, numbered_event
+from tests.contract.webhook_instances import AccountingReceiver, WebhookInstance, add_webhook, an_instance, numbered_event
 from tests.running import NOON
 
 APPOINTMENTS, EVENTS = [UUID(int=100 + number) for number in range(8)], 4
@@ -27,7 +27,7 @@ async def test_two_instances_deliver_every_event_once_and_in_order_and_never_two
         events = [numbered_event(number, appointment) for appointment in APPOINTMENTS for number in range(1, EVENTS + 1)]
         random.Random(1).shuffle(events)
 
-        async def consume(instance: Instance, mine: list[AppointmentEvent]) -> None:
+        async def consume(instance: WebhookInstance, mine: list[AppointmentEvent]) -> None:
             for event in mine:
                 await instance.handle(event, clock)
 

@@ -67,7 +67,7 @@ class AccountingReceiver:
 
 
 @dataclass
-class Instance:
+class WebhookInstance:
     """One instance: its store and its dispatcher."""
 
     store: SqlNotificationStore
@@ -96,14 +96,14 @@ class Instance:
 
 
 @asynccontextmanager
-async def an_instance(url: str, receiver: AccountingReceiver, clock: MovableClock, name: str) -> AsyncIterator[Instance]:
+async def an_instance(url: str, receiver: AccountingReceiver, clock: MovableClock, name: str) -> AsyncIterator[WebhookInstance]:
     """Open the database of all instances as one more instance."""
     async with Database(url) as database:
         store = SqlNotificationStore(database, clock)
-        yield Instance(store, WebhookDispatcher(store, SqlWebhookReads(database), receiver, SECRETS, clock, lambda: 0.5, name))
+        yield WebhookInstance(store, WebhookDispatcher(store, SqlWebhookReads(database), receiver, SECRETS, clock, lambda: 0.5, name))
 
 
-async def add_webhook(instance: Instance, url: str, *events: str) -> Webhook:
+async def add_webhook(instance: WebhookInstance, url: str, *events: str) -> Webhook:
     webhook = Webhook(new_id(), url, events or ("appointment.*",), None, SECRETS.encrypt(SECRETS.create_secret()), NOON)
     async with instance.store.begin() as tx:
         await tx.insert_webhook(webhook)

@@ -13,6 +13,7 @@ from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
 SEMANTIC_CODES = frozenset(
     {
         "bad_cursor",
+        "address_not_allowed",
         "already_over",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
@@ -26,6 +27,10 @@ SEMANTIC_CODES = frozenset(
         "range_reversed",
         "range_too_long",
         "target_required",
+        "template_syntax",
+        "template_too_long",
+        "template_variable_missing",
+        "template_variable_unknown",
         "token_invalid",
         "unknown_doctor",
         "unknown_service",

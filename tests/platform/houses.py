@@ -212,6 +212,7 @@ class Distributed:
             "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"],
             "AUTH_KEY_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "APPOINTMENT_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
+            "NOTIFY_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "NOTIFY_MAIL_URL": f"smtp://127.0.0.1:{self.smtp.port}",
             "NOTIFY_MAIL_FROM": "clinic@careslot.example",
         } | RATE_SCALE

@@ -16,7 +16,20 @@ from shared.kit.rabbit_retries import consumed_queue, persistent_message
 from tests.platform.accounts import User, register_patient, sign_in_admin
 from tests.platform.houses import Distributed, Embedded, Platform, wait_until
 
+SERVERS = pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP")
 SERVICES = ["auth-service", "patient-service", "doctor-service", "scheduling-service", "appointment-service", "notification-service"]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("embedded", marks=pytest.mark.xdist_group("embedded")),
+        pytest.param("distributed", marks=[pytest.mark.xdist_group("distributed"), SERVERS]),
+    ]
+)
+def platform(request: pytest.FixtureRequest) -> Platform:
+    """The platforms whose queues the tests can reach; the broker of a composed one has no port outside."""
+    running: Platform = request.getfixturevalue(request.param)
+    return running
 
 
 def put_into_queue(platform: Platform, service: str, body: bytes) -> None:
@@ -45,8 +58,6 @@ def letter_of(admin: User, service: str) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_event_that_cannot_be_handled_is_listed_within_seconds_and_can_be_replayed(platform: Platform, service: str) -> None:
-    if not isinstance(platform, Embedded | Distributed):
-        pytest.skip("the broker of a composed platform has no port outside")
     admin = sign_in_admin(platform)
     put_into_queue(platform, service, b'{"id": "mina"}')
     letter = wait_until(lambda: letter_of(admin, service), seconds=20)
@@ -58,8 +69,6 @@ def test_an_event_that_cannot_be_handled_is_listed_within_seconds_and_can_be_rep
 
 
 def test_letters_of_all_services_are_one_list_and_only_admins_see_it(platform: Platform) -> None:
-    if not isinstance(platform, Embedded | Distributed):
-        pytest.skip("the broker of a composed platform has no port outside")
     admin = sign_in_admin(platform)
     for service in SERVICES:
         put_into_queue(platform, service, b"[]")

@@ -32,6 +32,7 @@ class ClinicWithEtags:
     service: dict[str, Any]
     appointment: dict[str, Any]
     feed: str
+    webhook: str
 
     def paths(self) -> dict[str, str]:
         """Return the path of every conditional GET but that of the document, by operation."""
@@ -47,6 +48,8 @@ class ClinicWithEtags:
             "get_schedule": f"/doctors{doctor}/schedules",
             "get_service": f"/services/{self.service['id']}",
             "read_calendar": self.feed,
+            "get_webhook": f"/webhooks/{self.webhook}",
+            "get_template": "/admin/templates/booked/en",
         }
 
     def read(self, operation_id: str, etag: str | None = None) -> httpx.Response:
@@ -66,8 +69,9 @@ def clinic(embedded: Embedded) -> ClinicWithEtags:
     feed = patient.request("POST", "/calendar/feed", status=201)["url"].partition("/calendar")
     start = list_slots(patient, service, doctor.id)[0]["starts_at"]
     appointment = book(patient, service, doctor, start)
+    webhook = admin.request("POST", "/webhooks", {"url": "https://webhook.invalid/", "events": ["appointment.missed"]}, status=201)
     embedded.run_until_idle()
-    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]))
+    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]), webhook["id"])
 
 
 def patch(operation_id: str, **changes: Any) -> Change:
@@ -95,6 +99,20 @@ def put_hours(suffix: str, body: Any) -> Change:
         clinic.admin.request("PUT", f"{path}{suffix}", body, if_match=clinic.admin.request("GET", path)["version"])
 
     return change
+
+
+def act_on_webhook(action: str, status: int) -> Change:
+    return lambda clinic: clinic.admin.request("POST", f"{clinic.paths()['get_webhook']}/{action}", status=status)
+
+
+def put_template(clinic: ClinicWithEtags) -> None:
+    path = clinic.paths()["get_template"]
+    body = {"subject": f"Booked {uuid4().hex}", "text": f"{uuid4().hex} {{{{ details }}}}"}
+    clinic.admin.request("PUT", path, body, if_match=clinic.admin.request("GET", path)["version"])
+
+
+def reset_template(clinic: ClinicWithEtags) -> None:
+    clinic.admin.request("DELETE", clinic.paths()["get_template"])
 
 
 def act(action: str) -> Change:
@@ -194,7 +212,16 @@ CHANGES: dict[str, dict[str, Change]] = {
         "time_zone": patch("get_doctor", time_zone="Asia/Kathmandu"),
     },
     "get_doctor": {"services": offer_another_service} | {name: patch("get_doctor", **{name: value}) for name, value in DOCTOR.items()},
+    "get_template": {"an override": put_template, "another": put_template, "a reset": reset_template},
     "get_service": {name: patch("get_service", **{name: value}) for name, value in SERVICE.items()},
+}
+CHANGES["get_webhook"] = {
+    "failing_since": act_on_webhook("ping", 202),  # the host does not exist
+    "previous_secret_until": act_on_webhook("rotate-secret", 200),
+    "events": patch("get_webhook", events=["appointment.*"]),
+    "description": patch("get_webhook", description="Ours"),
+    "url": patch("get_webhook", url="https://other.invalid/"),
+    "status": patch("get_webhook", status="paused"),
 }
 # What stays as long as the resource exists. Visits keep what was agreed at booking; a new role or status ends the session of `/auth/me`.
 VISIT_CONSTANTS = {"service", "price", "patient", "patient_id"}
@@ -203,6 +230,7 @@ CONSTANTS: dict[str, set[str]] = {
     "get_any_appointment": VISIT_CONSTANTS,
     "get_me": {"role", "status", "locale"},
     "get_schedule": {"doctor_id"},
+    "get_template": {"kind", "locale", "variables", "required"},
 }
 
 
@@ -267,7 +295,13 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
     booking = {"service_id": clinic.service["id"], "doctor_id": clinic.doctor.id, "starts_at": start}
     hold = clinic.patient.request("POST", "/holds", booking, status=201)
     people = {"doctor_id": clinic.doctor.id, "patient_id": clinic.patient.id, "appointment_id": clinic.appointment["id"]}
-    return people | {"leave_id": leave["id"], "closure_id": closure["id"], "hold_id": hold["id"], "code": "slot_taken"}
+    return people | {
+        "leave_id": leave["id"],
+        "closure_id": closure["id"],
+        "hold_id": hold["id"],
+        "code": "slot_taken",
+        "webhook_id": clinic.webhook,
+    }
 
 
 def test_a_change_accepts_the_etag_as_it_was_sent_until_the_next_change(clinic: ClinicWithEtags) -> None:

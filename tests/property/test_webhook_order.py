@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
-from tests.contract.webhook_instances import AccountingReceiver, Instance, add_webhook, an_instance, numbered_event
+from tests.contract.webhook_instances import AccountingReceiver, WebhookInstance, add_webhook, an_instance, numbered_event
 from tests.running import NOON
 
 URL, OTHER_URL = "https://a.example", "https://b.example"
@@ -27,7 +27,7 @@ class WebhookSystem:
     """One instance that lives through all examples, each of which has an appointment of its own."""
 
     runner: asyncio.Runner
-    instance: Instance
+    instance: WebhookInstance
     receiver: AccountingReceiver
     clock: MovableClock
 

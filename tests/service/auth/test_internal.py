@@ -70,7 +70,7 @@ async def test_a_patients_account_counts_only_with_a_profile(auth: RunningAuth) 
     [
         ("PUT", "/internal/accounts/{id}", {Service.DOCTOR, Service.ADMIN}),
         ("GET", "/internal/accounts/{id}", {Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION}),
-        ("GET", "/internal/accounts", {Service.ADMIN}),
+        ("GET", "/internal/accounts", {Service.ADMIN, Service.NOTIFICATION}),
         ("PATCH", "/internal/accounts/{id}", {Service.ADMIN}),
         ("GET", "/internal/ended-sessions", set(Service) - {Service.AUTH}),
     ],

@@ -29,7 +29,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway whose services are all down: the documentation does not need them."""
     services = FakePlatformServices()
     services.down = set(Service)
-    async with gateway_in_one_process(services) as http:
+    async with gateway_in_one_process(services, rate_scale=10) as http:  # there are more pages than an address may read in a minute
         yield http
 
 
@@ -114,7 +114,7 @@ async def test_every_link_between_the_pages_leads_somewhere_and_nothing_comes_fr
 
 
 async def test_the_guides_answer_what_integrators_ask(http: httpx.AsyncClient) -> None:
-    assert list(GUIDES) == ["authentication", "paging", "idempotency", "concurrency", "time", "rate-limits"]
+    assert list(GUIDES) == ["authentication", "paging", "idempotency", "concurrency", "time", "rate-limits", "messages"]
     words = {
         "authentication": ("Bearer", "/.well-known/openid-configuration"),
         "paging": ("next", "after"),
@@ -122,6 +122,7 @@ async def test_the_guides_answer_what_integrators_ask(http: httpx.AsyncClient) -
         "concurrency": ("If-Match", "412"),
         "time": ("offset_required", "local_start"),
         "rate-limits": ("Retry-After", "429"),
+        "messages": ("resent_from", "outdated"),
     }
     for name, expected in words.items():
         page = await http.get(f"/docs/guides/{name}")

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from notify_svc.ports import RenderedMail
 from notify_svc.repository.tables import MESSAGES
 from shared.contracts.identity import Service
+from shared.contracts.visit_links import VisitLinkKey, VisitLinkRequest
 from shared.kit.sql import Database
 from tests.running import not_found_response
 from tests.unit.notify import builders
@@ -56,7 +57,7 @@ class MemoryMailbox:
 
 
 class FakeContactServices:
-    """auth-, patient- and doctor-service.
+    """auth-, patient- and doctor-service, and appointment-service with its list of changes and its links.
 
     Requests to a service in `unreachable` fail, and a service does not know the ids in `missing`, nor any path that begins with one in
     `missing_paths`. `changes` are the fields of a person, by id, that differ from the usual ones, and `profiles` those that only
@@ -66,6 +67,8 @@ class FakeContactServices:
     def __init__(self) -> None:
         self.unreachable, self.missing, self.locale = set[str](), set[tuple[str, str]](), "en"
         self.missing_paths, self.admins = set[str](), list[str]()
+        self.appointment_changes: list[dict[str, Any]] = []
+        self.link_requests: list[list[VisitLinkKey]] = []
         self.changes: dict[str, dict[str, Any]] = {}
         self.profiles: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, list[str]]] = []
@@ -82,6 +85,12 @@ class FakeContactServices:
         path = request.url.path
         if path.startswith(tuple(self.missing_paths)):
             return not_found_response()
+        if path == "/internal/appointment-changes":
+            return httpx.Response(200, json={"items": self.appointment_changes, "next": None})
+        if path == "/internal/visit-links":
+            self.link_requests.append(VisitLinkRequest.model_validate_json(request.content).links)
+            links = [key.model_dump(mode="json") | {"token": a_link_token(key)} for key in self.link_requests[-1]]
+            return httpx.Response(200, json={"items": links})
         if path == "/internal/accounts":
             assert dict(request.url.params) == {"role": "admin", "status": "active", "limit": "100"}
             return httpx.Response(200, json={"items": list(map(self._person, self.admins)), "next": None})
@@ -111,6 +120,11 @@ class FakeContactServices:
         role = "admin" if person_id in ADMINS else "patient" if person_id == PATIENT else "doctor"
         account = {"email": EMAILS[person_id], "role": role, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
         return person | account | self.changes.get(person_id, {})
+
+
+def a_link_token(key: VisitLinkKey) -> str:
+    """Return the token that the fake of appointment-service makes."""
+    return f"link-{key.appointment_id.hex[-2:]}-{key.recipient_id.hex[-2:]}"
 
 
 async def stored_messages(folder: Path) -> list[Any]:

@@ -19,7 +19,7 @@ from tests.tokens import bearer, service_bearer
 ADMIN = bearer(Role.ADMIN, uuid4())
 
 
-class FakeServices:
+class ServicesWithLetters:
     """The other services: each has the letters that are listed here, and those in `unreachable` do not answer."""
 
     def __init__(self) -> None:
@@ -42,12 +42,12 @@ class FakeServices:
 
 
 @pytest.fixture
-def services() -> FakeServices:
-    return FakeServices()
+def services() -> ServicesWithLetters:
+    return ServicesWithLetters()
 
 
 @pytest.fixture
-async def notify(tmp_path: Path, services: FakeServices) -> AsyncIterator[RunningService]:
+async def notify(tmp_path: Path, services: ServicesWithLetters) -> AsyncIterator[RunningService]:
     async with run_service("notify_svc", tmp_path, services, mailbox=MemoryMailbox(), mail_url="file:unused") as service:
         yield service
 
@@ -77,7 +77,9 @@ async def listed(notify: RunningService, query: str = "") -> dict[str, Any]:
     return dict(response.json())
 
 
-async def test_an_admin_sees_the_letters_of_all_services_without_their_content(notify: RunningService, services: FakeServices) -> None:
+async def test_an_admin_sees_the_letters_of_all_services_without_their_content(
+    notify: RunningService, services: ServicesWithLetters
+) -> None:
     services.letters["patient-service"] = [a_remote_letter()]
     await publish_unreadable(notify)
     page = await listed(notify)
@@ -89,7 +91,7 @@ async def test_an_admin_sees_the_letters_of_all_services_without_their_content(n
     assert (page["next"], page["unavailable"]) == (None, [])
 
 
-async def test_a_service_that_does_not_answer_is_named(notify: RunningService, services: FakeServices) -> None:
+async def test_a_service_that_does_not_answer_is_named(notify: RunningService, services: ServicesWithLetters) -> None:
     services.unreachable = {"doctor-service"}
     services.letters["patient-service"] = [a_remote_letter()]
     page = await listed(notify)
@@ -98,7 +100,7 @@ async def test_a_service_that_does_not_answer_is_named(notify: RunningService, s
     assert (await listed(notify, "?service=doctor-service")) == {"items": [], "next": None, "unavailable": ["doctor-service"]}
 
 
-async def test_a_letter_of_another_service_is_replayed_there_once_per_key(notify: RunningService, services: FakeServices) -> None:
+async def test_a_letter_of_another_service_is_replayed_there_once_per_key(notify: RunningService, services: ServicesWithLetters) -> None:
     letter = a_remote_letter()
     services.letters["patient-service"] = [letter]
     path, headers = f"/admin/dead-letters/{letter['id']}/replay", ADMIN | {"Idempotency-Key": "k"}
@@ -122,7 +124,7 @@ async def test_an_own_letter_is_replayed_and_waits_again_when_it_is_given_up_aga
     assert 'dead_letters_total{topic="unreadable"} 2.0' in metrics
 
 
-async def test_an_unknown_letter_is_not_found_unless_a_service_is_silent(notify: RunningService, services: FakeServices) -> None:
+async def test_an_unknown_letter_is_not_found_unless_a_service_is_silent(notify: RunningService, services: ServicesWithLetters) -> None:
     path = f"/admin/dead-letters/{uuid4()}/replay"
     answer = await notify.http.post(path, headers=ADMIN)
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_dead_letter")

@@ -13,7 +13,7 @@ import pytest
 
 from notify_svc.clients.webhook_http import MAX_ANSWER_BYTES, HttpWebhookReceiver
 from notify_svc.domain.webhook_addresses import AddressPolicy
-from notify_svc.domain.webhook_deliveries import DeliveryProblem, WebhookResponse
+from notify_svc.domain.webhook_deliveries import WebhookProblem, WebhookResponse
 from notify_svc.domain.webhook_refusals import AddressNotAllowed
 from notify_svc.ports.webhooks import SignedDelivery
 from tests.running import NOON
@@ -111,7 +111,7 @@ async def test_a_receiver_that_does_not_answer_in_time_is_given_up(endpoint: Web
     async with a_receiver(deadline_seconds=0.3) as receiver:
         async with asyncio.timeout(3):
             response = await send(receiver, endpoint.url)
-    assert response.problem in (DeliveryProblem.TIMEOUT, DeliveryProblem.NOT_CONNECTED)
+    assert response.problem in (WebhookProblem.TIMEOUT, WebhookProblem.NOT_CONNECTED)
     assert response.status is None
 
 
@@ -133,10 +133,10 @@ async def test_a_broken_connection_or_answer_is_a_failed_attempt(endpoint: Webho
     async with a_receiver() as receiver:
         for behaviour in (close, b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"):
             endpoint.usual_answer = behaviour
-            assert (await send(receiver, endpoint.url)).problem is DeliveryProblem.NOT_CONNECTED
+            assert (await send(receiver, endpoint.url)).problem is WebhookProblem.NOT_CONNECTED
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
-            assert (await send(receiver, f"http://127.0.0.1:{unused.getsockname()[1]}/")).problem is DeliveryProblem.NOT_CONNECTED
+            assert (await send(receiver, f"http://127.0.0.1:{unused.getsockname()[1]}/")).problem is WebhookProblem.NOT_CONNECTED
 
 
 async def test_a_name_that_leads_to_a_private_address_is_refused_at_saving() -> None:
@@ -151,7 +151,7 @@ async def test_a_name_that_is_not_found_can_be_saved() -> None:
 
     async with HttpWebhookReceiver(PRODUCTION, lambda: NOON, find) as receiver:
         await receiver.check_url("https://receiver.example/")
-        assert (await send(receiver, "https://receiver.example/")).problem is DeliveryProblem.NOT_CONNECTED
+        assert (await send(receiver, "https://receiver.example/")).problem is WebhookProblem.NOT_CONNECTED
 
 
 @pytest.mark.parametrize("rebound", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::ffff:127.0.0.1"], ["::1"], ["169.254.169.254"]])
@@ -162,7 +162,7 @@ async def test_a_name_that_changed_its_address_since_it_was_saved_reaches_nothin
     url = f"https://receiver.example:{port}/hook"
     async with a_receiver(PRODUCTION, ["8.8.8.8"], rebound) as receiver:
         await receiver.check_url(url)
-        assert await send(receiver, url) == WebhookResponse(problem=DeliveryProblem.ADDRESS)
+        assert await send(receiver, url) == WebhookResponse(problem=WebhookProblem.ADDRESS)
     assert endpoint.most_open == 0
 
 
@@ -178,7 +178,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(endpoint: Web
 async def test_an_address_that_was_stored_before_it_was_forbidden_is_not_connected(endpoint: WebhookEndpoint, url: str) -> None:
     async with a_receiver(PRODUCTION) as receiver:
         response = await send(receiver, url.format(urlsplit(endpoint.url).port))
-    assert (response, endpoint.most_open) == (WebhookResponse(problem=DeliveryProblem.ADDRESS), 0)
+    assert (response, endpoint.most_open) == (WebhookResponse(problem=WebhookProblem.ADDRESS), 0)
 
 
 async def test_a_proxy_of_the_environment_is_not_used(endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,11 @@ def test_an_event_is_read_back_as_it_was_written() -> None:
     assert (component["ATTENDEE"].params["PARTSTAT"], component["ATTENDEE"].params["RSVP"]) == ("ACCEPTED", "FALSE")
 
 
+def test_a_name_has_no_character_that_ends_it_in_a_calendar_program() -> None:
+    component = read_event(an_event(organizer=CalendarUser("clinic@careslot.example", 'Clinic; "Left": A, B')))
+    assert component["ORGANIZER"].params["CN"] == "Clinic, 'Left': A, B"
+
+
 def test_fields_without_a_value_are_not_written() -> None:
     component = read_event(an_event())
     assert set(component) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "STATUS", "TRANSP"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from notify_svc.domain import messages
 from notify_svc.domain.messages import (
     FINISHED,
     MAX_ATTEMPTS,
@@ -21,12 +23,15 @@ from notify_svc.domain.messages import (
     MessageStatus,
 )
 from notify_svc.domain.notifications import KINDS_WITHOUT_APPOINTMENT, Audience, MessageKind
+from notify_svc.domain.problems import PROBLEMS
 from notify_svc.domain.refusals import MessageNotFinished, MessageOutdated, ResentJustNow
 from notify_svc.domain.resending import RESEND_PAUSE, Resend, resend_message
+from notify_svc.domain.visits import Visit
 from shared.contracts.events import AccountInvited, PasswordResetRequested
 from shared.kit.ids import new_id
+from tests.architecture.source import called_name, nodes
 from tests.running import NOON
-from tests.unit.notify.builders import ADMIN, PATIENT, a_message, message_for
+from tests.unit.notify.builders import ADMIN, PATIENT, a_message, an_event, message_for
 
 LATER = NOON + timedelta(hours=1)
 MOVES: dict[str, tuple[Callable[[Message], Message], MessageStatus]] = {
@@ -67,7 +72,7 @@ def test_every_transition_of_the_table_happens() -> None:
 @pytest.mark.parametrize("status", [MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.SKIPPED])
 def test_what_was_not_or_possibly_not_sent_is_queued_again_as_the_same_message(status: MessageStatus) -> None:
     message, resend = replace(with_status(status), problem="refused 550", handed_over=True), a_resend()
-    resent = resend_message(message, [], resend)
+    resent = resend_message(message, [], None, resend)
     assert resent.repetition is None
     assert resent.message == replace(
         message,
@@ -84,7 +89,7 @@ def test_what_was_not_or_possibly_not_sent_is_queued_again_as_the_same_message(s
 
 def test_what_was_sent_is_repeated_by_a_new_message() -> None:
     sent, resend = with_status(MessageStatus.SENDING).mark_sent(NOON), a_resend()
-    resent = resend_message(sent, [], resend)
+    resent = resend_message(sent, [], None, resend)
     assert resent.message == replace(sent, resend_id=resend.id, resent_by=ADMIN, resent_at=LATER)
     assert resent.repetition == replace(
         a_message(), id=resend.id, resent_from=sent.id, created_at=LATER, due_at=LATER,
@@ -95,24 +100,24 @@ def test_what_was_sent_is_repeated_by_a_new_message() -> None:
 @pytest.mark.parametrize("status", sorted(UNFINISHED))
 def test_a_message_that_waits_or_is_being_sent_is_not_sent_again(status: MessageStatus) -> None:
     with pytest.raises(MessageNotFinished):
-        resend_message(with_status(status), [], a_resend())
+        resend_message(with_status(status), [], None, a_resend())
 
 
 @pytest.mark.parametrize("status", sorted(UNFINISHED))
 def test_a_message_is_not_repeated_while_its_repetition_waits(status: MessageStatus) -> None:
-    sent, repetition = resend_message(with_status(MessageStatus.SENT), [], a_resend())
+    sent, repetition = resend_message(with_status(MessageStatus.SENT), [], None, a_resend())
     assert repetition is not None
     with pytest.raises(MessageNotFinished):
-        resend_message(sent, [replace(repetition, status=status)], a_resend(timedelta(hours=3)))
-    assert resend_message(sent, [replace(repetition, status=MessageStatus.SENT)], a_resend(timedelta(hours=3))).repetition
+        resend_message(sent, [replace(repetition, status=status)], None, a_resend(timedelta(hours=3)))
+    assert resend_message(sent, [replace(repetition, status=MessageStatus.SENT)], None, a_resend(timedelta(hours=3))).repetition
 
 
 def test_a_message_is_sent_again_at_most_once_a_minute() -> None:
-    sent, _repetition = resend_message(with_status(MessageStatus.SENT), [], a_resend(timedelta()))
+    sent, _repetition = resend_message(with_status(MessageStatus.SENT), [], None, a_resend(timedelta()))
     with pytest.raises(ResentJustNow) as refused:
-        resend_message(sent, [], a_resend(RESEND_PAUSE - timedelta(seconds=1)))
+        resend_message(sent, [], None, a_resend(RESEND_PAUSE - timedelta(seconds=1)))
     assert refused.value.facts == {"available_again_at": NOON + RESEND_PAUSE}
-    assert resend_message(sent, [], a_resend(RESEND_PAUSE)).repetition
+    assert resend_message(sent, [], None, a_resend(RESEND_PAUSE)).repetition
 
 
 @pytest.mark.parametrize("newer_status", list(MessageStatus))
@@ -123,7 +128,6 @@ def test_a_message_is_sent_again_at_most_once_a_minute() -> None:
         (MessageKind.BOOKED, MessageKind.AMENDED, False),
         (MessageKind.AMENDED, MessageKind.AMENDED, True),
         (MessageKind.BOOKED, MessageKind.REMINDER, False),
-        (MessageKind.REMINDER, MessageKind.RESCHEDULED, True),
     ],
 )
 def test_a_message_is_outdated_by_a_newer_one_that_says_more(
@@ -132,9 +136,9 @@ def test_a_message_is_outdated_by_a_newer_one_that_says_more(
     others = [replace(a_message(newer, version=3), status=newer_status)]
     if is_outdated:
         with pytest.raises(MessageOutdated):
-            resend_message(with_status(MessageStatus.SENT, a_message(older)), others, a_resend())
+            resend_message(with_status(MessageStatus.SENT, a_message(older)), others, None, a_resend())
     else:
-        assert resend_message(with_status(MessageStatus.SENT, a_message(older)), others, a_resend()).repetition
+        assert resend_message(with_status(MessageStatus.SENT, a_message(older)), others, None, a_resend()).repetition
 
 
 @pytest.mark.parametrize("event_class", [AccountInvited, PasswordResetRequested])
@@ -142,12 +146,42 @@ def test_a_link_that_has_ended_or_was_replaced_is_not_mailed_again(event_class: 
     kind = MessageKind.INVITED if event_class is AccountInvited else MessageKind.RESET
     event = event_class(id=new_id(), occurred_at=NOON, account_id=PATIENT, reset_id=UUID(int=8), expires_at=NOON + timedelta(hours=2))
     message = with_status(MessageStatus.FAILED, message_for(event, kind, Audience.OWNER))
-    assert resend_message(message, [], a_resend()).message.status is MessageStatus.QUEUED
+    assert resend_message(message, [], None, a_resend()).message.status is MessageStatus.QUEUED
     with pytest.raises(MessageOutdated):
-        resend_message(message, [], a_resend(timedelta(hours=2)))
+        resend_message(message, [], None, a_resend(timedelta(hours=2)))
     newer = message_for(event.model_copy(update={"id": new_id()}), MessageKind.RESET, Audience.OWNER)
     with pytest.raises(MessageOutdated):
-        resend_message(message, [replace(newer, created_at=NOON + timedelta(minutes=1))], a_resend())
+        resend_message(message, [replace(newer, created_at=NOON + timedelta(minutes=1))], None, a_resend())
+
+
+VISIT = Visit.from_event(an_event(), NOON)
+
+
+@pytest.mark.parametrize(
+    ("visit", "is_outdated"),
+    [
+        (VISIT, False),
+        (replace(VISIT, version=9), False),
+        (replace(VISIT, status="cancelled"), True),
+        (replace(VISIT, status="checked_in"), True),
+        (replace(VISIT, starts_at=VISIT.starts_at + timedelta(minutes=15)), True),
+        (None, True),
+    ],
+)
+def test_a_reminder_of_a_visit_that_was_cancelled_or_moved_is_outdated(visit: Visit | None, is_outdated: bool) -> None:
+    reminder = replace(with_status(MessageStatus.SENT, a_message(MessageKind.REMINDER)), valid_until=VISIT.starts_at)
+    if is_outdated:
+        with pytest.raises(MessageOutdated):
+            resend_message(reminder, [], visit, a_resend())
+    else:
+        assert resend_message(reminder, [], visit, a_resend()).repetition
+
+
+@pytest.mark.parametrize("kind", [MessageKind.REMINDER, MessageKind.DIGEST])
+def test_a_message_whose_time_is_over_is_outdated(kind: MessageKind) -> None:
+    message = replace(with_status(MessageStatus.SENT, a_message(kind)), valid_until=VISIT.starts_at)
+    with pytest.raises(MessageOutdated):
+        resend_message(message, [], VISIT, Resend(new_id(), ADMIN, VISIT.starts_at))
 
 
 def test_a_message_that_is_queued_again_is_tried_for_a_day_again() -> None:
@@ -170,3 +204,16 @@ def test_every_kind_is_about_an_appointment_or_without_one() -> None:
         MessageKind.REQUESTED, MessageKind.BOOKED, MessageKind.RESCHEDULED, MessageKind.AMENDED, MessageKind.GIVEN_AWAY,
         MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.REMINDER,
     }  # fmt: skip
+
+
+def test_every_problem_that_the_code_stores_is_documented() -> None:
+    """The first argument of what ends an attempt, or what is raised for it, begins with the code."""
+    naming = {"Undeliverable", "Outdated", "Postponed", "MailUnsupported", "mark_failed", "mark_unknown", "defer", "skip", "recover"}
+    codes = set[str]()
+    for path, node in nodes():
+        if path.parts[0] == "notify_svc" and isinstance(node, ast.Call) and called_name(node) in naming and node.args:
+            text = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+            codes |= {str(text.value).split()[0]} if isinstance(text, ast.Constant) else set()
+            codes |= {getattr(messages, text.id)} if isinstance(text, ast.Name) and text.id.isupper() else set()
+    assert codes >= {"no_address", "refused", "deferred", "newer_message", "quiet_hours", "not_wanted"}
+    assert codes - PROBLEMS.keys() == set()

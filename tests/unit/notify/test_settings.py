@@ -31,3 +31,11 @@ def test_a_mailbox_that_would_be_misread_stops_the_start(url: str) -> None:
 def test_a_sender_that_no_mail_could_carry_stops_the_start(sender: str) -> None:
     with pytest.raises(ValidationError):
         settings(mail_from=sender)
+
+
+@pytest.mark.parametrize(("own_name", "sender"), [("", "Lindenstrasse Clinic"), ("Front Desk", "Front Desk")])
+def test_the_sender_has_the_name_of_the_clinic_unless_it_has_its_own(monkeypatch: pytest.MonkeyPatch, own_name: str, sender: str) -> None:
+    monkeypatch.setenv("CARESLOT_CLINIC_NAME", "Lindenstrasse Clinic")
+    monkeypatch.setenv("NOTIFY_CLINIC_NAME", own_name)
+    read = settings()
+    assert (read.sender_name or read.clinic_name) == sender

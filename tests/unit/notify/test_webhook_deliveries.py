@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,14 +14,14 @@ from notify_svc.clients.webhook_http import parse_retry_after
 from notify_svc.domain.webhook_bodies import event_body, webhook_event_type
 from notify_svc.domain.webhook_deliveries import (
     RETRY_DELAYS,
-    DeliveryProblem,
     DeliveryStatus,
     WebhookDelivery,
+    WebhookProblem,
     WebhookResponse,
     readable_beginning,
 )
 from notify_svc.domain.webhooks import PAUSED_AFTER, Webhook, WebhookEventType
-from notify_svc.schemas.webhooks import EventPattern
+from notify_svc.schemas.webhooks import WebhookEventPattern
 from shared.contracts.events import TOPICS, AppointmentEvent
 from tests.running import NOON
 from tests.unit.notify.builders import an_event
@@ -142,7 +142,7 @@ def test_every_event_of_an_appointment_has_a_public_type_that_can_be_subscribed(
     topics = [topic for topic, event in TOPICS.items() if issubclass(event, AppointmentEvent)]
     types = {webhook_event_type(an_event(topic)) for topic in topics}
     assert types == set(WebhookEventType)
-    assert {"appointment.*", *types} == set(get_args(EventPattern))
+    assert {"appointment.*", *types} == set(WebhookEventPattern)
 
 
 def test_a_webhook_receives_the_types_that_it_names() -> None:
@@ -168,4 +168,4 @@ def test_a_body_has_ids_times_and_states_only() -> None:
 def test_a_delivery_that_was_queued_for_7_days_is_too_old() -> None:
     assert not a_delivery().is_too_old(NOON + 7 * DAY - SECOND)
     assert a_delivery().is_too_old(NOON + 7 * DAY)
-    assert a_delivery().give_up(DeliveryProblem.TOO_OLD).next_attempt_at is None
+    assert a_delivery().give_up(WebhookProblem.TOO_OLD).next_attempt_at is None
