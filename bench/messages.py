@@ -5,7 +5,7 @@ processes per booking. It runs with the Python of the virtual environment that S
 
 Both run over the servers that `make servers` started, in turn, with a process for each service; processor time comes from the kernel.
 Other work on the machine makes single figures uncertain: compare the ratios. Of Careslot, the time that its processes use while nothing
-happens is measured first and shown by itself.
+happens is measured after the bookings and shown by itself.
 """
 
 from __future__ import annotations
@@ -155,15 +155,15 @@ class Clinic:
 
 def measure_bookings(clinic: Clinic, seconds: float, *, has_mails: bool) -> Bookings:
     """Book for some seconds, wait until all mails have been sent, and return what it cost."""
-    before_idle = clinic.processor_seconds()
-    time.sleep(IDLE_SECONDS)
     before, started_at = clinic.processor_seconds(), time.monotonic()
     count = asyncio.run(clinic.book(seconds))
     if has_mails:
         clinic.wait_for_mails()
     time.sleep(DRAIN_SECONDS)
     after, elapsed = clinic.processor_seconds(), time.monotonic() - started_at
-    idle = {service: (before[service] - before_idle[service]) / IDLE_SECONDS * elapsed / count * 1000 for service in before}
+    time.sleep(IDLE_SECONDS)
+    after_idle = clinic.processor_seconds()
+    idle = {service: (after_idle[service] - after[service]) / IDLE_SECONDS * elapsed / count * 1000 for service in before}
     used = {service: (after[service] - before[service]) / count * 1000 - idle[service] for service in before}
     return Bookings(count, used, idle)
 
