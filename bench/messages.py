@@ -95,7 +95,7 @@ class Bookings:
         return sum(self.milliseconds.values())
 
 
-class Clinic:
+class BenchClinic:
     """A running platform with doctors who are always free, and a patient for each client."""
 
     def __init__(self, platform: Distributed, clients: int) -> None:
@@ -153,7 +153,7 @@ class Clinic:
         wait_until(lambda: len(self.platform.smtp.messages) >= MAILS_PER_BOOKING * self.booked, MAX_DRAIN_SECONDS)
 
 
-def measure_bookings(clinic: Clinic, seconds: float, *, has_mails: bool) -> Bookings:
+def measure_bookings(clinic: BenchClinic, seconds: float, *, has_mails: bool) -> Bookings:
     """Book for some seconds, wait until all mails have been sent, and return what it cost."""
     before, started_at = clinic.processor_seconds(), time.monotonic()
     count = asyncio.run(clinic.book(seconds))
@@ -178,7 +178,7 @@ def measure_careslot(seconds: float, clients: int) -> tuple[Bookings, float]:
         platform.environment |= {"GATEWAY_RATE_SCALE": "100000", "APPOINTMENT_MOST_ACTIVE": "10000"}
         platform.start()
         try:
-            clinic = Clinic(platform, clients)
+            clinic = BenchClinic(platform, clients)
             clinic.fill()
             asyncio.run(clinic.book(2))
             clinic.wait_for_mails()
