@@ -35,7 +35,7 @@ from tests.servers import known_urls, use_servers
 
 PACKAGES = "django djangorestframework gunicorn requests pika pymongo PyJWT PyMySQL<1.2 jinja2 aiohttp aiosmtpd cryptography"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-IDLE_SECONDS, DRAIN_SECONDS, MAX_DRAIN_SECONDS = 5.0, 3.0, 120.0
+WARM_UP_SECONDS, IDLE_SECONDS, DRAIN_SECONDS, MAX_DRAIN_SECONDS = 5.0, 5.0, 3.0, 120.0
 DOCTORS, MAILS_PER_BOOKING = 40, 2
 OWNERS = (Service.PATIENT, Service.DOCTOR, Service.AUTH)
 """The services that notification-service asks for contacts."""
@@ -95,7 +95,7 @@ class Bookings:
         return sum(self.milliseconds.values())
 
 
-class BenchClinic:
+class MeasuredClinic:
     """A running platform with doctors who are always free, and a patient for each client."""
 
     def __init__(self, platform: Distributed, clients: int) -> None:
@@ -153,7 +153,7 @@ class BenchClinic:
         wait_until(lambda: len(self.platform.smtp.messages) >= MAILS_PER_BOOKING * self.booked, MAX_DRAIN_SECONDS)
 
 
-def measure_bookings(clinic: BenchClinic, seconds: float, *, has_mails: bool) -> Bookings:
+def measure_bookings(clinic: MeasuredClinic, seconds: float, *, has_mails: bool) -> Bookings:
     """Book for some seconds, wait until all mails have been sent, and return what it cost."""
     before, started_at = clinic.processor_seconds(), time.monotonic()
     count = asyncio.run(clinic.book(seconds))
@@ -178,9 +178,9 @@ def measure_careslot(seconds: float, clients: int) -> tuple[Bookings, float]:
         platform.environment |= {"GATEWAY_RATE_SCALE": "100000", "APPOINTMENT_MOST_ACTIVE": "10000"}
         platform.start()
         try:
-            clinic = BenchClinic(platform, clients)
+            clinic = MeasuredClinic(platform, clients)
             clinic.fill()
-            asyncio.run(clinic.book(2))
+            asyncio.run(clinic.book(WARM_UP_SECONDS))
             clinic.wait_for_mails()
             whole = measure_bookings(clinic, seconds, has_mails=True)
             notification = platform.processes.pop((Service.NOTIFICATION, 0))

@@ -43,6 +43,7 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
         {
             AccountChanged: contacts.forget_account,
             PatientChanged: contacts.forget_patient,
+            PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,
             ServiceChanged: contacts.forget_service,
         }

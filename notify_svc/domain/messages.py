@@ -137,6 +137,11 @@ class Message:
         """What the patient sees changed in an amended appointment: `place`, `doctor_name`, or both."""
         return visible_changes(self.facts.get("changed", ()), self.mode)
 
+    def is_related_to(self, other: Self) -> bool:
+        """Return whether another message goes to the same recipient and is about the same subject."""
+        is_same = self.recipient_id == other.recipient_id and self.subject_id == other.subject_id
+        return is_same and self.id != other.id
+
     def makes_obsolete(self, older: Self) -> bool:
         """Return whether an older message need not be sent once this one may have been delivered.
 

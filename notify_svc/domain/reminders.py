@@ -123,20 +123,19 @@ def planned_reminders(visit: Visit, recipients: Iterable[ReminderRecipient], exi
     """Yield the reminders of a booked visit that wait to be sent.
 
     Those among `existing` that were queued or skipped are not planned again. An offset that is planned already keeps its `wanted_since`.
-    Of several that are due at the same instant, only the nearest is planned.
+    Of several that are due at the same instant, only the nearest is sent: `status_when_due` decides, so that none is lost if one of them is
+    planned again for another time.
     """
     known = {(row.recipient_id, row.offset_minutes): row for row in existing if row.starts_at == visit.starts_at}
     for recipient in recipients:
-        by_due_time = dict[datetime, Reminder]()
-        for offset in sorted(recipient.offsets, reverse=True):
+        for offset in recipient.offsets:
             row = known.get((recipient.id, offset))
             if row is not None and row.status is not ReminderStatus.PLANNED:
                 continue
             wanted_since = row.wanted_since if row is not None else visit.wanted_since
             due_at = recipient.clock.due_time(visit.starts_at, timedelta(minutes=offset), wanted_since)
             if due_at is not None:
-                by_due_time[due_at] = Reminder.of(visit, recipient.id, offset, due_at, wanted_since)
-        yield from by_due_time.values()
+                yield Reminder.of(visit, recipient.id, offset, due_at, wanted_since)
 
 
 def reminder_facts(visit: Visit, offset_minutes: int) -> dict[str, Any]:

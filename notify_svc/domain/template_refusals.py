@@ -17,7 +17,7 @@ class TemplateSyntaxInvalid(Invalid):
     """Raised when a template cannot be read, or contains more than variables and conditions."""
 
     code = "template_syntax"
-    detail = "A template has text, variables such as `{{ name }}`, and conditions such as `{% if place %}...{% endif %}`; nothing else."
+    detail = "A template has text, variables in double braces, and conditions with `if` and `endif`; nothing else."
     remedy = "Correct the line that `detail` names. Compare with the shipped text: `DELETE` brings it back."
     example_pointers = ("/text",)
 

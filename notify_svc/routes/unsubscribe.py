@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from notify_svc.domain.refusals import NoSuchUnsubscribeLink
 from notify_svc.domain.unsubscribe_links import TOKEN_PATTERN
 from notify_svc.routes.unsubscribe_pages import UnsubscribeRoute, ended_response, question_response
-from notify_svc.schemas.preferences import SubscriptionOut
+from notify_svc.schemas.preferences import OneClickForm, SubscriptionOut
 from notify_svc.usecases.unsubscribe import Unsubscribing
 from shared.contracts.refusals import Unavailable
 from shared.kit.pages import PAGE, with_pages
@@ -18,7 +18,6 @@ from shared.kit.use_cases import use_case
 
 router = APIRouter(prefix="/unsubscribe/{token}", tags=["Notifications"], route_class=UnsubscribeRoute)
 Token = Annotated[str, Path(json_schema_extra={"pattern": f"^{TOKEN_PATTERN}$"})]
-OneClick = Annotated[Literal["One-Click"] | None, Form(alias="List-Unsubscribe", description="As RFC 8058 says; it may be left out.")]
 UseLinks = Annotated[Unsubscribing, use_case(Unsubscribing)]
 
 
@@ -41,6 +40,6 @@ async def read_unsubscribe_link(request: Request, token: Token, links: UseLinks)
     responses=with_pages(PAGE, refusals(NoSuchUnsubscribeLink, Unavailable)),
     summary="End the reminders or the digest of a link",
 )
-async def unsubscribe(request: Request, token: Token, links: UseLinks, one_click: OneClick = None) -> Response:
+async def unsubscribe(request: Request, token: Token, form: Annotated[OneClickForm, Form()], links: UseLinks) -> Response:
     """Ends what the link names, and changes nothing else. Doing it twice is the same as once. All other mails are still sent."""
     return ended_response(request, await links.unsubscribe(token), links.clinic_locale)

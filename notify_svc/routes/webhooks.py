@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
@@ -194,6 +194,7 @@ def _with_secret(response: Response, created: WebhookWithSecret) -> WebhookWithS
 
 webhook_descriptions = APIRouter(tags=["Webhooks"])
 """What receivers get, for the section `webhooks` of the OpenAPI document; these are not routes of this service."""
+SIGNED: dict[str, Any] = {"security": []}  # the signature in the headers takes the place of a token
 WebhookId = Annotated[UUID, Header(alias="webhook-id", description="The same in every attempt and replay.")]
 WebhookTimestamp = Annotated[int, Header(alias="webhook-timestamp", description="When this attempt was made, in seconds since 1970.")]
 WebhookSignature = Annotated[
@@ -203,7 +204,11 @@ WebhookSignature = Annotated[
 
 
 @webhook_descriptions.post(
-    "appointment_event", operation_id="receive_appointment_event", status_code=204, summary="An event about an appointment"
+    "appointment_event",
+    operation_id="receive_appointment_event",
+    status_code=204,
+    summary="An event about an appointment",
+    openapi_extra=SIGNED,
 )
 async def receive_appointment_event(
     body: WebhookBody, webhook_id: WebhookId, webhook_timestamp: WebhookTimestamp, webhook_signature: WebhookSignature
@@ -215,7 +220,7 @@ async def receive_appointment_event(
     """
 
 
-@webhook_descriptions.post("ping", operation_id="receive_ping", status_code=204, summary="A ping that was requested")
+@webhook_descriptions.post("ping", operation_id="receive_ping", status_code=204, summary="A ping that was requested", openapi_extra=SIGNED)
 async def receive_ping(
     body: WebhookPingBody, webhook_id: WebhookId, webhook_timestamp: WebhookTimestamp, webhook_signature: WebhookSignature
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from notify_svc.domain.unsubscribe_links import SubscriptionKind
@@ -22,6 +24,12 @@ class DoctorPreferencesOut(ReadModel):
 
     daily_digest: bool = Field(description=DIGEST)
     version: int
+
+
+class OneClickForm(RequestModel):
+    """The form that programs of mail providers send (RFC 8058). It may be left out."""
+
+    list_unsubscribe: Literal["One-Click"] | None = Field(default=None, alias="List-Unsubscribe")
 
 
 class SubscriptionOut(ReadModel):

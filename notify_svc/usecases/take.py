@@ -57,7 +57,7 @@ class MessageTaker:
             related = await tx.lock_messages_about({message.subject_id for message, _ in prepared})
             stored = {message.id: message for message in related}
             for message, mail in prepared:
-                others = [other for other in related if other.recipient_id == message.recipient_id and other.id != message.id]
+                others = [other for other in related if other.is_related_to(message)]
                 if stored.get(message.id) != message or (started := message.start_in_order(others, holder, now)) is None:
                     continue
                 changes.append((message, await self._sort(tx, started, mail, taken)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 REVISIONS = sorted(ROOT.glob("*_svc/migrations/0*.py"))
 FROZEN = sorted((ROOT / "shared/kit/migrations").glob("v*.py"))
-FRAMEWORKS = {"__future__", "alembic", "sqlalchemy"}
+FRAMEWORKS = {"alembic", "sqlalchemy"} | sys.stdlib_module_names
 
 
 def imported_modules(path: Path) -> set[str]:

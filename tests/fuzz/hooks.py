@@ -13,6 +13,7 @@ from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
 SEMANTIC_CODES = frozenset(
     {
         "bad_cursor",
+        "expires_in_the_past",
         "address_not_allowed",
         "already_over",
         "idempotency_key_reused",

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from appointment_svc.domain.visit_links import LinkTokens
+from careslot.folder import Folder
+from notify_svc.domain.unsubscribe_links import Subscription, SubscriptionKind, UnsubscribeLinks
 from tests.platform.accounts import User, book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
 from tests.platform.houses import Embedded, wait_until
 
@@ -44,6 +47,8 @@ class ClinicWithEtags:
             "get_me": "/auth/me",
             "get_my_profile": "/patients/me",
             "get_patient": f"/patients{patient}",
+            "get_my_preferences": "/patients/me/preferences",
+            "get_doctor_preferences": "/doctors/me/preferences",
             "get_doctor": f"/doctors{doctor}",
             "get_schedule": f"/doctors{doctor}/schedules",
             "get_service": f"/services/{self.service['id']}",
@@ -52,8 +57,14 @@ class ClinicWithEtags:
             "get_template": "/admin/templates/booked/en",
         }
 
+    def reader_of(self, operation_id: str) -> User:
+        """Return the user who may read a resource."""
+        if operation_id == "get_doctor_preferences":
+            return self.doctor
+        return self.patient if operation_id in ("get_me", "get_my_profile", "get_my_preferences") else self.admin
+
     def read(self, operation_id: str, etag: str | None = None) -> httpx.Response:
-        reader = self.patient if operation_id in ("get_me", "get_my_profile") else self.admin
+        reader = self.reader_of(operation_id)
         params = RANGE if operation_id == "get_schedule" else None
         headers = {"If-None-Match": etag} if etag else {}
         response = reader.http.get(self.paths()[operation_id], params=params, headers=headers)
@@ -81,6 +92,17 @@ def patch(operation_id: str, **changes: Any) -> Change:
         user = clinic.patient if operation_id == "get_my_profile" else clinic.admin
         path = clinic.paths()[operation_id]
         user.request("PATCH", path, changes, if_match=user.request("GET", path)["version"])
+
+    return change
+
+
+def put_preferences(operation_id: str, **changes: Any) -> Change:
+    """Return the change of some fields of preferences, of which the others are sent back as they were read."""
+
+    def change(clinic: ClinicWithEtags) -> None:
+        user, path = clinic.reader_of(operation_id), clinic.paths()[operation_id]
+        read = user.request("GET", path)
+        user.request("PUT", path, read | changes, if_match=read["version"])
 
     return change
 
@@ -161,6 +183,7 @@ SERVICE: dict[str, Any] = {
     "daily_cap": 50,
     "weekly_cap": 100,
     "price": {"amount": 3000, "currency": "EUR"},
+    "reminder_offsets_minutes": [60],
     "requires_approval": False,
     "capacity": 2,
     "duration_minutes": 35,
@@ -194,6 +217,12 @@ CHANGES: dict[str, dict[str, Change]] = {
     "get_any_appointment": APPOINTMENT,
     "get_my_profile": {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()},
     "get_patient": {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()},
+    "get_my_preferences": {
+        "reminder_offsets_minutes": put_preferences("get_my_preferences", reminder_offsets_minutes=[30]),
+        "quiet_hours": put_preferences("get_my_preferences", quiet_hours={"from": "22:00", "to": "06:00"}),
+        "locale": patch("get_my_profile", locale="fr"),
+    },
+    "get_doctor_preferences": {"daily_digest": put_preferences("get_doctor_preferences", daily_digest=True)},
     "get_me": {
         "full_name": patch("get_my_profile", full_name="Mina Ahn"),
         "email": patch_patients_account(email=f"{uuid4().hex}@patients.example"),
@@ -229,6 +258,9 @@ CONSTANTS: dict[str, set[str]] = {
     "get_appointment": VISIT_CONSTANTS,
     "get_any_appointment": VISIT_CONSTANTS,
     "get_me": {"role", "status", "locale"},
+    "get_my_profile": {"email"},
+    "get_patient": {"email"},
+    "get_my_preferences": {"channels"},
     "get_schedule": {"doctor_id"},
     "get_template": {"kind", "locale", "variables", "required"},
 }
@@ -279,8 +311,9 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
         if "304" not in get["responses"]:
             names = {parameter["name"] for parameter in get.get("parameters", []) if parameter["in"] == "query"}
             params = {name: value for name, value in (visit | RANGE).items() if name in names and (name in visit or "from" in names)}
-            reader = clinic.patient if path.startswith("/holds") else clinic.admin
-            response = reader.http.get(path.format(**ids), params=params)
+            reader = clinic.patient if path.startswith(("/holds", "/patients/me")) else clinic.admin
+            link_token = {"token": token_in_path(clinic, path)} if "{token}" in path else {}
+            response = reader.http.get(path.format(**ids | link_token), params=params)
             assert (response.status_code, "etag" in response.headers) == (200, False), (path, response.text)
 
 
@@ -301,7 +334,25 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
         "hold_id": hold["id"],
         "code": "slot_taken",
         "webhook_id": clinic.webhook,
+        "dependant_id": add_dependant(clinic.patient),
+        "client_id": clinic.admin.request("POST", "/auth/clients", {"name": "Sync", "scopes": ["appointments:read"]}, status=201)["id"],
+        "message_id": clinic.admin.request("GET", "/admin/messages")["items"][0]["id"],
     }
+
+
+def add_dependant(patient: User) -> str:
+    """Add a person for whom the patient acts, and return the id."""
+    dependant = {"full_name": "Mia Park", "born_on": "2019-05-01"}
+    return str(patient.request("POST", "/patients/me/dependants", dependant, status=201)["id"])
+
+
+def token_in_path(clinic: ClinicWithEtags, path: str) -> str:
+    """Return the token of the patient's link to the visit, or of the link that ends the patient's reminders."""
+    assert isinstance(clinic.admin.platform, Embedded)
+    folder, patient_id = Folder(clinic.admin.platform.data), UUID(clinic.patient.id)
+    if path.startswith("/visit"):
+        return LinkTokens(folder.secret("APPOINTMENT_LINK")).token_for(UUID(clinic.appointment["id"]), patient_id)
+    return UnsubscribeLinks("", folder.secret("NOTIFY_LINK")).token_for(Subscription(patient_id, SubscriptionKind.REMINDERS))
 
 
 def test_a_change_accepts_the_etag_as_it_was_sent_until_the_next_change(clinic: ClinicWithEtags) -> None:

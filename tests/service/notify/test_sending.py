@@ -266,3 +266,17 @@ async def test_a_cancellation_waits_while_the_confirmation_is_being_sent(
             assert await tx.update_message(start_sending(booked), start_sending(booked).mark_sent(NOON))
     await advance(notify, timedelta(seconds=2))
     assert ("mina@example.com", "Appointment cancelled") in mailbox.count_mails()
+
+
+async def test_a_newer_message_about_another_appointment_replaces_none_of_the_same_batch(
+    notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
+    other_id = new_id()
+    await notify.publish_event(an_event(appointment_id=other_id, version=3, id=new_id()))
+    mailbox.errors = [MailDeferred("450")] * 9
+    await notify.publish_event(an_event())
+    await notify.publish_event(an_event("appointment.cancelled.v1", appointment_id=other_id, version=4, status="cancelled", id=new_id()))
+    mailbox.errors = []
+    notify.clock.advance(timedelta(hours=1))
+    await notify.run_until_idle()
+    assert set(await stored_statuses(tmp_path)) == {"sent"}

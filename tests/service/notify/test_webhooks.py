@@ -238,6 +238,7 @@ async def test_after_the_last_retry_a_delivery_is_given_up_and_the_next_event_of
     endpoint.answers = [answer(500)] * 9
     webhook = await create(notify, endpoint)
     await notify.publish_event(event(1))
+    notify.clock.advance(SECOND)
     await notify.publish_event(event(2))
     await pass_time(notify, 15 * HOUR, step=HOUR)
     assert set(endpoint.sequences) == {1}

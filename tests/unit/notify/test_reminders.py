@@ -79,13 +79,12 @@ def test_a_visit_moved_to_another_start_has_new_reminders() -> None:
     assert offsets_of(plan(a_recipient(1440, 60), visit=moved, existing=existing)) == [60, 1440]
 
 
-def test_of_reminders_that_coincide_after_the_quiet_hours_the_nearest_is_planned() -> None:
+def test_of_reminders_that_coincide_after_the_quiet_hours_only_the_nearest_is_queued() -> None:
     early = a_visit(starts_at=datetime.fromisoformat("2026-03-10T07:00Z"))
-    planned = plan(a_recipient(1440, 180, 120, quiet_hours=NIGHT), visit=early)
-    assert [(row.offset_minutes, row.due_at.isoformat()) for row in planned] == [
-        (1440, "2026-03-09T07:00:00+00:00"),
-        (120, "2026-03-10T06:00:00+00:00"),
-    ]
+    far, near = sorted(plan(a_recipient(180, 120, quiet_hours=NIGHT), visit=early), key=lambda row: -row.offset_minutes)
+    assert far.due_at == near.due_at == datetime.fromisoformat("2026-03-10T06:00Z")
+    statuses = [reminder.status_when_due(early, [far, near], far.due_at) for reminder in (far, near)]
+    assert statuses == [ReminderStatus.SKIPPED, ReminderStatus.QUEUED]
 
 
 def service_offsets(offsets: list[int] | None) -> ServiceReminders:
