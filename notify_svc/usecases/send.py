@@ -167,9 +167,12 @@ class MessageSender:
 
 
 def first_of_each_subject(messages: Iterable[Message]) -> list[Message]:
-    """Return the first message of each recipient and subject; later ones wait until it was sent."""
+    """Return the message with the oldest version of each recipient and subject; later ones wait until it was sent.
+
+    Events can arrive in another order than they happened, so that the oldest message is not always the one that was queued first.
+    """
     first = dict[tuple[UUID, UUID], Message]()
-    for message in messages:
+    for message in sorted(messages, key=lambda message: message.version):
         first.setdefault((message.recipient_id, message.subject_id), message)
     return list(first.values())
 
