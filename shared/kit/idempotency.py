@@ -99,7 +99,7 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
     Only POST routes use this. Requests without a caller or a key always run. Not stored are responses with status 429 or 5xx and those with
-    `Cache-Control: no-store` (secrets). A repetition of such a request runs again; after a success, another request with its key is refused.
+    `Cache-Control: no-store` (secrets). Such a request runs again when it is repeated; after a success another one with its key is refused.
     When `run` raises, nothing is stored.
     """
     key = request.headers.get("idempotency-key")
