@@ -17,15 +17,15 @@ DetailRows = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class MailWords:
-    """The variables of a template, and the details of the visit as label and value, from which HTML has a table."""
+class TemplateContext:
+    """What a template is rendered with: its variables, and the details of the visit as label and value, for the table in HTML."""
 
     variables: dict[str, Any]
     rows: DetailRows
 
 
-def mail_words(content: MailContent, clinic: Clinic, language: Language) -> MailWords:
-    """Return everything that a template can say about a mail. Variables that are not known are empty."""
+def template_context(content: MailContent, clinic: Clinic, language: Language) -> TemplateContext:
+    """Return the context of a mail. Variables that are not known are empty."""
     dates = date_format(language, content.recipient.locale or clinic.locale, content.recipient.time_zone)
     variables: dict[str, Any] = {
         "greeting": language.greet(content.recipient.name),
@@ -46,7 +46,7 @@ def mail_words(content: MailContent, clinic: Clinic, language: Language) -> Mail
             "code": content.link.token,
             "link_expires_at": dates.instant(content.link.expires_at),
         }
-    return MailWords(variables | _own_variables(content.message, dates), rows)
+    return TemplateContext(variables | _own_variables(content.message, dates), rows)
 
 
 def _own_variables(message: Message, dates: DateFormat) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -130,8 +129,3 @@ class ReplayedWebhookOut(ReadModel):
 
     since: Instant
     replayed: int
-
-
-def replayed(since: datetime, count: int) -> ReplayedWebhookOut:
-    """Return the answer to a replay of all deliveries since an instant."""
-    return ReplayedWebhookOut(since=since, replayed=count)

@@ -38,9 +38,9 @@ class MessageQueue:
             if not await tx.mark_handled(event.id):
                 return
             has_webhooks = await insert_webhook_deliveries(tx, event, self.now())
-            if is_news := await record_visit(tx, event, self.now()):
+            if is_newest := await record_visit(tx, event, self.now()):
                 await self._insert(tx, notifications_for(event))
-        if is_news:
+        if is_newest:
             self.wake_sender()
         if has_webhooks:
             self.wake_dispatcher()

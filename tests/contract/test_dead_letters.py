@@ -145,9 +145,9 @@ async def test_a_letter_is_stored_once_and_read_as_it_was(any_store: DeadLetterS
 async def test_a_letter_is_replaced_only_as_it_was_read(any_store: DeadLetterStore) -> None:
     letter = a_letter()
     await any_store.insert(letter)
-    replayed = letter.replayed(1, letter.died_at)
+    replayed = letter.mark_replayed(1, letter.died_at)
     assert await any_store.replace(letter, replayed)
-    assert not await any_store.replace(letter, letter.replayed(2, letter.died_at))
+    assert not await any_store.replace(letter, letter.mark_replayed(2, letter.died_at))
     assert await any_store.find(letter.id) == replayed
 
 
@@ -181,7 +181,7 @@ async def test_only_letters_that_were_replayed_long_ago_are_deleted(any_store: D
     clock = MovableClock(running=False)
     long_ago, lately = clock() - RETENTION - timedelta(seconds=1), clock() - RETENTION + timedelta(seconds=1)
     waiting, old, new = (a_letter(number, died_at=long_ago.replace(microsecond=0)) for number in range(3))
-    for letter in (waiting, old.replayed(1, long_ago), new.replayed(1, lately)):
+    for letter in (waiting, old.mark_replayed(1, long_ago), new.mark_replayed(1, lately)):
         await any_store.insert(letter)
     await DeadLetters(any_store, RecordingBus(), "q", clock, lambda topic: None).prune()
     assert await any_store.find(old.id) is None

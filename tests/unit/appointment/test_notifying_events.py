@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appointment_svc.domain.telling_events import latest_telling_events
+from appointment_svc.domain.notifying_events import latest_notifying_events
 
 
 def an_event(name: str, version: int, *changed: str) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def an_event(name: str, version: int, *changed: str) -> dict[str, Any]:
 
 
 def told(*events: dict[str, Any]) -> list[str]:
-    return [event["id"] for event in latest_telling_events(events)]
+    return [event["id"] for event in latest_notifying_events(events)]
 
 
 @pytest.mark.parametrize("name", ["requested", "booked", "rescheduled", "cancelled", "declined", "expired"])
