@@ -141,8 +141,8 @@ class DeadLetters:
     async def replay(self, letter_id: UUID) -> DeadLetter:
         """Put the event into this service's queue again, with its id, and return the letter.
 
-        A letter that is replayed already stays as it is. The event is published before that is recorded, so that it cannot be lost; published
-        twice it has its effect once. Raises NoSuchDeadLetter, or Unavailable when the bus does not answer.
+        A letter that is replayed already stays as it is. The event is published before that is recorded, so that it cannot be lost. When it
+        is published twice, it has its effect once. Raises NoSuchDeadLetter, or Unavailable when the bus does not answer.
         """
         letter = await self._get(letter_id)
         if letter.status is DeadLetterStatus.REPLAYED:

@@ -57,7 +57,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
-def a(broker: Broker) -> str:
+def queue(broker: Broker) -> str:
     return f"{broker.name}.a"
 
 
@@ -189,9 +189,9 @@ async def test_only_letters_that_were_replayed_long_ago_are_deleted(any_store: D
     assert await any_store.find(new.id) is not None
 
 
-async def test_an_event_that_is_given_up_is_moved_into_the_database(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_an_event_that_is_given_up_is_moved_into_the_database(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     async with broker.open() as bus:
-        service, event = ServiceWithLetters(bus, a, store, RecordingHandler(failures=1000)), an_event()
+        service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=1000)), an_event()
         await service.subscribe()
         await publish(bus, event)
         (letter,) = await service.wait_for(bool)
@@ -199,13 +199,13 @@ async def test_an_event_that_is_given_up_is_moved_into_the_database(broker: Brok
         assert (letter.status, letter.attempts, letter.replays) == (WAITING, ALL_ATTEMPTS, 0)
         assert letter.error.startswith("RuntimeError at tests.contract.buses:__call__")
         assert service.counted == {event.topic: 1}
-    assert await broker.dead_letters(a) == []
+    assert await broker.dead_letters(queue) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[]", b"[" * 5000, b'{"id": 1, "type": 2}', b'{"type": "no.such.v1", "id": "x"}'])
-async def test_a_message_without_readable_event_is_moved_too(broker: Broker, a: str, store: DeadLetterStore, body: bytes) -> None:
+async def test_a_message_without_readable_event_is_moved_too(broker: Broker, queue: str, store: DeadLetterStore, body: bytes) -> None:
     async with broker.open() as bus:
-        service = ServiceWithLetters(bus, a, store, RecordingHandler())
+        service = ServiceWithLetters(bus, queue, store, RecordingHandler())
         await service.subscribe()
         for _ in range(2):
             await bus.publish(PasswordChanged.topic, "m1", body)
@@ -215,9 +215,9 @@ async def test_a_message_without_readable_event_is_moved_too(broker: Broker, a: 
         assert service.counted == {"unreadable": 1}
 
 
-async def test_letters_are_kept_by_the_bus_while_the_database_does_not_answer(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_letters_are_kept_by_the_bus_while_the_database_does_not_answer(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     async with broker.open() as bus:
-        service, event, failures = ServiceWithLetters(bus, a, store, RecordingHandler()), an_event(), [Unavailable(), Unavailable()]
+        service, event, failures = ServiceWithLetters(bus, queue, store, RecordingHandler()), an_event(), [Unavailable(), Unavailable()]
 
         async def keep(message: DeadMessage) -> None:
             if failures:
@@ -231,11 +231,11 @@ async def test_letters_are_kept_by_the_bus_while_the_database_does_not_answer(br
 
 
 async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_letter_once(
-    broker: Broker, a: str, store: DeadLetterStore
+    broker: Broker, queue: str, store: DeadLetterStore
 ) -> None:
     stored = asyncio.Event()
     async with broker.open() as bus:
-        dying = ServiceWithLetters(bus, a, store, RecordingHandler(failures=1000))
+        dying = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=1000))
 
         async def keep_and_hang(message: DeadMessage) -> None:
             await dying.letters.keep(message)
@@ -247,7 +247,7 @@ async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_let
         await publish(bus, event)
         await asyncio.wait_for(stored.wait(), 20)
     async with broker.open() as bus:
-        service = ServiceWithLetters(bus, a, store, RecordingHandler())
+        service = ServiceWithLetters(bus, queue, store, RecordingHandler())
         repeated = asyncio.Event()
 
         async def keep(message: DeadMessage) -> None:
@@ -261,10 +261,10 @@ async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_let
         assert not service.counted
 
 
-async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     other = RecordingHandler()
     async with broker.open() as bus:
-        service, event = ServiceWithLetters(bus, a, store, RecordingHandler(failures=ALL_ATTEMPTS)), an_event()
+        service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=ALL_ATTEMPTS)), an_event()
         await bus.subscribe(f"{broker.name}.b", {PasswordChanged: other})
         await service.subscribe()
         await publish(bus, event)
@@ -281,9 +281,9 @@ async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(b
         assert [letter.status for letter in await service.all_letters()] == [REPLAYED]
 
 
-async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     async with broker.open() as bus:
-        service, event = ServiceWithLetters(bus, a, store, RecordingHandler(failures=2 * ALL_ATTEMPTS)), an_event()
+        service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=2 * ALL_ATTEMPTS)), an_event()
         await service.subscribe()
         await publish(bus, event)
         (letter,) = await service.wait_for(bool)
@@ -296,10 +296,10 @@ async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(br
         assert service.handler.ids == [event.id]
 
 
-async def test_an_invalid_message_that_is_replayed_waits_again_at_once(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_an_invalid_message_that_is_replayed_waits_again_at_once(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     """It may die before its replay is recorded, and then it must not be shown as replayed."""
     async with broker.open() as bus:
-        service = ServiceWithLetters(bus, a, store, RecordingHandler())
+        service = ServiceWithLetters(bus, queue, store, RecordingHandler())
         await service.subscribe()
         await bus.publish(PasswordChanged.topic, "m1", b"{}")
         (letter,) = await service.wait_for(bool)

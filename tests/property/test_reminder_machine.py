@@ -68,7 +68,7 @@ class ModelContacts:
 
 
 class ReminderMachine(RuleBasedStateMachine):
-    """Tells every change to notification-service and to the model, and compares what is sent."""
+    """Publishes every change to notification-service, applies it to the model, and compares the mails of both."""
 
     url: ClassVar[str]
 
@@ -106,7 +106,7 @@ class ReminderMachine(RuleBasedStateMachine):
 
         return self.runner.run(wait())
 
-    def tell(self, visit_id: UUID, topic: str, status: str, start: datetime, order: str, **changes: Any) -> None:
+    def publish_change(self, visit_id: UUID, topic: str, status: str, start: datetime, order: str, **changes: Any) -> None:
         """Deliver an event, perhaps twice, and perhaps with a late copy of an older one under another id."""
         self.versions[visit_id] = self.versions.get(visit_id, 0) + 1
         facts = {"appointment_id": visit_id, "version": self.versions[visit_id], "status": status, "starts_at": start, "id": new_id()}
@@ -119,14 +119,14 @@ class ReminderMachine(RuleBasedStateMachine):
 
     @rule(visit_id=visit_ids, by=starts, order=orders, reversed_pair=st.booleans())
     def arrange(self, visit_id: UUID, by: timedelta, order: str, reversed_pair: bool) -> None:
-        """Book, approve, or move to another start; a visit that was booked may be cancelled and restored in one go, told in reverse."""
+        """Book, approve, or move to another start; a visit that was booked may be cancelled and restored at once, published in reverse."""
         start, previous = self.model.now + by, self.model.visits.get(visit_id)
         if previous is not None and previous.is_booked and previous.start != start and not reversed_pair:
-            self.tell(visit_id, "rescheduled", "booked", start, order, previous_starts_at=previous.start)
+            self.publish_change(visit_id, "rescheduled", "booked", start, order, previous_starts_at=previous.start)
         else:
             if reversed_pair:
                 self.versions[visit_id] = self.versions.get(visit_id, 0) + 1
-            self.tell(visit_id, "booked", "booked", start, order)
+            self.publish_change(visit_id, "booked", "booked", start, order)
         self.model.arrange(visit_id, start)
 
     @rule(visit_id=visit_ids, order=orders)
@@ -134,14 +134,14 @@ class ReminderMachine(RuleBasedStateMachine):
         """Restore, or undo a check-in, to the same start."""
         visit = self.model.visits.get(visit_id)
         if visit is not None and not visit.is_booked and self.model.now < visit.start:
-            self.tell(visit_id, "booked", "booked", visit.start, order)
+            self.publish_change(visit_id, "booked", "booked", visit.start, order)
             self.model.arrange(visit_id, visit.start)
 
     @rule(visit_id=visit_ids, change=st.sampled_from(["cancelled", "checked_in", "missed", "declined"]), order=orders)
     def release(self, visit_id: UUID, change: str, order: str) -> None:
         visit = self.model.visits.get(visit_id)
         if visit is not None and visit.is_booked:
-            self.tell(visit_id, change, change, visit.start, order)
+            self.publish_change(visit_id, change, change, visit.start, order)
             self.model.release(visit_id)
 
     @rule(chosen=offsets, quiet=quiet_hours)
