@@ -109,6 +109,6 @@ def _previous_start(message: Message) -> datetime | None:
 
 
 def _label(name: str, label: str, message: Message, language: Language) -> str:
-    """Return the label of a detail, marked as new if the patient has not been told of it before."""
+    """Return the label of a detail, marked as new if the patient has not read it in an earlier mail."""
     is_changed = message.audience is Audience.PATIENT and name in message.visible_changes
     return language.words["changed_label"].format(label=label) if is_changed else label

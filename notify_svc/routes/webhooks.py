@@ -120,7 +120,7 @@ async def delete_webhook(webhook_id: UUID, _caller: WebhookManager, expected_ver
     summary="Send a ping to a webhook",
 )
 async def ping_webhook(webhook_id: UUID, _caller: WebhookManager, operation: OperationId, webhooks: UseWebhooks) -> WebhookDelivery:
-    """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show what came of it."""
+    """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show the result."""
     return await webhooks.ping(webhook_id, operation.id)
 
 

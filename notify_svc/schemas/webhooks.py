@@ -57,7 +57,7 @@ class CreateWebhook(RequestModel):
 class UpdateWebhook(PatchModel):
     """Fields that are left out stay as they are; null removes the description.
 
-    `paused` keeps the events for 7 days; `active` resumes, and what came meanwhile is delivered in order.
+    `paused` keeps the events for 7 days; `active` resumes, and the events that came meanwhile are delivered in order.
     """
 
     nullable_fields: ClassVar = frozenset({"description"})

@@ -49,17 +49,17 @@ class AppointmentComparison:
         """
         now = self.now()
         stored = await retry_transaction(self.store.find_compared_until)
-        oldest, count, after = now - MAX_AGE, 0, None
+        oldest, latest, count, after = now - MAX_AGE, now - TIME_TO_ARRIVE, 0, None
         since = oldest if stored is None else max(stored - OVERLAP, oldest)
-        limit = now - TIME_TO_ARRIVE
+        first_failed_at = latest
         try:
             while True:
                 page = await self.changes.list_changes(since, after)
-                handled, failed_at = await self._handle_missing(page.items, oldest, now - TIME_TO_ARRIVE)
+                handled, failed_at = await self._handle_missing(page.items, oldest, latest)
                 count += handled
-                limit = min(limit, failed_at or limit)
-                reached = page.items[-1].changed_at if page.next is not None and page.items else limit
-                await retry_transaction(partial(self.store.save_compared_until, min(reached, limit)))
+                first_failed_at = min(first_failed_at, failed_at or latest)
+                end_of_page = page.items[-1].changed_at if page.next is not None and page.items else latest
+                await retry_transaction(partial(self.store.save_compared_until, min(end_of_page, first_failed_at)))
                 if page.next is None:
                     return count
                 after = page.next

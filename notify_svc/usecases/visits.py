@@ -19,7 +19,7 @@ async def record_visit(tx: NotificationTransaction, event: AppointmentEvent, now
     if is_amendment(event):
         await tx.raise_sequence(event.appointment_id, event.sequence)
         return not await tx.has_newer_version(event.appointment_id, event.version)
-    is_first = event.event_number == 1  # then the visit is almost certainly new, and need not be looked for
+    is_first = event.event_number == 1  # then the visit is almost certainly new, and is not looked up first
     known = None if is_first else await tx.lock_visit(event.appointment_id)
     if known is None and await tx.insert_visit(Visit.from_event(event, now)):
         return True

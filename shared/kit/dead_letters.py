@@ -64,8 +64,8 @@ class DeadLetter:
     def give_up_again(self, letter: DeadLetter) -> DeadLetter | None:
         """Return this letter after `letter`, a message with the same event, was given up, or None if that is recorded already.
 
-        A replay may be given up before it is recorded as replayed; then its number is new. Without the number, that could not be told from
-        a repeated delivery of the message that was given up first.
+        A replay may be given up before it is recorded as replayed; then its number is new. Without the number, it would look like a
+        repeated delivery of the message that was given up first.
         """
         is_known = letter.replays < self.replays or (letter.replays == self.replays and self.status is DeadLetterStatus.WAITING)
         if is_known:
