@@ -35,7 +35,7 @@ from tests.servers import known_urls, use_servers
 
 PACKAGES = "django djangorestframework gunicorn requests pika pymongo PyJWT PyMySQL<1.2 jinja2 aiohttp aiosmtpd cryptography"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-IDLE_SECONDS, DRAIN_SECONDS, MAX_DRAIN_SECONDS = 5.0, 3.0, 120.0
+WARM_UP_SECONDS, IDLE_SECONDS, DRAIN_SECONDS, MAX_DRAIN_SECONDS = 5.0, 5.0, 3.0, 120.0
 DOCTORS, MAILS_PER_BOOKING = 40, 2
 OWNERS = (Service.PATIENT, Service.DOCTOR, Service.AUTH)
 """The services that notification-service asks for contacts."""
@@ -180,7 +180,7 @@ def measure_careslot(seconds: float, clients: int) -> tuple[Bookings, float]:
         try:
             clinic = MeasuredClinic(platform, clients)
             clinic.fill()
-            asyncio.run(clinic.book(2))
+            asyncio.run(clinic.book(WARM_UP_SECONDS))
             clinic.wait_for_mails()
             whole = measure_bookings(clinic, seconds, has_mails=True)
             notification = platform.processes.pop((Service.NOTIFICATION, 0))

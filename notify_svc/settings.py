@@ -35,7 +35,9 @@ class NotifySettings(CommonSettings):
         description="Where mails go: `smtp://user:password@host:port?tls=starttls`, `smtps://user:password@host:port` or `file:folder`."
     )
     mail_from: Email = Field("clinic@careslot.example", description="The sender's address of all mails.")
-    clinic_email: Email | None = Field(None, description="Where replies to mails go. By default they go to `NOTIFY_MAIL_FROM`.")
+    clinic_email: Annotated[Email | None, EMPTY_IS_NONE] = Field(
+        None, description="Where replies to mails go. By default they go to `NOTIFY_MAIL_FROM`."
+    )
     sender_name: Annotated[OneLineText | None, EMPTY_IS_NONE] = from_variable(
         "NOTIFY_CLINIC_NAME", None, "The sender's name of all mails; empty means the value of `CARESLOT_CLINIC_NAME`."
     )

@@ -21,6 +21,7 @@ GUIDES = {
     "time": "Time",
     "rate-limits": "Rate limits",
     "messages": "Messages",
+    "webhooks": "Webhooks",
 }
 # Pages load a stylesheet and icons from this origin, and nothing else.
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'"

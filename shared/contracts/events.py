@@ -67,7 +67,7 @@ class SessionEnded(Event):
 
 
 class AccountChanged(Event):
-    """An account was created, or its role or status changed."""
+    """An account was created, or its role, status, email address, name or language changed."""
 
     topic = "account.changed.v1"
     subject = "account_id"

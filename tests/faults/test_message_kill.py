@@ -27,7 +27,7 @@ from tests.unit.notify.builders import an_event
 MAX_STEPS = 60
 
 
-class Step:
+class FatalStep:
     """Counts the steps since it was armed, and kills this process at the `fatal` one.
 
     The steps are the commits of the writing connection, and the moments before and after each delivery. A kill before a commit also stands
@@ -51,7 +51,7 @@ class Step:
 class MortalMailbox(SmtpMailbox):
     """A mailbox before and after each of whose deliveries the process may die."""
 
-    def __init__(self, url: str, step: Step) -> None:
+    def __init__(self, url: str, step: FatalStep) -> None:
         super().__init__(url)
         self._step = step
 
@@ -74,7 +74,7 @@ class KillingServer(SmtpServer):
         return reply
 
 
-async def handle_event(folder: Path, port: int, step: Step) -> None:
+async def handle_event(folder: Path, port: int, step: FatalStep) -> None:
     """Run the service, deliver the event of a booking to it, and count the steps until nothing is left to do."""
     event.listen(Engine, "commit", step.commit)
     async with MortalMailbox(f"smtp://127.0.0.1:{port}", step) as mailbox:
@@ -142,7 +142,7 @@ def test_a_kill_between_any_two_steps_loses_no_message_and_sends_none_twice(empt
     for fatal in range(1, MAX_STEPS):
         folder = empty_database.parent / str(fatal)
         shutil.copytree(empty_database, folder)
-        step = Step(fatal)
+        step = FatalStep(fatal)
         killed_by = run_in_child(lambda folder=folder, step=step: handle_event(folder, server.port, step))  # type: ignore[misc]
         asyncio.run(recover(folder, server.port))
         ended = outcomes(folder, server)
@@ -161,7 +161,7 @@ def test_a_kill_before_the_reply_to_the_content_leaves_the_message_unknown(empty
     def remember(pid: int) -> None:
         server.victim = pid
 
-    assert run_in_child(lambda: handle_event(empty_database, server.port, Step(0)), remember) == signal.SIGKILL
+    assert run_in_child(lambda: handle_event(empty_database, server.port, FatalStep(0)), remember) == signal.SIGKILL
     asyncio.run(recover(empty_database, server.port))
     ended = outcomes(empty_database, server)
     assert (MessageStatus.UNKNOWN, 1) in ended

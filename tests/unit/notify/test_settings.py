@@ -39,3 +39,22 @@ def test_the_sender_has_the_name_of_the_clinic_unless_it_has_its_own(monkeypatch
     monkeypatch.setenv("NOTIFY_CLINIC_NAME", own_name)
     read = settings()
     assert (read.sender_name or read.clinic_name) == sender
+
+
+@pytest.mark.parametrize(("value", "offsets"), [("1440,60", (1440, 60)), (" 15 , 20160 ", (15, 20160)), ("", ())])
+def test_offsets_of_reminders_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch, value: str, offsets: tuple[int, ...]) -> None:
+    monkeypatch.setenv("NOTIFY_REMINDER_OFFSETS_MINUTES", value)
+    assert settings().reminder_offsets_minutes == offsets
+
+
+@pytest.mark.parametrize("value", ["14", "20161", "60,soon", "15,30,45,60,75,90"])
+def test_an_offset_of_reminders_that_is_out_of_range_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("NOTIFY_REMINDER_OFFSETS_MINUTES", value)
+    with pytest.raises(ValidationError):
+        settings()
+
+
+@pytest.mark.parametrize(("value", "address"), [("", None), ("Desk@Clinic.example", "desk@clinic.example")])
+def test_replies_go_to_an_address_of_their_own_if_there_is_one(monkeypatch: pytest.MonkeyPatch, value: str, address: str | None) -> None:
+    monkeypatch.setenv("NOTIFY_CLINIC_EMAIL", value)
+    assert settings().clinic_email == address
