@@ -28,7 +28,7 @@ SHOWN_COLUMNS = [COLUMNS[name] for name in SHOWN_NAMES]
 
 def logged_from_row(row: Any) -> LoggedMessage:
     """Return the message of a row of SHOWN_COLUMNS, also of a kind that this release does not know."""
-    problem = read_problem(row.problem)
+    last_problem = read_problem(row.problem)
     return LoggedMessage(
         row=row.seq,
         id=row.id,
@@ -37,8 +37,8 @@ def logged_from_row(row: Any) -> LoggedMessage:
         recipient_id=row.recipient_id,
         appointment_id=None if row.kind in KINDS_WITHOUT_APPOINTMENT else row.subject_id,
         status=MessageStatus(row.status),
-        problem=problem.code,
-        problem_detail=problem.detail,
+        problem=last_problem.code,
+        problem_detail=last_problem.detail,
         attempts=row.attempts,
         created_at=row.created_at,
         due_at=row.due_at,
@@ -46,12 +46,8 @@ def logged_from_row(row: Any) -> LoggedMessage:
         resent_from=row.resent_from,
         resent_by=row.resent_by,
         resent_at=row.resent_at,
-        attempt_log=tuple(_logged_attempt(*entry) for entry in row.attempt_log),
+        attempt_log=tuple(LoggedAttempt(at, status, *read_problem(problem)) for at, status, problem in row.attempt_log),
     )
-
-
-def _logged_attempt(at: str, status: str, problem: str | None) -> LoggedAttempt:
-    return LoggedAttempt(at, status, *read_problem(problem))
 
 
 def matching_messages(wanted: MessageFilter, limit: int, after: tuple[str, ...] | None) -> Select[Any]:

@@ -111,17 +111,17 @@ class ServiceWithLetters:
     async def subscribe(self, keep_dead: KeepDeadMessage | None = None) -> None:
         await self.bus.subscribe(self.queue, {PasswordChanged: self.handler}, keep_dead or self.letters.keep)
 
-    async def all_letters(self) -> list[DeadLetter]:
+    async def list_letters(self) -> list[DeadLetter]:
         return (await self.letters.list_page(None, PageRequest(100))).items
 
     async def wait_for(self, condition: Callable[[list[DeadLetter]], object]) -> list[DeadLetter]:
         """Return the letters once they fulfil the condition."""
 
         async def is_fulfilled() -> bool:
-            return bool(condition(await self.all_letters()))
+            return bool(condition(await self.list_letters()))
 
         await wait_until(is_fulfilled, seconds=20)
-        return await self.all_letters()
+        return await self.list_letters()
 
 
 def is_waiting_after(replays: int, letters: list[DeadLetter]) -> bool:
@@ -256,7 +256,7 @@ async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_let
 
         await service.subscribe(keep)
         await asyncio.wait_for(repeated.wait(), 20)
-        (letter,) = await service.all_letters()
+        (letter,) = await service.list_letters()
         assert (letter.event_id, letter.attempts, letter.status) == (event.id, ALL_ATTEMPTS, WAITING)
         assert not service.counted
 
@@ -272,13 +272,13 @@ async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(b
         replayed = await service.letters.replay(letter.id)
         assert (replayed.status, replayed.replays) == (REPLAYED, 1)
         await wait_until(lambda: service.handler.events)
-        assert await service.letters.replay(letter.id) == (await service.all_letters())[0]
+        assert await service.letters.replay(letter.id) == (await service.list_letters())[0]
         last = an_event()
         await publish(bus, last)
         await wait_until(lambda: last.id in service.handler.ids and last.id in other.ids)
         assert service.handler.ids == [event.id, last.id]
         assert other.ids == [event.id, last.id]
-        assert [letter.status for letter in await service.all_letters()] == [REPLAYED]
+        assert [letter.status for letter in await service.list_letters()] == [REPLAYED]
 
 
 async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(broker: Broker, queue: str, store: DeadLetterStore) -> None:
@@ -306,7 +306,7 @@ async def test_an_invalid_message_that_is_replayed_waits_again_at_once(broker: B
         for number in range(1, 4):
             await service.letters.replay(letter.id)
             await service.wait_for(functools.partial(is_waiting_after, number))
-        assert [letter.attempts for letter in await service.all_letters()] == [4]
+        assert [letter.attempts for letter in await service.list_letters()] == [4]
 
 
 async def test_a_replay_that_dies_before_it_is_recorded_is_not_shown_as_replayed(store: DeadLetterStore) -> None:

@@ -1,4 +1,4 @@
-"""Random lives of a patient's visits: the reminders that are sent are those of a plain model."""
+"""Random changes of a patient's visits: the reminders that are sent are those of a plain model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.unit.notify.builders import PATIENT, an_event
 
 BEGIN = datetime(2026, 3, 28, 9, tzinfo=UTC)  # the day before clocks change in Berlin
 VISITS = [UUID(int=0xA1 + number) for number in range(2)]
-V = TypeVar("V")
+Result = TypeVar("Result")
 visit_ids = st.sampled_from(VISITS)
 starts = st.integers(2, 150).map(lambda number: timedelta(minutes=30 * number))
 offsets = st.lists(st.sampled_from([15, 60, 90, 240, 600, 1440]), max_size=3, unique=True)
@@ -78,11 +78,11 @@ class ReminderMachine(RuleBasedStateMachine):
         self.versions, self.old_events = dict[UUID, int](), list[AppointmentEvent]()
         self.statuses = dict[UUID, str]()
         self.postponed = dict[UUID, datetime]()
-        self.runner, self.open = asyncio.Runner(), AsyncExitStack()
+        self.runner, self.stack = asyncio.Runner(), AsyncExitStack()
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        database = await self.open.enter_async_context(Database(self.url))
+        database = await self.stack.enter_async_context(Database(self.url))
         async with database.write() as connection:
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
@@ -94,14 +94,14 @@ class ReminderMachine(RuleBasedStateMachine):
         self.check = MessageCheck(self.store, self.contacts, defaults, self.clock)
 
     def teardown(self) -> None:
-        self.runner.run(self.open.aclose())
+        self.runner.run(self.stack.aclose())
         self.runner.close()
 
     def clock(self) -> datetime:
         return self.model.now
 
-    def run(self, work: Awaitable[V]) -> V:
-        async def wait() -> V:
+    def run(self, work: Awaitable[Result]) -> Result:
+        async def wait() -> Result:
             return await work
 
         return self.runner.run(wait())
@@ -151,7 +151,7 @@ class ReminderMachine(RuleBasedStateMachine):
         version = self.contacts.preferences_version
         event = PreferencesChanged(id=new_id(), occurred_at=self.model.now, patient_id=PATIENT, version=version)
         self.run(self.planner.plan_again_for_preferences(event))
-        self.model.prefer()
+        self.model.apply_preferences()
 
     @rule(zone=zones)
     def change_zone(self, zone: str) -> None:
@@ -159,7 +159,7 @@ class ReminderMachine(RuleBasedStateMachine):
         self.contacts.version += 1
         event = PatientChanged(id=new_id(), occurred_at=self.model.now, patient_id=PATIENT, version=self.contacts.version)
         self.run(self.planner.plan_again_for_patient(event))
-        self.model.prefer()
+        self.model.apply_preferences()
 
     @rule(ticks=st.integers(1, 200))
     def pass_time(self, ticks: int) -> None:

@@ -47,7 +47,7 @@ class ReminderScene:
         return event
 
     async def wait_until(self, instant: datetime) -> None:
-        """Let the time pass until `instant`: everything is done at the moment at which it is due."""
+        """Move the clock to `instant` in steps, so that every job runs when it is due."""
         while (next_due := await self._next_due()) is not None and next_due < instant:
             await self.jump_to(next_due)
         await self.jump_to(instant)
