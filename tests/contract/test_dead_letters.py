@@ -194,7 +194,7 @@ async def test_an_event_that_is_given_up_is_moved_into_the_database(broker: Brok
         service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=1000)), an_event()
         await service.subscribe()
         await publish(bus, event)
-        (letter,) = await service.wait_for(bool)
+        (letter,) = await service.wait_for(lambda letters: letters and service.counted)
         assert (letter.event_id, letter.topic, letter.subject) == (event.id, event.topic, str(event.account_id))
         assert (letter.status, letter.attempts, letter.replays) == (WAITING, ALL_ATTEMPTS, 0)
         assert letter.error.startswith("RuntimeError at tests.contract.buses:__call__")
@@ -209,7 +209,7 @@ async def test_a_message_without_readable_event_is_moved_too(broker: Broker, que
         await service.subscribe()
         for _ in range(2):
             await bus.publish(PasswordChanged.topic, "m1", body)
-        (letter,) = await service.wait_for(bool)
+        (letter,) = await service.wait_for(lambda letters: letters and service.counted)
         assert (letter.event_id, letter.topic, letter.subject, letter.body) == (None, None, None, body)
         assert letter.error.startswith("InvalidMessage")
         assert service.counted == {"unreadable": 1}
