@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from appointment_svc.repository.relay import BATCH
 from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.reconcile import Reconciliation
 from shared.kit.jobs import Jobs, Work
@@ -14,7 +15,7 @@ def schedule_outbox_jobs(jobs: Jobs, holder: LeaseHolder, *, publish: Work, prun
     """Schedule the publishing of events and the pruning of events and idempotency keys; return the function that wakes the publishing."""
     jobs.add("prune", prune_events, every_seconds=3600, holder=holder)
     jobs.add("prune_keys", prune_keys, every_seconds=3600, holder=holder)
-    return jobs.add("relay", publish, every_seconds=1, holder=holder)
+    return jobs.add("relay", publish, every_seconds=1, holder=holder, batch=BATCH)
 
 
 def schedule_jobs(
