@@ -37,8 +37,9 @@ class MessageQueue:
         async with self.store.begin() as tx:
             if not await tx.mark_handled(event.id):
                 return
-            has_webhooks = await insert_webhook_deliveries(tx, event, self.now())
-            if is_news := await record_visit(tx, event, self.now()):
+            now = self.now()
+            has_webhooks = await insert_webhook_deliveries(tx, event, now)
+            if is_news := await record_visit(tx, event, now):
                 await self._insert(tx, notifications_for(event))
         if is_news:
             self.wake_sender()
@@ -71,8 +72,8 @@ class MessageQueue:
 
     async def _insert(self, tx: NotificationTransaction, notifications: Iterable[Notification]) -> None:
         """Insert a message for each notification. Its id depends on event, recipient and audience, so it cannot exist twice."""
-        messages = list[Message]()
+        messages, now = list[Message](), self.now()
         for notification in notifications:
             message_id = derive_id(notification.event.id, notification.recipient_id, notification.audience)
-            messages.append(Message.from_notification(message_id, notification, self.now()))
+            messages.append(Message.from_notification(message_id, notification, now))
         await tx.insert_messages_of_event(messages)
