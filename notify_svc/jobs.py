@@ -15,6 +15,9 @@ from notify_svc.usecases.send import MessageSender
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
+COLLECT_SECONDS = 0.2
+"""How long a mail waits for others, so that one transaction takes them in hand and one request asks for their contacts and links."""
+
 
 def schedule_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention, holder: LeaseHolder) -> Callable[[], None]:
     """Add the jobs. All instances send due messages; the other jobs run on one instance at a time, the holder of the lease.
@@ -23,7 +26,7 @@ def schedule_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention
     """
     jobs.add("delete_old_messages", retention.delete_old, every_seconds=3600, holder=holder)
     jobs.add("recover_abandoned_messages", sender.recover_abandoned, every_seconds=10, holder=holder)
-    return jobs.add("send_due_messages", sender.send_due, every_seconds=1)
+    return jobs.add("send_due_messages", sender.send_due, every_seconds=1, collect_seconds=COLLECT_SECONDS)
 
 
 def schedule_reminder_jobs(
