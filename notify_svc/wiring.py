@@ -31,6 +31,7 @@ from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
 from notify_svc.repository.comparison import SqlComparisonStore
 from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
+from notify_svc.repository.due_work import SqlDueWorkStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compare import AppointmentComparison
@@ -42,6 +43,7 @@ from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
+from notify_svc.usecases.due_work import DueWorkFinder, JobWakes
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
 from notify_svc.usecases.message_log import MessageLog, MessageRetention
@@ -67,7 +69,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
+        runtime.start_pruning(database, INFRASTRUCTURE)
         store = SqlNotificationStore(database, runtime.clock)
         owners = (runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
         source = HttpContactSource(*owners)
@@ -100,9 +102,11 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         planner = ReminderPlanner(store, contacts, defaults, runtime.clock)
         reminders = ReminderQueue(store, runtime.clock, wake_sender)
         digests = DigestQueue(store, contacts, settings.time_zone, runtime.clock, wake_sender)
-        jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
+        wake_planner, wake_queue = jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
 
         dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
+        wakes = JobWakes(wake_sender, wake_dispatcher, wake_planner, wake_queue)
+        jobs.schedule_due_work(runtime.jobs, DueWorkFinder(SqlDueWorkStore(database), runtime.clock, wakes))
         queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
         add_comparison(runtime, store, appointments, queue, holder)
 
