@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import BindParameter, bindparam, exists, select
 
 from notify_svc.domain.messages import MessageStatus
 from notify_svc.domain.reminders import ReminderStatus
@@ -14,7 +14,7 @@ from notify_svc.repository.tables import MESSAGES, REMINDERS, VISITS
 from notify_svc.repository.webhooks import DUE_WEBHOOKS
 from shared.kit.sql import Database
 
-NOW = bindparam("now")
+NOW: BindParameter[datetime] = bindparam("now")
 FIND_DUE_WORK = select(
     exists().where(MESSAGES.c.status == MessageStatus.QUEUED, MESSAGES.c.due_at <= NOW).label("messages"),
     exists(DUE_WEBHOOKS).label("deliveries"),

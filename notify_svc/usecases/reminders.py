@@ -77,8 +77,8 @@ class ReminderPlanner:
     async def plan_due(self) -> int:
         """Plan the reminders of up to MAX_VISITS_AT_ONCE visits; return how many were planned, or 0 if no further ones are due now.
 
-        So visits that come one after another are planned together at the next interval. Raises the refusals of the services that know the recipients. Then, and when their answer is older than an event told, the visits
-        are tried again after PLANNING_TIME.
+        So visits that come one after another are planned together by the next run. Raises the refusals of the services that know the
+        recipients. Then, and when their answer is older than an event told, the visits are tried again after PLANNING_TIME.
         """
         if not await self.store.has_visits_to_plan(self.now()):
             return 0

@@ -28,7 +28,7 @@ class FakeDueWork:
 
 async def woken_jobs(due: DueWork) -> set[str]:
     woken = set[str]()
-    wakes = JobWakes(*(lambda name=name: woken.add(name) for name in JOBS.values()))  # type: ignore[misc]
+    wakes = JobWakes(*(lambda name=name: woken.add(name) for name in JOBS.values()))
     assert await DueWorkFinder(FakeDueWork(due), lambda: NOON, wakes).wake_jobs() == 0
     return woken
 
