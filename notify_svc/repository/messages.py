@@ -11,19 +11,22 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Update, bindparam, exists, insert, not_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
-from notify_svc.ports import UnreadableMessage
+from notify_svc.domain.visits import Visit
+from notify_svc.ports import AlreadyStored, UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
-from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, visit_from_row
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, row_of_visit, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
 from notify_svc.repository.webhooks import WebhookWriter
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
+from shared.kit.raw_insert import insert_together
 from shared.kit.sql import Database, insert_if_absent
 from shared.kit.unreadable import log_unreadable, read_rows
 
@@ -110,6 +113,15 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
         if messages and not await insert_if_absent(self.connection, INSERT_MESSAGE, list(map(row_of, messages))):
             for message in messages:  # a replay, long after the event was handled: some of them are there already
                 await self.insert_message(message)
+
+    async def insert_first_event(self, event_id: UUID, visit: Visit, messages: Sequence[Message]) -> None:
+        handled = (self.tables.inbox, {"event_id": event_id, "handled_at": self.now()})
+        try:
+            await insert_together(
+                self.connection, [handled, (VISITS, row_of_visit(visit)), *((MESSAGES, row_of(message)) for message in messages)]
+            )
+        except IntegrityError as error:
+            raise AlreadyStored from error
 
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         rows = await self.connection.execute(LOCK_ABOUT, {"subject_ids": sorted(subject_ids)})
