@@ -24,8 +24,8 @@ UNWOKEN_SECONDS = 60.0
 """The interval of jobs that `wake_due_jobs` wakes every second when something is due."""
 
 
-def schedule_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention, holder: LeaseHolder) -> Callable[[], None]:
-    """Add the jobs. All instances send due messages; the other jobs run on one instance at a time, the holder of the lease.
+def schedule_message_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention, holder: LeaseHolder) -> Callable[[], None]:
+    """Add the jobs of messages. All instances send due messages; the other jobs run on one instance at a time, the holder of the lease.
 
     Returns the function that runs `send_due_messages` at once.
     """

@@ -23,12 +23,12 @@ AccountEvent = AccountInvited | PasswordResetRequested | PasswordChanged | Accou
 
 @dataclass(frozen=True, slots=True)
 class MessageQueue:
-    """Queues messages, and events for webhooks. It calls `wake_sender` and `wake_webhooks` then, so that they are sent at once."""
+    """Queues messages, and events for webhooks. It calls `wake_sender` and `wake_dispatcher` then, so that they are sent at once."""
 
     store: NotificationStore
     now: Clock
     wake_sender: Callable[[], None]
-    wake_webhooks: Callable[[], None]
+    wake_dispatcher: Callable[[], None]
 
     @retry_on_abort
     async def enqueue_appointment(self, event: AppointmentEvent) -> None:
@@ -43,12 +43,12 @@ class MessageQueue:
                 return
             now = self.now()
             has_webhooks = await insert_webhook_deliveries(tx, event, now)
-            if is_news := await record_visit(tx, event, now):
+            if is_newest := await record_visit(tx, event, now):
                 await tx.insert_messages_of_event(messages_of(notifications_for(event), now))
-        if is_news:
+        if is_newest:
             self.wake_sender()
         if has_webhooks:
-            self.wake_webhooks()
+            self.wake_dispatcher()
 
     async def _enqueue_first(self, event: AppointmentEvent) -> bool:
         """Do the same for the first event of an appointment, with three requests to the database instead of five.

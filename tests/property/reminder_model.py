@@ -1,4 +1,4 @@
-"""A plain model of reminders: it looks at every fifth minute of the wall clock, and knows neither rows nor messages."""
+"""A plain model of reminders: it checks every fifth minute of the wall clock, and has neither rows nor messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Key = tuple[UUID, datetime, int]
 
 
 @dataclass
-class ModelVisit:
+class ModelledVisit:
     """A visit, with the offsets that are wanted and the instants since when."""
 
     start: datetime
@@ -28,27 +28,27 @@ class ReminderModel:
     zone: str = "Europe/Berlin"
     offsets: list[int] = field(default_factory=lambda: [1440, 60])
     quiet: tuple[int, int] | None = None
-    visits: dict[UUID, ModelVisit] = field(default_factory=dict)
+    visits: dict[UUID, ModelledVisit] = field(default_factory=dict)
     ended: set[Key] = field(default_factory=set)
     postponed: dict[Key, datetime] = field(default_factory=dict)
     sent: list[tuple[Key, datetime]] = field(default_factory=list)
 
     def arrange(self, visit_id: UUID, start: datetime) -> None:
         """Book, approve, restore or move a visit."""
-        self.visits[visit_id] = ModelVisit(start, True, dict.fromkeys(self.offsets, self.now))
-        self.forget_late()
+        self.visits[visit_id] = ModelledVisit(start, True, dict.fromkeys(self.offsets, self.now))
+        self.drop_late_offsets()
 
     def release(self, visit_id: UUID) -> None:
         """Cancel, check in or request a visit."""
         self.visits[visit_id].is_booked = False
 
-    def prefer(self) -> None:
-        """Follow changed preferences or a changed zone."""
+    def apply_preferences(self) -> None:
+        """Apply changed preferences or a changed zone."""
         for visit in self.visits.values():
             visit.wanted = {offset: visit.wanted.get(offset, self.now) for offset in self.offsets}
-        self.forget_late()
+        self.drop_late_offsets()
 
-    def forget_late(self) -> None:
+    def drop_late_offsets(self) -> None:
         for visit in self.visits.values():
             visit.wanted = {offset: since for offset, since in visit.wanted.items() if self.due(visit, offset) is not None}
 
@@ -64,7 +64,7 @@ class ReminderModel:
             instant += TICK
         return instant
 
-    def due(self, visit: ModelVisit, offset: int) -> datetime | None:
+    def due(self, visit: ModelledVisit, offset: int) -> datetime | None:
         instant = visit.start - timedelta(minutes=offset)
         if instant < visit.wanted[offset] or not self.is_quiet(instant):
             return instant if instant >= visit.wanted[offset] else None
@@ -80,7 +80,7 @@ class ReminderModel:
             if visit.is_booked and self.now < visit.start:
                 self.send_nearest(visit_id, visit)
 
-    def send_nearest(self, visit_id: UUID, visit: ModelVisit) -> None:
+    def send_nearest(self, visit_id: UUID, visit: ModelledVisit) -> None:
         due = list[int]()
         for offset in visit.wanted:
             key, due_at = (visit_id, visit.start, offset), self.due(visit, offset)
