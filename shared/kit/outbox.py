@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, delete, select, type_coerce, update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
@@ -91,15 +91,12 @@ class Relay:
         return 0
 
     async def _list_waiting(self, unroutable: Collection[str], after: int) -> list[Any]:
-        """Return the next rows after the sequence number `after`.
-
-        Their ids are not read as UUIDs here, so that a row that cannot be read fails alone.
-        """
-        outbox = self.tables.outbox
-        columns = (outbox.c.seq, outbox.c.topic, outbox.c.body, type_coerce(outbox.c.event_id, String).label("event_id"))
-        is_waiting = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unroutable) & (outbox.c.seq > after)
+        """Return the next rows after the sequence number `after`."""
+        query, outbox = self.tables.list_waiting_events, self.tables.outbox
+        if unroutable or after:
+            query = query.where(outbox.c.topic.not_in(unroutable), outbox.c.seq > after)
         async with self.database.read() as connection:
-            return list((await connection.execute(select(*columns).where(is_waiting).order_by(outbox.c.seq).limit(BATCH))).all())
+            return list((await connection.execute(query, {"max_rows": BATCH})).all())
 
     async def _publish(self, row: Any, unroutable: set[str]) -> bool:
         """Publish one event. Returns False when it fails or has no subscriber, and then adds its topic to `unroutable`."""

@@ -103,9 +103,17 @@ class ServiceRuntime:
 
     def start_outbox_relay(self, database: Database, tables: InfrastructureTables) -> Callable[[], None]:
         """Schedule the jobs that publish and prune the outbox; return the function that wakes the relay after a commit."""
+        relay, holder = self.start_pruning(database, tables)
+        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder, batch=BATCH)
+
+    def start_pruning(self, database: Database, tables: InfrastructureTables) -> tuple[Relay, LeaseHolder]:
+        """Schedule the job that deletes old rows. This is enough for a service without events of its own.
+
+        Returns the relay and the holder of its leases.
+        """
         relay, holder = Relay(database, tables, self.bus, self.clock), self.lease_holder(database, tables)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
-        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder, batch=BATCH)
+        return relay, holder
 
     def lease_holder(self, database: Database, tables: InfrastructureTables) -> LeaseHolder:
         """Return the holder of the leases for the jobs of this instance."""
