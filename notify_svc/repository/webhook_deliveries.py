@@ -84,9 +84,14 @@ class WebhookDeliveryWriter:
         return list(map(delivery_from_row, await self.connection.execute(query)))
 
     async def replay_deliveries(self, webhook_id: UUID, since: datetime, now: datetime) -> int:
-        has_ended = (D.webhook_id == webhook_id) & D.status.in_(ENDED) & (D.created_at >= since)
+        is_waiting = (D.status == DeliveryStatus.QUEUED) & D.waits_for_earlier.is_(False)
+        is_replayed = (D.webhook_id == webhook_id) & (D.status.in_(ENDED) | is_waiting) & (D.created_at >= since)
         values = {"status": DeliveryStatus.QUEUED, "attempts": 0, "queued_at": now, "due_at": now}
-        return int((await self.connection.execute(update(WEBHOOK_DELIVERIES).where(has_ended).values(values))).rowcount)
+        return int((await self.connection.execute(update(WEBHOOK_DELIVERIES).where(is_replayed).values(values))).rowcount)
+
+    async def make_deliveries_due(self, webhook_id: UUID, now: datetime) -> None:
+        is_waiting = (D.status == DeliveryStatus.QUEUED) & D.waits_for_earlier.is_(False) & (D.due_at > now)
+        await self.connection.execute(update(WEBHOOK_DELIVERIES).where(D.webhook_id == webhook_id, is_waiting).values(due_at=now))
 
     async def give_up_deliveries(self, webhook_id: UUID) -> None:
         is_queued = (D.webhook_id == webhook_id) & (D.status == DeliveryStatus.QUEUED)
