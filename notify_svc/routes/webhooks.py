@@ -27,7 +27,6 @@ from notify_svc.schemas.webhooks import (
     WebhookDeliveryOut,
     WebhookOut,
     WebhookWithSecretOut,
-    replayed,
 )
 from notify_svc.usecases.webhooks import Webhooks, WebhookWithSecret
 from shared.contracts.refusals import PreconditionRequired, Stale
@@ -124,7 +123,7 @@ async def delete_webhook(webhook_id: UUID, _caller: WebhookManager, expected_ver
 async def ping_webhook(
     webhook_id: UUID, _caller: WebhookManager, expected_version: IfMatch, operation: OperationId, webhooks: UseWebhooks
 ) -> WebhookDelivery:
-    """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show what came of it."""
+    """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show the result."""
     return await webhooks.ping(webhook_id, operation.id, expected_version)
 
 
@@ -191,7 +190,7 @@ async def replay_webhook(
     webhook_id: UUID, body: ReplayWebhook, _caller: WebhookManager, expected_version: IfMatch, webhooks: UseWebhooks
 ) -> ReplayedWebhookOut:
     """In their order per appointment, each with the same `webhook-id` and body as before. Those given up or waiting for a retry, too."""
-    return replayed(body.since, await webhooks.replay_since(webhook_id, body.since, expected_version))
+    return ReplayedWebhookOut(since=body.since, replayed=await webhooks.replay_since(webhook_id, body.since, expected_version))
 
 
 def _with_secret(response: Response, created: WebhookWithSecret) -> WebhookWithSecretOut:

@@ -20,7 +20,7 @@ from shared.kit.retry import retry_on_abort
 
 
 class WebhookWithSecret(NamedTuple):
-    """A webhook and its decrypted secret, which is shown only to the caller who has it made."""
+    """A webhook and its decrypted secret, which is shown only to the caller who has requested it."""
 
     webhook: Webhook
     secret: str
@@ -115,7 +115,7 @@ class Webhooks:
 
     @retry_on_abort
     async def delete(self, webhook_id: UUID, expected_version: int | None) -> None:
-        """Delete a webhook and what was to be delivered to it."""
+        """Delete a webhook; its deliveries are not sent any more."""
         async with self.store.begin() as tx:
             await _lock(tx, webhook_id, expected_version)
             await tx.delete_webhook(webhook_id)
