@@ -583,7 +583,7 @@ async def test_ping_and_replays_honour_if_match(notify: RunningService, endpoint
     path, (delivery,) = f"/webhooks/{webhook['id']}", await deliveries(notify, webhook)
     requests = [("ping", None), (f"deliveries/{delivery['id']}/replay", None), ("replay", {"since": "2026-03-01T00:00:00Z"})]
     for action, body in requests:
-        assert (await call(notify, "POST", f"{path}/{action}", body, status=412, If_Match=tag))["code"] == "stale"
+        assert (await call(notify, "POST", f"{path}/{action}", body, status=412, If_Match=tag))["code"] == "stale_version"
     await notify.run_until_idle()
     assert len(endpoint.received) == 1
     for action, body in requests:
