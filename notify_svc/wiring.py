@@ -193,7 +193,7 @@ def add_due_work(context: WiringContext, wakes: JobWakes) -> None:
 async def open_webhooks(context: WiringContext, wake_sender: Callable[[], None]) -> tuple[WebhookDispatcher, Callable[[], None]]:
     """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
     runtime, settings, store, clock = context.runtime, context.settings, context.store, context.clock
-    receiver = await runtime.stack.enter_async_context(HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), clock))
+    receiver = HttpWebhookReceiver.with_system_settings(AddressPolicy(settings.webhook_allow_private), clock)
     reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
     dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
     maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)
