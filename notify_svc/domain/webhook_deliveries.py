@@ -31,10 +31,10 @@ ABANDONED_AFTER_SENDING_FOR = timedelta(minutes=1)
 WAIT_FOR_EARLIER = timedelta(minutes=1)
 """How long an event waits for an earlier one of its appointment that has not arrived.
 
-The bus brings events out of order when a handler failed; its first two repetitions come after 1 and 10 seconds. What is missing for longer
-may be missing for hours, and a late event with its `sequence` is worth more to the receiver than none."""
+The bus delivers events out of order when a handler failed; its first two repetitions come after 1 and 10 seconds. An event that is missing
+for longer may be missing for hours. It is then delivered late, and its `sequence` shows the receiver that it is late."""
 KEPT_WHILE_QUEUED = timedelta(days=7)
-"""What could not be sent for longer, because the webhook was paused, is given up."""
+"""Deliveries that are queued for longer, because the webhook was paused, are given up."""
 RETENTION_OF_DELIVERIES = timedelta(days=30)
 MAX_RESPONSE_TEXT = 500
 GONE = 410
@@ -55,6 +55,7 @@ class WebhookProblem(StrEnum):
     STATUS = "unsuccessful_status"
     NOT_CONNECTED = "not_connected"
     TIMEOUT = "timeout"
+    DNS_TIMEOUT = "dns_timeout"
     ADDRESS = "address_not_allowed"
     INTERRUPTED = "interrupted"
     ENDED = "webhook_ended"
@@ -63,7 +64,7 @@ class WebhookProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What came of an attempt: the status and the beginning of the answer, or the problem if there was no answer.
+    """The outcome of an attempt: the status and the beginning of the answer, or the problem if there was no answer.
 
     `retry_after` is when the receiver wants the next attempt at the earliest.
     """
@@ -81,7 +82,7 @@ class WebhookResponse:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """`event_id` is sent as `webhook-id`, the same in all attempts. `body` is sent as it stands here.
+    """`event_id` is sent as `webhook-id`, the same in all attempts. `body` is sent unchanged.
 
     Deliveries to one webhook with the same `stream_id` (an appointment's id; a ping's own id) are sent in the order of `sequence`.
     `attempts` counts since `queued_at`, when it was inserted or replayed. It is sent at `due_at` or later. `waits_for_earlier`: an event
@@ -139,6 +140,13 @@ class WebhookDelivery:
             return replace(ended, status=DeliveryStatus.FAILED)
         return replace(ended, status=DeliveryStatus.QUEUED, due_at=now + retry_pause(self.attempts, response, random, now))
 
+    def send_to_new_url(self, response: WebhookResponse, now: datetime) -> Self:
+        """Return the delivery after an attempt at a URL that the webhook no longer has: delivered, or queued with all its attempts."""
+        finished = self.finish(response, 0, now)
+        if finished.status is DeliveryStatus.DELIVERED:
+            return finished
+        return replace(finished, status=DeliveryStatus.QUEUED, attempts=0, due_at=now)
+
     def give_up(self, problem: WebhookProblem) -> Self:
         """Return the delivery as failed."""
         return replace(self, status=DeliveryStatus.FAILED, problem=problem.value)
@@ -148,8 +156,8 @@ class WebhookDelivery:
         return now - self.queued_at >= KEPT_WHILE_QUEUED
 
     def replay(self, now: datetime) -> Self:
-        """Return the delivery as queued anew, with all its attempts; unchanged if it is queued or being sent."""
-        if self.status in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING):
+        """Return the delivery as queued anew, with all its attempts; unchanged if it is being sent or waits for an earlier event."""
+        if self.status is DeliveryStatus.SENDING or (self.status is DeliveryStatus.QUEUED and self.waits_for_earlier):
             return self
         return replace(self, status=DeliveryStatus.QUEUED, attempts=0, queued_at=now, due_at=now)
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Message
@@ -18,17 +18,17 @@ from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
 MAX_MESSAGES_AT_ONCE = 16
-"""The largest number of deliveries at the same time. Only messages whose delivery begins at once are taken in hand."""
+"""The largest number of deliveries at the same time. Only messages whose delivery begins at once are taken."""
 POLL_SECONDS = 1.0
-"""While deliveries take longer than this, messages that have become due meanwhile are looked for."""
+"""While deliveries take longer than this, the sender looks for messages that have become due meanwhile."""
 STORE_SECONDS = 0.05
 """How long the result of a delivery may wait for those of others, so that one transaction stores them all."""
-MAX_WINDOWS = 8
+MAX_OFFSET_STEPS = 8
+"""An instance that lost the race for messages leaves out up to this many batches, less one, when it looks again."""
 UNREADABLE_PAUSE = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class EndedDelivery:
+class EndedDelivery(NamedTuple):
     """A message as it was while it was being sent, and after that. `error` is the reason why it was not sent."""
 
     before: Message
@@ -36,12 +36,16 @@ class EndedDelivery:
     error: Exception | None
 
 
+DeliveryTask = asyncio.Task[tuple[Message, Exception | None]]
+"""A delivery that is under way: its message, and in the end the reason why it was not sent."""
+
+
 @dataclass(slots=True)
 class MessageSender:
     """Sends queued messages. `instance_name` marks those that this instance is sending.
 
-    Several instances share the work: each takes messages in hand with its own transactions. `window` is the number of due messages that
-    this instance leaves to others because they were faster at the last ones. `has_more`: further messages may be due already. `unstored`
+    Several instances share the work: each takes messages with its own transactions. `offset` is the number of due messages that this
+    instance leaves to others because they were faster at the last ones. `has_more`: further messages may be due already. `unstored`
     are results that the database did not take yet.
     """
 
@@ -50,17 +54,17 @@ class MessageSender:
     now: Clock
     instance_name: str
     taker: MessageTaker
-    window: int = 0
+    offset: int = 0
     has_more: bool = False
     unstored: list[EndedDelivery] = field(default_factory=list)
 
     async def send_due(self) -> int:
         """Send messages that are due until the deliveries have ended; return how many, or 0 if no further ones are due now.
 
-        A slow delivery takes one of MAX_MESSAGES_AT_ONCE places and holds up neither the others nor the storing of their results. When the
+        A slow delivery counts as one of MAX_MESSAGES_AT_ONCE and delays neither the others nor the storing of their results. When the
         service is stopped, the deliveries that are under way are finished first.
         """
-        under_way = set[asyncio.Task[EndedDelivery]]()
+        under_way = set[DeliveryTask]()
         try:
             await self._store_ended()
             handled = await self._start_due(under_way)
@@ -96,8 +100,8 @@ class MessageSender:
                 recovered += 1
         return recovered
 
-    async def _start_due(self, under_way: set[asyncio.Task[EndedDelivery]]) -> int:
-        """Take due messages in hand and start their deliveries; return how many messages got another status or were postponed."""
+    async def _start_due(self, under_way: set[DeliveryTask]) -> int:
+        """Take due messages and start their deliveries; return how many messages got another status or were postponed."""
         free = MAX_MESSAGES_AT_ONCE - len(under_way)
         due = await self._list_due(free) if free else []
         unreadable = [message for message in due if isinstance(message, UnreadableMessage)]
@@ -105,25 +109,29 @@ class MessageSender:
             await self._postpone(unread)
         candidates = first_of_each_subject(message for message in due if isinstance(message, Message))
         if not candidates:
-            self.window, self.has_more = 0, len(due) == free
+            self.offset, self.has_more = 0, len(due) == free
             return len(unreadable)
         taken = await self.taker.take(candidates, self.instance_name)
         for message, mail in taken.deliveries:
             under_way.add(asyncio.create_task(self._deliver(message, mail), name=f"deliver {message.id}"))
         self.has_more = len(due) == free or taken.handled < len(due) or taken.has_copies
-        self.window = random.randrange(1, MAX_WINDOWS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
+        self.offset = random.randrange(1, MAX_OFFSET_STEPS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
         return len(unreadable) + taken.handled
 
-    async def _deliver(self, message: Message, mail: RenderedMail) -> EndedDelivery:
+    async def _deliver(self, message: Message, mail: RenderedMail) -> tuple[Message, Exception | None]:
         try:
             await self.delivery.mailbox.deliver(mail)
         except Exception as error:
-            return EndedDelivery(message, self.delivery.result_of(error, message), error)
-        return EndedDelivery(message, message.mark_sent(self.now()), None)
+            return message, error
+        return message, None
 
-    async def _store_results(self, under_way: set[asyncio.Task[EndedDelivery]], done: set[asyncio.Task[EndedDelivery]]) -> None:
+    async def _store_results(self, under_way: set[DeliveryTask], done: set[DeliveryTask]) -> None:
+        """Store how deliveries have ended. Those that end together are sent at the same instant, so that one statement stores them."""
         under_way -= done
-        self.unstored += [task.result() for task in done]
+        now = self.now()
+        for message, error in [task.result() for task in done]:
+            after = message.mark_sent(now) if error is None else self.delivery.result_of(error, message)
+            self.unstored.append(EndedDelivery(message, after, error))
         await self._store_ended()
 
     async def _store_ended(self) -> None:
@@ -136,7 +144,7 @@ class MessageSender:
             if delivery.error is not None:
                 self.delivery.report(delivery.error, delivery.after)
 
-    async def _finish(self, under_way: set[asyncio.Task[EndedDelivery]]) -> None:
+    async def _finish(self, under_way: set[DeliveryTask]) -> None:
         """Wait for the deliveries that are under way, and store how they have ended."""
         await asyncio.wait(under_way)
         await self._store_results(under_way, set(under_way))
@@ -159,7 +167,7 @@ class MessageSender:
 
     @retry_on_abort
     async def _list_due(self, limit: int) -> Sequence[Message | UnreadableMessage]:
-        return await self.store.list_due_messages(self.now(), limit, self.window)
+        return await self.store.list_due_messages(self.now(), limit, self.offset)
 
     @retry_on_abort
     async def _list_being_sent(self) -> list[Message]:
@@ -178,7 +186,7 @@ def first_of_each_subject(messages: Iterable[Message]) -> list[Message]:
 
 
 async def finish_despite_cancellation(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end even if this task is cancelled meanwhile, so that no delivery stays unknown when the service stops."""
+    """Finish `work` even if this task is cancelled meanwhile, so that no delivery stays unknown when the service stops."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

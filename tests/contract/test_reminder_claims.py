@@ -177,7 +177,7 @@ async def test_ten_thousand_reminders_due_in_one_minute_are_sent_once_each_by_tw
         for number, (store, mailbox) in enumerate(zip(stores, mailboxes, strict=True))
     ]
     done = await run_in_parallel(*(instance.reminders.queue_due for instance in instances))
-    while rest := await instances[0].reminders.queue_due():  # what an instance had in hand when the other looked for more
+    while rest := await instances[0].reminders.queue_due():  # reminders that one instance had locked when the other asked for more
         done.append(rest)
     assert sum(done) == TEN_THOUSAND
     await asyncio.gather(*map(send_until_none_is_due, instances))

@@ -79,7 +79,7 @@ class KillingServer(SmtpServer):
 
 
 @dataclass(frozen=True)
-class Life:
+class Scenario:
     """What happens to one appointment: its event, and then the time that passes. `messages` are all that there are in the end."""
 
     services: FakeContactServices
@@ -88,43 +88,43 @@ class Life:
     passing: timedelta = timedelta(0)
 
 
-def a_booking() -> Life:
+def a_booking() -> Scenario:
     """The visit is a week ahead."""
-    return Life(FakeContactServices(), an_event(), messages=2)
+    return Scenario(FakeContactServices(), an_event(), messages=2)
 
 
-def a_booking_with_reminder() -> Life:
+def a_booking_with_reminder() -> Scenario:
     """The visit begins in 90 minutes, and its reminder is due an hour before."""
     soon = an_event(starts_at=NOON + timedelta(minutes=90))
-    return Life(FakeContactServices(), soon, messages=3, passing=timedelta(minutes=30))
+    return Scenario(FakeContactServices(), soon, messages=3, passing=timedelta(minutes=30))
 
 
-def a_booking_of_a_dependant_with_reminders() -> Life:
+def a_booking_of_a_dependant_with_reminders() -> Scenario:
     """Two guardians get a copy and a reminder each, beside the mail to the doctor. The dependant gets no mail."""
-    life = a_booking_with_reminder()
-    life.services.missing.add((Service.AUTH, str(PATIENT)))
-    life.services.profiles[str(PATIENT)] = {"guardian_ids": list(GUARDIANS)}
-    life.services.changes |= {guardian: {"role": "patient"} for guardian in GUARDIANS}
-    return replace(life, messages=5)
+    scenario = a_booking_with_reminder()
+    scenario.services.missing.add((Service.AUTH, str(PATIENT)))
+    scenario.services.profiles[str(PATIENT)] = {"guardian_ids": list(GUARDIANS)}
+    scenario.services.changes |= {guardian: {"role": "patient"} for guardian in GUARDIANS}
+    return replace(scenario, messages=5)
 
 
-async def live(life: Life, folder: Path, port: int, step: FatalStep) -> None:
+async def run_scenario(scenario: Scenario, folder: Path, port: int, step: FatalStep) -> None:
     """Run the service, deliver the event to it, let time pass, and count the steps until nothing is left to do."""
     event.listen(Engine, "commit", step.commit)
     async with MortalMailbox(f"smtp://127.0.0.1:{port}", step) as mailbox:
         options: dict[str, Any] = {"mailbox": mailbox, "mail_url": "file:unused", "migrated": False}
-        async with run_service("notify_svc", folder, life.services, **options) as service:
+        async with run_service("notify_svc", folder, scenario.services, **options) as service:
             step.is_armed = True
-            await service.publish_event(life.event)
-            service.clock.advance(life.passing)
+            await service.publish_event(scenario.event)
+            service.clock.advance(scenario.passing)
             await service.run_until_idle()
             step.is_armed = False
 
 
-async def recover(life: Life, folder: Path, port: int) -> None:
+async def recover(scenario: Scenario, folder: Path, port: int) -> None:
     """Run the service again, some minutes later, until nothing is left to do."""
-    url, later = f"smtp://127.0.0.1:{port}", NOON + life.passing + timedelta(minutes=5)
-    async with run_service("notify_svc", folder, life.services, now=later, mail_url=url, migrated=False) as service:
+    url, later = f"smtp://127.0.0.1:{port}", NOON + scenario.passing + timedelta(minutes=5)
+    async with run_service("notify_svc", folder, scenario.services, now=later, mail_url=url, migrated=False) as service:
         for _ in range(3):
             service.clock.advance(timedelta(minutes=5))
             await service.run_until_idle()
@@ -181,24 +181,24 @@ def outcomes(folder: Path, server: SmtpServer) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("begin", [a_booking, a_booking_with_reminder, a_booking_of_a_dependant_with_reminders])
 def test_a_kill_between_any_two_steps_loses_no_message_and_sends_none_twice(
-    empty_database: Path, server: KillingServer, begin: Callable[[], Life]
+    empty_database: Path, server: KillingServer, begin: Callable[[], Scenario]
 ) -> None:
     """A message whose delivery had begun is `unknown` and was sent at most once; every other one is sent once."""
-    seen, life = Counter[tuple[str, int]](), begin()
+    seen, scenario = Counter[tuple[str, int]](), begin()
     for fatal in range(1, MAX_STEPS):
         folder = empty_database.parent / str(fatal)
         shutil.copytree(empty_database, folder)
         step = FatalStep(fatal)
-        killed_by = run_in_child(lambda folder=folder, step=step: live(life, folder, server.port, step))  # type: ignore[misc]
-        asyncio.run(recover(life, folder, server.port))
+        killed_by = run_in_child(lambda folder=folder, step=step: run_scenario(scenario, folder, server.port, step))  # type: ignore[misc]
+        asyncio.run(recover(scenario, folder, server.port))
         ended = outcomes(folder, server)
-        assert len(ended) == life.messages, f"step {fatal}"
+        assert len(ended) == scenario.messages, f"step {fatal}"
         assert set(ended) <= {(MessageStatus.SENT, 1), (MessageStatus.UNKNOWN, 0), (MessageStatus.UNKNOWN, 1)}, f"step {fatal}: {ended}"
         seen.update(ended)
         if not killed_by:
             break
     assert not killed_by, "there are more steps than MAX_STEPS"
-    assert fatal > 2 + 3 * life.messages, "an event and a plan; each message is taken in hand, delivered, and its result is stored"
+    assert fatal > 2 + 3 * scenario.messages, "an event and a plan; each message is taken and delivered, and its result is stored"
     assert seen[MessageStatus.SENT, 1] >= seen.total() / 2, "few messages become unknown"
     assert seen[MessageStatus.UNKNOWN, 1] > 0
 
@@ -207,9 +207,9 @@ def test_a_kill_before_the_reply_to_the_content_leaves_the_message_unknown(empty
     def remember(pid: int) -> None:
         server.victim = pid
 
-    life = a_booking()
-    assert run_in_child(lambda: live(life, empty_database, server.port, FatalStep(0)), remember) == signal.SIGKILL
-    asyncio.run(recover(life, empty_database, server.port))
+    scenario = a_booking()
+    assert run_in_child(lambda: run_scenario(scenario, empty_database, server.port, FatalStep(0)), remember) == signal.SIGKILL
+    asyncio.run(recover(scenario, empty_database, server.port))
     ended = outcomes(empty_database, server)
     assert (MessageStatus.UNKNOWN, 1) in ended
     assert set(ended) <= {(MessageStatus.SENT, 1), (MessageStatus.UNKNOWN, 0), (MessageStatus.UNKNOWN, 1)}

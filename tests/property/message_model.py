@@ -28,8 +28,8 @@ class MailFacts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class News:
-    """What an event of an appointment tells. `topic` is the word in the middle of `appointment.booked.v1`."""
+class ModelledChange:
+    """A change of an appointment. `topic` is the word in the middle of `appointment.booked.v1`."""
 
     visit_id: UUID
     patient: UUID
@@ -38,7 +38,7 @@ class News:
     status: str
     start: datetime
     doctor: UUID
-    told_at: datetime
+    occurred_at: datetime
     previous_start: datetime | None = None
     previous_doctor: UUID | None = None
     changed: frozenset[str] = frozenset()
@@ -88,7 +88,7 @@ class ModelPerson:
 
 @dataclass
 class ModelledVisit:
-    """What the newest news told of a visit, who reads about it, and since when each of them wants which offset."""
+    """What the newest change told of a visit, who reads about it, and since when each of them wants which offset."""
 
     version: int
     start: datetime
@@ -98,7 +98,7 @@ class ModelledVisit:
 
 
 @dataclass
-class Letter:
+class ModelledMail:
     """A mail that waits to be sent. It is tried at `due`, and again after each failure."""
 
     person: UUID
@@ -110,8 +110,8 @@ class Letter:
     offset: int = 0
     failures: int = 0
 
-    def replaces(self, older: Letter) -> bool:
-        """Return whether `older` need not be sent after this letter."""
+    def replaces(self, older: ModelledMail) -> bool:
+        """Return whether `older` need not be sent after this mail."""
         is_about_same = (self.person, self.visit_id) == (older.person, older.visit_id) and self.version > older.version
         return is_about_same and older.kind != "reminder" and (self.kind not in ("amended", "reminder") or self.kind == older.kind)
 
@@ -125,73 +125,73 @@ class MessageModel:
     readers: dict[UUID, list[UUID]]
     server_is_up: bool = True
     visits: dict[UUID, ModelledVisit] = field(default_factory=dict)
-    waiting: list[Letter] = field(default_factory=list)
+    waiting: list[ModelledMail] = field(default_factory=list)
     reminded: set[tuple[UUID, datetime, UUID, int]] = field(default_factory=set)
-    posted: list[Letter] = field(default_factory=list)
+    delivered: list[ModelledMail] = field(default_factory=list)
     sent: list[MailFacts] = field(default_factory=list)
 
-    def hear(self, news: News) -> None:
-        """Follow what an event tells, unless something newer was told before."""
-        visit = self.visits.get(news.visit_id)
+    def apply(self, change: ModelledChange) -> None:
+        """Apply a change, unless a newer one was applied before."""
+        visit = self.visits.get(change.visit_id)
         known_version = visit.version if visit is not None else 0
-        if news.version < known_version or (news.version == known_version and not news.is_amendment):
+        if change.version < known_version or (change.version == known_version and not change.is_amendment):
             return
-        if not news.is_amendment:
-            self.visits[news.visit_id] = self.follow(visit, news)
-        self.waiting += self.letters(news)
+        if not change.is_amendment:
+            self.visits[change.visit_id] = self.follow(visit, change)
+        self.waiting += self.mails_about(change)
 
-    def follow(self, visit: ModelledVisit | None, news: News) -> ModelledVisit:
-        """Return the visit after the news. Its reminders stay if it was and is booked for the same start, and was not booked anew."""
-        is_booked, is_same_start = news.status == "booked", news.previous_start in (None, news.start)
-        readers = self.readers[news.patient]
-        wanted = {(person, offset): news.told_at for person in readers for offset in self.people[person].wanted_offsets}
-        if visit is not None and visit.is_booked and is_booked and news.topic != "booked" and is_same_start and news.start == visit.start:
-            wanted = visit.wanted
-        return self.without_late(ModelledVisit(news.version, news.start, is_booked, readers, wanted))
+    def follow(self, visit: ModelledVisit | None, change: ModelledChange) -> ModelledVisit:
+        """Return the visit after the change. Its reminders stay if it was and is booked for the same start, and was not booked anew."""
+        is_booked, readers = change.status == "booked", self.readers[change.patient]
+        wanted = {(person, offset): change.occurred_at for person in readers for offset in self.people[person].wanted_offsets}
+        if visit is not None and visit.is_booked and is_booked and change.topic != "booked":
+            is_same_start = change.start == visit.start and change.previous_start in (None, change.start)
+            wanted = visit.wanted if is_same_start else wanted
+        return self.drop_late_offsets(ModelledVisit(change.version, change.start, is_booked, readers, wanted))
 
-    def without_late(self, visit: ModelledVisit) -> ModelledVisit:
+    def drop_late_offsets(self, visit: ModelledVisit) -> ModelledVisit:
         """Forget the reminders that would come too late."""
         due = {(person, offset): self.people[person].due(visit.start, offset, since) for (person, offset), since in visit.wanted.items()}
         visit.wanted = {key: since for key, since in visit.wanted.items() if due[key] is not None}
         return visit
 
-    def letters(self, news: News) -> Iterator[Letter]:
-        """Yield the letters about an event."""
-        kind = news.topic if news.topic in TOPICS_WITH_MAIL else None
-        if news.is_amendment or "check_in" in news.changed:
-            kind = "amended" if news.changed & {"place", "doctor_name"} else None
+    def mails_about(self, change: ModelledChange) -> Iterator[ModelledMail]:
+        """Yield the mails about a change."""
+        kind = change.topic if change.topic in TOPICS_WITH_MAIL else None
+        if change.is_amendment or "check_in" in change.changed:
+            kind = "amended" if change.changed & {"place", "doctor_name"} else None
         if kind is None:
             return
-        for person in self.readers[news.patient]:
-            yield self.letter(news, person, kind)
+        for person in self.readers[change.patient]:
+            yield self.mail_to(change, person, kind)
         if kind == "amended":
             return
-        if news.previous_doctor in (None, news.doctor):
-            yield self.letter(news, news.doctor, kind)
+        if change.previous_doctor in (None, change.doctor):
+            yield self.mail_to(change, change.doctor, kind)
         else:
-            yield self.letter(news, news.doctor, "requested" if news.status == "requested" else "booked")
-            yield replace(self.letter(news, news.previous_doctor, "given_away"), start=news.previous_start or news.start)
+            yield self.mail_to(change, change.doctor, "requested" if change.status == "requested" else "booked")
+            yield replace(self.mail_to(change, change.previous_doctor, "given_away"), start=change.previous_start or change.start)
 
-    def letter(self, news: News, person: UUID, kind: str) -> Letter:
-        return Letter(person, news.visit_id, kind, news.start, news.version, self.now)
+    def mail_to(self, change: ModelledChange, person: UUID, kind: str) -> ModelledMail:
+        return ModelledMail(person, change.visit_id, kind, change.start, change.version, self.now)
 
-    def prefer(self, person: UUID) -> None:
+    def apply_preferences(self, person: UUID) -> None:
         """Follow changed preferences or a changed zone of a person."""
         for visit in self.visits.values():
             if person in visit.readers and visit.is_booked and visit.start > self.now:
                 others = {key: since for key, since in visit.wanted.items() if key[0] != person}
                 own = {(person, offset): visit.wanted.get((person, offset), self.now) for offset in self.people[person].wanted_offsets}
                 visit.wanted = others | own
-                self.without_late(visit)
+                self.drop_late_offsets(visit)
 
     def tick(self) -> None:
-        """Write the reminders that are due now, and try to send what waits: older news first."""
+        """Write the reminders that are due now, and try to send what waits: older changes first."""
         for visit_id, visit in self.visits.items():
             for person in visit.readers if visit.is_booked and self.now < visit.start else ():
                 self.remind(person, visit_id, visit)
-        for letter in sorted(self.waiting, key=lambda letter: letter.version):
-            if letter.due <= self.now:
-                self.post(letter)
+        for mail in sorted(self.waiting, key=lambda mail: mail.version):
+            if mail.due <= self.now:
+                self.try_to_send(mail)
 
     def remind(self, person: UUID, visit_id: UUID, visit: ModelledVisit) -> None:
         """Write the nearest of the reminders that are due and were not written before, unless a nearer one was."""
@@ -200,7 +200,7 @@ class MessageModel:
         due = {offset for offset, instant in instants.items() if instant is not None and instant <= self.now}
         self.reminded |= {(visit_id, visit.start, person, offset) for offset in due}
         if due and not self.has_nearer(person, visit_id, visit, min(due)):
-            self.waiting.append(Letter(person, visit_id, "reminder", visit.start, visit.version, self.now, min(due)))
+            self.waiting.append(ModelledMail(person, visit_id, "reminder", visit.start, visit.version, self.now, min(due)))
 
     def was_reminded(self, person: UUID, visit_id: UUID, visit: ModelledVisit, offset: int) -> bool:
         return (visit_id, visit.start, person, offset) in self.reminded
@@ -208,25 +208,25 @@ class MessageModel:
     def has_nearer(self, person: UUID, visit_id: UUID, visit: ModelledVisit, offset: int) -> bool:
         return any(key[:3] == (visit_id, visit.start, person) and key[3] < offset for key in self.reminded)
 
-    def post(self, letter: Letter) -> None:
-        """Send a letter, or throw it away, or leave it for later."""
-        self.waiting.remove(letter)
-        is_late = letter.kind in KINDS_UNTIL_THE_START and self.now >= letter.start
-        if is_late or any(posted.replaces(letter) for posted in self.posted):
+    def try_to_send(self, mail: ModelledMail) -> None:
+        """Send a mail, or throw it away, or leave it for later."""
+        self.waiting.remove(mail)
+        is_late = mail.kind in KINDS_UNTIL_THE_START and self.now >= mail.start
+        if is_late or any(delivered.replaces(mail) for delivered in self.delivered):
             return
-        person, visit = self.people[letter.person], self.visits.get(letter.visit_id)
-        if letter.kind == "reminder":
-            is_true = visit is not None and visit.is_booked and visit.start == letter.start and letter.offset in person.wanted_offsets
-            if visit is None or not is_true or self.has_nearer(letter.person, letter.visit_id, visit, letter.offset):
+        person, visit = self.people[mail.person], self.visits.get(mail.visit_id)
+        if mail.kind == "reminder":
+            is_true = visit is not None and visit.is_booked and visit.start == mail.start and mail.offset in person.wanted_offsets
+            if visit is None or not is_true or self.has_nearer(mail.person, mail.visit_id, visit, mail.offset):
                 return
             if person.is_quiet(self.now):
                 end = person.end_of_quiet(self.now)
-                self.waiting += [replace(letter, due=end)] if letter.start - end >= HOUR else []
+                self.waiting += [replace(mail, due=end)] if mail.start - end >= HOUR else []
                 return
         if self.server_is_up:
-            facts = (letter.kind, letter.visit_id, letter.start, letter.offset)
-            self.posted.append(letter)
+            facts = (mail.kind, mail.visit_id, mail.start, mail.offset)
+            self.delivered.append(mail)
             self.sent.append(MailFacts(self.now, person.email, person.language, person.zone, *facts))
-        elif letter.failures + 1 < MOST_TRIES:
-            pause = min(timedelta(seconds=2**letter.failures), HOUR)
-            self.waiting.append(replace(letter, due=self.now + pause, failures=letter.failures + 1))
+        elif mail.failures + 1 < MOST_TRIES:
+            pause = min(timedelta(seconds=2**mail.failures), HOUR)
+            self.waiting.append(replace(mail, due=self.now + pause, failures=mail.failures + 1))

@@ -1,4 +1,4 @@
-"""Random lives of visits: the mails that are sent are those of a plain model, also after duplicates, late events and outages."""
+"""Random changes of visits: the mails that are sent are those of a plain model, also after duplicates, late events and outages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.contracts.http import AccountContact
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.property.message_model import TICK, MailFacts, MessageModel, ModelPerson, News
+from tests.property.message_model import TICK, MailFacts, MessageModel, ModelledChange, ModelPerson
 from tests.unit.notify.builders import DOCTOR, PATIENT, an_event
 from tests.unit.notify.pipeline import ContentRenderer, MemoryContacts, open_pipeline
 
@@ -38,7 +38,7 @@ DOCTORS, GUARDIANS = (DOCTOR, COLLEAGUE), (MOTHER, FATHER)
 PATIENT_OF_PLACE = [PATIENT, DEPENDANT]
 """The patients of the visits that exist at the same time. Another visit takes the place of one that has ended."""
 ENDED = ("cancelled", "declined", "expired", "missed")
-V = TypeVar("V")
+Result = TypeVar("Result")
 places = st.integers(0, len(PATIENT_OF_PLACE) - 1)
 starts = (st.integers(1, 8) | st.integers(2, 150)).map(lambda number: timedelta(minutes=30 * number))
 offsets = st.none() | st.lists(st.sampled_from([15, 60, 90, 240, 600, 1440]), max_size=3, unique=True)
@@ -75,7 +75,7 @@ class BreakableMailbox:
 
 
 class MessageMachine(RuleBasedStateMachine):
-    """Tells every change to notification-service and to the model, and compares what is sent."""
+    """Publishes every change to notification-service, applies it to the model, and compares the mails of both."""
 
     url: ClassVar[str]
 
@@ -84,20 +84,20 @@ class MessageMachine(RuleBasedStateMachine):
         people = {PATIENT: "mina", MOTHER: "lena", FATHER: "paul", DOCTOR: "ada", COLLEAGUE: "otto"}
         self.model = MessageModel(BEGIN, {key: ModelPerson(f"{name}@example.com") for key, name in people.items()}, READERS)
         self.visits = [RealVisit(new_id(), patient) for patient in PATIENT_OF_PLACE]
-        self.late, self.old = list[tuple[AppointmentEvent, News]](), list[AppointmentEvent]()
+        self.late, self.old = list[tuple[AppointmentEvent, ModelledChange]](), list[AppointmentEvent]()
         self.mailbox, self.renderer, self.contacts = BreakableMailbox(), ContentRenderer(), MemoryContacts()
         self.arrived, self.next_due = list[MailFacts](), BEGIN
-        self.runner, self.open = asyncio.Runner(), AsyncExitStack()
+        self.runner, self.stack = asyncio.Runner(), AsyncExitStack()
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        database = await self.open.enter_async_context(Database(self.url))
+        database = await self.stack.enter_async_context(Database(self.url))
         async with database.write() as connection:
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
         store = SqlNotificationStore(database, self.clock)
         self.pipeline = open_pipeline(store, self.contacts, self.mailbox, self.renderer, self.clock)
-        self.open.push_async_callback(self.pipeline.links.aclose)
+        self.stack.push_async_callback(self.pipeline.links.aclose)
         self.versions = dict.fromkeys(self.model.people, 1)
         for person in self.model.people:
             self.store_contact(person)
@@ -105,14 +105,14 @@ class MessageMachine(RuleBasedStateMachine):
         self.contacts.patients[DEPENDANT] = PatientContact.model_validate(dependant | {"guardian_ids": list(GUARDIANS)})
 
     def teardown(self) -> None:
-        self.runner.run(self.open.aclose())
+        self.runner.run(self.stack.aclose())
         self.runner.close()
 
     def clock(self) -> datetime:
         return self.model.now
 
-    def run(self, work: Awaitable[V]) -> V:
-        async def wait() -> V:
+    def run(self, work: Awaitable[Result]) -> Result:
+        async def wait() -> Result:
             return await work
 
         return self.runner.run(wait())
@@ -131,23 +131,29 @@ class MessageMachine(RuleBasedStateMachine):
         own = {"locale": person.language, "quiet_hours": hours, "preferences_version": version}
         self.contacts.patients[person_id] = PatientContact.model_validate(shared | own | {"reminder_offsets_minutes": person.offsets})
 
-    def tell(self, visit: RealVisit, topic: str, order: str, **changes: Any) -> None:
+    def publish_change(self, visit: RealVisit, topic: str, order: str, **changes: Any) -> None:
         """Deliver an event: perhaps twice, with copies of older ones, or later, which is after the next one."""
         visit.version += 1
-        facts = {"version": visit.version, "status": visit.status, "doctor": visit.doctor, "start": visit.start, "told_at": self.model.now}
-        news = News(visit.id, visit.patient, topic, **facts, **changes)  # type: ignore[arg-type]
-        event = event_of(news)
+        facts = {
+            "version": visit.version,
+            "status": visit.status,
+            "doctor": visit.doctor,
+            "start": visit.start,
+            "occurred_at": self.model.now,
+        }
+        change = ModelledChange(visit.id, visit.patient, topic, **facts, **changes)  # type: ignore[arg-type]
+        event = event_of(change)
         if order == "late":
-            self.late.append((event, news))
+            self.late.append((event, change))
             return
-        self.deliver(event, news)
+        self.deliver(event, change)
         self.deliver_late_events()
         for again in [event] if order == "twice" else self.old[-3:] if order == "with old ones" else []:
             self.run(self.pipeline.queue.enqueue_appointment(again))
 
-    def deliver(self, event: AppointmentEvent, news: News) -> None:
+    def deliver(self, event: AppointmentEvent, change: ModelledChange) -> None:
         self.run(self.pipeline.queue.enqueue_appointment(event))
-        self.model.hear(news)
+        self.model.apply(change)
         self.old.append(event)
 
     @rule()
@@ -167,7 +173,7 @@ class MessageMachine(RuleBasedStateMachine):
         if is_open:
             visit.start, visit.doctor = self.model.now + by, doctor
             visit.status = "requested" if is_request or visit.status == "requested" else "booked"
-            self.tell(visit, visit.status if is_new else "rescheduled", order, **({} if is_new else before))
+            self.publish_change(visit, visit.status if is_new else "rescheduled", order, **({} if is_new else before))
 
     @rule(place=places, order=orders, doctor=st.sampled_from(DOCTORS))
     def give_to_doctor(self, place: int, order: str, doctor: UUID) -> None:
@@ -175,7 +181,7 @@ class MessageMachine(RuleBasedStateMachine):
         visit, before = self.visits[place], self.visits[place].doctor
         if visit.status == "booked" and before != doctor:
             visit.doctor = doctor
-            self.tell(visit, "rescheduled", order, previous_start=visit.start, previous_doctor=before)
+            self.publish_change(visit, "rescheduled", order, previous_start=visit.start, previous_doctor=before)
 
     @rule(place=places, order=orders, outcome=st.sampled_from(["booked", "declined", "expired", "cancelled"]))
     def decide(self, place: int, order: str, outcome: str) -> None:
@@ -183,7 +189,7 @@ class MessageMachine(RuleBasedStateMachine):
         visit = self.visits[place]
         if visit.status == "requested":
             visit.status = outcome
-            self.tell(visit, outcome, order)
+            self.publish_change(visit, outcome, order)
 
     @rule(place=places, order=orders, outcome=st.sampled_from(["cancelled", "checked_in", "missed"]))
     def end(self, place: int, order: str, outcome: str) -> None:
@@ -191,7 +197,7 @@ class MessageMachine(RuleBasedStateMachine):
         visit = self.visits[place]
         if visit.status == "booked":
             visit.status = outcome
-            self.tell(visit, outcome, order)
+            self.publish_change(visit, outcome, order)
 
     @rule(place=places, order=orders, changed=st.sampled_from([frozenset(), frozenset({"place"})]))
     def restore(self, place: int, order: str, changed: frozenset[str]) -> None:
@@ -200,13 +206,13 @@ class MessageMachine(RuleBasedStateMachine):
         if visit.status in ("cancelled", "checked_in") and self.model.now < visit.start:
             changed |= {"check_in"} if visit.status == "checked_in" else set()
             visit.status = "booked"
-            self.tell(visit, "booked", order, changed=changed)
+            self.publish_change(visit, "booked", order, changed=changed)
 
     @rule(place=places, order=orders, changed=st.sampled_from([("place",), ("doctor_name",), ("reason", "place"), ("reason",)]))
     def amend(self, place: int, order: str, changed: tuple[str, ...]) -> None:
         visit = self.visits[place]
         if visit.status in ("requested", "booked"):
-            self.tell(visit, "amended", order, changed=frozenset(changed))
+            self.publish_change(visit, "amended", order, changed=frozenset(changed))
 
     @rule(person=readers, chosen=offsets, quiet=quiet_hours, is_twice=st.booleans())
     def change_preferences(self, person: UUID, chosen: list[int] | None, quiet: tuple[int, int] | None, is_twice: bool) -> None:
@@ -223,8 +229,8 @@ class MessageMachine(RuleBasedStateMachine):
             self.run(self.pipeline.planner.plan_again_for_patient(PatientChanged.model_validate(facts)))
 
     def change_person(self, person: UUID) -> dict[str, Any]:
-        """Tell the model of a changed person; return the facts of the event."""
-        self.model.prefer(person)
+        """Apply the change of a person to the model and the contacts; return the facts of the event."""
+        self.model.apply_preferences(person)
         self.versions[person] += 1
         self.store_contact(person)
         return {"id": new_id(), "occurred_at": self.model.now, "patient_id": person, "version": self.versions[person]}
@@ -273,13 +279,13 @@ class MessageMachine(RuleBasedStateMachine):
         self.next_due = min((instant for instant in instants if instant is not None), default=datetime.max.replace(tzinfo=UTC))
 
 
-def event_of(news: News) -> AppointmentEvent:
-    """Return the event that tells the news."""
-    facts: dict[str, Any] = {name: getattr(news, name) for name in ("version", "status")}
-    facts |= {"id": new_id(), "appointment_id": news.visit_id, "patient_id": news.patient, "doctor_id": news.doctor}
-    facts |= {"starts_at": news.start, "previous_starts_at": news.previous_start, "previous_doctor_id": news.previous_doctor}
-    event = an_event(f"appointment.{news.topic}.v1", changed=sorted(news.changed), event_number=news.version, **facts)
-    return event.model_copy(update={"occurred_at": news.told_at})
+def event_of(change: ModelledChange) -> AppointmentEvent:
+    """Return the event of a change."""
+    facts: dict[str, Any] = {name: getattr(change, name) for name in ("version", "status")}
+    facts |= {"id": new_id(), "appointment_id": change.visit_id, "patient_id": change.patient, "doctor_id": change.doctor}
+    facts |= {"starts_at": change.start, "previous_starts_at": change.previous_start, "previous_doctor_id": change.previous_doctor}
+    event = an_event(f"appointment.{change.topic}.v1", changed=sorted(change.changed), event_number=change.version, **facts)
+    return event.model_copy(update={"occurred_at": change.occurred_at})
 
 
 def facts_of(content: MailContent, sent_at: datetime) -> MailFacts:
