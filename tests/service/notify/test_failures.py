@@ -238,3 +238,21 @@ async def test_an_error_while_the_content_of_a_mail_is_collected_fails_this_mail
         assert recorded.lines[0]["problem"] == "not_rendered KeyError"
         assert any(place.startswith("compose.py:") for place in recorded.lines[0]["at"])
         assert len(mailbox.mails) == 2
+
+
+async def test_after_an_outage_of_hours_nobody_is_told_of_a_visit_that_has_begun_but_of_a_cancelled_one(
+    notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
+    mailbox.errors = [MailDeferred("421") for _ in range(100)]
+    begun = an_event(id=new_id(), appointment_id=new_id(), starts_at=NOON + timedelta(hours=1))
+    cancelled = an_event("appointment.cancelled.v1", id=new_id(), starts_at=NOON + timedelta(hours=1), status="cancelled")
+    for event in (begun, cancelled):
+        await notify.publish_event(event)
+    notify.clock.advance(timedelta(hours=2))
+    await notify.run_until_idle()
+    mailbox.errors.clear()
+    notify.clock.advance(timedelta(hours=2))
+    await notify.run_until_idle()
+    assert set(mailbox.count_mails()) == {("mina@example.com", "Appointment cancelled"), ("ada@example.com", "Appointment cancelled")}
+    outcomes = {(message.kind, message.status, message.problem) for message in await stored_messages(tmp_path)}
+    assert outcomes - {("reminder", "skipped", "too_late")} == {("booked", "skipped", "too_late"), ("cancelled", "sent", None)}
