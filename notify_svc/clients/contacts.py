@@ -19,7 +19,7 @@ from shared.contracts.values import Instant, ReadModel
 from shared.kit.client import ServiceClient
 from shared.kit.logs import log_event
 
-M = TypeVar("M", bound=BaseModel)
+Contact = TypeVar("Contact", bound=BaseModel)
 UNREADABLE = "Another service sent an answer that cannot be read."
 
 
@@ -66,7 +66,7 @@ class HttpContactSource:
         return PasswordLink(token.token, token.expires_at)
 
 
-async def _fetch(service: ServiceClient, request: BaseModel, name: str, model: type[M]) -> list[M | UnreadableContact]:
+async def _fetch(service: ServiceClient, request: BaseModel, name: str, model: type[Contact]) -> list[Contact | UnreadableContact]:
     """Ask for contacts, the list `name` of the answer. The request changes nothing, so it may be repeated.
 
     Raises Unavailable if the answer is no list of contacts: a later one may be, so no message is given up because of it.
@@ -78,7 +78,7 @@ async def _fetch(service: ServiceClient, request: BaseModel, name: str, model: t
         raise Unavailable(UNREADABLE, retry_after=2) from error
 
 
-def _read_contacts(items: Sequence[Any], model: type[M]) -> Iterator[M | UnreadableContact]:
+def _read_contacts(items: Sequence[Any], model: type[Contact]) -> Iterator[Contact | UnreadableContact]:
     for item in items:
         try:
             yield model.model_validate(item)
