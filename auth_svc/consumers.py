@@ -8,5 +8,5 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, accounts: Accounts) -> None:
-    """Handle changes of profiles, whose names accounts copy."""
-    await runtime.subscribe({PatientChanged: accounts.update_patient_name, DoctorChanged: accounts.update_doctor_name})
+    """Handle changes of profiles, whose names and languages accounts copy."""
+    await runtime.subscribe({PatientChanged: accounts.update_from_profile, DoctorChanged: accounts.update_doctor_name})

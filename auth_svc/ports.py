@@ -14,7 +14,7 @@ from auth_svc.domain.login_attempts import AttemptCounter, CounterKey
 from auth_svc.domain.password_resets import PasswordReset
 from auth_svc.domain.sessions import Session, StoredRefreshToken
 from shared.contracts.events import Event
-from shared.contracts.http import CreatePatient
+from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Role, Scope
 
 
@@ -205,5 +205,5 @@ class PatientProfileClient(Protocol):
     async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
         """Create the profile; repeating the call changes nothing."""
 
-    async def find_full_name(self, patient_id: UUID) -> str | None:
-        """Return the name in a profile, or None when there is no such profile."""
+    async def find_profile(self, patient_id: UUID) -> PatientSummary | None:
+        """Return a profile, or None when there is none."""

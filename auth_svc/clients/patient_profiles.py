@@ -18,6 +18,5 @@ class HttpPatientProfileClient:
     async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
         await self.service.call("PUT", f"/internal/patients/{patient_id}", body=profile)
 
-    async def find_full_name(self, patient_id: UUID) -> str | None:
-        summary = await self.service.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)
-        return summary.full_name if summary else None
+    async def find_profile(self, patient_id: UUID) -> PatientSummary | None:
+        return await self.service.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)

@@ -50,10 +50,10 @@ class PendingProfile:
 class Account:
     """One person's account. `email` is normalized and unique.
 
-    `full_name` is a copy of the name in the profile that belongs to `role`; `name_version` is the version of that profile, 0 when the name
-    did not come from it. `time_zone` and `locale` are what the person gave when the account was created, if anything. `version` grows with
-    every change that others can see. `last_change_id` is the id of the last change that another service asked for, so that its repetition
-    is recognised.
+    `full_name` is a copy of the name in the profile that belongs to `role`, and a patient's `locale` is a copy too; `name_version` is the
+    version of that profile, 0 when they did not come from it. Otherwise `time_zone` and `locale` are what the person gave when the account
+    was created, if anything. `version` grows with every change that others can see. `last_change_id` is the id of the last change that
+    another service asked for, so that its repetition is recognised.
     """
 
     id: UUID
@@ -127,12 +127,13 @@ class Account:
         """Return the account as it was before it became a patient's, with a new version."""
         return self._next_version(**asdict(previous), last_change_id=None)
 
-    def with_profile_name(self, full_name: str, profile_role: Role, profile_version: int) -> Self:
-        """Return the account with the name of a profile, or self if the profile is of another role or not newer than the copy."""
+    def copy_profile(self, copied: Mapping[str, str | None], profile_role: Role, profile_version: int) -> Self:
+        """Return the account with fields of a profile, or self if the profile is of another role or not newer than the copy."""
         if profile_role is not self.role or profile_version <= self.name_version:
             return self
         updated = replace(self, name_version=profile_version)
-        return updated if full_name == self.full_name else updated._next_version(full_name=full_name)
+        is_same = all(getattr(self, name) == value for name, value in copied.items())
+        return updated if is_same else updated._next_version(**copied)
 
     def changed_event(self, event_id: UUID, occurred_at: datetime) -> AccountChanged:
         """Return the event that announces this version."""

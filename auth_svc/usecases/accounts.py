@@ -24,7 +24,7 @@ from shared.kit.retry import retry_on_abort, retry_transaction
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Accounts after their creation. Patients' and doctors' names are copies: their profiles own them.
+    """Accounts after their creation. Patients' and doctors' names and patients' languages are copies: their profiles own them.
 
     Accounts are returned with the locale in effect: that of the clinic, `clinic_locale`, for people who gave none.
     """
@@ -73,11 +73,16 @@ class Accounts:
 
     async def update_doctor_name(self, event: DoctorChanged) -> None:
         """Copy the name of a doctor's profile."""
-        await self._update_name(event, event.doctor_id, Role.DOCTOR, event.rules.full_name)
+        copied = {"full_name": event.rules.full_name}
+        await self._copy(event, event.doctor_id, Role.DOCTOR, copied)
 
-    async def update_patient_name(self, event: PatientChanged) -> None:
-        """Copy the name of a patient's profile. It is asked for, because events carry no names of patients."""
-        await self._update_name(event, event.patient_id, Role.PATIENT, await self.profiles.find_full_name(event.patient_id))
+    async def update_from_profile(self, event: PatientChanged) -> None:
+        """Copy name and language of a patient's profile. They are asked for, because events carry nothing personal."""
+        profile = await self.profiles.find_profile(event.patient_id)
+        copied: dict[str, str | None] = {"full_name": profile.full_name} if profile else {}
+        if profile and "own_locale" in profile.model_fields_set:  # an older patient-service does not tell it
+            copied["locale"] = profile.own_locale
+        await self._copy(event, event.patient_id, Role.PATIENT, copied)
 
     @retry_on_abort
     async def _save_update(
@@ -109,13 +114,14 @@ class Accounts:
                 await self.resets.invite(tx, after)
 
     @retry_on_abort
-    async def _update_name(
-        self, event: DoctorChanged | PatientChanged, account_id: UUID, profile_role: Role, full_name: str | None
+    async def _copy(
+        self, event: DoctorChanged | PatientChanged, account_id: UUID, profile_role: Role, copied: Mapping[str, str | None]
     ) -> None:
+        """Give an account the fields of a profile; none if the profile does not exist."""
         async with self.store.begin() as tx:
             account = await tx.find_account(account_id)
-            if not await tx.mark_handled(event.id) or account is None or full_name is None:
+            if not await tx.mark_handled(event.id) or account is None or not copied:
                 return
-            renamed = account.with_profile_name(full_name, profile_role, event.version)
-            if renamed != account:
-                await tx.update_account(renamed)
+            updated = account.copy_profile(copied, profile_role, event.version)
+            if updated != account:
+                await tx.update_account(updated)

@@ -15,7 +15,8 @@ from functools import lru_cache
 NEW_LINE = "\r\n"
 MAX_LINE_OCTETS = 900
 """Longer lines are encoded. A line of a mail may have 998 octets."""
-MAX_PLAIN_HEADER = 900
+MAX_HEADER_LINE, MAX_HEADER_WORD = 76, 900
+"""Header lines are folded at spaces, so that they are no longer than the first. Headers with words longer than the second are encoded."""
 Headers = Iterable[tuple[str, str]]
 
 
@@ -28,10 +29,29 @@ class CalendarPart:
 
 
 def header_text(name: str, text: str) -> str:
-    """Return the value of a header of free text, with encoded words (RFC 2047) where it is not ASCII or could be read as encoded."""
-    if text.isascii() and text.isprintable() and "=?" not in text and len(text) <= MAX_PLAIN_HEADER:
+    """Return the value of a header of free text, folded (RFC 5322 section 2.2.3) if it is long.
+
+    It has encoded words (RFC 2047) where it is not ASCII or could be read as encoded.
+    """
+    if not text.isascii() or not text.isprintable() or "=?" in text:
+        return _encoded_words(name, text)
+    if len(name) + 2 + len(text) <= MAX_HEADER_LINE:
         return text
-    return _encoded_words(name, text)
+    return _folded(name, text)
+
+
+def _folded(name: str, text: str) -> str:
+    """Return a printable ASCII text on lines that begin with a space, from the second on. Unfolded it is the same text again."""
+    words = text.split(" ")
+    if "" in words or max(map(len, words)) > MAX_HEADER_WORD:
+        return _encoded_words(name, text)
+    lines, length = [words[0]], len(name) + 2 + len(words[0])
+    for word in words[1:]:
+        if length + 1 + len(word) <= MAX_HEADER_LINE:
+            lines[-1], length = f"{lines[-1]} {word}", length + 1 + len(word)
+        else:
+            lines, length = [*lines, word], 1 + len(word)
+    return f"{NEW_LINE} ".join(lines)
 
 
 @lru_cache(maxsize=1024)

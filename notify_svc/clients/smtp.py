@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientRefused, SMTPResponseException
+from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientRefused, SMTPResponseException, SMTPSenderRefused
 
-from notify_svc.clients.smtp_connection import SmtpConnection, is_connection_lost
-from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, RenderedMail
+from notify_svc.clients.smtp_connection import SmtpConnection
+from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported, RenderedMail
 
 TIMEOUT_SECONDS = 15.0
 """The time limit of one step."""
@@ -22,6 +22,7 @@ MAX_IDLE_SECONDS = 20.0
 """A connection that was not used for so long is closed."""
 MAX_MAILS_PER_CONNECTION = 100
 QUIT_SECONDS = 1.0
+AUTHENTICATION_REQUIRED = 530
 ENHANCED_STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 TLS_OPTIONS = {"": (False, False), "none": (False, False), "starttls": (False, True)}
 """For each value of `tls` in an `smtp` URL: whether TLS is used from the start, and whether STARTTLS is used."""
@@ -66,19 +67,20 @@ class SmtpMailbox:
     async def deliver(self, mail: RenderedMail) -> None:
         """Deliver a mail.
 
-        A used connection may have been closed by the server meanwhile. If it fails before the content was sent, the mail is sent over a
-        new one at once, so that this costs no attempt.
+        A used connection may have been closed by the server meanwhile, or have carried as many mails as the server wants. If it fails
+        before the content was sent, and not because of the recipient, the mail is sent over a new one at once, so that this costs no
+        attempt.
         """
         deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
         if (used := self._take_idle()) is None or not await self._send_over_used(used, mail, deadline):
             await self._send(SmtpConnection(**self._options), mail, deadline)
 
     async def _send_over_used(self, connection: SmtpConnection, mail: RenderedMail, deadline: float) -> bool:
-        """Return False if the connection was lost before the content was sent. Raises as `deliver` does."""
+        """Return False if the connection failed before the content was sent. Raises as `deliver` does."""
         try:
             await self._send(connection, mail, deadline)
-        except MailDeferred as error:
-            if connection.content_sent or error.__cause__ is None or not is_connection_lost(error.__cause__):
+        except (MailDeferred, MailRefused) as error:
+            if connection.content_sent or connection.is_about_mail(error.__cause__ or error):
                 raise
             return False
         return True
@@ -96,7 +98,9 @@ class SmtpMailbox:
             raise _delivery_error(error, connection.content_sent) from error
         except BaseException as error:
             failure = error
-            raise
+            if connection.content_sent or isinstance(error, MailUnsupported) or not isinstance(error, Exception):
+                raise
+            raise MailDeferred(type(error).__name__) from error
         finally:
             self._give_back(connection, failure)
 
@@ -141,14 +145,18 @@ async def _quit(connection: SmtpConnection) -> None:
 def _delivery_error(error: Exception, content_sent: bool) -> Exception:
     """Return what an error means for the mail.
 
-    A permanent reply to recipient or content refuses the mail. Other replies are about this service, such as a wrong password, and may
-    change. Without a reply the mail is deferred, unless the content was sent: then the server may have accepted it.
+    A permanent reply to sender, recipient or content refuses the mail. Replies to other commands, such as about a wrong password, are
+    about this service and may change. Without a reply that says so the mail is deferred, unless the content was sent: then the server may
+    have accepted it.
     """
-    if isinstance(error, SMTPRecipientRefused | SMTPDataError):
-        return MailRefused(_status_codes(error)) if error.code >= 500 else MailDeferred(_status_codes(error))
-    if isinstance(error, SMTPResponseException) and error.code > 0:
-        return MailDeferred(_status_codes(error))
-    return DeliveryUnknown(type(error).__name__) if content_sent else MailDeferred(type(error).__name__)
+    if not isinstance(error, SMTPResponseException) or error.code < 100:
+        return DeliveryUnknown(type(error).__name__) if content_sent else MailDeferred(type(error).__name__)
+    is_about_step = isinstance(error, SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError)
+    if error.code >= 500 and is_about_step and error.code != AUTHENTICATION_REQUIRED:
+        return MailRefused(_status_codes(error))
+    if content_sent and error.code < 400:  # neither accepted nor refused
+        return DeliveryUnknown(_status_codes(error))
+    return MailDeferred(_status_codes(error))
 
 
 def _status_codes(error: SMTPResponseException) -> str:

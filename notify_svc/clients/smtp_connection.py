@@ -11,7 +11,10 @@ from aiosmtplib.errors import SMTPDataError, SMTPHeloError, SMTPRecipientRefused
 
 from notify_svc.ports import MailUnsupported, RenderedMail
 
-START_INPUT, COMPLETED, WILL_FORWARD, CLOSING = 354, 250, 251, 421
+COMPLETED, START_INPUT = 2, 3
+"""The first digit of a reply says what became of the command (RFC 5321 section 4.3.2)."""
+MAILBOX_BUSY, MAILBOX_CODES = 450, range(550, 560)
+"""Replies to RCPT and to the content that are about this mailbox or this content. Others may be about the whole connection."""
 LEADING_PERIOD = re.compile(rb"^\.", re.MULTILINE)
 
 
@@ -47,38 +50,51 @@ class SmtpConnection(SMTP):
         if mail.needs_smtputf8 and not self.supports_extension("smtputf8"):
             raise MailUnsupported("smtputf8_not_supported")
         if self._transaction_open:
-            await self.rset()
+            await self._forget_last_mail()
         self._transaction_open = True
         await self._send_envelope(mail)
         await self._send_content(mail.content)
         self._transaction_open = False
         self.mails_sent += 1
 
+    async def _forget_last_mail(self) -> None:
+        reply = await self.execute_command(b"RSET")
+        if reply.code // 100 != COMPLETED:
+            raise SMTPResponseException(reply.code, reply.message)
+
     async def _send_envelope(self, mail: RenderedMail) -> None:
         options = [b"SMTPUTF8", b"BODY=8BITMIME"] if mail.needs_smtputf8 else []
         reply = await self.execute_command(b"MAIL", b"FROM:<%b>" % mail.sender.encode(), *options)
-        if reply.code != COMPLETED:
+        if reply.code // 100 != COMPLETED:
             raise SMTPSenderRefused(reply.code, reply.message, mail.sender)
         reply = await self.execute_command(b"RCPT", b"TO:<%b>" % mail.recipient.encode())
-        if reply.code not in (COMPLETED, WILL_FORWARD):
+        if reply.code // 100 != COMPLETED:
             raise SMTPRecipientRefused(reply.code, reply.message, mail.recipient)
 
     async def _send_content(self, content: bytes) -> None:
         reply = await self.execute_command(b"DATA")
-        if reply.code != START_INPUT:
+        if reply.code // 100 != START_INPUT:
             raise SMTPDataError(reply.code, reply.message)
         protocol = self.protocol
         assert protocol is not None
         protocol.write(LEADING_PERIOD.sub(b"..", content) + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"))
         self.content_sent = True
         reply = await protocol.read_response(timeout=self.timeout)
-        if reply.code != COMPLETED:
+        if reply.code // 100 != COMPLETED:
             raise SMTPDataError(reply.code, reply.message)
 
     def can_be_used_after(self, error: BaseException | None) -> bool:
         """Return whether the next mail can be sent over this connection, after a mail was accepted or `error` was raised."""
-        has_reply = isinstance(error, MailUnsupported) or (isinstance(error, SMTPResponseException) and error.code not in (-1, CLOSING))
-        return self.is_ready and self.is_connected and (error is None or has_reply)
+        return self.is_ready and self.is_connected and (error is None or self.is_about_mail(error))
+
+    def is_about_mail(self, error: BaseException) -> bool:
+        """Return whether the last mail failed because of its recipient or its content.
+
+        All other failures may be about this connection, for example because it has carried as many mails as the server wants.
+        """
+        if isinstance(error, SMTPRecipientRefused) or (isinstance(error, SMTPDataError) and self.content_sent):
+            return error.code == MAILBOX_BUSY or error.code in MAILBOX_CODES
+        return isinstance(error, MailUnsupported)
 
     def close(self) -> None:
         """Close the connection (TLS sends its `close_notify`) without waiting: a server that never answers would keep the socket open."""
@@ -86,8 +102,3 @@ class SmtpConnection(SMTP):
         super().close()
         if transport is not None:
             transport.abort()
-
-
-def is_connection_lost(error: BaseException) -> bool:
-    """Return whether an error means that the server gave no reply, or that it closes the connection."""
-    return not isinstance(error, SMTPResponseException) or error.code in (-1, CLOSING)

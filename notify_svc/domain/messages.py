@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from notify_svc.domain.notifications import Audience, MessageKind, Notification, visible_changes
+from notify_svc.domain.notifications import KINDS_ABOUT_COMING_VISITS, Audience, MessageKind, Notification, visible_changes
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import VisitMode
 from shared.contracts.values import format_instant
@@ -22,6 +22,8 @@ MAX_PROBLEM_LENGTH = 500
 MAX_LOGGED_ATTEMPTS = 100
 TOO_LATE = "too_late"
 """The problem of a message that was not sent because what it is about has begun."""
+SENT_TO_GUARDIANS = "sent_to_guardians"
+"""The problem of a message to a dependant, whose guardians were sent one each."""
 NEWER_MESSAGE = "newer_message"
 """The problem of a message that was not sent because a newer one about the same subject was."""
 
@@ -111,9 +113,10 @@ class Message:
 
     @classmethod
     def from_notification(cls, message_id: UUID, notification: Notification, now: datetime) -> Self:
-        """Return a queued message, due now."""
+        """Return a queued message, due now. One about a visit that is to come is not sent after the visit has begun."""
         event = notification.event
         facts = event.model_dump(mode="json")
+        starts_at = facts.get("starts_at") if notification.kind in KINDS_ABOUT_COMING_VISITS else None
         return cls(
             id=message_id,
             event_id=event.id,
@@ -125,6 +128,7 @@ class Message:
             facts=facts,
             created_at=now,
             due_at=now,
+            valid_until=datetime.fromisoformat(starts_at) if starts_at else None,
         )
 
     @property

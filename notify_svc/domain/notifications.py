@@ -41,6 +41,8 @@ class Audience(StrEnum):
 
 CANCELLING_KINDS = frozenset({MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.GIVEN_AWAY})
 """The kinds after which the recipient no longer has the appointment."""
+KINDS_ABOUT_COMING_VISITS = frozenset({MessageKind.REQUESTED, MessageKind.BOOKED, MessageKind.RESCHEDULED, MessageKind.AMENDED})
+"""The kinds that tell of a visit that is to come, so they are of no use once it has begun."""
 KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUNT_LOCKED, MessageKind.DIGEST, MessageKind.WEBHOOK_PAUSED})
 """The kinds of mails to the owner of an account without a link to choose a password."""
 KINDS_WITH_LINK = frozenset({MessageKind.INVITED, MessageKind.RESET})

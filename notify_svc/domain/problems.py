@@ -15,7 +15,7 @@ PROBLEMS = {
     "refused": "The mail server refused the recipient or the content for good. The detail has its reply codes.",
     "smtputf8_not_supported": "The address needs SMTPUTF8, which the mail server does not offer.",
     "deferred": "The mail server did not accept the mail at that time, or did not answer. The detail has its reply codes.",
-    "service_unavailable": "Another service, which knows names and addresses, did not answer.",
+    "service_unavailable": "Another service, which knows names and addresses, did not answer, or its answer could not be read.",
     "not_rendered": "The mail could not be made. The detail has the type of the error.",
     "connection_lost": "The mail server did not reply after the content was sent: the mail may have been delivered.",
     "sender_died": "The instance that was sending the message ended.",

@@ -24,8 +24,11 @@ class MessageOutdated(Conflict):
     """Raised when the request is to send a message again whose content is no longer true."""
 
     code = "outdated"
-    detail = "This message is outdated: there is a newer one, its link has ended, or the visit has begun or changed."
-    remedy = "Send the newest message about the appointment again. Ask for a new link with `POST /auth/password/forgot`."
+    detail = "This message is outdated: there is a newer one, its link has ended, the visit has begun or changed, or guardians got theirs."
+    remedy = (
+        "Send the newest message about the appointment again, or those to the guardians. Ask for a new link with "
+        "`POST /auth/password/forgot`."
+    )
 
 
 class ResentJustNow(Conflict):

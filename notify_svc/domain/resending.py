@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from notify_svc.domain.messages import UNFINISHED, Message, MessageStatus
-from notify_svc.domain.notifications import KINDS_WITH_LINK, MessageKind
+from notify_svc.domain.messages import SENT_TO_GUARDIANS, UNFINISHED, Message, MessageStatus
+from notify_svc.domain.notifications import KINDS_ABOUT_COMING_VISITS, KINDS_WITH_LINK, MessageKind
 from notify_svc.domain.refusals import MessageNotFinished, MessageOutdated, ResentJustNow
 from notify_svc.domain.visits import Visit
 
@@ -52,14 +52,28 @@ def resend_message(message: Message, related: Iterable[Message], visit: Visit | 
 
 
 def is_outdated(message: Message, others: Iterable[Message], visit: Visit | None, now: datetime) -> bool:
-    """Return whether a message is no longer true, because of another one or because of what has happened since."""
-    if message.valid_until is not None and message.valid_until <= now:
+    """Return whether a message is no longer true, because of another one or because of what has happened since.
+
+    A message to a dependant without an account was replaced by those to the guardians.
+    """
+    if (message.valid_until is not None and message.valid_until <= now) or message.problem == SENT_TO_GUARDIANS:
         return True
     if message.kind is MessageKind.REMINDER:
         return visit is None or not visit.is_booked or visit.starts_at != message.valid_until
     if message.kind in KINDS_WITH_LINK:
         return _has_newer_link(message, others) or datetime.fromisoformat(message.facts["expires_at"]) <= now
+    if message.kind in KINDS_ABOUT_COMING_VISITS and not _is_to_come(message, visit, now):
+        return True
     return any(other.replaces(message) for other in others)
+
+
+def _is_to_come(message: Message, visit: Visit | None, now: datetime) -> bool:
+    """Return whether a visit, as it is known now, is still arranged for the time that a message tells.
+
+    Of a visit that was deleted after its time, or that an older release stored, only the message is known.
+    """
+    starts_at = datetime.fromisoformat(message.facts["starts_at"])
+    return now < starts_at and (visit is None or (visit.is_arranged and visit.starts_at == starts_at))
 
 
 def _has_newer_link(message: Message, others: Iterable[Message]) -> bool:

@@ -14,8 +14,11 @@ from notify_svc.domain.notifications import Audience, MessageKind
 
 MAX_TEXT_LENGTH = 5000
 """The longest text of a template, in characters."""
-MAX_RENDERED_SUBJECT, MAX_RENDERED_TEXT = 400, 20_000
-"""The longest subject and text of a mail, in characters, with the longest names and places."""
+MAX_RENDERED_SUBJECT, MAX_RENDERED_TEXT = 2000, 20_000
+"""The longest subject and text of a mail, in characters, with the longest names and places.
+
+A name and a place have up to 200 characters, and a doctor's name with the title 401: a subject may name everybody and the place.
+"""
 
 FOR_EVERY_MAIL = frozenset({"greeting", "name", "clinic_name"})
 FOR_A_VISIT = FOR_EVERY_MAIL | {"details", "starts_at", "previous_starts_at", "patient_name", "mode", "place", "time_zone"}

@@ -59,6 +59,11 @@ class Visit:
         """Whether the patient is expected to come."""
         return self.status == AppointmentStatus.BOOKED
 
+    @property
+    def is_arranged(self) -> bool:
+        """Whether the visit is booked, or requested and not yet approved, and has not begun with a check-in."""
+        return self.status in (AppointmentStatus.REQUESTED, AppointmentStatus.BOOKED)
+
     def follow(self, event: AppointmentEvent, now: datetime) -> Self:
         """Return the visit after a newer event. Reminders stay as they are if it is booked for the same start as before."""
         updated = replace(self.from_event(event, now), sequence=max(self.sequence, event.sequence))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -10,16 +11,33 @@ from uuid import UUID
 from notify_svc.domain.mail_content import PasswordLink
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
 from shared.contracts.http import AccountContact
+from shared.contracts.refusals import Unavailable
 
 Versions = Mapping[UUID, int]
 """The smallest version that is recent enough, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableContact:
+    """What another service sent about an id in a form that this release cannot read, for example because that service is newer."""
+
+    id: UUID
+
+
+class ContactsUnreadable(Unavailable):
+    """Some of the contacts that were asked for cannot be read. `ids` are theirs; the others can be asked for without them."""
+
+    def __init__(self, ids: frozenset[UUID]) -> None:
+        super().__init__("Another service sent a contact that cannot be read.", retry_after=2)
+        self.ids = ids
 
 
 class Contacts(Protocol):
     """The contacts of people and service types. Each method returns what exists by id; unknown ids are left out.
 
     An answer is at most 30 seconds old, and not older than an event about it that has arrived. `min_versions` are versions that the caller
-    has read in an event, which may arrive here before the other one. All methods raise the refusals of the services that own the data.
+    has read in an event, which may arrive here before the other one. All methods raise the refusals of the services that own the data,
+    and ContactsUnreadable.
     """
 
     async def find_patients(
@@ -40,18 +58,21 @@ class Contacts(Protocol):
 
 
 class ContactSource(Protocol):
-    """auth-, patient- and doctor-service. Each method takes at most MAX_CONTACTS ids and returns what exists."""
+    """auth-, patient- and doctor-service. Each method takes at most MAX_CONTACTS ids and returns what exists.
 
-    async def fetch_patients(self, ids: Sequence[UUID]) -> Sequence[PatientContact]:
+    A contact that cannot be read does not keep the others from being returned.
+    """
+
+    async def fetch_patients(self, ids: Sequence[UUID]) -> Sequence[PatientContact | UnreadableContact]:
         """Return patients, from patient-service."""
 
-    async def fetch_doctors(self, ids: Sequence[UUID]) -> Sequence[DoctorContact]:
+    async def fetch_doctors(self, ids: Sequence[UUID]) -> Sequence[DoctorContact | UnreadableContact]:
         """Return doctors, from doctor-service."""
 
-    async def fetch_services(self, ids: Sequence[UUID]) -> Sequence[ServiceReminders]:
+    async def fetch_services(self, ids: Sequence[UUID]) -> Sequence[ServiceReminders | UnreadableContact]:
         """Return service types, from doctor-service."""
 
-    async def fetch_accounts(self, ids: Sequence[UUID]) -> Sequence[AccountContact]:
+    async def fetch_accounts(self, ids: Sequence[UUID]) -> Sequence[AccountContact | UnreadableContact]:
         """Return accounts, from auth-service."""
 
 

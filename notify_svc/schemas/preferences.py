@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from notify_svc.domain.unsubscribe_links import SubscriptionKind
 from shared.contracts.values import ReadModel, RequestModel
@@ -26,10 +26,17 @@ class DoctorPreferencesOut(ReadModel):
     version: int
 
 
-class OneClickForm(RequestModel):
-    """The form that programs of mail providers send (RFC 8058). It may be left out."""
+def _strip_line_end(value: object) -> object:
+    return value.rstrip("\r\n") if isinstance(value, str) else value
 
-    list_unsubscribe: Literal["One-Click"] | None = Field(default=None, alias="List-Unsubscribe")
+
+OneClick = Annotated[Literal["One-Click"], BeforeValidator(_strip_line_end)]
+
+
+class OneClickForm(RequestModel):
+    """The form that programs of mail providers send (RFC 8058). It may be left out, and a line end may follow it."""
+
+    list_unsubscribe: OneClick | None = Field(default=None, alias="List-Unsubscribe")
 
 
 class SubscriptionOut(ReadModel):

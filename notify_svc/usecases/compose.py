@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
-from notify_svc.domain.messages import Message
+from notify_svc.domain.messages import SENT_TO_GUARDIANS, Message
 from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
@@ -31,7 +31,7 @@ class IsForGuardians(Exception):
     """The recipient is a dependant without an account: the accounts `guardian_ids` get a message each instead."""
 
     def __init__(self, guardian_ids: Sequence[UUID]) -> None:
-        super().__init__("sent_to_guardians")
+        super().__init__(SENT_TO_GUARDIANS)
         self.guardian_ids = guardian_ids
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cachetools import LRUCache
 
+from notify_svc.ports.contacts import ContactsUnreadable, UnreadableContact
 from shared.contracts.contacts import MAX_CONTACTS
 from shared.kit.clock import Clock
 
@@ -29,7 +30,7 @@ class Identified(Protocol):
 
 
 T = TypeVar("T", bound=Identified)
-Fetch = Callable[[Sequence[UUID]], Awaitable[Sequence[T]]]
+Fetch = Callable[[Sequence[UUID]], Awaitable[Sequence[T | UnreadableContact]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class ContactCache(Generic[T]):
     async def find(
         self, ids: Collection[UUID], is_current: Callable[[UUID, T | None], bool] | None = None, fetched_after: datetime | None = None
     ) -> Mapping[UUID, T]:
-        """Return what exists, by id. Raises what `fetch` raises.
+        """Return what exists, by id. Raises ContactsUnreadable, or what `fetch` raises.
 
         What was fetched at `fetched_after` or earlier, or what `is_current` refuses, is fetched once more.
         """
@@ -108,6 +109,7 @@ class ContactCache(Generic[T]):
                 contacts[contact_id] = entry.contact
         if requested:
             await asyncio.wait(requested.values())
+            _require_readable(requested)
             contacts |= {contact_id: contact for contact_id, future in requested.items() if (contact := future.result()) is not None}
         return contacts
 
@@ -126,7 +128,7 @@ class ContactCache(Generic[T]):
             self._fetching = {contact_id: self._waiting.pop(contact_id) for contact_id in ids}
             self._fetching_since = self._now()
             try:
-                contacts = {contact.id: contact for contact in await self._fetch(ids)}
+                contacts: dict[UUID, T | UnreadableContact] = {contact.id: contact for contact in await self._fetch(ids)}
             except BaseException as error:
                 self._fail(error)
                 if not isinstance(error, Exception):
@@ -134,10 +136,15 @@ class ContactCache(Generic[T]):
             else:
                 self._store(contacts)
 
-    def _store(self, contacts: Mapping[UUID, T]) -> None:
+    def _store(self, contacts: Mapping[UUID, T | UnreadableContact]) -> None:
         for contact_id, future in self._fetching.items():
-            self._entries[contact_id] = CacheEntry(contacts.get(contact_id), self._fetching_since)
-            future.set_result(contacts.get(contact_id))
+            contact = contacts.get(contact_id)
+            if isinstance(contact, UnreadableContact):
+                future.set_exception(ContactsUnreadable(frozenset({contact_id})))
+                future.exception()  # a caller that no longer waits makes no "exception was never retrieved"
+            else:
+                self._entries[contact_id] = CacheEntry(contact, self._fetching_since)
+                future.set_result(contact)
         self._fetching = {}
 
     def _fail(self, error: BaseException) -> None:
@@ -148,6 +155,14 @@ class ContactCache(Generic[T]):
                 future.exception()  # a caller that no longer waits makes no "exception was never retrieved"
             else:
                 future.cancel()
+
+
+def _require_readable(answers: Mapping[UUID, asyncio.Future[T | None]]) -> None:
+    """Raise ContactsUnreadable with the ids of all answers that could not be read, unless another answer failed altogether."""
+    errors = [future.exception() for future in answers.values() if not future.cancelled()]
+    unreadable = [error.ids for error in errors if isinstance(error, ContactsUnreadable)]
+    if unreadable and len(unreadable) == sum(error is not None for error in errors):
+        raise ContactsUnreadable(frozenset().union(*unreadable))
 
 
 def copy_result(source: asyncio.Future[T | None], target: asyncio.Future[T | None]) -> None:

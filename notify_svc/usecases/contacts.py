@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from notify_svc.ports.contacts import ContactSource, Versions
+from notify_svc.ports.contacts import ContactSource, ContactsUnreadable, Versions
 from notify_svc.usecases.contact_cache import ContactCache
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
 from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, PreferencesChanged, ServiceChanged
 from shared.contracts.http import AccountContact
 from shared.kit.clock import Clock
+
+T = TypeVar("T")
 
 
 class CachedContacts:
@@ -77,3 +79,13 @@ def is_current_for(min_versions: Versions | None, version_of: Callable[[Any], in
         return None
     required = min_versions
     return lambda contact_id, contact: contact_id not in required or (contact is not None and version_of(contact) >= required[contact_id])
+
+
+async def find_readable(
+    ids: Collection[UUID], find: Callable[[Collection[UUID]], Awaitable[Mapping[UUID, T]]]
+) -> tuple[Mapping[UUID, T], frozenset[UUID]]:
+    """Return the contacts that `find` finds and that can be read, and the ids of those that cannot be."""
+    try:
+        return await find(ids), frozenset()
+    except ContactsUnreadable as error:
+        return await find(set(ids) - error.ids), error.ids

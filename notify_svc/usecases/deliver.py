@@ -28,7 +28,7 @@ from shared.kit.logs import log_event
 
 
 class NotRendered(Exception):
-    """A template, or the code around it, failed on the content of a mail. The argument is the type of the error."""
+    """The mail could not be made: its template, or the code that collects its content, failed. The argument is the type of the error."""
 
 
 class SenderDied(Exception):
@@ -69,10 +69,10 @@ class MailDelivery:
 
         Raises Outdated, Postponed, Undeliverable, InvalidAddress, NotRendered, or the refusal of another service.
         """
-        content = await self.composer.compose(await self.check.refresh(message))
         try:
+            content = await self.composer.compose(await self.check.refresh(message))
             return self.renderer.render(content, self.now(), await self.overrides.read())
-        except InvalidAddress:
+        except (Outdated, Postponed, Undeliverable, IsForGuardians, InvalidAddress, Refusal):
             raise
         except Exception as error:
             raise NotRendered(type(error).__name__) from error

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from notify_svc.domain.digests import DigestDay, DigestPreference
 from notify_svc.ports import Contacts, ReminderStore
+from notify_svc.usecases.contacts import find_readable
 from shared.contracts.contacts import MAX_CONTACTS, DoctorContact
 from shared.contracts.values import ZONES
 from shared.kit.clock import Clock
@@ -40,7 +41,7 @@ class DigestQueue:
         now = self.now()
         doctor_ids = [preference.doctor_id for preference in preferences]
         decided = await self.store.list_decided_digests(doctor_ids, now.date() - timedelta(days=1))
-        doctors = await self.contacts.find_doctors(doctor_ids)
+        doctors, _unreadable = await find_readable(doctor_ids, self.contacts.find_doctors)
         due = self._due_days(preferences, doctors)
         return [(doctor_id, day) for doctor_id, day in due if (doctor_id, day.local_date) not in decided]
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from notify_svc.domain.reminders import Reminder, ReminderDefaults, planned_reminders, recipient_ids
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import Aspect, Contacts, ReminderStore, ReminderTransaction, VisitPlan
+from notify_svc.usecases.contacts import find_readable
 from shared.contracts.contacts import PatientContact, ServiceReminders
 from shared.contracts.events import PatientChanged, PreferencesChanged, ServiceChanged
 from shared.kit.clock import Clock
@@ -24,7 +25,7 @@ PLANNING_TIME = timedelta(minutes=1)
 class PlanningContacts:
     """The people and service types of some visits, without those that do not exist.
 
-    `outdated` are the ids of those whose version is older than the one that an event announced.
+    `outdated` are the ids of those whose version is older than the one that an event announced, or that cannot be read.
     """
 
     people: Mapping[UUID, PatientContact]
@@ -100,19 +101,19 @@ class ReminderPlanner:
         guardians, outdated_guardians = await self._find_people(guardian_ids)
         service_ids = {visit.service_id for visit in visits}
         versions = await self.store.list_contact_versions(service_ids, Aspect.SERVICE)
-        services = await self.contacts.find_services(service_ids, versions)
+        services, unreadable = await find_readable(service_ids, lambda ids: self.contacts.find_services(ids, versions))
         outdated_services = {service_id for service_id, service in services.items() if service.version < versions.get(service_id, 0)}
-        outdated = frozenset(outdated_patients | outdated_guardians | outdated_services)
+        outdated = outdated_patients | outdated_guardians | outdated_services | unreadable
         return PlanningContacts({**patients, **guardians}, services, outdated)
 
-    async def _find_people(self, ids: Collection[UUID]) -> tuple[Mapping[UUID, PatientContact], set[UUID]]:
-        """Return people by id, and the ids of those whose version is older than the one that an event announced."""
+    async def _find_people(self, ids: Collection[UUID]) -> tuple[Mapping[UUID, PatientContact], frozenset[UUID]]:
+        """Return people by id, and the ids of those whose version is older than the one that an event announced, or that cannot be read."""
         if not ids:
-            return {}, set()
+            return {}, frozenset()
         versions = await self.store.list_contact_versions(ids, Aspect.PATIENT)
         preferences = await self.store.list_contact_versions(ids, Aspect.PREFERENCES)
-        people = await self.contacts.find_patients(ids, versions, preferences)
-        outdated = {
+        people, unreadable = await find_readable(ids, lambda readable: self.contacts.find_patients(readable, versions, preferences))
+        outdated = unreadable | {
             person.id
             for person in people.values()
             if person.version < versions.get(person.id, 0) or person.preferences_version < preferences.get(person.id, 0)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
-from patient_svc.domain.patients import Patient
 from patient_svc.routes.patients import UsePatients
 from patient_svc.routes.preferences import UsePreferences
 from patient_svc.schemas import RenamePatient
@@ -31,14 +30,15 @@ AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 @router.put("/patients/{patient_id}", response_model=PatientSummary)
 async def put_patient(
     patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
-) -> Patient:
+) -> PatientSummary:
     """Create the profile of a new patient; a profile that exists is returned as it is."""
-    return with_etag(response, await patients.create(patient_id, body))
+    await patients.create(patient_id, body)
+    return with_etag(response, await patients.summarize(patient_id))
 
 
 @router.get("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
-async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> Patient:
-    return with_etag(response, await patients.get(patient_id))
+async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> PatientSummary:
+    return with_etag(response, await patients.summarize(patient_id))
 
 
 @router.post("/contacts", response_model=PatientContacts)
@@ -56,5 +56,6 @@ async def end_reminders(patient_id: UUID, _caller: NotificationService, preferen
 @router.patch("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
 async def rename_patient(
     patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
-) -> Patient:
-    return with_etag(response, await patients.update(patient_id, {"full_name": body.full_name}, None))
+) -> PatientSummary:
+    await patients.update(patient_id, {"full_name": body.full_name}, None)
+    return with_etag(response, await patients.summarize(patient_id))

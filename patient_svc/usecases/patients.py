@@ -11,7 +11,7 @@ from patient_svc.domain.patients import ClinicDefaults, Patient, PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
 from shared.contracts.contacts import PatientContact, PatientContacts
 from shared.contracts.events import AccountChanged, AppointmentEvent
-from shared.contracts.http import CreatePatient
+from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -51,6 +51,22 @@ class Patients:
     async def get(self, patient_id: UUID) -> Patient:
         """Return the whole profile, for the patient and for services. Raises NoSuchPatient."""
         return (await self.store.get_patient(patient_id)).in_clinic(self.clinic)
+
+    @retry_on_abort
+    async def summarize(self, patient_id: UUID) -> PatientSummary:
+        """Return the part of a profile that other services need. Raises NoSuchPatient."""
+        patient = await self.store.get_patient(patient_id)
+        return PatientSummary.model_validate(
+            {
+                "id": patient.id,
+                "full_name": patient.full_name,
+                "time_zone": patient.time_zone or self.clinic.time_zone,
+                "locale": patient.locale or self.clinic.locale,
+                "own_locale": patient.locale,
+                "active": patient.active,
+                "version": patient.version,
+            }
+        )
 
     @retry_on_abort
     async def view(self, patient_id: UUID, caller: Caller) -> Patient:

@@ -158,12 +158,16 @@ class VisitsOutsideHours(ReadModel):
 
 
 class PatientSummary(ReadModel):
-    """The part of a patient profile that appointment-service and notification-service need."""
+    """The part of a patient profile that other services need.
+
+    `locale` is the one in effect; `own_locale` is what the patient chose, and None for patients who have the clinic's.
+    """
 
     id: UUID
     full_name: str
     time_zone: str
     locale: str
+    own_locale: str | None = None
     active: bool = True
     version: int
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -98,20 +99,31 @@ async def unreliable_server(behaviour: str) -> AsyncIterator[UnreliableServer]:
     await server.wait_closed()
 
 
+UNKNOWN_RECIPIENT = "nobody@example.com"
+"""An address that a FaultyServer always refuses."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """What a server does at one step of the `number`-th mail: send `reply`, or, without one, hang or close the connection.
 
-    The steps are `connect`, `ehlo`, `mail`, `rcpt`, `data` (the command) and `content`.
+    The steps are `connect`, `ehlo`, `mail`, `rcpt`, `data` (the command), `content` and `rset`. With `in_every_connection`, mails are
+    counted in each connection anew, and the later ones of a connection meet the fault too.
     """
 
     step: str
     action: str
     number: int = 1
+    in_every_connection: bool = False
 
     @property
     def reply(self) -> str | None:
         return None if self.action in ("hang", "drop") else self.action
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the reply is not the usual one, but accepts the step all the same."""
+        return self.action.startswith("3" if self.step == "data" else "2")
 
 
 class FaultyServer:
@@ -124,6 +136,7 @@ class FaultyServer:
         self.fault, self.contents, self.accepted, self.connections, self.port = fault, list[bytes](), 0, 0, 0
         self.commands = list[str]()
         self._mails = 0
+        self._mails_of = Counter[object]()
         self._writers = set[asyncio.StreamWriter]()
         self._tasks = set[asyncio.Task[None]]()
 
@@ -149,7 +162,10 @@ class FaultyServer:
                 writer.write(b"221 bye\r\n")
                 return
             self._mails += command == "mail"
-            if not await self._answer(command, "354 go on" if command == "data" else "250 OK", reader, writer):
+            self._mails_of[asyncio.current_task()] += command == "mail"
+            unknown = command == "rcpt" and UNKNOWN_RECIPIENT in line
+            usual = "550 5.1.1 unknown" if unknown else "354 go on" if command == "data" else "250 OK"
+            if not await self._answer(command, usual, reader, writer):
                 return
             if command == "data" and not self._is_faulty("data"):
                 self.contents.append(await reader.readuntil(b"\r\n.\r\n"))
@@ -158,12 +174,19 @@ class FaultyServer:
                 self.accepted += not self._is_faulty("content")
 
     def _is_faulty(self, step: str) -> bool:
-        number = self.connections if step in ("connect", "ehlo") else self._mails
-        return self.fault is not None and (self.fault.step, self.fault.number) == (step, number)
+        """Return whether a step of the current mail is not accepted."""
+        return self.fault is not None and self._has_fault(step) and not self.fault.is_success
+
+    def _has_fault(self, step: str) -> bool:
+        if self.fault is None or self.fault.step != step:
+            return False
+        if self.fault.in_every_connection:
+            return self._mails_of[asyncio.current_task()] >= self.fault.number
+        return self.fault.number == (self.connections if step in ("connect", "ehlo") else self._mails)
 
     async def _answer(self, step: str, usual: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Reply to a step; return whether the connection goes on."""
-        reply = self.fault.reply if self.fault and self._is_faulty(step) else usual
+        reply = self.fault.reply if self.fault and self._has_fault(step) else usual
         if reply is None:
             assert self.fault is not None
             if self.fault.action == "hang":

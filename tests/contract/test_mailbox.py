@@ -121,7 +121,7 @@ def test_a_message_id_cannot_leave_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("replies", "error"),
     [
-        ({"mail": "550 not from you"}, MailDeferred),
+        ({"mail": "550 not from you"}, MailRefused),
         ({"rcpt": "550 5.1.1 no such person as mina@example.com"}, MailRefused),
         ({"rcpt": "450 greylisted"}, MailDeferred),
         ({"data": "554 not like this"}, MailRefused),

@@ -50,7 +50,9 @@ def test_a_patient_chooses_a_reminder_and_ends_all_with_the_link_in_it(tmp_path:
         service = create_service_type(admin)
         doctor, patient = create_doctor(admin, service), register_patient(clinic)
         chosen = replace_preferences(patient, PREFERENCES, reminder_offsets_minutes=[120], locale="de")
-        assert (chosen["version"], patient.request("GET", "/patients/me")["locale"]) == (2, "de")
+        clinic.run_until_idle()
+        told = [patient.request("GET", path)["locale"] for path in ("/patients/me", "/auth/me", PREFERENCES)]
+        assert (chosen["version"], told) == (2, ["de"] * 3), "one language per person"
         slots = [slot["starts_at"] for slot in list_slots(patient, service, doctor.id)]
         first, second = slots[0], slots[-1]
         for starts_at in (first, second):

@@ -278,6 +278,29 @@ async def test_a_patients_name_is_copied_from_the_profile(auth: RunningAuth) -> 
     assert await get_name(auth, account) == "Sam Fox"
 
 
+@pytest.mark.parametrize("registered", ["de-CH", None])
+async def test_a_patients_language_is_that_of_the_profile(auth: RunningAuth, registered: str | None) -> None:
+    signed_in = await auth.register(**({"locale": registered} if registered else {}))
+    account, token = signed_in["account"]["id"], signed_in["access_token"]
+    shown = []
+    for version, own_locale in enumerate(("fr", None, "en", "es"), 2):
+        auth.patients.profiles[account] |= {"own_locale": own_locale, "locale": own_locale or "en", "version": version}
+        await auth.service.publish_event(patient_changed(account, version))
+        me = (await auth.get_me(token)).json()
+        contacts = await auth.call_as(Service.NOTIFICATION, "POST", "/internal/contacts", {"ids": [account]})
+        assert contacts.json()["items"][0]["locale"] == me["locale"]
+        shown.append((me["locale"], me["version"]))
+    first = signed_in["account"]["version"]
+    assert [locale for locale, _version in shown] == ["fr", "en", "en", "es"], "without a choice, the clinic's and not the registered one"
+    assert [version - first for _locale, version in shown] == [1, 2, 3, 4]
+
+
+async def test_a_profile_from_an_older_patient_service_leaves_the_language_as_it_is(auth: RunningAuth) -> None:
+    signed_in = await auth.register(locale="de-CH")
+    await auth.service.publish_event(patient_changed(signed_in["account"]["id"], 2))
+    assert (await auth.get_me(signed_in["access_token"])).json()["locale"] == "de-CH"
+
+
 async def test_a_doctors_name_is_copied_from_the_event(auth: RunningAuth) -> None:
     doctor = (await auth.create_account(role="doctor", full_name="Ann Stone")).json()["id"]
     await auth.service.publish_event(doctor_changed(doctor, "Dr Ann Stone", 3))

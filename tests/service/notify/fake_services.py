@@ -61,7 +61,8 @@ class FakeContactServices:
 
     Requests to a service in `unreachable` fail, and a service does not know the ids in `missing`, nor any path that begins with one in
     `missing_paths`. `changes` are the fields of a person, by id, that differ from the usual ones, and `profiles` those that only
-    patient-service knows. `requests` are the ids that each service was asked for, and `admins` the ids of the active admins.
+    patient-service knows. A service sends what is in `answers` in place of its contacts. `requests` are the ids that each service was asked
+    for, and `admins` the ids of the active admins.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class FakeContactServices:
         self.missing_paths, self.admins = set[str](), list[str]()
         self.appointment_changes: list[dict[str, Any]] = []
         self.link_requests: list[list[VisitLinkKey]] = []
+        self.answers: dict[str, Any] = {}
         self.changes: dict[str, dict[str, Any]] = {}
         self.profiles: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, list[str]]] = []
@@ -98,16 +100,20 @@ class FakeContactServices:
             return self.token_response
         if path != "/internal/contacts":
             return not_found_response()
-        body = json.loads(request.content)
+        return httpx.Response(200, json=self._contacts(service, json.loads(request.content)))
+
+    def _contacts(self, service: str, body: dict[str, Any]) -> Any:
         ids = [contact_id for name in ("ids", "doctor_ids", "service_ids") for contact_id in body.get(name, [])]
         self.requests.append((service, ids))
+        if service in self.answers:
+            return self.answers[service]
         found = [self._person(person_id) for person_id in ids if (service, person_id) not in self.missing and person_id in EMAILS]
         if service == Service.DOCTOR:
-            return httpx.Response(200, json={"doctors": found, "services": []})
+            return {"doctors": found, "services": []}
         if service == Service.PATIENT:
             found = [{name: value for name, value in person.items() if name != "email"} for person in found]
             found = [person | self.profiles.get(person["id"], {}) for person in found]
-        return httpx.Response(200, json={"items": found})
+        return {"items": found}
 
     def _person(self, person_id: str) -> dict[str, Any]:
         person = {

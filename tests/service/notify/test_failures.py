@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 
@@ -17,7 +18,7 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused, MailUnsupported
 from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.tables import MESSAGES
-from shared.contracts.events import PasswordChanged
+from shared.contracts.events import PasswordChanged, PasswordResetRequested
 from shared.contracts.identity import Service
 from shared.kit.ids import new_id
 from shared.kit.logs import log
@@ -25,7 +26,7 @@ from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService, run_service
 from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox, stored_messages
-from tests.unit.notify.builders import PATIENT, an_event, message_for
+from tests.unit.notify.builders import ADMIN, PATIENT, an_event, message_for
 
 
 class NotSentLog(logging.Handler):
@@ -160,3 +161,98 @@ async def test_messages_of_an_unknown_kind_do_not_keep_others_from_being_sent(
     async with Database(url) as database, database.read() as connection:
         rows = (await connection.execute(select(MESSAGES.c.status).where(MESSAGES.c.kind == "teleported"))).scalars()
         assert sorted(rows) == ["queued"] * 19 + ["sending"]
+
+
+UNREADABLE_PATIENTS: list[dict[str, Any]] = [{"version": None}, {"full_name": None}, {"guardian_ids": ["x"]}]
+
+
+@pytest.mark.parametrize("unreadable", UNREADABLE_PATIENTS)
+async def test_a_contact_that_cannot_be_read_delays_its_own_mails_and_no_others(
+    unreadable: dict[str, Any], notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox, recorded: NotSentLog
+) -> None:
+    services.profiles[str(PATIENT)] = unreadable
+    for patient_id in (PATIENT, ADMIN):
+        await notify.publish_event(an_event(id=new_id(), appointment_id=new_id(), patient_id=patient_id))
+    notify.clock.advance(timedelta(minutes=1))
+    await notify.run_until_idle()
+    assert mailbox.count_mails() == {("admin@example.com", "Appointment confirmed"): 1, ("ada@example.com", "New appointment"): 1}
+    services.profiles.clear()
+    notify.clock.advance(timedelta(hours=1))
+    await notify.run_until_idle()
+    assert len(mailbox.mails) == 4
+    assert recorded.lines == []
+
+
+async def test_a_contact_that_cannot_be_read_delays_no_reminder_of_others(
+    notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox
+) -> None:
+    services.profiles[str(PATIENT)] = {"version": None}
+    events = [an_event(id=new_id(), appointment_id=new_id(), patient_id=patient_id) for patient_id in (PATIENT, ADMIN)]
+    services.answers[Service.PATIENT] = None
+    for event in events:
+        await notify.publish_event(event)
+    services.answers.clear()
+    for wait in (timedelta(minutes=5), timedelta(minutes=5), events[0].starts_at - NOON - timedelta(minutes=60)):
+        notify.clock.advance(wait)
+        await notify.run_until_idle()
+    assert mailbox.count_mails()["admin@example.com", "Reminder of your appointment"] == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, {"items": None}, {"items": ["x"]}, {"items": [{"id": "x"}]}, {"doctors": [], "services": []}]
+)
+async def test_an_answer_that_is_no_list_of_contacts_counts_as_none(
+    answer: Any, notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox
+) -> None:
+    services.answers[Service.AUTH] = answer
+    await notify.publish_event(an_event())
+    assert mailbox.mails == []
+    services.answers.clear()
+    notify.clock.advance(timedelta(hours=1))
+    await notify.run_until_idle()
+    assert len(mailbox.mails) == 2
+
+
+async def test_a_link_that_cannot_be_read_is_asked_for_again(
+    notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox
+) -> None:
+    readable, services.token_response = services.token_response, httpx.Response(200, json={"token": "t0ken"})
+    await notify.publish_event(
+        PasswordResetRequested(id=new_id(), occurred_at=NOON, account_id=PATIENT, reset_id=new_id(), expires_at=NOON + timedelta(days=1))
+    )
+    assert mailbox.mails == []
+    services.token_response = readable
+    notify.clock.advance(timedelta(hours=1))
+    await notify.run_until_idle()
+    assert len(mailbox.mails) == 1
+
+
+async def test_an_error_while_the_content_of_a_mail_is_collected_fails_this_mail_alone(
+    tmp_path: Path, services: FakeContactServices, mailbox: MemoryMailbox, recorded: NotSentLog
+) -> None:
+    whole = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
+    await store_message(tmp_path, replace(whole, facts={name: fact for name, fact in whole.facts.items() if name != "doctor_id"}))
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
+        await service.publish_event(an_event(id=new_id(), appointment_id=new_id()))
+        assert recorded.outcomes == [("ERROR", "not_rendered", "failed")]
+        assert recorded.lines[0]["problem"] == "not_rendered KeyError"
+        assert any(place.startswith("compose.py:") for place in recorded.lines[0]["at"])
+        assert len(mailbox.mails) == 2
+
+
+async def test_after_an_outage_of_hours_nobody_is_told_of_a_visit_that_has_begun_but_of_a_cancelled_one(
+    notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
+    mailbox.errors = [MailDeferred("421") for _ in range(100)]
+    begun = an_event(id=new_id(), appointment_id=new_id(), starts_at=NOON + timedelta(hours=1))
+    cancelled = an_event("appointment.cancelled.v1", id=new_id(), starts_at=NOON + timedelta(hours=1), status="cancelled")
+    for event in (begun, cancelled):
+        await notify.publish_event(event)
+    notify.clock.advance(timedelta(hours=2))
+    await notify.run_until_idle()
+    mailbox.errors.clear()
+    notify.clock.advance(timedelta(hours=2))
+    await notify.run_until_idle()
+    assert set(mailbox.count_mails()) == {("mina@example.com", "Appointment cancelled"), ("ada@example.com", "Appointment cancelled")}
+    outcomes = {(message.kind, message.status, message.problem) for message in await stored_messages(tmp_path)}
+    assert outcomes - {("reminder", "skipped", "too_late")} == {("booked", "skipped", "too_late"), ("cancelled", "sent", None)}

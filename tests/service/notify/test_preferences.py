@@ -24,6 +24,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 BODIES: dict[str, dict[str, Any]] = {
     "empty": {},
     "form": {"data": ONE_CLICK},
+    "form with a line end": {"data": {"List-Unsubscribe": "One-Click\r\n"}},
     "multipart": {"files": {"List-Unsubscribe": (None, "One-Click")}},
 }
 

@@ -57,13 +57,13 @@ def test_an_account_without_a_password_is_invited_when_it_is_enabled_again() -> 
 
 
 def test_the_name_is_copied_from_the_newest_profile_of_the_accounts_role() -> None:
-    renamed = PAT.with_profile_name("Pat Lee", Role.PATIENT, 2)
+    renamed = PAT.copy_profile({"full_name": "Pat Lee"}, Role.PATIENT, 2)
     assert (renamed.full_name, renamed.name_version, renamed.version) == ("Pat Lee", 2, 4)
-    assert renamed.with_profile_name("Old", Role.PATIENT, 2) is renamed
-    assert renamed.with_profile_name("Doctor", Role.DOCTOR, 9) is renamed
-    assert renamed.with_profile_name("Pat Lee", Role.PATIENT, 5).version == 4
+    assert renamed.copy_profile({"full_name": "Old"}, Role.PATIENT, 2) is renamed
+    assert renamed.copy_profile({"full_name": "Doctor"}, Role.DOCTOR, 9) is renamed
+    assert renamed.copy_profile({"full_name": "Pat Lee"}, Role.PATIENT, 5).version == 4
     changed_role = renamed.update({"role": Role.DOCTOR}, None)
-    assert changed_role.with_profile_name("Dr Pat Lee", Role.DOCTOR, 1).full_name == "Dr Pat Lee"
+    assert changed_role.copy_profile({"full_name": "Dr Pat Lee"}, Role.DOCTOR, 1).full_name == "Dr Pat Lee"
 
 
 def test_a_rehashed_password_keeps_the_version_and_is_not_printed() -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from notify_svc.domain.messages import MessageStatus
-from notify_svc.domain.notifications import MessageKind
+from notify_svc.domain.notifications import Audience, MessageKind
 from tests.running import NOON
-from tests.unit.notify.builders import a_message
+from tests.unit.notify.builders import a_message, an_event
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,15 @@ def test_an_abandoned_message_is_sent_again_unless_it_may_have_been_delivered() 
     sending = a_message().start_sending("dead", NOON)
     assert sending.recover("died", is_repeatable=False, now=NOON).status is MessageStatus.UNKNOWN
     assert sending.recover("died", is_repeatable=True, now=NOON).status is MessageStatus.QUEUED
+
+
+@pytest.mark.parametrize("kind", list(MessageKind))
+@pytest.mark.parametrize("audience", [Audience.PATIENT, Audience.DOCTOR])
+def test_only_a_message_about_a_coming_visit_is_too_late_once_the_visit_has_begun(kind: MessageKind, audience: Audience) -> None:
+    message, starts_at = a_message(kind, audience), an_event().starts_at
+    before, after = (message.start_in_order([], "me", instant) for instant in (starts_at - timedelta(seconds=1), starts_at))
+    assert before is not None
+    assert before.status is MessageStatus.SENDING
+    assert after is not None
+    is_late = kind in {MessageKind.REQUESTED, MessageKind.BOOKED, MessageKind.RESCHEDULED, MessageKind.AMENDED}
+    assert (after.status, after.problem) == ((MessageStatus.SKIPPED, "too_late") if is_late else (MessageStatus.SENDING, None))

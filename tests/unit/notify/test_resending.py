@@ -22,7 +22,7 @@ from notify_svc.domain.messages import (
     Message,
     MessageStatus,
 )
-from notify_svc.domain.notifications import KINDS_WITHOUT_APPOINTMENT, Audience, MessageKind
+from notify_svc.domain.notifications import KINDS_ABOUT_COMING_VISITS, KINDS_WITHOUT_APPOINTMENT, Audience, MessageKind
 from notify_svc.domain.problems import PROBLEMS
 from notify_svc.domain.refusals import MessageNotFinished, MessageOutdated, ResentJustNow
 from notify_svc.domain.resending import RESEND_PAUSE, Resend, resend_message
@@ -175,6 +175,51 @@ def test_a_reminder_of_a_visit_that_was_cancelled_or_moved_is_outdated(visit: Vi
             resend_message(reminder, [], visit, a_resend())
     else:
         assert resend_message(reminder, [], visit, a_resend()).repetition
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS_ABOUT_COMING_VISITS))
+@pytest.mark.parametrize("audience", [Audience.PATIENT, Audience.DOCTOR])
+@pytest.mark.parametrize(
+    ("visit", "is_outdated"),
+    [
+        (VISIT, False),
+        (replace(VISIT, version=9), False),
+        (replace(VISIT, status="requested"), False),
+        (None, False),
+        *((replace(VISIT, status=status), True) for status in ("cancelled", "checked_in", "in_progress", "completed", "missed", "expired")),
+        (replace(VISIT, starts_at=VISIT.starts_at + timedelta(minutes=15)), True),
+    ],
+)
+def test_the_recorded_visit_decides_whether_a_confirmation_is_outdated(
+    kind: MessageKind, audience: Audience, visit: Visit | None, is_outdated: bool
+) -> None:
+    confirmation = with_status(MessageStatus.SENT, a_message(kind, audience))
+    if is_outdated:
+        with pytest.raises(MessageOutdated):
+            resend_message(confirmation, [], visit, a_resend())
+    else:
+        assert resend_message(confirmation, [], visit, a_resend()).repetition
+
+
+@pytest.mark.parametrize("visit", [VISIT, None])
+def test_a_confirmation_is_outdated_once_its_visit_has_begun_also_if_an_older_release_stored_it(visit: Visit | None) -> None:
+    confirmation = replace(with_status(MessageStatus.SENT), valid_until=None)
+    with pytest.raises(MessageOutdated):
+        resend_message(confirmation, [], visit, Resend(new_id(), ADMIN, VISIT.starts_at))
+    assert resend_message(confirmation, [], visit, Resend(new_id(), ADMIN, VISIT.starts_at - timedelta(minutes=1))).repetition
+
+
+@pytest.mark.parametrize("kind", [MessageKind.CANCELLED, MessageKind.DECLINED, MessageKind.EXPIRED, MessageKind.GIVEN_AWAY])
+def test_that_a_visit_does_not_take_place_can_be_told_again_after_its_time(kind: MessageKind) -> None:
+    message = with_status(MessageStatus.SENT, a_message(kind))
+    cancelled = replace(VISIT, status="cancelled")
+    assert resend_message(message, [], cancelled, Resend(new_id(), ADMIN, VISIT.starts_at + timedelta(hours=1))).repetition
+
+
+def test_a_message_that_the_guardians_got_is_not_sent_again_to_the_dependant() -> None:
+    with pytest.raises(MessageOutdated):
+        resend_message(replace(with_status(MessageStatus.SKIPPED), problem="sent_to_guardians"), [], VISIT, a_resend())
+    assert resend_message(replace(with_status(MessageStatus.SKIPPED), problem="no_address"), [], VISIT, a_resend()).message
 
 
 @pytest.mark.parametrize("kind", [MessageKind.REMINDER, MessageKind.DIGEST])

@@ -126,10 +126,17 @@ def test_texts_of_variables_and_conditions_are_accepted(kind: str, text: str) ->
     check(text, kind)
 
 
+@pytest.mark.parametrize("kind", ["booked", "booked_doctor", "rescheduled"])
+def test_a_subject_may_name_everybody_and_the_place(kind: str) -> None:
+    names = ["doctor_name"] if "doctor_name" in TEMPLATES[kind].variables else []
+    subject = " - ".join(f"{{{{ {name} }}}}" for name in (*names, "patient_name", "name", "place", "clinic_name", "starts_at"))
+    check("{{ details }}", kind, subject=subject)
+
+
 @pytest.mark.parametrize(
     ("subject", "text", "pointer"),
     [
-        ("{{ doctor_name }} {{ place }}", "{{ details }}", "/subject"),
+        ("{{ doctor_name }} {{ place }} " * 5, "{{ details }}", "/subject"),
         ("{% if place %}{{ place }}{% endif %}", "{{ details }}", "/subject"),
         ("x", "{{ details }}\n" * 60, "/text"),
         ("x", "{{ details }}" * (MAX_TEXT_LENGTH // 13), "/text"),
