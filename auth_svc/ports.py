@@ -91,16 +91,16 @@ class AuthTransaction(Protocol):
         """Delete the counters of an account, given as its digest."""
 
     async def insert_api_client(self, client: ApiClient) -> bool:
-        """Insert an API client; return False if there is one with its id."""
+        """Insert an API client; return False if there is one with its id, or was before it was deleted."""
+
+    async def get_registered_api_client(self, client_id: UUID) -> ApiClient:
+        """Return an API client that exists, or existed before it was deleted."""
 
     async def find_api_client(self, client_id: UUID) -> ApiClient | None:
-        """Return an API client, or None."""
+        """Return an API client that has not been deleted, or None."""
 
     async def update_api_client(self, client: ApiClient) -> None:
         """Store the new state of an API client."""
-
-    async def delete_api_client(self, client_id: UUID) -> None:
-        """Delete an API client."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
@@ -136,12 +136,12 @@ class AuthStore(Protocol):
         """
 
     async def find_api_client(self, client_id: UUID) -> ApiClient | None:
-        """Return an API client, or None."""
+        """Return an API client that has not been deleted, or None."""
 
     async def list_api_clients(self, limit: int, after: tuple[str, ...] | None) -> list[ApiClient]:
-        """Return API clients in the order of their creation. `after` is the sort key of the last one of the previous page.
+        """Return API clients that have not been deleted, in the order of their creation.
 
-        Raises BadCursor.
+        `after` is the sort key of the last one of the previous page. Raises BadCursor.
         """
 
     async def find_pending_profile(self, account_id: UUID) -> PendingProfile | None:

@@ -25,7 +25,7 @@ def normalize_email(text: str) -> str:
         return text
 
 
-CLINICS = "By default the clinic's."
+CLINIC_DEFAULT = "By default the clinic's."
 SECRET = SchemaKeywords(format="password")
 Password = Annotated[str, SECRET, Field(min_length=1, max_length=1024, repr=False, examples=["a long enough pass phrase"])]
 OpaqueToken = Annotated[str, SECRET, Field(min_length=1, max_length=512, repr=False, examples=["3q2-7wQbW0c1V9mXo8yT5ZkLrNfHsJdE"])]
@@ -41,8 +41,8 @@ class Register(RequestModel):
     password: Password
     full_name: OneLineText = Field(examples=["Sam Lee"])
     phone: Phone | None = None
-    time_zone: TimeZone | None = Field(default=None, description=CLINICS)
-    locale: Locale | None = Field(default=None, description=CLINICS)
+    time_zone: TimeZone | None = Field(default=None, description=CLINIC_DEFAULT)
+    locale: Locale | None = Field(default=None, description=CLINIC_DEFAULT)
 
     def to_create_account(self) -> CreateAccount:
         """Return the request for a patient's account. Its fields have been validated, and its password may be longer than there."""

@@ -29,7 +29,7 @@ class AuthSettings(CommonSettings):
     )  # fmt: skip
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
-    key_secret: str = Field("", description="Encrypts the signing key, signs reset links and makes the digests of addresses.")
+    key_secret: str = Field("", description="For the signing key, reset links, digests of addresses and secrets of API clients.")
     patient_client_secret: str = from_variable("PATIENT_CLIENT_SECRET", "", "The client secret of patient-service.")
     doctor_client_secret: str = from_variable("DOCTOR_CLIENT_SECRET", "", "The client secret of doctor-service.")
     scheduling_client_secret: str = from_variable("SCHEDULING_CLIENT_SECRET", "", "The client secret of scheduling-service.")

@@ -55,7 +55,8 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, session_lifetime, settings.locale)
         accounts = Accounts(store, profiles, creation, resets, revocation, clock, settings.locale)
         passwords = Passwords(store, hasher, attempts, resets, revocation, clock)
-        clients = ApiClients(store, signer, attempts, revocation, clock, access_token_lifetime)
+        client_secrets = derived_key(settings.key_secret, b"api_clients")
+        clients = ApiClients(store, signer, attempts, revocation, client_secrets, clock, access_token_lifetime)
         configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
         runtime.provide(accounts, creation, passwords, resets, sessions, tokens, clients, configuration)
 

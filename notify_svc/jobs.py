@@ -16,8 +16,8 @@ from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
 
-def schedule_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention, holder: LeaseHolder) -> Callable[[], None]:
-    """Add the jobs. All instances send due messages; the other jobs run on one instance at a time, the holder of the lease.
+def schedule_message_jobs(jobs: Jobs, sender: MessageSender, retention: MessageRetention, holder: LeaseHolder) -> Callable[[], None]:
+    """Add the jobs of messages. All instances send due messages; the other jobs run on one instance at a time, the holder of the lease.
 
     Returns the function that runs `send_due_messages` at once.
     """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import random
+from typing import NamedTuple
 
 from fastapi import FastAPI
 from prometheus_client import Counter
@@ -56,10 +58,44 @@ from notify_svc.usecases.unsubscribe import Unsubscribing
 from notify_svc.usecases.visit_links import VisitLinks
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
+from shared.kit.clock import Clock
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
-from shared.kit.sql import Database
+
+
+@dataclass(frozen=True, slots=True)
+class WiringContext:
+    """What every part of the wiring needs. `holder` holds the leases of jobs that run on one instance at a time."""
+
+    runtime: ServiceRuntime
+    settings: NotifySettings
+    store: SqlNotificationStore
+    holder: LeaseHolder
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the service."""
+        return self.runtime.clock
+
+    @property
+    def reminder_defaults(self) -> ReminderDefaults:
+        """The clinic's offsets and time zone."""
+        return ReminderDefaults(self.settings.reminder_offsets_minutes, self.settings.time_zone)
+
+    def count_by(self, label: str, name: str, description: str) -> Callable[[str], None]:
+        """Add a counter with one label to the metrics, and return the function that counts one for a value of the label."""
+        counter = Counter(name, description, [label], registry=self.runtime.app.state.registry)
+        return lambda value: counter.labels(value).inc()
+
+
+class OtherServices(NamedTuple):
+    """What other services know: contacts (`source` asks for them, `contacts` is the cache of its answers), appointments and links."""
+
+    source: HttpContactSource
+    contacts: CachedContacts
+    appointments: HttpAppointments
+    visit_links: VisitLinks
 
 
 @asynccontextmanager
@@ -68,83 +104,109 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
-        store = SqlNotificationStore(database, runtime.clock)
-        owners = (runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
-        source = HttpContactSource(*owners)
-        contacts = CachedContacts(source, runtime.clock)
-        runtime.stack.push_async_callback(contacts.aclose)
-        appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
-        visit_links = VisitLinks(appointments, settings.public_url, runtime.clock)
-        runtime.stack.push_async_callback(visit_links.aclose)
-        name = settings.sender_name or settings.clinic_name
-        clinic = Clinic(name, settings.mail_from, settings.public_url, settings.clinic_email, settings.locale)
-        failed = Counter("template_overrides_failed", "Overridden templates that failed, by kind", ["kind"], registry=app.state.registry)
-        renderer = JinjaEmailRenderer(clinic, lambda kind: failed.labels(kind).inc())
-        template_store = SqlTemplateStore(database)
-        current_overrides = CurrentOverrides(template_store, runtime.clock)
-        mailbox = overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))
+        store, holder = SqlNotificationStore(database, runtime.clock), runtime.lease_holder(database, INFRASTRUCTURE)
+        context = WiringContext(runtime, settings, store, holder)
+        services = open_other_services(context)
+        unsubscribe_links = UnsubscribeLinks(settings.public_url, settings.link_secret)
 
-        not_sent = Counter("mails_not_sent", "Mails that were not sent, by reason", ["reason"], registry=app.state.registry)
-        defaults = ReminderDefaults(settings.reminder_offsets_minutes, settings.time_zone)
-        check = MessageCheck(store, contacts, defaults, runtime.clock)
-        links = UnsubscribeLinks(settings.public_url, settings.link_secret)
-        composer = MailComposer(contacts, source, visit_links, settings.time_zone, settings.locale, links)
-        delivery = MailDelivery(
-            composer, check, renderer, mailbox, current_overrides, runtime.clock, lambda reason: not_sent.labels(reason).inc()
-        )
-        sender = MessageSender(store, delivery, runtime.clock, overrides.instance_name, MessageTaker(store, delivery, runtime.clock))
-        holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        retention = MessageRetention(store, settings.keep_messages_days, runtime.clock)
-        wake_sender = jobs.schedule_jobs(runtime.jobs, sender, retention, holder)
-        runtime.provide(MessageLog(store, renderer.internet_message_id), MessageResending(store, runtime.clock, wake_sender))
-        planner = ReminderPlanner(store, contacts, defaults, runtime.clock)
-        reminders = ReminderQueue(store, runtime.clock, wake_sender)
-        digests = DigestQueue(store, contacts, settings.time_zone, runtime.clock, wake_sender)
-        jobs.schedule_reminder_jobs(runtime.jobs, planner, reminders, digests, holder)
-
-        dispatcher, wake_dispatcher = await open_webhooks(runtime, settings, store, holder, wake_sender)
+        delivery = await open_delivery(context, services, unsubscribe_links)
+        sender, wake_sender = add_sender(context, delivery)
+        planner = add_reminders(context, services.contacts, wake_sender)
+        dispatcher, wake_dispatcher = await open_webhooks(context, wake_sender)
         queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
-        add_comparison(runtime, store, appointments, queue, holder)
+        add_comparison(context, services.appointments, queue)
 
-        provide_preferences(runtime, database, links)
+        provide_preferences(context, unsubscribe_links)
         runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
-        runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
         await consumers.subscribe(runtime, queue, planner)
-        await consumers.subscribe_to_changes(runtime, contacts)
+        await consumers.subscribe_to_changes(runtime, services.contacts)
         await sender.recover_own()
         async with dispatcher, runtime.jobs:
             yield
 
 
-def add_comparison(
-    runtime: ServiceRuntime, store: SqlNotificationStore, changes: HttpAppointments, queue: MessageQueue, holder: LeaseHolder
-) -> None:
-    """Add the job that handles events which did not arrive, and its metric."""
-    missing = Counter("appointments_without_message", "Events of appointments that did not arrive", registry=runtime.app.state.registry)
-    comparison_store = SqlComparisonStore(store.database)
-    comparison = AppointmentComparison(comparison_store, changes, queue.enqueue_appointment, runtime.clock, missing.inc)
-    jobs.schedule_comparison(runtime.jobs, comparison, holder)
+def open_other_services(context: WiringContext) -> OtherServices:
+    """Return the clients of other services, with the caches of their answers."""
+    runtime = context.runtime
+    source = HttpContactSource(runtime.client(Service.AUTH), runtime.client(Service.PATIENT), runtime.client(Service.DOCTOR))
+    contacts = CachedContacts(source, context.clock)
+    runtime.stack.push_async_callback(contacts.aclose)
+    appointments = HttpAppointments(runtime.client(Service.APPOINTMENT))
+    visit_links = VisitLinks(appointments, context.settings.public_url, context.clock)
+    runtime.stack.push_async_callback(visit_links.aclose)
+    return OtherServices(source, contacts, appointments, visit_links)
 
 
-async def open_webhooks(
-    runtime: ServiceRuntime, settings: NotifySettings, store: SqlNotificationStore, holder: LeaseHolder, wake_sender: Callable[[], None]
-) -> tuple[WebhookDispatcher, Callable[[], None]]:
+async def open_delivery(context: WiringContext, services: OtherServices, unsubscribe_links: UnsubscribeLinks) -> MailDelivery:
+    """Return what makes and delivers mails; provide the use cases of templates and of the log of messages."""
+    runtime, settings, store = context.runtime, context.settings, context.store
+    name = settings.sender_name or settings.clinic_name
+    clinic = Clinic(name, settings.mail_from, settings.public_url, settings.clinic_email, settings.locale)
+    renderer = JinjaEmailRenderer(
+        clinic, context.count_by("kind", "template_overrides_failed", "Overridden templates that failed, by kind")
+    )
+    template_store = SqlTemplateStore(store.database)
+    current_overrides = CurrentOverrides(template_store, context.clock)
+    runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
+    runtime.provide(MessageLog(store, renderer.internet_message_id))
+
+    mailbox = runtime.overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))
+    composer = MailComposer(
+        services.contacts, services.source, services.visit_links, settings.time_zone, settings.locale, unsubscribe_links
+    )
+    check = MessageCheck(store, services.contacts, context.reminder_defaults, context.clock)
+    count_not_sent = context.count_by("reason", "mails_not_sent", "Mails that were not sent, by reason")
+    return MailDelivery(composer, check, renderer, mailbox, current_overrides, context.clock, count_not_sent)
+
+
+def add_sender(context: WiringContext, delivery: MailDelivery) -> tuple[MessageSender, Callable[[], None]]:
+    """Return the sender of messages, with its jobs, and the function that wakes it; provide the use case of sending one again."""
+    runtime, store = context.runtime, context.store
+    taker = MessageTaker(store, delivery, context.clock)
+    sender = MessageSender(store, delivery, context.clock, runtime.overrides.instance_name, taker)
+    retention = MessageRetention(store, context.settings.keep_messages_days, context.clock)
+    wake_sender = jobs.schedule_message_jobs(runtime.jobs, sender, retention, context.holder)
+    runtime.provide(MessageResending(store, context.clock, wake_sender))
+    return sender, wake_sender
+
+
+def add_reminders(context: WiringContext, contacts: CachedContacts, wake_sender: Callable[[], None]) -> ReminderPlanner:
+    """Return what plans reminders, and add the jobs of reminders and digests."""
+    store = context.store
+    planner = ReminderPlanner(store, contacts, context.reminder_defaults, context.clock)
+    reminders = ReminderQueue(store, context.clock, wake_sender)
+    digests = DigestQueue(store, contacts, context.settings.time_zone, context.clock, wake_sender)
+    jobs.schedule_reminder_jobs(context.runtime.jobs, planner, reminders, digests, context.holder)
+    return planner
+
+
+async def open_webhooks(context: WiringContext, wake_sender: Callable[[], None]) -> tuple[WebhookDispatcher, Callable[[], None]]:
     """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
-    clock = runtime.clock
+    runtime, settings, store, clock = context.runtime, context.settings, context.store, context.clock
     receiver = await runtime.stack.enter_async_context(HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), clock))
     reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
     dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
     maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)
-    wake = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, holder)
-    runtime.provide(Webhooks(store, reads, receiver, secrets, clock, wake))
-    return dispatcher, wake
+    wake_dispatcher = jobs.schedule_webhook_jobs(runtime.jobs, dispatcher, maintenance, context.holder)
+    runtime.provide(Webhooks(store, reads, receiver, secrets, clock, wake_dispatcher))
+    return dispatcher, wake_dispatcher
 
 
-def provide_preferences(runtime: ServiceRuntime, database: Database, links: UnsubscribeLinks) -> None:
+def add_comparison(context: WiringContext, appointments: HttpAppointments, queue: MessageQueue) -> None:
+    """Add the job that handles events which did not arrive, and its metric."""
+    registry = context.runtime.app.state.registry
+    missing = Counter("appointments_without_message", "Events of appointments that did not arrive", registry=registry)
+    comparison_store = SqlComparisonStore(context.store.database)
+    comparison = AppointmentComparison(comparison_store, appointments, queue.enqueue_appointment, context.clock, missing.inc)
+    jobs.schedule_comparison(context.runtime.jobs, comparison, context.holder)
+
+
+def provide_preferences(context: WiringContext, unsubscribe_links: UnsubscribeLinks) -> None:
     """Provide the use cases of doctors' preferences, and of the links that end reminders and digests."""
-    doctors = DoctorMailPreferences(SqlDoctorPreferencesStore(database), runtime.clock)
+    runtime = context.runtime
+    doctors = DoctorMailPreferences(SqlDoctorPreferencesStore(context.store.database), context.clock)
     reminders = HttpPatientReminders(runtime.client(Service.PATIENT))
-    runtime.provide(doctors, Unsubscribing(links, reminders, doctors, runtime.settings.locale))
+    runtime.provide(doctors, Unsubscribing(unsubscribe_links, reminders, doctors, context.settings.locale))
 
 
 @asynccontextmanager

@@ -253,6 +253,12 @@ class MongoIdempotencyStore:
         async with unavailable_on_failure():
             await self.database["answers"].update_one({"_id": str(key_id)}, {"$set": stored})
 
+    async def reopen(self, key_id: UUID) -> None:
+        """Let the same request take over the key at once, as after CLAIM_TIMEOUT."""
+        ended = {"$set": {"claimed_us": micros(self.now() - CLAIM_TIMEOUT)}}
+        async with unavailable_on_failure():
+            await self.database["answers"].update_one({"_id": str(key_id), "status": None}, ended)
+
     async def release(self, key_id: UUID) -> None:
         """Give up a key whose request has no response to store."""
         async with unavailable_on_failure():

@@ -37,7 +37,7 @@ from appointment_svc.repository.documents import (
     micros,
     to_document,
 )
-from shared.kit.paging import parse_instant, parse_sort_key
+from shared.kit.cursors import parse_instant_and_id
 from shared.kit.unreadable import log_unreadable, read_rows
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
@@ -282,5 +282,5 @@ def _allowed_ids(requested: tuple[UUID, ...], owner: UUID | None) -> list[str] |
 
 def _cursor_key(after: tuple[str, ...]) -> tuple[int, str]:
     """Return sort value and id of a cursor; raise BadCursor if it is not one of this list."""
-    instant, appointment_id = parse_sort_key(after, parse_instant, UUID)
+    instant, appointment_id = parse_instant_and_id(after)
     return micros(instant), str(appointment_id)

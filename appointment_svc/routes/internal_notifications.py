@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from appointment_svc.domain.telling_events import latest_telling_events
+from appointment_svc.domain.notifying_events import latest_notifying_events
 from appointment_svc.ports import StoredChange
 from appointment_svc.routes.dependencies import UseQueries
 from appointment_svc.routes.visit_links import UseLinks
@@ -32,9 +32,9 @@ async def make_visit_links(body: VisitLinkRequest, _caller: NotificationService,
 @router.get("/appointment-changes", response_model=Page[AppointmentChange], responses=refusals(BadCursor))
 async def list_changes(_caller: NotificationService, since: Since, paging: Paged, queries: UseQueries) -> Page[AppointmentChange]:
     page = paging.page(await queries.list_changes(since, paging.limit, paging.after), lambda change: change.sort_key)
-    return Page(items=[_told_change(change) for change in page.items], next=page.next)
+    return Page(items=[_appointment_change(change) for change in page.items], next=page.next)
 
 
-def _told_change(change: StoredChange) -> AppointmentChange:
-    events = latest_telling_events(change.cloudevents)
+def _appointment_change(change: StoredChange) -> AppointmentChange:
+    events = latest_notifying_events(change.cloudevents)
     return AppointmentChange(appointment_id=change.appointment_id, changed_at=change.changed_at, events=events)

@@ -1,4 +1,4 @@
-"""What the links in mails lead to: the visit, and confirming or cancelling it. JSON for apps, a page for people."""
+"""The links in mails: showing, confirming and cancelling a visit. JSON for apps, a page for people."""
 
 from __future__ import annotations
 

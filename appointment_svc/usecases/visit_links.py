@@ -1,4 +1,4 @@
-"""What the recipient of a mail can do with its link, and making these links."""
+"""Showing, confirming and cancelling a visit by the link in a mail, and making these links."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ class LinkedVisits:
 
     async def read(self, token: str) -> LinkedVisit:
         """Return the visit as it is now."""
-        appointment, recipient = await self._open(token)
+        appointment, recipient = await self._resolve(token)
         return self._visit(appointment, recipient)
 
     async def confirm(self, token: str, sequence: int | None) -> LinkedVisit:
         """Record that the patient will come; confirming again changes nothing. Raise VisitChanged, or IllegalMove before an approval."""
-        return await self._act(token, sequence, Appointment.confirm)
+        return await self._apply(token, sequence, Appointment.confirm)
 
     async def cancel(self, token: str, sequence: int | None) -> LinkedVisit:
         """Cancel the visit as its patient or guardian. Raise VisitChanged, or TooLate inside the cut-off."""
-        return await self._act(token, sequence, Appointment.cancel)
+        return await self._apply(token, sequence, Appointment.cancel)
 
-    async def _act(self, token: str, sequence: int | None, transition: Decision) -> LinkedVisit:
-        appointment, recipient = await self._open(token)
+    async def _apply(self, token: str, sequence: int | None, transition: Decision) -> LinkedVisit:
+        appointment, recipient = await self._resolve(token)
 
         def decide(current: Appointment, change: Change) -> Appointment:
             require_live_link(current, change.at)
@@ -82,7 +82,7 @@ class LinkedVisits:
         context = ActionContext(caller, appointment.id, None, operation_id=new_id(), dependant_id=appointment.patient_id)
         return self._visit(await self.actions.apply(context, decide), recipient)
 
-    async def _open(self, token: str) -> tuple[Appointment, PatientContact]:
+    async def _resolve(self, token: str) -> tuple[Appointment, PatientContact]:
         """Return the appointment of a link, and the person to whom the link was sent."""
         appointment = await self._find(token)
         require_live_link(appointment, self.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ class ScopeNotGranted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApiClient:
-    """A client gets access tokens with its secret, of which only the digest is stored, until `expires_at`, or for ever if that is None."""
+    """A client gets access tokens with its secret, of which only the digest is stored, until `expires_at` or its deletion."""
 
     id: UUID
     name: str
@@ -29,23 +30,27 @@ class ApiClient:
     created_at: datetime
     created_by: UUID
     expires_at: datetime | None
+    deleted_at: datetime | None = None
 
     @classmethod
     def register(
         cls, client_id: UUID, name: str, scopes: frozenset[Scope], expires_at: datetime | None, *, secret: str, by: UUID, now: datetime
     ) -> Self:
-        """Return a new client. Raises ExpiresInThePast."""
-        if expires_at is not None and expires_at <= now:
-            raise ExpiresInThePast(pointer="/expires_at")
+        """Return a new client."""
         return cls(client_id, name, secret_hash(secret), scopes, now, by, expires_at)
 
-    def with_secret(self, secret: str) -> Self:
-        """Return the client with another secret; the one before no longer works."""
-        return replace(self, secret_hash=secret_hash(secret))
+    def require_future_expiry(self) -> None:
+        """Raise ExpiresInThePast when the client would have expired at its registration."""
+        if self.expires_at is not None and self.expires_at <= self.created_at:
+            raise ExpiresInThePast(pointer="/expires_at")
+
+    def delete(self, now: datetime) -> Self:
+        """Return the client as deleted. It is kept, so that a repeated registration gets the first response and no client."""
+        return replace(self, deleted_at=now)
 
     def is_registered_as(self, other: ApiClient) -> bool:
-        """True when the other client was registered with the same values by the same admin."""
-        return self == replace(other, secret_hash=self.secret_hash, created_at=self.created_at)
+        """True when the other client was registered with the same values by the same admin, even if one has been deleted."""
+        return self == replace(other, created_at=self.created_at, deleted_at=self.deleted_at)
 
     def accepts(self, secret: str, now: datetime) -> bool:
         """True when the secret is right and the client has not expired."""
@@ -65,12 +70,18 @@ class ApiClient:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApiClient:
-    """A client with its secret, which is shown once."""
+    """A client with its secret. `is_repeated` when it had been registered before with the same Idempotency-Key."""
 
     client: ApiClient
     secret: str = field(repr=False)
+    is_repeated: bool
+
+
+def secret_of(client_id: UUID, key: bytes) -> str:
+    """Return the secret of a client: always the same, and 256 bits that nobody can compute without `key`."""
+    return base64.urlsafe_b64encode(hmac.digest(key, client_id.bytes, "sha256")).rstrip(b"=").decode()
 
 
 def secret_hash(secret: str) -> str:
-    """Return the SHA-256 digest under which a secret is stored. Secrets have 256 random bits, so that a slow hash adds nothing."""
+    """Return the SHA-256 digest under which a secret is stored. Secrets have 256 unpredictable bits, so that a slow hash adds nothing."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

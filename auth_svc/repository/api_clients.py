@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from auth_svc.domain.api_clients import ApiClient
 from auth_svc.repository.tables import API_CLIENTS
@@ -15,6 +15,8 @@ from shared.kit.cursors import parse_instant_and_id
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database, insert_if_absent
+
+IS_NOT_DELETED = API_CLIENTS.c.deleted_at.is_(None)
 
 
 class ApiClientReads:
@@ -25,12 +27,12 @@ class ApiClientReads:
 
     async def find_api_client(self, client_id: UUID) -> ApiClient | None:
         async with self.database.read() as connection:
-            row = (await connection.execute(select(API_CLIENTS).where(API_CLIENTS.c.id == client_id))).one_or_none()
+            row = (await connection.execute(select(API_CLIENTS).where(API_CLIENTS.c.id == client_id, IS_NOT_DELETED))).one_or_none()
         return _client_from_row(row) if row else None
 
     async def list_api_clients(self, limit: int, after: tuple[str, ...] | None) -> list[ApiClient]:
         key = (API_CLIENTS.c.created_at, API_CLIENTS.c.id)
-        query = select(API_CLIENTS).order_by(*key).limit(limit)
+        query = select(API_CLIENTS).where(IS_NOT_DELETED).order_by(*key).limit(limit)
         if after is not None:
             query = query.where(rows_after(key, parse_instant_and_id(after)))
         async with self.database.read() as connection:
@@ -43,16 +45,17 @@ class ApiClientWrites(SqlTransaction):
     async def insert_api_client(self, client: ApiClient) -> bool:
         return await insert_if_absent(self.connection, insert(API_CLIENTS).values(_row(client)))
 
-    async def find_api_client(self, client_id: UUID) -> ApiClient | None:
+    async def get_registered_api_client(self, client_id: UUID) -> ApiClient:
         query = select(API_CLIENTS).where(API_CLIENTS.c.id == client_id).with_for_update()
+        return _client_from_row((await self.connection.execute(query)).one())
+
+    async def find_api_client(self, client_id: UUID) -> ApiClient | None:
+        query = select(API_CLIENTS).where(API_CLIENTS.c.id == client_id, IS_NOT_DELETED).with_for_update()
         row = (await self.connection.execute(query)).one_or_none()
         return _client_from_row(row) if row else None
 
     async def update_api_client(self, client: ApiClient) -> None:
         await self.connection.execute(update(API_CLIENTS).where(API_CLIENTS.c.id == client.id).values(_row(client)))
-
-    async def delete_api_client(self, client_id: UUID) -> None:
-        await self.connection.execute(delete(API_CLIENTS).where(API_CLIENTS.c.id == client_id))
 
 
 def _row(client: ApiClient) -> dict[str, Any]:

@@ -93,7 +93,7 @@ PASSWORD_RESETS = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
-# `scopes` are separated by spaces, as in a token.
+# `scopes` are separated by spaces, as in a token. A deleted client is kept: its id depends on the Idempotency-Key of its registration.
 API_CLIENTS = Table(
     "api_clients",
     METADATA,
@@ -104,6 +104,7 @@ API_CLIENTS = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", Id, nullable=False),
     Column("expires_at", UtcDateTime),
+    Column("deleted_at", UtcDateTime),
     Index("api_clients_by_creation", "created_at", "id"),
 )
 

@@ -16,7 +16,7 @@ from shared.kit.access import Admin
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
-from shared.kit.response_headers import forbid_storing, with_next_link
+from shared.kit.response_headers import forbid_storing, mark_replayed, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/auth/clients", tags=["Identity"])
@@ -37,10 +37,13 @@ async def register_api_client(
 ) -> RegisteredApiClientOut:
     """The secret is shown once. With id and secret the client gets access tokens from `POST /auth/token` (grant `client_credentials`).
 
-    A request that is repeated with its `Idempotency-Key` answers with the same client and another secret, which replaces the first.
+    A request that is repeated with its `Idempotency-Key` gets the first answer again, with the same secret. A client that was deleted stays
+    deleted.
     """
     registered = await clients.register(operation.id, body.name, frozenset(body.scopes), body.expires_at, by=caller)
     response.headers["Location"] = f"/auth/clients/{registered.client.id}"
+    if registered.is_repeated:
+        mark_replayed(response)
     return RegisteredApiClientOut.from_registered(registered)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from auth_svc.domain.api_clients import ApiClient, RegisteredApiClient
+from auth_svc.domain.api_clients import ApiClient, RegisteredApiClient, secret_of
 from auth_svc.domain.refusals import InvalidCredentials, NoSuchApiClient
 from auth_svc.ports import AuthStore, TokenSigner
 from auth_svc.usecases.login_attempts import LoginAttempts
@@ -29,12 +28,16 @@ class ClientToken:
 
 @dataclass(frozen=True, slots=True)
 class ApiClients:
-    """The API clients. Their access tokens are valid for `access_token_lifetime`, and never longer than the client."""
+    """The API clients. Their access tokens are valid for `access_token_lifetime`, and never longer than the client.
+
+    Secrets are derived from `secret_key`, so that a repeated registration shows the same one although it is not stored.
+    """
 
     store: AuthStore
     signer: TokenSigner
     attempts: LoginAttempts
     revocation: SessionRevocation
+    secret_key: bytes = field(repr=False)
     now: Clock
     access_token_lifetime: timedelta
 
@@ -44,19 +47,19 @@ class ApiClients:
     ) -> RegisteredApiClient:
         """Register a client. Raises ExpiresInThePast.
 
-        A repeated request has the id of the first one. The secret of the first response is not stored, so the client gets another one,
-        and the first no longer works. Raises IdempotencyKeyReused if the request differs.
+        A repeated request has the id of the first one, and returns what the first one returned, even if the client has expired or been
+        deleted. Raises IdempotencyKeyReused if the request differs.
         """
-        secret = secrets.token_urlsafe(32)
+        secret = secret_of(client_id, self.secret_key)
         client = ApiClient.register(client_id, name, scopes, expires_at, secret=secret, by=by.id, now=self.now())
         async with self.store.begin() as tx:
-            if not await tx.insert_api_client(client):
-                registered = await tx.find_api_client(client_id)
-                if registered is None or not registered.is_registered_as(client):
-                    raise IdempotencyKeyReused(pointer="/Idempotency-Key")
-                client = registered.with_secret(secret)
-                await tx.update_api_client(client)
-        return RegisteredApiClient(client, secret)
+            if await tx.insert_api_client(client):
+                client.require_future_expiry()
+                return RegisteredApiClient(client, secret, is_repeated=False)
+            registered = await tx.get_registered_api_client(client_id)
+        if not registered.is_registered_as(client):
+            raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+        return RegisteredApiClient(registered, secret, is_repeated=True)
 
     async def get(self, client_id: UUID) -> ApiClient:
         """Return a client. Raises NoSuchApiClient."""
@@ -76,7 +79,7 @@ class ApiClients:
             client = await tx.find_api_client(client_id)
             if client is None:
                 raise NoSuchApiClient
-            await tx.delete_api_client(client_id)
+            await tx.update_api_client(client.delete(self.now()))
             session = client.ended_session(self.now())
             await tx.insert_session_without_refresh_token(session)
             await self.revocation.revoke(tx, session)

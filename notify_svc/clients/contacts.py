@@ -25,7 +25,7 @@ from shared.contracts.refusals import Invalid
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.client import ServiceClient
 
-M = TypeVar("M", bound=BaseModel)
+Response = TypeVar("Response", bound=BaseModel)
 
 
 class ResetToken(ReadModel):
@@ -64,6 +64,6 @@ class HttpContactSource:
         return PasswordLink(token.token, token.expires_at)
 
 
-async def _post(service: ServiceClient, request: BaseModel, response_model: type[M]) -> M:
+async def _post(service: ServiceClient, request: BaseModel, response_model: type[Response]) -> Response:
     """Ask for contacts. The request changes nothing, so it may be repeated."""
     return response_model.model_validate(await service.call("POST", "/internal/contacts", body=request, is_repeatable=True))

@@ -15,7 +15,7 @@ from notify_svc.clients.addresses import MailAddress, mail_address
 from notify_svc.clients.html_body import html_body
 from notify_svc.clients.languages import Language, find_language
 from notify_svc.clients.mail_calendar import calendar_part
-from notify_svc.clients.mail_variables import MailWords, mail_words
+from notify_svc.clients.mail_variables import TemplateContext, template_context
 from notify_svc.clients.template_engine import render_template
 from notify_svc.domain.mail_content import Clinic, MailContent
 from notify_svc.domain.templates import NO_OVERRIDES, MailText, Overrides, template_name
@@ -42,10 +42,10 @@ class JinjaEmailRenderer:
             recipient = mail_address(content.recipient.name, content.recipient.email)
         except EmailNotValidError as error:
             raise InvalidAddress from error
-        words = mail_words(content, self._clinic, language)
-        mail = self._text(template_name(content.message), language, words, overrides)
-        links = [link for link in (words.variables.get("link"), content.visit_link, content.unsubscribe_link) if link]
-        html = html_body(mail, language.code, words, links)
+        context = template_context(content, self._clinic, language)
+        mail = self._text(template_name(content.message), language, context, overrides)
+        links = [link for link in (context.variables.get("link"), content.visit_link, content.unsubscribe_link) if link]
+        html = html_body(mail, language.code, context, links)
         parts = [mime.text_part("plain", mail.text), mime.text_part("html", html)]
         headers = [*self._headers(content, recipient, mail.subject, now), ("Content-Language", language.code)]
         calendar = calendar_part(content, language, self._organizer, recipient, now)
@@ -57,16 +57,16 @@ class JinjaEmailRenderer:
         """Return the Message-ID of the mail of a message (RFC 5322)."""
         return f"<{message_id}@{self._sender.domain}>"
 
-    def _text(self, kind: str, language: Language, words: MailWords, overrides: Overrides) -> MailText:
+    def _text(self, kind: str, language: Language, context: TemplateContext, overrides: Overrides) -> MailText:
         """Return subject and text: those of the override, or the shipped ones if there is none or it fails."""
         override = overrides.get((kind, language.code))
         if override is not None:
             try:
-                return render_template(override, words.variables)
+                return render_template(override, context.variables)
             except Exception as error:
                 log_event("template_failed", logging.ERROR, error=error, template=kind, locale=language.code)
                 self._count_failure(kind)
-        return render_template(language.templates[kind].content, words.variables)
+        return render_template(language.templates[kind].content, context.variables)
 
     def _headers(self, content: MailContent, to: MailAddress, subject: str, now: datetime) -> list[tuple[str, str]]:
         headers = [

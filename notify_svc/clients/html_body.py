@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from markupsafe import escape
 
-from notify_svc.clients.mail_variables import DetailRows, MailWords
+from notify_svc.clients.mail_variables import DetailRows, TemplateContext
 from notify_svc.domain.templates import MailText
 
 PAGE = """<!doctype html>
@@ -21,12 +21,12 @@ PAGE = """<!doctype html>
 ROW = '<tr><th scope="row" style="text-align: left; padding: .2em 1em .2em 0">{label}</th><td>{value}</td></tr>'
 
 
-def html_body(mail: MailText, language: str, words: MailWords, links: Iterable[str]) -> str:
+def html_body(mail: MailText, language: str, context: TemplateContext, links: Iterable[str]) -> str:
     """Return a mail as HTML. The lines of the text that are the details of the visit become a table.
 
     Only `links` become links: an address that is a part of a name stays text.
     """
-    table, details = _table(words.rows), words.variables.get("details")
+    table, details = _table(context.rows), context.variables.get("details")
     blocks = list[str]()
     for number, part in enumerate(mail.text.split(details) if details else [mail.text]):
         if number:

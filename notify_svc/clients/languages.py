@@ -84,8 +84,8 @@ def _babel_locale(language: str, date_locale: str, locale: str) -> Locale:
 @lru_cache(maxsize=1)
 def shipped_languages() -> Mapping[str, Language]:
     """Return all languages, by code. They are read once."""
-    found = (file for file in (files("notify_svc") / "templates").iterdir() if file.name.endswith(".toml"))
-    languages = [_read_language(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8"))) for file in found]
+    toml_files = (file for file in (files("notify_svc") / "templates").iterdir() if file.name.endswith(".toml"))
+    languages = [_read_language(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8"))) for file in toml_files]
     return {language.code: language for language in sorted(languages, key=lambda language: language.code)}
 
 

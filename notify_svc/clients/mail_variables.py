@@ -17,15 +17,15 @@ DetailRows = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class MailWords:
-    """The variables of a template, and the details of the visit as label and value, from which HTML has a table."""
+class TemplateContext:
+    """What a template is rendered with: its variables, and the details of the visit as label and value, for the table in HTML."""
 
     variables: dict[str, Any]
     rows: DetailRows
 
 
-def mail_words(content: MailContent, clinic: Clinic, language: Language) -> MailWords:
-    """Return everything that a template can say about a mail. Variables that are not known are empty."""
+def template_context(content: MailContent, clinic: Clinic, language: Language) -> TemplateContext:
+    """Return the context of a mail. Variables that are not known are empty."""
     dates = date_format(language, content.recipient.locale or clinic.locale, content.recipient.time_zone)
     variables: dict[str, Any] = {
         "greeting": language.greet(content.recipient.name),
@@ -46,7 +46,7 @@ def mail_words(content: MailContent, clinic: Clinic, language: Language) -> Mail
             "code": content.link.token,
             "link_expires_at": dates.instant(content.link.expires_at),
         }
-    return MailWords(variables | _own_variables(content.message, dates), rows)
+    return TemplateContext(variables | _own_variables(content.message, dates), rows)
 
 
 def _own_variables(message: Message, dates: DateFormat) -> dict[str, Any]:
@@ -109,6 +109,6 @@ def _previous_start(message: Message) -> datetime | None:
 
 
 def _label(name: str, label: str, message: Message, language: Language) -> str:
-    """Return the label of a detail, marked as new if the patient has not been told of it before."""
+    """Return the label of a detail, marked as new if the patient has not read it in an earlier mail."""
     is_changed = message.audience is Audience.PATIENT and name in message.visible_changes
     return language.words["changed_label"].format(label=label) if is_changed else label

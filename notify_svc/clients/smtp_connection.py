@@ -49,12 +49,12 @@ class SmtpConnection(SMTP):
         if self._transaction_open:
             await self.rset()
         self._transaction_open = True
-        await self._name_addresses(mail)
+        await self._send_envelope(mail)
         await self._send_content(mail.content)
         self._transaction_open = False
         self.mails_sent += 1
 
-    async def _name_addresses(self, mail: RenderedMail) -> None:
+    async def _send_envelope(self, mail: RenderedMail) -> None:
         options = [b"SMTPUTF8", b"BODY=8BITMIME"] if mail.needs_smtputf8 else []
         reply = await self.execute_command(b"MAIL", b"FROM:<%b>" % mail.sender.encode(), *options)
         if reply.code != COMPLETED:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from notify_svc.clients.html_body import html_body
 from notify_svc.clients.languages import shipped_languages
-from notify_svc.clients.mail_variables import mail_words
+from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template, render_template
 from notify_svc.clients.template_examples import example_content, longest_content
 from notify_svc.domain.mail_content import Clinic
@@ -30,13 +30,13 @@ class JinjaTemplateLibrary:
 
     def check(self, shipped: ShippedTemplate, content: MailText) -> None:
         rules, language = TEMPLATES[shipped.kind], shipped_languages()[shipped.locale]
-        longest = mail_words(longest_content(rules, self.clinic, shipped.locale), self.clinic, language)
+        longest = template_context(longest_content(rules, self.clinic, shipped.locale), self.clinic, language)
         check_template(rules, content, longest.variables)
 
     def preview(self, shipped: ShippedTemplate, content: MailText) -> TemplatePreview:
         language = shipped_languages()[shipped.locale]
         example = example_content(TEMPLATES[shipped.kind], self.clinic, shipped.locale)
-        words = mail_words(example, self.clinic, language)
-        mail = render_template(content, words.variables)
-        links = [link for link in (words.variables.get("link"), example.visit_link, example.unsubscribe_link) if link]
-        return TemplatePreview(mail.subject, mail.text, html_body(mail, language.code, words, links))
+        context = template_context(example, self.clinic, language)
+        mail = render_template(content, context.variables)
+        links = [link for link in (context.variables.get("link"), example.visit_link, example.unsubscribe_link) if link]
+        return TemplatePreview(mail.subject, mail.text, html_body(mail, language.code, context, links))

@@ -1,4 +1,4 @@
-"""Sends webhooks over HTTP, to public addresses only and without trusting what comes back."""
+"""Sends webhooks over HTTP, to public addresses only. The answers of receivers are not trusted."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ FindAddresses = Callable[[str], Awaitable[list[str]]]
 
 async def find_addresses(host: str) -> list[str]:
     """Return the addresses of a host as the system finds them. Raises OSError if there are none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    results = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in results))
 
 
 class CheckingResolver(AbstractResolver):

@@ -28,7 +28,7 @@ class DigestPreference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DigestDay:
-    """The day of which a digest tells, and its evening before, in the doctor's zone.
+    """The day that a digest is about, and the evening before it, in the doctor's zone.
 
     The digest is sent from `sent_from` on and before `starts_at`, the local midnight at which the day begins. The day ends before
     `ends_at`.
@@ -50,7 +50,7 @@ class DigestDay:
 
     @classmethod
     def after(cls, now: datetime, time_zone: str) -> Self:
-        """Return the local day that follows the present one."""
+        """Return the local day after today."""
         return cls.of(now.astimezone(ZoneInfo(time_zone)).date() + timedelta(days=1), time_zone)
 
     def is_due(self, preference: DigestPreference, now: datetime) -> bool:
@@ -58,7 +58,7 @@ class DigestDay:
         return preference.switched_at <= self.sent_from <= now < self.starts_at
 
     def message(self, doctor_id: UUID, starts: Sequence[datetime], now: datetime) -> Message:
-        """Return the message with the starts of the day's visits. It is not sent after the evening."""
+        """Return the message with the starts of the day's visits. It is not sent once the day has begun."""
         message_id = derive_id(doctor_id, MessageKind.DIGEST, self.local_date)
         return Message(
             id=message_id,

@@ -41,19 +41,20 @@ class MessageStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-S = MessageStatus
+UNFINISHED = frozenset({MessageStatus.QUEUED, MessageStatus.SENDING})
+FINISHED = frozenset(MessageStatus) - UNFINISHED
 TRANSITIONS: dict[MessageStatus, frozenset[MessageStatus]] = {
-    S.QUEUED: frozenset({S.SENDING, S.SKIPPED}),
-    S.SENDING: frozenset({S.SENT, S.FAILED, S.UNKNOWN, S.SKIPPED, S.QUEUED}),  # queued: it is tried again later
-    S.SENT: frozenset(),  # sent again, it is a new message
-    S.FAILED: frozenset({S.QUEUED}),
-    S.UNKNOWN: frozenset({S.QUEUED}),
-    S.SKIPPED: frozenset({S.QUEUED}),
+    MessageStatus.QUEUED: frozenset({MessageStatus.SENDING, MessageStatus.SKIPPED}),
+    MessageStatus.SENDING: frozenset(  # queued: it is tried again later
+        {MessageStatus.SENT, MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.SKIPPED, MessageStatus.QUEUED}
+    ),
+    MessageStatus.SENT: frozenset(),  # sending it again makes a new message
+    MessageStatus.FAILED: frozenset({MessageStatus.QUEUED}),
+    MessageStatus.UNKNOWN: frozenset({MessageStatus.QUEUED}),
+    MessageStatus.SKIPPED: frozenset({MessageStatus.QUEUED}),
 }
 """The statuses that can follow each status. From `failed`, `unknown` and `skipped` only a member of staff queues a message again."""
-UNFINISHED = frozenset({S.QUEUED, S.SENDING})
-FINISHED = frozenset(S) - UNFINISHED
-POSSIBLY_DELIVERED = frozenset({S.SENDING, S.SENT, S.UNKNOWN})
+POSSIBLY_DELIVERED = frozenset({MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.UNKNOWN})
 KINDS_BESIDE_OTHERS = frozenset({MessageKind.AMENDED, MessageKind.REMINDER})
 """The kinds that replace only older messages of their own kind."""
 
@@ -75,7 +76,7 @@ class Message:
     """A queued mail. `facts` are the fields of the event; `subject_id` and `version` are those of the appointment or account it is about.
 
     `holder` is the instance that is sending it since `taken_at`. `handed_over`: the mail server may have received the mail. An instance
-    takes a message in hand when the mail is ready and its delivery begins, so a message that is being sent has always been handed over.
+    takes a message when the mail is ready and its delivery begins, so a message that is being sent has always been handed over.
     `problem` is the reason why the last attempt did not succeed: a code of `domain/problems.py`, and a detail after a space. At
     `valid_until` and later it is not sent any more.
 
@@ -211,7 +212,7 @@ class Message:
         return replace(self._end_attempt(MessageStatus.SENT, None, now), sent_at=now)
 
     def mark_failed(self, problem: str, now: datetime) -> Self:
-        """Return the message as undeliverable for good."""
+        """Return the message as failed: it is not tried again by itself."""
         return self._end_attempt(MessageStatus.FAILED, problem, now)
 
     def mark_unknown(self, problem: str, now: datetime) -> Self:

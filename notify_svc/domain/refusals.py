@@ -13,7 +13,7 @@ class NoSuchMessage(NotFound):
 
 
 class MessageNotFinished(Conflict):
-    """Raised when a message, or its repetition, is queued or being sent and shall be sent again."""
+    """Raised when the request is to send a message again that is queued or being sent, or whose repetition is."""
 
     code = "message_not_finished"
     detail = "This message is still waiting or being sent."
@@ -21,7 +21,7 @@ class MessageNotFinished(Conflict):
 
 
 class MessageOutdated(Conflict):
-    """Raised when what a message says is no longer true, and it shall be sent again."""
+    """Raised when the request is to send a message again whose content is no longer true."""
 
     code = "outdated"
     detail = "This message is outdated: there is a newer one, its link has ended, or the visit has begun or changed."
@@ -29,7 +29,7 @@ class MessageOutdated(Conflict):
 
 
 class ResentJustNow(Conflict):
-    """Raised when a message was sent again less than a minute ago. The fact `available_again_at` tells when it can be again."""
+    """Raised when a message was sent again less than a minute ago. The fact `available_again_at` is when it can be sent again."""
 
     code = "resent_just_now"
     detail = "This message was sent again less than a minute ago."

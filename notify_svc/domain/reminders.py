@@ -22,7 +22,7 @@ EMAIL = "email"
 
 
 class ReminderStatus(StrEnum):
-    """`planned`: it waits for its time. `queued`: there is a message for it. `skipped`: it came too late, or a nearer one was due, too."""
+    """`planned`: it waits for its time. `queued`: there is a message for it. `skipped`: it was too late, or a nearer one was due, too."""
 
     PLANNED = "planned"
     QUEUED = "queued"
@@ -58,7 +58,7 @@ class Reminder:
         return is_same_visit and self.recipient_id == other.recipient_id and self.offset_minutes < other.offset_minutes
 
     def status_when_due(self, visit: Visit | None, due: Iterable[Self], now: datetime) -> ReminderStatus:
-        """Return what becomes of the reminder now that it is due: queued, or skipped.
+        """Return the status of the reminder now that it is due: queued, or skipped.
 
         `due` are the reminders of the same visit that are due or queued. Only the nearest of several is sent, and none once the visit has
         begun.
@@ -113,7 +113,7 @@ class ReminderDefaults:
 
 
 def recipient_ids(patient: PatientContact) -> list[UUID]:
-    """Return who is reminded of a patient's visits: the guardians of a dependant, otherwise the patient. For a closed profile no one is."""
+    """Return who is reminded of a patient's visits: the guardians of a dependant, else the patient; an empty list for a closed profile."""
     if not patient.active:
         return []
     return patient.guardian_ids or [patient.id]

@@ -1,4 +1,4 @@
-"""Which message may be sent again, and what becomes of it."""
+"""Which messages may be sent again, and their state after that."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Resend:
     at: datetime
 
 
-class Resent(NamedTuple):
-    """The message that was to be sent again as it is stored then, and the new message that repeats it if it was sent before."""
+class ResendResult(NamedTuple):
+    """The message as it is to be stored, and the new message that repeats it if it was sent before."""
 
     message: Message
     repetition: Message | None
 
 
-def resend_message(message: Message, related: Iterable[Message], visit: Visit | None, resend: Resend) -> Resent:
+def resend_message(message: Message, related: Iterable[Message], visit: Visit | None, resend: Resend) -> ResendResult:
     """Return the message, queued again under its own id, or with a repetition under the id of the request if it was sent before.
 
     `related` are the other messages to the same recipient about the same subject, `visit` is the visit that it is about as it is known
@@ -47,8 +47,8 @@ def resend_message(message: Message, related: Iterable[Message], visit: Visit | 
         raise MessageOutdated
     marked = replace(message, resend_id=resend.id, resent_by=resend.by, resent_at=resend.at)
     if message.status is MessageStatus.SENT:
-        return Resent(marked, _repetition_of(marked))
-    return Resent(marked.queue_again(resend.at), None)
+        return ResendResult(marked, _repetition_of(marked))
+    return ResendResult(marked.queue_again(resend.at), None)
 
 
 def is_outdated(message: Message, others: Iterable[Message], visit: Visit | None, now: datetime) -> bool:

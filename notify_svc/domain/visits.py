@@ -37,7 +37,7 @@ class Visit:
 
     @classmethod
     def from_event(cls, event: AppointmentEvent, now: datetime) -> Self:
-        """Return the visit after the first event that is known of it. Reminders are planned at once if it is booked."""
+        """Return the visit after its first known event. Reminders are planned at once if it is booked."""
         return cls(
             appointment_id=event.appointment_id,
             version=event.version,
@@ -61,10 +61,10 @@ class Visit:
 
     def follow(self, event: AppointmentEvent, now: datetime) -> Self:
         """Return the visit after a newer event. Reminders stay as they are if it is booked for the same start as before."""
-        told = replace(self.from_event(event, now), sequence=max(self.sequence, event.sequence))
+        updated = replace(self.from_event(event, now), sequence=max(self.sequence, event.sequence))
         if self.keeps_reminders_after(event):
-            return replace(told, wanted_since=self.wanted_since, planning_due_at=self.planning_due_at, revision=self.revision)
-        return replace(told, revision=self.revision + 1)
+            return replace(updated, wanted_since=self.wanted_since, planning_due_at=self.planning_due_at, revision=self.revision)
+        return replace(updated, revision=self.revision + 1)
 
     def keeps_reminders_after(self, event: AppointmentEvent) -> bool:
         """Return whether an event leaves the visit booked for the same start.

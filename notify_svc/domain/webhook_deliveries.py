@@ -31,10 +31,10 @@ ABANDONED_AFTER_SENDING_FOR = timedelta(minutes=1)
 WAIT_FOR_EARLIER = timedelta(minutes=1)
 """How long an event waits for an earlier one of its appointment that has not arrived.
 
-The bus brings events out of order when a handler failed; its first two repetitions come after 1 and 10 seconds. What is missing for longer
-may be missing for hours, and a late event with its `sequence` is worth more to the receiver than none."""
+The bus delivers events out of order when a handler failed; its first two repetitions come after 1 and 10 seconds. An event that is missing
+for longer may be missing for hours. It is then delivered late, and its `sequence` shows the receiver that it is late."""
 KEPT_WHILE_QUEUED = timedelta(days=7)
-"""What could not be sent for longer, because the webhook was paused, is given up."""
+"""Deliveries that are queued for longer, because the webhook was paused, are given up."""
 RETENTION_OF_DELIVERIES = timedelta(days=30)
 MAX_RESPONSE_TEXT = 500
 GONE = 410
@@ -63,7 +63,7 @@ class WebhookProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What came of an attempt: the status and the beginning of the answer, or the problem if there was no answer.
+    """The outcome of an attempt: the status and the beginning of the answer, or the problem if there was no answer.
 
     `retry_after` is when the receiver wants the next attempt at the earliest.
     """
@@ -81,7 +81,7 @@ class WebhookResponse:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """`event_id` is sent as `webhook-id`, the same in all attempts. `body` is sent as it stands here.
+    """`event_id` is sent as `webhook-id`, the same in all attempts. `body` is sent unchanged.
 
     Deliveries to one webhook with the same `stream_id` (an appointment's id; a ping's own id) are sent in the order of `sequence`.
     `attempts` counts since `queued_at`, when it was inserted or replayed. It is sent at `due_at` or later. `waits_for_earlier`: an event

@@ -104,7 +104,7 @@ def _copy_versions() -> None:
 
 
 def _copy_facts_of_messages() -> None:
-    """Copy the facts of each visit whose newest version is that of a message; of the other visits the next event tells."""
+    """Copy the facts of each visit whose newest version is that of a message; the other visits get theirs from the next event."""
     connection, last = op.get_bind(), 0
     while rows := connection.execute(_messages_of_newest_versions(last)).all():
         for row in rows:
@@ -139,9 +139,9 @@ UNKNOWN_FACTS = {
 
 def _messages_of_newest_versions(last: int) -> sa.Select[Any]:
     is_newest = (VISITS.c.appointment_id == MESSAGES.c.subject_id) & (VISITS.c.version == MESSAGES.c.version)
-    is_telling = MESSAGES.c.kind.in_(ARRANGING_KINDS) & (MESSAGES.c.reader == "patient") & (MESSAGES.c.seq > last)
+    is_arranging = MESSAGES.c.kind.in_(ARRANGING_KINDS) & (MESSAGES.c.reader == "patient") & (MESSAGES.c.seq > last)
     query = sa.select(MESSAGES.c.seq, MESSAGES.c.subject_id, MESSAGES.c.facts)
-    return query.join(VISITS, is_newest).where(is_telling).order_by(MESSAGES.c.seq).limit(BATCH)
+    return query.join(VISITS, is_newest).where(is_arranging).order_by(MESSAGES.c.seq).limit(BATCH)
 
 
 def _facts_of(facts: dict[str, Any]) -> dict[str, Any]:

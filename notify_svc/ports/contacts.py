@@ -16,10 +16,10 @@ Versions = Mapping[UUID, int]
 
 
 class Contacts(Protocol):
-    """What is known of people and service types. Each method returns what exists by id; unknown ids are left out.
+    """The contacts of people and service types. Each method returns what exists by id; unknown ids are left out.
 
     An answer is at most 30 seconds old, and not older than an event about it that has arrived. `min_versions` are versions that the caller
-    has read in an event, which may arrive here before the other one. All methods raise the refusals of the services that they ask.
+    has read in an event, which may arrive here before the other one. All methods raise the refusals of the services that own the data.
     """
 
     async def find_patients(
@@ -30,7 +30,7 @@ class Contacts(Protocol):
     async def find_doctors(
         self, ids: Collection[UUID], min_versions: Versions | None = None, fetched_after: datetime | None = None
     ) -> Mapping[UUID, DoctorContact]:
-        """Return doctors. `fetched_after` is the instant of an event that tells of a change of theirs without naming a version."""
+        """Return doctors. `fetched_after` is the instant of an event that announced a change of the doctor without its version."""
 
     async def find_services(self, ids: Collection[UUID], min_versions: Versions | None = None) -> Mapping[UUID, ServiceReminders]:
         """Return service types with the offsets of their reminders."""

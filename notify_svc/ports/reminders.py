@@ -17,7 +17,7 @@ from notify_svc.domain.visits import Visit
 
 
 class Aspect(StrEnum):
-    """What an event tells a new version of."""
+    """The kinds of data of which events announce a new version."""
 
     PATIENT = "patient"
     PREFERENCES = "preferences"
@@ -34,7 +34,7 @@ class VisitPlan:
 
 
 class VisitTransaction(Protocol):
-    """The part of a transaction that records what events tell of visits."""
+    """The part of a transaction that records visits."""
 
     async def lock_visit(self, appointment_id: UUID) -> Visit | None:
         """Return a visit that no other transaction changes until this one ends; None if no event of it is known."""
@@ -59,7 +59,7 @@ class ReminderTransaction(Protocol):
         """Record that this transaction handles an event; return False if one did before."""
 
     async def record_contact_version(self, subject_id: UUID, aspect: Aspect, version: int) -> bool:
-        """Record the version that an event tells of; return False if it, or a newer one, was recorded before."""
+        """Record the version that an event announces; return False if it, or a newer one, was recorded before."""
 
     async def plan_visits_of_person(self, person_id: UUID, wanted_since: datetime, now: datetime) -> None:
         """Have the reminders of a person's booked visits ahead planned again, also where the person is reminded as a guardian.
@@ -71,10 +71,10 @@ class ReminderTransaction(Protocol):
         """Have the reminders of the booked visits ahead of a service type planned again, as `plan_visits_of_person` does."""
 
     async def claim_visits_to_plan(self, now: datetime, until: datetime, limit: int) -> Sequence[Visit]:
-        """Return visits whose planning is due, and let no other instance have them before `until`."""
+        """Return visits whose planning is due, and make them due again at `until`, so that no other instance plans them before."""
 
     async def lock_planning(self, visits: Iterable[Visit]) -> set[UUID]:
-        """Return the ids of the visits that have not changed since they were claimed; they do not until this transaction ends."""
+        """Return the ids of the visits that have not changed since they were claimed; they stay locked until this transaction ends."""
 
     async def list_reminders(self, appointment_ids: Collection[UUID]) -> Sequence[Reminder]:
         """Return all reminders of visits; they do not change until this transaction ends."""
@@ -83,7 +83,7 @@ class ReminderTransaction(Protocol):
         """Replace the planned reminders and the recipients of visits that `lock_planning` returned. Their planning is no longer due."""
 
     async def claim_due_reminders(self, now: datetime, limit: int) -> Sequence[Reminder]:
-        """Return planned reminders that are due and that no other transaction has; no other can have them until this one ends."""
+        """Return planned reminders that are due, without those that another transaction has locked, and lock them."""
 
     async def list_competing_reminders(self, appointment_ids: Collection[UUID], now: datetime) -> Sequence[Reminder]:
         """Return the reminders of visits that are queued, or planned and due."""
@@ -117,7 +117,7 @@ class ReminderStore(Protocol):
         """Return whether a planned reminder is due."""
 
     async def list_contact_versions(self, subject_ids: Collection[UUID], aspect: Aspect) -> Mapping[UUID, int]:
-        """Return the newest versions that events have told of, by id."""
+        """Return the newest versions that events have announced, by id."""
 
     async def find_visit(self, appointment_id: UUID) -> Visit | None:
         """Return a visit, or None if no event of it is known."""

@@ -30,7 +30,7 @@ class WebhookReceiver(Protocol):
         """Raise AddressNotAllowed if the URL, or an address of its host, is not allowed. A host that is not found passes."""
 
     async def send(self, delivery: SignedDelivery) -> WebhookResponse:
-        """Send a delivery and return what came of it, after 10 seconds at the latest. Raises nothing."""
+        """Send a delivery and return the outcome, after 10 seconds at the latest. Raises nothing."""
 
 
 class WebhookSecrets(Protocol):
@@ -68,7 +68,7 @@ class WebhookTransaction(Protocol):
         """Replace a sequence that this transaction has locked."""
 
     async def release_waiting_deliveries(self, sequence: EventSequence, now: datetime) -> None:
-        """Make the deliveries due that wait for earlier events, as far as these are complete now."""
+        """Make deliveries due that waited for earlier events which have all arrived now."""
 
     async def insert_delivery(self, delivery: WebhookDelivery) -> bool:
         """Insert a delivery; return False if one with this id exists."""
@@ -124,7 +124,7 @@ class WebhookStore(Protocol):
 
 
 class WebhookReads(Protocol):
-    """Reads webhooks and their deliveries, each in a transaction of its own."""
+    """Reads webhooks and their deliveries, and gives up and deletes old deliveries. Each method is a transaction of its own."""
 
     async def find_webhook(self, webhook_id: UUID) -> Webhook | None:
         """Return a webhook."""

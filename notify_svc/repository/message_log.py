@@ -17,17 +17,18 @@ from notify_svc.repository.tables import MESSAGES
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.paging import parse_instant, parse_sort_key
 
-M = MESSAGES.c
-SORT_COLUMNS = (M.created_at, M.seq)
-SHOWN_COLUMNS = [
-    M.seq, M.id, M.kind, M.audience, M.recipient_id, M.subject_id, M.status, M.problem, M.attempts, M.created_at, M.due_at, M.sent_at,
-    M.resent_from, M.resent_by, M.resent_at, M.attempt_log,
-]  # fmt: skip
+COLUMNS = MESSAGES.c
+SORT_COLUMNS = (COLUMNS.created_at, COLUMNS.seq)
+SHOWN_NAMES = (
+    "seq", "id", "kind", "audience", "recipient_id", "subject_id", "status", "problem", "attempts", "created_at", "due_at", "sent_at",
+    "resent_from", "resent_by", "resent_at", "attempt_log",
+)  # fmt: skip
+SHOWN_COLUMNS = [COLUMNS[name] for name in SHOWN_NAMES]
 
 
 def logged_from_row(row: Any) -> LoggedMessage:
     """Return the message of a row of SHOWN_COLUMNS, also of a kind that this release does not know."""
-    problem = read_problem(row.problem)
+    last_problem = read_problem(row.problem)
     return LoggedMessage(
         row=row.seq,
         id=row.id,
@@ -36,8 +37,8 @@ def logged_from_row(row: Any) -> LoggedMessage:
         recipient_id=row.recipient_id,
         appointment_id=None if row.kind in KINDS_WITHOUT_APPOINTMENT else row.subject_id,
         status=MessageStatus(row.status),
-        problem=problem.code,
-        problem_detail=problem.detail,
+        problem=last_problem.code,
+        problem_detail=last_problem.detail,
         attempts=row.attempts,
         created_at=row.created_at,
         due_at=row.due_at,
@@ -45,34 +46,30 @@ def logged_from_row(row: Any) -> LoggedMessage:
         resent_from=row.resent_from,
         resent_by=row.resent_by,
         resent_at=row.resent_at,
-        attempt_log=tuple(_logged_attempt(*entry) for entry in row.attempt_log),
+        attempt_log=tuple(LoggedAttempt(at, status, *read_problem(problem)) for at, status, problem in row.attempt_log),
     )
-
-
-def _logged_attempt(at: str, status: str, problem: str | None) -> LoggedAttempt:
-    return LoggedAttempt(at, status, *read_problem(problem))
 
 
 def matching_messages(wanted: MessageFilter, limit: int, after: tuple[str, ...] | None) -> Select[Any]:
     """Return the query of a page of the list, newest first. Raise BadCursor."""
     query = select(*SHOWN_COLUMNS).order_by(*(column.desc() for column in SORT_COLUMNS)).limit(limit)
     if wanted.statuses:
-        query = query.where(M.status.in_(wanted.statuses))
+        query = query.where(COLUMNS.status.in_(wanted.statuses))
     if wanted.kinds:
-        query = query.where(M.kind.in_(wanted.kinds))
+        query = query.where(COLUMNS.kind.in_(wanted.kinds))
     if wanted.recipient_id is not None:
-        query = query.where(M.recipient_id == wanted.recipient_id)
+        query = query.where(COLUMNS.recipient_id == wanted.recipient_id)
     if wanted.appointment_id is not None:
-        query = query.where(M.subject_id == wanted.appointment_id, M.kind.not_in(KINDS_WITHOUT_APPOINTMENT))
+        query = query.where(COLUMNS.subject_id == wanted.appointment_id, COLUMNS.kind.not_in(KINDS_WITHOUT_APPOINTMENT))
     if wanted.created_from is not None:
-        query = query.where(M.created_at >= wanted.created_from)
+        query = query.where(COLUMNS.created_at >= wanted.created_from)
     if wanted.created_to is not None:
-        query = query.where(M.created_at < wanted.created_to)
+        query = query.where(COLUMNS.created_at < wanted.created_to)
     if not (wanted.statuses or wanted.kinds or wanted.recipient_id or wanted.appointment_id):
         query = query.with_hint(MESSAGES, "FORCE INDEX (messages_created)", "mysql")  # MariaDB 10.11 sorts the whole table otherwise
     if after is not None:
         created_at, row = parse_sort_key(after, parse_instant, parse_row_number)
-        query = query.where(M.created_at <= created_at, rows_after(SORT_COLUMNS, (created_at, row), descending=True))
+        query = query.where(COLUMNS.created_at <= created_at, rows_after(SORT_COLUMNS, (created_at, row), descending=True))
     return query
 
 
@@ -93,14 +90,14 @@ async def list_messages(
 
 async def find_message(connection: AsyncConnection, message_id: UUID) -> LoggedMessage | None:
     """Return a message without its content, or None if there is none."""
-    row = (await connection.execute(select(*SHOWN_COLUMNS).where(M.id == message_id))).one_or_none()
+    row = (await connection.execute(select(*SHOWN_COLUMNS).where(COLUMNS.id == message_id))).one_or_none()
     return logged_from_row(row) if row is not None else None
 
 
 def finished_messages(created_before: datetime, limit: int) -> Select[Any]:
     """Return the query of the oldest messages that will not be sent any more."""
-    is_old = (M.created_at < created_before, M.status.in_(FINISHED))
-    return select(M.seq).where(*is_old).order_by(*SORT_COLUMNS).limit(limit)
+    is_old = (COLUMNS.created_at < created_before, COLUMNS.status.in_(FINISHED))
+    return select(COLUMNS.seq).where(*is_old).order_by(*SORT_COLUMNS).limit(limit)
 
 
 async def delete_finished(connection: AsyncConnection, created_before: datetime, limit: int) -> int:
@@ -111,4 +108,4 @@ async def delete_finished(connection: AsyncConnection, created_before: datetime,
     numbers = list((await connection.execute(finished_messages(created_before, limit))).scalars())
     if not numbers:
         return 0
-    return (await connection.execute(delete(MESSAGES).where(M.seq.in_(numbers), M.status.in_(FINISHED)))).rowcount
+    return (await connection.execute(delete(MESSAGES).where(COLUMNS.seq.in_(numbers), COLUMNS.status.in_(FINISHED)))).rowcount

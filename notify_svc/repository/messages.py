@@ -32,7 +32,7 @@ IDENTITY = {
 }  # fmt: skip
 STATE = tuple(field.name for field in fields(Message) if field.name not in IDENTITY)
 """The fields of a message that change."""
-BUSY = MESSAGES.alias()
+BEING_SENT = MESSAGES.alias()
 
 
 def state_of(message: Message) -> tuple[Any, ...]:
@@ -41,11 +41,11 @@ def state_of(message: Message) -> tuple[Any, ...]:
 
 
 IS_WAITING = exists().where(
-    BUSY.c.status == MessageStatus.SENDING,
-    BUSY.c.subject_id == MESSAGES.c.subject_id,
-    BUSY.c.recipient_id == MESSAGES.c.recipient_id,
-    BUSY.c.taken_at > bindparam("taken_after"),
-    BUSY.c.kind.in_(list(MessageKind)),
+    BEING_SENT.c.status == MessageStatus.SENDING,
+    BEING_SENT.c.subject_id == MESSAGES.c.subject_id,
+    BEING_SENT.c.recipient_id == MESSAGES.c.recipient_id,
+    BEING_SENT.c.taken_at > bindparam("taken_after"),
+    BEING_SENT.c.kind.in_(list(MessageKind)),
 )
 """Whether the recipient is just being sent another message about the same subject.
 
@@ -73,17 +73,17 @@ UPDATE_STATE = (
 )
 
 
-COLUMNS = tuple(field.name for field in fields(Message))
+FIELD_NAMES = tuple(field.name for field in fields(Message))
 
 
 def row_of(message: Message) -> dict[str, Any]:
     """Return the row of a message for MESSAGES."""
-    return {name: getattr(message, name) for name in COLUMNS}
+    return {name: getattr(message, name) for name in FIELD_NAMES}
 
 
 def message_from_row(row: Any) -> Message:
     """Return the message of a row of MESSAGES."""
-    values = {name: getattr(row, name) for name in COLUMNS}
+    values = {name: getattr(row, name) for name in FIELD_NAMES}
     values["attempt_log"] = tuple(Attempt(*entry) for entry in row.attempt_log)
     enums = {"kind": MessageKind(row.kind), "audience": Audience(row.audience), "status": MessageStatus(row.status)}
     return Message(**values | enums)
@@ -111,8 +111,11 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
     async def lock_message(self, message_id: UUID) -> LockedMessage | None:
         """Lock all messages about the subject, as senders do."""
         row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()
-        if row is None or isinstance(message := _read_message(row), UnreadableMessage):
-            return None if row is None else LockedMessage(None, [], None)
+        if row is None:
+            return None
+        message = _read_message(row)
+        if isinstance(message, UnreadableMessage):
+            return LockedMessage(None, [], None)
         about = [other for other in await self.lock_messages_about([row.subject_id]) if other.recipient_id == message.recipient_id]
         locked = next((other for other in about if other.id == message_id), None)
         visits = await self.connection.execute(select(VISITS).where(VISITS.c.appointment_id == row.subject_id))

@@ -132,7 +132,7 @@ class PlanningWriter:
         await self._store_recipients(plans)
 
     async def _store_recipients(self, plans: Sequence[VisitPlan]) -> None:
-        """Store the recipients who are not the patient: the patient's visits are found without."""
+        """Store the recipients who are not the patient; a patient's own visits are found by `patient_id`."""
         wanted = {
             (plan.visit.appointment_id, recipient_id)
             for plan in plans

@@ -67,7 +67,7 @@ CONTACT_VERSIONS = Table(
     Column("aspect", binary_string(16), primary_key=True),
     Column("version", Integer, nullable=False),
 )
-"""The newest versions of profiles, preferences and service types that events have told of."""
+"""The newest versions of profiles, preferences and service types that events have announced."""
 
 DOCTOR_PREFERENCES = Table(
     "doctor_preferences",

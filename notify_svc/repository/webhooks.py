@@ -16,9 +16,9 @@ from notify_svc.domain.webhook_deliveries import DeliveryStatus, WebhookDelivery
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.domain.webhooks import Webhook, WebhookStatus
 from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_DELIVERIES, WEBHOOKS
-from notify_svc.repository.webhook_deliveries import delivery_from_row
+from notify_svc.repository.webhook_deliveries import ENDED, delivery_from_row
+from shared.kit.cursors import parse_instant_and_id
 from shared.kit.keyset_pagination import rows_after
-from shared.kit.paging import parse_instant, parse_sort_key
 from shared.kit.sql import Database, insert_if_absent
 
 
@@ -101,7 +101,7 @@ class SqlWebhookReads:
         columns = (WEBHOOKS.c.created_at, WEBHOOKS.c.id)
         query = select(WEBHOOKS).order_by(*columns).limit(limit)
         if after is not None:
-            query = query.where(rows_after(columns, parse_sort_key(after, parse_instant, UUID)))
+            query = query.where(rows_after(columns, parse_instant_and_id(after)))
         async with self.database.read() as connection:
             return list(map(webhook_from_row, await connection.execute(query)))
 
@@ -110,7 +110,7 @@ class SqlWebhookReads:
         columns = (deliveries.created_at, deliveries.id)
         query = select(WEBHOOK_DELIVERIES).where(deliveries.webhook_id == webhook_id).order_by(*(column.desc() for column in columns))
         if after is not None:
-            query = query.where(rows_after(columns, parse_sort_key(after, parse_instant, UUID), descending=True))
+            query = query.where(rows_after(columns, parse_instant_and_id(after), descending=True))
         async with self.database.read() as connection:
             return list(map(delivery_from_row, await connection.execute(query.limit(limit))))
 
@@ -139,8 +139,7 @@ class SqlWebhookReads:
 
     async def delete_old_deliveries(self, created_before: datetime, limit: int) -> int:
         deliveries = WEBHOOK_DELIVERIES.c
-        has_ended = deliveries.status.in_([DeliveryStatus.DELIVERED, DeliveryStatus.FAILED])
-        is_old = has_ended & (deliveries.created_at < created_before)
+        is_old = deliveries.status.in_(ENDED) & (deliveries.created_at < created_before)
         is_orphan = ~exists().where(WEBHOOKS.c.id == deliveries.webhook_id)
         deleted = 0
         for condition in (is_old, is_orphan):

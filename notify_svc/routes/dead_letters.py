@@ -22,7 +22,7 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/dead-letters", tags=["Administration"])
 UseOverview = Annotated[DeadLetterOverview, use_case(DeadLetterOverview)]
-KeepingService = Literal[
+ServiceWithDeadLetters = Literal[
     Service.AUTH, Service.PATIENT, Service.DOCTOR, Service.SCHEDULING, Service.APPOINTMENT, Service.ADMIN, Service.NOTIFICATION
 ]
 
@@ -34,7 +34,7 @@ async def list_dead_letters(
     paging: Paged,
     request: Request,
     response: Response,
-    service: Annotated[KeepingService | None, Query(description="Only the letters of this service.")] = None,
+    service: Annotated[ServiceWithDeadLetters | None, Query(description="Only the letters of this service.")] = None,
     topic: Topic = None,
 ) -> DeadLetterPage:
     """Events that a service gave up after all its retries, the newest first, and without their content. For admins.

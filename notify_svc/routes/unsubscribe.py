@@ -1,4 +1,4 @@
-"""What the links to end reminders and digests lead to. Programs of mail providers POST to them (RFC 8058), people see a page."""
+"""The links that end reminders and digests. Programs of mail providers POST to them (RFC 8058), people see a page."""
 
 from __future__ import annotations
 

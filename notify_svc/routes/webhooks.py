@@ -26,7 +26,6 @@ from notify_svc.schemas.webhooks import (
     WebhookDeliveryOut,
     WebhookOut,
     WebhookWithSecretOut,
-    replayed,
 )
 from notify_svc.usecases.webhooks import Webhooks, WebhookWithSecret
 from shared.contracts.refusals import PreconditionRequired, Stale
@@ -121,7 +120,7 @@ async def delete_webhook(webhook_id: UUID, _caller: WebhookManager, expected_ver
     summary="Send a ping to a webhook",
 )
 async def ping_webhook(webhook_id: UUID, _caller: WebhookManager, operation: OperationId, webhooks: UseWebhooks) -> WebhookDelivery:
-    """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show what came of it."""
+    """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show the result."""
     return await webhooks.ping(webhook_id, operation.id)
 
 
@@ -184,7 +183,7 @@ async def replay_webhook_delivery(webhook_id: UUID, delivery_id: UUID, _caller: 
 )
 async def replay_webhook(webhook_id: UUID, body: ReplayWebhook, _caller: WebhookManager, webhooks: UseWebhooks) -> ReplayedWebhookOut:
     """In their order per appointment, each with the same `webhook-id` and body as before; those that were given up, too."""
-    return replayed(body.since, await webhooks.replay_since(webhook_id, body.since))
+    return ReplayedWebhookOut(since=body.since, replayed=await webhooks.replay_since(webhook_id, body.since))
 
 
 def _with_secret(response: Response, created: WebhookWithSecret) -> WebhookWithSecretOut:

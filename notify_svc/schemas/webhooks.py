@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -58,7 +57,7 @@ class CreateWebhook(RequestModel):
 class UpdateWebhook(PatchModel):
     """Fields that are left out stay as they are; null removes the description.
 
-    `paused` keeps the events for 7 days; `active` resumes, and what came meanwhile is delivered in order.
+    `paused` keeps the events for 7 days; `active` resumes, and the events that came meanwhile are delivered in order.
     """
 
     nullable_fields: ClassVar = frozenset({"description"})
@@ -130,8 +129,3 @@ class ReplayedWebhookOut(ReadModel):
 
     since: Instant
     replayed: int
-
-
-def replayed(since: datetime, count: int) -> ReplayedWebhookOut:
-    """Return the answer to a replay of all deliveries since an instant."""
-    return ReplayedWebhookOut(since=since, replayed=count)

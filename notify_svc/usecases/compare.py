@@ -1,4 +1,4 @@
-"""Comparing what people were told with what has changed in appointment-service, because a broker can lose confirmed events."""
+"""Comparing the events that were handled with the changes in appointment-service, because a broker can lose confirmed events."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from shared.kit.unreadable import log_unreadable
 TIME_TO_ARRIVE = timedelta(minutes=10)
 """An event that was not handled after this time counts as lost."""
 MAX_AGE = timedelta(days=7)
-"""appointment-service keeps events as long, and the inbox of this service twice as long: nothing that was handled is told again."""
+"""appointment-service keeps events as long, and the inbox of this service twice as long, so that no event is handled twice."""
 OVERLAP = timedelta(minutes=2)
-"""What is compared again, because a change may be stored later than the instant that it bears."""
+"""This much is compared again, because a change may be stored later than its own time stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,24 @@ class AppointmentComparison:
     count_missing: Callable[[], None]
 
     async def compare(self) -> int:
-        """Handle the events that are missing, and return how many they were.
+        """Handle the events that are missing, and return their number.
 
         When appointment-service does not answer, the next run goes on where this one ended. An event that cannot be handled now is tried
         again by the next run, which begins with it.
         """
         now = self.now()
         stored = await retry_transaction(self.store.find_compared_until)
-        oldest, count, after = now - MAX_AGE, 0, None
+        oldest, latest, count, after = now - MAX_AGE, now - TIME_TO_ARRIVE, 0, None
         since = oldest if stored is None else max(stored - OVERLAP, oldest)
-        limit = now - TIME_TO_ARRIVE
+        first_failed_at = latest
         try:
             while True:
                 page = await self.changes.list_changes(since, after)
-                handled, failed_at = await self._handle_missing(page.items, oldest, now - TIME_TO_ARRIVE)
+                handled, failed_at = await self._handle_missing(page.items, oldest, latest)
                 count += handled
-                limit = min(limit, failed_at or limit)
-                reached = page.items[-1].changed_at if page.next is not None and page.items else limit
-                await retry_transaction(partial(self.store.save_compared_until, min(reached, limit)))
+                first_failed_at = min(first_failed_at, failed_at or latest)
+                end_of_page = page.items[-1].changed_at if page.next is not None and page.items else latest
+                await retry_transaction(partial(self.store.save_compared_until, min(end_of_page, first_failed_at)))
                 if page.next is None:
                     return count
                 after = page.next

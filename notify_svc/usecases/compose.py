@@ -74,7 +74,7 @@ class MailComposer:
     async def _find_recipient(
         self, message: Message, patient: PatientContact, doctor: DoctorContact, account: AccountContact | None
     ) -> Recipient:
-        """Return the doctor, the patient, or the guardian of the patient, whoever the message is for."""
+        """Return the recipient of the message: the doctor, the patient, or a guardian of the patient."""
         if message.audience is Audience.DOCTOR:
             return self._recipient_from(account, doctor)
         if message.recipient_id == patient.id:

@@ -1,4 +1,4 @@
-"""A cache of what another service knows by id, filled in batches."""
+"""A cache of the data of another service by id, filled in batches."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class CacheEntry(Generic[T]):
 class ContactCache(Generic[T]):
     """Answers from memory, or from one request for all ids that are asked for at the same moment.
 
-    While a request is under way, further ids wait for the next one; who asks for an id that is being fetched shares its answer. `fetch`
-    gets at most MAX_CONTACTS ids.
+    While a request is under way, further ids wait for the next one. Callers that ask for an id that is being fetched share the answer.
+    `fetch` gets at most MAX_CONTACTS ids.
     """
 
     def __init__(self, fetch: Fetch[T], now: Clock) -> None:
@@ -69,16 +69,16 @@ class ContactCache(Generic[T]):
         if fetched_after is not None:
             for contact_id in ids:
                 self._forget_older(contact_id, fetched_after)
-        found = await self._look_up(ids)
-        outdated = [contact_id for contact_id in ids if not is_current(contact_id, found.get(contact_id))] if is_current else []
+        contacts = await self._look_up(ids)
+        outdated = [contact_id for contact_id in ids if not is_current(contact_id, contacts.get(contact_id))] if is_current else []
         if not outdated:
-            return found
+            return contacts
         for contact_id in outdated:
             self.forget(contact_id)
-        return {**found, **await self._look_up(outdated)}
+        return {**contacts, **await self._look_up(outdated)}
 
     def forget(self, contact_id: UUID) -> None:
-        """Fetch it again when it is asked for next, because it has changed. An answer that is under way is not stored either."""
+        """Make the next `find` fetch a contact that has changed. An answer that is under way is not stored either."""
         self._entries.pop(contact_id, None)
         if future := self._fetching.pop(contact_id, None):
             self._request(contact_id).add_done_callback(lambda newer: copy_result(newer, future))
@@ -91,7 +91,7 @@ class ContactCache(Generic[T]):
             self.forget(contact_id)
 
     async def aclose(self) -> None:
-        """End the request that is under way, and cancel whoever waits for an answer."""
+        """End the request that is under way, and cancel the calls that wait for an answer."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -99,20 +99,20 @@ class ContactCache(Generic[T]):
             future.cancel()
 
     async def _look_up(self, ids: Collection[UUID]) -> dict[UUID, T]:
-        now, found, requested = self._now(), dict[UUID, T](), dict[UUID, asyncio.Future[T | None]]()
+        now, contacts, requested = self._now(), dict[UUID, T](), dict[UUID, asyncio.Future[T | None]]()
         for contact_id in set(ids):
             entry = self._entries.get(contact_id)
             if entry is None or not entry.is_recent(now):
                 requested[contact_id] = self._request(contact_id)
             elif entry.contact is not None:
-                found[contact_id] = entry.contact
+                contacts[contact_id] = entry.contact
         if requested:
             await asyncio.wait(requested.values())
-            found |= {contact_id: contact for contact_id, future in requested.items() if (contact := future.result()) is not None}
-        return found
+            contacts |= {contact_id: contact for contact_id, future in requested.items() if (contact := future.result()) is not None}
+        return contacts
 
     def _request(self, contact_id: UUID) -> asyncio.Future[T | None]:
-        """Return the answer to come of a request that is under way or that begins as soon as possible."""
+        """Return the future answer of a request that is under way or that begins as soon as possible."""
         if future := self._fetching.get(contact_id) or self._waiting.get(contact_id):
             return future
         future = self._waiting[contact_id] = asyncio.get_running_loop().create_future()

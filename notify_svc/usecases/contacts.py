@@ -18,7 +18,7 @@ from shared.kit.clock import Clock
 
 
 class CachedContacts:
-    """Implements Contacts. Every instance gets every event about a change, and forgets what it knew before."""
+    """Implements Contacts. Every instance gets every event about a change, and forgets the old answer."""
 
     def __init__(self, source: ContactSource, now: Clock) -> None:
         self._patients = ContactCache(source.fetch_patients, now)

@@ -29,7 +29,7 @@ class DeadLetterOverview:
     async def list_page(self, service: Service | None, topic: str | None, paging: PageRequest) -> DeadLetterPage:
         """Return a page of the letters of one service or of all, the newest first. Raises BadCursor.
 
-        The cursor is a place in time, which every service understands, so that each returns what follows it.
+        The cursor is an instant and an id, so that it fits the list of every service.
         """
         if paging.after is not None:
             parse_instant_and_id(paging.after)
@@ -44,10 +44,10 @@ class DeadLetterOverview:
         return DeadLetterPage(items=items, next=next_cursor, unavailable=unavailable)
 
     async def replay(self, letter_id: UUID) -> DeadLetterOut:
-        """Put the event of a letter into the queue of its service again, and return the letter; one that is replayed already as it is.
+        """Put the event of a letter into the queue of its service again, and return the letter.
 
-        Every service is asked, because the id does not say which one has the letter. Raises NoSuchDeadLetter, or Unavailable when a service
-        that does not answer may have it.
+        A letter that is replayed already stays as it is. Every service is asked, because the id does not say which service has the letter.
+        Raises NoSuchDeadLetter, or Unavailable when a service that does not answer may have it.
         """
         answers = await asyncio.gather(*(self._replay_at(service, letter_id) for service in self.sources))
         if letters := [answer for answer in answers if isinstance(answer, DeadLetterOut)]:
@@ -65,7 +65,7 @@ class DeadLetterOverview:
             return None
 
     async def _replay_at(self, service: Service, letter_id: UUID) -> DeadLetterOut | Refusal | None:
-        """Return the letter, None when the service does not have it, or why that is unknown."""
+        """Return the letter, None when the service does not have it, or the refusal of the service."""
         try:
             return _with_service(await self.sources[service].replay(letter_id), service)
         except NoSuchDeadLetter:

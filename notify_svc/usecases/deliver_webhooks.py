@@ -1,4 +1,4 @@
-"""Sending the deliveries of webhooks: at least once, in order per appointment, and each webhook for itself."""
+"""Sending the deliveries of webhooks: at least once, in order per appointment, and independently of other webhooks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from shared.kit.retry import retry_on_abort
 
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 2.0
-"""How long deliveries in flight may take when the service ends; then they are given back and sent again."""
+"""How long deliveries in flight may take when the service ends; then they are queued again."""
 
 
 class TakenDeliveries(NamedTuple):
@@ -69,7 +69,7 @@ class WebhookDispatcher:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         if unfinished:
-            with suppress(Exception):  # deliveries that cannot be given back count as abandoned after a minute
+            with suppress(Exception):  # deliveries that cannot be queued again count as abandoned after a minute
                 await self._release_own()
 
     def wake(self) -> None:
@@ -126,7 +126,7 @@ class WebhookDispatcher:
         return TakenDeliveries(webhook, started, too_old)
 
     async def _deliver(self, webhook: Webhook, delivery: WebhookDelivery) -> None:
-        """Send a delivery and store what came of it. A failure is logged; if nothing could be stored, it is sent again later."""
+        """Send a delivery and store the outcome. A failure is logged; if nothing could be stored, it is sent again later."""
         try:
             response = await self._send(webhook, delivery)
             await self._finish(delivery, response)

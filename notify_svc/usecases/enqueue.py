@@ -21,12 +21,12 @@ AccountEvent = AccountInvited | PasswordResetRequested | PasswordChanged | Accou
 
 @dataclass(frozen=True, slots=True)
 class MessageQueue:
-    """Queues messages, and events for webhooks. It calls `wake_sender` and `wake_webhooks` then, so that they are sent at once."""
+    """Queues messages, and events for webhooks. It calls `wake_sender` and `wake_dispatcher` then, so that they are sent at once."""
 
     store: NotificationStore
     now: Clock
     wake_sender: Callable[[], None]
-    wake_webhooks: Callable[[], None]
+    wake_dispatcher: Callable[[], None]
 
     @retry_on_abort
     async def enqueue_appointment(self, event: AppointmentEvent) -> None:
@@ -38,12 +38,12 @@ class MessageQueue:
             if not await tx.mark_handled(event.id):
                 return
             has_webhooks = await insert_webhook_deliveries(tx, event, self.now())
-            if is_news := await record_visit(tx, event, self.now()):
+            if is_newest := await record_visit(tx, event, self.now()):
                 await self._insert(tx, notifications_for(event))
-        if is_news:
+        if is_newest:
             self.wake_sender()
         if has_webhooks:
-            self.wake_webhooks()
+            self.wake_dispatcher()
 
     async def enqueue_invitation(self, event: AccountInvited) -> None:
         """Queue the invitation of a new member of staff, with a link to choose a password."""

@@ -1,4 +1,4 @@
-"""What happens to webhooks as time passes: failing ones are paused, and old deliveries are given up and deleted."""
+"""The maintenance of webhooks: failing ones are paused, and old deliveries are given up and deleted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class WebhookMaintenance:
 
     @retry_on_abort
     async def prune(self) -> int:
-        """Give up what was queued for longer than KEPT_WHILE_QUEUED and delete what is past its retention; return how many of a batch."""
+        """Give up and delete a batch of old deliveries, by KEPT_WHILE_QUEUED and RETENTION_OF_DELIVERIES; return how many."""
         now = self.now()
         given_up = await self.reads.give_up_old_deliveries(now - KEPT_WHILE_QUEUED, BATCH)
         return given_up + await self.reads.delete_old_deliveries(now - RETENTION_OF_DELIVERIES, BATCH)

@@ -1,4 +1,4 @@
-"""Reading what became of messages."""
+"""Reading the log of messages, and deleting old ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
 SHOWN_TO_RECIPIENTS = (MessageStatus.SENT, MessageStatus.UNKNOWN, MessageStatus.FAILED)
-"""A recipient sees what arrived, what may have arrived and what could not be delivered; not what waits or was not needed any more."""
+"""A recipient sees messages that arrived, that may have arrived and that could not be delivered; not those that wait or were skipped."""
 DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 

@@ -22,9 +22,9 @@ PLANNING_TIME = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class PlanningContacts:
-    """What is known of the people and service types of some visits, without those that do not exist.
+    """The people and service types of some visits, without those that do not exist.
 
-    `outdated` are the ids of those that are known in an older version than an event told.
+    `outdated` are the ids of those whose version is older than the one that an event announced.
     """
 
     people: Mapping[UUID, PatientContact]
@@ -37,7 +37,7 @@ class PlanningContacts:
         return recipient_ids(patient) if patient is not None else []
 
     def is_up_to_date(self, visit: Visit) -> bool:
-        """Return whether no event has told a newer version of what the reminders of a visit depend on."""
+        """Return whether no event has announced a newer version of the people and the service type of a visit."""
         return self.outdated.isdisjoint({visit.patient_id, visit.service_id, *self.recipient_ids(visit)})
 
 
@@ -54,31 +54,32 @@ class ReminderPlanner:
     async def plan_again_for_patient(self, event: PatientChanged) -> None:
         """Have the reminders of a person planned again after a change of the profile, for example of the time zone."""
         async with self.store.begin() as tx:
-            if await self._is_news(tx, event.id, event.patient_id, Aspect.PATIENT, event.version):
+            if await self._record_version(tx, event.id, event.patient_id, Aspect.PATIENT, event.version):
                 await tx.plan_visits_of_person(event.patient_id, event.occurred_at, self.now())
 
     @retry_on_abort
     async def plan_again_for_preferences(self, event: PreferencesChanged) -> None:
         """Have the reminders of a person planned again after a change of the preferences."""
         async with self.store.begin() as tx:
-            if await self._is_news(tx, event.id, event.patient_id, Aspect.PREFERENCES, event.version):
+            if await self._record_version(tx, event.id, event.patient_id, Aspect.PREFERENCES, event.version):
                 await tx.plan_visits_of_person(event.patient_id, event.occurred_at, self.now())
 
     @retry_on_abort
     async def plan_again_for_service(self, event: ServiceChanged) -> None:
         """Have the reminders of the visits of a service type planned again after a change of it."""
         async with self.store.begin() as tx:
-            if await self._is_news(tx, event.id, event.service_id, Aspect.SERVICE, event.version):
+            if await self._record_version(tx, event.id, event.service_id, Aspect.SERVICE, event.version):
                 await tx.plan_visits_of_service(event.service_id, event.occurred_at, self.now())
 
-    async def _is_news(self, tx: ReminderTransaction, event_id: UUID, subject_id: UUID, aspect: Aspect, version: int) -> bool:
+    async def _record_version(self, tx: ReminderTransaction, event_id: UUID, subject_id: UUID, aspect: Aspect, version: int) -> bool:
+        """Record the event as handled, and the version that it announces; return False if either was recorded before."""
         return await tx.mark_handled(event_id) and await tx.record_contact_version(subject_id, aspect, version)
 
     async def plan_due(self) -> int:
         """Plan the reminders of up to MAX_VISITS_AT_ONCE visits; return how many were planned.
 
-        Raises the refusals of the services that know the recipients. Then, and when their answer is older than an event told, the visits
-        are tried again after PLANNING_TIME.
+        Raises the refusals of the services that know the recipients. Then, and when their answer is older than the version that an event
+        announced, the visits are tried again after PLANNING_TIME.
         """
         if not await self.store.has_visits_to_plan(self.now()):
             return 0
@@ -103,7 +104,7 @@ class ReminderPlanner:
         return PlanningContacts({**patients, **guardians}, services, outdated)
 
     async def _find_people(self, ids: Collection[UUID]) -> tuple[Mapping[UUID, PatientContact], set[UUID]]:
-        """Return people by id, and the ids of those that are known in an older version than an event told."""
+        """Return people by id, and the ids of those whose version is older than the one that an event announced."""
         if not ids:
             return {}, set()
         versions = await self.store.list_contact_versions(ids, Aspect.PATIENT)

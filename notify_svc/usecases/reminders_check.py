@@ -29,7 +29,7 @@ class Postponed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MessageCheck:
-    """Checks messages that were not caused by an event, against what is recorded now."""
+    """Checks messages that were not caused by an event, against the visits and preferences of this moment."""
 
     store: ReminderStore
     contacts: Contacts

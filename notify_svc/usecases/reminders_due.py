@@ -27,7 +27,7 @@ class ReminderQueue:
 
     @retry_on_abort
     async def queue_due(self) -> int:
-        """Queue or skip up to MAX_REMINDERS_AT_ONCE due reminders that no other instance has in hand; return how many."""
+        """Queue or skip up to MAX_REMINDERS_AT_ONCE due reminders that no other instance has locked; return how many."""
         now = self.now()
         if not await self.store.has_due_reminders(now):
             return 0

@@ -18,12 +18,13 @@ from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
 MAX_MESSAGES_AT_ONCE = 16
-"""The largest number of deliveries at the same time. Only messages whose delivery begins at once are taken in hand."""
+"""The largest number of deliveries at the same time. Only messages whose delivery begins at once are taken."""
 POLL_SECONDS = 1.0
-"""While deliveries take longer than this, messages that have become due meanwhile are looked for."""
+"""While deliveries take longer than this, the sender looks for messages that have become due meanwhile."""
 STORE_SECONDS = 0.05
 """How long the result of a delivery may wait for those of others, so that one transaction stores them all."""
-MAX_WINDOWS = 8
+MAX_OFFSET_STEPS = 8
+"""An instance that lost the race for messages leaves out up to this many batches, less one, when it looks again."""
 UNREADABLE_PAUSE = timedelta(minutes=10)
 
 
@@ -40,8 +41,8 @@ class EndedDelivery:
 class MessageSender:
     """Sends queued messages. `instance_name` marks those that this instance is sending.
 
-    Several instances share the work: each takes messages in hand with its own transactions. `window` is the number of due messages that
-    this instance leaves to others because they were faster at the last ones. `has_more`: further messages may be due already. `unstored`
+    Several instances share the work: each takes messages with its own transactions. `offset` is the number of due messages that this
+    instance leaves to others because they were faster at the last ones. `has_more`: further messages may be due already. `unstored`
     are results that the database did not take yet.
     """
 
@@ -50,14 +51,14 @@ class MessageSender:
     now: Clock
     instance_name: str
     taker: MessageTaker
-    window: int = 0
+    offset: int = 0
     has_more: bool = False
     unstored: list[EndedDelivery] = field(default_factory=list)
 
     async def send_due(self) -> int:
         """Send messages that are due until the deliveries have ended; return how many, or 0 if no further ones are due now.
 
-        A slow delivery takes one of MAX_MESSAGES_AT_ONCE places and holds up neither the others nor the storing of their results. When the
+        A slow delivery counts as one of MAX_MESSAGES_AT_ONCE and delays neither the others nor the storing of their results. When the
         service is stopped, the deliveries that are under way are finished first.
         """
         under_way = set[asyncio.Task[EndedDelivery]]()
@@ -97,7 +98,7 @@ class MessageSender:
         return recovered
 
     async def _start_due(self, under_way: set[asyncio.Task[EndedDelivery]]) -> int:
-        """Take due messages in hand and start their deliveries; return how many messages got another status or were postponed."""
+        """Take due messages and start their deliveries; return how many messages got another status or were postponed."""
         free = MAX_MESSAGES_AT_ONCE - len(under_way)
         due = await self._list_due(free) if free else []
         unreadable = [message for message in due if isinstance(message, UnreadableMessage)]
@@ -105,13 +106,13 @@ class MessageSender:
             await self._postpone(unread)
         candidates = first_of_each_subject(message for message in due if isinstance(message, Message))
         if not candidates:
-            self.window, self.has_more = 0, len(due) == free
+            self.offset, self.has_more = 0, len(due) == free
             return len(unreadable)
         taken = await self.taker.take(candidates, self.instance_name)
         for message, mail in taken.deliveries:
             under_way.add(asyncio.create_task(self._deliver(message, mail), name=f"deliver {message.id}"))
         self.has_more = len(due) == free or taken.handled < len(due) or taken.has_copies
-        self.window = random.randrange(1, MAX_WINDOWS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
+        self.offset = random.randrange(1, MAX_OFFSET_STEPS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
         return len(unreadable) + taken.handled
 
     async def _deliver(self, message: Message, mail: RenderedMail) -> EndedDelivery:
@@ -159,7 +160,7 @@ class MessageSender:
 
     @retry_on_abort
     async def _list_due(self, limit: int) -> Sequence[Message | UnreadableMessage]:
-        return await self.store.list_due_messages(self.now(), limit, self.window)
+        return await self.store.list_due_messages(self.now(), limit, self.offset)
 
     @retry_on_abort
     async def _list_being_sent(self) -> list[Message]:
@@ -175,7 +176,7 @@ def first_of_each_subject(messages: Iterable[Message]) -> list[Message]:
 
 
 async def finish_despite_cancellation(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end even if this task is cancelled meanwhile, so that no delivery stays unknown when the service stops."""
+    """Finish `work` even if this task is cancelled meanwhile, so that no delivery stays unknown when the service stops."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Taking messages in hand: their mails are made first, and then one transaction decides which of them are sent."""
+"""Taking messages: their mails are made first, and then one transaction decides which of them are sent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(slots=True)
 class TakenMessages:
-    """What became of some due messages: those to deliver now, with their mails, and those that were not sent, with the reasons.
+    """The outcome for some due messages: those to deliver now, with their mails, and those that were not sent, with the reasons.
 
-    `handled` is the number of all that got another status. `has_copies`: messages to guardians were queued in the place of others.
+    `handled` is the number of all that got another status. `has_copies`: messages to guardians were queued instead of others.
     """
 
     deliveries: list[tuple[Message, RenderedMail]] = field(default_factory=list)
@@ -29,10 +29,10 @@ class TakenMessages:
 
 @dataclass(frozen=True, slots=True)
 class MessageTaker:
-    """Makes the mails of messages and takes the messages in hand.
+    """Makes the mails of messages and takes the messages.
 
     Until the transaction commits, nothing has happened: an instance that dies before leaves queued messages. After it, the delivery begins
-    at once, so that a message in hand may have been delivered.
+    at once, so that a message that was taken may have been delivered.
     """
 
     store: NotificationStore
@@ -40,7 +40,7 @@ class MessageTaker:
     now: Clock
 
     async def take(self, messages: Sequence[Message], holder: str) -> TakenMessages:
-        """Take queued messages in hand, at most one of each recipient and subject, and return what became of them.
+        """Take queued messages, at most one of each recipient and subject, and return the outcome.
 
         Those that wait for an older one, and those that another instance has taken, are left out.
         """
@@ -60,12 +60,12 @@ class MessageTaker:
                 others = [other for other in related if other.is_related_to(message)]
                 if stored.get(message.id) != message or (started := message.start_in_order(others, holder, now)) is None:
                     continue
-                changes.append((message, await self._sort(tx, started, mail, taken)))
+                changes.append((message, await self._record_outcome(tx, started, mail, taken)))
             await tx.update_messages(changes)
         taken.handled = len(changes)
         return taken
 
-    async def _sort(
+    async def _record_outcome(
         self, tx: NotificationTransaction, started: Message, mail: RenderedMail | BaseException, taken: TakenMessages
     ) -> Message:
         """Add a message to those to deliver or to those that are not sent, and return it as it is to be stored."""

@@ -44,7 +44,7 @@ class Templates:
         return await self._change(self._require_shipped(kind, locale), None, expected_version)
 
     async def preview(self, kind: str, locale: str, subject: str | None, text: str | None) -> TemplatePreview:
-        """Return a mail with example data; what is None is taken from the template in force.
+        """Return a mail with example data. A subject or text that is None is that of the template in force.
 
         Raises NoSuchTemplate, or the refusal of a text that cannot be used.
         """
@@ -67,7 +67,7 @@ class Templates:
 
     @retry_on_abort
     async def _save(self, shipped: ShippedTemplate, content: MailText | None, expected_version: int | None) -> MailTemplate:
-        """Store a change; nothing, if the template is as wanted already."""
+        """Store a change, unless the template has this content already."""
         async with self.store.begin() as tx:
             before = await tx.lock_override(shipped.kind, shipped.locale)
             require_version(MailTemplate.of(shipped, before).version, expected_version)

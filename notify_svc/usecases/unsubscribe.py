@@ -11,7 +11,10 @@ from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribing:
-    """What people do with the links. `clinic_locale` (BCP 47) is for readers whose browser names no language that the pages have."""
+    """The use cases of the links that end reminders and digests.
+
+    `clinic_locale` (BCP 47) is for readers whose browser names no language that the pages have.
+    """
 
     links: UnsubscribeLinks
     reminders: PatientReminders

@@ -1,4 +1,4 @@
-"""Recording what events tell of visits."""
+"""Recording visits when events about them arrive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.contracts.events import AppointmentEvent
 
 
 async def record_visit(tx: NotificationTransaction, event: AppointmentEvent, now: datetime) -> bool:
-    """Record the visit as the event tells it; return False if a newer state was recorded before.
+    """Record the visit as it is after the event; return False if a newer state was recorded before.
 
     The version of an amendment is not recorded, so that a confirmation that arrives after it is still sent. Reminders that wait are removed
     unless the visit stays booked for the same start.
@@ -19,7 +19,7 @@ async def record_visit(tx: NotificationTransaction, event: AppointmentEvent, now
     if is_amendment(event):
         await tx.raise_sequence(event.appointment_id, event.sequence)
         return not await tx.has_newer_version(event.appointment_id, event.version)
-    is_first = event.event_number == 1  # then the visit is almost certainly new, and need not be looked for
+    is_first = event.event_number == 1  # then the visit is almost certainly new, and is not looked up first
     known = None if is_first else await tx.lock_visit(event.appointment_id)
     if known is None and await tx.insert_visit(Visit.from_event(event, now)):
         return True

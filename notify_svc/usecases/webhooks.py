@@ -19,7 +19,7 @@ from shared.kit.retry import retry_on_abort
 
 
 class WebhookWithSecret(NamedTuple):
-    """A webhook and its decrypted secret, which is shown only to the caller who has it made."""
+    """A webhook and its decrypted secret, which is shown only to the caller who has requested it."""
 
     webhook: Webhook
     secret: str
@@ -72,7 +72,10 @@ class Webhooks:
         return await self.reads.list_webhooks(limit + 1, after)
 
     async def change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None) -> Webhook:
-        """Change a webhook. What came while it was paused is delivered when it is active again. Raises AddressNotAllowed, WebhookEnded."""
+        """Change a webhook. Events that came while it was paused are delivered when it is active again.
+
+        Raises AddressNotAllowed and WebhookEnded.
+        """
         if "url" in changes:
             await self.receiver.check_url(changes["url"])
         changed = await self._change(webhook_id, changes, expected_version)
@@ -90,7 +93,7 @@ class Webhooks:
 
     @retry_on_abort
     async def delete(self, webhook_id: UUID, expected_version: int | None) -> None:
-        """Delete a webhook and what was to be delivered to it."""
+        """Delete a webhook; its deliveries are not sent any more."""
         async with self.store.begin() as tx:
             require_version((await _lock(tx, webhook_id)).version, expected_version)
             await tx.delete_webhook(webhook_id)

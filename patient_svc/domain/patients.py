@@ -120,7 +120,7 @@ class Patient:
         return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), self.locale, None)
 
     def next_version(self) -> Self:
-        """Return the profile with a new version, because something that others keep beside it has changed, such as its guardians."""
+        """Return the profile with a new version, because its guardians have changed, of whom other services have copies."""
         return replace(self, version=self.version + 1)
 
     def apply_account(self, role: Role, status: str, account_version: int) -> Self:

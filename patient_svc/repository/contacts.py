@@ -1,4 +1,4 @@
-"""What other services must know to write to patients, in SQL."""
+"""The contacts of patients, for services that write to them, in SQL."""
 
 from __future__ import annotations
 

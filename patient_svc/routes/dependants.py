@@ -44,7 +44,7 @@ async def list_dependants(
     caller: access.Patient, paging: Paged, dependants: UseDependants, request: Request, response: Response
 ) -> Page[Dependant]:
     """In the order in which they were added."""
-    rows = await dependants.list_of(caller.id, paging.limit, paging.after)
+    rows = await dependants.list_for_guardian(caller.id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda dependant: (dependant.id,)))
 
 

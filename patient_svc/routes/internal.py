@@ -23,7 +23,7 @@ from shared.kit.response_headers import with_etag
 router = routes.service_router(prefix="/internal", internal=True)
 CreatingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
 ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
-WritingToPatients = Annotated[Caller, Depends(require_services(Service.APPOINTMENT, Service.NOTIFICATION))]
+ContactReadingService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT, Service.NOTIFICATION))]
 NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
@@ -42,7 +42,7 @@ async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patient
 
 
 @router.post("/contacts", response_model=PatientContacts)
-async def list_contacts(body: ContactRequest, _caller: WritingToPatients, patients: UsePatients) -> PatientContacts:
+async def list_contacts(body: ContactRequest, _caller: ContactReadingService, patients: UsePatients) -> PatientContacts:
     """The patients that exist among the ids."""
     return await patients.list_contacts(body.ids)
 

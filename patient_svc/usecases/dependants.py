@@ -1,4 +1,4 @@
-"""Beginning and ending to act for a dependant."""
+"""Adding dependants, and ending a guardianship."""
 
 from __future__ import annotations
 
@@ -45,13 +45,16 @@ class Dependants:
         return await self.store.get_dependant(guardian_id, dependant_id)
 
     @retry_on_abort
-    async def list_of(self, guardian_id: UUID, limit: int, after: SortKey) -> list[Dependant]:
+    async def list_for_guardian(self, guardian_id: UUID, limit: int, after: SortKey) -> list[Dependant]:
         """Return up to `limit` + 1 dependants of a guardian, by id."""
         return await self.store.list_dependants(guardian_id, limit=limit + 1, after=after)
 
     @retry_on_abort
     async def end_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> None:
-        """Stop acting for a dependant, whose profile stays and gets a new version. Raises NoSuchPatient for people who are none."""
+        """Stop acting for a dependant, whose profile stays and gets a new version.
+
+        Raises NoSuchPatient for a person who is not a dependant of the guardian.
+        """
         async with self.store.begin() as tx:
             patient = await tx.get_patient(dependant_id)
             if not await tx.delete_guardianship(guardian_id, dependant_id):

@@ -60,7 +60,7 @@ class Patients:
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
-        """Return what other services must know to write to the patients among `ids` that exist."""
+        """Return the contacts of the patients among `ids` that exist, for services that write to them."""
         return PatientContacts(items=[self._in_clinic(contact) for contact in await self.store.list_contacts(ids)])
 
     @retry_on_abort

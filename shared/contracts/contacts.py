@@ -1,4 +1,4 @@
-"""What notification-service must know about people and service types to write to them, fetched in batches.
+"""Contacts: what notification-service needs to write to people and to remind them, fetched in batches.
 
 auth-, patient- and doctor-service answer `POST /internal/contacts` with what exists; unknown ids are left out.
 """

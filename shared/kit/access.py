@@ -56,8 +56,8 @@ async def authenticate(request: ServiceRequest) -> None:
 class OptionalCaller(RequestDependency, SecurityBase):
     """A dependency that returns the caller, or None where the request carries no token or that of an API client.
 
-    `changes_response` says in the OpenAPI document that a token is worth sending. An API client sees of a public resource what everybody
-    sees, whatever its scopes are.
+    `changes_response` says in the OpenAPI document that a token is worth sending. An API client sees the same of a public resource as
+    a caller without a token, whatever its scopes are.
     """
 
     model, scheme_name = BEARER.model, BEARER.scheme_name

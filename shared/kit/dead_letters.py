@@ -54,18 +54,18 @@ class DeadLetter:
 
     @classmethod
     def from_message(cls, queue: str, message: DeadMessage, now: datetime) -> DeadLetter:
-        """Return the letter of a dead message of a queue. Its id depends on the queue and the event, or on the body without readable id."""
+        """Return the letter of a dead message of a queue. Its id depends on the queue and the event, or on the body if that has no id."""
         event_id, topic, subject = read_envelope(message.body)
         letter_id = derive_id(NAMESPACE, queue, event_id or hashlib.sha256(message.body).hexdigest())
         died_at = (message.died_at or now).replace(microsecond=0)  # responses have whole seconds, and the cursor is made from them
         message_id = message.message_id[:MAX_MESSAGE_ID_LENGTH]
         return cls(letter_id, message_id, event_id, topic, subject, message.body, message.error, message.attempts, message.replay, died_at)
 
-    def given_up_again(self, letter: DeadLetter) -> DeadLetter | None:
+    def give_up_again(self, letter: DeadLetter) -> DeadLetter | None:
         """Return this letter after `letter`, a message with the same event, was given up, or None if that is recorded already.
 
-        A replay may be given up before it is recorded as replayed; then its number is new. Without the number, that could not be told from
-        a repeated delivery of the message that was given up first.
+        A replay may be given up before it is recorded as replayed; then its number is new. Without the number, it would look like a
+        repeated delivery of the message that was given up first.
         """
         is_known = letter.replays < self.replays or (letter.replays == self.replays and self.status is DeadLetterStatus.WAITING)
         if is_known:
@@ -73,7 +73,7 @@ class DeadLetter:
         replayed_at = self.replayed_at or letter.died_at
         return replace(letter, attempts=self.attempts + letter.attempts, replayed_at=replayed_at)
 
-    def replayed(self, number: int, now: datetime) -> DeadLetter:
+    def mark_replayed(self, number: int, now: datetime) -> DeadLetter:
         """Return this letter after the replay of that number was published."""
         return replace(self, status=DeadLetterStatus.REPLAYED, replays=number, replayed_at=now)
 
@@ -139,10 +139,10 @@ class DeadLetters:
 
     @retry_on_abort
     async def replay(self, letter_id: UUID) -> DeadLetter:
-        """Put the event into this service's queue again, with its id, and return the letter; one that is replayed already as it is.
+        """Put the event into this service's queue again, with its id, and return the letter.
 
-        The event is published before that is recorded, so that it cannot be lost; published twice it has its effect once. Raises
-        NoSuchDeadLetter, or Unavailable when the bus does not answer.
+        A letter that is replayed already stays as it is. The event is published before that is recorded, so that it cannot be lost. When it
+        is published twice, it has its effect once. Raises NoSuchDeadLetter, or Unavailable when the bus does not answer.
         """
         letter = await self._get(letter_id)
         if letter.status is DeadLetterStatus.REPLAYED:
@@ -152,7 +152,7 @@ class DeadLetters:
             await self.bus.redeliver(self.queue, letter.message_id, letter.body, number)
         except PublishFailed:
             raise Unavailable("The event bus does not answer.", retry_after=2) from None
-        replayed = letter.replayed(number, self.now())
+        replayed = letter.mark_replayed(number, self.now())
         return replayed if await self.store.replace(letter, replayed) else await self._get(letter_id)
 
     async def prune(self) -> int:
@@ -166,7 +166,7 @@ class DeadLetters:
             stored = await self.store.find(letter.id)
             if stored is None:  # deleted in the meantime
                 continue
-            after = stored.given_up_again(letter)
+            after = stored.give_up_again(letter)
             if after is None:
                 return False
             if await self.store.replace(stored, after):

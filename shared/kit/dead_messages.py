@@ -12,7 +12,7 @@ from shared.contracts.refusals import Refusal
 
 MAX_ERROR_LENGTH = 500
 UNKNOWN_ERROR = "unknown"
-REPR_OF_ERROR = re.compile(r"\w+(?=\()")  # how releases before recorded an error, with its text
+REPR_OF_ERROR = re.compile(r"\w+(?=\()")  # how earlier releases recorded an error, with its text
 THIRD_PARTY = ("site-packages", "importlib", "/asyncio/", "/contextlib.py")
 
 

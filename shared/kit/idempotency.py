@@ -71,7 +71,11 @@ class IdempotencyStore(Protocol):
 
     async def save_response(self, key_id: UUID, response: StoredResponse) -> None: ...
 
-    async def release(self, key_id: UUID) -> None: ...
+    async def reopen(self, key_id: UUID) -> None:
+        """Let the same request run again with the key; another request is still refused."""
+
+    async def release(self, key_id: UUID) -> None:
+        """Delete the claim of a request that had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
     Only POST routes use this. Requests without a caller or a key always run. Not stored are responses with status 429 or 5xx and those with
-    `Cache-Control: no-store` (tokens). When `run` raises, nothing is stored.
+    `Cache-Control: no-store` (secrets). Such a request runs again when it is repeated; after a success another one with its key is refused.
+    When `run` raises, nothing is stored.
     """
     key = request.headers.get("idempotency-key")
     if key is None or request.caller is None:
@@ -113,16 +118,19 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     except BaseException:
         await retry_transaction(lambda: store.release(key_id))
         raise
-    if _may_be_stored(response):
-        await retry_transaction(lambda: store.save_response(key_id, StoredResponse.from_response(response)))
-    else:
-        await retry_transaction(lambda: store.release(key_id))
+    await retry_transaction(lambda: _end_claim(store, key_id, response))
     return response
 
 
-def _may_be_stored(response: Response) -> bool:
+async def _end_claim(store: IdempotencyStore, key_id: UUID, response: Response) -> None:
+    is_secret = "no-store" in response.headers.get("cache-control", "")
     is_temporary = response.status_code == 429 or response.status_code >= 500
-    return not is_temporary and "no-store" not in response.headers.get("cache-control", "")
+    if not is_secret and not is_temporary:
+        await store.save_response(key_id, StoredResponse.from_response(response))
+    elif response.status_code < 400:
+        await store.reopen(key_id)
+    else:
+        await store.release(key_id)
 
 
 async def _fingerprint(request: ServiceRequest) -> str:

@@ -42,7 +42,7 @@ def _document(app: FastAPI) -> Json:
                 describe_operation(operation, route, schemas)
                 tidy_parameters(operation)
     for webhook in document.get("webhooks", {}).values():
-        webhook["post"]["responses"].pop("422", None)  # what a receiver answers to an invalid body is its own affair
+        webhook["post"]["responses"].pop("422", None)  # the receiver decides how it answers to an invalid body
     add_examples(document)
     tidy_schemas(schemas)
     return document

@@ -69,7 +69,7 @@ HEADERS: dict[str, Json] = {
     "Retry-After": {"description": "After how many seconds to send the request again.", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string", "examples": ["Bearer"]}},
     "Idempotent-Replayed": {
-        "description": "`true` when this is the stored response to an earlier request with the same `Idempotency-Key`.",
+        "description": "`true` when this is the response to an earlier request with the same `Idempotency-Key`.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }

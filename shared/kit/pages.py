@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-from collections.abc import Callable, Coroutine
-from typing import Any
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from shared.kit.content_negotiation import names_media_type
+from shared.kit.content_negotiation import accepted_languages, names_media_type
 from shared.kit.problems import PROBLEM_TYPE
 from shared.kit.response_headers import NO_STORING
 from shared.kit.routes import ServiceRoute
 
+Texts = TypeVar("Texts")
+DEFAULT_LANGUAGE = "en"
 STYLE = """:root { color-scheme: light dark; }
 body { font: 1.125rem/1.6 system-ui, sans-serif; margin: 0 auto; max-width: 34rem; padding: 1rem; }
 dt { font-weight: 600; margin-top: 0.75rem; }
@@ -46,18 +53,40 @@ def with_pages(page: Responses, refused: Responses) -> Responses:
 
 
 def wants_json(request: Request) -> bool:
-    """Return whether `Accept` names JSON; everyone else gets a page."""
+    """Return whether `Accept` names JSON; all other clients get a page."""
     return names_media_type(request.headers.get("accept", ""), "application/json")
 
 
-class PageRoute(ServiceRoute):
-    """A route that answers refusals with a page, unless the client wants JSON. Faults of a program stay problem documents.
+def browser_languages(request: Request) -> list[str]:
+    """Return the language tags of Accept-Language, the preferred one first."""
+    return accepted_languages(request.headers.get("accept-language", ""))
 
-    A subclass says what the pages look like.
+
+def choose_texts(texts_by_language: Mapping[str, Texts], locales: Iterable[str]) -> Texts:
+    """Return the texts in the language of the first of some BCP 47 locales that there is, else in English."""
+    languages = (locale.partition("-")[0].lower() for locale in (*locales, DEFAULT_LANGUAGE))
+    return next(texts_by_language[language] for language in languages if language in texts_by_language)
+
+
+@functools.cache
+def _environment(folder: Path) -> Environment:
+    return Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+
+
+def render_page(template: Path, language: str, status: int, **values: Any) -> Response:
+    """Return the page of a Jinja2 template, which gets STYLE as `style`."""
+    content = _environment(template.parent).get_template(template.name).render(style=STYLE, **values)
+    return HTMLResponse(content, status, headers={"Content-Language": language})
+
+
+class PageRoute(ServiceRoute):
+    """A route that answers refusals with a page, unless the client wants JSON.
+
+    A subclass makes the pages. Refusals for which it has none, because no form of a page leads to them, stay problem documents.
     """
 
-    def refusal_page(self, request: Request, problem: Response) -> Response:
-        """Return the page for a refusal, or the problem document itself for a code that no page has caused."""
+    def refusal_page(self, request: Request, code: str, status: int) -> Response | None:
+        """Return the page for the refusal with a code, or None if there is none."""
         raise NotImplementedError
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -66,8 +95,17 @@ class PageRoute(ServiceRoute):
         async def handle(request: Request) -> Response:
             response = await call_service_route(request)
             if response.media_type == PROBLEM_TYPE and not wants_json(request):
-                response = self.refusal_page(request, response)
+                response = self._with_page(request, response)
             response.headers.update(HEADERS)
             return response
 
         return handle
+
+    def _with_page(self, request: Request, problem: Response) -> Response:
+        """Return the page for a problem document, with its Retry-After, or the document itself."""
+        page = self.refusal_page(request, json.loads(bytes(problem.body))["code"], problem.status_code)
+        if page is None:
+            return problem
+        if "retry-after" in problem.headers:
+            page.headers["Retry-After"] = problem.headers["retry-after"]
+        return page

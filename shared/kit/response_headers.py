@@ -53,6 +53,11 @@ def forbid_storing(response: Response) -> None:
     response.headers.update(NO_STORING)
 
 
+def mark_replayed(response: Response) -> None:
+    """Mark the answer to a repeated request that equals the first one, where the first is not stored because it carries a secret."""
+    response.headers["Idempotent-Replayed"] = "true"
+
+
 def with_next_link(request: Request, response: Response, page: P) -> P:
     """Set Link to the next page of a list (RFC 8288), if there is one, keeping the query; return `page`."""
     if page.next is not None:

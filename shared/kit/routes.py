@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from shared.contracts.refusals import Refusal
 from shared.kit import strict_json
 from shared.kit.access import RequireRole, authenticate
-from shared.kit.idempotency import run_once_per_key
+from shared.kit.idempotency import IdempotencyKeyReused, run_once_per_key
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import UnsupportedMediaType, from_validation, problem_response
 from shared.kit.request_body import read_bounded_body
@@ -131,6 +131,8 @@ class ServiceRoute(APIRoute):
         async def respond(request: ServiceRequest) -> Response:
             try:
                 return await call_fastapi(request)
+            except IdempotencyKeyReused:
+                raise  # Stored, it would also be the answer to the request that the key belongs to.
             except Refusal as refusal:
                 return problem_response(refusal, request.url.path)
 

@@ -49,6 +49,13 @@ class SqlIdempotencyStore:
         async with self.database.write() as connection:
             await connection.execute(update(keys).where(keys.c.key_id == key_id).values(values))
 
+    async def reopen(self, key_id: UUID) -> None:
+        """Let the same request take the claim over at once, as after CLAIM_TIMEOUT."""
+        keys = self.tables.idempotency_keys
+        async with self.database.write() as connection:
+            ended = update(keys).where(keys.c.key_id == key_id, keys.c.status.is_(None))
+            await connection.execute(ended.values(claimed_at=self.now() - CLAIM_TIMEOUT))
+
     async def release(self, key_id: UUID) -> None:
         """Delete the claim, so that the request can be sent again with the same key. A stored response stays."""
         keys = self.tables.idempotency_keys

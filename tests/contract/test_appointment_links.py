@@ -34,18 +34,18 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_an_appointment_is_found_by_the_hash_of_each_of_its_links(backend: Backend) -> None:
-    one, other = an_appointment(), an_appointment()
-    await backend.add(one, other)
-    await backend.store.add_link_hashes({one.id: ["guardian", "second guardian"], other.id: ["third"]})
-    await backend.store.add_link_hashes({one.id: ["guardian"]})
-    for link_hash in (link_hash_of(one), "guardian", "second guardian"):
-        assert await backend.store.find_by_link(link_hash) == one
-    assert await backend.store.find_by_link("third") == other
+    first, second = an_appointment(), an_appointment()
+    await backend.add(first, second)
+    await backend.store.add_link_hashes({first.id: ["guardian", "second guardian"], second.id: ["third"]})
+    await backend.store.add_link_hashes({first.id: ["guardian"]})
+    for link_hash in (link_hash_of(first), "guardian", "second guardian"):
+        assert await backend.store.find_by_link(link_hash) == first
+    assert await backend.store.find_by_link("third") == second
     assert await backend.store.find_by_link("fourth") is None
-    stored = await backend.store.list_link_hashes({one.id, other.id, UUID(int=99)})
+    stored = await backend.store.list_link_hashes({first.id, second.id, UUID(int=99)})
     assert {appointment_id: sorted(hashes) for appointment_id, hashes in stored.items()} == {
-        one.id: sorted([link_hash_of(one), "guardian", "second guardian"]),
-        other.id: sorted([link_hash_of(other), "third"]),
+        first.id: sorted([link_hash_of(first), "guardian", "second guardian"]),
+        second.id: sorted([link_hash_of(second), "third"]),
     }
 
 
@@ -57,9 +57,9 @@ async def test_changes_and_the_relay_keep_the_links_and_an_insert_that_is_repeat
     await DocumentRelay(backend.documents, AppointmentEventBus(), backend.clock).publish()
     assert not await backend.store.insert(appointment, "another")
     assert await backend.store.find_by_link("another") is None
-    found = await backend.store.find_by_link("guardian")
-    assert found is not None
-    assert (found, found.status) == (replace(saved, unsaved_change=None), AppointmentStatus.CANCELLED)
+    linked = await backend.store.find_by_link("guardian")
+    assert linked is not None
+    assert (linked, linked.status) == (replace(saved, unsaved_change=None), AppointmentStatus.CANCELLED)
 
 
 async def test_an_appointment_of_an_earlier_release_has_no_links_until_they_are_added(backend: Backend) -> None:

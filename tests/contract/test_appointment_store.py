@@ -630,6 +630,20 @@ async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Ba
     assert together.count(None) == 1, together
 
 
+async def test_a_reopened_key_runs_the_same_request_once_more_and_no_other(backend: Backend) -> None:
+    key = new_id()
+    await backend.idempotency.claim(key, "f")
+    await backend.idempotency.reopen(key)
+    with pytest.raises(IdempotencyKeyReused):
+        await backend.idempotency.claim(key, "other")
+    assert await backend.idempotency.claim(key, "f") is None
+    with pytest.raises(RequestInProgress):
+        await backend.idempotency.claim(key, "f")
+    await backend.idempotency.save_response(key, StoredResponse(200, {}, b"x"))
+    await backend.idempotency.reopen(key)
+    assert await backend.idempotency.claim(key, "f") == StoredResponse(200, {}, b"x")
+
+
 async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(backend: Backend) -> None:
     key = new_id()
     await backend.idempotency.claim(key, "f")

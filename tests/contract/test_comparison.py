@@ -58,12 +58,12 @@ async def test_the_state_of_the_comparison_is_stored(sql_url: str) -> None:
 async def test_two_instances_that_compare_at_the_same_time_queue_each_message_once(sql_url: str) -> None:
     migrate("notify_svc", sql_url)
     clock, changes = MovableClock(NOON + TIME_TO_ARRIVE, running=False), LostBookings(20)
-    async with Database(sql_url) as one, Database(sql_url) as other:
+    async with Database(sql_url) as first, Database(sql_url) as second:
         comparisons = []
-        for database in (one, other):
+        for database in (first, second):
             queue = MessageQueue(SqlNotificationStore(database, clock), clock, lambda: None, lambda: None)
             comparisons.append(AppointmentComparison(SqlComparisonStore(database), changes, queue.enqueue_appointment, clock, lambda: None))
         await asyncio.gather(*(comparison.compare() for comparison in comparisons))
-        async with one.read() as connection:
+        async with first.read() as connection:
             assert await connection.scalar(select(func.count()).select_from(MESSAGES)) == 40
         assert [await comparison.compare() for comparison in comparisons] == [0, 0]

@@ -57,7 +57,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
-def a(broker: Broker) -> str:
+def queue(broker: Broker) -> str:
     return f"{broker.name}.a"
 
 
@@ -111,17 +111,17 @@ class ServiceWithLetters:
     async def subscribe(self, keep_dead: KeepDeadMessage | None = None) -> None:
         await self.bus.subscribe(self.queue, {PasswordChanged: self.handler}, keep_dead or self.letters.keep)
 
-    async def all_letters(self) -> list[DeadLetter]:
+    async def list_letters(self) -> list[DeadLetter]:
         return (await self.letters.list_page(None, PageRequest(100))).items
 
     async def wait_for(self, condition: Callable[[list[DeadLetter]], object]) -> list[DeadLetter]:
         """Return the letters once they fulfil the condition."""
 
         async def is_fulfilled() -> bool:
-            return bool(condition(await self.all_letters()))
+            return bool(condition(await self.list_letters()))
 
         await wait_until(is_fulfilled, seconds=20)
-        return await self.all_letters()
+        return await self.list_letters()
 
 
 def is_waiting_after(replays: int, letters: list[DeadLetter]) -> bool:
@@ -145,9 +145,9 @@ async def test_a_letter_is_stored_once_and_read_as_it_was(any_store: DeadLetterS
 async def test_a_letter_is_replaced_only_as_it_was_read(any_store: DeadLetterStore) -> None:
     letter = a_letter()
     await any_store.insert(letter)
-    replayed = letter.replayed(1, letter.died_at)
+    replayed = letter.mark_replayed(1, letter.died_at)
     assert await any_store.replace(letter, replayed)
-    assert not await any_store.replace(letter, letter.replayed(2, letter.died_at))
+    assert not await any_store.replace(letter, letter.mark_replayed(2, letter.died_at))
     assert await any_store.find(letter.id) == replayed
 
 
@@ -181,7 +181,7 @@ async def test_only_letters_that_were_replayed_long_ago_are_deleted(any_store: D
     clock = MovableClock(running=False)
     long_ago, lately = clock() - RETENTION - timedelta(seconds=1), clock() - RETENTION + timedelta(seconds=1)
     waiting, old, new = (a_letter(number, died_at=long_ago.replace(microsecond=0)) for number in range(3))
-    for letter in (waiting, old.replayed(1, long_ago), new.replayed(1, lately)):
+    for letter in (waiting, old.mark_replayed(1, long_ago), new.mark_replayed(1, lately)):
         await any_store.insert(letter)
     await DeadLetters(any_store, RecordingBus(), "q", clock, lambda topic: None).prune()
     assert await any_store.find(old.id) is None
@@ -189,35 +189,35 @@ async def test_only_letters_that_were_replayed_long_ago_are_deleted(any_store: D
     assert await any_store.find(new.id) is not None
 
 
-async def test_an_event_that_is_given_up_is_moved_into_the_database(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_an_event_that_is_given_up_is_moved_into_the_database(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     async with broker.open() as bus:
-        service, event = ServiceWithLetters(bus, a, store, RecordingHandler(failures=1000)), an_event()
+        service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=1000)), an_event()
         await service.subscribe()
         await publish(bus, event)
-        (letter,) = await service.wait_for(bool)
+        (letter,) = await service.wait_for(lambda letters: letters and service.counted)
         assert (letter.event_id, letter.topic, letter.subject) == (event.id, event.topic, str(event.account_id))
         assert (letter.status, letter.attempts, letter.replays) == (WAITING, ALL_ATTEMPTS, 0)
         assert letter.error.startswith("RuntimeError at tests.contract.buses:__call__")
         assert service.counted == {event.topic: 1}
-    assert await broker.dead_letters(a) == []
+    assert await broker.dead_letters(queue) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[]", b"[" * 5000, b'{"id": 1, "type": 2}', b'{"type": "no.such.v1", "id": "x"}'])
-async def test_a_message_without_readable_event_is_moved_too(broker: Broker, a: str, store: DeadLetterStore, body: bytes) -> None:
+async def test_a_message_without_readable_event_is_moved_too(broker: Broker, queue: str, store: DeadLetterStore, body: bytes) -> None:
     async with broker.open() as bus:
-        service = ServiceWithLetters(bus, a, store, RecordingHandler())
+        service = ServiceWithLetters(bus, queue, store, RecordingHandler())
         await service.subscribe()
         for _ in range(2):
             await bus.publish(PasswordChanged.topic, "m1", body)
-        (letter,) = await service.wait_for(bool)
+        (letter,) = await service.wait_for(lambda letters: letters and service.counted)
         assert (letter.event_id, letter.topic, letter.subject, letter.body) == (None, None, None, body)
         assert letter.error.startswith("InvalidMessage")
         assert service.counted == {"unreadable": 1}
 
 
-async def test_letters_are_kept_by_the_bus_while_the_database_does_not_answer(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_letters_are_kept_by_the_bus_while_the_database_does_not_answer(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     async with broker.open() as bus:
-        service, event, failures = ServiceWithLetters(bus, a, store, RecordingHandler()), an_event(), [Unavailable(), Unavailable()]
+        service, event, failures = ServiceWithLetters(bus, queue, store, RecordingHandler()), an_event(), [Unavailable(), Unavailable()]
 
         async def keep(message: DeadMessage) -> None:
             if failures:
@@ -231,11 +231,11 @@ async def test_letters_are_kept_by_the_bus_while_the_database_does_not_answer(br
 
 
 async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_letter_once(
-    broker: Broker, a: str, store: DeadLetterStore
+    broker: Broker, queue: str, store: DeadLetterStore
 ) -> None:
     stored = asyncio.Event()
     async with broker.open() as bus:
-        dying = ServiceWithLetters(bus, a, store, RecordingHandler(failures=1000))
+        dying = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=1000))
 
         async def keep_and_hang(message: DeadMessage) -> None:
             await dying.letters.keep(message)
@@ -247,7 +247,7 @@ async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_let
         await publish(bus, event)
         await asyncio.wait_for(stored.wait(), 20)
     async with broker.open() as bus:
-        service = ServiceWithLetters(bus, a, store, RecordingHandler())
+        service = ServiceWithLetters(bus, queue, store, RecordingHandler())
         repeated = asyncio.Event()
 
         async def keep(message: DeadMessage) -> None:
@@ -256,15 +256,15 @@ async def test_a_service_that_dies_between_storing_and_acknowledging_has_the_let
 
         await service.subscribe(keep)
         await asyncio.wait_for(repeated.wait(), 20)
-        (letter,) = await service.all_letters()
+        (letter,) = await service.list_letters()
         assert (letter.event_id, letter.attempts, letter.status) == (event.id, ALL_ATTEMPTS, WAITING)
         assert not service.counted
 
 
-async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     other = RecordingHandler()
     async with broker.open() as bus:
-        service, event = ServiceWithLetters(bus, a, store, RecordingHandler(failures=ALL_ATTEMPTS)), an_event()
+        service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=ALL_ATTEMPTS)), an_event()
         await bus.subscribe(f"{broker.name}.b", {PasswordChanged: other})
         await service.subscribe()
         await publish(bus, event)
@@ -272,18 +272,18 @@ async def test_a_replay_reaches_one_queue_with_the_same_event_and_takes_effect(b
         replayed = await service.letters.replay(letter.id)
         assert (replayed.status, replayed.replays) == (REPLAYED, 1)
         await wait_until(lambda: service.handler.events)
-        assert await service.letters.replay(letter.id) == (await service.all_letters())[0]
+        assert await service.letters.replay(letter.id) == (await service.list_letters())[0]
         last = an_event()
         await publish(bus, last)
         await wait_until(lambda: last.id in service.handler.ids and last.id in other.ids)
         assert service.handler.ids == [event.id, last.id]
         assert other.ids == [event.id, last.id]
-        assert [letter.status for letter in await service.all_letters()] == [REPLAYED]
+        assert [letter.status for letter in await service.list_letters()] == [REPLAYED]
 
 
-async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     async with broker.open() as bus:
-        service, event = ServiceWithLetters(bus, a, store, RecordingHandler(failures=2 * ALL_ATTEMPTS)), an_event()
+        service, event = ServiceWithLetters(bus, queue, store, RecordingHandler(failures=2 * ALL_ATTEMPTS)), an_event()
         await service.subscribe()
         await publish(bus, event)
         (letter,) = await service.wait_for(bool)
@@ -296,17 +296,17 @@ async def test_a_replay_that_is_given_up_again_waits_again_with_more_attempts(br
         assert service.handler.ids == [event.id]
 
 
-async def test_an_invalid_message_that_is_replayed_waits_again_at_once(broker: Broker, a: str, store: DeadLetterStore) -> None:
+async def test_an_invalid_message_that_is_replayed_waits_again_at_once(broker: Broker, queue: str, store: DeadLetterStore) -> None:
     """It may die before its replay is recorded, and then it must not be shown as replayed."""
     async with broker.open() as bus:
-        service = ServiceWithLetters(bus, a, store, RecordingHandler())
+        service = ServiceWithLetters(bus, queue, store, RecordingHandler())
         await service.subscribe()
         await bus.publish(PasswordChanged.topic, "m1", b"{}")
         (letter,) = await service.wait_for(bool)
         for number in range(1, 4):
             await service.letters.replay(letter.id)
             await service.wait_for(functools.partial(is_waiting_after, number))
-        assert [letter.attempts for letter in await service.all_letters()] == [4]
+        assert [letter.attempts for letter in await service.list_letters()] == [4]
 
 
 async def test_a_replay_that_dies_before_it_is_recorded_is_not_shown_as_replayed(store: DeadLetterStore) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from shared.contracts.identity import Role
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import CLAIM_TIMEOUT, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.sql_idempotency import SqlIdempotencyStore
 from tests.contract.sql import INFRASTRUCTURE, open_database
@@ -114,6 +114,29 @@ async def test_a_response_marked_no_store_is_not_stored(shoe_shop: Shop, store: 
     assert await count_keys(store) == 0
 
 
+async def test_a_response_with_a_secret_is_not_stored_and_the_key_stays_with_its_request(
+    shoe_shop: Shop, store: SqlIdempotencyStore
+) -> None:
+    first = await post(shoe_shop, "secret")
+    assert (first.status_code, first.headers["cache-control"]) == (201, "no-store")
+    other = await post(shoe_shop, "Clog")
+    assert (other.status_code, other.json()["code"], shoe_shop.stock.runs) == (422, "idempotency_key_reused", 1)
+    again = await post(shoe_shop, "secret")
+    assert (again.status_code, again.content, shoe_shop.stock.runs) == (201, first.content, 2)
+    async with store.database.read() as connection:
+        assert await connection.scalar(select(INFRASTRUCTURE.idempotency_keys.c.body)) is None
+
+
+async def test_the_refusal_of_another_body_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    first = await post(shoe_shop)
+    async with store.database.write() as connection:
+        await connection.execute(INFRASTRUCTURE.idempotency_keys.delete())
+    other = await post(shoe_shop, "Clog")
+    assert (other.status_code, other.json()["code"], shoe_shop.stock.runs) == (422, "idempotency_key_reused", 2)
+    again = await post(shoe_shop)
+    assert (again.status_code, again.json()) == (201, first.json())
+
+
 async def test_a_crash_is_not_stored(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
     for _ in range(2):
         assert (await post(shoe_shop, "crash")).status_code == 500
@@ -145,6 +168,20 @@ async def test_an_unfinished_claim_can_be_taken_over_after_its_lease(store: SqlI
         await store.claim(key, "f")
     await store.save_response(key, StoredResponse(201, {"etag": '"1"'}, b"\x00\xff"))
     assert await store.claim(key, "f") == StoredResponse(201, {"etag": '"1"'}, b"\x00\xff")
+
+
+async def test_a_reopened_key_runs_the_same_request_once_more_and_no_other(store: SqlIdempotencyStore) -> None:
+    key = new_id()
+    await store.claim(key, "f")
+    await store.reopen(key)
+    with pytest.raises(IdempotencyKeyReused):
+        await store.claim(key, "other")
+    assert await store.claim(key, "f") is None
+    with pytest.raises(RequestInProgress):
+        await store.claim(key, "f")
+    await store.save_response(key, StoredResponse(200, {}, b"x"))
+    await store.reopen(key)
+    assert await store.claim(key, "f") == StoredResponse(200, {}, b"x")
 
 
 async def test_a_stored_response_is_not_released(store: SqlIdempotencyStore) -> None:

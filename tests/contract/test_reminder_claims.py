@@ -176,7 +176,7 @@ async def test_ten_thousand_reminders_due_in_one_minute_are_queued_once_each_by_
             await tx.connection.execute(insert(REMINDERS), [vars_of(row) for row in reminders[first : first + ROWS_AT_ONCE]])
     queues = [ReminderQueue(store, lambda: LATER, lambda: None) for store in stores]
     done = await run_in_parallel(*(queue.queue_due for queue in queues))
-    while rest := await queues[0].queue_due():  # what an instance had in hand when the other looked for more
+    while rest := await queues[0].queue_due():  # reminders that one instance had locked when the other asked for more
         done.append(rest)
     assert sum(done) == TEN_THOUSAND
     async with stores[0].database.read() as connection:

@@ -152,7 +152,7 @@ def test_a_kill_between_any_two_steps_loses_no_message_and_sends_none_twice(empt
         if not killed_by:
             break
     assert not killed_by, "there are more steps than MAX_STEPS"
-    assert fatal > 8, "an event, two messages that are taken in hand, two deliveries, their results"
+    assert fatal > 8, "an event, two messages that are taken, two deliveries, their results"
     assert seen[MessageStatus.SENT, 1] >= seen.total() / 2, "few messages become unknown"
     assert seen[MessageStatus.UNKNOWN, 1] > 0
 

@@ -64,7 +64,7 @@ def test_an_event_that_cannot_be_handled_is_listed_within_seconds_and_can_be_rep
     assert (letter["service"], letter["status"], letter["event_id"]) == (service, "waiting", None)
     attempts = letter["attempts"]
     admin.request("POST", f"/admin/dead-letters/{letter['id']}/replay")
-    again = wait_until(lambda: (found := letter_of(admin, service)) and found["attempts"] > attempts and found, seconds=20)
+    again = wait_until(lambda: (current := letter_of(admin, service)) and current["attempts"] > attempts and current, seconds=20)
     assert (again["id"], again["status"]) == (letter["id"], "waiting")
 
 

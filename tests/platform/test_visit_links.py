@@ -27,7 +27,7 @@ JSON, BROWSER = {"Accept": "application/json"}, {"Accept": "text/html"}
 
 
 @pytest.fixture
-def booked(platform: Platform) -> tuple[User, dict[str, Any], dict[str, Any], list[str]]:
+def booking(platform: Platform) -> tuple[User, dict[str, Any], dict[str, Any], list[str]]:
     """A patient, the service type, the appointment, and the starts of free times."""
     admin = sign_in_admin(platform)
     service = create_service_type(admin)
@@ -43,9 +43,9 @@ def link_in(platform: Platform, mail: dict[str, Any]) -> str:
 
 
 def test_a_patient_confirms_and_cancels_by_the_link_of_the_mail(
-    platform: Platform, booked: tuple[User, dict[str, Any], dict[str, Any], list[str]]
+    platform: Platform, booking: tuple[User, dict[str, Any], dict[str, Any], list[str]]
 ) -> None:
-    patient, _, appointment, starts = booked
+    patient, _, appointment, starts = booking
     path = f"/appointments/{appointment['id']}"
     mails = wait_for_mails(platform, patient.account["email"], 1)
     link = link_in(platform, mails[0])
@@ -80,9 +80,9 @@ def test_a_patient_confirms_and_cancels_by_the_link_of_the_mail(
 
 
 def test_links_are_not_in_the_mails_of_doctors_and_guesses_are_unknown(
-    platform: Platform, booked: tuple[User, dict[str, Any], dict[str, Any], list[str]]
+    platform: Platform, booking: tuple[User, dict[str, Any], dict[str, Any], list[str]]
 ) -> None:
-    _, _, appointment, _ = booked
+    _, _, appointment, _ = booking
     for token in (uuid4().hex, "A" * 43, appointment["id"]):
         response = httpx.get(f"{platform.url}/visit/{token}", headers=JSON)
         assert (response.status_code, response.json()["code"]) == (404, "no_such_link")

@@ -1,4 +1,4 @@
-"""A plain model of reminders: it looks at every fifth minute of the wall clock, and knows neither rows nor messages."""
+"""A plain model of reminders: it checks every fifth minute of the wall clock, and has neither rows nor messages."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class ReminderModel:
     def arrange(self, visit_id: UUID, start: datetime) -> None:
         """Book, approve, restore or move a visit."""
         self.visits[visit_id] = ModelledVisit(start, True, dict.fromkeys(self.offsets, self.now))
-        self.forget_late()
+        self.drop_late_offsets()
 
     def release(self, visit_id: UUID) -> None:
         """Cancel, check in or request a visit."""
         self.visits[visit_id].is_booked = False
 
-    def prefer(self) -> None:
-        """Follow changed preferences or a changed zone."""
+    def apply_preferences(self) -> None:
+        """Apply changed preferences or a changed zone."""
         for visit in self.visits.values():
             visit.wanted = {offset: visit.wanted.get(offset, self.now) for offset in self.offsets}
-        self.forget_late()
+        self.drop_late_offsets()
 
-    def forget_late(self) -> None:
+    def drop_late_offsets(self) -> None:
         for visit in self.visits.values():
             visit.wanted = {offset: since for offset, since in visit.wanted.items() if self.due(visit, offset) is not None}
 

@@ -1,4 +1,4 @@
-"""Random lives of a patient's visits: the reminders that are sent are those of a plain model."""
+"""Random changes of a patient's visits: the reminders that are sent are those of a plain model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.unit.notify.builders import PATIENT, an_event
 
 BEGIN = datetime(2026, 3, 28, 9, tzinfo=UTC)  # the day before clocks change in Berlin
 VISITS = [UUID(int=0xA1 + number) for number in range(2)]
-V = TypeVar("V")
+Result = TypeVar("Result")
 visit_ids = st.sampled_from(VISITS)
 starts = st.integers(2, 150).map(lambda number: timedelta(minutes=30 * number))
 offsets = st.lists(st.sampled_from([15, 60, 90, 240, 600, 1440]), max_size=3, unique=True)
@@ -68,7 +68,7 @@ class ModelContacts:
 
 
 class ReminderMachine(RuleBasedStateMachine):
-    """Tells every change to notification-service and to the model, and compares what is sent."""
+    """Publishes every change to notification-service, applies it to the model, and compares the mails of both."""
 
     url: ClassVar[str]
 
@@ -78,11 +78,11 @@ class ReminderMachine(RuleBasedStateMachine):
         self.versions, self.old_events = dict[UUID, int](), list[AppointmentEvent]()
         self.statuses = dict[UUID, str]()
         self.postponed = dict[UUID, datetime]()
-        self.runner, self.open = asyncio.Runner(), AsyncExitStack()
+        self.runner, self.stack = asyncio.Runner(), AsyncExitStack()
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        database = await self.open.enter_async_context(Database(self.url))
+        database = await self.stack.enter_async_context(Database(self.url))
         async with database.write() as connection:
             for table in METADATA.sorted_tables:
                 await connection.execute(delete(table))
@@ -94,19 +94,19 @@ class ReminderMachine(RuleBasedStateMachine):
         self.check = MessageCheck(self.store, self.contacts, defaults, self.clock)
 
     def teardown(self) -> None:
-        self.runner.run(self.open.aclose())
+        self.runner.run(self.stack.aclose())
         self.runner.close()
 
     def clock(self) -> datetime:
         return self.model.now
 
-    def run(self, work: Awaitable[V]) -> V:
-        async def wait() -> V:
+    def run(self, work: Awaitable[Result]) -> Result:
+        async def wait() -> Result:
             return await work
 
         return self.runner.run(wait())
 
-    def tell(self, visit_id: UUID, topic: str, status: str, start: datetime, order: str, **changes: Any) -> None:
+    def publish_change(self, visit_id: UUID, topic: str, status: str, start: datetime, order: str, **changes: Any) -> None:
         """Deliver an event, perhaps twice, and perhaps with a late copy of an older one under another id."""
         self.versions[visit_id] = self.versions.get(visit_id, 0) + 1
         facts = {"appointment_id": visit_id, "version": self.versions[visit_id], "status": status, "starts_at": start, "id": new_id()}
@@ -119,14 +119,14 @@ class ReminderMachine(RuleBasedStateMachine):
 
     @rule(visit_id=visit_ids, by=starts, order=orders, reversed_pair=st.booleans())
     def arrange(self, visit_id: UUID, by: timedelta, order: str, reversed_pair: bool) -> None:
-        """Book, approve, or move to another start; a visit that was booked may be cancelled and restored in one go, told in reverse."""
+        """Book, approve, or move to another start; a visit that was booked may be cancelled and restored at once, published in reverse."""
         start, previous = self.model.now + by, self.model.visits.get(visit_id)
         if previous is not None and previous.is_booked and previous.start != start and not reversed_pair:
-            self.tell(visit_id, "rescheduled", "booked", start, order, previous_starts_at=previous.start)
+            self.publish_change(visit_id, "rescheduled", "booked", start, order, previous_starts_at=previous.start)
         else:
             if reversed_pair:
                 self.versions[visit_id] = self.versions.get(visit_id, 0) + 1
-            self.tell(visit_id, "booked", "booked", start, order)
+            self.publish_change(visit_id, "booked", "booked", start, order)
         self.model.arrange(visit_id, start)
 
     @rule(visit_id=visit_ids, order=orders)
@@ -134,14 +134,14 @@ class ReminderMachine(RuleBasedStateMachine):
         """Restore, or undo a check-in, to the same start."""
         visit = self.model.visits.get(visit_id)
         if visit is not None and not visit.is_booked and self.model.now < visit.start:
-            self.tell(visit_id, "booked", "booked", visit.start, order)
+            self.publish_change(visit_id, "booked", "booked", visit.start, order)
             self.model.arrange(visit_id, visit.start)
 
     @rule(visit_id=visit_ids, change=st.sampled_from(["cancelled", "checked_in", "missed", "declined"]), order=orders)
     def release(self, visit_id: UUID, change: str, order: str) -> None:
         visit = self.model.visits.get(visit_id)
         if visit is not None and visit.is_booked:
-            self.tell(visit_id, change, change, visit.start, order)
+            self.publish_change(visit_id, change, change, visit.start, order)
             self.model.release(visit_id)
 
     @rule(chosen=offsets, quiet=quiet_hours)
@@ -151,7 +151,7 @@ class ReminderMachine(RuleBasedStateMachine):
         version = self.contacts.preferences_version
         event = PreferencesChanged(id=new_id(), occurred_at=self.model.now, patient_id=PATIENT, version=version)
         self.run(self.planner.plan_again_for_preferences(event))
-        self.model.prefer()
+        self.model.apply_preferences()
 
     @rule(zone=zones)
     def change_zone(self, zone: str) -> None:
@@ -159,7 +159,7 @@ class ReminderMachine(RuleBasedStateMachine):
         self.contacts.version += 1
         event = PatientChanged(id=new_id(), occurred_at=self.model.now, patient_id=PATIENT, version=self.contacts.version)
         self.run(self.planner.plan_again_for_patient(event))
-        self.model.prefer()
+        self.model.apply_preferences()
 
     @rule(ticks=st.integers(1, 200))
     def pass_time(self, ticks: int) -> None:

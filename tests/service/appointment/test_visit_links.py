@@ -115,7 +115,7 @@ async def test_what_scanners_do_with_a_link_changes_nothing(clinic: RunningClini
 
 
 @pytest.mark.parametrize("accept", [JSON, BROWSER])
-async def test_answers_to_links_are_not_stored_not_indexed_and_tell_no_other_server(clinic: RunningClinic, accept: dict[str, str]) -> None:
+async def test_answers_to_links_are_not_stored_not_indexed_and_send_no_referrer(clinic: RunningClinic, accept: dict[str, str]) -> None:
     appointment = await clinic.booked()
     http = clinic.service.http
     for path in (link_of(appointment), f"/visit/{UNKNOWN}"):

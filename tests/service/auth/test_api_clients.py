@@ -13,9 +13,11 @@ import httpx
 import pytest
 from jose import jwt
 
+from auth_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import SessionEnded
 from shared.contracts.identity import Scope, Service
 from shared.contracts.values import format_instant
+from shared.kit.sql import Database
 from tests.service.auth.running_auth import FIRST_ADMIN, RunningAuth, bearer, forwarded_for
 
 CLIENT = {"name": "Hospital system", "scopes": ["webhooks:manage", "appointments:read"]}
@@ -143,16 +145,72 @@ async def test_wrong_secrets_from_one_address_are_delayed_and_do_not_delay_the_c
     assert (await admin.auth.http.post("/auth/token", data=form, headers=forwarded_for("192.0.2.8"))).status_code == 200
 
 
-async def test_a_repeated_registration_is_one_client_with_a_new_secret(admin: AdminOfClients) -> None:
+async def test_a_repeated_registration_gets_the_first_answer_again(admin: AdminOfClients) -> None:
     key = {"Idempotency-Key": "k1"}
-    first, second = [(await admin.call("POST", body=CLIENT, **key)).json() for _ in range(2)]
-    assert first["id"] == second["id"]
-    assert first["secret"] != second["secret"]
-    assert (await admin.request_token(first)).status_code == 401
-    assert (await admin.request_token(second)).status_code == 200
-    other = await admin.call("POST", body=CLIENT | {"name": "Other"}, **key)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    first, again = [await admin.call("POST", body=CLIENT, **key) for _ in range(2)]
+    assert (again.status_code, again.json(), again.headers["location"]) == (201, first.json(), first.headers["location"])
+    assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, "true")
+    assert again.headers["cache-control"] == "no-store"
+    assert (await admin.request_token(first.json())).status_code == 200
     assert len((await admin.call("GET")).json()["items"]) == 1
+
+
+async def test_another_registration_under_the_key_is_refused_and_the_first_can_still_be_repeated(admin: AdminOfClients) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = await admin.call("POST", body=CLIENT, **key)
+    for changes in ({"name": "Other"}, {"scopes": ["messages:read"]}, {"expires_at": "2999-01-01T00:00:00Z"}):
+        other = await admin.call("POST", body=CLIENT | changes, **key)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    again = await admin.call("POST", body=CLIENT, **key)
+    assert (again.status_code, again.json()) == (201, first.json())
+
+
+async def test_registrations_without_a_key_or_with_different_keys_have_different_secrets(admin: AdminOfClients) -> None:
+    keys: list[dict[str, str]] = [{}, {}, {"Idempotency-Key": "a"}, {"Idempotency-Key": "b"}]
+    registered = [(await admin.call("POST", body=CLIENT, **key)).json() for key in keys]
+    assert len({client["id"] for client in registered}) == len({client["secret"] for client in registered}) == 4
+
+
+async def test_a_repeated_registration_does_not_bring_back_a_deleted_client(admin: AdminOfClients) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = await admin.call("POST", body=CLIENT, **key)
+    client = first.json()
+    assert (await admin.call("DELETE", f"/{client['id']}")).status_code == 204
+    for keep_keys in (True, False):
+        if not keep_keys:
+            await delete_idempotency_keys(admin)
+        again = await admin.call("POST", body=CLIENT, **key)
+        assert (again.status_code, again.json(), again.headers["idempotent-replayed"]) == (201, client, "true")
+        other = await admin.call("POST", body=CLIENT | {"name": "Other"}, **key)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        assert (await admin.request_token(client)).status_code == 401
+        assert (await admin.call("GET")).json()["items"] == []
+        for method in ("GET", "DELETE"):
+            missing = await admin.call(method, f"/{client['id']}")
+            assert (missing.status_code, missing.json()["code"]) == (404, "no_such_api_client")
+
+
+async def test_a_repeated_registration_of_an_expired_client_gets_the_first_answer(admin: AdminOfClients) -> None:
+    body = CLIENT | {"expires_at": format_instant(admin.auth.clock() + timedelta(minutes=5))}
+    first = await admin.call("POST", body=body, **{"Idempotency-Key": "k1"})
+    admin.auth.clock.advance(timedelta(minutes=6))
+    again = await admin.call("POST", body=body, **{"Idempotency-Key": "k1"})
+    assert (again.status_code, again.json()) == (201, first.json())
+
+
+async def test_a_refused_registration_leaves_no_client(admin: AdminOfClients) -> None:
+    key, late = {"Idempotency-Key": "k1"}, format_instant(admin.auth.clock())
+    for _ in range(2):
+        refused = await admin.call("POST", body=CLIENT | {"expires_at": late}, **key)
+        assert (refused.status_code, refused.json()["code"]) == (422, "expires_in_the_past")
+    assert (await admin.call("GET")).json()["items"] == []
+
+
+async def delete_idempotency_keys(admin: AdminOfClients) -> None:
+    """Delete the keys as after their retention; the API clients stay."""
+    database: Database = admin.auth.service.app.state.idempotency.database
+    async with database.write() as connection:
+        await connection.execute(INFRASTRUCTURE.idempotency_keys.delete())
 
 
 async def test_only_admins_manage_clients(admin: AdminOfClients, auth: RunningAuth) -> None:

@@ -54,7 +54,7 @@ async def test_a_lost_booking_of_a_visit_that_was_moved_meanwhile_sends_nothing_
     assert len(mailbox.mails) == 2
 
 
-async def test_a_lost_booking_that_was_confirmed_meanwhile_is_told_and_the_confirmation_is_not(
+async def test_a_lost_booking_that_was_confirmed_meanwhile_is_mailed_and_the_confirmation_is_not(
     notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox
 ) -> None:
     confirmed = an_event("appointment.amended.v1", id=new_id(), version=3, changed=["confirmation"])

@@ -71,7 +71,7 @@ async def publish_unreadable(notify: RunningService) -> None:
     await notify.run_until_idle()
 
 
-async def listed(notify: RunningService, query: str = "") -> dict[str, Any]:
+async def list_letters(notify: RunningService, query: str = "") -> dict[str, Any]:
     response = await notify.http.get(f"/admin/dead-letters{query}", headers=ADMIN)
     assert response.status_code == 200, response.text
     return dict(response.json())
@@ -82,7 +82,7 @@ async def test_an_admin_sees_the_letters_of_all_services_without_their_content(
 ) -> None:
     services.letters["patient-service"] = [a_remote_letter()]
     await publish_unreadable(notify)
-    page = await listed(notify)
+    page = await list_letters(notify)
     assert [item["service"] for item in page["items"]] == ["notification-service", "patient-service"]
     own = page["items"][0]
     assert own.keys() == a_remote_letter().keys() | {"service"}
@@ -94,10 +94,10 @@ async def test_an_admin_sees_the_letters_of_all_services_without_their_content(
 async def test_a_service_that_does_not_answer_is_named(notify: RunningService, services: ServicesWithLetters) -> None:
     services.unreachable = {"doctor-service"}
     services.letters["patient-service"] = [a_remote_letter()]
-    page = await listed(notify)
+    page = await list_letters(notify)
     assert (len(page["items"]), page["unavailable"]) == (1, ["doctor-service"])
-    assert (await listed(notify, "?service=patient-service"))["unavailable"] == []
-    assert (await listed(notify, "?service=doctor-service")) == {"items": [], "next": None, "unavailable": ["doctor-service"]}
+    assert (await list_letters(notify, "?service=patient-service"))["unavailable"] == []
+    assert (await list_letters(notify, "?service=doctor-service")) == {"items": [], "next": None, "unavailable": ["doctor-service"]}
 
 
 async def test_a_letter_of_another_service_is_replayed_there_once_per_key(notify: RunningService, services: ServicesWithLetters) -> None:
@@ -113,18 +113,20 @@ async def test_a_letter_of_another_service_is_replayed_there_once_per_key(notify
 
 async def test_an_own_letter_is_replayed_and_waits_again_when_it_is_given_up_again(notify: RunningService) -> None:
     await publish_unreadable(notify)
-    letter = (await listed(notify))["items"][0]
+    letter = (await list_letters(notify))["items"][0]
     replayed = await notify.http.post(f"/admin/dead-letters/{letter['id']}/replay", headers=ADMIN)
     assert (replayed.status_code, replayed.json()["status"]) == (200, "replayed")
     await notify.run_until_idle()
-    (again,) = (await listed(notify))["items"]
+    (again,) = (await list_letters(notify))["items"]
     assert (again["id"], again["status"], again["attempts"]) == (letter["id"], "waiting", 2)
     assert again["replayed_at"] == replayed.json()["replayed_at"] == NOON.strftime("%Y-%m-%dT%H:%M:%SZ")
     metrics = (await notify.http.get("/metrics")).text
     assert 'dead_letters_total{topic="unreadable"} 2.0' in metrics
 
 
-async def test_an_unknown_letter_is_not_found_unless_a_service_is_silent(notify: RunningService, services: ServicesWithLetters) -> None:
+async def test_an_unknown_letter_is_not_found_unless_a_service_does_not_answer(
+    notify: RunningService, services: ServicesWithLetters
+) -> None:
     path = f"/admin/dead-letters/{uuid4()}/replay"
     answer = await notify.http.post(path, headers=ADMIN)
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_dead_letter")

@@ -46,7 +46,7 @@ class NotSentLog(logging.Handler):
 
 
 @pytest.fixture
-def recorded() -> Iterator[NotSentLog]:
+def not_sent_log() -> Iterator[NotSentLog]:
     handler, level = NotSentLog(), log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -74,26 +74,26 @@ async def advance_days(service: RunningService, days: int) -> None:
 
 
 async def test_a_mail_that_cannot_be_rendered_is_an_error_and_fails_at_once(
-    tmp_path: Path, services: FakeContactServices, recorded: NotSentLog
+    tmp_path: Path, services: FakeContactServices, not_sent_log: NotSentLog
 ) -> None:
     whole = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
     await store_message(tmp_path, replace(whole, facts={name: fact for name, fact in whole.facts.items() if name != "starts_at"}))
     async with run_service("notify_svc", tmp_path, services, mailbox=MemoryMailbox(), mail_url="file:unused") as service:
         await service.run_until_idle()
-        assert recorded.outcomes == [("ERROR", "not_rendered", "failed")]
-        assert (recorded.lines[0]["problem"], recorded.lines[0]["kind"]) == ("not_rendered KeyError", "booked")
-        assert any(place.startswith("email_renderer.py:") for place in recorded.lines[0]["at"])
+        assert not_sent_log.outcomes == [("ERROR", "not_rendered", "failed")]
+        assert (not_sent_log.lines[0]["problem"], not_sent_log.lines[0]["kind"]) == ("not_rendered KeyError", "booked")
+        assert any(place.startswith("email_renderer.py:") for place in not_sent_log.lines[0]["at"])
         await advance_days(service, 1)
-        assert await count_of(service, "not_rendered") == len(recorded.lines) == 1
+        assert await count_of(service, "not_rendered") == len(not_sent_log.lines) == 1
 
 
 async def test_an_address_that_no_mail_can_carry_is_an_error_that_does_not_name_it(
-    notify: RunningService, services: FakeContactServices, recorded: NotSentLog
+    notify: RunningService, services: FakeContactServices, not_sent_log: NotSentLog
 ) -> None:
     services.changes[str(PATIENT)] = {"email": "mina@example.com, everyone@example.com"}
     await notify.publish_event(an_event())
-    assert recorded.outcomes == [("ERROR", "invalid_address", "failed")]
-    assert "example.com" not in repr(recorded.lines)
+    assert not_sent_log.outcomes == [("ERROR", "invalid_address", "failed")]
+    assert "example.com" not in repr(not_sent_log.lines)
     assert await count_of(notify, "invalid_address") == 1
 
 
@@ -107,32 +107,32 @@ async def test_an_address_that_no_mail_can_carry_is_an_error_that_does_not_name_
     ],
 )
 async def test_a_failed_delivery_is_logged_and_counted_by_its_reason(
-    error: Exception, outcome: tuple[str, str, str], notify: RunningService, mailbox: MemoryMailbox, recorded: NotSentLog
+    error: Exception, outcome: tuple[str, str, str], notify: RunningService, mailbox: MemoryMailbox, not_sent_log: NotSentLog
 ) -> None:
     mailbox.errors = [error]
     await notify.publish_event(an_event())
-    assert recorded.outcomes == [outcome]
-    assert "mina" not in repr(recorded.lines)
+    assert not_sent_log.outcomes == [outcome]
+    assert "mina" not in repr(not_sent_log.lines)
     assert await count_of(notify, outcome[1]) == 1
     assert len(mailbox.mails) == 1
 
 
 async def test_a_deferred_mail_is_reported_when_it_is_given_up_and_not_before(
-    notify: RunningService, mailbox: MemoryMailbox, recorded: NotSentLog
+    notify: RunningService, mailbox: MemoryMailbox, not_sent_log: NotSentLog
 ) -> None:
     mailbox.errors = [MailDeferred("451") for _ in range(100)]
     await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
-    assert recorded.lines == []
+    assert not_sent_log.lines == []
     await advance_days(notify, 2)
-    assert recorded.outcomes == [("ERROR", "gave_up", "failed")]
+    assert not_sent_log.outcomes == [("ERROR", "gave_up", "failed")]
 
 
 async def test_a_patient_without_an_account_is_no_fault(
-    notify: RunningService, services: FakeContactServices, recorded: NotSentLog, tmp_path: Path
+    notify: RunningService, services: FakeContactServices, not_sent_log: NotSentLog, tmp_path: Path
 ) -> None:
     services.missing.add((Service.AUTH, str(PATIENT)))
     await notify.publish_event(an_event())
-    assert recorded.outcomes == [("INFO", "no_recipient", "skipped")]
+    assert not_sent_log.outcomes == [("INFO", "no_recipient", "skipped")]
     assert await count_of(notify, "no_recipient") == 1
     assert sorted(message.status for message in await stored_messages(tmp_path)) == ["sent", "skipped"]
 

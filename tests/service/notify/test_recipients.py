@@ -31,7 +31,7 @@ async def test_each_mail_has_the_time_in_the_recipients_time_zone(notify: Runnin
 
 
 @pytest.mark.parametrize(("own_zone", "zone", "time"), [(None, "Asia/Tokyo", "21:00"), ("America/New_York", "America/New_York", "08:00")])
-async def test_staff_are_told_times_in_their_own_zone_or_the_clinics(
+async def test_staff_read_times_in_their_own_zone_or_the_clinics(
     mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path, own_zone: str | None, zone: str, time: str
 ) -> None:
     services.changes[str(PATIENT)] = {"role": "reception", "time_zone": own_zone}
@@ -188,7 +188,7 @@ async def test_the_owner_of_an_account_is_notified_in_the_language_of_their_prof
 
 
 @pytest.mark.parametrize(("locale", "subject"), [("en", "Wrong passwords for your account"), ("de", "Falsche Passwörter für Ihren Zugang")])
-async def test_the_owner_of_a_locked_account_is_told_without_a_link(
+async def test_the_owner_of_a_locked_account_gets_a_mail_without_a_link(
     locale: str, subject: str, notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
 ) -> None:
     services.locale = locale

@@ -38,7 +38,7 @@ class ReminderScene:
     folder: Path
     version: int = 1
 
-    async def tell(self, topic: str = "booked", status: str = "booked", **changes: Any) -> AppointmentEvent:
+    async def publish_change(self, topic: str = "booked", status: str = "booked", **changes: Any) -> AppointmentEvent:
         """Publish an event about the visit that happens now."""
         self.version += 1
         event = an_event(f"appointment.{topic}.v1", **{"id": new_id(), "version": self.version, "status": status} | changes)
@@ -47,7 +47,7 @@ class ReminderScene:
         return event
 
     async def wait_until(self, instant: datetime) -> None:
-        """Let the time pass until `instant`: everything is done at the moment at which it is due."""
+        """Move the clock to `instant` in steps, so that every job runs when it is due."""
         while (next_due := await self._next_due()) is not None and next_due < instant:
             await self.jump_to(next_due)
         await self.jump_to(instant)
@@ -56,8 +56,8 @@ class ReminderScene:
         due_times = (select(REMINDERS.c.due_at), select(MESSAGES.c.due_at), select(VISITS.c.planning_due_at))
         url, now = f"sqlite+aiosqlite:///{self.folder / 'notify_svc'}.db", self.notify.clock()
         async with Database(url) as database, database.read() as connection:
-            found = [instant for query in due_times for instant in (await connection.execute(query)).scalars() if instant]
-        return min((instant for instant in found if instant > now), default=None)
+            instants = [instant for query in due_times for instant in (await connection.execute(query)).scalars() if instant]
+        return min((instant for instant in instants if instant > now), default=None)
 
     async def jump_to(self, instant: datetime) -> None:
         """Set the clock, as after an outage, and run what is due."""
@@ -65,7 +65,7 @@ class ReminderScene:
         await self.notify.run_until_idle()
 
     async def change_preferences(self, person_id: str = PATIENT, **changes: Any) -> None:
-        """Change a person's preferences, as patient-service tells it."""
+        """Change a person's preferences, and publish the event of patient-service."""
         person = self.services.people[person_id]
         version = person.get("preferences_version", 0) + 1
         person |= {"preferences_version": version} | changes
@@ -73,7 +73,7 @@ class ReminderScene:
         await self.notify.publish_event(PreferencesChanged(id=new_id(), occurred_at=now, patient_id=UUID(person_id), version=version))
 
     async def change_profile(self, person_id: str = PATIENT, **changes: Any) -> None:
-        """Change a person's profile, as patient-service tells it."""
+        """Change a person's profile, and publish the event of patient-service."""
         person = self.services.people[person_id]
         person |= {"version": person["version"] + 1} | changes
         now = self.notify.clock()
@@ -81,7 +81,7 @@ class ReminderScene:
         await self.notify.publish_event(event)
 
     async def change_service(self, **changes: Any) -> None:
-        """Change the service type, as doctor-service tells it."""
+        """Change the service type, and publish the event of doctor-service."""
         service = self.services.service_types[SERVICE]
         service |= {"version": service["version"] + 1} | changes
         rules = {"id": SERVICE, "name": "Check-up", "duration_minutes": 30, "slot_step_minutes": 15, "horizon_days": 60}
@@ -108,7 +108,7 @@ async def scene(tmp_path: Path, mailbox: MemoryMailbox) -> AsyncIterator[Reminde
 
 
 async def test_a_booked_visit_is_reminded_of_a_day_and_an_hour_before(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.wait_until(START - DAY - MINUTE)
     assert scene.count_reminders() == 0
     await scene.jump_to(START - DAY)
@@ -122,23 +122,23 @@ async def test_a_booked_visit_is_reminded_of_a_day_and_an_hour_before(scene: Rem
 
 
 async def test_only_the_patient_is_reminded(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.wait_until(START)
     assert {email for email, title in scene.mailbox.count_mails() if title == REMINDER} == {EMAILS[PATIENT]}
 
 
 async def test_a_requested_visit_is_reminded_of_once_it_is_approved(scene: ReminderScene) -> None:
-    await scene.tell("requested", "requested")
+    await scene.publish_change("requested", "requested")
     await scene.wait_until(START - 2 * DAY)
     assert await scene.list_reminders() == []
-    await scene.tell()
+    await scene.publish_change()
     await scene.wait_until(START)
     assert scene.count_reminders() == 2
 
 
 async def test_a_visit_booked_later_than_an_offset_gets_no_reminder_for_it(scene: ReminderScene) -> None:
     await scene.jump_to(START - DAY + MINUTE)
-    await scene.tell()
+    await scene.publish_change()
     await scene.wait_until(START)
     assert await scene.list_reminders() == [(60, "queued")]
 
@@ -154,19 +154,19 @@ async def test_a_visit_booked_later_than_an_offset_gets_no_reminder_for_it(scene
     ],
 )
 async def test_a_visit_that_is_no_longer_booked_is_not_reminded_of(scene: ReminderScene, topic: str, status: str) -> None:
-    await scene.tell()
+    await scene.publish_change()
     assert len(await scene.list_reminders()) == 2
-    await scene.tell(topic, status)
+    await scene.publish_change(topic, status)
     assert await scene.list_reminders() == []
     await scene.wait_until(START)
     assert scene.count_reminders() == 0
 
 
 async def test_a_moved_visit_is_reminded_of_at_its_new_time_also_after_a_reminder_was_sent(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.jump_to(START - DAY)
     assert scene.count_reminders() == 1
-    await scene.tell("rescheduled", starts_at=START + 2 * DAY, previous_starts_at=START)
+    await scene.publish_change("rescheduled", starts_at=START + 2 * DAY, previous_starts_at=START)
     await scene.wait_until(START + DAY - MINUTE)
     assert scene.count_reminders() == 1
     await scene.wait_until(START + 2 * DAY)
@@ -174,59 +174,59 @@ async def test_a_moved_visit_is_reminded_of_at_its_new_time_also_after_a_reminde
 
 
 async def test_a_visit_restored_to_the_same_start_sends_no_reminder_again(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.jump_to(START - DAY)
-    await scene.tell("cancelled", "cancelled")
-    await scene.tell("booked")
+    await scene.publish_change("cancelled", "cancelled")
+    await scene.publish_change("booked")
     await scene.wait_until(START)
     assert scene.count_reminders() == 2
     assert await scene.list_reminders() == [(1440, "queued"), (60, "queued")]
 
 
 async def test_a_visit_restored_later_than_an_offset_gets_no_reminder_for_it(scene: ReminderScene) -> None:
-    await scene.tell()
-    await scene.tell("cancelled", "cancelled")
+    await scene.publish_change()
+    await scene.publish_change("cancelled", "cancelled")
     await scene.wait_until(START - HOUR - MINUTE)
-    await scene.tell("booked")
+    await scene.publish_change("booked")
     await scene.wait_until(START)
     assert await scene.list_reminders() == [(60, "queued")]
 
 
 async def test_an_undone_check_in_is_reminded_of_again(scene: ReminderScene) -> None:
-    await scene.tell()
-    await scene.tell("checked_in", "checked_in")
-    await scene.tell("booked", changed=["check_in"])
+    await scene.publish_change()
+    await scene.publish_change("checked_in", "checked_in")
+    await scene.publish_change("booked", changed=["check_in"])
     await scene.wait_until(START)
     assert scene.count_reminders() == 2
 
 
 async def test_a_change_of_reason_or_place_plans_nothing(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     planned = await scene.list_reminders()
     await scene.wait_until(START - 12 * HOUR)
-    await scene.tell("amended", changed=["place", "reason"])
+    await scene.publish_change("amended", changed=["place", "reason"])
     await scene.wait_until(START)
     assert len(planned) == scene.count_reminders() == 2
 
 
 async def test_another_doctor_at_the_same_time_is_named_in_the_reminder(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     other = list(ZONES)[2]
-    await scene.tell("rescheduled", doctor_id=UUID(other), previous_starts_at=START, previous_doctor_id=an_event().doctor_id)
+    await scene.publish_change("rescheduled", doctor_id=UUID(other), previous_starts_at=START, previous_doctor_id=an_event().doctor_id)
     await scene.jump_to(START - DAY)
     (reminder,) = [row for row in await stored_messages(scene.folder) if row.kind == "reminder"]
     assert reminder.facts["doctor_id"] == other
 
 
 async def test_of_several_overdue_reminders_only_the_nearest_is_sent_after_an_outage(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.jump_to(START - 30 * MINUTE)
     assert scene.count_reminders() == 1
     assert await scene.list_reminders() == [(1440, "skipped"), (60, "queued")]
 
 
 async def test_no_reminder_is_sent_after_an_outage_that_lasted_until_the_visit(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.jump_to(START)
     assert scene.count_reminders() == 0
     assert {status for _, status in await scene.list_reminders()} == {"skipped"}
@@ -234,7 +234,7 @@ async def test_no_reminder_is_sent_after_an_outage_that_lasted_until_the_visit(s
 
 async def test_an_outage_of_the_services_that_know_the_patient_delays_planning_and_loses_nothing(scene: ReminderScene) -> None:
     scene.services.is_down = True
-    await scene.tell()
+    await scene.publish_change()
     await scene.jump_to(START - DAY + HOUR)
     assert await scene.list_reminders() == []
     scene.services.is_down = False
@@ -243,8 +243,8 @@ async def test_an_outage_of_the_services_that_know_the_patient_delays_planning_a
 
 
 async def test_an_event_that_arrives_twice_or_late_changes_no_reminder(scene: ReminderScene) -> None:
-    booked = await scene.tell()
-    await scene.tell("cancelled", "cancelled")
+    booked = await scene.publish_change()
+    await scene.publish_change("cancelled", "cancelled")
     await scene.notify.publish_event(booked)
     await scene.notify.publish_event(booked.model_copy(update={"id": new_id()}))
     assert await scene.list_reminders() == []
@@ -253,7 +253,7 @@ async def test_an_event_that_arrives_twice_or_late_changes_no_reminder(scene: Re
 async def test_guardians_are_reminded_of_a_dependants_visit_by_their_own_preferences(scene: ReminderScene) -> None:
     scene.services.people[GUARDIAN] = a_person(GUARDIAN, reminder_offsets_minutes=[30])
     scene.services.people[PATIENT]["guardian_ids"] = [GUARDIAN]
-    await scene.tell()
+    await scene.publish_change()
     assert await scene.list_reminders() == [(30, "planned")]
     await scene.change_preferences(GUARDIAN, reminder_offsets_minutes=[45, 15])
     assert await scene.list_reminders() == [(45, "planned"), (15, "planned")]
@@ -261,7 +261,7 @@ async def test_guardians_are_reminded_of_a_dependants_visit_by_their_own_prefere
 
 async def test_a_new_guardian_is_reminded_and_a_former_one_is_not(scene: ReminderScene) -> None:
     scene.services.people[GUARDIAN] = a_person(GUARDIAN, reminder_offsets_minutes=[30])
-    await scene.tell()
+    await scene.publish_change()
     await scene.change_profile(PATIENT, guardian_ids=[GUARDIAN])
     assert await scene.list_reminders() == [(30, "planned")]
     await scene.change_profile(PATIENT, guardian_ids=[])
@@ -270,7 +270,7 @@ async def test_a_new_guardian_is_reminded_and_a_former_one_is_not(scene: Reminde
 
 
 async def test_changed_preferences_plan_what_lies_ahead_again(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.change_preferences(reminder_offsets_minutes=[2880, 30])
     assert await scene.list_reminders() == [(2880, "planned"), (30, "planned")]
     await scene.change_preferences(reminder_offsets_minutes=[])
@@ -280,7 +280,7 @@ async def test_changed_preferences_plan_what_lies_ahead_again(scene: ReminderSce
 
 
 async def test_changed_preferences_send_no_reminder_twice_and_none_that_would_have_been_due_before(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.jump_to(START - DAY)
     await scene.wait_until(START - 12 * HOUR)
     await scene.change_preferences(reminder_offsets_minutes=[1440, 900, 60])
@@ -289,7 +289,7 @@ async def test_changed_preferences_send_no_reminder_twice_and_none_that_would_ha
 
 
 async def test_an_older_change_that_arrives_late_wants_no_reminder_that_a_newer_one_came_too_late_for(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     early = scene.notify.clock()
     await scene.wait_until(START - 12 * HOUR)
     await scene.change_preferences(reminder_offsets_minutes=[900])
@@ -299,7 +299,7 @@ async def test_an_older_change_that_arrives_late_wants_no_reminder_that_a_newer_
 
 
 async def test_reminders_are_planned_with_preferences_at_least_as_new_as_the_event(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     event = PreferencesChanged(id=new_id(), occurred_at=scene.notify.clock(), patient_id=UUID(PATIENT), version=1)
     await scene.notify.publish_event(event)
     assert await scene.list_reminders() == [(1440, "planned"), (60, "planned")]
@@ -310,14 +310,14 @@ async def test_reminders_are_planned_with_preferences_at_least_as_new_as_the_eve
 
 
 async def test_changed_offsets_of_a_service_type_plan_its_visits_again(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.change_service(reminder_offsets_minutes=[120])
     assert await scene.list_reminders() == [(120, "planned")]
 
 
 async def test_quiet_hours_are_those_of_the_zone_in_which_the_patient_is_when_the_reminder_is_sent(scene: ReminderScene) -> None:
     scene.services.people[PATIENT] |= {"quiet_hours": {"since": "22:00", "until": "07:00"}, "reminder_offsets_minutes": [240]}
-    await scene.tell()
+    await scene.publish_change()
     scene.services.people[PATIENT] |= {"time_zone": "America/New_York"}  # the event about it has not arrived yet
     await scene.jump_to(START - 4 * HOUR)  # five in the morning there
     assert scene.count_reminders() == 0
@@ -330,7 +330,7 @@ async def test_quiet_hours_are_those_of_the_zone_in_which_the_patient_is_when_th
 async def test_a_changed_zone_moves_reminders_out_of_the_quiet_hours(scene: ReminderScene) -> None:
     quiet_hours = {"since": "22:00", "until": "07:00"}
     scene.services.people[PATIENT] |= {"quiet_hours": quiet_hours, "reminder_offsets_minutes": [240]}
-    await scene.tell()
+    await scene.publish_change()
     await scene.change_profile(time_zone="America/New_York")
     await scene.jump_to(START - 2 * HOUR - MINUTE)
     assert (scene.count_reminders(), await scene.list_reminders()) == (0, [(240, "planned")])
@@ -339,10 +339,10 @@ async def test_a_changed_zone_moves_reminders_out_of_the_quiet_hours(scene: Remi
 
 
 async def test_a_queued_reminder_is_not_sent_when_the_visit_was_cancelled_meanwhile(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     scene.mailbox.errors = [MailDeferred("450")] * 3
     await scene.jump_to(START - DAY)
-    await scene.tell("cancelled", "cancelled")
+    await scene.publish_change("cancelled", "cancelled")
     scene.mailbox.errors = []
     await scene.wait_until(START)
     assert scene.count_reminders() == 0
@@ -351,9 +351,9 @@ async def test_a_queued_reminder_is_not_sent_when_the_visit_was_cancelled_meanwh
 
 
 async def test_a_group_session_reminds_each_patient(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     scene.services.people[GUARDIAN] = a_person(GUARDIAN)
-    await scene.tell(appointment_id=new_id(), patient_id=UUID(GUARDIAN))
+    await scene.publish_change(appointment_id=new_id(), patient_id=UUID(GUARDIAN))
     await scene.jump_to(START - DAY)
     recipients = [row.recipient_id for row in await stored_messages(scene.folder) if row.kind == "reminder"]
     assert set(recipients) == {UUID(PATIENT), UUID(GUARDIAN)}
@@ -361,7 +361,7 @@ async def test_a_group_session_reminds_each_patient(scene: ReminderScene) -> Non
 
 
 async def test_reminders_are_deleted_a_month_after_the_visit(scene: ReminderScene) -> None:
-    await scene.tell()
+    await scene.publish_change()
     await scene.wait_until(START)
     assert len(await scene.list_reminders()) == 2
     await scene.jump_to(START + 31 * DAY)
@@ -369,8 +369,8 @@ async def test_reminders_are_deleted_a_month_after_the_visit(scene: ReminderScen
 
 
 async def test_a_visit_whose_planning_was_interrupted_is_planned_by_the_next_instance(scene: ReminderScene) -> None:
-    """The first instance ended after it had taken the visit in hand."""
-    await scene.tell()
+    """The first instance ended after it had claimed the visit."""
+    await scene.publish_change()
     url = f"sqlite+aiosqlite:///{scene.folder / 'notify_svc'}.db"
     async with Database(url) as database, database.write() as connection:
         await connection.execute(REMINDERS.delete())

@@ -38,7 +38,7 @@ async def resend(service: RunningService, message_id: str, key: str | None = Non
 
 
 async def change_password(service: RunningService) -> dict[str, Any]:
-    """Let the patient be told of a changed password, and return the message."""
+    """Publish that the patient has changed the password, and return the message."""
     await service.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
     return await first_message(service)
 

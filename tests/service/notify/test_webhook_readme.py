@@ -34,8 +34,8 @@ console.log(JSON.stringify(readWebhook(body, headers, secret)));
 
 def snippet(language: str) -> str:
     """Return the only snippet of a language in the README."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    return str(found)
+    (code,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return str(code)
 
 
 @dataclass

@@ -367,11 +367,11 @@ async def test_for_a_day_after_a_rotation_both_secrets_sign(notify: RunningServi
     assert rotated == repeated
     assert rotated["secret"] != webhook["secret"]
     await notify.publish_event(event(1))
-    assert [is_signed_with(each["secret"], endpoint.received[0]) for each in (webhook, rotated)] == [True, True]
+    assert [is_signed_with(secret_owner["secret"], endpoint.received[0]) for secret_owner in (webhook, rotated)] == [True, True]
     notify.clock.advance(DAY)
     await notify.publish_event(event(2))
     later = (NOON + DAY).timestamp()
-    assert [is_signed_with(each["secret"], endpoint.received[1], later) for each in (webhook, rotated)] == [False, True]
+    assert [is_signed_with(secret_owner["secret"], endpoint.received[1], later) for secret_owner in (webhook, rotated)] == [False, True]
 
 
 async def test_a_ping_is_sent_at_once_and_listed(notify: RunningService, endpoint: WebhookEndpoint) -> None:
@@ -445,7 +445,7 @@ async def test_what_waited_for_more_than_7_days_is_given_up(notify: RunningServi
     assert [(item["status"], item["problem"]) for item in await deliveries(notify, webhook)] == [("failed", "too_old"), ("delivered", None)]
 
 
-async def test_a_webhook_that_fails_for_five_days_is_paused_and_every_active_admin_is_told_once(
+async def test_a_webhook_that_fails_for_five_days_is_paused_and_every_active_admin_gets_one_mail(
     notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox, endpoint: WebhookEndpoint, tmp_path: Path
 ) -> None:
     services.admins = ADMINS

@@ -39,7 +39,7 @@ def execute(url: str, statement: str) -> list[Any]:
     return rows
 
 
-async def listed(patients: RunningService) -> list[dict[str, Any]]:
+async def list_letters(patients: RunningService) -> list[dict[str, Any]]:
     response = await patients.http.get(PATH, headers=NOTIFY)
     assert response.status_code == 200, response.text
     return list(response.json()["items"])
@@ -50,10 +50,10 @@ async def test_an_event_that_failed_takes_effect_once_when_it_is_replayed_after_
     execute(sql_url, "ALTER TABLE visits RENAME TO visits_away")
     await patients.publish_event(event)
     for seconds in DELAYS_SECONDS:
-        assert await listed(patients) == []
+        assert await list_letters(patients) == []
         patients.clock.advance(timedelta(seconds=seconds))
         await patients.run_until_idle()
-    (letter,) = await listed(patients)
+    (letter,) = await list_letters(patients)
     assert (letter["event_id"], letter["topic"], letter["subject"]) == (str(event.id), event.topic, str(event.appointment_id))
     assert (letter["status"], letter["attempts"]) == ("waiting", len(DELAYS_SECONDS) + 1)
     assert re.match(r"(Operational|Programming)Error from \w+ at [a-z_.]+:\w+:\d+", letter["error"])
@@ -65,17 +65,17 @@ async def test_an_event_that_failed_takes_effect_once_when_it_is_replayed_after_
     assert execute(sql_url, "SELECT count(*) FROM visits") == [(1,)]
     assert execute(sql_url, f"SELECT count(*) FROM inbox WHERE event_id = '{event.id.hex}'") == [(1,)]
     assert (await patients.http.get(f"/patients/{SAM}", headers=bearer(Role.DOCTOR, DOCTOR))).status_code == 200
-    assert [letter["status"] for letter in await listed(patients)] == ["replayed"]
+    assert [letter["status"] for letter in await list_letters(patients)] == ["replayed"]
 
 
 async def test_waiting_letters_stay_and_replayed_ones_are_deleted_after_a_month(patients: RunningService, sql_url: str) -> None:
     for body in (b"[1]", b"[2]"):
         await patients.bus.publish("appointment.booked.v1", "m", body)
     await patients.run_until_idle()
-    first, second = await listed(patients)
+    first, second = await list_letters(patients)
     await patients.http.post(f"{PATH}/{first['id']}/replay", headers=NOTIFY)
     await patients.run_until_idle()
     execute(sql_url, f"UPDATE dead_letters SET status = 'replayed' WHERE id = '{UUID(first['id']).hex}'")
     patients.clock.advance(timedelta(days=31))
     await patients.run_until_idle()
-    assert [letter["id"] for letter in await listed(patients)] == [second["id"]]
+    assert [letter["id"] for letter in await list_letters(patients)] == [second["id"]]

@@ -41,7 +41,7 @@ async def test_new_patients_have_the_defaults_with_a_version(patients: RunningSe
     assert (response.headers["etag"], response.headers["cache-control"]) == ('"1"', "no-store")
 
 
-async def test_preferences_are_replaced_announced_and_told_to_other_services(patients: RunningService) -> None:
+async def test_preferences_are_replaced_announced_and_read_by_other_services(patients: RunningService) -> None:
     sent = {"channels": ["email"], "reminder_offsets_minutes": [60, 2880], "quiet_hours": NIGHT, "locale": "de"}
     replaced = await put(patients, 1, **sent)
     assert replaced.json() == sent | {"reminder_offsets_minutes": [2880, 60], "version": 2}

@@ -33,7 +33,7 @@ from tests.unit.appointment.builders import (
 )
 from tests.unit.appointment.fakes import FakeClinic
 
-S = AppointmentStatus
+Status = AppointmentStatus
 GUARDIAN = UUID(int=0xC)
 MINUTE = timedelta(minutes=1)
 
@@ -59,7 +59,9 @@ def test_a_token_follows_from_secret_appointment_and_recipient_only() -> None:
     token = LINK_TOKENS.token_for(UUID(int=1), UUID(int=2))
     assert token == LinkTokens(LINK_TOKENS.secret).token_for(UUID(int=1), UUID(int=2))
     others = [(LINK_TOKENS, 1, 3), (LINK_TOKENS, 2, 1), (LINK_TOKENS, 2, 2), (LinkTokens("another secret"), 1, 2)]
-    assert token not in [tokens.token_for(UUID(int=one), UUID(int=two)) for tokens, one, two in others]
+    assert token not in [
+        tokens.token_for(UUID(int=appointment_number), UUID(int=person_number)) for tokens, appointment_number, person_number in others
+    ]
     assert len(token) == 43
     assert LINK_TOKENS.secret not in repr(LINK_TOKENS)
 
@@ -100,7 +102,19 @@ async def test_a_visit_is_shown_in_the_zone_and_language_of_the_links_recipient(
     assert (own.time_zone, own.locale) == ("Europe/Berlin", None)
 
 
-@pytest.mark.parametrize("status", [S.CHECKED_IN, S.IN_PROGRESS, S.COMPLETED, S.MISSED, S.CANCELLED, S.DECLINED, S.EXPIRED, S.REFUSED])
+@pytest.mark.parametrize(
+    "status",
+    [
+        Status.CHECKED_IN,
+        Status.IN_PROGRESS,
+        Status.COMPLETED,
+        Status.MISSED,
+        Status.CANCELLED,
+        Status.DECLINED,
+        Status.EXPIRED,
+        Status.REFUSED,
+    ],
+)
 async def test_a_link_to_a_visit_that_has_begun_or_ended_has_expired(clinic: FakeClinic, status: AppointmentStatus) -> None:
     appointment = clinic.add(an_appointment(status))
     for use in (clinic.linked.read(own_token(appointment)), clinic.linked.confirm(own_token(appointment), None)):
@@ -175,7 +189,7 @@ async def test_a_guardian_confirms_and_cancels_as_themselves(clinic: FakeClinic)
     await clinic.linked.confirm(token, None)
     visit = await clinic.linked.cancel(token, None)
     saved = clinic.store.appointments[appointment.id]
-    assert (visit.status, visit.can_cancel, visit.can_confirm) == (S.CANCELLED, False, False)
+    assert (visit.status, visit.can_cancel, visit.can_confirm) == (Status.CANCELLED, False, False)
     assert [(entry.action, entry.actor.id) for entry in saved.history] == [("confirmed", GUARDIAN), ("cancelled", GUARDIAN)]
     assert (clinic.topics, clinic.calendar.reservations) == (["amended", "cancelled"], {})
     with pytest.raises(VisitLinkExpired):
@@ -183,12 +197,12 @@ async def test_a_guardian_confirms_and_cancels_as_themselves(clinic: FakeClinic)
 
 
 async def test_a_request_that_is_not_approved_can_be_cancelled_but_not_confirmed(clinic: FakeClinic) -> None:
-    appointment = clinic.add(an_appointment(S.REQUESTED))
+    appointment = clinic.add(an_appointment(Status.REQUESTED))
     visit = await clinic.linked.read(own_token(appointment))
     assert (visit.can_confirm, visit.can_cancel) == (False, True)
     with pytest.raises(IllegalMove):
         await clinic.linked.confirm(own_token(appointment), None)
-    assert (await clinic.linked.cancel(own_token(appointment), None)).status is S.CANCELLED
+    assert (await clinic.linked.cancel(own_token(appointment), None)).status is Status.CANCELLED
 
 
 async def test_the_cut_off_is_the_patients_also_by_link(clinic: FakeClinic) -> None:
@@ -224,7 +238,15 @@ async def test_a_visit_that_ends_while_its_link_is_used_is_left_alone(clinic: Fa
 async def test_a_move_another_doctor_a_restore_and_an_approval_clear_the_confirmation(clinic: FakeClinic) -> None:
     moved, reassigned, cancelled, checked_in, requested = (
         clinic.add(an_appointment(status, starts_at=NINE + number * timedelta(hours=2), confirmed_at=clinic.clock()))
-        for number, status in enumerate((S.BOOKED, S.BOOKED, S.CANCELLED, S.CHECKED_IN, S.REQUESTED))
+        for number, status in enumerate(
+            (
+                Status.BOOKED,
+                Status.BOOKED,
+                Status.CANCELLED,
+                Status.CHECKED_IN,
+                Status.REQUESTED,
+            )
+        )
     )
     actions, context = clinic.actions, clinic.context
     after = [

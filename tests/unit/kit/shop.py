@@ -27,7 +27,7 @@ from shared.kit.ids import new_id
 from shared.kit.overrides import Overrides
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import IfMatch, RequireIfMatch
-from shared.kit.response_headers import with_etag, with_location, with_next_link
+from shared.kit.response_headers import forbid_storing, with_etag, with_location, with_next_link
 from shared.kit.retry import TransactionAborted, retry_on_abort
 from shared.kit.settings import CommonSettings
 from shared.kit.signing_keys import KeySet
@@ -103,6 +103,10 @@ async def create_shoe(body: NewShoe, request: Request, response: Response, _call
     if body.name == "crash":
         raise RuntimeError("the stock is lost")
     shoe = stock_of(request).shoes.setdefault(operation.id, Shoe(id=operation.id, name=body.name, size=body.size))
+    if shoe.name != body.name:
+        raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+    if body.name == "secret":
+        forbid_storing(response)
     return with_location(response, shoe, f"/shoes/{shoe.id}")
 
 
@@ -162,6 +166,7 @@ class InMemoryIdempotencyStore:
 
     def __init__(self) -> None:
         self.entries: dict[UUID, tuple[str, StoredResponse | None]] = {}
+        self.reopened: set[UUID] = set()
 
     async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
         if key_id not in self.entries:
@@ -170,15 +175,20 @@ class InMemoryIdempotencyStore:
         stored_fingerprint, response = self.entries[key_id]
         if stored_fingerprint != fingerprint:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
-        if response is None:
+        if response is None and key_id not in self.reopened:
             raise RequestInProgress
+        self.reopened.discard(key_id)
         return response
 
     async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
         self.entries[key_id] = self.entries[key_id][0], response
 
+    async def reopen(self, key_id: UUID) -> None:
+        self.reopened.add(key_id)
+
     async def release(self, key_id: UUID) -> None:
         self.entries.pop(key_id, None)
+        self.reopened.discard(key_id)
 
 
 @dataclass

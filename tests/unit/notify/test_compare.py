@@ -46,9 +46,11 @@ class FakeAppointments:
 
     def change(self, number: int, *, event: datetime, changed: datetime | None = None, **fields: Any) -> UUID:
         """Add an appointment that has changed, with an event of an instant; return the id of the event."""
-        told = an_event(id=UUID(int=number), appointment_id=UUID(int=1000 + number), **fields).model_copy(update={"occurred_at": event})
-        self.add(number, changed or event, told.to_cloudevent("appointment-service"))
-        return told.id
+        lost_event = an_event(id=UUID(int=number), appointment_id=UUID(int=1000 + number), **fields).model_copy(
+            update={"occurred_at": event}
+        )
+        self.add(number, changed or event, lost_event.to_cloudevent("appointment-service"))
+        return lost_event.id
 
     def add(self, number: int, changed: datetime, *events: dict[str, Any]) -> None:
         self.changes.append(AppointmentChange(appointment_id=UUID(int=1000 + number), changed_at=changed, events=list(events)))

@@ -60,7 +60,7 @@ async def let_tasks_run() -> None:
         await asyncio.sleep(0)
 
 
-def changed(patient_id: UUID) -> PatientChanged:
+def a_changed_patient(patient_id: UUID) -> PatientChanged:
     return PatientChanged(id=new_id(), occurred_at=NOON, patient_id=patient_id, version=2)
 
 
@@ -126,19 +126,17 @@ async def test_an_answer_is_used_for_thirty_seconds_and_an_absence_for_five(
 async def test_a_changed_person_is_asked_for_again(contacts: CachedContacts, source: CountingSource) -> None:
     await contacts.find_patients([MINA, LENA])
     source.version = 2
-    await contacts.forget_patient(changed(MINA))
+    await contacts.forget_patient(a_changed_patient(MINA))
     found = await contacts.find_patients([MINA, LENA])
     assert (found[MINA].version, found[LENA].version) == (2, 1)
 
 
-async def test_an_answer_that_was_under_way_when_the_person_changed_is_given_to_nobody(
-    contacts: CachedContacts, source: CountingSource
-) -> None:
+async def test_an_answer_that_was_under_way_when_the_person_changed_is_not_used(contacts: CachedContacts, source: CountingSource) -> None:
     source.may_answer.clear()
     waiting = asyncio.create_task(contacts.find_patients([MINA]))
     await let_tasks_run()
     source.version = 2
-    await contacts.forget_patient(changed(MINA))
+    await contacts.forget_patient(a_changed_patient(MINA))
     source.may_answer.set()
     assert (await waiting)[MINA].version == 2
     assert (await contacts.find_patients([MINA]))[MINA].version == 2
@@ -157,7 +155,7 @@ async def test_a_contact_older_than_the_version_of_an_event_is_asked_for_again(
     assert source.requests[1:] == [[MINA]]
 
 
-async def test_a_failure_reaches_everybody_who_waits_and_is_not_remembered(contacts: CachedContacts, source: CountingSource) -> None:
+async def test_all_waiting_callers_get_a_failure_and_it_is_not_cached(contacts: CachedContacts, source: CountingSource) -> None:
     source.error = Unavailable("patient-service does not answer.")
     answers = await asyncio.gather(*(contacts.find_patients([MINA, LENA]) for _ in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [Unavailable] * 3

@@ -54,11 +54,11 @@ class FakeSource:
 
     async def replay(self, letter_id: UUID) -> DeadLetterSummary:
         await self._answer()
-        found = [letter for letter in self.letters if letter.id == letter_id]
-        if not found:
+        matching = [letter for letter in self.letters if letter.id == letter_id]
+        if not matching:
             raise NotFound("There is no such dead letter.", code="no_such_dead_letter")
         self.replayed.append(letter_id)
-        return found[0]
+        return matching[0]
 
     async def _answer(self) -> None:
         if self.hangs:

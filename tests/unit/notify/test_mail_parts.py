@@ -14,7 +14,7 @@ from icalendar import Calendar
 from notify_svc.clients import mime
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.languages import shipped_languages
-from notify_svc.clients.mail_variables import mail_words
+from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import render_template
 from notify_svc.clients.template_examples import example_content
 from notify_svc.domain.mail_content import MailContent, Recipient
@@ -52,7 +52,7 @@ def html_of(mail: Any) -> str:
 @pytest.mark.parametrize("kind", TEMPLATES)
 def test_every_mail_parses_back_with_all_its_parts(kind: str, language: str) -> None:
     content = example_content(TEMPLATES[kind], CLINIC, language)
-    mail, words = render(content), mail_words(content, CLINIC, shipped_languages()[language])
+    mail, words = render(content), template_context(content, CLINIC, shipped_languages()[language])
     expected = render_template(shipped_languages()[language].templates[kind].content, words.variables)
     assert (str(mail["Subject"]), text_of(mail)) == (expected.subject, expected.text)
     assert mail.defects == []
@@ -189,7 +189,7 @@ def test_any_names_and_places_arrive_in_text_and_html(name: str, place: str, doc
     example = example_content(TEMPLATES[kind], CLINIC, language)
     appointment = replace(example.appointment, doctor_name=doctor, location=place) if example.appointment else None
     content = replace(example, appointment=appointment, recipient=Recipient(name, "mina@example.com", language, "Asia/Tokyo"))
-    mail, words = render(content), mail_words(content, CLINIC, shipped_languages()[language])
+    mail, words = render(content), template_context(content, CLINIC, shipped_languages()[language])
     assert mail.defects == []
     assert template_name(content.message) == kind
     assert content.recipient.name in text_of(mail)

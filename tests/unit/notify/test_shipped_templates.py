@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from notify_svc.clients.languages import date_format, find_language, shipped_languages
-from notify_svc.clients.mail_variables import mail_words
+from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template
 from notify_svc.clients.template_examples import example_content, longest_content
 from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_LINK, Audience, MessageKind
@@ -58,11 +58,11 @@ def test_every_language_has_every_template_and_word(language: str) -> None:
 @pytest.mark.parametrize("kind", TEMPLATES)
 def test_every_shipped_template_passes_the_check_of_overrides_and_has_all_its_variables(kind: str, language: str) -> None:
     shipped, rules = shipped_languages()[language].templates[kind], TEMPLATES[kind]
-    longest = mail_words(longest_content(rules, CLINIC, language), CLINIC, shipped_languages()[language])
+    longest = template_context(longest_content(rules, CLINIC, language), CLINIC, shipped_languages()[language])
     check_template(rules, shipped.content, longest.variables)
     example = example_content(rules, CLINIC, language)
     assert template_name(example.message) == kind
-    words = mail_words(example, CLINIC, shipped_languages()[language])
+    words = template_context(example, CLINIC, shipped_languages()[language])
     assert rules.variables <= words.variables.keys()
     assert words.variables.keys() >= rules.required
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from notify_svc.clients.languages import shipped_languages
-from notify_svc.clients.mail_variables import mail_words
+from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template, render_template
 from notify_svc.clients.template_examples import longest_content
 from notify_svc.domain.template_refusals import (
@@ -22,7 +22,7 @@ from tests.unit.notify.builders import CLINIC
 
 
 def check(text: str, kind: str = "booked", subject: str = "Your visit") -> None:
-    words = mail_words(longest_content(TEMPLATES[kind], CLINIC, "en"), CLINIC, shipped_languages()["en"])
+    words = template_context(longest_content(TEMPLATES[kind], CLINIC, "en"), CLINIC, shipped_languages()["en"])
     check_template(TEMPLATES[kind], MailText(subject, text), words.variables)
 
 

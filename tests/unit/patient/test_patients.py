@@ -56,7 +56,7 @@ def test_reception_sees_neither_date_of_birth_nor_sex() -> None:
     ("role", "is_treating"),
     [(Role.PATIENT, False), (Role.PATIENT, True), (Role.DOCTOR, False), (Role.SERVICE, False), (Role.SYSTEM, False)],
 )
-def test_other_callers_are_told_that_there_is_no_such_patient(role: Role, is_treating: bool) -> None:
+def test_for_other_callers_there_is_no_such_patient(role: Role, is_treating: bool) -> None:
     with pytest.raises(NoSuchPatient):
         a_patient().view_for(Caller(DOCTOR, role), is_treating)
 

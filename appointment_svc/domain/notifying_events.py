@@ -1,4 +1,4 @@
-"""Which events of an appointment tell people something that they must know."""
+"""The events of an appointment of which people are notified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from appointment_svc.domain.recording import IN_CALENDAR_FILE
 from appointment_svc.domain.transitions import AMENDED_TOPIC, RESCHEDULED_TOPIC, TOPICS, AppointmentStatus
 
 CloudEvent = dict[str, Any]
-TELLING_TOPICS = frozenset({RESCHEDULED_TOPIC}) | {
+NOTIFYING_TOPICS = frozenset({RESCHEDULED_TOPIC}) | {
     TOPICS[status]
     for status in (
         AppointmentStatus.REQUESTED,
@@ -21,15 +21,15 @@ TELLING_TOPICS = frozenset({RESCHEDULED_TOPIC}) | {
 }
 
 
-def latest_telling_events(events: Sequence[CloudEvent]) -> list[CloudEvent]:
+def latest_notifying_events(events: Sequence[CloudEvent]) -> list[CloudEvent]:
     """Return the latest event that is no amendment, and the latest amendment after it that people see; older ones are obsolete.
 
-    An undone check-in changes nothing that people were told, so that its event is not one of them.
+    People are not notified of an undone check-in.
     """
     by_version = sorted(events, key=_version)
-    told = [event for event in by_version if event.get("type") in TELLING_TOPICS and "check_in" not in _changed(event)]
+    notified = [event for event in by_version if event.get("type") in NOTIFYING_TOPICS and "check_in" not in _changed(event)]
     amended = [event for event in by_version if event.get("type") == AMENDED_TOPIC and not IN_CALENDAR_FILE.isdisjoint(_changed(event))]
-    latest = told[-1:]
+    latest = notified[-1:]
     return latest + [event for event in amended[-1:] if not latest or _version(event) > _version(latest[0])]
 
 

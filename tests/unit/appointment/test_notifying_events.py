@@ -1,0 +1,51 @@
+"""The events of an appointment of which people are notified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appointment_svc.domain.notifying_events import latest_notifying_events
+
+
+def an_event(name: str, version: int, *changed: str) -> dict[str, Any]:
+    return {"id": f"{name}-{version}", "type": f"appointment.{name}.v1", "data": {"version": version, "changed": list(changed)}}
+
+
+def latest_ids(*events: dict[str, Any]) -> list[str]:
+    return [event["id"] for event in latest_notifying_events(events)]
+
+
+@pytest.mark.parametrize("name", ["requested", "booked", "rescheduled", "cancelled", "declined", "expired"])
+def test_the_latest_of_these_is_chosen_in_any_order_of_storage(name: str) -> None:
+    assert latest_ids(an_event(name, 3), an_event("booked", 2)) == [f"{name}-3"]
+
+
+@pytest.mark.parametrize("name", ["checked_in", "started", "completed", "missed"])
+def test_events_during_the_visit_notify_no_one(name: str) -> None:
+    assert latest_ids(an_event("booked", 2), an_event(name, 3)) == ["booked-2"]
+
+
+def test_a_visible_amendment_is_chosen_beside_the_booking_before_it() -> None:
+    assert latest_ids(an_event("booked", 2), an_event("amended", 3, "place"), an_event("amended", 4, "doctor_name")) == [
+        "booked-2",
+        "amended-4",
+    ]
+    assert latest_ids(an_event("amended", 3, "place"), an_event("rescheduled", 4)) == ["rescheduled-4"]
+
+
+@pytest.mark.parametrize("changed", ["reason", "intake", "confirmation"])
+def test_an_invisible_amendment_is_not_chosen(changed: str) -> None:
+    assert latest_ids(an_event("booked", 2), an_event("amended", 3, changed)) == ["booked-2"]
+
+
+def test_an_undone_check_in_hides_no_booking() -> None:
+    assert latest_ids(an_event("booked", 2), an_event("checked_in", 3), an_event("booked", 4, "check_in")) == ["booked-2"]
+
+
+@pytest.mark.parametrize("data", [{}, {"version": "7"}, {"version": 7, "changed": None}, {"version": 7, "changed": [7]}])
+def test_an_event_without_the_expected_fields_hides_no_other(data: dict[str, Any]) -> None:
+    strange = {"id": "strange", "type": "appointment.unheard_of.v1", "data": data}
+    assert latest_ids(strange, an_event("booked", 2)) == ["booked-2"]
+    assert latest_ids() == []
