@@ -23,6 +23,8 @@ from shared.kit.idempotency import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReuse
 from shared.kit.leases import LEASE_DURATION
 
 TIMEOUT_MS = 5000
+MAX_BULK_UPDATES = 20
+"""Some servers of the protocol open a database connection for each update of a bulk write, and wait for ever when they have no more."""
 INDEXES: dict[str, list[str]] = {
     "by_doctor": ["doctor_id", "starts_us", "_id"],
     "by_patient": ["patient_id", "starts_us", "_id"],
@@ -127,10 +129,11 @@ class MongoDocuments:
         return {document["_id"]: document.get("link_hashes", []) for document in documents}
 
     async def add_link_hashes(self, added: dict[str, list[str]]) -> None:
-        """Add hashes of links to documents, in one bulk write."""
+        """Add hashes of links to documents, in bulk writes of MAX_BULK_UPDATES."""
         updates = [UpdateOne({"_id": document_id}, {"$addToSet": {"link_hashes": {"$each": added[document_id]}}}) for document_id in added]
         async with unavailable_on_failure():
-            await self._collection.bulk_write(updates, ordered=False)
+            for first in range(0, len(updates), MAX_BULK_UPDATES):
+                await self._collection.bulk_write(updates[first : first + MAX_BULK_UPDATES], ordered=False)
 
     async def find_doctor(self, doctor_id: str) -> DoctorRow | None:
         """Return the row of a doctor."""
