@@ -29,6 +29,9 @@ TOO_LATE = "too_late"
 NEWER_MESSAGE = "newer_message"
 """The problem of a message that was not sent because a newer one about the same subject was."""
 
+QUIET_HOURS = "quiet_hours"
+"""The problem of a reminder that waits for the end of the recipient's quiet hours, or that was not sent because of them."""
+
 
 class MessageStatus(StrEnum):
     """The state of a delivery.
