@@ -25,6 +25,7 @@ IS_BOOKED = VISITS.c.status == AppointmentStatus.BOOKED
 LOCK_VISIT = select(VISITS).where(VISITS.c.appointment_id == bindparam("id")).with_for_update()
 INSERT_VISIT = insert(VISITS)
 VISIT_COLUMNS = tuple(column.key for column in VISITS.c)
+REMINDER_COLUMNS = tuple(column.key for column in REMINDERS.c)
 IS_PLANNED = REMINDERS.c.status == ReminderStatus.PLANNED
 
 
@@ -38,9 +39,19 @@ def visit_from_row(row: Any) -> Visit:
     return Visit(**row._mapping)
 
 
+def row_of_visit(visit: Visit) -> dict[str, Any]:
+    """Return the row of a visit for VISITS."""
+    return {name: getattr(visit, name) for name in VISIT_COLUMNS}
+
+
 def reminder_from_row(row: Any) -> Reminder:
     """Return the reminder of a row of REMINDERS."""
     return Reminder(**{**row._mapping, "status": ReminderStatus(row.status)})
+
+
+def row_of_reminder(reminder: Reminder) -> dict[str, Any]:
+    """Return the row of a reminder for REMINDERS."""
+    return {name: getattr(reminder, name) for name in REMINDER_COLUMNS}
 
 
 def starts_of_doctor(doctor_id: UUID, from_: datetime, to: datetime) -> Select[Any]:
@@ -59,7 +70,7 @@ class VisitWriter:
         return visit_from_row(row) if row is not None else None
 
     async def insert_visit(self, visit: Visit) -> bool:
-        return await insert_if_absent(self.connection, INSERT_VISIT, {name: getattr(visit, name) for name in VISIT_COLUMNS})
+        return await insert_if_absent(self.connection, INSERT_VISIT, row_of_visit(visit))
 
     async def replace_visit(self, visit: Visit) -> None:
         await self.connection.execute(update(VISITS).where(VISITS.c.appointment_id == visit.appointment_id).values(asdict(visit)))
@@ -133,7 +144,7 @@ class PlanningWriter:
         is_listed = VISITS.c.appointment_id.in_(appointment_ids)
         await self.connection.execute(update(VISITS).where(is_listed).values(planning_due_at=None))
         await self.connection.execute(delete(REMINDERS).where(REMINDERS.c.appointment_id.in_(appointment_ids), IS_PLANNED))
-        if rows := [asdict(reminder) for plan in plans for reminder in plan.reminders]:
+        if rows := [row_of_reminder(reminder) for plan in plans for reminder in plan.reminders]:
             await self.connection.execute(insert(REMINDERS), rows)
         await self._store_recipients(plans)
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy import delete as delete_from
-from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.webhook_deliveries import DeliveryStatus, WebhookDelivery, WebhookProblem
@@ -33,6 +33,13 @@ def _sequence_row(sequence: EventSequence) -> dict[str, Any]:
     return {"appointment_id": sequence.appointment_id, "complete_until": sequence.complete_until, "ahead": ahead}
 
 
+D = WEBHOOK_DELIVERIES.c
+IS_DUE = (D.status == DeliveryStatus.QUEUED) & (D.due_at <= bindparam("now"))
+IS_ABANDONED = (D.status == DeliveryStatus.SENDING) & (D.taken_at < bindparam("abandoned_before"))
+DUE_WEBHOOKS = select(WEBHOOKS.c.id).where(
+    WEBHOOKS.c.status == WebhookStatus.ACTIVE,
+    exists().where(D.webhook_id == WEBHOOKS.c.id, IS_DUE) | exists().where(D.webhook_id == WEBHOOKS.c.id, IS_ABANDONED),
+)
 LIST_RECEIVING = select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED)
 
 
@@ -115,13 +122,9 @@ class SqlWebhookReads:
             return list(map(delivery_from_row, await connection.execute(query.limit(limit))))
 
     async def list_due_webhooks(self, now: datetime, abandoned_before: datetime) -> Sequence[UUID]:
-        deliveries = WEBHOOK_DELIVERIES.c
-        is_due = (deliveries.status == DeliveryStatus.QUEUED) & (deliveries.due_at <= now)
-        is_abandoned = (deliveries.status == DeliveryStatus.SENDING) & (deliveries.taken_at < abandoned_before)
-        conditions = [exists().where(deliveries.webhook_id == WEBHOOKS.c.id, condition) for condition in (is_due, is_abandoned)]
-        query = select(WEBHOOKS.c.id).where(WEBHOOKS.c.status == WebhookStatus.ACTIVE, conditions[0] | conditions[1])
+        values = {"now": now, "abandoned_before": abandoned_before}
         async with self.database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            return list((await connection.execute(DUE_WEBHOOKS, values)).scalars())
 
     async def list_failing_webhooks(self, since: datetime) -> list[Webhook]:
         is_failing = (WEBHOOKS.c.status == WebhookStatus.ACTIVE) & (WEBHOOKS.c.failing_since <= since)

@@ -82,16 +82,18 @@ class ReminderPlanner:
         return await tx.mark_handled(event_id) and await tx.record_contact_version(subject_id, aspect, version)
 
     async def plan_due(self) -> int:
-        """Plan the reminders of up to MAX_VISITS_AT_ONCE visits; return how many were planned.
+        """Plan the reminders of up to MAX_VISITS_AT_ONCE visits; return how many were planned, or 0 if no further ones are due now.
 
-        Raises the refusals of the services that know the recipients. Then, and when their answer is older than the version that an event
-        announced, the visits are tried again after PLANNING_TIME.
+        So visits that come one after another are planned together by the next run. Raises the refusals of the services that know the
+        recipients. Then, and when their answer is older than the version that an event announced, the visits are tried again after
+        PLANNING_TIME.
         """
         if not await self.store.has_visits_to_plan(self.now()):
             return 0
         visits = await self._claim()
         contacts = await self._find_contacts(visits)
-        return await self._store_plans([visit for visit in visits if contacts.is_up_to_date(visit)], contacts)
+        planned = await self._store_plans([visit for visit in visits if contacts.is_up_to_date(visit)], contacts)
+        return planned if len(visits) == MAX_VISITS_AT_ONCE else 0
 
     @retry_on_abort
     async def _claim(self) -> Sequence[Visit]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient, PatientVisit, Sex
@@ -19,6 +19,9 @@ from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, insert_if_absent
 
 PROFILE_FIELDS = [field.name for field in fields(Patient) if field.name != "preferences"]
+SELECT_PATIENT = select(PATIENTS).where(PATIENTS.c.id == bindparam("patient"))
+LOCK_PATIENT = SELECT_PATIENT.with_for_update()
+INSERT_VISIT = insert(VISITS)
 
 
 def patient_to_row(patient: Patient) -> dict[str, Any]:
@@ -57,7 +60,7 @@ class PatientWrites(SqlTransaction):
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(patient_to_row(patient)))
 
     async def save_visit(self, visit: PatientVisit) -> None:
-        if not await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
+        if not await insert_if_absent(self.connection, INSERT_VISIT, asdict(visit)):
             is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
             await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
 
@@ -79,8 +82,7 @@ class PatientReads:
 
 
 async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
-    query = select(PATIENTS).where(PATIENTS.c.id == patient_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    row = (await connection.execute(LOCK_PATIENT if lock else SELECT_PATIENT, {"patient": patient_id})).one_or_none()
     return patient_from_row(row) if row else None
 
 
