@@ -55,15 +55,13 @@ async def test_preferences_are_replaced_announced_and_read_by_other_services(pat
 
 
 async def test_other_services_know_when_the_offsets_were_changed_last(patients: RunningService) -> None:
-    for version, (fields, changed_after) in enumerate(
-        [
-            ({"quiet_hours": NIGHT}, None),
-            ({"reminder_offsets_minutes": [60]}, 2),
-            ({"reminder_offsets_minutes": [60], "quiet_hours": NIGHT}, 2),
-            ({"reminder_offsets_minutes": None, "quiet_hours": NIGHT}, 4),
-        ],
-        start=1,
-    ):
+    steps: list[tuple[dict[str, Any], int | None]] = [
+        ({"quiet_hours": NIGHT}, None),
+        ({"reminder_offsets_minutes": [60]}, 2),
+        ({"reminder_offsets_minutes": [60], "quiet_hours": NIGHT}, 2),
+        ({"reminder_offsets_minutes": None, "quiet_hours": NIGHT}, 4),
+    ]
+    for version, (fields, changed_after) in enumerate(steps, start=1):
         patients.clock.set(NOON + timedelta(hours=version))
         assert (await put(patients, version, **fields)).status_code == 200
         (contact,) = await get_contacts(patients, SAM)
