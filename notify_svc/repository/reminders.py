@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exi
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.digests import DigestPreference
-from notify_svc.domain.messages import Message
+from notify_svc.domain.messages import QUIET_HOURS, Message, MessageStatus
+from notify_svc.domain.notifications import MessageKind
 from notify_svc.domain.reminders import Reminder, ReminderStatus
 from notify_svc.domain.visits import Visit
 from notify_svc.ports.reminders import Aspect, VisitPlan
@@ -116,6 +117,11 @@ class PlanningWriter:
         )
         is_ahead = is_concerned & IS_BOOKED & (VISITS.c.starts_at > now)
         await self.connection.execute(update(VISITS).where(is_ahead).ordered_values(*in_order))
+
+    async def advance_postponed_reminders(self, recipient_id: UUID, due_at: datetime) -> None:
+        is_queued = (MESSAGES.c.status == MessageStatus.QUEUED) & (MESSAGES.c.kind == MessageKind.REMINDER)
+        is_waiting = is_queued & (MESSAGES.c.problem == QUIET_HOURS) & (MESSAGES.c.due_at > due_at)
+        await self.connection.execute(update(MESSAGES).where(MESSAGES.c.recipient_id == recipient_id, is_waiting).values(due_at=due_at))
 
     async def claim_visits_to_plan(self, now: datetime, until: datetime, limit: int) -> Sequence[Visit]:
         is_due = VISITS.c.planning_due_at <= now

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from notify_svc.domain.digests import DigestDay
-from notify_svc.domain.messages import Message
+from notify_svc.domain.messages import QUIET_HOURS, Message
 from notify_svc.domain.notifications import MessageKind
 from notify_svc.domain.reminders import ReminderDefaults, recipient_ids, reminder_facts
 from notify_svc.domain.visits import Visit
@@ -66,9 +66,9 @@ class MessageCheck:
             raise Outdated("not_wanted")
         sent_at = self.defaults.clock_of(recipient).time_to_send(visit.starts_at, self.now())
         if sent_at is None:
-            raise Outdated("quiet_hours")
+            raise Outdated(QUIET_HOURS)
         if sent_at > self.now():
-            raise Postponed("quiet_hours", sent_at)
+            raise Postponed(QUIET_HOURS, sent_at)
 
     async def _refresh_digest(self, message: Message) -> Message:
         doctor_id = message.recipient_id

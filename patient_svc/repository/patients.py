@@ -31,6 +31,7 @@ def patient_to_row(patient: Patient) -> dict[str, Any]:
         "reminder_offsets_minutes": preferences.reminder_offsets_minutes,
         "quiet_hours": preferences.quiet_hours and preferences.quiet_hours.model_dump(mode="json"),
         "preferences_version": preferences.version,
+        "offsets_changed_at": preferences.offsets_changed_at,
     }
 
 
@@ -39,7 +40,7 @@ def patient_from_row(row: Any) -> Patient:
     offsets = None if row.reminder_offsets_minutes is None else tuple(row.reminder_offsets_minutes)
     quiet_hours = QuietHours.model_validate(row.quiet_hours) if row.quiet_hours else None
     profile = {name: getattr(row, name) for name in PROFILE_FIELDS} | {"sex": Sex(row.sex) if row.sex else None}
-    return Patient(**profile, preferences=Preferences(offsets, quiet_hours, row.preferences_version))
+    return Patient(**profile, preferences=Preferences(offsets, quiet_hours, row.preferences_version, row.offsets_changed_at))
 
 
 class PatientWrites(SqlTransaction):
