@@ -36,7 +36,7 @@ OneClick = Annotated[Literal["One-Click"], BeforeValidator(_strip_line_end)]
 class OneClickForm(RequestModel):
     """The form that programs of mail providers send (RFC 8058). It may be left out, and a line end may follow it."""
 
-    list_unsubscribe: OneClick | None = Field(default=None, alias="List-Unsubscribe")
+    list_unsubscribe: OneClick = Field(default="One-Click", alias="List-Unsubscribe")
 
 
 class SubscriptionOut(ReadModel):

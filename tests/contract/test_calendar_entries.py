@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
@@ -33,10 +34,11 @@ def mail_about(appointment: Appointment) -> tuple[AppointmentEvent, Any]:
     assert change is not None
     assert change.event is not None
     assert doctor is not None
-    (notification,) = [told for told in notifications_for(change.event) if told.audience is Audience.PATIENT]
+    (notification,) = [sent for sent in notifications_for(change.event) if sent.audience is Audience.PATIENT]
     message = message_for(notification.event, notification.kind, Audience.PATIENT)
     details = AppointmentDetails(f"{doctor.title} {doctor.full_name}", doctor.location, appointment.patient.full_name)
-    return change.event, JinjaEmailRenderer(CLINIC).render(MailContent(message, a_recipient(), details), NOON)
+    rendered = JinjaEmailRenderer(CLINIC).render(MailContent(message, a_recipient(), details), NOON)
+    return change.event, message_from_bytes(rendered.content, policy=policy.default)
 
 
 def approved(appointment: Appointment) -> Appointment:
