@@ -27,8 +27,11 @@ class UnreadableContact:
 class ContactsUnreadable(Unavailable):
     """Some of the contacts that were asked for cannot be read. `ids` are theirs; the others can be asked for without them."""
 
+    code = Unavailable.code
+    detail = "Another service sent a contact that cannot be read."
+
     def __init__(self, ids: frozenset[UUID]) -> None:
-        super().__init__("Another service sent a contact that cannot be read.", retry_after=2)
+        super().__init__(retry_after=2)
         self.ids = ids
 
 
