@@ -25,7 +25,7 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # admin-service has no events, but the jobs also delete old idempotency keys
+        runtime.start_pruning(database, INFRASTRUCTURE)
         store = SqlAdminStore(database, runtime.clock)
         accounts = HttpUserAccountClient(runtime.client(Service.AUTH))
         doctors = HttpDoctorProfileClient(runtime.client(Service.DOCTOR))

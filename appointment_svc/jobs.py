@@ -10,11 +10,16 @@ from shared.kit.jobs import Jobs, Work
 from shared.kit.leases import LeaseHolder
 
 
-def schedule_outbox_jobs(jobs: Jobs, holder: LeaseHolder, *, publish: Work, prune_events: Work, prune_keys: Work) -> Callable[[], None]:
-    """Schedule the publishing of events and the pruning of events and idempotency keys; return the function that wakes the publishing."""
+def schedule_outbox_jobs(
+    jobs: Jobs, holder: LeaseHolder, *, publish: Work, batch: int, prune_events: Work, prune_keys: Work
+) -> Callable[[], None]:
+    """Schedule the publishing of events and the pruning of events and idempotency keys; return the function that wakes the publishing.
+
+    A run of `publish` that handles fewer than `batch` events has tried all of them.
+    """
     jobs.add("prune", prune_events, every_seconds=3600, holder=holder)
     jobs.add("prune_keys", prune_keys, every_seconds=3600, holder=holder)
-    return jobs.add("relay", publish, every_seconds=1, holder=holder)
+    return jobs.add("relay", publish, every_seconds=1, holder=holder, batch=batch)
 
 
 def schedule_jobs(

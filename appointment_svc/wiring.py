@@ -13,7 +13,7 @@ from appointment_svc import consumers, jobs
 from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientContactLookup, HttpPatientLookup
 from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.repository import open_storage
-from appointment_svc.repository.relay import DocumentRelay
+from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.settings import AppointmentSettings
 from appointment_svc.usecases.actions import AppointmentActions
@@ -42,7 +42,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         runtime.keep_dead_letters(storage.dead_letters, holder)
         relay = DocumentRelay(storage.documents, runtime.bus, runtime.clock)
         wake_relay = jobs.schedule_outbox_jobs(
-            runtime.jobs, holder, publish=relay.publish, prune_events=relay.prune, prune_keys=storage.prune_keys
+            runtime.jobs, holder, publish=relay.publish, batch=BATCH, prune_events=relay.prune, prune_keys=storage.prune_keys
         )
         store = DocumentStore(storage.documents, wake_relay)
 

@@ -33,6 +33,7 @@ from notify_svc.ports.dead_letters import DeadLetterSource
 from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebhookReads
 from notify_svc.repository.comparison import SqlComparisonStore
 from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
+from notify_svc.repository.due_work import SqlDueWorkStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compare import AppointmentComparison
@@ -44,6 +45,7 @@ from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
+from notify_svc.usecases.due_work import DueWorkFinder, JobWakes
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
 from notify_svc.usecases.message_log import MessageLog, MessageRetention
@@ -103,7 +105,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)  # notification-service has no events, but the jobs also delete old rows
+        runtime.start_pruning(database, INFRASTRUCTURE)
         store, holder = SqlNotificationStore(database, runtime.clock), runtime.lease_holder(database, INFRASTRUCTURE)
         context = WiringContext(runtime, settings, store, holder)
         services = open_other_services(context)
@@ -111,8 +113,9 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
 
         delivery = await open_delivery(context, services, unsubscribe_links)
         sender, wake_sender = add_sender(context, delivery)
-        planner = add_reminders(context, services.contacts, wake_sender)
+        planner, wake_planner, wake_queue = add_reminders(context, services.contacts, wake_sender)
         dispatcher, wake_dispatcher = await open_webhooks(context, wake_sender)
+        add_due_work(context, JobWakes(wake_sender, wake_dispatcher, wake_planner, wake_queue))
         queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
         add_comparison(context, services.appointments, queue)
 
@@ -170,20 +173,27 @@ def add_sender(context: WiringContext, delivery: MailDelivery) -> tuple[MessageS
     return sender, wake_sender
 
 
-def add_reminders(context: WiringContext, contacts: CachedContacts, wake_sender: Callable[[], None]) -> ReminderPlanner:
-    """Return what plans reminders, and add the jobs of reminders and digests."""
+def add_reminders(
+    context: WiringContext, contacts: CachedContacts, wake_sender: Callable[[], None]
+) -> tuple[ReminderPlanner, Callable[[], None], Callable[[], None]]:
+    """Add the jobs of reminders and digests. Return what plans reminders, and the functions that have them planned and queued."""
     store = context.store
     planner = ReminderPlanner(store, contacts, context.reminder_defaults, context.clock)
     reminders = ReminderQueue(store, context.clock, wake_sender)
     digests = DigestQueue(store, contacts, context.settings.time_zone, context.clock, wake_sender)
-    jobs.schedule_reminder_jobs(context.runtime.jobs, planner, reminders, digests, context.holder)
-    return planner
+    return planner, *jobs.schedule_reminder_jobs(context.runtime.jobs, planner, reminders, digests, context.holder)
+
+
+def add_due_work(context: WiringContext, wakes: JobWakes) -> None:
+    """Add the job that wakes those that have something to do."""
+    finder = DueWorkFinder(SqlDueWorkStore(context.store.database), context.clock, wakes)
+    jobs.schedule_due_work(context.runtime.jobs, finder)
 
 
 async def open_webhooks(context: WiringContext, wake_sender: Callable[[], None]) -> tuple[WebhookDispatcher, Callable[[], None]]:
     """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
     runtime, settings, store, clock = context.runtime, context.settings, context.store, context.clock
-    receiver = await runtime.stack.enter_async_context(HttpWebhookReceiver(AddressPolicy(settings.webhook_allow_private), clock))
+    receiver = HttpWebhookReceiver.with_system_settings(AddressPolicy(settings.webhook_allow_private), clock)
     reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
     dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
     maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)

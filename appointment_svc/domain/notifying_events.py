@@ -1,4 +1,4 @@
-"""The events of an appointment of which people are notified."""
+"""The events of an appointment of which people are notified, or on which reminders depend."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ NOTIFYING_TOPICS = frozenset({RESCHEDULED_TOPIC}) | {
         AppointmentStatus.EXPIRED,
     )
 }
+CHANGING_TOPICS = frozenset({RESCHEDULED_TOPIC, *TOPICS.values()})
+"""The topics of all events except amendments."""
 
 
-def latest_notifying_events(events: Sequence[CloudEvent]) -> list[CloudEvent]:
-    """Return the latest event that is no amendment, and the latest amendment after it that people see; older ones are obsolete.
+def latest_events_to_handle(events: Sequence[CloudEvent]) -> list[CloudEvent]:
+    """Return the events that notification-service must have handled, by version; older ones are obsolete.
 
-    People are not notified of an undone check-in.
+    They are the latest of which people are notified and that is no amendment, and after it the latest amendment that people see and the
+    latest that changed the status. Of a check-in, an undone one and a missed visit people are not notified, but reminders depend on them.
     """
     by_version = sorted(events, key=_version)
-    notified = [event for event in by_version if event.get("type") in NOTIFYING_TOPICS and "check_in" not in _changed(event)]
+    changing = [event for event in by_version if event.get("type") in CHANGING_TOPICS]
+    notified = [event for event in changing if event.get("type") in NOTIFYING_TOPICS and "check_in" not in _changed(event)]
     amended = [event for event in by_version if event.get("type") == AMENDED_TOPIC and not IN_CALENDAR_FILE.isdisjoint(_changed(event))]
     latest = notified[-1:]
-    return latest + [event for event in amended[-1:] if not latest or _version(event) > _version(latest[0])]
+    later = [event for event in amended[-1:] + changing[-1:] if not latest or _version(event) > _version(latest[0])]
+    return latest + sorted(later, key=_version)
 
 
 def _version(event: CloudEvent) -> int:

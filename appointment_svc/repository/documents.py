@@ -34,7 +34,7 @@ class DocumentQuery:
     """Documents whose fields have one of some values and lie in half-open ranges, ordered by `order` and then by id.
 
     `after` is the value of `order` and the id of the last document of the previous page. `index` names the index to use, where the
-    database might choose one that reads more documents.
+    database might choose one that reads more documents. `fields` are those that the caller needs, where these are few.
     """
 
     among: dict[str, list[Any]] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class DocumentQuery:
     after: tuple[Any, str] | None = None
     limit: int = 100
     index: str | None = None
+    fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Documents(Protocol):
         """Return the documents that exist."""
 
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
-        """Return the documents of a query, in its order."""
+        """Return the documents of a query, in its order; with `fields`, the others may be missing."""
 
     async def find_by_link(self, link_hash: str) -> Document | None:
         """Return the document with this hash of a link."""

@@ -109,10 +109,10 @@ class MongoDocuments:
             return list(await self._collection.find({"_id": {"$in": ids}}).to_list(len(ids)))
 
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
-        """Return the documents of a query, in its order."""
+        """Return the documents of a query, in its order; with `fields`, only these."""
         direction = DESCENDING if query.descending else ASCENDING
         order = [("_id", direction)] if query.order == "id" else [(query.order, direction), ("_id", direction)]
-        cursor = self._collection.find(_conditions(query)).sort(order).limit(query.limit)
+        cursor = self._collection.find(_conditions(query), query.fields and list(query.fields)).sort(order).limit(query.limit)
         async with unavailable_on_failure():
             return list(await (cursor.hint(query.index) if query.index else cursor).to_list(query.limit))
 

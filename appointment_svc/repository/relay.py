@@ -25,17 +25,19 @@ class DocumentRelay:
     now: Clock
 
     async def publish(self) -> int:
-        """Publish some of the pending events and return how many; the events of one document are published in order.
+        """Publish pending events and return how many; fewer than BATCH mean that the run has tried all of them.
 
-        An event that no queue takes yet, or that fails, stays pending and does not hold up the others. If the bus does not answer, the
-        run ends.
+        The events of one document are published in order. An event that no queue takes yet, or that fails, stays pending and does not hold
+        up the others. If the bus does not answer, the run ends.
         """
-        published, after = 0, ""
+        published, after, is_last = 0, "", False
         try:
-            while not published and (unsent := await self.documents.list_unsent(BATCH, after)):
+            while published < BATCH and not is_last:
+                unsent = await self.documents.list_unsent(BATCH, after)
                 for document_id, events in unsent:
                     published += sum([await self._publish_event(document_id, event) for event in events])
                     after = document_id
+                is_last = len(unsent) < BATCH
         except PublishFailed as error:
             log_event("events_still_pending", reason=str(error))
         return published

@@ -219,10 +219,12 @@ class DocumentStore:
     async def _active_ids(self, patient_id: UUID, places: dict[int, Place], limit: int, now: datetime) -> set[str]:
         """Return the active appointments ahead, and those that have just taken a place and are not inserted yet."""
         among = {"patient_id": [str(patient_id)], "status": [status.value for status in ACTIVE]}
-        ahead = await self.documents.list_matching(DocumentQuery(among, {"starts_us": (micros(now), None)}, "starts_us", limit=limit))
+        upcoming: dict[str, tuple[int | None, int | None]] = {"starts_us": (micros(now), None)}
+        ahead = await self.documents.list_matching(DocumentQuery(among, upcoming, "starts_us", limit=limit, fields=("id",)))
         active = {document["id"] for document in ahead}
         others = [place for place in places.values() if place.appointment_id not in active]
-        inserted = {document["id"]: document for document in await self.documents.get_many([place.appointment_id for place in others])}
+        unlisted = await self.documents.get_many([place.appointment_id for place in others]) if others else []
+        inserted = {document["id"]: document for document in unlisted}
         for place in others:
             document = inserted.get(place.appointment_id)
             if document is None:

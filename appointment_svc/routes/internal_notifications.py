@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from appointment_svc.domain.notifying_events import latest_notifying_events
+from appointment_svc.domain.notifying_events import latest_events_to_handle
 from appointment_svc.ports import StoredChange
 from appointment_svc.routes.dependencies import UseQueries
 from appointment_svc.routes.visit_links import UseLinks
@@ -36,5 +36,5 @@ async def list_changes(_caller: NotificationService, since: Since, paging: Paged
 
 
 def _appointment_change(change: StoredChange) -> AppointmentChange:
-    events = latest_notifying_events(change.cloudevents)
+    events = latest_events_to_handle(change.cloudevents)
     return AppointmentChange(appointment_id=change.appointment_id, changed_at=change.changed_at, events=events)

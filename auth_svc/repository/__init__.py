@@ -51,7 +51,7 @@ class SqlAuthStore(AccountReads, SessionReads, ApiClientReads):
         for event in tx.events:
             if isinstance(event, SessionEnded):
                 self.revoke_session(event.session_id, event.expires_at.timestamp())
-        if tx.events:
+        if tx.has_events:
             self.wake_relay()
 
     async def number_ended_sessions(self, limit: int) -> int:

@@ -20,7 +20,7 @@ class SqlDoctorTransaction(DoctorWrites, ServiceTypeWrites):
 
 @dataclass(frozen=True, slots=True)
 class SqlDoctorStore(DoctorReads, ServiceTypeReads):
-    """Implements DoctorStore. It calls `wake_relay` after each commit, so that new events are published at once."""
+    """Implements DoctorStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
 
     database: Database
     now: Clock
@@ -29,5 +29,7 @@ class SqlDoctorStore(DoctorReads, ServiceTypeReads):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlDoctorTransaction]:
         async with self.database.write() as connection:
-            yield SqlDoctorTransaction(connection, INFRASTRUCTURE, Service.DOCTOR, self.now)
-        self.wake_relay()
+            tx = SqlDoctorTransaction(connection, INFRASTRUCTURE, Service.DOCTOR, self.now)
+            yield tx
+        if tx.has_events:
+            self.wake_relay()

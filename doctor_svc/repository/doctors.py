@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doctor_svc.domain.doctors import Doctor, DoctorProfile
@@ -32,6 +32,8 @@ CONTACT_COLUMNS = [
     *(DOCTORS.c[name] for name in DoctorContact.model_fields if name != "version"),
     (DOCTORS.c.version + DOCTORS.c.schedule_version).label("version"),  # as in the doctor's rules
 ]
+SELECT_DOCTOR = select(DOCTORS).where(DOCTORS.c.id == bindparam("doctor"))
+LOCK_DOCTOR = SELECT_DOCTOR.with_for_update()
 PLAIN_FIELDS = [field.name for field in fields(Doctor) if field.name not in ("schedule", "specialties", "languages", "services")]
 
 
@@ -137,8 +139,7 @@ class DoctorReads:
 
 
 async def _find_doctor(connection: AsyncConnection, doctor_id: UUID, *, lock: bool = False) -> Doctor | None:
-    query = select(DOCTORS).where(DOCTORS.c.id == doctor_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    row = (await connection.execute(LOCK_DOCTOR if lock else SELECT_DOCTOR, {"doctor": doctor_id})).one_or_none()
     return doctor_from_row(row) if row else None
 
 

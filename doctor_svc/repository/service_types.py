@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doctor_svc.domain.service_types import ServiceType
@@ -22,6 +22,8 @@ from shared.kit.paging import parse_sort_key
 from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, insert_if_absent
 
+SELECT_SERVICE = select(SERVICES).where(SERVICES.c.id == bindparam("service"))
+LOCK_SERVICE = SELECT_SERVICE.with_for_update()
 REMINDER_COLUMNS = [SERVICES.c[name] for name in ServiceReminders.model_fields]
 
 
@@ -97,8 +99,7 @@ class ServiceTypeReads:
 
 
 async def _find_service_type(connection: AsyncConnection, service_id: UUID, *, lock: bool = False) -> ServiceType | None:
-    query = select(SERVICES).where(SERVICES.c.id == service_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    row = (await connection.execute(LOCK_SERVICE if lock else SELECT_SERVICE, {"service": service_id})).one_or_none()
     return service_type_from_row(row) if row else None
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway_svc.domain.headers import CONTENT_SECURITY_POLICY, DEFAULT_CONTENT_SECURITY_POLICY
+
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-DEFAULT_CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 EXPOSED_HEADERS = b"ETag, Link, Location, Retry-After, X-Request-ID, Idempotent-Replayed, RateLimit, RateLimit-Policy"
 ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-ID, traceparent"
@@ -36,8 +37,8 @@ class ResponseHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                has_policy = any(name == DEFAULT_CONTENT_SECURITY_POLICY[0] for name, _ in headers)
-                policy = [] if has_policy else [DEFAULT_CONTENT_SECURITY_POLICY]
+                has_policy = any(name == CONTENT_SECURITY_POLICY for name, _ in headers)
+                policy = [] if has_policy else [(CONTENT_SECURITY_POLICY, DEFAULT_CONTENT_SECURITY_POLICY)]
                 message = {**message, "headers": [*headers, *policy, *added_headers]}
             await send(message)
 

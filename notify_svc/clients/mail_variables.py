@@ -59,7 +59,7 @@ def _own_variables(message: Message, dates: DateFormat) -> dict[str, Any]:
         return {"date": day, "count": facts["count"], "times": times, "time_zone": facts["time_zone"]}
     if message.kind is MessageKind.WEBHOOK_PAUSED:
         since = dates.instant(datetime.fromisoformat(facts["failing_since"]))
-        return {"host": urlsplit(facts["url"]).hostname or "", "since": since}
+        return {"webhook_id": facts["webhook_id"], "host": urlsplit(facts["url"]).hostname or "", "since": since}
     return {}
 
 

@@ -79,6 +79,7 @@ def _facts(rules: TemplateRules, clinic: Clinic, visits: int) -> dict[str, Any]:
         "time_zone": "Europe/Berlin",
         "starts": starts,
         "count": len(starts),
+        "webhook_id": str(PATIENT_ID),
         "url": f"{clinic.public_url}/hooks",
         "failing_since": format_instant(START),
     }

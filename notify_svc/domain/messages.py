@@ -17,6 +17,10 @@ from shared.contracts.values import format_instant
 MAX_ATTEMPTS = 35
 """With pauses that double up to LONGEST_PAUSE, the attempts last about a day."""
 LONGEST_PAUSE = timedelta(hours=1)
+LARGEST_EXPONENT = 12
+"""Two to this power is more seconds than LONGEST_PAUSE has."""
+SHORTEST_LAST_PAUSE = timedelta(seconds=5)
+"""Pauses become no shorter than this when `valid_until` is near."""
 ABANDONED_AFTER = timedelta(minutes=2)
 MAX_PROBLEM_LENGTH = 500
 MAX_LOGGED_ATTEMPTS = 100
@@ -26,6 +30,9 @@ SENT_TO_GUARDIANS = "sent_to_guardians"
 """The problem of a message to a dependant, whose guardians were sent one each."""
 NEWER_MESSAGE = "newer_message"
 """The problem of a message that was not sent because a newer one about the same subject was."""
+
+QUIET_HOURS = "quiet_hours"
+"""The problem of a reminder that waits for the end of the recipient's quiet hours, or that was not sent because of them."""
 
 
 class MessageStatus(StrEnum):
@@ -224,11 +231,17 @@ class Message:
         return self._end_attempt(MessageStatus.UNKNOWN, problem, now)
 
     def defer(self, problem: str, now: datetime) -> Self:
-        """Return the message as queued again, after a pause that doubles with each attempt; as failed after MAX_ATTEMPTS."""
+        """Return the message as queued again, after a pause that doubles with each attempt; as failed after MAX_ATTEMPTS.
+
+        Where there is a `valid_until`, no pause is longer than a quarter of the time that remains, and attempts only end with it. Thus
+        the message is sent after any outage that ends early enough, with few attempts while the outage lasts.
+        """
         attempts = self.attempts - self.attempts_before_resend
-        if attempts >= MAX_ATTEMPTS:
+        if attempts >= MAX_ATTEMPTS and self.valid_until is None:
             return self.mark_failed(problem, now)
-        pause = min(timedelta(seconds=2 ** (attempts - 1)), LONGEST_PAUSE)
+        pause = min(timedelta(seconds=2 ** min(attempts - 1, LARGEST_EXPONENT)), LONGEST_PAUSE)
+        if self.valid_until is not None:
+            pause = min(pause, max((self.valid_until - now) / 4, SHORTEST_LAST_PAUSE))
         return replace(self._end_attempt(MessageStatus.QUEUED, problem, now), due_at=now + pause)
 
     def postpone(self, until: datetime, problem: str, now: datetime) -> Self:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 PROBLEMS = {
     "no_address": "The recipient has no email address, or no account any more.",
+    "account_disabled": "The recipient's account is disabled.",
     "no_such_address": "The recipient's email address cannot be written into a mail.",
     "link_expired": "The link in the mail was used or replaced, or has expired.",
     "refused": "The mail server refused the recipient or the content for good. The detail has its reply codes.",

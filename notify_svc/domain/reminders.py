@@ -86,11 +86,12 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class ReminderRecipient:
-    """A person who is reminded of a visit, with the offsets in minutes that count for this visit."""
+    """A person who is reminded of a visit, with the offsets in minutes that count for this visit, since `wanted_since` if it is given."""
 
     id: UUID
     offsets: frozenset[int]
     clock: PersonalClock
+    wanted_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class ReminderDefaults:
         """Return a person with the offsets of the first level that has some: the person, the service type, the clinic."""
         levels = (contact.reminder_offsets_minutes, service.reminder_offsets_minutes if service else None, self.offsets_minutes)
         offsets = next(level for level in levels if level is not None)
-        return ReminderRecipient(contact.id, frozenset(offsets), self.clock_of(contact))
+        return ReminderRecipient(contact.id, frozenset(offsets), self.clock_of(contact), contact.offsets_changed_at)
 
     def clock_of(self, contact: PatientContact) -> PersonalClock:
         """Return a person's wall clock, in the clinic's zone if the person has none."""
@@ -122,17 +123,19 @@ def recipient_ids(patient: PatientContact) -> list[UUID]:
 def planned_reminders(visit: Visit, recipients: Iterable[ReminderRecipient], existing: Sequence[Reminder]) -> Iterator[Reminder]:
     """Yield the reminders of a booked visit that wait to be sent.
 
-    Those among `existing` that were queued or skipped are not planned again. An offset that is planned already keeps its `wanted_since`.
+    Those among `existing` that were queued or skipped are not planned again. An offset that is planned already keeps its `wanted_since`;
+    another one counts since the visit was arranged, or since the person chose it, if that was later.
     Of several that are due at the same instant, only the nearest is sent: `status_when_due` decides, so that none is lost if one of them is
     planned again for another time.
     """
     known = {(row.recipient_id, row.offset_minutes): row for row in existing if row.starts_at == visit.starts_at}
     for recipient in recipients:
+        newly_wanted_since = max(visit.wanted_since, recipient.wanted_since or visit.wanted_since)
         for offset in recipient.offsets:
             row = known.get((recipient.id, offset))
             if row is not None and row.status is not ReminderStatus.PLANNED:
                 continue
-            wanted_since = row.wanted_since if row is not None else visit.wanted_since
+            wanted_since = row.wanted_since if row is not None else newly_wanted_since
             due_at = recipient.clock.due_time(visit.starts_at, timedelta(minutes=offset), wanted_since)
             if due_at is not None:
                 yield Reminder.of(visit, recipient.id, offset, due_at, wanted_since)

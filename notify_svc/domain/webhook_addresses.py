@@ -14,6 +14,9 @@ WEBHOOK_URL = re.compile(r"(https?)://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,4
 """Printable ASCII without user name. Names of other scripts are written in Punycode, so that all programs read the same host."""
 LOOKS_NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)(\.(0[xX][0-9A-Fa-f]*|[0-9]+))*\.?")
 """Hosts that some resolvers read as an IPv4 address, such as `2130706433`, `0x7f.1` and `127.1`."""
+HOST_NAME = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?![0-9]+\.?$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?")
+NOT_PUBLIC_DOMAINS = frozenset({"localhost", "local", "internal", "invalid", "onion", "alt", "arpa"})
+"""Top-level domains whose hosts are not in the public domain name system (RFC 6761 and its registry)."""
 FIRST_UNPRIVILEGED_PORT, LAST_PORT = 1024, 65535
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 NOT_OF_HOSTS = (  # what `is_global` lets pass in some releases of Python
@@ -44,7 +47,17 @@ class AddressPolicy:
         host = urlsplit(url).hostname or ""
         if is_numeric(host):
             self.check_address(host)
+        else:
+            self._check_name(host)
         return host
+
+    def _check_name(self, host: str) -> None:
+        """Raise AddressNotAllowed for a name that no host, or no host of the public internet, can have."""
+        if not HOST_NAME.fullmatch(host):
+            raise AddressNotAllowed("The URL names a host that cannot exist.", pointer="/url")
+        *parents, domain = host.removesuffix(".").split(".")
+        if not self.allows_private and (not parents or domain in NOT_PUBLIC_DOMAINS):
+            raise AddressNotAllowed("The URL names a host that is not on the public internet.", pointer="/url")
 
     def check_address(self, address: str) -> None:
         """Raise AddressNotAllowed unless `address` is a global unicast address, or any address where private ones are allowed."""

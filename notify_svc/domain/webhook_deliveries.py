@@ -55,6 +55,7 @@ class WebhookProblem(StrEnum):
     STATUS = "unsuccessful_status"
     NOT_CONNECTED = "not_connected"
     TIMEOUT = "timeout"
+    DNS_TIMEOUT = "dns_timeout"
     ADDRESS = "address_not_allowed"
     INTERRUPTED = "interrupted"
     ENDED = "webhook_ended"
@@ -139,6 +140,13 @@ class WebhookDelivery:
             return replace(ended, status=DeliveryStatus.FAILED)
         return replace(ended, status=DeliveryStatus.QUEUED, due_at=now + retry_pause(self.attempts, response, random, now))
 
+    def send_to_new_url(self, response: WebhookResponse, now: datetime) -> Self:
+        """Return the delivery after an attempt at a URL that the webhook no longer has: delivered, or queued with all its attempts."""
+        finished = self.finish(response, 0, now)
+        if finished.status is DeliveryStatus.DELIVERED:
+            return finished
+        return replace(finished, status=DeliveryStatus.QUEUED, attempts=0, due_at=now)
+
     def give_up(self, problem: WebhookProblem) -> Self:
         """Return the delivery as failed."""
         return replace(self, status=DeliveryStatus.FAILED, problem=problem.value)
@@ -148,8 +156,8 @@ class WebhookDelivery:
         return now - self.queued_at >= KEPT_WHILE_QUEUED
 
     def replay(self, now: datetime) -> Self:
-        """Return the delivery as queued anew, with all its attempts; unchanged if it is queued or being sent."""
-        if self.status in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING):
+        """Return the delivery as queued anew, with all its attempts; unchanged if it is being sent or waits for an earlier event."""
+        if self.status is DeliveryStatus.SENDING or (self.status is DeliveryStatus.QUEUED and self.waits_for_earlier):
             return self
         return replace(self, status=DeliveryStatus.QUEUED, attempts=0, queued_at=now, due_at=now)
 

@@ -45,6 +45,14 @@ class WebhookPaused(Conflict):
     remedy = "Resume it with `PATCH /webhooks/{id}` and the status `active`."
 
 
+class TooManyRotations(Conflict):
+    """Raised when a webhook has as many replaced secrets that are still valid as it may have."""
+
+    code = "too_many_rotations"
+    detail = "The secret of this webhook has been replaced five times within 24 hours."
+    remedy = "Use the current secret, or wait until a day has passed since the first of these rotations."
+
+
 class AddressNotAllowed(Invalid):
     """Raised when webhooks may not be sent to an address. The detail says why."""
 

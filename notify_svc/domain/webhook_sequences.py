@@ -35,6 +35,17 @@ class EventSequence:
         missing = event.version - (known_version or 0)
         return cls(event.appointment_id, max(0, event.event_number - max(missing, 1)) if known_version else 0)
 
+    def without_unrecorded(self, event: AppointmentEvent, known_version: int | None) -> Self:
+        """Return the sequence without waiting for events that were handled, but not recorded here because there were no webhooks.
+
+        `known_version` is the version of the newest event that was handled before.
+        """
+        newest = max([self.complete_until, *(number for number, _ in self.ahead)])
+        handled = self.starting_with(event, known_version).complete_until
+        if known_version is None or known_version >= event.version or handled <= newest:
+            return self
+        return replace(self, complete_until=handled, ahead=())
+
     def is_complete_before(self, number: int) -> bool:
         """Return whether no event before this number is waited for. Number 0 stands for an event without a number."""
         return number <= self.complete_until + 1

@@ -2,6 +2,7 @@
 
 from notify_svc.ports.contacts import Contacts, ContactSource, PasswordLinks
 from notify_svc.ports.messages import (
+    AlreadyStored,
     DeliveryUnknown,
     EmailRenderer,
     InvalidAddress,
@@ -17,6 +18,7 @@ from notify_svc.ports.messages import (
 from notify_svc.ports.reminders import Aspect, ReminderStore, ReminderTransaction, VisitPlan, VisitTransaction
 
 __all__ = [
+    "AlreadyStored",
     "Aspect",
     "ContactSource",
     "Contacts",

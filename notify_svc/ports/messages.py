@@ -12,6 +12,7 @@ from uuid import UUID
 from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
 from notify_svc.domain.templates import NO_OVERRIDES, Overrides
+from notify_svc.domain.visits import Visit
 from notify_svc.ports.reminders import VisitTransaction
 from notify_svc.ports.webhooks import WebhookTransaction
 
@@ -80,6 +81,10 @@ class UnreadableMessage:
     id: UUID
 
 
+class AlreadyStored(Exception):
+    """An event was handled before, or what it tells is known already."""
+
+
 class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
@@ -94,6 +99,12 @@ class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
 
     async def insert_messages_of_event(self, messages: Sequence[Message]) -> None:
         """Insert the messages of an event that was just marked as handled; those that exist already stay as they are."""
+
+    async def insert_first_event(self, event_id: UUID, visit: Visit, messages: Sequence[Message]) -> None:
+        """Mark the first event of an appointment as handled, and insert its visit and messages, with one request to the database.
+
+        Raises AlreadyStored if one of them exists; then the transaction must be rolled back.
+        """
 
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         """Return the messages about appointments or accounts; they cannot change until this transaction ends.

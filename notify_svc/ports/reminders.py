@@ -70,6 +70,9 @@ class ReminderTransaction(Protocol):
     async def plan_visits_of_service(self, service_id: UUID, wanted_since: datetime, now: datetime) -> None:
         """Have the reminders of the booked visits ahead of a service type planned again, as `plan_visits_of_person` does."""
 
+    async def advance_postponed_reminders(self, recipient_id: UUID, due_at: datetime) -> None:
+        """Make the queued reminders that wait for the end of a person's quiet hours due at `due_at`, unless they are due earlier."""
+
     async def claim_visits_to_plan(self, now: datetime, until: datetime, limit: int) -> Sequence[Visit]:
         """Return visits whose planning is due, and make them due again at `until`, so that no other instance plans them before."""
 

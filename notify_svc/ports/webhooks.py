@@ -11,16 +11,20 @@ from uuid import UUID
 
 from notify_svc.domain.webhook_deliveries import WebhookDelivery, WebhookResponse
 from notify_svc.domain.webhook_sequences import EventSequence
-from notify_svc.domain.webhooks import Webhook
+from notify_svc.domain.webhooks import Webhook, WebhookAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class SignedDelivery:
-    """What is sent: the URL, the headers of Standard Webhooks and the body."""
+    """What is sent: the URL, the headers of Standard Webhooks and the body.
+
+    Lookups of the host count for the webhook, so that a host that is not found in time delays no other webhook.
+    """
 
     url: str
     headers: dict[str, str]
     body: str
+    webhook_id: UUID | None = None
 
 
 class WebhookReceiver(Protocol):
@@ -91,6 +95,15 @@ class WebhookTransaction(Protocol):
     async def delete_webhook(self, webhook_id: UUID) -> None:
         """Delete a webhook; its deliveries are deleted by `delete_old_deliveries`."""
 
+    async def find_answer(self, operation_id: UUID) -> WebhookAnswer | None:
+        """Return the answer to a request that made a secret."""
+
+    async def insert_answer(self, answer: WebhookAnswer) -> bool:
+        """Insert the answer to a request; return False if there is one."""
+
+    async def make_deliveries_due(self, webhook_id: UUID, now: datetime) -> None:
+        """Make the deliveries due that wait for a retry, in their order."""
+
     async def lock_delivery(self, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery | None:
         """Return a delivery and lock it until the transaction ends."""
 
@@ -107,7 +120,7 @@ class WebhookTransaction(Protocol):
         """Return due deliveries, the longest due first: of a stream only the earliest that is queued, none while one is being sent."""
 
     async def replay_deliveries(self, webhook_id: UUID, since: datetime, now: datetime) -> int:
-        """Queue all ended deliveries anew that were created at `since` or later; return how many."""
+        """Queue all deliveries anew that were created at `since` or later and have ended or wait for a retry; return how many."""
 
     async def give_up_deliveries(self, webhook_id: UUID) -> None:
         """Mark the queued deliveries of an ended webhook as failed."""
@@ -146,6 +159,9 @@ class WebhookReads(Protocol):
 
     async def delete_old_deliveries(self, created_before: datetime, limit: int) -> int:
         """Delete ended deliveries that were created before an instant, and those of deleted webhooks; return how many."""
+
+    async def delete_old_answers(self, answered_before: datetime, limit: int) -> int:
+        """Delete answers to requests that made a secret; return how many."""
 
 
 class AdminAccounts(Protocol):

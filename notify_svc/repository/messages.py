@@ -6,23 +6,27 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, insert, not_, select, update
+from sqlalchemy import Update, bindparam, exists, insert, not_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Attempt, Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
-from notify_svc.ports import UnreadableMessage
+from notify_svc.domain.visits import Visit
+from notify_svc.ports import AlreadyStored, UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
-from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, visit_from_row
+from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, row_of_visit, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
 from notify_svc.repository.webhooks import WebhookWriter
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.outbox import SqlTransaction
+from shared.kit.raw_insert import insert_together
 from shared.kit.sql import Database, insert_if_absent
 from shared.kit.unreadable import log_unreadable, read_rows
 
@@ -32,12 +36,20 @@ IDENTITY = {
 }  # fmt: skip
 STATE = tuple(field.name for field in fields(Message) if field.name not in IDENTITY)
 """The fields of a message that change."""
+GUARDS = ("status", "attempts", "handed_over")
+"""The fields by which an update recognises that the message has not changed since it was read."""
 BEING_SENT = MESSAGES.alias()
 
 
-def state_of(message: Message) -> tuple[Any, ...]:
-    """Return the values of the fields that change."""
-    return tuple(getattr(message, name) for name in STATE)
+def guards_of(message: Message) -> tuple[Any, ...]:
+    """Return the values by which an update recognises the state of a message."""
+    return tuple(getattr(message, name) for name in GUARDS)
+
+
+def changed_values(before: Message, after: Message) -> tuple[tuple[str, Any], ...]:
+    """Return the status and the other fields that differ, with their values in `after`."""
+    names = [name for name in STATE if name == "status" or getattr(before, name) != getattr(after, name)]
+    return tuple((name, getattr(after, name)) for name in names)
 
 
 IS_WAITING = exists().where(
@@ -61,16 +73,14 @@ LIST_DUE = (
     .offset(bindparam("skipped_rows"))
 )
 LOCK_ABOUT = select(MESSAGES).where(MESSAGES.c.subject_id.in_(bindparam("subject_ids", expanding=True))).with_for_update()
-UPDATE_STATE = (
-    update(MESSAGES)
-    .where(
-        MESSAGES.c.id.in_(bindparam("ids", expanding=True)),
-        MESSAGES.c.status == bindparam("status_before"),
-        MESSAGES.c.attempts == bindparam("attempts_before"),
-        MESSAGES.c.handed_over == bindparam("handed_over_before"),
-    )
-    .values({name: bindparam(f"new_{name}", type_=MESSAGES.c[name].type) for name in STATE})
-)
+
+
+@lru_cache
+def update_statement(names: tuple[str, ...]) -> Update:
+    """Return the statement that gives messages new values of some fields, if they are in the state that it names."""
+    is_known = [MESSAGES.c[name] == bindparam(f"{name}_before") for name in GUARDS]
+    values = {name: bindparam(f"new_{name}", type_=MESSAGES.c[name].type) for name in names}
+    return update(MESSAGES).where(MESSAGES.c.id.in_(bindparam("ids", expanding=True)), *is_known).values(values)
 
 
 FIELD_NAMES = tuple(field.name for field in fields(Message))
@@ -104,6 +114,15 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
             for message in messages:  # a replay, long after the event was handled: some of them are there already
                 await self.insert_message(message)
 
+    async def insert_first_event(self, event_id: UUID, visit: Visit, messages: Sequence[Message]) -> None:
+        handled = (self.tables.inbox, {"event_id": event_id, "handled_at": self.now()})
+        try:
+            await insert_together(
+                self.connection, [handled, (VISITS, row_of_visit(visit)), *((MESSAGES, row_of(message)) for message in messages)]
+            )
+        except IntegrityError as error:
+            raise AlreadyStored from error
+
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         rows = await self.connection.execute(LOCK_ABOUT, {"subject_ids": sorted(subject_ids)})
         return read_rows("message", rows, message_from_row, lambda row: row.id)
@@ -127,22 +146,22 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
         await self.connection.execute(update(MESSAGES).where(is_queued).values(due_at=due_at))
 
     async def update_message(self, before: Message, after: Message) -> bool:
-        return await self._update([before], before, after) == 1
+        return await self._update([before.id], guards_of(before), changed_values(before, after)) == 1
 
     async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None:
-        """Change messages whose states before and after are the same with one statement."""
-        groups = dict[Any, list[tuple[Message, Message]]]()
+        """Change messages that are in the same state and get the same values with one statement."""
+        groups = dict[Any, list[UUID]]()
         for before, after in changes:
-            groups.setdefault((state_of(before), state_of(after)), []).append((before, after))
-        for group in groups.values():
-            await self._update([before for before, _ in group], *group[0])
+            groups.setdefault((guards_of(before), changed_values(before, after)), []).append(before.id)
+        for (guards, values), ids in groups.items():
+            await self._update(ids, guards, values)
 
-    async def _update(self, messages: Sequence[Message], before: Message, after: Message) -> int:
-        """Give messages that are all in the state of `before` the state of `after`; return how many were in that state."""
-        state = {f"new_{name}": getattr(after, name) for name in STATE}
-        known = {"status_before": before.status, "attempts_before": before.attempts, "handed_over_before": before.handed_over}
-        ids = [message.id for message in messages]
-        return (await self.connection.execute(UPDATE_STATE, {"ids": ids, **known, **state})).rowcount
+    async def _update(self, ids: Sequence[UUID], guards: tuple[Any, ...], values: tuple[tuple[str, Any], ...]) -> int:
+        """Give messages new values; return how many were in the state that `guards` names."""
+        known = {f"{name}_before": value for name, value in zip(GUARDS, guards, strict=True)}
+        statement = update_statement(tuple(name for name, _ in values))
+        changed = {f"new_{name}": value for name, value in values}
+        return (await self.connection.execute(statement, {"ids": ids, **known, **changed})).rowcount
 
 
 @dataclass(frozen=True, slots=True)

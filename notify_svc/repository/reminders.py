@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exi
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.digests import DigestPreference
-from notify_svc.domain.messages import Message
+from notify_svc.domain.messages import QUIET_HOURS, Message, MessageStatus
+from notify_svc.domain.notifications import MessageKind
 from notify_svc.domain.reminders import Reminder, ReminderStatus
 from notify_svc.domain.visits import Visit
 from notify_svc.ports.reminders import Aspect, VisitPlan
@@ -24,6 +25,7 @@ IS_BOOKED = VISITS.c.status == AppointmentStatus.BOOKED
 LOCK_VISIT = select(VISITS).where(VISITS.c.appointment_id == bindparam("id")).with_for_update()
 INSERT_VISIT = insert(VISITS)
 VISIT_COLUMNS = tuple(column.key for column in VISITS.c)
+REMINDER_COLUMNS = tuple(column.key for column in REMINDERS.c)
 IS_PLANNED = REMINDERS.c.status == ReminderStatus.PLANNED
 
 
@@ -37,9 +39,19 @@ def visit_from_row(row: Any) -> Visit:
     return Visit(**row._mapping)
 
 
+def row_of_visit(visit: Visit) -> dict[str, Any]:
+    """Return the row of a visit for VISITS."""
+    return {name: getattr(visit, name) for name in VISIT_COLUMNS}
+
+
 def reminder_from_row(row: Any) -> Reminder:
     """Return the reminder of a row of REMINDERS."""
     return Reminder(**{**row._mapping, "status": ReminderStatus(row.status)})
+
+
+def row_of_reminder(reminder: Reminder) -> dict[str, Any]:
+    """Return the row of a reminder for REMINDERS."""
+    return {name: getattr(reminder, name) for name in REMINDER_COLUMNS}
 
 
 def starts_of_doctor(doctor_id: UUID, from_: datetime, to: datetime) -> Select[Any]:
@@ -58,7 +70,7 @@ class VisitWriter:
         return visit_from_row(row) if row is not None else None
 
     async def insert_visit(self, visit: Visit) -> bool:
-        return await insert_if_absent(self.connection, INSERT_VISIT, {name: getattr(visit, name) for name in VISIT_COLUMNS})
+        return await insert_if_absent(self.connection, INSERT_VISIT, row_of_visit(visit))
 
     async def replace_visit(self, visit: Visit) -> None:
         await self.connection.execute(update(VISITS).where(VISITS.c.appointment_id == visit.appointment_id).values(asdict(visit)))
@@ -106,6 +118,11 @@ class PlanningWriter:
         is_ahead = is_concerned & IS_BOOKED & (VISITS.c.starts_at > now)
         await self.connection.execute(update(VISITS).where(is_ahead).ordered_values(*in_order))
 
+    async def advance_postponed_reminders(self, recipient_id: UUID, due_at: datetime) -> None:
+        is_queued = (MESSAGES.c.status == MessageStatus.QUEUED) & (MESSAGES.c.kind == MessageKind.REMINDER)
+        is_waiting = is_queued & (MESSAGES.c.problem == QUIET_HOURS) & (MESSAGES.c.due_at > due_at)
+        await self.connection.execute(update(MESSAGES).where(MESSAGES.c.recipient_id == recipient_id, is_waiting).values(due_at=due_at))
+
     async def claim_visits_to_plan(self, now: datetime, until: datetime, limit: int) -> Sequence[Visit]:
         is_due = VISITS.c.planning_due_at <= now
         query = select(VISITS).where(is_due).order_by(VISITS.c.planning_due_at).limit(limit).with_for_update(skip_locked=True)
@@ -127,7 +144,7 @@ class PlanningWriter:
         is_listed = VISITS.c.appointment_id.in_(appointment_ids)
         await self.connection.execute(update(VISITS).where(is_listed).values(planning_due_at=None))
         await self.connection.execute(delete(REMINDERS).where(REMINDERS.c.appointment_id.in_(appointment_ids), IS_PLANNED))
-        if rows := [asdict(reminder) for plan in plans for reminder in plan.reminders]:
+        if rows := [row_of_reminder(reminder) for plan in plans for reminder in plan.reminders]:
             await self.connection.execute(insert(REMINDERS), rows)
         await self._store_recipients(plans)
 

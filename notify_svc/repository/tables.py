@@ -148,9 +148,18 @@ WEBHOOKS = Table(
     Column("version", Integer, nullable=False),
     Column("failing_since", UtcDateTime),
     Column("last_failed_at", UtcDateTime),
-    Column("previous_secret", Text),
-    Column("previous_secret_until", UtcDateTime),
-    Column("rotation_id", Id),
+    Column("replaced_secrets", JSON, nullable=False),
+)
+
+# The answers to requests that made a secret, so that a request that is repeated gets the same one.
+WEBHOOK_ANSWERS = Table(
+    "webhook_answers",
+    METADATA,
+    Column("operation_id", Id, primary_key=True),
+    Column("fingerprint", binary_string(64), nullable=False),
+    Column("webhook", JSON, nullable=False),
+    Column("answered_at", UtcDateTime, nullable=False),
+    Index("webhook_answers_by_age", "answered_at"),
 )
 
 WEBHOOK_DELIVERIES = Table(

@@ -84,9 +84,14 @@ class WebhookDeliveryWriter:
         return list(map(delivery_from_row, await self.connection.execute(query)))
 
     async def replay_deliveries(self, webhook_id: UUID, since: datetime, now: datetime) -> int:
-        has_ended = (COLUMNS.webhook_id == webhook_id) & COLUMNS.status.in_(ENDED) & (COLUMNS.created_at >= since)
+        is_waiting = (COLUMNS.status == DeliveryStatus.QUEUED) & COLUMNS.waits_for_earlier.is_(False)
+        is_replayed = (COLUMNS.webhook_id == webhook_id) & (COLUMNS.status.in_(ENDED) | is_waiting) & (COLUMNS.created_at >= since)
         values = {"status": DeliveryStatus.QUEUED, "attempts": 0, "queued_at": now, "due_at": now}
-        return int((await self.connection.execute(update(WEBHOOK_DELIVERIES).where(has_ended).values(values))).rowcount)
+        return int((await self.connection.execute(update(WEBHOOK_DELIVERIES).where(is_replayed).values(values))).rowcount)
+
+    async def make_deliveries_due(self, webhook_id: UUID, now: datetime) -> None:
+        is_waiting = (COLUMNS.status == DeliveryStatus.QUEUED) & COLUMNS.waits_for_earlier.is_(False) & (COLUMNS.due_at > now)
+        await self.connection.execute(update(WEBHOOK_DELIVERIES).where(COLUMNS.webhook_id == webhook_id, is_waiting).values(due_at=now))
 
     async def give_up_deliveries(self, webhook_id: UUID) -> None:
         is_queued = (COLUMNS.webhook_id == webhook_id) & (COLUMNS.status == DeliveryStatus.QUEUED)

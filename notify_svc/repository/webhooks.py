@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy import delete as delete_from
-from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.webhook_deliveries import DeliveryStatus, WebhookDelivery, WebhookProblem
 from notify_svc.domain.webhook_sequences import EventSequence
-from notify_svc.domain.webhooks import Webhook, WebhookStatus
-from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_DELIVERIES, WEBHOOKS
+from notify_svc.domain.webhooks import ReplacedSecret, Webhook, WebhookAnswer, WebhookStatus
+from notify_svc.repository.tables import EVENT_SEQUENCES, VISITS, WEBHOOK_ANSWERS, WEBHOOK_DELIVERIES, WEBHOOKS
 from notify_svc.repository.webhook_deliveries import ENDED, delivery_from_row
 from shared.kit.cursors import parse_instant_and_id
 from shared.kit.keyset_pagination import rows_after
@@ -25,7 +26,13 @@ from shared.kit.sql import Database, insert_if_absent
 def webhook_from_row(row: Any) -> Webhook:
     """Return the webhook of a row of WEBHOOKS."""
     fields = {column.name: row._mapping[column] for column in WEBHOOKS.c}
-    return Webhook(**fields | {"events": tuple(row.events), "status": WebhookStatus(row.status)})
+    replaced = tuple(ReplacedSecret(secret, datetime.fromisoformat(until)) for secret, until in row.replaced_secrets)
+    return Webhook(**fields | {"events": tuple(row.events), "status": WebhookStatus(row.status), "replaced_secrets": replaced})
+
+
+def _webhook_row(webhook: Webhook) -> dict[str, Any]:
+    replaced = [[secret.secret, secret.valid_until.isoformat()] for secret in webhook.replaced_secrets]
+    return asdict(webhook) | {"replaced_secrets": replaced}
 
 
 def _sequence_row(sequence: EventSequence) -> dict[str, Any]:
@@ -33,6 +40,14 @@ def _sequence_row(sequence: EventSequence) -> dict[str, Any]:
     return {"appointment_id": sequence.appointment_id, "complete_until": sequence.complete_until, "ahead": ahead}
 
 
+D = WEBHOOK_DELIVERIES.c
+IS_DUE = (D.status == DeliveryStatus.QUEUED) & (D.due_at <= bindparam("now"))
+IS_ABANDONED = (D.status == DeliveryStatus.SENDING) & (D.taken_at < bindparam("abandoned_before"))
+DUE_WEBHOOKS = select(WEBHOOKS.c.id).where(
+    WEBHOOKS.c.status == WebhookStatus.ACTIVE,
+    exists().where(D.webhook_id == WEBHOOKS.c.id, IS_DUE) | exists().where(D.webhook_id == WEBHOOKS.c.id, IS_ABANDONED),
+)
+STORED_WEBHOOK = TypeAdapter(Webhook)
 LIST_RECEIVING = select(WEBHOOKS).where(WEBHOOKS.c.status != WebhookStatus.ENDED)
 
 
@@ -64,7 +79,7 @@ class WebhookWriter:
         await self.connection.execute(update(EVENT_SEQUENCES).where(is_same).values(_sequence_row(sequence)))
 
     async def insert_webhook(self, webhook: Webhook) -> bool:
-        return await insert_if_absent(self.connection, insert(WEBHOOKS).values(asdict(webhook)))
+        return await insert_if_absent(self.connection, insert(WEBHOOKS).values(_webhook_row(webhook)))
 
     async def count_webhooks(self) -> int:
         return len((await self.connection.execute(select(WEBHOOKS.c.id).with_for_update())).all())
@@ -80,10 +95,26 @@ class WebhookWriter:
         return webhook_from_row(row) if row else None
 
     async def save_webhook(self, webhook: Webhook) -> None:
-        await self.connection.execute(update(WEBHOOKS).where(WEBHOOKS.c.id == webhook.id).values(asdict(webhook)))
+        await self.connection.execute(update(WEBHOOKS).where(WEBHOOKS.c.id == webhook.id).values(_webhook_row(webhook)))
 
     async def delete_webhook(self, webhook_id: UUID) -> None:
         await self.connection.execute(delete_from(WEBHOOKS).where(WEBHOOKS.c.id == webhook_id))
+
+    async def find_answer(self, operation_id: UUID) -> WebhookAnswer | None:
+        query = select(WEBHOOK_ANSWERS).where(WEBHOOK_ANSWERS.c.operation_id == operation_id)
+        row = (await self.connection.execute(query)).one_or_none()
+        return (
+            WebhookAnswer(row.operation_id, row.fingerprint, STORED_WEBHOOK.validate_python(row.webhook), row.answered_at) if row else None
+        )
+
+    async def insert_answer(self, answer: WebhookAnswer) -> bool:
+        row = {
+            "operation_id": answer.operation_id,
+            "fingerprint": answer.fingerprint,
+            "webhook": STORED_WEBHOOK.dump_python(answer.webhook, mode="json"),
+            "answered_at": answer.answered_at,
+        }
+        return await insert_if_absent(self.connection, insert(WEBHOOK_ANSWERS).values(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +146,9 @@ class SqlWebhookReads:
             return list(map(delivery_from_row, await connection.execute(query.limit(limit))))
 
     async def list_due_webhooks(self, now: datetime, abandoned_before: datetime) -> Sequence[UUID]:
-        deliveries = WEBHOOK_DELIVERIES.c
-        is_due = (deliveries.status == DeliveryStatus.QUEUED) & (deliveries.due_at <= now)
-        is_abandoned = (deliveries.status == DeliveryStatus.SENDING) & (deliveries.taken_at < abandoned_before)
-        conditions = [exists().where(deliveries.webhook_id == WEBHOOKS.c.id, condition) for condition in (is_due, is_abandoned)]
-        query = select(WEBHOOKS.c.id).where(WEBHOOKS.c.status == WebhookStatus.ACTIVE, conditions[0] | conditions[1])
+        values = {"now": now, "abandoned_before": abandoned_before}
         async with self.database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            return list((await connection.execute(DUE_WEBHOOKS, values)).scalars())
 
     async def list_failing_webhooks(self, since: datetime) -> list[Webhook]:
         is_failing = (WEBHOOKS.c.status == WebhookStatus.ACTIVE) & (WEBHOOKS.c.failing_since <= since)
@@ -148,3 +175,10 @@ class SqlWebhookReads:
                 await connection.execute(delete_from(WEBHOOK_DELIVERIES).where(deliveries.seq.in_(numbers)))
             deleted += len(numbers)
         return deleted
+
+    async def delete_old_answers(self, answered_before: datetime, limit: int) -> int:
+        is_old = WEBHOOK_ANSWERS.c.answered_at < answered_before
+        async with self.database.write() as connection:
+            ids = (await connection.execute(select(WEBHOOK_ANSWERS.c.operation_id).where(is_old).limit(limit))).scalars().all()
+            await connection.execute(delete_from(WEBHOOK_ANSWERS).where(WEBHOOK_ANSWERS.c.operation_id.in_(ids)))
+        return len(ids)

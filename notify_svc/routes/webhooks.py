@@ -13,6 +13,7 @@ from notify_svc.domain.webhook_refusals import (
     AddressNotAllowed,
     NoSuchWebhook,
     NoSuchWebhookDelivery,
+    TooManyRotations,
     TooManyWebhooks,
     WebhookEnded,
     WebhookPaused,
@@ -95,7 +96,7 @@ async def update_webhook(
     webhooks: UseWebhooks,
     response: Response,
 ) -> Webhook:
-    """Fields that are left out stay as they are. Deliveries that are queued go to the new URL."""
+    """Fields that are left out stay as they are. With the status `active` or a new URL, deliveries that wait are sent at once."""
     return with_etag(response, await webhooks.change(webhook_id, body.changes, expected_version))
 
 
@@ -116,19 +117,21 @@ async def delete_webhook(webhook_id: UUID, _caller: WebhookManager, expected_ver
     operation_id="ping_webhook",
     response_model=WebhookDeliveryOut,
     status_code=202,
-    responses=refusals(NoSuchWebhook, WebhookPaused, WebhookEnded),
+    responses=refusals(NoSuchWebhook, WebhookPaused, WebhookEnded, Stale),
     summary="Send a ping to a webhook",
 )
-async def ping_webhook(webhook_id: UUID, _caller: WebhookManager, operation: OperationId, webhooks: UseWebhooks) -> WebhookDelivery:
+async def ping_webhook(
+    webhook_id: UUID, _caller: WebhookManager, expected_version: IfMatch, operation: OperationId, webhooks: UseWebhooks
+) -> WebhookDelivery:
     """Sends an event of the type `ping`, signed as all events. The deliveries of the webhook show the result."""
-    return await webhooks.ping(webhook_id, operation.id)
+    return await webhooks.ping(webhook_id, operation.id, expected_version)
 
 
 @router.post(
     "/{webhook_id}/rotate-secret",
     operation_id="rotate_webhook_secret",
     response_model=WebhookWithSecretOut,
-    responses=refusals(NoSuchWebhook, WebhookEnded, Stale),
+    responses=refusals(NoSuchWebhook, WebhookEnded, TooManyRotations, Stale),
     summary="Give a webhook a new secret",
 )
 async def rotate_webhook_secret(
@@ -139,7 +142,7 @@ async def rotate_webhook_secret(
     webhooks: UseWebhooks,
     response: Response,
 ) -> WebhookWithSecretOut:
-    """The new secret is shown only now. For 24 hours each delivery has two signatures, one with each secret."""
+    """The new secret is shown only now. For 24 hours deliveries are signed with the replaced one, too. At most five rotations a day."""
     rotated = await webhooks.rotate_secret(webhook_id, operation.id, expected_version)
     with_etag(response, rotated.webhook)
     return _with_secret(response, rotated)
@@ -165,12 +168,14 @@ async def list_webhook_deliveries(
     operation_id="replay_webhook_delivery",
     response_model=WebhookDeliveryOut,
     status_code=202,
-    responses=refusals(NoSuchWebhook, NoSuchWebhookDelivery, WebhookEnded),
+    responses=refusals(NoSuchWebhook, NoSuchWebhookDelivery, WebhookEnded, Stale),
     summary="Send a delivery again",
 )
-async def replay_webhook_delivery(webhook_id: UUID, delivery_id: UUID, _caller: WebhookManager, webhooks: UseWebhooks) -> WebhookDelivery:
-    """It has the same `webhook-id` and body as before. A delivery that is queued or being sent stays as it is."""
-    return await webhooks.replay_delivery(webhook_id, delivery_id)
+async def replay_webhook_delivery(
+    webhook_id: UUID, delivery_id: UUID, _caller: WebhookManager, expected_version: IfMatch, webhooks: UseWebhooks
+) -> WebhookDelivery:
+    """It has the same `webhook-id` and body as before. One that waits for a retry is due at once; one that is being sent stays as it is."""
+    return await webhooks.replay_delivery(webhook_id, delivery_id, expected_version)
 
 
 @router.post(
@@ -178,16 +183,20 @@ async def replay_webhook_delivery(webhook_id: UUID, delivery_id: UUID, _caller: 
     operation_id="replay_webhook",
     response_model=ReplayedWebhookOut,
     status_code=202,
-    responses=refusals(NoSuchWebhook, WebhookEnded),
+    responses=refusals(NoSuchWebhook, WebhookEnded, Stale),
     summary="Send all deliveries since an instant again",
 )
-async def replay_webhook(webhook_id: UUID, body: ReplayWebhook, _caller: WebhookManager, webhooks: UseWebhooks) -> ReplayedWebhookOut:
-    """In their order per appointment, each with the same `webhook-id` and body as before; those that were given up, too."""
-    return ReplayedWebhookOut(since=body.since, replayed=await webhooks.replay_since(webhook_id, body.since))
+async def replay_webhook(
+    webhook_id: UUID, body: ReplayWebhook, _caller: WebhookManager, expected_version: IfMatch, webhooks: UseWebhooks
+) -> ReplayedWebhookOut:
+    """In their order per appointment, each with the same `webhook-id` and body as before. Those given up or waiting for a retry, too."""
+    return ReplayedWebhookOut(since=body.since, replayed=await webhooks.replay_since(webhook_id, body.since, expected_version))
 
 
 def _with_secret(response: Response, created: WebhookWithSecret) -> WebhookWithSecretOut:
     forbid_storing(response)
+    if created.is_repeated:
+        response.headers["Idempotent-Replayed"] = "true"
     return WebhookWithSecretOut(**dict(WebhookOut.model_validate(created.webhook)), secret=created.secret)
 
 

@@ -97,8 +97,6 @@ class MailComposer:
 
     async def _compose_for_owner(self, message: Message) -> MailContent:
         account = (await self.contacts.find_accounts({message.recipient_id})).get(message.recipient_id)
-        if account is not None and account.status == "disabled":
-            raise Undeliverable("no_address")
         recipient = self._recipient_from(account, await self._find_profile(account) if account else None)
         if message.kind in KINDS_WITHOUT_LINK:
             return MailContent(message, recipient)
@@ -117,10 +115,12 @@ class MailComposer:
     def _recipient_from(self, account: AccountContact | None, profile: PatientContact | DoctorContact | None) -> Recipient:
         """Return the recipient: the address is the account's; name, time zone and locale are the profile's, as far as it has them.
 
-        Raises NoAddress without an account.
+        Raises NoAddress without an account, or with a disabled one: then the person gets no mail at all.
         """
         if account is None:
             raise NoAddress("no_address")
+        if account.status == "disabled":
+            raise NoAddress("account_disabled")
         locale = profile.locale if isinstance(profile, PatientContact) and profile.locale else account.locale
         person = profile or account
         return Recipient(person.full_name, account.email, locale, self._zone(person.time_zone))

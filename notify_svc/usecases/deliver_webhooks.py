@@ -129,7 +129,7 @@ class WebhookDispatcher:
         """Send a delivery and store the outcome. A failure is logged; if nothing could be stored, it is sent again later."""
         try:
             response = await self._send(webhook, delivery)
-            await self._finish(delivery, response)
+            await self._finish(webhook.url, delivery, response)
         except Exception as error:
             log_event("webhook_delivery_not_stored", logging.ERROR, error=error, delivery_id=delivery.id)
 
@@ -137,21 +137,26 @@ class WebhookDispatcher:
         now = self.now()
         try:
             headers = self.secrets.signature_headers(webhook.valid_secrets(now), delivery, now)
-            return await self.receiver.send(SignedDelivery(webhook.url, headers, delivery.body))
+            return await self.receiver.send(SignedDelivery(webhook.url, headers, delivery.body, webhook.id))
         except Exception as error:
             log_event("webhook_delivery_failed", logging.ERROR, error=error, delivery_id=delivery.id)
             return WebhookResponse(problem=WebhookProblem.INTERRUPTED)
 
     @retry_on_abort
-    async def _finish(self, delivery: WebhookDelivery, response: WebhookResponse) -> None:
-        """Store the end of an attempt and what it means for the webhook, unless another instance has taken the delivery meanwhile."""
+    async def _finish(self, url: str, delivery: WebhookDelivery, response: WebhookResponse) -> None:
+        """Store the end of an attempt and what it means for the webhook, unless another instance has taken the delivery meanwhile.
+
+        If the webhook has another URL by now, the answer of the old one means nothing for it.
+        """
         now = self.now()
-        finished = delivery.finish(response, self.random(), now)
         async with self.store.begin() as tx:
             webhook = await tx.lock_webhook(delivery.webhook_id)
             if webhook is None:
                 return
-            changed = _after_attempt(webhook, response, now)
+            if webhook.url == url:
+                changed, finished = _after_attempt(webhook, response, now), delivery.finish(response, self.random(), now)
+            else:
+                changed, finished = webhook, delivery.send_to_new_url(response, now)
             if changed.status is WebhookStatus.ENDED and finished.status is DeliveryStatus.QUEUED:
                 finished = finished.give_up(WebhookProblem.ENDED)
             if not await tx.save_delivery(delivery, finished):

@@ -11,7 +11,7 @@ from uuid import UUID
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.domain.webhook_deliveries import KEPT_WHILE_QUEUED, RETENTION_OF_DELIVERIES
-from notify_svc.domain.webhooks import PAUSED_AFTER, Webhook
+from notify_svc.domain.webhooks import PAUSED_AFTER, RETENTION_OF_ANSWERS, Webhook
 from notify_svc.ports import NotificationStore
 from notify_svc.ports.webhooks import AdminAccounts, WebhookReads
 from shared.contracts.derived_ids import derive_id
@@ -63,7 +63,8 @@ class WebhookMaintenance:
         """Give up and delete a batch of old deliveries, by KEPT_WHILE_QUEUED and RETENTION_OF_DELIVERIES; return how many."""
         now = self.now()
         given_up = await self.reads.give_up_old_deliveries(now - KEPT_WHILE_QUEUED, BATCH)
-        return given_up + await self.reads.delete_old_deliveries(now - RETENTION_OF_DELIVERIES, BATCH)
+        deleted = await self.reads.delete_old_answers(now - RETENTION_OF_ANSWERS, BATCH)
+        return given_up + deleted + await self.reads.delete_old_deliveries(now - RETENTION_OF_DELIVERIES, BATCH)
 
 
 def pause_message(webhook: Webhook, admin_id: UUID, now: datetime) -> Message:

@@ -10,6 +10,7 @@ from uuid import UUID
 from notify_svc.domain.reminders import Reminder, ReminderDefaults, planned_reminders, recipient_ids
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import Aspect, Contacts, ReminderStore, ReminderTransaction, VisitPlan
+from notify_svc.usecases.contact_cache import MAX_AGE
 from notify_svc.usecases.contacts import find_readable
 from shared.contracts.contacts import PatientContact, ServiceReminders
 from shared.contracts.events import PatientChanged, PreferencesChanged, ServiceChanged
@@ -56,14 +57,14 @@ class ReminderPlanner:
         """Have the reminders of a person planned again after a change of the profile, for example of the time zone."""
         async with self.store.begin() as tx:
             if await self._record_version(tx, event.id, event.patient_id, Aspect.PATIENT, event.version):
-                await tx.plan_visits_of_person(event.patient_id, event.occurred_at, self.now())
+                await self._plan_again_for_person(tx, event)
 
     @retry_on_abort
     async def plan_again_for_preferences(self, event: PreferencesChanged) -> None:
         """Have the reminders of a person planned again after a change of the preferences."""
         async with self.store.begin() as tx:
             if await self._record_version(tx, event.id, event.patient_id, Aspect.PREFERENCES, event.version):
-                await tx.plan_visits_of_person(event.patient_id, event.occurred_at, self.now())
+                await self._plan_again_for_person(tx, event)
 
     @retry_on_abort
     async def plan_again_for_service(self, event: ServiceChanged) -> None:
@@ -72,21 +73,28 @@ class ReminderPlanner:
             if await self._record_version(tx, event.id, event.service_id, Aspect.SERVICE, event.version):
                 await tx.plan_visits_of_service(event.service_id, event.occurred_at, self.now())
 
+    async def _plan_again_for_person(self, tx: ReminderTransaction, event: PatientChanged | PreferencesChanged) -> None:
+        """Have the reminders planned again. Those that wait for the end of quiet hours are judged again when all caches are up to date."""
+        await tx.plan_visits_of_person(event.patient_id, event.occurred_at, self.now())
+        await tx.advance_postponed_reminders(event.patient_id, self.now() + MAX_AGE)
+
     async def _record_version(self, tx: ReminderTransaction, event_id: UUID, subject_id: UUID, aspect: Aspect, version: int) -> bool:
         """Record the event as handled, and the version that it announces; return False if either was recorded before."""
         return await tx.mark_handled(event_id) and await tx.record_contact_version(subject_id, aspect, version)
 
     async def plan_due(self) -> int:
-        """Plan the reminders of up to MAX_VISITS_AT_ONCE visits; return how many were planned.
+        """Plan the reminders of up to MAX_VISITS_AT_ONCE visits; return how many were planned, or 0 if no further ones are due now.
 
-        Raises the refusals of the services that know the recipients. Then, and when their answer is older than the version that an event
-        announced, the visits are tried again after PLANNING_TIME.
+        So visits that come one after another are planned together by the next run. Raises the refusals of the services that know the
+        recipients. Then, and when their answer is older than the version that an event announced, the visits are tried again after
+        PLANNING_TIME.
         """
         if not await self.store.has_visits_to_plan(self.now()):
             return 0
         visits = await self._claim()
         contacts = await self._find_contacts(visits)
-        return await self._store_plans([visit for visit in visits if contacts.is_up_to_date(visit)], contacts)
+        planned = await self._store_plans([visit for visit in visits if contacts.is_up_to_date(visit)], contacts)
+        return planned if len(visits) == MAX_VISITS_AT_ONCE else 0
 
     @retry_on_abort
     async def _claim(self) -> Sequence[Visit]:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from notify_svc.domain.digests import DigestDay
-from notify_svc.domain.messages import Message
+from notify_svc.domain.messages import QUIET_HOURS, Message
 from notify_svc.domain.notifications import MessageKind
 from notify_svc.domain.reminders import ReminderDefaults, recipient_ids, reminder_facts
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import Contacts, ReminderStore
-from shared.contracts.contacts import PatientContact
 from shared.kit.clock import Clock
 
 
@@ -62,13 +61,14 @@ class MessageCheck:
         patient, recipient = people.get(visit.patient_id), people.get(message.recipient_id)
         if patient is None or recipient is None or recipient.id not in recipient_ids(patient):
             raise Outdated("not_a_recipient")
-        if not is_wanted(recipient, message.facts["offset_minutes"]):
+        service = (await self.contacts.find_services({visit.service_id})).get(visit.service_id)
+        if message.facts["offset_minutes"] not in self.defaults.recipient(recipient, service).offsets:
             raise Outdated("not_wanted")
         sent_at = self.defaults.clock_of(recipient).time_to_send(visit.starts_at, self.now())
         if sent_at is None:
-            raise Outdated("quiet_hours")
+            raise Outdated(QUIET_HOURS)
         if sent_at > self.now():
-            raise Postponed("quiet_hours", sent_at)
+            raise Postponed(QUIET_HOURS, sent_at)
 
     async def _refresh_digest(self, message: Message) -> Message:
         doctor_id = message.recipient_id
@@ -79,9 +79,3 @@ class MessageCheck:
         if not starts:
             raise Outdated("outdated")
         return replace(message, facts=day.facts(doctor_id, starts))
-
-
-def is_wanted(recipient: PatientContact, offset_minutes: int) -> bool:
-    """Return whether the person's own preferences, if there are any, include the offset."""
-    offsets = recipient.reminder_offsets_minutes
-    return offsets is None or offset_minutes in offsets

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from notify_svc.domain.messages import ABANDONED_AFTER, Message
@@ -28,13 +28,16 @@ MAX_OFFSET_STEPS = 8
 UNREADABLE_PAUSE = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class EndedDelivery:
+class EndedDelivery(NamedTuple):
     """A message as it was while it was being sent, and after that. `error` is the reason why it was not sent."""
 
     before: Message
     after: Message
     error: Exception | None
+
+
+DeliveryTask = asyncio.Task[tuple[Message, Exception | None]]
+"""A delivery that is under way: its message, and in the end the reason why it was not sent."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class MessageSender:
         A slow delivery counts as one of MAX_MESSAGES_AT_ONCE and delays neither the others nor the storing of their results. When the
         service is stopped, the deliveries that are under way are finished first.
         """
-        under_way = set[asyncio.Task[EndedDelivery]]()
+        under_way = set[DeliveryTask]()
         try:
             await self._store_ended()
             handled = await self._start_due(under_way)
@@ -97,7 +100,7 @@ class MessageSender:
                 recovered += 1
         return recovered
 
-    async def _start_due(self, under_way: set[asyncio.Task[EndedDelivery]]) -> int:
+    async def _start_due(self, under_way: set[DeliveryTask]) -> int:
         """Take due messages and start their deliveries; return how many messages got another status or were postponed."""
         free = MAX_MESSAGES_AT_ONCE - len(under_way)
         due = await self._list_due(free) if free else []
@@ -115,16 +118,20 @@ class MessageSender:
         self.offset = random.randrange(1, MAX_OFFSET_STEPS) * MAX_MESSAGES_AT_ONCE if taken.handled < len(candidates) else 0
         return len(unreadable) + taken.handled
 
-    async def _deliver(self, message: Message, mail: RenderedMail) -> EndedDelivery:
+    async def _deliver(self, message: Message, mail: RenderedMail) -> tuple[Message, Exception | None]:
         try:
             await self.delivery.mailbox.deliver(mail)
         except Exception as error:
-            return EndedDelivery(message, self.delivery.result_of(error, message), error)
-        return EndedDelivery(message, message.mark_sent(self.now()), None)
+            return message, error
+        return message, None
 
-    async def _store_results(self, under_way: set[asyncio.Task[EndedDelivery]], done: set[asyncio.Task[EndedDelivery]]) -> None:
+    async def _store_results(self, under_way: set[DeliveryTask], done: set[DeliveryTask]) -> None:
+        """Store how deliveries have ended. Those that end together are sent at the same instant, so that one statement stores them."""
         under_way -= done
-        self.unstored += [task.result() for task in done]
+        now = self.now()
+        for message, error in [task.result() for task in done]:
+            after = message.mark_sent(now) if error is None else self.delivery.result_of(error, message)
+            self.unstored.append(EndedDelivery(message, after, error))
         await self._store_ended()
 
     async def _store_ended(self) -> None:
@@ -137,7 +144,7 @@ class MessageSender:
             if delivery.error is not None:
                 self.delivery.report(delivery.error, delivery.after)
 
-    async def _finish(self, under_way: set[asyncio.Task[EndedDelivery]]) -> None:
+    async def _finish(self, under_way: set[DeliveryTask]) -> None:
         """Wait for the deliveries that are under way, and store how they have ended."""
         await asyncio.wait(under_way)
         await self._store_results(under_way, set(under_way))
@@ -168,9 +175,12 @@ class MessageSender:
 
 
 def first_of_each_subject(messages: Iterable[Message]) -> list[Message]:
-    """Return the first message of each recipient and subject; later ones wait until it was sent."""
+    """Return the message with the oldest version of each recipient and subject; later ones wait until it was sent.
+
+    Events can arrive in another order than they happened, so that the oldest message is not always the one that was queued first.
+    """
     first = dict[tuple[UUID, UUID], Message]()
-    for message in messages:
+    for message in sorted(messages, key=lambda message: message.version):
         first.setdefault((message.recipient_id, message.subject_id), message)
     return list(first.values())
 

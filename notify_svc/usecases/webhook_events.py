@@ -41,7 +41,9 @@ async def _lock_sequence(tx: WebhookTransaction, event: AppointmentEvent) -> Eve
         await tx.insert_event_sequence(EventSequence.starting_with(event, known_version))
         sequence = await tx.lock_event_sequence(event.appointment_id)  # another transaction may have inserted it first
     assert sequence is not None
-    return sequence
+    if sequence.is_complete_before(event.event_number):
+        return sequence
+    return sequence.without_unrecorded(event, await tx.find_known_version(event.appointment_id))
 
 
 def _delivery_of(event: AppointmentEvent, webhook: Webhook, *, is_complete: bool, now: datetime) -> WebhookDelivery:

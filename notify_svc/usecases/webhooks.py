@@ -11,10 +11,11 @@ from uuid import UUID
 from notify_svc.domain.webhook_bodies import ping_body
 from notify_svc.domain.webhook_deliveries import WebhookDelivery
 from notify_svc.domain.webhook_refusals import NoSuchWebhook, NoSuchWebhookDelivery, TooManyWebhooks
-from notify_svc.domain.webhooks import MAX_WEBHOOKS, PING, Webhook
+from notify_svc.domain.webhooks import MAX_WEBHOOKS, PING, Webhook, WebhookAnswer, WebhookStatus, fingerprint_of
 from notify_svc.ports.webhooks import WebhookReads, WebhookReceiver, WebhookSecrets, WebhookStore, WebhookTransaction
 from shared.contracts.refusals import require_version
 from shared.kit.clock import Clock
+from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 
@@ -23,6 +24,7 @@ class WebhookWithSecret(NamedTuple):
 
     webhook: Webhook
     secret: str
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +41,45 @@ class Webhooks:
     now: Clock
     wake_dispatcher: Callable[[], None]
 
-    async def create(self, webhook_id: UUID, url: str, events: Sequence[str], description: str | None) -> WebhookWithSecret:
-        """Create an active webhook with a new secret. A repeated request gets the same webhook and secret.
+    async def create(self, operation_id: UUID, url: str, events: Sequence[str], description: str | None) -> WebhookWithSecret:
+        """Create an active webhook with a new secret. A repeated request gets the first answer, also if the webhook was deleted meanwhile.
 
-        Raises AddressNotAllowed and TooManyWebhooks.
+        Raises AddressNotAllowed, TooManyWebhooks, and IdempotencyKeyReused if another webhook was created with this operation.
         """
+        fingerprint = fingerprint_of("create", url, events, description)
+        if answer := await self._find_answer(operation_id, fingerprint):
+            return answer
         await self.receiver.check_url(url)
         encrypted = self.secrets.encrypt(self.secrets.create_secret())
-        webhook = Webhook(webhook_id, url, tuple(dict.fromkeys(events)), description, encrypted, self.now())
-        return self._with_secret(await self._insert(webhook))
+        webhook = Webhook(new_id(), url, tuple(dict.fromkeys(events)), description, encrypted, self.now())
+        return await self._insert(WebhookAnswer(operation_id, fingerprint, webhook, self.now()))
 
     @retry_on_abort
-    async def _insert(self, webhook: Webhook) -> Webhook:
+    async def _insert(self, answer: WebhookAnswer) -> WebhookWithSecret:
         async with self.store.begin() as tx:
-            existing = await tx.lock_webhook(webhook.id)
-            if existing is not None:
-                return existing
+            if not await tx.insert_answer(answer):
+                return await self._first_answer(tx, answer)
             if await tx.count_webhooks() >= MAX_WEBHOOKS:
                 raise TooManyWebhooks
-            await tx.insert_webhook(webhook)
-        return webhook
+            await tx.insert_webhook(answer.webhook)
+        return self._with_secret(answer.webhook)
+
+    @retry_on_abort
+    async def _find_answer(self, operation_id: UUID, fingerprint: str) -> WebhookWithSecret | None:
+        """Return the answer to the first request with an id, None if there was none. Raises IdempotencyKeyReused."""
+        async with self.store.begin() as tx:
+            answer = await tx.find_answer(operation_id)
+        if answer is None:
+            return None
+        answer.require_same_request(fingerprint)
+        return self._with_secret(answer.webhook, is_repeated=True)
+
+    async def _first_answer(self, tx: WebhookTransaction, answer: WebhookAnswer) -> WebhookWithSecret:
+        """Return the answer that another request with the same id has inserted. Raises IdempotencyKeyReused."""
+        first = await tx.find_answer(answer.operation_id)
+        assert first is not None
+        first.require_same_request(answer.fingerprint)
+        return self._with_secret(first.webhook, is_repeated=True)
 
     async def get(self, webhook_id: UUID) -> Webhook:
         """Return a webhook."""
@@ -72,7 +93,7 @@ class Webhooks:
         return await self.reads.list_webhooks(limit + 1, after)
 
     async def change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None) -> Webhook:
-        """Change a webhook. Events that came while it was paused are delivered when it is active again.
+        """Change a webhook. Deliveries that wait are sent at once when it is resumed or has another URL.
 
         Raises AddressNotAllowed and WebhookEnded.
         """
@@ -85,51 +106,58 @@ class Webhooks:
     @retry_on_abort
     async def _change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None) -> Webhook:
         async with self.store.begin() as tx:
-            webhook = await _lock(tx, webhook_id)
-            require_version(webhook.version, expected_version)
+            webhook = await _lock(tx, webhook_id, expected_version)
             changed = webhook.change(changes)
             await tx.save_webhook(changed)
+            if changed.status is WebhookStatus.ACTIVE and ("status" in changes or changed.url != webhook.url):
+                await tx.make_deliveries_due(webhook_id, self.now())
         return changed
 
     @retry_on_abort
     async def delete(self, webhook_id: UUID, expected_version: int | None) -> None:
         """Delete a webhook; its deliveries are not sent any more."""
         async with self.store.begin() as tx:
-            require_version((await _lock(tx, webhook_id)).version, expected_version)
+            await _lock(tx, webhook_id, expected_version)
             await tx.delete_webhook(webhook_id)
 
     async def rotate_secret(self, webhook_id: UUID, operation_id: UUID, expected_version: int | None) -> WebhookWithSecret:
-        """Give the webhook a new secret; deliveries are signed with both for a day. A repeated request gets the same secret.
+        """Give the webhook a new secret; the replaced one signs, too, for a day. A repeated request gets the first answer.
 
-        Raises WebhookEnded.
+        Raises WebhookEnded, TooManyRotations, and IdempotencyKeyReused.
         """
+        fingerprint = fingerprint_of("rotate", webhook_id, expected_version)
+        if answer := await self._find_answer(operation_id, fingerprint):
+            return answer
         encrypted = self.secrets.encrypt(self.secrets.create_secret())
-        return self._with_secret(await self._rotate(webhook_id, encrypted, operation_id, expected_version))
+        return await self._rotate(webhook_id, encrypted, operation_id, fingerprint, expected_version)
 
     @retry_on_abort
-    async def _rotate(self, webhook_id: UUID, encrypted: str, operation_id: UUID, expected_version: int | None) -> Webhook:
+    async def _rotate(
+        self, webhook_id: UUID, encrypted: str, operation_id: UUID, fingerprint: str, expected_version: int | None
+    ) -> WebhookWithSecret:
         async with self.store.begin() as tx:
             webhook = await _lock(tx, webhook_id)
-            if webhook.rotation_id == operation_id:
-                return webhook
+            if await tx.find_answer(operation_id):
+                return await self._first_answer(tx, WebhookAnswer(operation_id, fingerprint, webhook, self.now()))
             require_version(webhook.version, expected_version)
-            rotated = webhook.rotate_secret(encrypted, operation_id, self.now())
+            rotated = webhook.rotate_secret(encrypted, self.now())
             await tx.save_webhook(rotated)
-        return rotated
+            await tx.insert_answer(WebhookAnswer(operation_id, fingerprint, rotated, self.now()))
+        return self._with_secret(rotated)
 
-    async def ping(self, webhook_id: UUID, ping_id: UUID) -> WebhookDelivery:
+    async def ping(self, webhook_id: UUID, ping_id: UUID, expected_version: int | None) -> WebhookDelivery:
         """Queue a ping, which is sent at once and retried as all deliveries. Raises WebhookPaused and WebhookEnded."""
-        delivery = await self._insert_ping(webhook_id, ping_id)
+        delivery = await self._insert_ping(webhook_id, ping_id, expected_version)
         self.wake_dispatcher()
         return delivery
 
     @retry_on_abort
-    async def _insert_ping(self, webhook_id: UUID, ping_id: UUID) -> WebhookDelivery:
+    async def _insert_ping(self, webhook_id: UUID, ping_id: UUID, expected_version: int | None) -> WebhookDelivery:
         now = self.now()
         body = ping_body(ping_id, now)
         ping = WebhookDelivery(ping_id, webhook_id, ping_id, PING, ping_id, 0, body, created_at=now, queued_at=now, due_at=now)
         async with self.store.begin() as tx:
-            (await _lock(tx, webhook_id)).require_active()
+            (await _lock(tx, webhook_id, expected_version)).require_active()
             await tx.insert_delivery(ping)
         return ping
 
@@ -138,19 +166,19 @@ class Webhooks:
         await self.get(webhook_id)
         return await self.reads.list_deliveries(webhook_id, limit + 1, after)
 
-    async def replay_delivery(self, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
-        """Queue an ended delivery anew, with the same `webhook-id`; one that is queued or being sent stays as it is.
+    async def replay_delivery(self, webhook_id: UUID, delivery_id: UUID, expected_version: int | None) -> WebhookDelivery:
+        """Queue a delivery anew, with the same `webhook-id`; one that is being sent or waits for an earlier event stays as it is.
 
         Raises NoSuchWebhookDelivery and WebhookEnded.
         """
-        delivery = await self._replay_delivery(webhook_id, delivery_id)
+        delivery = await self._replay_delivery(webhook_id, delivery_id, expected_version)
         self.wake_dispatcher()
         return delivery
 
     @retry_on_abort
-    async def _replay_delivery(self, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
+    async def _replay_delivery(self, webhook_id: UUID, delivery_id: UUID, expected_version: int | None) -> WebhookDelivery:
         async with self.store.begin() as tx:
-            (await _lock(tx, webhook_id)).require_not_ended()
+            (await _lock(tx, webhook_id, expected_version)).require_not_ended()
             delivery = await tx.lock_delivery(webhook_id, delivery_id)
             if delivery is None:
                 raise NoSuchWebhookDelivery
@@ -158,25 +186,29 @@ class Webhooks:
             await tx.save_delivery(delivery, replayed)
         return replayed
 
-    async def replay_since(self, webhook_id: UUID, since: datetime) -> int:
-        """Queue all ended deliveries since an instant anew, in their order; return how many. Raises WebhookEnded."""
-        count = await self._replay_since(webhook_id, since)
+    async def replay_since(self, webhook_id: UUID, since: datetime, expected_version: int | None) -> int:
+        """Queue all deliveries since an instant anew that have ended or wait for a retry, in their order; return how many.
+
+        Raises WebhookEnded.
+        """
+        count = await self._replay_since(webhook_id, since, expected_version)
         self.wake_dispatcher()
         return count
 
     @retry_on_abort
-    async def _replay_since(self, webhook_id: UUID, since: datetime) -> int:
+    async def _replay_since(self, webhook_id: UUID, since: datetime, expected_version: int | None) -> int:
         async with self.store.begin() as tx:
-            (await _lock(tx, webhook_id)).require_not_ended()
+            (await _lock(tx, webhook_id, expected_version)).require_not_ended()
             return await tx.replay_deliveries(webhook_id, since, self.now())
 
-    def _with_secret(self, webhook: Webhook) -> WebhookWithSecret:
-        return WebhookWithSecret(webhook, self.secrets.decrypt(webhook.secret))
+    def _with_secret(self, webhook: Webhook, *, is_repeated: bool = False) -> WebhookWithSecret:
+        return WebhookWithSecret(webhook, self.secrets.decrypt(webhook.secret), is_repeated)
 
 
-async def _lock(tx: WebhookTransaction, webhook_id: UUID) -> Webhook:
-    """Return a webhook and lock it. Raises NoSuchWebhook."""
+async def _lock(tx: WebhookTransaction, webhook_id: UUID, expected_version: int | None = None) -> Webhook:
+    """Return a webhook and lock it. Raises NoSuchWebhook, and Stale if it has another version than the expected one."""
     webhook = await tx.lock_webhook(webhook_id)
     if webhook is None:
         raise NoSuchWebhook
+    require_version(webhook.version, expected_version)
     return webhook

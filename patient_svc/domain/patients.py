@@ -103,21 +103,21 @@ class Patient:
         preferences = self.preferences if updated.locale == self.locale else self.preferences.next_version()
         return replace(updated, preferences=preferences, version=self.version + 1)
 
-    def with_preferences(self, preferences: Preferences, locale: str | None, expected_version: int | None) -> Self:
+    def with_preferences(self, preferences: Preferences, locale: str | None, expected_version: int | None, now: datetime) -> Self:
         """Return the patient with other preferences in a new version, or self if nothing changes.
 
         A new locale is a new version of the profile too. `expected_version` is that of the preferences. Raises Stale.
         """
         require_version(self.preferences.version, expected_version)
-        unchanged = replace(preferences, version=self.preferences.version)
-        if (unchanged, locale) == (self.preferences, self.locale):
+        changed = self.preferences.change_to(preferences.reminder_offsets_minutes, preferences.quiet_hours, now)
+        if (changed, locale) == (self.preferences, self.locale):
             return self
         version = self.version if locale == self.locale else self.version + 1
-        return replace(self, preferences=unchanged.next_version(), locale=locale, version=version)
+        return replace(self, preferences=changed.next_version(), locale=locale, version=version)
 
-    def without_reminders(self) -> Self:
+    def without_reminders(self, now: datetime) -> Self:
         """Return the patient with preferences by which no reminders are sent, or self if there are none already."""
-        return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), self.locale, None)
+        return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), self.locale, None, now)
 
     def next_version(self) -> Self:
         """Return the profile with a new version, because its guardians have changed, of whom other services have copies."""

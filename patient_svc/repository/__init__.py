@@ -21,7 +21,7 @@ class SqlPatientTransaction(PatientWrites, GuardianWrites):
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore(PatientReads, GuardianReads, ContactReads):
-    """Implements PatientStore. It calls `wake_relay` after each commit, so that new events are published at once."""
+    """Implements PatientStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
 
     database: Database
     now: Clock
@@ -30,5 +30,7 @@ class SqlPatientStore(PatientReads, GuardianReads, ContactReads):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlPatientTransaction]:
         async with self.database.write() as connection:
-            yield SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
-        self.wake_relay()
+            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
+            yield tx
+        if tx.has_events:
+            self.wake_relay()

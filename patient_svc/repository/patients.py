@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient, PatientVisit, Sex
@@ -19,6 +19,9 @@ from shared.kit.retry import TransactionAborted
 from shared.kit.sql import Database, insert_if_absent
 
 PROFILE_FIELDS = [field.name for field in fields(Patient) if field.name != "preferences"]
+SELECT_PATIENT = select(PATIENTS).where(PATIENTS.c.id == bindparam("patient"))
+LOCK_PATIENT = SELECT_PATIENT.with_for_update()
+INSERT_VISIT = insert(VISITS)
 
 
 def patient_to_row(patient: Patient) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def patient_to_row(patient: Patient) -> dict[str, Any]:
         "reminder_offsets_minutes": preferences.reminder_offsets_minutes,
         "quiet_hours": preferences.quiet_hours and preferences.quiet_hours.model_dump(mode="json"),
         "preferences_version": preferences.version,
+        "offsets_changed_at": preferences.offsets_changed_at,
     }
 
 
@@ -36,7 +40,7 @@ def patient_from_row(row: Any) -> Patient:
     offsets = None if row.reminder_offsets_minutes is None else tuple(row.reminder_offsets_minutes)
     quiet_hours = QuietHours.model_validate(row.quiet_hours) if row.quiet_hours else None
     profile = {name: getattr(row, name) for name in PROFILE_FIELDS} | {"sex": Sex(row.sex) if row.sex else None}
-    return Patient(**profile, preferences=Preferences(offsets, quiet_hours, row.preferences_version))
+    return Patient(**profile, preferences=Preferences(offsets, quiet_hours, row.preferences_version, row.offsets_changed_at))
 
 
 class PatientWrites(SqlTransaction):
@@ -56,7 +60,7 @@ class PatientWrites(SqlTransaction):
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(patient_to_row(patient)))
 
     async def save_visit(self, visit: PatientVisit) -> None:
-        if not await insert_if_absent(self.connection, insert(VISITS).values(asdict(visit))):
+        if not await insert_if_absent(self.connection, INSERT_VISIT, asdict(visit)):
             is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
             await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
 
@@ -78,8 +82,7 @@ class PatientReads:
 
 
 async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
-    query = select(PATIENTS).where(PATIENTS.c.id == patient_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    row = (await connection.execute(LOCK_PATIENT if lock else SELECT_PATIENT, {"patient": patient_id})).one_or_none()
     return patient_from_row(row) if row else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
-from shared.kit.sql import Id, binary_string
+from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
@@ -29,6 +29,7 @@ PATIENTS = Table(
     Column("reminder_offsets_minutes", JSON(none_as_null=True)),
     Column("quiet_hours", JSON(none_as_null=True)),
     Column("preferences_version", Integer, nullable=False),
+    Column("offsets_changed_at", UtcDateTime),
 )
 
 GUARDIANS = Table(

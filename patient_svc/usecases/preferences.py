@@ -34,13 +34,13 @@ class PatientPreferences:
 
         def change(patient: Patient) -> Patient:
             locale = profile_changes.get("locale", patient.locale)
-            return patient.with_preferences(preferences, locale, expected_version)
+            return patient.with_preferences(preferences, locale, expected_version, self.now())
 
         return await self._update(patient_id, change)
 
     async def end_reminders(self, patient_id: UUID) -> None:
         """Choose no reminders for a patient, as the link in a mail does, and leave everything else. Raises NoSuchPatient."""
-        await self._update(patient_id, Patient.without_reminders)
+        await self._update(patient_id, lambda patient: patient.without_reminders(self.now()))
 
     @retry_on_abort
     async def _update(self, patient_id: UUID, change: Callable[[Patient], Patient]) -> Patient:

@@ -30,7 +30,6 @@ from scheduling_svc.repository.holds import HoldReader
 from scheduling_svc.repository.locks import LockWriter
 from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
-from shared.contracts.events import Event
 from shared.contracts.grains import Span, grain_of
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
@@ -46,14 +45,7 @@ class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, Rule
 
 
 class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, ArchiveWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
-    """One transaction of the calendar; `has_events` is True when it adds an event to the outbox."""
-
-    has_events = False
-
-    async def add_event(self, event: Event) -> None:
-        """Add an event to the outbox; it is published after the transaction has committed."""
-        self.has_events = True
-        await super().add_event(event)
+    """One transaction of the calendar."""
 
 
 @dataclass(frozen=True, slots=True)

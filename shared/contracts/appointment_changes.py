@@ -14,8 +14,9 @@ from shared.contracts.values import Instant, ReadModel
 class AppointmentChange(ReadModel):
     """An appointment that has changed since an instant. `changed_at` is cut to the second.
 
-    `events` are the events of which people must have been notified, as CloudEvents: the latest that is no amendment, and the latest
-    amendment after it that people see. They may be older than the change. Events of more than a week ago may be missing.
+    `events` are the events that must have been handled, as CloudEvents by version: the latest of which people are notified and that is no
+    amendment, and after it the latest amendment that people see and the latest change of status. They may be older than the change. Events
+    of more than a week ago may be missing.
     """
 
     appointment_id: UUID

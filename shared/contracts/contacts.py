@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.http import AccountContact, VisitMode
-from shared.contracts.values import ReadModel, RequestModel
+from shared.contracts.values import Instant, ReadModel, RequestModel
 
 MAX_CONTACTS = 100
 """The largest number of ids in one request."""
@@ -65,7 +65,8 @@ class PatientContact(ReadModel):
     """A patient. `email` is the address of a patient without an account, and `guardian_ids` are the accounts that act for a dependant.
 
     `version` is that of the profile, `preferences_version` that of the preferences. `reminder_offsets_minutes` is None where those of the
-    service type, or else those of the clinic, apply. `locale` and `time_zone` are those in effect: the clinic's for patients who gave none.
+    service type, or else those of the clinic, apply; the patient changed this last at `offsets_changed_at`, if ever. `locale` and
+    `time_zone` are those in effect: the clinic's for patients who gave none.
     """
 
     id: UUID
@@ -77,6 +78,7 @@ class PatientContact(ReadModel):
     guardian_ids: list[UUID] = Field(default_factory=list)
     reminder_offsets_minutes: list[int] | None = None
     quiet_hours: QuietHours | None = None
+    offsets_changed_at: Instant | None = None
     version: int
     preferences_version: int = 0
 

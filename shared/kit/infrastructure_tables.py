@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Insert, Integer, LargeBinary, MetaData, Table, Text, insert
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Insert,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects import mysql
 
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -28,6 +45,16 @@ class InfrastructureTables:
     def insert_event(self) -> Insert:
         """Return the statement that adds a row to the outbox."""
         return insert(self.outbox)
+
+    @cached_property
+    def list_waiting_events(self) -> Select[Any]:
+        """Return the query of the first `max_rows` events that were not published, oldest first.
+
+        Their ids are not read as UUIDs here, so that a row that cannot be read fails alone.
+        """
+        outbox = self.outbox.c
+        columns = (outbox.seq, outbox.topic, outbox.body, type_coerce(outbox.event_id, String).label("event_id"))
+        return select(*columns).where(outbox.published_at.is_(None)).order_by(outbox.seq).limit(bindparam("max_rows"))
 
     @cached_property
     def insert_handled(self) -> Insert:

@@ -21,15 +21,20 @@ Work = Callable[[], Awaitable[int]]
 
 @dataclass(slots=True)
 class Job:
-    """Runs `work` every `every_seconds`, at once when it is woken, and again at once while it returns more than 0.
+    """Runs `work` every `every_seconds`, at once when it is woken, and again at once while it returns `batch` or more.
 
-    With a `holder` it runs only on the instance that holds the lease of the job's name.
+    A run that handles fewer items than `batch` has found everything that is due, so looking once more would be in vain.
+
+    With a `holder` it runs only on the instance that holds the lease of the job's name. It runs `collect_seconds` after it was woken, so
+    that one run handles what comes meanwhile.
     """
 
     name: str
     work: Work
     every_seconds: float
     holder: LeaseHolder | None = None
+    batch: int = 1
+    collect_seconds: float = 0.0
     _wake_event: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _run_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _items_handled: int = field(default=0, init=False)
@@ -55,10 +60,12 @@ class Job:
             self._wake_event.clear()
             with propagate_cancellation():
                 items_handled = await self.run_once()
-            if not items_handled:
+            if items_handled < self.batch:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.every_seconds):  # asyncio.wait_for can lose a cancellation: see propagate_cancellation
                         await self._wake_event.wait()
+                if self._wake_event.is_set() and self.collect_seconds:
+                    await asyncio.sleep(self.collect_seconds)
 
     async def _run_if_leased(self) -> int:
         """Run the work if this instance holds the lease. A failure is logged and counts as 0; the job runs again at its next interval."""
@@ -103,9 +110,18 @@ class Jobs:
         self._jobs: list[Job] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def add(self, name: str, work: Work, *, every_seconds: float, holder: LeaseHolder | None = None) -> Callable[[], None]:
+    def add(
+        self,
+        name: str,
+        work: Work,
+        *,
+        every_seconds: float,
+        holder: LeaseHolder | None = None,
+        batch: int = 1,
+        collect_seconds: float = 0.0,
+    ) -> Callable[[], None]:
         """Add a job before entering. Returns the function that wakes it."""
-        job = Job(name, work, every_seconds, holder)
+        job = Job(name, work, every_seconds, holder, batch, collect_seconds)
         self._jobs.append(job)
         return job.wake
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, delete, select, type_coerce, update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
@@ -26,15 +26,20 @@ BATCH = 200
 
 @dataclass(slots=True)
 class SqlTransaction:
-    """The base of every service's transaction: it adds events to the outbox and marks events as handled."""
+    """The base of every service's transaction: it adds events to the outbox and marks events as handled.
+
+    `has_events` is True when it adds an event; only then has the relay something to publish after the commit.
+    """
 
     connection: AsyncConnection
     tables: InfrastructureTables
     source: str
     now: Clock
+    has_events: bool = False
 
     async def add_event(self, event: Event) -> None:
         """Add the event to the outbox. It is published after this transaction commits, or never."""
+        self.has_events = True
         body = json.dumps(event.to_cloudevent(self.source, traceparent.get()))
         row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
         await self.connection.execute(self.tables.insert_event, row)
@@ -54,18 +59,22 @@ class Relay:
     now: Clock
 
     async def publish_waiting(self) -> int:
-        """Publish one batch of waiting events. Returns how many were published.
+        """Publish waiting events. Returns how many were published; fewer than BATCH mean that the run has tried all of them.
 
         An event without a subscriber stays, and so do the later ones of its topic, while other topics go on. An event that fails for any
         other reason stays, too, but delays no other event. When the bus does not answer, the rest waits for the next run. An event may be
         published twice, when this process dies before the mark is committed.
         """
-        unroutable, failed, published = set[str](), set[int](), list[int]()
+        unroutable, published, last = set[str](), list[int](), 0
         try:
-            while not published and (rows := await self._list_waiting(unroutable, failed)):
+            while len(published) < BATCH:
+                rows = await self._list_waiting(unroutable, last)
                 for row in rows:
-                    if row.topic not in unroutable and await self._publish(row, unroutable, failed):
+                    if row.topic not in unroutable and await self._publish(row, unroutable):
                         published.append(row.seq)
+                    last = row.seq
+                if len(rows) < BATCH:
+                    break
         except PublishFailed as error:
             log_event("outbox_waits_for_bus", reason=str(error))
         await self._mark_published(published)
@@ -81,16 +90,16 @@ class Relay:
             await connection.execute(delete(keys).where(keys.c.claimed_at < before))
         return 0
 
-    async def _list_waiting(self, unroutable: Collection[str], failed: Collection[int]) -> list[Any]:
-        """Return the next rows. Their ids are not read as UUIDs here, so that a row that cannot be read fails alone."""
-        outbox = self.tables.outbox
-        columns = (outbox.c.seq, outbox.c.topic, outbox.c.body, type_coerce(outbox.c.event_id, String).label("event_id"))
-        is_waiting = outbox.c.published_at.is_(None) & outbox.c.topic.not_in(unroutable) & outbox.c.seq.not_in(failed)
+    async def _list_waiting(self, unroutable: Collection[str], after: int) -> list[Any]:
+        """Return the next rows after the sequence number `after`."""
+        query, outbox = self.tables.list_waiting_events, self.tables.outbox
+        if unroutable or after:
+            query = query.where(outbox.c.topic.not_in(unroutable), outbox.c.seq > after)
         async with self.database.read() as connection:
-            return list((await connection.execute(select(*columns).where(is_waiting).order_by(outbox.c.seq).limit(BATCH))).all())
+            return list((await connection.execute(query, {"max_rows": BATCH})).all())
 
-    async def _publish(self, row: Any, unroutable: set[str], failed: set[int]) -> bool:
-        """Publish one event. Returns False when it has no subscriber or fails, and adds its topic to `unroutable` or itself to `failed`."""
+    async def _publish(self, row: Any, unroutable: set[str]) -> bool:
+        """Publish one event. Returns False when it fails or has no subscriber, and then adds its topic to `unroutable`."""
         try:
             await self.bus.publish(row.topic, str(UUID(row.event_id)), row.body.encode())
         except Unroutable:
@@ -101,7 +110,6 @@ class Relay:
             raise
         except Exception as error:
             log_event("event_failed", logging.ERROR, error=error, topic=row.topic, event=row.event_id)
-            failed.add(row.seq)
             return False
         return True
 

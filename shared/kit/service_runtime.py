@@ -23,7 +23,7 @@ from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 from shared.kit.logs import log_event
-from shared.kit.outbox import Relay
+from shared.kit.outbox import BATCH, Relay
 from shared.kit.overrides import Overrides
 from shared.kit.settings import CommonSettings
 from shared.kit.signing_keys import FetchKeys, KeySet
@@ -103,9 +103,17 @@ class ServiceRuntime:
 
     def start_outbox_relay(self, database: Database, tables: InfrastructureTables) -> Callable[[], None]:
         """Schedule the jobs that publish and prune the outbox; return the function that wakes the relay after a commit."""
+        relay, holder = self.start_pruning(database, tables)
+        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder, batch=BATCH)
+
+    def start_pruning(self, database: Database, tables: InfrastructureTables) -> tuple[Relay, LeaseHolder]:
+        """Schedule the job that deletes old rows. This is enough for a service without events of its own.
+
+        Returns the relay and the holder of its leases.
+        """
         relay, holder = Relay(database, tables, self.bus, self.clock), self.lease_holder(database, tables)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
-        return self.jobs.add("relay", relay.publish_waiting, every_seconds=1, holder=holder)
+        return relay, holder
 
     def lease_holder(self, database: Database, tables: InfrastructureTables) -> LeaseHolder:
         """Return the holder of the leases for the jobs of this instance."""

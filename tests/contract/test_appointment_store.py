@@ -564,8 +564,7 @@ async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend
     first = await backend.store.find(amended[0].id)
     assert first is not None
     await backend.store.save(cancelled(first))
-    assert await relay.publish() == 1
-    assert await relay.publish() == 1
+    assert await relay.publish() == 2
     assert {event["subject"] for event in bus.published} == {str(first.id), str(last.id)}
     bus.without_queue = ()
     assert sum([await relay.publish() for _ in range(3)]) == BATCH + 5

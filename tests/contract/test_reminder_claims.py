@@ -10,20 +10,22 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from notify_svc.domain.reminders import Reminder, ReminderStatus
 from notify_svc.domain.visits import Visit
-from notify_svc.ports import Aspect, VisitPlan
+from notify_svc.ports import Aspect, RenderedMail, VisitPlan
 from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.tables import MESSAGES, REMINDERS, VISITS
-from notify_svc.usecases.reminders_due import ReminderQueue
 from notify_svc.usecases.visits import record_visit
+from shared.contracts.contacts import DoctorContact, PatientContact
+from shared.contracts.http import AccountContact
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON
-from tests.unit.notify.builders import APPOINTMENT, PATIENT, an_event
+from tests.unit.notify.builders import APPOINTMENT, DOCTOR, PATIENT, an_event
+from tests.unit.notify.pipeline import ContentRenderer, MemoryContacts, Pipeline, open_pipeline
 
 LATER = NOON + timedelta(minutes=1)
 TEN_THOUSAND = 10_000
@@ -167,23 +169,68 @@ async def test_a_nearer_reminder_counts_once_it_is_due(stores: list[SqlNotificat
     assert not await stores[0].has_nearer_reminder(near.id, LATER)
 
 
-async def test_ten_thousand_reminders_due_in_one_minute_are_queued_once_each_by_two_instances(stores: list[SqlNotificationStore]) -> None:
-    visits = [Visit.from_event(an_event(appointment_id=UUID(int=2**64 + number)), NOON) for number in range(TEN_THOUSAND)]
+async def test_ten_thousand_reminders_due_in_one_minute_are_sent_once_each_by_two_instances(stores: list[SqlNotificationStore]) -> None:
+    await store_reminders(stores[0])
+    contacts, mailboxes, renderer = contacts_of_patient_and_doctor(), [CountingMailbox(), CountingMailbox()], ContentRenderer()
+    instances = [
+        open_pipeline(store, contacts, mailbox, renderer, lambda: LATER, f"instance-{number}")
+        for number, (store, mailbox) in enumerate(zip(stores, mailboxes, strict=True))
+    ]
+    done = await run_in_parallel(*(instance.reminders.queue_due for instance in instances))
+    while rest := await instances[0].reminders.queue_due():  # reminders that one instance had locked when the other asked for more
+        done.append(rest)
+    assert sum(done) == TEN_THOUSAND
+    await asyncio.gather(*map(send_until_none_is_due, instances))
+    mails = Counter(message_id for mailbox in mailboxes for message_id in mailbox.message_ids)
+    assert (len(mails), set(mails.values())) == (TEN_THOUSAND, {1})
+    assert {content.message.subject_id for content in renderer.contents.values()} == set(map(visit_id, range(TEN_THOUSAND)))
+    assert min(len(mailbox.message_ids) for mailbox in mailboxes) > TEN_THOUSAND / 10, "both instances share the work"
+    assert renderer.rendered < 1.5 * TEN_THOUSAND, "few mails are made in vain because another instance was faster"
+    async with stores[0].database.read() as connection:
+        statuses = Counter((await connection.execute(select(REMINDERS.c.status))).scalars())
+        messages = Counter((await connection.execute(select(MESSAGES.c.status))).scalars())
+    assert (statuses, messages) == ({"queued": TEN_THOUSAND}, {"sent": TEN_THOUSAND})
+
+
+class CountingMailbox:
+    """Implements Mailbox: `message_ids` are those of all mails that were delivered."""
+
+    repeatable = False
+
+    def __init__(self) -> None:
+        self.message_ids = list[str]()
+
+    async def deliver(self, mail: RenderedMail) -> None:
+        self.message_ids.append(mail.message_id)
+
+
+def visit_id(number: int) -> UUID:
+    return UUID(int=2**64 + number)
+
+
+async def store_reminders(store: SqlNotificationStore) -> None:
+    """Store TEN_THOUSAND visits, each with a reminder that is due between NOON and LATER."""
+    visits = [Visit.from_event(an_event(appointment_id=visit_id(number)), NOON) for number in range(TEN_THOUSAND)]
     reminders = [a_reminder(visit, due_at=NOON + timedelta(milliseconds=6 * number)) for number, visit in enumerate(visits)]
-    async with stores[0].begin() as tx:
+    async with store.begin() as tx:
         for first in range(0, TEN_THOUSAND, ROWS_AT_ONCE):
             await tx.connection.execute(insert(VISITS), [vars_of(visit) for visit in visits[first : first + ROWS_AT_ONCE]])
             await tx.connection.execute(insert(REMINDERS), [vars_of(row) for row in reminders[first : first + ROWS_AT_ONCE]])
-    queues = [ReminderQueue(store, lambda: LATER, lambda: None) for store in stores]
-    done = await run_in_parallel(*(queue.queue_due for queue in queues))
-    while rest := await queues[0].queue_due():  # reminders that one instance had locked when the other asked for more
-        done.append(rest)
-    assert sum(done) == TEN_THOUSAND
-    async with stores[0].database.read() as connection:
-        statuses = Counter((await connection.execute(select(REMINDERS.c.status))).scalars())
-        messages = (await connection.execute(select(func.count(), func.count(MESSAGES.c.id.distinct())))).one()
-    assert statuses == {"queued": TEN_THOUSAND}
-    assert tuple(messages) == (TEN_THOUSAND, TEN_THOUSAND)
+
+
+def contacts_of_patient_and_doctor() -> MemoryContacts:
+    contacts, person = MemoryContacts(), {"full_name": "Mina", "time_zone": "Europe/Berlin", "locale": "en", "version": 1}
+    contacts.patients[PATIENT] = PatientContact.model_validate(person | {"id": PATIENT})
+    contacts.doctors[DOCTOR] = DoctorContact.model_validate(person | {"id": DOCTOR})
+    account = {"email": "mina@example.com", "role": "patient", "status": "active", "created_at": NOON}
+    contacts.accounts[PATIENT] = AccountContact.model_validate(person | account | {"id": PATIENT})
+    return contacts
+
+
+async def send_until_none_is_due(instance: Pipeline) -> None:
+    """Send messages until none is queued any more."""
+    while await instance.store.list_due_messages(LATER, 1):
+        await instance.sender.send_due()
 
 
 def vars_of(item: Visit | Reminder) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from typing import Any
 from uuid import uuid4
@@ -87,3 +89,15 @@ def test_links_are_not_in_the_mails_of_doctors_and_guesses_are_unknown(
         assert '"visit-link";r=' in response.headers["ratelimit"]
     doctors_mails = [mail for mail in platform.mails() if "@doctors" in mail["to"]]
     assert not [mail for mail in doctors_mails if "/visit/" in mail["text"] + mail["html"]]
+
+
+@pytest.mark.parametrize("path", ["visit", "unsubscribe"])
+def test_browsers_may_use_the_style_of_pages_behind_the_gateway_and_nothing_else(platform: Platform, path: str) -> None:
+    page = httpx.get(f"{platform.url}/{path}/{'A' * 43}", headers=BROWSER)
+    (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = page.headers.get_list("content-security-policy")
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+    assert page.headers["x-robots-tag"] == "noindex, nofollow"
+    problem = httpx.get(f"{platform.url}/{path}/{'A' * 43}", headers=JSON)
+    assert problem.headers.get_list("content-security-policy") == ["default-src 'none'; frame-ancestors 'none'"]

@@ -136,3 +136,15 @@ async def test_a_new_address_counts_for_the_next_mail(
     await notify.publish_event(changed)
     await notify.publish_event(an_event("appointment.cancelled.v1", id=new_id(), version=3))
     assert ("new@example.com", "Appointment cancelled") in mailbox.count_mails()
+
+
+@pytest.mark.parametrize(("person", "told"), [(MOTHER, {FATHER, DOCTOR}), (DOCTOR, {MOTHER, FATHER})])
+@pytest.mark.parametrize("topic", ["booked", "rescheduled", "cancelled"])
+async def test_a_guardian_or_doctor_with_a_disabled_account_gets_no_mail(
+    notify: RunningService, mailbox: MemoryMailbox, dependant: FakeContactServices, tmp_path: Path, person: str, told: set[str], topic: str
+) -> None:
+    dependant.changes[person] = {"status": "disabled"}
+    await notify.publish_event(an_event(f"appointment.{topic}.v1"))
+    assert {email for email, _ in mailbox.count_mails()} == {EMAILS[other] for other in told}
+    messages = {str(message.recipient_id): message for message in await stored_messages(tmp_path)}
+    assert (messages[person].status, messages[person].problem) == (MessageStatus.SKIPPED, "account_disabled")

@@ -234,3 +234,24 @@ async def test_an_older_message_is_skipped_when_a_newer_one_was_sent(
     await notify.run_until_idle()
     assert {subject for _, subject in mailbox.count_mails()} == {"Appointment cancelled"}
     assert await stored_statuses(tmp_path) == ["sent", "sent", "skipped", "skipped"]
+
+
+@pytest.mark.parametrize("topic", ["booked", "rescheduled", "cancelled"])
+async def test_a_patient_with_a_disabled_account_gets_no_mail_even_at_the_address_that_the_clinic_knows(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path, topic: str
+) -> None:
+    services.changes[str(PATIENT)] = {"status": "disabled"}
+    services.profiles[str(PATIENT)] = {"email": "other@example.com"}
+    await notify.publish_event(an_event(f"appointment.{topic}.v1"))
+    assert {email for email, _ in mailbox.count_mails()} == {"ada@example.com"}
+    (message,) = [message for message in await stored_messages(tmp_path) if message.recipient_id == PATIENT]
+    assert (message.status, message.problem) == ("skipped", "account_disabled")
+
+
+async def test_the_owner_of_a_disabled_account_gets_no_mail(
+    notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, tmp_path: Path
+) -> None:
+    services.changes[str(PATIENT)] = {"status": "disabled"}
+    await notify.publish_event(PasswordChanged(id=new_id(), occurred_at=NOON, account_id=PATIENT))
+    assert mailbox.mails == []
+    assert [(message.status, message.problem) for message in await stored_messages(tmp_path)] == [("skipped", "account_disabled")]

@@ -309,6 +309,43 @@ async def test_reminders_are_planned_with_preferences_at_least_as_new_as_the_eve
     assert await scene.list_reminders() == [(90, "planned")]
 
 
+@pytest.mark.parametrize("is_planned_first", [True, False])
+async def test_an_offset_that_was_chosen_too_late_sends_nothing_even_if_planning_was_late(
+    scene: ReminderScene, is_planned_first: bool
+) -> None:
+    booked = an_event(id=new_id()).model_copy(update={"occurred_at": START - 5 * HOUR})
+    chosen_at = START - 3 * HOUR
+    chosen = {"reminder_offsets_minutes": [240, 30], "preferences_version": 2, "offsets_changed_at": chosen_at.isoformat()}
+    scene.services.people[PATIENT] |= chosen
+    scene.services.is_down = not is_planned_first
+    scene.notify.clock.set(START - 2 * HOUR)
+    await scene.notify.publish_event(booked)
+    await scene.notify.publish_event(PreferencesChanged(id=new_id(), occurred_at=chosen_at, patient_id=UUID(PATIENT), version=2))
+    scene.services.is_down = False
+    await scene.jump_to(START - HOUR - 30 * MINUTE)
+    assert scene.count_reminders() == 0
+    assert await scene.list_reminders() == [(30, "planned")]
+
+
+async def test_a_reminder_that_waits_for_quiet_hours_is_sent_when_the_patient_removes_them(scene: ReminderScene) -> None:
+    await scene.publish_change()
+    scene.services.people[PATIENT] |= {"quiet_hours": {"since": "12:00", "until": "20:00"}}  # the event about it has not arrived yet
+    await scene.jump_to(START - DAY)
+    assert scene.count_reminders() == 0
+    await scene.change_preferences(quiet_hours=None)
+    await scene.wait_until(START - DAY + MINUTE)
+    assert scene.count_reminders() == 1
+
+
+async def test_a_reminder_that_the_service_type_no_longer_has_when_it_is_sent_is_skipped(scene: ReminderScene) -> None:
+    await scene.publish_change()
+    scene.services.service_types[SERVICE] |= {"reminder_offsets_minutes": [60]}  # the event about it has not arrived yet
+    await scene.jump_to(START - DAY)
+    assert scene.count_reminders() == 0
+    await scene.jump_to(START - HOUR)
+    assert scene.count_reminders() == 1
+
+
 async def test_changed_offsets_of_a_service_type_plan_its_visits_again(scene: ReminderScene) -> None:
     await scene.publish_change()
     await scene.change_service(reminder_offsets_minutes=[120])

@@ -460,6 +460,7 @@ async def test_a_webhook_that_fails_for_five_days_is_paused_and_every_active_adm
     assert sorted(str(row.recipient_id) for row in messages) == sorted(services.admins)
     assert messages[0].facts["url"] == endpoint.url
     assert "The webhook to 127.0.0.1 was paused" in mailbox.text_to("admin@example.com")
+    assert f"PATCH /webhooks/{webhook['id']}" in mailbox.text_to("admin@example.com")
     seen = len(endpoint.received)
     await pass_time(notify, DAY, step=4 * HOUR)
     assert len(endpoint.received) == seen
@@ -514,3 +515,152 @@ async def test_the_document_describes_what_receivers_get(notify: RunningService)
     assert body["schema"] == {"$ref": "#/components/schemas/WebhookBody"}
     assert body["example"]["type"] == "appointment.requested"
     assert operation["responses"].keys() == {"204"}
+
+
+# Repeated requests
+
+
+async def test_a_key_with_another_webhook_is_refused_and_a_repeated_creation_is_marked(
+    notify: RunningService, endpoint: WebhookEndpoint
+) -> None:
+    body: Json = {"url": endpoint.url, "events": ["appointment.*"]}
+    first = await call(notify, "POST", "/webhooks", body, status=201, Idempotency_Key="one")
+    for other in ({"events": ["appointment.booked"]}, {"url": endpoint.url + "/other"}, {"description": "x"}):
+        refused = await call(notify, "POST", "/webhooks", body | other, status=422, Idempotency_Key="one")
+        assert refused["code"] == "idempotency_key_reused"
+    repeated = await notify.http.post("/webhooks", json=body, headers=AS_ADMIN | {"Idempotency-Key": "one"})
+    assert (repeated.json(), repeated.headers["idempotent-replayed"], repeated.headers["etag"]) == (first, "true", '"1"')
+    assert repeated.headers["location"] == f"/webhooks/{first['id']}"
+
+
+async def test_a_repeated_creation_gives_the_first_answer_after_changes_and_revives_nothing(
+    notify: RunningService, endpoint: WebhookEndpoint
+) -> None:
+    body: Json = {"url": endpoint.url, "events": ["appointment.*"]}
+    first = await call(notify, "POST", "/webhooks", body, status=201, Idempotency_Key="one")
+    await change(notify, first, description="Ours")
+    await call(notify, "POST", f"/webhooks/{first['id']}/rotate-secret")
+    assert await call(notify, "POST", "/webhooks", body, status=201, Idempotency_Key="one") == first
+    endpoint.usual_answer = answer(500)
+    await notify.publish_event(event(1))
+    await call(notify, "DELETE", f"/webhooks/{first['id']}", status=204)
+    assert await call(notify, "POST", "/webhooks", body, status=201, Idempotency_Key="one") == first
+    assert (await call(notify, "GET", "/webhooks"))["items"] == []
+    seen = len(endpoint.received)
+    await pass_time(notify, 3 * MINUTE, step=MINUTE)
+    assert len(endpoint.received) == seen
+    await pass_time(notify, 3 * DAY, step=DAY)
+    assert (await call(notify, "POST", "/webhooks", body, status=201, Idempotency_Key="one"))["id"] != first["id"]
+
+
+async def test_a_repeated_rotation_gives_its_own_secret_and_changes_nothing(notify: RunningService, endpoint: WebhookEndpoint) -> None:
+    webhook = await create(notify, endpoint)
+    path = f"/webhooks/{webhook['id']}/rotate-secret"
+    first, second = [await call(notify, "POST", path, Idempotency_Key=key) for key in ("one", "two")]
+    repeated = await notify.http.post(path, headers=AS_ADMIN | {"Idempotency-Key": "one"})
+    assert (repeated.json(), repeated.headers["idempotent-replayed"], repeated.headers["etag"]) == (first, "true", '"2"')
+    assert (await show(notify, webhook))["version"] == second["version"] == 3
+    refused = await call(notify, "POST", path, status=422, Idempotency_Key="one", If_Match="3")
+    assert refused["code"] == "idempotency_key_reused"
+    await notify.publish_event(event(1))
+    signed_with = [is_signed_with(each["secret"], endpoint.received[0]) for each in (webhook, first, second)]
+    assert signed_with == [True, True, True]
+
+
+async def test_the_sixth_rotation_of_a_day_is_refused(notify: RunningService, endpoint: WebhookEndpoint) -> None:
+    path = f"/webhooks/{(await create(notify, endpoint))['id']}/rotate-secret"
+    for _ in range(5):
+        await call(notify, "POST", path)
+    assert (await call(notify, "POST", path, status=409))["code"] == "too_many_rotations"
+    notify.clock.advance(DAY)
+    await call(notify, "POST", path)
+
+
+@pytest.mark.parametrize("tag", ['"99"', 'W/"1"'])
+async def test_ping_and_replays_honour_if_match(notify: RunningService, endpoint: WebhookEndpoint, tag: str) -> None:
+    webhook = await create(notify, endpoint)
+    await notify.publish_event(event(1))
+    path, (delivery,) = f"/webhooks/{webhook['id']}", await deliveries(notify, webhook)
+    requests = [("ping", None), (f"deliveries/{delivery['id']}/replay", None), ("replay", {"since": "2026-03-01T00:00:00Z"})]
+    for action, body in requests:
+        assert (await call(notify, "POST", f"{path}/{action}", body, status=412, If_Match=tag))["code"] == "stale_version"
+    await notify.run_until_idle()
+    assert len(endpoint.received) == 1
+    for action, body in requests:
+        await call(notify, "POST", f"{path}/{action}", body, status=202, If_Match='"1"')
+
+
+# What waits
+
+
+async def test_resuming_and_another_url_make_what_waits_due_in_order(
+    notify: RunningService, endpoint: WebhookEndpoint, other_endpoint: WebhookEndpoint
+) -> None:
+    endpoint.usual_answer = answer(503, Retry_After="86400")
+    webhook = await create(notify, endpoint)
+    for number in (1, 2):
+        await notify.publish_event(event(number))
+    await change(notify, webhook, status="active")
+    await notify.run_until_idle()
+    assert endpoint.sequences == [1, 1]
+    await change(notify, webhook, url=other_endpoint.url)
+    await notify.run_until_idle()
+    assert (endpoint.sequences, other_endpoint.sequences) == ([1, 1], [1, 2])
+
+
+async def test_a_replay_makes_what_waits_for_a_retry_due(notify: RunningService, endpoint: WebhookEndpoint) -> None:
+    endpoint.answers = [answer(503, Retry_After="86400")] * 2
+    webhook = await create(notify, endpoint)
+    await notify.publish_event(event(1))
+    path, (waiting,) = f"/webhooks/{webhook['id']}", await deliveries(notify, webhook)
+    await call(notify, "POST", f"{path}/deliveries/{waiting['id']}/replay", status=202)
+    await notify.run_until_idle()
+    assert endpoint.sequences == [1, 1]
+    result = await call(notify, "POST", f"{path}/replay", {"since": waiting["created_at"]}, status=202)
+    await notify.run_until_idle()
+    assert (result["replayed"], endpoint.sequences) == (1, [1, 1, 1])
+    assert [item["status"] for item in await deliveries(notify, webhook)] == ["delivered"]
+
+
+async def test_events_from_a_time_without_webhooks_are_not_waited_for(notify: RunningService, endpoint: WebhookEndpoint) -> None:
+    first = await create(notify, endpoint)
+    await notify.publish_event(event(1))
+    await call(notify, "DELETE", f"/webhooks/{first['id']}", status=204)
+    for number in (2, 3):
+        await notify.publish_event(event(number, "appointment.rescheduled.v1", previous_starts_at=NOON))
+    await create(notify, endpoint)
+    await notify.publish_event(event(4, "appointment.cancelled.v1", status="cancelled"))
+    assert endpoint.sequences == [1, 4]
+    await notify.publish_event(event(6))
+    assert endpoint.sequences == [1, 4]
+
+
+@pytest.mark.parametrize("status", [410, 500])
+async def test_an_answer_of_the_old_url_means_nothing_for_the_new_one(
+    notify: RunningService, endpoint: WebhookEndpoint, other_endpoint: WebhookEndpoint, status: int
+) -> None:
+    may_answer = asyncio.Event()
+
+    async def answer_later(writer: asyncio.StreamWriter) -> None:
+        await may_answer.wait()
+        writer.write(answer(status))
+        await writer.drain()
+
+    endpoint.usual_answer = answer_later
+    webhook = await create(notify, endpoint)
+    publishing = asyncio.create_task(notify.publish_event(event(1)))
+    async with asyncio.timeout(5):
+        await endpoint.wait_until(lambda: len(endpoint.received) == 1)
+        changed = await change(notify, webhook, url=other_endpoint.url)
+        may_answer.set()
+        await publishing
+        await notify.run_until_idle()
+    assert await show(notify, webhook) == changed
+    assert other_endpoint.sequences == [1]
+
+
+async def test_a_strange_retry_after_does_not_undo_the_end_of_a_webhook(notify: RunningService, endpoint: WebhookEndpoint) -> None:
+    endpoint.usual_answer = answer(410, Retry_After="Mon, 01 Jan 99999999999 00:00:00 GMT")
+    webhook = await create(notify, endpoint)
+    await notify.publish_event(event(1))
+    assert (await show(notify, webhook))["status"] == "ended"

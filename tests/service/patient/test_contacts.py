@@ -31,6 +31,7 @@ async def test_contacts_of_several_patients_come_in_one_answer_without_unknown_o
         "guardian_ids": [],
         "reminder_offsets_minutes": None,
         "quiet_hours": None,
+        "offsets_changed_at": None,
         "version": 1,
         "preferences_version": 1,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ import pytest
 
 from shared.contracts.events import PatientChanged, PreferencesChanged
 from shared.contracts.identity import Role
-from tests.running import RunningService
+from tests.running import NOON, RunningService
 from tests.service.patient.running_patient import (
     NOTIFICATION,
     OTHER,
@@ -51,6 +52,20 @@ async def test_preferences_are_replaced_announced_and_read_by_other_services(pat
     (contact,) = await get_contacts(patients, SAM)
     assert (contact["reminder_offsets_minutes"], contact["preferences_version"], contact["version"]) == ([2880, 60], 2, 1)
     assert contact["quiet_hours"] == {"since": "22:00:00", "until": "07:30:00"}
+
+
+async def test_other_services_know_when_the_offsets_were_changed_last(patients: RunningService) -> None:
+    steps: list[tuple[dict[str, Any], int | None]] = [
+        ({"quiet_hours": NIGHT}, None),
+        ({"reminder_offsets_minutes": [60]}, 2),
+        ({"reminder_offsets_minutes": [60], "quiet_hours": NIGHT}, 2),
+        ({"reminder_offsets_minutes": None, "quiet_hours": NIGHT}, 4),
+    ]
+    for version, (fields, changed_after) in enumerate(steps, start=1):
+        patients.clock.set(NOON + timedelta(hours=version))
+        assert (await put(patients, version, **fields)).status_code == 200
+        (contact,) = await get_contacts(patients, SAM)
+        assert contact["offsets_changed_at"] == (f"2026-03-02T{12 + changed_after}:00:00Z" if changed_after else None)
 
 
 async def test_no_reminders_and_those_of_the_next_level_are_different_choices(patients: RunningService) -> None:

@@ -1,4 +1,4 @@
-"""The events of an appointment of which people are notified."""
+"""The events of an appointment that notification-service must have handled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appointment_svc.domain.notifying_events import latest_notifying_events
+from appointment_svc.domain.notifying_events import latest_events_to_handle
 
 
 def an_event(name: str, version: int, *changed: str) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def an_event(name: str, version: int, *changed: str) -> dict[str, Any]:
 
 
 def latest_ids(*events: dict[str, Any]) -> list[str]:
-    return [event["id"] for event in latest_notifying_events(events)]
+    return [event["id"] for event in latest_events_to_handle(events)]
 
 
 @pytest.mark.parametrize("name", ["requested", "booked", "rescheduled", "cancelled", "declined", "expired"])
@@ -23,8 +23,10 @@ def test_the_latest_of_these_is_chosen_in_any_order_of_storage(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["checked_in", "started", "completed", "missed"])
-def test_events_during_the_visit_notify_no_one(name: str) -> None:
-    assert latest_ids(an_event("booked", 2), an_event(name, 3)) == ["booked-2"]
+def test_a_later_change_of_status_is_chosen_beside_the_event_that_notifies(name: str) -> None:
+    assert latest_ids(an_event(name, 4), an_event("booked", 2), an_event("checked_in", 3)) == ["booked-2", f"{name}-4"]
+    assert latest_ids(an_event("booked", 2), an_event(name, 4), an_event("amended", 3, "place")) == ["booked-2", "amended-3", f"{name}-4"]
+    assert latest_ids(an_event(name, 2), an_event("booked", 3)) == ["booked-3"]
 
 
 def test_a_visible_amendment_is_chosen_beside_the_booking_before_it() -> None:
@@ -41,7 +43,7 @@ def test_an_invisible_amendment_is_not_chosen(changed: str) -> None:
 
 
 def test_an_undone_check_in_hides_no_booking() -> None:
-    assert latest_ids(an_event("booked", 2), an_event("checked_in", 3), an_event("booked", 4, "check_in")) == ["booked-2"]
+    assert latest_ids(an_event("booked", 2), an_event("checked_in", 3), an_event("booked", 4, "check_in")) == ["booked-2", "booked-4"]
 
 
 @pytest.mark.parametrize("data", [{}, {"version": "7"}, {"version": 7, "changed": None}, {"version": 7, "changed": [7]}])

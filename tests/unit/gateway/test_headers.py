@@ -89,3 +89,26 @@ def test_the_head_of_a_request_is_valid_http() -> None:
 def test_no_header_can_start_a_second_request(upstream_request: UpstreamRequest) -> None:
     with pytest.raises(ValueError, match="line end"):
         request_head(ADDRESS, upstream_request)
+
+
+PAGE_POLICY = b"default-src 'none'; style-src 'sha256-x'; form-action 'self'; frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "policy", "is_forwarded"),
+    [
+        (b"text/html; charset=utf-8", PAGE_POLICY, True),
+        (b"text/html; charset=utf-8", b"default-src *; frame-ancestors 'none'", False),
+        (b"text/html; charset=utf-8", b"default-src 'none'", False),
+        (b"application/json", PAGE_POLICY, False),
+    ],
+)
+def test_only_the_policy_of_a_page_that_forbids_what_the_default_forbids_is_forwarded(
+    media_type: bytes, policy: bytes, is_forwarded: bool
+) -> None:
+    headers = [(b"content-type", media_type), (b"content-security-policy", policy)]
+    assert forwarded_response_headers(headers) == headers[: 1 + is_forwarded]
+
+
+def test_pages_for_one_person_stay_out_of_search_engines() -> None:
+    assert forwarded_response_headers([(b"x-robots-tag", b"noindex")]) == [(b"x-robots-tag", b"noindex")]

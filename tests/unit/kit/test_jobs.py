@@ -45,6 +45,41 @@ async def test_a_job_runs_again_at_once_while_it_finds_something_to_do() -> None
         assert work.left < 0
 
 
+async def test_a_job_with_batches_runs_again_at_once_only_after_a_full_batch() -> None:
+    handled, last_ran = [3, 3, 2, 3], asyncio.Event()
+
+    async def work() -> int:
+        count = handled.pop(0)
+        if count < 3:
+            last_ran.set()
+        return count
+
+    jobs = Jobs()
+    jobs.add("work", work, every_seconds=3600, batch=3)
+    async with jobs:
+        await asyncio.wait_for(last_ran.wait(), 10)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert handled == [3]
+
+
+async def test_a_job_that_collects_handles_in_one_run_what_wakes_it_meanwhile() -> None:
+    work, jobs = Work(), Jobs()
+    wake = jobs.add("work", work, every_seconds=3600, collect_seconds=0.05)
+    async with jobs:
+        await asyncio.wait_for(work.ran.wait(), 10)
+        work.ran.clear()
+        wake()
+        for _ in range(10):
+            await asyncio.sleep(0)
+            wake()
+        assert work.runs == 1
+        await asyncio.wait_for(work.ran.wait(), 10)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert work.runs == 2
+
+
 async def test_a_job_that_is_woken_runs_at_once() -> None:
     work, jobs = Work(), Jobs()
     wake = jobs.add("work", work, every_seconds=3600)

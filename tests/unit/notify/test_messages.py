@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from notify_svc.domain.messages import MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
@@ -73,6 +75,27 @@ def test_a_deferred_message_waits_longer_each_time_and_fails_after_a_day() -> No
 def test_a_message_that_waited_while_the_service_was_down_does_not_fail_at_the_first_attempt() -> None:
     week_later = NOON + timedelta(days=7)
     assert a_message().start_sending("me", week_later).defer("away", week_later).status is MessageStatus.QUEUED
+
+
+@given(
+    remaining=st.timedeltas(timedelta(minutes=15), timedelta(days=14)),
+    sendable=st.timedeltas(timedelta(seconds=30), timedelta(days=14)),
+)
+@example(remaining=timedelta(hours=1), sendable=timedelta(minutes=25))
+@example(remaining=timedelta(days=14), sendable=timedelta(minutes=1))
+def test_a_message_is_sent_after_every_outage_that_ends_before_it_is_too_late(remaining: timedelta, sendable: timedelta) -> None:
+    valid_until = NOON + remaining
+    outage_until = max(valid_until - sendable, NOON)
+    message, attempts = replace(a_message(MessageKind.REMINDER), valid_until=valid_until), 0
+    while message.due_at < outage_until:
+        now = message.due_at
+        message, attempts = message.start_sending("me", now).defer("away", now), attempts + 1
+    assert message.status is MessageStatus.QUEUED
+    started = message.start_in_order([], "me", message.due_at)
+    assert started is not None
+    assert started.status is MessageStatus.SENDING
+    assert message.due_at - outage_until <= sendable / 3
+    assert attempts < 14 * 24 + 60
 
 
 def test_an_abandoned_message_is_sent_again_unless_it_may_have_been_delivered() -> None:

@@ -56,6 +56,9 @@ class FakeMessageStore:
     async def insert_messages_of_event(self, messages: Sequence[Message]) -> None:
         self.inserted += messages
 
+    async def insert_first_event(self, event_id: UUID, visit: Visit, messages: Sequence[Message]) -> None:
+        self.inserted += messages
+
     async def lock_messages_about(self, subject_ids: Collection[UUID]) -> list[Message]:
         return []
 

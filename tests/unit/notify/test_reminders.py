@@ -61,6 +61,12 @@ def test_a_visit_that_was_arranged_later_than_an_offset_has_no_reminder_for_it()
     assert plan(a_recipient(1440, 60), visit=a_visit(wanted_since=START - timedelta(minutes=5))) == []
 
 
+def test_an_offset_that_the_patient_chose_later_than_it_has_no_reminder() -> None:
+    late = DEFAULTS.recipient(a_contact(reminder_offsets_minutes=[1440, 60], offsets_changed_at=START - timedelta(hours=23)), None)
+    assert offsets_of(plan(late)) == [60]
+    assert offsets_of(plan(late, existing=plan(a_recipient(1440)))) == [60, 1440]
+
+
 def test_an_offset_that_is_planned_already_is_not_lost_when_reminders_are_planned_again() -> None:
     existing = plan(a_recipient(1440))
     late = a_visit(wanted_since=START - timedelta(hours=12))

@@ -18,10 +18,10 @@ from tests.unit.notify.builders import CLINIC
 
 LANGUAGES = ("de", "en", "es", "fr")
 REVISIONS = {
-    "de": (1, "5351e9a261169065"),
-    "en": (1, "82125909d8532cb7"),
-    "es": (1, "5c719e56ae638bd2"),
-    "fr": (1, "0ed4d03632e1ddba"),
+    "de": (2, "5b3a2ddfd115fc0a"),
+    "en": (2, "5d99d436e7668486"),
+    "es": (2, "cf22e9e4bb6cd619"),
+    "fr": (2, "ae764b46e09ad328"),
 }
 """The revision of each language and the digest of its templates. Raise the revision with every change, so that the ETags change too."""
 ABOUT_VISITS = set(MessageKind) - KINDS_WITHOUT_LINK - {MessageKind.INVITED, MessageKind.RESET, MessageKind.DIGEST}

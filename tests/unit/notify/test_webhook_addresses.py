@@ -63,6 +63,23 @@ def test_a_public_address_is_allowed(address: str) -> None:
         "https://[64:ff9b::10.0.0.1]/",
         "https://169.254.169.254/latest/meta-data/",
         "https://receiver.example/" + "a" * 1000,
+        "https://a..example/",
+        "https://.example/",
+        "https://../",
+        "https://-/",
+        "https://-a.example/",
+        "https://a-.example/",
+        "https://127..1/",
+        "https://127.0.0.1..example/",
+        "https://1.2.3.0x4g.5/",
+        "https://" + "a" * 64 + ".example/",
+        "https://" + "a.abc" * 60 + "/",
+        "https://localhost/",
+        "https://LOCALHOST./",
+        "https://printer.local/",
+        "https://db.internal/",
+        "https://a.invalid/",
+        "https://intranet/",
     ],
 )
 def test_a_url_that_names_no_public_host_is_refused(url: str) -> None:
@@ -76,6 +93,8 @@ def test_a_url_that_names_no_public_host_is_refused(url: str) -> None:
     [
         ("https://receiver.example", "receiver.example"),
         ("https://Receiver.Example:8443/a?b=c", "receiver.example"),
+        ("https://a_b.1-2.example./", "a_b.1-2.example."),
+        ("https://127.0.0.1.example/", "127.0.0.1.example"),
         ("https://xn--mnchen-3ya.example/", "xn--mnchen-3ya.example"),
         ("https://8.8.8.8/", "8.8.8.8"),
         ("https://[2606:4700:4700::1111]/", "2606:4700:4700::1111"),
@@ -86,7 +105,7 @@ def test_a_url_of_a_public_host_is_allowed(url: str, host: str) -> None:
 
 
 def test_private_addresses_http_and_every_port_are_allowed_for_development() -> None:
-    for url in ("http://127.0.0.1:81/", "http://localhost/", "https://[::1]/"):
+    for url in ("http://127.0.0.1:81/", "http://localhost/", "https://[::1]/", "http://web_1:8080/"):
         PRIVATE_TOO.check_url(url)
     with pytest.raises(AddressNotAllowed):
         PRIVATE_TOO.check_url("http://user@localhost/")

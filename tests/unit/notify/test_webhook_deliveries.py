@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from notify_svc.clients.webhook_http import parse_retry_after
+from notify_svc.clients.webhook_answers import parse_retry_after
 from notify_svc.domain.webhook_bodies import event_body, webhook_event_type
 from notify_svc.domain.webhook_deliveries import (
     RETRY_DELAYS,
@@ -20,7 +20,8 @@ from notify_svc.domain.webhook_deliveries import (
     WebhookResponse,
     readable_beginning,
 )
-from notify_svc.domain.webhooks import PAUSED_AFTER, Webhook, WebhookEventType
+from notify_svc.domain.webhook_refusals import TooManyRotations
+from notify_svc.domain.webhooks import MAX_REPLACED_SECRETS, PAUSED_AFTER, Webhook, WebhookEventType
 from notify_svc.schemas.webhooks import WebhookEventPattern
 from shared.contracts.events import TOPICS, AppointmentEvent
 from tests.running import NOON
@@ -100,6 +101,12 @@ def test_a_later_retry_is_honoured_up_to_a_day(asked: timedelta, pause: timedelt
         ("-5", None),
         ("soon", None),
         ("²", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2027 00:00:00 +99999999999999", None),
+        ("Mon, 99999999999999999999 Jan 2027 00:00:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
+        ("9" * 5000, None),
+        ("x" * 5000, None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date(header: str, instant: datetime | None) -> None:
@@ -116,15 +123,34 @@ def test_a_replay_begins_the_attempts_anew_with_the_same_ids_and_body() -> None:
     later = NOON + DAY
     replayed = failed.replay(later)
     assert replayed == replace(failed, status=DeliveryStatus.QUEUED, attempts=0, queued_at=later, due_at=later)
-    assert a_delivery().replay(later) == a_delivery()
+    waiting = a_delivery(attempts=3, due_at=NOON + 2 * DAY)
+    assert waiting.replay(later) == replace(waiting, attempts=0, queued_at=later, due_at=later)
+    for untouched in (a_delivery().start("me", NOON), a_delivery(waits_for_earlier=True)):
+        assert untouched.replay(later) == untouched
 
 
 def test_only_failures_for_five_days_pause_a_webhook() -> None:
     failing = a_webhook().record_failure(NOON)
     assert not failing.must_be_paused
+    for day in range(1, 5):
+        failing = failing.record_failure(NOON + day * DAY)
     assert not failing.record_failure(NOON + PAUSED_AFTER - SECOND).must_be_paused
     assert failing.record_failure(NOON + PAUSED_AFTER).must_be_paused
     assert not failing.record_success().record_failure(NOON + PAUSED_AFTER).must_be_paused
+
+
+def test_two_failures_with_nothing_between_them_are_not_days_of_failures() -> None:
+    failing = a_webhook().record_failure(NOON).record_failure(NOON + 2 * DAY)
+    assert (failing.failing_since, failing.version) == (NOON, 2)
+    later = NOON + 21 * DAY
+    again = failing.record_failure(later)
+    assert (again.must_be_paused, again.failing_since, again.version) == (False, later, 3)
+
+
+def test_a_webhook_with_another_url_counts_as_not_failing() -> None:
+    failing = a_webhook().record_failure(NOON)
+    assert failing.change({"url": "https://b.example"}).failing_since is None
+    assert failing.change({"description": "x"}).failing_since == NOON
 
 
 def test_a_failure_in_a_row_makes_no_new_version_because_it_shows_nothing_new() -> None:
@@ -132,10 +158,29 @@ def test_a_failure_in_a_row_makes_no_new_version_because_it_shows_nothing_new() 
     assert (a_webhook().version, first.version, first.record_failure(NOON + DAY).version, first.record_success().version) == (1, 2, 2, 3)
 
 
-def test_the_previous_secret_signs_for_a_day() -> None:
-    rotated = a_webhook().rotate_secret("new", UUID(int=9), NOON)
-    assert rotated.valid_secrets(NOON + DAY - SECOND) == ["new", "sealed"]
-    assert rotated.valid_secrets(NOON + DAY) == ["new"]
+def test_each_replaced_secret_signs_for_its_own_day() -> None:
+    rotated = a_webhook().rotate_secret("new", NOON).rotate_secret("newest", NOON + MINUTE)
+    assert rotated.valid_secrets(NOON + DAY - SECOND) == ["newest", "new", "sealed"]
+    assert rotated.valid_secrets(NOON + DAY) == ["newest", "new"]
+    assert rotated.valid_secrets(NOON + DAY + MINUTE) == ["newest"]
+    assert rotated.previous_secret_until == NOON + DAY + MINUTE
+
+
+def test_a_secret_is_replaced_five_times_a_day_at_most() -> None:
+    rotated = a_webhook()
+    for number in range(MAX_REPLACED_SECRETS):
+        rotated = rotated.rotate_secret(str(number), NOON + number * MINUTE)
+    with pytest.raises(TooManyRotations):
+        rotated.rotate_secret("more", NOON + DAY - SECOND)
+    assert len(rotated.rotate_secret("more", NOON + DAY).valid_secrets(NOON + DAY)) == MAX_REPLACED_SECRETS + 1
+
+
+def test_an_answer_of_an_old_url_delivers_or_queues_for_the_new_one() -> None:
+    last = a_delivery(attempts=8).start("me", NOON)
+    for status in (410, 500):
+        moved = last.send_to_new_url(WebhookResponse(status), NOON)
+        assert (moved.status, moved.attempts, moved.due_at, moved.response_status) == (DeliveryStatus.QUEUED, 0, NOON, status)
+    assert last.send_to_new_url(WebhookResponse(204), NOON).status is DeliveryStatus.DELIVERED
 
 
 def test_every_event_of_an_appointment_has_a_public_type_that_can_be_subscribed() -> None:
