@@ -168,7 +168,7 @@ UNREADABLE_PATIENTS: list[dict[str, Any]] = [{"version": None}, {"full_name": No
 
 @pytest.mark.parametrize("unreadable", UNREADABLE_PATIENTS)
 async def test_a_contact_that_cannot_be_read_delays_its_own_mails_and_no_others(
-    unreadable: dict[str, Any], notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox, recorded: NotSentLog
+    unreadable: dict[str, Any], notify: RunningService, services: FakeContactServices, mailbox: MemoryMailbox, not_sent_log: NotSentLog
 ) -> None:
     services.profiles[str(PATIENT)] = unreadable
     for patient_id in (PATIENT, ADMIN):
@@ -180,7 +180,7 @@ async def test_a_contact_that_cannot_be_read_delays_its_own_mails_and_no_others(
     notify.clock.advance(timedelta(hours=1))
     await notify.run_until_idle()
     assert len(mailbox.mails) == 4
-    assert recorded.lines == []
+    assert not_sent_log.lines == []
 
 
 async def test_a_contact_that_cannot_be_read_delays_no_reminder_of_others(
@@ -228,15 +228,15 @@ async def test_a_link_that_cannot_be_read_is_asked_for_again(
 
 
 async def test_an_error_while_the_content_of_a_mail_is_collected_fails_this_mail_alone(
-    tmp_path: Path, services: FakeContactServices, mailbox: MemoryMailbox, recorded: NotSentLog
+    tmp_path: Path, services: FakeContactServices, mailbox: MemoryMailbox, not_sent_log: NotSentLog
 ) -> None:
     whole = message_for(an_event(), MessageKind.BOOKED, Audience.PATIENT)
     await store_message(tmp_path, replace(whole, facts={name: fact for name, fact in whole.facts.items() if name != "doctor_id"}))
     async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused") as service:
         await service.publish_event(an_event(id=new_id(), appointment_id=new_id()))
-        assert recorded.outcomes == [("ERROR", "not_rendered", "failed")]
-        assert recorded.lines[0]["problem"] == "not_rendered KeyError"
-        assert any(place.startswith("compose.py:") for place in recorded.lines[0]["at"])
+        assert not_sent_log.outcomes == [("ERROR", "not_rendered", "failed")]
+        assert not_sent_log.lines[0]["problem"] == "not_rendered KeyError"
+        assert any(place.startswith("compose.py:") for place in not_sent_log.lines[0]["at"])
         assert len(mailbox.mails) == 2
 
 

@@ -138,6 +138,7 @@ async def test_patients_who_give_no_time_zone_have_the_clinics_also_after_it_has
             assert (created.json()["time_zone"], own.json()["time_zone"]) == (zone, "UTC")
             mine = await service.http.get("/patients/me", headers=SAMS_TOKEN)
             summary = await service.http.get(f"/internal/patients/{SAM}", headers=AUTH)
+            assert summary.json()["own_locale"] is None, "the clinic's is not the patient's own"
             seen_by_staff = await service.http.get(f"/patients/{SAM}", headers=bearer(Role.ADMIN))
             changed = await update_profile(service, number, phone=f"+49 30 {number}")
             assert {response.json()["time_zone"] for response in (mine, summary, seen_by_staff, changed)} == {zone}
@@ -193,7 +194,8 @@ async def test_a_disabled_account_deactivates_the_profile_and_an_older_event_doe
     await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "disabled", "version": 3}))
     await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 2}))
     summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
-    assert summary == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "locale": "de", "active": False, "version": 2}
+    languages = {"locale": "de", "own_locale": "de"}
+    assert summary == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "active": False, "version": 2} | languages
     await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 4}))
     summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
     assert (summary["active"], summary["version"]) == (True, 3)
