@@ -14,7 +14,7 @@ from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import delete, func, select
 
 from notify_svc.domain.mail_content import MailContent
@@ -37,13 +37,22 @@ READERS = {PATIENT: [PATIENT], DEPENDANT: [MOTHER, FATHER]}
 DOCTORS, GUARDIANS = (DOCTOR, COLLEAGUE), (MOTHER, FATHER)
 PATIENT_OF_PLACE = [PATIENT, DEPENDANT]
 """The patients of the visits that exist at the same time. Another visit takes the place of one that has ended."""
-ENDED = ("cancelled", "declined", "expired", "missed")
+STATUSES = ("booked", "cancelled", "declined", "expired", "checked_in", "missed")
+ACTIONS = {
+    "requested": ("booked", "booked", "declined", "expired", "cancelled", "move", "amend"),
+    "booked": ("move", "move", "request", "give", "cancelled", "cancelled", "checked_in", "missed", "amend", "amend"),
+    "cancelled": ("restore", "restore", "book", "request"),
+    "checked_in": ("restore", "restore", "book"),
+    **dict.fromkeys(("new", "declined", "expired", "missed"), ("book", "request")),
+}
+"""What can be done with a visit of each status; the end states are among STATUSES."""
 Result = TypeVar("Result")
 places = st.integers(0, len(PATIENT_OF_PLACE) - 1)
 starts = (st.integers(1, 8) | st.integers(2, 150)).map(lambda number: timedelta(minutes=30 * number))
 offsets = st.none() | st.lists(st.sampled_from([15, 60, 90, 240, 600, 1440]), max_size=3, unique=True)
 quiet_hours = st.sampled_from([None, (22, 7), (1, 3), (12, 15), (20, 11)])
 zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Auckland"])
+amendments = st.sampled_from([frozenset({"place"}), frozenset({"doctor_name"}), frozenset({"reason", "place"}), frozenset({"reason"})])
 orders = st.sampled_from(["once", "twice", "late", "with old ones"])
 readers = st.sampled_from([PATIENT, MOTHER, FATHER])
 
@@ -156,63 +165,48 @@ class MessageMachine(RuleBasedStateMachine):
         self.model.apply(change)
         self.old.append(event)
 
-    @rule()
     def deliver_late_events(self) -> None:
         """Deliver the events that are late, the newest first."""
         while self.late:
             self.deliver(*self.late.pop())
 
-    @rule(place=places, by=starts, order=orders, doctor=st.sampled_from(DOCTORS), is_request=st.booleans())
-    def arrange(self, place: int, by: timedelta, order: str, doctor: UUID, is_request: bool) -> None:
-        """Book or request a visit if there is none, otherwise move it; some moves need approval."""
+    @initialize(first=starts, second=starts, is_up=st.booleans())
+    def book(self, first: timedelta, second: timedelta, is_up: bool) -> None:
+        self.switch_mail_server(is_up)
+        for place, by in enumerate((first, second)):
+            self.arrange(place, by, "once", DOCTOR, "book")
+
+    @rule(place=places, pick=st.integers(0, 23), by=starts, order=orders, doctor=st.sampled_from(DOCTORS), changed=amendments)
+    def change_visit(self, place: int, pick: int, by: timedelta, order: str, doctor: UUID, changed: frozenset[str]) -> None:
+        """Do with a visit what its status allows; `pick` chooses."""
         visit = self.visits[place]
-        if visit.status in ENDED:
-            visit = self.visits[place] = RealVisit(new_id(), visit.patient)
+        actions = ACTIONS[visit.status]
+        action = actions[pick % len(actions)]
+        if action == "restore" and self.model.now < visit.start:
+            self.restore(visit, order, changed)
+        elif action == "amend":
+            self.publish_change(visit, "amended", order, changed=changed)
+        elif action in STATUSES:
+            visit.status = action
+            self.publish_change(visit, action, order)
+        else:
+            self.arrange(place, by, order, doctor, action)
+
+    def arrange(self, place: int, by: timedelta, order: str, doctor: UUID, action: str) -> None:
+        """Book or request another visit if the one of the place has ended, otherwise move it, perhaps only to another doctor."""
+        visit = self.visits[place]
         before = {"previous_start": visit.start, "previous_doctor": visit.doctor}
-        is_new, is_open = visit.status == "new", visit.status in ("new", "requested", "booked")
-        if is_open:
-            visit.start, visit.doctor = self.model.now + by, doctor
-            visit.status = "requested" if is_request or visit.status == "requested" else "booked"
-            self.publish_change(visit, visit.status if is_new else "rescheduled", order, **({} if is_new else before))
+        if is_new := visit.status not in ("requested", "booked"):
+            visit = self.visits[place] = RealVisit(new_id(), visit.patient)
+        visit.start, visit.doctor = visit.start if action == "give" else self.model.now + by, doctor
+        visit.status = "requested" if action == "request" or visit.status == "requested" else "booked"
+        self.publish_change(visit, visit.status if is_new else "rescheduled", order, **({} if is_new else before))
 
-    @rule(place=places, order=orders, doctor=st.sampled_from(DOCTORS))
-    def give_to_doctor(self, place: int, order: str, doctor: UUID) -> None:
-        """Give a booked visit to a doctor at the same time."""
-        visit, before = self.visits[place], self.visits[place].doctor
-        if visit.status == "booked" and before != doctor:
-            visit.doctor = doctor
-            self.publish_change(visit, "rescheduled", order, previous_start=visit.start, previous_doctor=before)
-
-    @rule(place=places, order=orders, outcome=st.sampled_from(["booked", "declined", "expired", "cancelled"]))
-    def decide(self, place: int, order: str, outcome: str) -> None:
-        """Approve, decline or withdraw a request, or let it expire."""
-        visit = self.visits[place]
-        if visit.status == "requested":
-            visit.status = outcome
-            self.publish_change(visit, outcome, order)
-
-    @rule(place=places, order=orders, outcome=st.sampled_from(["cancelled", "checked_in", "missed"]))
-    def end(self, place: int, order: str, outcome: str) -> None:
-        """Cancel or miss a booked visit, or check the patient in."""
-        visit = self.visits[place]
-        if visit.status == "booked":
-            visit.status = outcome
-            self.publish_change(visit, outcome, order)
-
-    @rule(place=places, order=orders, changed=st.sampled_from([frozenset(), frozenset({"place"})]))
-    def restore(self, place: int, order: str, changed: frozenset[str]) -> None:
+    def restore(self, visit: RealVisit, order: str, changed: frozenset[str]) -> None:
         """Restore a cancelled visit, or undo a check-in."""
-        visit = self.visits[place]
-        if visit.status in ("cancelled", "checked_in") and self.model.now < visit.start:
-            changed |= {"check_in"} if visit.status == "checked_in" else set()
-            visit.status = "booked"
-            self.publish_change(visit, "booked", order, changed=changed)
-
-    @rule(place=places, order=orders, changed=st.sampled_from([("place",), ("doctor_name",), ("reason", "place"), ("reason",)]))
-    def amend(self, place: int, order: str, changed: tuple[str, ...]) -> None:
-        visit = self.visits[place]
-        if visit.status in ("requested", "booked"):
-            self.publish_change(visit, "amended", order, changed=frozenset(changed))
+        undone = {"check_in"} if visit.status == "checked_in" else set()
+        visit.status = "booked"
+        self.publish_change(visit, "booked", order, changed=(changed & {"place", "doctor_name"}) | undone)
 
     @rule(person=readers, chosen=offsets, quiet=quiet_hours, is_twice=st.booleans())
     def change_preferences(self, person: UUID, chosen: list[int] | None, quiet: tuple[int, int] | None, is_twice: bool) -> None:
@@ -235,20 +229,13 @@ class MessageMachine(RuleBasedStateMachine):
         self.store_contact(person)
         return {"id": new_id(), "occurred_at": self.model.now, "patient_id": person, "version": self.versions[person]}
 
-    @rule(is_up=st.booleans())
     def switch_mail_server(self, is_up: bool) -> None:
         self.model.server_is_up = self.mailbox.is_up = is_up
 
-    @rule(ticks=st.integers(1, 60))
-    def have_outage(self, ticks: int) -> None:
-        """Let the mail server be down for some time."""
-        self.switch_mail_server(is_up=False)
-        self.the_same_mails_are_sent()
-        self.pass_time(ticks)
-        self.switch_mail_server(is_up=True)
-
-    @rule(ticks=st.integers(1, 200))
-    def pass_time(self, ticks: int) -> None:
+    @rule(ticks=st.integers(1, 12) | st.integers(1, 200), is_up=st.booleans())
+    def pass_time(self, ticks: int, is_up: bool) -> None:
+        """Let time pass, perhaps without a mail server, which then stays away until time passes with it again."""
+        self.switch_mail_server(is_up)
         for _ in range(ticks):
             self.model.now += TICK
             self.model.tick()
@@ -299,4 +286,4 @@ def facts_of(content: MailContent, sent_at: datetime) -> MailFacts:
 def test_the_mails_that_are_sent_are_those_of_a_plain_model(tmp_path: Path) -> None:
     MessageMachine.url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
     migrate("notify_svc", MessageMachine.url)
-    run_state_machine_as_test(MessageMachine, settings=settings(max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(MessageMachine, settings=settings(max_examples=60, stateful_step_count=30))
