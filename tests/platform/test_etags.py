@@ -80,7 +80,7 @@ def clinic(embedded: Embedded) -> ClinicWithEtags:
     feed = patient.request("POST", "/calendar/feed", status=201)["url"].partition("/calendar")
     start = list_slots(patient, service, doctor.id)[0]["starts_at"]
     appointment = book(patient, service, doctor, start)
-    webhook = admin.request("POST", "/webhooks", {"url": "https://webhook.invalid/", "events": ["appointment.missed"]}, status=201)
+    webhook = admin.request("POST", "/webhooks", {"url": "https://webhook.careslot.example/", "events": ["appointment.missed"]}, status=201)
     embedded.run_until_idle()
     return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]), webhook["id"])
 
