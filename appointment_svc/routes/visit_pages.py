@@ -26,7 +26,7 @@ class VisitRoute(PageRoute):
         refusal = texts.refusals.get(code)
         if refusal is None:
             return None
-        link = f"../{request.path_params['token']}" if request.method == "POST" else None
+        link = f"../{request.path_params['token']}" if status == 409 else None  # then the token is that of a visit
         return _page(texts, "refusal.html", status, title=refusal.title, text=refusal.text, link=link)
 
 
