@@ -121,10 +121,10 @@ def book(patient: User, service: dict[str, Any], doctor: User, starts_at: str, *
 
 
 def wait_for_mails(platform: Platform, email: str, count: int) -> list[dict[str, Any]]:
-    """Wait until an address has `count` mails, and return them. Asserts that it has no more."""
+    """Wait until an address has `count` mails beside reminders, and return them. Asserts that it has no more."""
 
     def arrived() -> list[dict[str, Any]] | None:
-        mails = [mail for mail in platform.mails() if email in mail["to"]]
+        mails = [mail for mail in platform.mails() if email in mail["to"] and not mail["subject"].startswith("Reminder")]
         return mails if len(mails) >= count else None
 
     mails = wait_until(arrived)
