@@ -233,11 +233,11 @@ class Message:
     def defer(self, problem: str, now: datetime) -> Self:
         """Return the message as queued again, after a pause that doubles with each attempt; as failed after MAX_ATTEMPTS.
 
-        Where there is a `valid_until`, no pause is longer than a quarter of the time that remains, and attempts only end with it. Thus
-        the message is sent after any outage that ends early enough, with few attempts while the outage lasts.
+        Where there is a `valid_until`, no pause is longer than a quarter of the time that remains, and attempts to send a reminder only
+        end with it. Thus it is sent after any outage that ends early enough, with few attempts while the outage lasts.
         """
         attempts = self.attempts - self.attempts_before_resend
-        if attempts >= MAX_ATTEMPTS and self.valid_until is None:
+        if attempts >= MAX_ATTEMPTS and self.kind is not MessageKind.REMINDER:
             return self.mark_failed(problem, now)
         pause = min(timedelta(seconds=2 ** min(attempts - 1, LARGEST_EXPONENT)), LONGEST_PAUSE)
         if self.valid_until is not None:
