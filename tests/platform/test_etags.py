@@ -249,11 +249,12 @@ CHANGES["get_webhook"] = {
     "previous_secret_until": act_on_webhook("rotate-secret", 200),
     "events": patch("get_webhook", events=["appointment.*"]),
     "description": patch("get_webhook", description="Ours"),
-    "url": patch("get_webhook", url="https://other.invalid/"),
+    "url": patch("get_webhook", url="https://other.careslot.example/"),
     "status": patch("get_webhook", status="paused"),
 }
 # What stays as long as the resource exists. Visits keep what was agreed at booking; a new role or status ends the session of `/auth/me`.
-VISIT_CONSTANTS = {"service", "price", "patient", "patient_id"}
+# `confirmed_at` is set by the link of a mail only, as a new version: tests/platform/test_visit_links.
+VISIT_CONSTANTS = {"service", "price", "patient", "patient_id", "confirmed_at"}
 CONSTANTS: dict[str, set[str]] = {
     "get_appointment": VISIT_CONSTANTS,
     "get_any_appointment": VISIT_CONSTANTS,
