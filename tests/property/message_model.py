@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 TICK, HOUR, MOST_TRIES = timedelta(minutes=5), timedelta(hours=1), 35
+SHORTEST_PAUSE, CACHE_TIME = timedelta(seconds=5), timedelta(seconds=30)
 KINDS_UNTIL_THE_START = {"requested", "booked", "rescheduled", "amended", "reminder"}
 TOPICS_WITH_MAIL = {"requested", "booked", "rescheduled", "cancelled", "declined", "expired"}
 
@@ -57,6 +58,7 @@ class ModelPerson:
     language: str = "en"
     offsets: list[int] | None = None
     quiet: tuple[int, int] | None = None
+    offsets_changed_at: datetime | None = None
 
     @property
     def wanted_offsets(self) -> list[int]:
@@ -99,7 +101,7 @@ class ModelledVisit:
 
 @dataclass
 class ModelledMail:
-    """A mail that waits to be sent. It is tried at `due`, and again after each failure."""
+    """A mail that waits to be sent. It is tried at `due`, and again after each failure. `is_postponed`: until quiet hours end."""
 
     person: UUID
     visit_id: UUID
@@ -109,6 +111,7 @@ class ModelledMail:
     due: datetime
     offset: int = 0
     failures: int = 0
+    is_postponed: bool = False
 
     def replaces(self, older: ModelledMail) -> bool:
         """Return whether `older` need not be sent after this mail."""
@@ -143,7 +146,11 @@ class MessageModel:
     def follow(self, visit: ModelledVisit | None, change: ModelledChange) -> ModelledVisit:
         """Return the visit after the change. Its reminders stay if it was and is booked for the same start, and was not booked anew."""
         is_booked, readers = change.status == "booked", self.readers[change.patient]
-        wanted = {(person, offset): change.occurred_at for person in readers for offset in self.people[person].wanted_offsets}
+        wanted = {
+            (person, offset): max(change.occurred_at, self.people[person].offsets_changed_at or change.occurred_at)
+            for person in readers
+            for offset in self.people[person].wanted_offsets
+        }
         if visit is not None and visit.is_booked and is_booked and change.topic != "booked":
             is_same_start = change.start == visit.start and change.previous_start in (None, change.start)
             wanted = visit.wanted if is_same_start else wanted
@@ -183,6 +190,9 @@ class MessageModel:
                 own = {(person, offset): visit.wanted.get((person, offset), self.now) for offset in self.people[person].wanted_offsets}
                 visit.wanted = others | own
                 self.drop_late_offsets(visit)
+        for mail in self.waiting:
+            if mail.person == person and mail.is_postponed:
+                mail.due = min(mail.due, self.now + CACHE_TIME)
 
     def tick(self) -> None:
         """Write the reminders that are due now, and try to send what waits: older changes first."""
@@ -221,12 +231,14 @@ class MessageModel:
                 return
             if person.is_quiet(self.now):
                 end = person.end_of_quiet(self.now)
-                self.waiting += [replace(mail, due=end)] if mail.start - end >= HOUR else []
+                self.waiting += [replace(mail, due=end, is_postponed=True)] if mail.start - end >= HOUR else []
                 return
         if self.server_is_up:
             facts = (mail.kind, mail.visit_id, mail.start, mail.offset)
             self.delivered.append(mail)
             self.sent.append(MailFacts(self.now, person.email, person.language, person.zone, *facts))
-        elif mail.failures + 1 < MOST_TRIES:
-            pause = min(timedelta(seconds=2**mail.failures), HOUR)
-            self.waiting.append(replace(mail, due=self.now + pause, failures=mail.failures + 1))
+        elif mail.kind == "reminder" or mail.failures + 1 < MOST_TRIES:
+            pause = min(timedelta(seconds=2 ** min(mail.failures, 20)), HOUR)
+            if mail.kind in KINDS_UNTIL_THE_START:
+                pause = min(pause, max((mail.start - self.now) / 4, SHORTEST_PAUSE))
+            self.waiting.append(replace(mail, due=self.now + pause, failures=mail.failures + 1, is_postponed=False))

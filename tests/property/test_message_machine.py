@@ -49,7 +49,8 @@ ACTIONS = {
 Result = TypeVar("Result")
 places = st.integers(0, len(PATIENT_OF_PLACE) - 1)
 starts = (st.integers(1, 8) | st.integers(2, 150)).map(lambda number: timedelta(minutes=30 * number))
-offsets = st.none() | st.lists(st.sampled_from([15, 60, 90, 240, 600, 1440]), max_size=3, unique=True)
+some_offsets = st.lists(st.sampled_from([15, 30, 60, 90, 240, 1440]), min_size=1, max_size=3, unique=True)
+offsets = some_offsets | some_offsets | st.sampled_from([None, []])
 quiet_hours = st.sampled_from([None, (22, 7), (1, 3), (12, 15), (20, 11)])
 zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Auckland"])
 amendments = st.sampled_from([frozenset({"place"}), frozenset({"doctor_name"}), frozenset({"reason", "place"}), frozenset({"reason"})])
@@ -138,7 +139,9 @@ class MessageMachine(RuleBasedStateMachine):
             return
         hours = QuietHours(since=time(person.quiet[0]), until=time(person.quiet[1])) if person.quiet else None
         own = {"locale": person.language, "quiet_hours": hours, "preferences_version": version}
-        self.contacts.patients[person_id] = PatientContact.model_validate(shared | own | {"reminder_offsets_minutes": person.offsets})
+        self.contacts.patients[person_id] = PatientContact.model_validate(
+            shared | own | {"reminder_offsets_minutes": person.offsets, "offsets_changed_at": person.offsets_changed_at}
+        )
 
     def publish_change(self, visit: RealVisit, topic: str, order: str, **changes: Any) -> None:
         """Deliver an event: perhaps twice, with copies of older ones, or later, which is after the next one."""
@@ -170,8 +173,11 @@ class MessageMachine(RuleBasedStateMachine):
         while self.late:
             self.deliver(*self.late.pop())
 
-    @initialize(first=starts, second=starts, is_up=st.booleans())
-    def book(self, first: timedelta, second: timedelta, is_up: bool) -> None:
+    @initialize(first=starts, second=starts, is_up=st.booleans(), chosen=offsets)
+    def book(self, first: timedelta, second: timedelta, is_up: bool, chosen: list[int] | None) -> None:
+        for person in (PATIENT, MOTHER, FATHER):
+            self.model.people[person].offsets = chosen
+            self.store_contact(person)
         self.switch_mail_server(is_up)
         for place, by in enumerate((first, second)):
             self.arrange(place, by, "once", DOCTOR, "book")
@@ -210,6 +216,8 @@ class MessageMachine(RuleBasedStateMachine):
 
     @rule(person=readers, chosen=offsets, quiet=quiet_hours, is_twice=st.booleans())
     def change_preferences(self, person: UUID, chosen: list[int] | None, quiet: tuple[int, int] | None, is_twice: bool) -> None:
+        if chosen != self.model.people[person].offsets:
+            self.model.people[person].offsets_changed_at = self.model.now
         self.model.people[person].offsets, self.model.people[person].quiet = chosen, quiet
         facts = self.change_person(person)
         for _ in range(1 + is_twice):
