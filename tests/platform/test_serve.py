@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.platform.accounts import book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
+from tests.platform.accounts import book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin, wait_for_mails
 from tests.platform.houses import Embedded, Process, free_port
 
 pytestmark = pytest.mark.xdist_group("embedded")
@@ -98,6 +98,7 @@ def test_moving_the_clock_runs_the_jobs(tmp_path: Path) -> None:
         doctor, patient = create_doctor(admin, service), register_patient(platform)
         appointment = book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
         assert appointment["status"] == "requested"
+        wait_for_mails(platform, patient.account["email"], 1)  # the request is told before it expires
         moved = httpx.put(f"{platform.url}/dev/clock", json={"now": appointment["ends_at"]}, timeout=60)
         assert moved.json()["now"] >= appointment["ends_at"]
         login = {"email": patient.account["email"], "password": "a long enough pass phrase"}

@@ -32,6 +32,8 @@ def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path
         added = [
             ("by_change",),
             ("by_end",),
+            *((f"dead_letters_by_{name}",) for name in ("status", "time", "topic")),
+            ("sqlite_autoindex_dead_letters_1",),
             ("ix_visit_links_appointment_id",),
             ("sqlite_autoindex_visit_links_1",),
             ("ix_doctors_followed",),

@@ -114,7 +114,7 @@ async def test_every_link_between_the_pages_leads_somewhere_and_nothing_comes_fr
 
 
 async def test_the_guides_answer_what_integrators_ask(http: httpx.AsyncClient) -> None:
-    assert list(GUIDES) == ["authentication", "paging", "idempotency", "concurrency", "time", "rate-limits", "messages"]
+    assert list(GUIDES) == ["authentication", "paging", "idempotency", "concurrency", "time", "rate-limits", "messages", "webhooks"]
     words = {
         "authentication": ("Bearer", "/.well-known/openid-configuration"),
         "paging": ("next", "after"),
@@ -123,6 +123,7 @@ async def test_the_guides_answer_what_integrators_ask(http: httpx.AsyncClient) -
         "time": ("offset_required", "local_start"),
         "rate-limits": ("Retry-After", "429"),
         "messages": ("resent_from", "outdated"),
+        "webhooks": ("webhook-signature", "ten seconds"),
     }
     for name, expected in words.items():
         page = await http.get(f"/docs/guides/{name}")

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from notify_svc.clients.languages import shipped_languages
 from notify_svc.domain.templates import TEMPLATES
 from notify_svc.repository.tables import TEMPLATE_OVERRIDES
 from shared.contracts.identity import Role
@@ -20,6 +21,8 @@ from tests.unit.notify.builders import an_event
 
 ADMIN = bearer(Role.ADMIN)
 BOOKED = "/admin/templates/booked/en"
+SHIPPED = shipped_languages()["en"].templates["booked"].revision
+"""The version of the shipped text."""
 OWN: dict[str, Any] = {"subject": "See you, {{ name }}", "text": "Welcome!\n\n{{ details }}"}
 ROUTES = [
     ("GET", "/admin/templates"),
@@ -48,12 +51,12 @@ async def test_only_admins_may_read_and_override_templates(notify: RunningServic
 async def test_a_shipped_template_has_a_version_and_is_the_default(notify: RunningService) -> None:
     response = await get(notify)
     body = response.json()
-    assert (response.status_code, response.headers["etag"]) == (200, '"1"')
-    assert (body["kind"], body["locale"], body["default"], body["version"]) == ("booked", "en", True, 1)
+    assert (response.status_code, response.headers["etag"]) == (200, f'"{SHIPPED}"')
+    assert (body["kind"], body["locale"], body["default"], body["version"]) == ("booked", "en", True, SHIPPED)
     assert body["subject"] == "Appointment confirmed - {{ clinic_name }}"
     assert "{{ details }}" in body["text"]
     assert (body["required"], "visit_link" in body["variables"]) == (["doctor_name", "starts_at"], True)
-    assert (await notify.http.get(BOOKED, headers=ADMIN | {"If-None-Match": '"1"'})).status_code == 304
+    assert (await notify.http.get(BOOKED, headers=ADMIN | {"If-None-Match": f'"{SHIPPED}"'})).status_code == 304
 
 
 async def test_the_list_has_every_kind_in_every_language_page_by_page(notify: RunningService) -> None:
@@ -83,31 +86,31 @@ async def test_a_kind_or_language_that_is_not_shipped_is_not_found(notify: Runni
 async def test_an_override_changes_the_next_mail_and_a_reset_brings_the_shipped_text_back(
     notify: RunningService, mailbox: MemoryMailbox
 ) -> None:
-    replaced = await put(notify, tag='"1"')
-    assert (replaced.status_code, replaced.headers["etag"], replaced.json()["default"]) == (200, '"2"', False)
+    replaced = await put(notify, tag=f'"{SHIPPED}"')
+    assert (replaced.status_code, replaced.headers["etag"], replaced.json()["default"]) == (200, f'"{SHIPPED + 1}"', False)
     assert (await get(notify)).json() == replaced.json()
     await notify.publish_event(an_event(id=new_id()))
     assert mailbox.text_to("mina@example.com").startswith("Welcome!\n\nWhen: Monday")
     assert ("mina@example.com", "See you, Person mina") in mailbox.count_mails()
-    reset = await notify.http.delete(BOOKED, headers=ADMIN | {"If-Match": '"2"'})
-    assert (reset.status_code, reset.headers["etag"], reset.json()["default"]) == (200, '"3"', True)
+    reset = await notify.http.delete(BOOKED, headers=ADMIN | {"If-Match": f'"{SHIPPED + 1}"'})
+    assert (reset.status_code, reset.headers["etag"], reset.json()["default"]) == (200, f'"{SHIPPED + 2}"', True)
     await notify.publish_event(an_event(id=new_id(), version=3))
     assert mailbox.text_to("mina@example.com").startswith("Hello Person mina,")
 
 
 async def test_only_the_current_version_can_be_replaced(notify: RunningService) -> None:
     assert (await notify.http.put(BOOKED, json=OWN, headers=ADMIN)).status_code == 428
-    assert (await put(notify, tag='"1"')).status_code == 200
-    stale = await put(notify, OWN | {"subject": "Other"}, tag='"1"')
-    assert (stale.status_code, stale.json()["code"], stale.json()["version"]) == (412, "stale_version", 2)
-    assert (await notify.http.delete(BOOKED, headers=ADMIN | {"If-Match": '"1"'})).status_code == 412
+    assert (await put(notify, tag=f'"{SHIPPED}"')).status_code == 200
+    stale = await put(notify, OWN | {"subject": "Other"}, tag=f'"{SHIPPED}"')
+    assert (stale.status_code, stale.json()["code"], stale.json()["version"]) == (412, "stale_version", SHIPPED + 1)
+    assert (await notify.http.delete(BOOKED, headers=ADMIN | {"If-Match": f'"{SHIPPED}"'})).status_code == 412
     assert (await get(notify)).json()["subject"] == OWN["subject"]
 
 
 async def test_the_same_text_again_and_a_reset_of_a_shipped_text_change_nothing(notify: RunningService) -> None:
-    assert (await notify.http.delete(BOOKED, headers=ADMIN)).json()["version"] == 1
-    assert [(await put(notify)).json()["version"] for _ in range(2)] == [2, 2]
-    assert [(await notify.http.delete(BOOKED, headers=ADMIN)).json()["version"] for _ in range(2)] == [3, 3]
+    assert (await notify.http.delete(BOOKED, headers=ADMIN)).json()["version"] == SHIPPED
+    assert [(await put(notify)).json()["version"] for _ in range(2)] == [SHIPPED + 1] * 2
+    assert [(await notify.http.delete(BOOKED, headers=ADMIN)).json()["version"] for _ in range(2)] == [SHIPPED + 2] * 2
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ async def test_a_preview_shows_example_data_and_stores_nothing(notify: RunningSe
     assert "<td>Dr. Ada Brandt</td>" in draft.json()["html"]
     in_force = await notify.http.post(f"{BOOKED}/preview", json={"subject": "Only {{ name }}"}, headers=ADMIN)
     assert (in_force.json()["subject"], "Your appointment is confirmed." in in_force.json()["text"]) == ("Only Mina Park", True)
-    assert ((await get(notify)).json()["version"], mailbox.mails) == (1, [])
+    assert ((await get(notify)).json()["version"], mailbox.mails) == (SHIPPED, [])
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
