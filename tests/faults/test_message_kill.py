@@ -7,14 +7,14 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 
 from notify_svc.clients.smtp import SmtpMailbox
 from notify_svc.domain.messages import MessageStatus
@@ -22,6 +22,7 @@ from notify_svc.ports import RenderedMail
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.identity import Service
 from shared.kit.migrations import migrate
+from tests.faults.fatal_steps import FatalStep, run_in_child
 from tests.platform.houses import SmtpServer
 from tests.running import NOON, run_service
 from tests.service.notify.fake_services import EMAILS, ZONES, FakeContactServices, stored_messages
@@ -29,27 +30,6 @@ from tests.unit.notify.builders import PATIENT, an_event
 
 MAX_STEPS = 120
 GUARDIANS = ("00000000-0000-0000-0000-000000000064", "00000000-0000-0000-0000-000000000065")
-
-
-class FatalStep:
-    """Counts the steps since it was armed, and kills this process at the `fatal` one.
-
-    The steps are the commits of the writing connection, and the moments before and after each delivery. A kill before a commit also stands
-    for one at any moment since the step before, because nothing of it was stored.
-    """
-
-    def __init__(self, fatal: int) -> None:
-        self.fatal, self.count, self.is_armed = fatal, 0, False
-
-    def commit(self, connection: Connection) -> None:
-        """Count the commit of the only connection that writes."""
-        if connection.engine.pool.size() == 1:  # type: ignore[attr-defined]
-            self()
-
-    def __call__(self) -> None:
-        self.count += self.is_armed
-        if self.is_armed and self.count == self.fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class MortalMailbox(SmtpMailbox):
@@ -128,22 +108,6 @@ async def recover(scenario: Scenario, folder: Path, port: int) -> None:
         for _ in range(3):
             service.clock.advance(timedelta(minutes=5))
             await service.run_until_idle()
-
-
-def run_in_child(work: Callable[[], Coroutine[Any, Any, None]], started: Callable[[int], None] = lambda _: None) -> int:
-    """Run `work` in a forked process; return the signal that ended it, or 0. Raises AssertionError when it failed otherwise."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            asyncio.run(work())
-            code = 0
-        finally:
-            os._exit(code)
-    started(pid)
-    status = os.waitpid(pid, 0)[1]
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the child failed"
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
 @pytest.fixture
