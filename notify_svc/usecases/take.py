@@ -10,6 +10,7 @@ from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.ports import NotificationStore, NotificationTransaction, RenderedMail
 from notify_svc.usecases.compose import IsForGuardians
 from notify_svc.usecases.deliver import MailDelivery
+from notify_svc.usecases.reminders_check import Outdated
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -70,6 +71,7 @@ class MessageTaker:
     ) -> Message:
         """Add a message to those to deliver or to those that are not sent, and return it as it is to be stored."""
         if started.status is not MessageStatus.SENDING:
+            taken.not_sent.append((Outdated(started.problem), started))
             return started
         if isinstance(mail, RenderedMail):
             taken.deliveries.append((started, mail))

@@ -254,5 +254,7 @@ async def test_after_an_outage_of_hours_nobody_is_told_of_a_visit_that_has_begun
     notify.clock.advance(timedelta(hours=2))
     await notify.run_until_idle()
     assert set(mailbox.count_mails()) == {("mina@example.com", "Appointment cancelled"), ("ada@example.com", "Appointment cancelled")}
-    outcomes = {(message.kind, message.status, message.problem) for message in await stored_messages(tmp_path)}
+    messages = await stored_messages(tmp_path)
+    outcomes = {(message.kind, message.status, message.problem) for message in messages}
     assert outcomes - {("reminder", "skipped", "too_late")} == {("booked", "skipped", "too_late"), ("cancelled", "sent", None)}
+    assert await count_of(notify, "outdated") == sum(message.status == "skipped" for message in messages) >= 2
