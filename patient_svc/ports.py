@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
+from patient_svc.domain.access import Access
 from patient_svc.domain.guardians import Dependant
 from patient_svc.domain.patients import Patient, PatientVisit
 from shared.contracts.contacts import PatientContact
@@ -42,6 +43,9 @@ class PatientTransaction(Protocol):
 
     async def delete_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> bool:
         """Record that a patient no longer acts for a dependant; return False if they did not."""
+
+    async def record_access(self, access: Access) -> None:
+        """Write a line of a patient's access log, and publish it for the audit trail once the transaction has committed."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""

@@ -18,7 +18,7 @@ from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Invalid, require_version
 from shared.contracts.relayed_refusals import NoSuchPatient
 
-STATUSES_WITHOUT_TREATMENT = frozenset({"cancelled", "declined", "expired"})
+STATUSES_WITHOUT_TREATMENT = frozenset({"cancelled", "declined", "refused", "expired"})
 
 
 class BornLater(Invalid):
@@ -154,16 +154,33 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class PatientVisit:
-    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it."""
+    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it. Times are UTC.
+
+    Visits that were recorded before 0.2.0 have neither service nor status and times, until the history is rebuilt.
+    """
 
     appointment_id: UUID
     patient_id: UUID
     doctor_id: UUID
     treats: bool
     version: int
+    service_id: UUID | None = None
+    status: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
     @classmethod
     def from_event(cls, event: AppointmentEvent) -> Self:
         """Return the visit that an event describes. It counts as treatment until it is cancelled, declined or expired."""
         treats = event.status not in STATUSES_WITHOUT_TREATMENT
-        return cls(event.appointment_id, event.patient_id, event.doctor_id, treats, event.version)
+        return cls(
+            event.appointment_id,
+            event.patient_id,
+            event.doctor_id,
+            treats,
+            event.version,
+            event.service_id,
+            event.status,
+            event.starts_at,
+            event.ends_at,
+        )

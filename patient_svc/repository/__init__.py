@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from patient_svc.repository.accesses import AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
@@ -15,7 +16,7 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites):
+class SqlPatientTransaction(PatientWrites, GuardianWrites, AccessWrites):
     """Implements PatientTransaction."""
 
 

@@ -49,5 +49,27 @@ VISITS = Table(
     Column("doctor_id", Id, nullable=False),
     Column("treats", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
-    Index("visits_by_people", "doctor_id", "patient_id", "treats"),
+    Column("service_id", Id),
+    Column("status", binary_string(16)),
+    Column("starts_at", UtcDateTime),
+    Column("ends_at", UtcDateTime),
+    Index("visits_by_people", "doctor_id", "patient_id", "treats", "ends_at"),
+    Index("visits_by_patient", "patient_id", "starts_at", "appointment_id"),
+)
+"""Rows that were written before 0.2.0 have no service, status and times until the history is rebuilt."""
+
+ACCESSES = Table(
+    "accesses",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("patient_id", Id, nullable=False),
+    Column("actor_id", Id, nullable=False),
+    Column("actor_role", binary_string(16), nullable=False),
+    Column("action", binary_string(48), nullable=False),
+    Column("relation", binary_string(24)),
+    Column("outcome", binary_string(16), nullable=False),
+    Column("row_id", Id),
+    Column("request_id", binary_string(128)),
+    Index("accesses_by_patient", "patient_id", "at", "id"),
 )

@@ -134,6 +134,25 @@ class PreferencesChanged(Event):
     version: int
 
 
+class AuditRecorded(Event):
+    """Somebody read or changed data of a person, or was refused.
+
+    `action` is `noun.verb`, such as `medical_history.read`. `relation` says why the actor may; it is null after a refusal. `row_id` names the
+    row of the publishing service that this is about; free text stays in that row.
+    """
+
+    topic = "audit.recorded.v1"
+    subject = "subject_id"
+    subject_id: UUID
+    actor_id: UUID
+    actor_role: Role
+    action: str
+    relation: str | None = None
+    outcome: Literal["done", "refused"]
+    row_id: UUID | None = None
+    request_id: str | None = None
+
+
 class DoctorChanged(Event):
     """A doctor's profile or working hours changed. `rules` is complete, so that consumers can ignore older versions."""
 
