@@ -7,17 +7,14 @@ from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
 
 revision = "0006"
 down_revision = "0005"
-VISIT_COLUMNS = (
-    sa.Column("service_id", Id),
-    sa.Column("status", binary_string(16)),
-    sa.Column("starts_at", UtcDateTime),
-    sa.Column("ends_at", UtcDateTime),
-)
+VISIT_COLUMNS = ("service_id", "status", "starts_at", "ends_at")
 
 
 def upgrade() -> None:
-    for column in VISIT_COLUMNS:
-        op.add_column("visits", column.copy())
+    op.add_column("visits", sa.Column("service_id", Id))
+    op.add_column("visits", sa.Column("status", binary_string(16)))
+    op.add_column("visits", sa.Column("starts_at", UtcDateTime))
+    op.add_column("visits", sa.Column("ends_at", UtcDateTime))
     op.drop_index("visits_by_people", "visits")
     op.create_index("visits_by_people", "visits", ["doctor_id", "patient_id", "treats", "ends_at"])
     op.create_index("visits_by_patient", "visits", ["patient_id", "starts_at", "appointment_id"])
@@ -43,4 +40,4 @@ def downgrade() -> None:
     op.drop_index("visits_by_people", "visits")
     op.create_index("visits_by_people", "visits", ["doctor_id", "patient_id", "treats"])
     for column in VISIT_COLUMNS:
-        op.drop_column("visits", column.name)
+        op.drop_column("visits", column)
