@@ -102,7 +102,7 @@ def test_a_profile_follows_the_newest_version_of_its_account(role: Role, status:
     ("status", "treats"),
     [
         *((status, True) for status in ("requested", "booked", "checked_in", "in_progress", "completed", "missed")),
-        *((status, False) for status in ("cancelled", "declined", "expired")),
+        *((status, False) for status in ("cancelled", "declined", "refused", "expired")),
     ],
 )
 def test_a_doctor_treats_a_patient_unless_the_appointment_was_called_off(status: str, treats: bool) -> None:
@@ -110,4 +110,4 @@ def test_a_doctor_treats_a_patient_unless_the_appointment_was_called_off(status:
     times: dict[str, Any] = {"id": UUID(int=7), "occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "UTC"}
     state: dict[str, Any] = {"version": 4, "sequence": 0, "status": status, "actor": Actor(id=SAM, role=Role.PATIENT)}
     event = AppointmentEvent.for_topic("appointment.amended.v1", **people, **times, **state)
-    assert PatientVisit.from_event(event) == PatientVisit(UUID(int=9), SAM, DOCTOR, treats, 4)
+    assert PatientVisit.from_event(event) == PatientVisit(UUID(int=9), SAM, DOCTOR, treats, 4, UUID(int=8), status, NOON, NOON)
