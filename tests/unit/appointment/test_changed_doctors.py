@@ -243,7 +243,7 @@ async def test_a_doctor_whose_appointments_cannot_be_read_does_not_stop_the_othe
         await clinic.doctor_follower.note_doctor(doctor_changed(id=doctor_id, **MOVED_OUT))
     assert await clinic.doctor_follower.follow_doctors() == 1
     assert [clinic.store.appointments[appointment.id].version for appointment in (first, second)] == [first.version, second.version + 1]
-    clinic.store.list_ahead_with_doctor = list_ahead  # type: ignore[assignment]
+    clinic.store.list_ahead_with_doctor = list_ahead  # type: ignore[method-assign]
     assert await clinic.doctor_follower.follow_doctors() == 1, "tried again later"
 
 
