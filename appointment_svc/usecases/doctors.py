@@ -65,7 +65,7 @@ class DoctorFollower:
         return 0
 
     async def _follow_doctor(self, changed: ChangedDoctor) -> int:
-        """Change the appointments at once, and again after a minute: a booking that has read the old name or place before may be stored later.
+        """Change the appointments at once, and again after a minute: a booking that read the old name or place may be stored later.
 
         The doctor stays in the list until the second review has ended without a failure.
         """
