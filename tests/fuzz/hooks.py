@@ -27,6 +27,7 @@ SEMANTIC_CODES = frozenset(
         "nothing_changes",
         "out_of_range",
         "password_too_weak",
+        "patient_required",
         "range_reversed",
         "range_too_long",
         "target_required",
