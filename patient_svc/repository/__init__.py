@@ -25,7 +25,7 @@ class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, Acces
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore(PatientReads, GuardianReads, RelationReads, ContactReads):
-    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, which is then published at once."""
+    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database
     now: Clock
