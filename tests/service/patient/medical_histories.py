@@ -102,6 +102,7 @@ async def run_histories(folder: Path, url: str, **settings: Any) -> AsyncIterato
         await change_database(
             url,
             sa.update(PATIENTS).values(born_on=datetime.fromisoformat(CHILDHOOD["born_on"]).date()),
+            sa.delete(GUARDIANS),
             sa.insert(GUARDIANS).values(dependant_id=SAM, guardian_id=GUARDIAN, relationship="child"),
         )
         await publish_visit(service, DOCTOR, NOON + timedelta(days=7))
