@@ -13,7 +13,14 @@ from notify_svc.ports import AlreadyStored, NotificationStore
 from notify_svc.usecases.visits import record_visit
 from notify_svc.usecases.webhook_events import insert_webhook_deliveries
 from shared.contracts.derived_ids import derive_id
-from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
+from shared.contracts.events import (
+    AccountInvited,
+    AccountLocked,
+    AppointmentEvent,
+    BreakGlassOpened,
+    PasswordChanged,
+    PasswordResetRequested,
+)
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -82,12 +89,18 @@ class MessageQueue:
         """Queue the mail about too many wrong passwords to the owner of the account."""
         await self._enqueue_for_owner(event, MessageKind.ACCOUNT_LOCKED)
 
-    @retry_on_abort
+    async def enqueue_record_opened(self, event: BreakGlassOpened) -> None:
+        """Queue the mail about a medical history that an admin opened, to the patient; the guardians of a dependant get it instead."""
+        await self._enqueue_once(Notification(event, MessageKind.RECORD_OPENED, Audience.PATIENT, event.patient_id))
+
     async def _enqueue_for_owner(self, event: AccountEvent, kind: MessageKind) -> None:
+        await self._enqueue_once(Notification(event, kind, Audience.OWNER, event.account_id))
+
+    @retry_on_abort
+    async def _enqueue_once(self, notification: Notification) -> None:
         async with self.store.begin() as tx:
-            if not await tx.mark_handled(event.id):
+            if not await tx.mark_handled(notification.event.id):
                 return
-            notification = Notification(event, kind, Audience.OWNER, event.account_id)
             await tx.insert_messages_of_event(messages_of([notification], self.now()))
         self.wake_sender()
 
