@@ -75,26 +75,23 @@ class MessageQueue:
 
     async def enqueue_invitation(self, event: AccountInvited) -> None:
         """Queue the invitation of a new member of staff, with a link to choose a password."""
-        await self._enqueue_for_owner(event, MessageKind.INVITED)
+        await self._enqueue_once(_for_owner(event, MessageKind.INVITED))
 
     async def enqueue_password_reset(self, event: PasswordResetRequested) -> None:
         """Queue the mail with the link to choose a new password."""
-        await self._enqueue_for_owner(event, MessageKind.RESET)
+        await self._enqueue_once(_for_owner(event, MessageKind.RESET))
 
     async def enqueue_password_changed(self, event: PasswordChanged) -> None:
         """Queue the mail about a changed password to the owner of the account."""
-        await self._enqueue_for_owner(event, MessageKind.PASSWORD_CHANGED)
+        await self._enqueue_once(_for_owner(event, MessageKind.PASSWORD_CHANGED))
 
     async def enqueue_account_locked(self, event: AccountLocked) -> None:
         """Queue the mail about too many wrong passwords to the owner of the account."""
-        await self._enqueue_for_owner(event, MessageKind.ACCOUNT_LOCKED)
+        await self._enqueue_once(_for_owner(event, MessageKind.ACCOUNT_LOCKED))
 
     async def enqueue_record_opened(self, event: BreakGlassOpened) -> None:
         """Queue the mail about a medical history that an admin opened, to the patient; the guardians of a dependant get it instead."""
         await self._enqueue_once(Notification(event, MessageKind.RECORD_OPENED, Audience.PATIENT, event.patient_id))
-
-    async def _enqueue_for_owner(self, event: AccountEvent, kind: MessageKind) -> None:
-        await self._enqueue_once(Notification(event, kind, Audience.OWNER, event.account_id))
 
     @retry_on_abort
     async def _enqueue_once(self, notification: Notification) -> None:
@@ -103,6 +100,10 @@ class MessageQueue:
                 return
             await tx.insert_messages_of_event(messages_of([notification], self.now()))
         self.wake_sender()
+
+
+def _for_owner(event: AccountEvent, kind: MessageKind) -> Notification:
+    return Notification(event, kind, Audience.OWNER, event.account_id)
 
 
 def messages_of(notifications: Iterable[Notification], now: datetime) -> list[Message]:
