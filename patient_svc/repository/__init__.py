@@ -10,28 +10,32 @@ from patient_svc.repository.accesses import AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
+from patient_svc.repository.record_cipher import RecordKeyring
+from patient_svc.repository.records import RecordWrites
+from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, AccessWrites):
-    """Implements PatientTransaction."""
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, AccessWrites, RecordWrites):
+    """Implements RecordTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, ContactReads):
-    """Implements PatientStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, ContactReads):
+    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database
     now: Clock
     wake_relay: Callable[[], None]
+    keyring: RecordKeyring
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlPatientTransaction]:
         async with self.database.write() as connection:
-            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
+            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now, keyring=self.keyring)
             yield tx
         if tx.has_events:
             self.wake_relay()

@@ -27,6 +27,7 @@ async def run_patient_service(folder: Path, **settings: Any) -> AsyncIterator[Ru
     """Run patient-service on a database in `folder`, or on the one in `database_url`, with the profile of Sam."""
     async with run_service("patient_svc", folder, record_events=(PatientChanged, PreferencesChanged), **settings) as service:
         await create_profile(service, SAM, **PROFILE)
+        await service.run_until_idle()  # no transaction is open when a test changes the database behind the service's back
         yield service
 
 

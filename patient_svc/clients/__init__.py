@@ -1,0 +1,5 @@
+"""HTTP clients of the services that patient-service calls."""
+
+from patient_svc.clients.treatments import HttpTreatments
+
+__all__ = ["HttpTreatments"]
