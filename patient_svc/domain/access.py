@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.contracts.events import AuditRecorded
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller, Role, Service
 
 
 class Relation(StrEnum):
@@ -90,4 +90,5 @@ class Access:
             outcome=self.outcome.value,
             row_id=self.row_id,
             request_id=self.request_id,
+            source=Service.PATIENT,
         )
