@@ -40,7 +40,7 @@ class AuditReads:
 
 def line_from_row(row: Any) -> AuditLine:
     """Return the line of a row of AUDIT_LINES."""
-    return AuditLine(**row._mapping | {"actor_role": Role(row.actor_role), "source": Service(row.source)})
+    return AuditLine(**{**row._mapping, "actor_role": Role(row.actor_role), "source": Service(row.source)})
 
 
 def matching_lines(wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> Select[Any]:
