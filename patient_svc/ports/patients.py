@@ -66,9 +66,6 @@ class PatientStore(AccessStore, Protocol):
     async def get_patient(self, patient_id: UUID) -> Patient:
         """Return a patient. Raises NoSuchPatient."""
 
-    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        """Return whether the doctor has, or had, an appointment with the patient that was not cancelled, declined or expired."""
-
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
 

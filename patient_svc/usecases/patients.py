@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from patient_svc.domain.access import Access, AccessAction, Relation
 from patient_svc.domain.patients import ClinicDefaults, Patient, PatientVisit
+from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.accesses import access_line
 from shared.contracts.contacts import PatientContact, PatientContacts
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -32,11 +36,24 @@ class Patients:
 
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
         """Create the profile of a new account, or return the one that has this id already."""
-        return await self._insert_or_find(Patient.from_request(patient_id, request))
+        return await self._insert_or_find(Patient.from_request(patient_id, request), None)
 
     async def create_walk_in(self, patient: Patient, caller: Caller) -> Patient:
         """Create a patient without an account, or return the one that has this id already. Raises BornLater."""
-        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic))).view_for(caller, False)
+        relation = RELATION_BY_ROLE[caller.role]
+        line = access_line(caller, patient.id, AccessAction.PROFILE_CREATED, relation, now=self.now())
+        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic), line)).view_for(caller, False)
+
+    @retry_on_abort
+    async def rename(self, patient_id: UUID, full_name: str, by: Caller) -> None:
+        """Change the name for an admin, or for a service that does not say for whom. Raises NoSuchPatient."""
+        async with self.store.begin() as tx:
+            patient = await tx.get_patient(patient_id)
+            updated = patient.update({"full_name": full_name}, None, self.now(), clinic=self.clinic)
+            if updated != patient:
+                await save_patient(tx, patient, updated, self.now)
+                relation = Relation.SERVICE if by.role is Role.SERVICE else Relation.ADMIN
+                await tx.record_access(access_line(by, patient_id, AccessAction.PROFILE_CHANGED, relation, now=self.now()))
 
     @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
@@ -68,11 +85,28 @@ class Patients:
             }
         )
 
-    @retry_on_abort
     async def view(self, patient_id: UUID, caller: Caller) -> Patient:
-        """Return as much of a profile as the caller may see. Raises NoSuchPatient."""
-        is_treating = caller.role is Role.DOCTOR and await self.store.is_treating(caller.id, patient_id)
-        return (await self.get(patient_id)).view_for(caller, is_treating)
+        """Return as much of a profile as the caller may see. Raises NoSuchPatient, also for callers who may see nothing.
+
+        What others read, and what they are refused, is recorded in the access log.
+        """
+        if caller.id == patient_id:
+            return await self.get(patient_id)
+        patient = await self._read_for_other(patient_id, caller)
+        if patient is None:
+            raise NoSuchPatient
+        return patient.in_clinic(self.clinic)
+
+    @retry_on_abort
+    async def _read_for_other(self, patient_id: UUID, caller: Caller) -> Patient | None:
+        """Return what a caller may see of another person's profile, or None, and record either. Raises NoSuchPatient for an unknown id."""
+        now = self.now()
+        async with self.store.begin() as tx:
+            patient = await tx.get_patient(patient_id)
+            relations = await tx.get_relations(caller, patient_id, now)
+            relation = relations.permitting(AccessAction.PROFILE_READ, now=now, adults_born_until=now.date())
+            await tx.record_access(access_line(caller, patient_id, AccessAction.PROFILE_READ, relation, now=now))
+        return patient.view_for(caller, relation is Relation.TREATING_DOCTOR) if relation is not None else None
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
@@ -95,12 +129,15 @@ class Patients:
                 await tx.save_visit(PatientVisit.from_event(event))
 
     @retry_on_abort
-    async def _insert_or_find(self, patient: Patient) -> Patient:
+    async def _insert_or_find(self, patient: Patient, line: Access | None) -> Patient:
+        """Insert a profile, with the line of the access log if another person creates it, or return the one that has this id already."""
         async with self.store.begin() as tx:
             if existing := await tx.find_patient(patient.id):
                 return existing.in_clinic(self.clinic)
             await tx.insert_patient(patient)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
+            if line is not None:
+                await tx.record_access(line)
         return patient.in_clinic(self.clinic)
 
     def _in_clinic(self, contact: PatientContact) -> PatientContact:
