@@ -247,6 +247,14 @@ async def test_pages_neither_repeat_nor_skip_a_line_while_lines_are_added(patien
     assert (bad.status_code, bad.json()["code"]) == (422, "bad_cursor")
 
 
+async def test_what_a_newer_release_has_recorded_is_shown_too(patients: RunningService, sql_url: str) -> None:
+    newer = {"action": "genome.read", "relation": "geneticist", "outcome": "done", "actor_id": OTHER, "actor_role": "doctor"}
+    async with Database(sql_url) as database, database.write() as connection:
+        await connection.execute(insert(ACCESSES), newer | {"id": new_id(), "at": NOON, "patient_id": SAM})
+    (line,) = (await list_log(patients))["items"]
+    assert (line["action"], line["relation"]) == ("genome.read", "geneticist")
+
+
 async def test_patients_see_their_own_log_only(patients: RunningService) -> None:
     await create_profile(patients, OTHER)
     await read_profile(patients, ADMIN)
