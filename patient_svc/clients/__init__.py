@@ -1,1 +1,6 @@
-"""Other services over HTTP."""
+"""HTTP clients of the services that patient-service calls."""
+
+from patient_svc.clients.doctors import HttpDoctorNameClient
+from patient_svc.clients.treatments import HttpTreatments
+
+__all__ = ["HttpDoctorNameClient", "HttpTreatments"]

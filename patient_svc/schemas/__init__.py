@@ -4,15 +4,31 @@ from patient_svc.schemas.accesses import AccessOut
 from patient_svc.schemas.dependants import CreateDependant, DependantOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient
+from patient_svc.schemas.records import (
+    AddMedicalEntry,
+    BreakGlassOut,
+    CorrectMedicalEntry,
+    MedicalEntryOut,
+    MedicalSummaryOut,
+    OpenBreakGlass,
+    RetractMedicalEntry,
+)
 
 __all__ = [
     "AccessOut",
+    "AddMedicalEntry",
+    "BreakGlassOut",
+    "CorrectMedicalEntry",
     "CreateDependant",
     "CreateWalkIn",
     "DependantOut",
+    "MedicalEntryOut",
+    "MedicalSummaryOut",
+    "OpenBreakGlass",
     "PatientOut",
     "PreferencesOut",
     "PutPreferences",
     "RenamePatient",
+    "RetractMedicalEntry",
     "UpdatePatient",
 ]

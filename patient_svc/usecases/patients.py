@@ -11,12 +11,12 @@ from patient_svc.domain.access import Access, AccessAction, Relation
 from patient_svc.domain.patients import ClinicDefaults, Patient, PatientVisit
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
 from shared.contracts.contacts import PatientContact, PatientContacts
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Role
-from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -33,6 +33,7 @@ class Patients:
     store: PatientStore
     now: Clock
     clinic: ClinicDefaults
+    access: AccessControl
 
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
         """Create the profile of a new account, or return the one that has this id already."""
@@ -85,28 +86,17 @@ class Patients:
             }
         )
 
+    @retry_on_abort
     async def view(self, patient_id: UUID, caller: Caller) -> Patient:
-        """Return as much of a profile as the caller may see. Raises NoSuchPatient, also for callers who may see nothing.
+        """Return as much of a profile as the caller may see. What others read, and what they are refused, is recorded.
 
-        What others read, and what they are refused, is recorded in the access log.
+        Raises NoSuchPatient, also for callers who may see nothing, and Unavailable as AccessControl does.
         """
         if caller.id == patient_id:
             return await self.get(patient_id)
-        patient = await self._read_for_other(patient_id, caller)
-        if patient is None:
-            raise NoSuchPatient
-        return patient.in_clinic(self.clinic)
-
-    @retry_on_abort
-    async def _read_for_other(self, patient_id: UUID, caller: Caller) -> Patient | None:
-        """Return what a caller may see of another person's profile, or None, and record either. Raises NoSuchPatient for an unknown id."""
-        now = self.now()
-        async with self.store.begin() as tx:
+        async with self.access.begin(caller, patient_id, AccessAction.PROFILE_READ) as (tx, relation):
             patient = await tx.get_patient(patient_id)
-            relations = await tx.get_relations(caller, patient_id, now)
-            relation = relations.permitting(AccessAction.PROFILE_READ, now=now, adults_born_until=now.date())
-            await tx.record_access(access_line(caller, patient_id, AccessAction.PROFILE_READ, relation, now=now))
-        return patient.view_for(caller, relation is Relation.TREATING_DOCTOR) if relation is not None else None
+        return patient.in_clinic(self.clinic).view_for(caller, relation is Relation.TREATING_DOCTOR)
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:

@@ -16,7 +16,9 @@ from sqlalchemy import insert, text
 from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.accesses import accesses_of, old_accesses
+from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.tables import ACCESSES
+from patient_svc.settings import parse_record_keys
 from patient_svc.usecases.accesses import DELETED_AT_ONCE, AccessRetention, record_listing
 from shared.contracts.events import AppointmentEvent, AuditRecorded
 from shared.contracts.http import Actor
@@ -24,7 +26,7 @@ from shared.contracts.identity import Caller, Role, Service
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.running import NOON, RunningService, not_found_response, run_service
+from tests.running import NOON, RECORD_KEYS, RunningService, run_service
 from tests.service.patient.running_patient import DOCTOR, OTHER, PROFILE, RECEPTION, SAM, SAMS_TOKEN, create_profile
 from tests.tokens import bearer, service_bearer
 
@@ -34,31 +36,35 @@ LOG = "/patients/me/access-log"
 Line = tuple[str, str | None, str]
 
 
-class FakeDoctorNames:
-    """doctor-service, which knows the name of DOCTOR, or is unreachable. `requests` has the ids of each request."""
+class FakeNeighbours:
+    """doctor-service, which knows the name of DOCTOR, and appointment-service, which has a visit with `treating_doctor`.
+
+    Both may be unreachable. `requests` has the hosts of the requests.
+    """
 
     def __init__(self) -> None:
-        self.is_reachable, self.requests = True, list[Any]()
+        self.is_reachable, self.treating_doctor, self.requests = True, "", list[str]()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.host != "doctor-service":
-            return not_found_response()
+        self.requests.append(request.url.host)
         if not self.is_reachable:
             raise httpx.ConnectError("unreachable", request=request)
-        self.requests.append(request.content)
+        if request.url.host == "appointment-service":
+            is_treating = request.url.params["doctor_id"] == self.treating_doctor
+            return httpx.Response(200, json={"items": [{"id": str(new_id())}] if is_treating else [], "next": None})
         contact = {"id": str(DOCTOR), "full_name": "Mina Okafor", "time_zone": "UTC", "version": 1}
         return httpx.Response(200, json={"doctors": [contact], "services": []})
 
 
 @pytest.fixture
-def doctor_names() -> FakeDoctorNames:
-    return FakeDoctorNames()
+def neighbours() -> FakeNeighbours:
+    return FakeNeighbours()
 
 
 @pytest.fixture
-async def patients(tmp_path: Path, sql_url: str, doctor_names: FakeDoctorNames) -> AsyncIterator[RunningService]:
+async def patients(tmp_path: Path, sql_url: str, neighbours: FakeNeighbours) -> AsyncIterator[RunningService]:
     """The service on SQLite and on MariaDB, with the profile of Sam; what it reports to the audit trail is recorded."""
-    async with run_service("patient_svc", tmp_path, doctor_names, record_events=(AuditRecorded,), database_url=sql_url) as service:
+    async with run_service("patient_svc", tmp_path, neighbours, record_events=(AuditRecorded,), database_url=sql_url) as service:
         await create_profile(service, SAM, **PROFILE)
         yield service
 
@@ -125,6 +131,17 @@ async def test_who_reads_a_profile_is_recorded(patients: RunningService, caller:
     assert ("phone" in response.text) == (status == 200)
     assert await lines_of(patients) == ([] if line is None else [line])
     assert len((await list_log(patients))["items"]) == (line is not None)
+
+
+async def test_a_visit_whose_event_is_on_its_way_counts_and_without_an_answer_the_read_is_refused(
+    patients: RunningService, neighbours: FakeNeighbours
+) -> None:
+    neighbours.treating_doctor = str(DOCTOR)
+    assert (await read_profile(patients, bearer(Role.DOCTOR, DOCTOR))).status_code == 200
+    neighbours.is_reachable = False
+    response = await read_profile(patients, bearer(Role.DOCTOR, DOCTOR))
+    assert (response.status_code, response.json()["code"], "retry-after" in response.headers) == (503, "unavailable", True)
+    assert await lines_of(patients) == [("profile.read", "treating_doctor", "done"), ("profile.read", None, "refused")]
 
 
 async def test_an_unknown_patient_has_no_line_and_the_same_answer_as_one_who_may_not_be_read(patients: RunningService) -> None:
@@ -196,9 +213,7 @@ async def test_what_cannot_be_recorded_is_neither_read_nor_done(patients: Runnin
     assert await lines_of(patients) == [("profile.read", "admin", "done")]
 
 
-async def test_the_patient_sees_doctors_by_name_and_others_by_id_newest_first(
-    patients: RunningService, doctor_names: FakeDoctorNames
-) -> None:
+async def test_the_patient_sees_doctors_by_name_and_others_by_id_newest_first(patients: RunningService, neighbours: FakeNeighbours) -> None:
     await treat(patients, DOCTOR)
     for number, headers in enumerate((bearer(Role.DOCTOR, DOCTOR), bearer(Role.DOCTOR, OTHER), ADMIN)):
         patients.clock.set(NOON + timedelta(seconds=number))
@@ -218,13 +233,13 @@ async def test_the_patient_sees_doctors_by_name_and_others_by_id_newest_first(
         "relation": None,
         "outcome": "refused",
     }
-    assert len(doctor_names.requests) == 1, "one request for all names"
+    assert neighbours.requests.count("doctor-service") == 1, "one request for all names"
 
 
 async def test_the_log_is_shown_without_names_while_doctor_service_does_not_answer(
-    patients: RunningService, doctor_names: FakeDoctorNames
+    patients: RunningService, neighbours: FakeNeighbours
 ) -> None:
-    doctor_names.is_reachable = False
+    neighbours.is_reachable = False
     await read_profile(patients, bearer(Role.DOCTOR, DOCTOR))
     (line,) = (await list_log(patients))["items"]
     assert line["actor"] == {"id": str(DOCTOR), "role": "doctor", "full_name": None}
@@ -284,7 +299,7 @@ async def test_a_list_records_each_patient_with_one_statement_per_table(sql_url:
             statements.append(statement)
 
         sqlalchemy_event.listen(database._writer.sync_engine, "before_cursor_execute", count)
-        store, listed = SqlPatientStore(database, lambda: NOON, lambda: None), [UUID(int=number) for number in range(100)]
+        store, listed = open_store(database), [UUID(int=number) for number in range(100)]
         async with store.begin() as tx:
             await record_listing(tx, Caller(ADMIN_ID, Role.ADMIN), listed, AccessAction.PROFILE_READ, Relation.ADMIN, now=NOON)
             await record_listing(tx, Caller(ADMIN_ID, Role.ADMIN), [], AccessAction.PROFILE_READ, Relation.ADMIN, now=NOON)
@@ -294,6 +309,10 @@ async def test_a_list_records_each_patient_with_one_statement_per_table(sql_url:
             stored = (await connection.execute(text("SELECT COUNT(DISTINCT patient_id), COUNT(DISTINCT id) FROM accesses"))).one()
             published = await connection.scalar(text("SELECT COUNT(*) FROM outbox JOIN accesses ON accesses.id = outbox.event_id"))
         assert (*stored, published) == (100, 100, 100)
+
+
+def open_store(database: Database) -> SqlPatientStore:
+    return SqlPatientStore(database, lambda: NOON, lambda: None, RecordKeyring(parse_record_keys(RECORD_KEYS)))
 
 
 async def fill(database: Database, count: int) -> None:
@@ -335,8 +354,7 @@ async def test_old_lines_are_deleted_in_batches(sql_url: str) -> None:
     async with Database(sql_url) as database:
         await fill(database, DELETED_AT_ONCE + 20)
         last = NOON + timedelta(days=3650, seconds=DELETED_AT_ONCE + 10)
-        store = SqlPatientStore(database, lambda: last, lambda: None)
-        assert await AccessRetention(store, 3650, lambda: last).delete_old() == DELETED_AT_ONCE + 10
+        assert await AccessRetention(open_store(database), 3650, lambda: last).delete_old() == DELETED_AT_ONCE + 10
         async with database.read() as connection:
             assert await connection.scalar(text("SELECT COUNT(*) FROM accesses")) == 10
 
