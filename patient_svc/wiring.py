@@ -47,9 +47,10 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         preferences = PatientPreferences(store, runtime.clock, clinic)
         history = MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries)
         break_glass = BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes)
-        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic), history, break_glass)
+        dependants = Dependants(store, runtime.clock, clinic)
+        runtime.provide(patients, preferences, dependants, history, break_glass)
 
-        runtime.provide(AccessLog(store, store, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
+        runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
         jobs.schedule_jobs(runtime.jobs, retention, runtime.lease_holder(database, INFRASTRUCTURE))
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from patient_svc.domain.access import Access, AccessAction, LoggedAccess, Relation
 from patient_svc.ports.accesses import AccessStore, AccessTransaction, DoctorNameClient
-from patient_svc.ports.patients import PatientStore, SortKey
+from patient_svc.ports.patients import SortKey
+from patient_svc.usecases.dependants import Dependants
 from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -44,7 +45,7 @@ class AccessLog:
     """What a patient, or a guardian, is told about who read and changed the patient's data."""
 
     accesses: AccessStore
-    patients: PatientStore
+    dependants: Dependants
     doctors: DoctorNameClient
 
     async def list_for_patient(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
@@ -58,7 +59,7 @@ class AccessLog:
 
         Raises NoSuchPatient for a person who is not a dependant of the guardian, or BadCursor.
         """
-        await self.patients.get_dependant(guardian_id, dependant_id)
+        await self.dependants.get(guardian_id, dependant_id)
         return await self.list_for_patient(dependant_id, limit, after)
 
     @retry_on_abort
