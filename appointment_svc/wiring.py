@@ -55,7 +55,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         runtime.provide(
             Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens),
             actions,
-            AppointmentQueries(store),
+            AppointmentQueries(store, patients),
             LinkedVisits(store, actions, contacts, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
         )
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)

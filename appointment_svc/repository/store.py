@@ -100,8 +100,8 @@ class DocumentStore:
         """Return a page of the appointments that match a filter, after a cursor."""
         among: dict[str, list[Any] | None] = {
             "status": [status.value for status in wanted.statuses] or LISTED_BY_DEFAULT,
-            "doctor_id": _allowed_ids(wanted.doctor_ids, wanted.owner_doctor_id),
-            "patient_id": _allowed_ids(wanted.patient_ids, wanted.owner_patient_id),
+            "doctor_id": _allowed_ids(wanted.doctor_ids, (wanted.owner_doctor_id,) if wanted.owner_doctor_id else None),
+            "patient_id": _allowed_ids(wanted.patient_ids, wanted.owner_patient_ids),
             "service_id": id_texts(wanted.service_ids) or None,
         }
         begins, ends = (micros(bound) if bound else None for bound in (wanted.begins, wanted.ends))
@@ -275,11 +275,11 @@ def _pending_event(appointment: Appointment) -> str | None:
     return event_text(event) if event else None
 
 
-def _allowed_ids(requested: tuple[UUID, ...], owner: UUID | None) -> list[str] | None:
-    """Return the requested ids that are the owner's; None means any id."""
-    if owner is None:
+def _allowed_ids(requested: tuple[UUID, ...], owners: tuple[UUID, ...] | None) -> list[str] | None:
+    """Return the requested ids that are the owners'; None means any id."""
+    if owners is None:
         return id_texts(requested) or None
-    return [str(owner)] if not requested or owner in requested else []
+    return id_texts(owner for owner in owners if not requested or owner in requested)
 
 
 def _cursor_key(after: tuple[str, ...]) -> tuple[int, str]:
