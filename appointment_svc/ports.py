@@ -25,8 +25,8 @@ class RowChanged(Exception):
 class AppointmentFilter:
     """Which appointments to list, and in which order.
 
-    `begins` and `ends` bound the start, `ends` excluded. `owner_...` restrict a caller to their own appointments, and a guardian to those and
-    the dependants' ones.
+    `begins` and `ends` bound the start, `ends` excluded. `owner_...` restrict a caller to their own appointments, which include those of
+    dependants.
     """
 
     statuses: tuple[AppointmentStatus, ...] = ()
@@ -122,6 +122,9 @@ class AppointmentStore(Protocol):
 
     async def find_many(self, ids: list[UUID]) -> Mapping[UUID, StoredAppointment]:
         """Return the appointments that exist, by id."""
+
+    async def list_by_id(self, limit: int, after: UUID | None) -> Sequence[StoredAppointment]:
+        """Return all appointments, ordered by id, after the id `after`."""
 
     async def save(self, appointment: Appointment) -> Appointment:
         """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one."""

@@ -51,7 +51,10 @@ Intake = Annotated[
 
 
 class BookAppointment(RequestModel):
-    """A request for a time with a doctor, or with `any` doctor who is free. Staff name the patient; patients book for themselves or for a dependant."""
+    """A request for a time with a doctor, or with `any` doctor who is free.
+
+    Staff name the patient; patients book for themselves or for a dependant.
+    """
 
     service_id: UUID
     doctor_id: DoctorOrAny

@@ -69,6 +69,31 @@ def healthcheck(
     raise typer.Exit(health)
 
 
+rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild what a service has copied from another one.")
+app.add_typer(rebuild_app, name="rebuild")
+
+
+@rebuild_app.callback()
+def rebuild() -> None:
+    """Rebuild what a service has copied from another one."""
+
+
+@rebuild_app.command("history")
+def rebuild_history(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of an embedded installation. Default: PATIENT_DATABASE_URL, else careslot-data.")
+    ] = None,
+) -> None:
+    """Rebuild the booking histories of patients from the appointments. The product may run meanwhile, and histories can be read.
+
+    Exits with 1 if patient-service does not run: the rebuild is then carried out when it runs.
+    """
+    from careslot.rebuild import rebuild_history as run
+
+    if not run(data):
+        raise typer.Exit(1)
+
+
 def _parse_instant(text: str | None) -> datetime | None:
     from pydantic import TypeAdapter, ValidationError
 

@@ -18,3 +18,10 @@ class PatientSettings(CommonSettings):
     service: ClassVar[Service] = Service.PATIENT
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    adult_age: int = Field(
+        18,
+        ge=1,
+        le=100,
+        description="The age in years, in the clinic's time zone, from which guardians see nothing of a dependant's medical history, and "
+        "from which they book only until the dependant has an account.",
+    )

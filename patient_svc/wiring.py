@@ -7,14 +7,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from patient_svc import consumers
+from patient_svc import consumers, jobs
+from patient_svc.clients import HttpAppointmentDirectory
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.settings import PatientSettings
 from patient_svc.usecases.dependants import Dependants
+from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
+from patient_svc.usecases.rebuilds import HistoryRebuilding
+from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
@@ -27,11 +31,14 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay)
 
-        clinic = ClinicDefaults(settings.time_zone, settings.locale)
+        clinic = ClinicDefaults(settings.time_zone, settings.locale, settings.adult_age)
         patients = Patients(store, runtime.clock, clinic)
         preferences = PatientPreferences(store, runtime.clock, clinic)
-        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic))
+        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic), Guardianships(store, runtime.clock))
 
+        directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
+        rebuilding = HistoryRebuilding(store, directory, runtime.clock)
+        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -81,6 +81,10 @@ class DocumentStore:
         appointments = map(_read_document, await self.documents.get_many(list(map(str, ids))))
         return {appointment.id: appointment for appointment in appointments}
 
+    async def list_by_id(self, limit: int, after: UUID | None) -> list[StoredAppointment]:
+        """Return all appointments, ordered by id, after the id `after`."""
+        return await self._list(DocumentQuery(after=(None, str(after)) if after else None, limit=limit))
+
     async def save(self, appointment: Appointment) -> Appointment:
         """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one.
 

@@ -12,17 +12,18 @@ from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
+from patient_svc.repository.visits import VisitReads, VisitWrites
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, AccessWrites):
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites):
     """Implements PatientTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, RelationReads, ContactReads):
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads):
     """Implements PatientStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
 
     database: Database

@@ -1,5 +1,5 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import dependants, internal, patients, preferences
+from patient_svc.routes import dependants, guardians, internal, patients, preferences
 
-routers = (patients.router, preferences.router, dependants.router, internal.router)
+routers = (patients.router, preferences.router, dependants.router, guardians.router, internal.router)
