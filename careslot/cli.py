@@ -45,6 +45,21 @@ def migrate(service: Annotated[str | None, typer.Option(help="Only this service,
 
 
 @app.command()
+def rotate_keys(
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of an embedded installation that does not run: makes a new key there.")
+    ] = None,
+) -> None:
+    """Protect all medical histories with the first key of PATIENT_RECORD_KEYS. The services may run meanwhile."""
+    from careslot.record_keys import rotate_configured, rotate_in_folder
+
+    if data is None:
+        rotate_configured()
+    else:
+        rotate_in_folder(data)
+
+
+@app.command()
 def check() -> None:
     """Check configuration and connections. Prints a line per fault; exits with 1 if there is one."""
     from careslot.operations import list_faults

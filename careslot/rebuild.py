@@ -17,7 +17,7 @@ from careslot.folder import Folder, FolderInUse
 from careslot.serve import log_to
 from careslot.services import migrate
 from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
-from patient_svc.repository import SqlPatientStore
+from patient_svc.repository.visits import SqlRebuildStore
 from patient_svc.usecases.rebuilds import RebuildRequests
 from shared.contracts.identity import Service
 from shared.kit.clock import system_clock
@@ -67,7 +67,7 @@ async def _running_platform(folder: Folder) -> AsyncIterator[None]:
 async def _rebuild(url: str, max_seconds: float) -> bool:
     migrate(Service.PATIENT, url)
     async with Database(url) as database:
-        requests = RebuildRequests(SqlPatientStore(database, system_clock, wake_relay=lambda: None), system_clock)
+        requests = RebuildRequests(SqlRebuildStore(database, system_clock), system_clock)
         rebuild = await requests.request(new_id())
         with Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} visits"), TimeElapsedColumn()

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from patient_svc.domain.guardians import Dependant, HasAccount
 from patient_svc.domain.preferences import Preferences
-from patient_svc.domain.relations import adults_born_until
 from shared.contracts.events import PatientChanged, PreferencesChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
@@ -39,15 +38,10 @@ class Sex(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClinicDefaults:
-    """IANA time zone and BCP 47 locale of the clinic, for patients who gave none, and the age in years at which a person is an adult."""
+    """IANA time zone and BCP 47 locale of the clinic, for patients who gave none."""
 
     time_zone: str
     locale: str
-    adult_age: int = 18
-
-    def adults_born_until(self, now: datetime) -> date:
-        """Return the latest date of birth of a person who is an adult now, in the clinic's time zone."""
-        return adults_born_until(now.astimezone(ZoneInfo(self.time_zone)).date(), self.adult_age)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,17 @@
 
 from patient_svc.ports.guardians import SortKey
 from patient_svc.ports.patients import PatientStore, PatientTransaction
-from patient_svc.ports.visits import AppointmentDirectory
+from patient_svc.ports.records import RecordStore, RecordsUnreadable, RecordTransaction, Treatments
+from patient_svc.ports.visits import AppointmentDirectory, RebuildStore
 
-__all__ = ["AppointmentDirectory", "PatientStore", "PatientTransaction", "SortKey"]
+__all__ = [
+    "AppointmentDirectory",
+    "PatientStore",
+    "PatientTransaction",
+    "RebuildStore",
+    "RecordStore",
+    "RecordTransaction",
+    "RecordsUnreadable",
+    "SortKey",
+    "Treatments",
+]

@@ -12,6 +12,7 @@ from patient_svc.domain.access import Access
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import Relations
 from patient_svc.ports.guardians import GuardianStore, GuardianTransaction
+from patient_svc.ports.guardians import SortKey as SortKey
 from patient_svc.ports.visits import VisitStore, VisitTransaction
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -47,6 +48,13 @@ class VisitStore(Protocol):
 
     async def find_rebuild(self, rebuild_id: UUID) -> HistoryRebuild | None:
         """Return a rebuild, or None."""
+
+
+class RebuildStore(VisitStore, Protocol):
+    """The database, as rebuilds of the booking history need it."""
+
+    def begin(self) -> AbstractAsyncContextManager[VisitTransaction]:
+        """Open a transaction."""
 
 
 class AppointmentDirectory(Protocol):

@@ -10,6 +10,8 @@ from patient_svc.repository.accesses import AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
+from patient_svc.repository.record_cipher import RecordKeyring
+from patient_svc.repository.records import RecordWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.repository.visits import VisitReads, VisitWrites
@@ -18,22 +20,23 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites):
-    """Implements PatientTransaction."""
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites):
+    """Implements RecordTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads):
-    """Implements PatientStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
+    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, which is then published at once."""
 
     database: Database
     now: Clock
     wake_relay: Callable[[], None]
+    keyring: RecordKeyring
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlPatientTransaction]:
         async with self.database.write() as connection:
-            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
+            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now, keyring=self.keyring)
             yield tx
         if tx.has_events:
             self.wake_relay()

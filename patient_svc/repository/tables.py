@@ -9,7 +9,7 @@ from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
-ENCRYPTED_FIELDS = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "reason")
+ENCRYPTED_FIELDS = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "retraction_reason")
 """The columns of MEDICAL_VERSIONS that are encrypted. Each is bound to its name, so a value cannot be moved to another column."""
 
 PATIENTS = Table(
@@ -121,11 +121,10 @@ MEDICAL_ENTRIES = Table(
     Column("id", Id, primary_key=True),
     Column("patient_id", Id, nullable=False),
     Column("kind", binary_string(16), nullable=False),
-    Column("reported_by", binary_string(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
     Column("status", binary_string(16)),
-    Column("is_retracted", Boolean, nullable=False),
+    Column("retracted", Boolean, nullable=False),
     Index("medical_entries_by_patient", "patient_id", "created_at", "id"),
 )
 """The entries of medical histories as they are now. What they say is in MEDICAL_VERSIONS."""
@@ -136,10 +135,10 @@ MEDICAL_VERSIONS = Table(
     Column("entry_id", Id, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("author_id", Id, nullable=False),
-    Column("author_role", binary_string(16), nullable=False),
+    Column("reported_by", binary_string(16), nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("status", binary_string(16)),
-    Column("is_retracted", Boolean, nullable=False),
+    Column("retracted", Boolean, nullable=False),
     *(Column(name, LargeBinary) for name in ENCRYPTED_FIELDS),
 )
 """Every version of every entry. The columns of ENCRYPTED_FIELDS are encrypted with the key of the patient."""

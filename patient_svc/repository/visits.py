@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,10 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
 from patient_svc.domain.visits import HistoryVisit, PatientVisit, VisitFilter
 from patient_svc.ports import SortKey
-from patient_svc.repository.tables import HISTORY_REBUILDS, VISITS
+from patient_svc.repository.tables import HISTORY_REBUILDS, INFRASTRUCTURE, VISITS
 from shared.contracts.appointments import AppointmentStatus
+from shared.contracts.identity import Service
+from shared.kit.clock import Clock
 from shared.kit.cursors import parse_instant_and_id
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
@@ -96,6 +99,19 @@ class VisitReads:
         async with self.database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         return HistoryRebuild(**{**row._mapping, "phase": RebuildPhase(row.phase)}) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class SqlRebuildStore(VisitReads):
+    """Implements RebuildStore for the command line, which needs no keys of medical histories."""
+
+    database: Database
+    now: Clock
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[VisitWrites]:
+        async with self.database.write() as connection:
+            yield VisitWrites(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
 
 
 def _is_stored_before(instant: datetime) -> ColumnElement[bool]:

@@ -1,5 +1,5 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import dependants, guardians, internal, patients, preferences
+from patient_svc.routes import dependants, guardians, internal, patients, preferences, records, visits
 
-routers = (patients.router, preferences.router, dependants.router, guardians.router, internal.router)
+routers = (patients.router, preferences.router, dependants.router, guardians.router, records.router, visits.router, internal.router)

@@ -12,7 +12,6 @@ from patient_svc.schemas import AddGuardian, GuardianOut
 from patient_svc.usecases.guardians import Guardianships
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
-from shared.kit.logs import request_id
 from shared.kit.paging import Page
 from shared.kit.problems import refusals
 from shared.kit.use_cases import use_case
@@ -37,7 +36,7 @@ async def add_guardian(
     A patient has two guardians at most. Repeating the request replaces the relationship.
     """
     response.headers["Location"] = f"/patients/{patient_id}/guardians"
-    return await guardianships.add(patient_id, body.guardian_id, body.relationship, by=caller, request_id=request_id.get())
+    return await guardianships.add(patient_id, body.guardian_id, body.relationship, by=caller)
 
 
 @router.get(
@@ -61,4 +60,4 @@ async def list_guardians(patient_id: UUID, _caller: access.Staff, guardianships:
 )
 async def remove_guardian(patient_id: UUID, guardian_id: UUID, caller: access.Staff, guardianships: UseGuardianships) -> None:
     """The profile and the visits of the patient stay. The former guardian can book for them and see their visits no more, at once."""
-    await guardianships.remove(patient_id, guardian_id, by=caller, request_id=request_id.get())
+    await guardianships.remove(patient_id, guardian_id, by=caller)

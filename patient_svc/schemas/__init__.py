@@ -3,16 +3,32 @@
 from patient_svc.schemas.dependants import AddGuardian, CreateDependant, DependantOut, GuardianOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient
+from patient_svc.schemas.records import (
+    AddMedicalEntry,
+    BreakGlassOut,
+    CorrectMedicalEntry,
+    MedicalEntryOut,
+    MedicalSummaryOut,
+    OpenBreakGlass,
+    RetractMedicalEntry,
+)
 
 __all__ = [
     "AddGuardian",
+    "AddMedicalEntry",
+    "BreakGlassOut",
+    "CorrectMedicalEntry",
     "CreateDependant",
     "CreateWalkIn",
     "DependantOut",
     "GuardianOut",
+    "MedicalEntryOut",
+    "MedicalSummaryOut",
+    "OpenBreakGlass",
     "PatientOut",
     "PreferencesOut",
     "PutPreferences",
     "RenamePatient",
+    "RetractMedicalEntry",
     "UpdatePatient",
 ]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from patient_svc.domain.guardians import MAX_DEPENDANTS, Dependant, refuse_too_many_dependants
 from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.relations import AccessPolicy
 from patient_svc.ports import PatientStore, SortKey
 from shared.contracts.http import DependantIds
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -26,6 +27,7 @@ class Dependants:
     store: PatientStore
     now: Clock
     clinic: ClinicDefaults
+    policy: AccessPolicy
 
     @retry_on_abort
     async def create(self, guardian_id: UUID, dependant: Dependant) -> Dependant:
@@ -78,4 +80,4 @@ class Dependants:
 
     @property
     def _adults_born_until(self) -> date:
-        return self.clinic.adults_born_until(self.now())
+        return self.policy.adults_born_until(self.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,15 +20,17 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class Guardianships:
-    """The use cases of reception and admins. Each change is a new version of the dependant's profile and a line of the access log."""
+    """The use cases of reception and admins. Each change is a new version of the dependant's profile and a line of the access log.
+
+    `request_id` returns the id of the request.
+    """
 
     store: PatientStore
     now: Clock
+    request_id: Callable[[], str | None]
 
     @retry_on_abort
-    async def add(
-        self, dependant_id: UUID, guardian_id: UUID, relationship: str | None, *, by: Caller, request_id: str | None = None
-    ) -> Guardian:
+    async def add(self, dependant_id: UUID, guardian_id: UUID, relationship: str | None, *, by: Caller) -> Guardian:
         """Let a patient with an account act for one without; for a guardian, replace the relationship.
 
         Raises NoSuchGuardian, NoSuchPatient, HasAccount, TooManyGuardians or TooManyDependants.
@@ -47,17 +50,17 @@ class Guardianships:
                 refuse_too_many_guardians(len(guardians))
                 refuse_too_many_dependants(await tx.count_dependants(guardian_id))
                 await tx.insert_guardianship(guardian_id, dependant_id, relationship)
-            await self._record_change(tx, patient, by, request_id)
+            await self._record_change(tx, patient, by)
         return guardian
 
     @retry_on_abort
-    async def remove(self, dependant_id: UUID, guardian_id: UUID, *, by: Caller, request_id: str | None = None) -> None:
+    async def remove(self, dependant_id: UUID, guardian_id: UUID, *, by: Caller) -> None:
         """End a guardianship. Raises NoSuchPatient for a person who is not a guardian of the patient."""
         async with self.store.begin() as tx:
             patient = await tx.get_patient(dependant_id)
             if not await tx.delete_guardianship(guardian_id, dependant_id):
                 raise NoSuchPatient
-            await self._record_change(tx, patient, by, request_id)
+            await self._record_change(tx, patient, by)
 
     @retry_on_abort
     async def list_for_patient(self, dependant_id: UUID) -> list[Guardian]:
@@ -65,10 +68,10 @@ class Guardianships:
         await self.store.get_patient(dependant_id)
         return await self.store.list_guardians(dependant_id)
 
-    async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller, request_id: str | None) -> None:
+    async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:
         now, updated = self.now(), patient.next_version()
         await tx.update_patient(updated)
         await tx.add_event(updated.changed_event(new_id(), now))
         relation = RELATION_BY_ROLE[by.role]
-        access = Access.of(new_id(), now, by, patient.id, AccessAction.PROFILE_CHANGED, relation, request_id=request_id)
+        access = Access.of(new_id(), now, by, patient.id, AccessAction.PROFILE_CHANGED, relation, request_id=self.request_id())
         await tx.record_access(access)

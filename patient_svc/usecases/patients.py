@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.relations import AccessPolicy
 from patient_svc.domain.visits import PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
 from shared.contracts.contacts import PatientContact, PatientContacts
@@ -31,6 +32,7 @@ class Patients:
     store: PatientStore
     now: Clock
     clinic: ClinicDefaults
+    policy: AccessPolicy
 
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
         """Create the profile of a new account, or return the one that has this id already."""
@@ -57,7 +59,7 @@ class Patients:
     @retry_on_abort
     async def summarize(self, patient_id: UUID) -> PatientSummary:
         """Return the part of a profile that other services need. Raises NoSuchPatient."""
-        contacts = await self.store.list_contacts([patient_id], adults_born_until=self.clinic.adults_born_until(self.now()))
+        contacts = await self.store.list_contacts([patient_id], adults_born_until=self.policy.adults_born_until(self.now()))
         if not contacts:
             raise NoSuchPatient
         patient = contacts[0]
@@ -81,7 +83,7 @@ class Patients:
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
         """Return the contacts of the patients among `ids` that exist, for services that write to them."""
-        contacts = await self.store.list_contacts(ids, adults_born_until=self.clinic.adults_born_until(self.now()))
+        contacts = await self.store.list_contacts(ids, adults_born_until=self.policy.adults_born_until(self.now()))
         return PatientContacts(items=list(map(self._in_clinic, contacts)))
 
     @retry_on_abort

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
 from patient_svc.domain.visits import PatientVisit
-from patient_svc.ports import AppointmentDirectory, PatientStore
+from patient_svc.ports import AppointmentDirectory, RebuildStore
 from shared.contracts.booking_history import MAX_SNAPSHOTS
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
@@ -19,7 +19,7 @@ from shared.kit.retry import retry_on_abort
 class RebuildRequests:
     """The use cases of the command line."""
 
-    store: PatientStore
+    store: RebuildStore
     now: Clock
 
     @retry_on_abort
@@ -45,7 +45,7 @@ class HistoryRebuilding:
     Events that arrive meanwhile are stored as always, and the newest version of an appointment counts.
     """
 
-    store: PatientStore
+    store: RebuildStore
     appointments: AppointmentDirectory
     now: Clock
 

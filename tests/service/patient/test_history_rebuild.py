@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
-from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.tables import VISITS
+from patient_svc.repository.visits import SqlRebuildStore
 from patient_svc.usecases.rebuilds import RebuildRequests
 from shared.contracts.events import AppointmentEvent
 from shared.kit.ids import new_id
@@ -50,14 +50,14 @@ class Rebuilder:
         assert current is not None
         return current
 
-    async def visits(self) -> dict[UUID, Any]:
+    async def visits(self) -> dict[int, Any]:
         """Return the stored visits by the number of their record."""
         async with self.database.read() as connection:
             return {row.appointment_id.int - 1000: row for row in await connection.execute(select(VISITS))}
 
     @property
     def _requests(self) -> RebuildRequests:
-        return RebuildRequests(SqlPatientStore(self.database, self.service.clock, wake_relay=lambda: None), self.service.clock)
+        return RebuildRequests(SqlRebuildStore(self.database, self.service.clock), self.service.clock)
 
 
 @asynccontextmanager

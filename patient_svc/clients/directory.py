@@ -1,4 +1,4 @@
-"""HTTP clients of the services that patient-service calls."""
+"""Appointments at appointment-service, for the booking history."""
 
 from __future__ import annotations
 

@@ -1,0 +1,6 @@
+"""HTTP clients of the services that patient-service calls."""
+
+from patient_svc.clients.directory import HttpAppointmentDirectory
+from patient_svc.clients.treatments import HttpTreatments
+
+__all__ = ["HttpAppointmentDirectory", "HttpTreatments"]
