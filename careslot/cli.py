@@ -47,7 +47,7 @@ def migrate(service: Annotated[str | None, typer.Option(help="Only this service,
 @app.command()
 def rotate_keys(
     data: Annotated[
-        Path | None, typer.Option(help="The folder of an embedded installation that does not run: makes a new key there.")
+        Path | None, typer.Option(help="Folder of an embedded installation, which must not run: makes a new key there.")
     ] = None,
 ) -> None:
     """Protect all medical histories with the first key of PATIENT_RECORD_KEYS. The services may run meanwhile."""

@@ -25,7 +25,7 @@ class PatientSettings(CommonSettings):
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
     record_keys: str = Field(
-        description="The keys that protect medical histories: `name:key`, or several with commas between. A key is 32 random bytes in Base64 "
+        description="The keys that protect medical histories: `name:key`, or several after commas. A key is 32 random bytes in Base64 "
         "(`openssl rand -base64 32`). The first one encrypts. Without the keys the histories are lost: keep a copy apart from that of the "
         "database. `careslot rotate-keys` puts a new first one into use.",
     )

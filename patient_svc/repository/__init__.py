@@ -26,7 +26,7 @@ class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, Visit
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads):
-    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, which is then published at once."""
+    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database
     now: Clock
