@@ -58,10 +58,18 @@ class AppointmentsUpstream:
             raise httpx.ReadError("down")
         if request.url.path == "/internal/visits":
             return self._page(request.url.params.get("after"))
+        if request.url.path == "/internal/appointments":
+            return json_response({"items": self._treating(request.url.params), "next": None})
         if request.url.path == "/internal/appointment-snapshots":
             ids = [UUID(text) for text in json.loads(request.content)["ids"]]
             return json_response({"items": [snapshot_of(self.records[known]) for known in ids if known in self.records]})
         return not_found_response()
+
+    def _treating(self, params: httpx.QueryParams) -> list[dict[str, str]]:
+        people = params["doctor_id"], params["patient_id"]
+        ours = [record for record in self.records.values() if (str(record.doctor_id), str(record.patient_id)) == people]
+        recent = [record for record in ours if record.starts_at >= datetime.fromisoformat(params["from"])]
+        return [{"id": str(record.appointment_id)} for record in recent if record.status in params.get_list("status")][:1]
 
     def _page(self, cursor: str | None) -> httpx.Response:
         self.before_page()
