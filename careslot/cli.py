@@ -47,7 +47,7 @@ def migrate(service: Annotated[str | None, typer.Option(help="Only this service,
 @app.command()
 def rotate_keys(
     data: Annotated[
-        Path | None, typer.Option(help="The folder of an embedded installation that does not run: makes a new key there.")
+        Path | None, typer.Option(help="Folder of an embedded installation, which must not run: makes a new key there.")
     ] = None,
 ) -> None:
     """Protect all medical histories with the first key of PATIENT_RECORD_KEYS. The services may run meanwhile."""
@@ -82,6 +82,31 @@ def healthcheck(
     health = check_health(url.rstrip("/"))
     typer.echo(f"{url} {DESCRIPTIONS[health]}")
     raise typer.Exit(health)
+
+
+rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild what a service has copied from another one.")
+app.add_typer(rebuild_app, name="rebuild")
+
+
+@rebuild_app.callback()
+def rebuild() -> None:
+    """Rebuild what a service has copied from another one."""
+
+
+@rebuild_app.command("history")
+def rebuild_history(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of an embedded installation. Default: PATIENT_DATABASE_URL, else careslot-data.")
+    ] = None,
+) -> None:
+    """Rebuild the booking histories of patients from the appointments. The product may run meanwhile, and histories can be read.
+
+    Exits with 1 if patient-service does not run: the rebuild is then carried out when it runs.
+    """
+    from careslot.rebuild import rebuild_history as run
+
+    if not run(data):
+        raise typer.Exit(1)
 
 
 def _parse_instant(text: str | None) -> datetime | None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients import HttpDoctorNameClient, HttpTreatments
+from patient_svc.clients import HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -18,11 +18,14 @@ from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.settings import PatientSettings, parse_record_keys
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import AccessLog, AccessRetention
+from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
+from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
+from patient_svc.usecases.rebuilds import HistoryRebuilding
 from shared.contracts.identity import Service
 from shared.kit.logs import request_id
 from shared.kit.overrides import Overrides
@@ -45,15 +48,18 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy, request_id.get)
         patients = Patients(store, runtime.clock, clinic, access)
         preferences = PatientPreferences(store, runtime.clock, clinic)
-        history = MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries)
-        break_glass = BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes)
-        dependants = Dependants(store, runtime.clock, clinic)
-        runtime.provide(patients, preferences, dependants, history, break_glass)
-
+        dependants = Dependants(store, runtime.clock, clinic, policy)
+        runtime.provide(patients, preferences, dependants)
         runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
-        retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, retention, runtime.lease_holder(database, INFRASTRUCTURE))
+        runtime.provide(Guardianships(store, runtime.clock, request_id.get))
+        runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
+        runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
 
+        directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
+        runtime.provide(BookingHistory(access, directory))
+        rebuilding = HistoryRebuilding(store, directory, runtime.clock)
+        retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
+        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -125,8 +125,8 @@ class ReportedByPractitioner(Forbidden):
 class MedicalEntry:
     """One version of an entry of a medical history.
 
-    `created_at` is when the first version was recorded, and `recorded_at` when `author_id` recorded this one; both are UTC. `reported_by` says
-    who vouches for it. `retracted`: it was made in error (FHIR `entered-in-error`), and `retraction_reason` says why.
+    `created_at` is when the first version was recorded, and `recorded_at` when `author_id` recorded this one; both are UTC. `reported_by`
+    says who vouches for it. `retracted`: it was made in error (FHIR `entered-in-error`), and `retraction_reason` says why.
     """
 
     id: UUID

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.access import Access, AccessAction, Relation
-from patient_svc.domain.patients import ClinicDefaults, Patient, PatientVisit
+from patient_svc.domain.patients import ClinicDefaults, Patient
 from patient_svc.domain.relations import RELATION_BY_ROLE
+from patient_svc.domain.visits import PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
@@ -17,6 +18,7 @@ from shared.contracts.contacts import PatientContact, PatientContacts
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -73,17 +75,19 @@ class Patients:
     @retry_on_abort
     async def summarize(self, patient_id: UUID) -> PatientSummary:
         """Return the part of a profile that other services need. Raises NoSuchPatient."""
-        patient = await self.store.get_patient(patient_id)
-        return PatientSummary.model_validate(
-            {
-                "id": patient.id,
-                "full_name": patient.full_name,
-                "time_zone": patient.time_zone or self.clinic.time_zone,
-                "locale": patient.locale or self.clinic.locale,
-                "own_locale": patient.locale,
-                "active": patient.active,
-                "version": patient.version,
-            }
+        contacts = await self.store.list_contacts([patient_id], adults_born_until=self.access.policy.adults_born_until(self.now()))
+        if not contacts:
+            raise NoSuchPatient
+        patient = contacts[0]
+        return PatientSummary(
+            id=patient.id,
+            full_name=patient.full_name,
+            time_zone=patient.time_zone or self.clinic.time_zone,
+            locale=patient.locale or self.clinic.locale,
+            own_locale=patient.locale,
+            active=patient.active,
+            version=patient.version,
+            guardian_ids=patient.guardian_ids,
         )
 
     @retry_on_abort
@@ -101,7 +105,8 @@ class Patients:
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
         """Return the contacts of the patients among `ids` that exist, for services that write to them."""
-        return PatientContacts(items=[self._in_clinic(contact) for contact in await self.store.list_contacts(ids)])
+        contacts = await self.store.list_contacts(ids, adults_born_until=self.access.policy.adults_born_until(self.now()))
+        return PatientContacts(items=list(map(self._in_clinic, contacts)))
 
     @retry_on_abort
     async def apply_account_change(self, event: AccountChanged) -> None:
@@ -113,10 +118,10 @@ class Patients:
 
     @retry_on_abort
     async def record_visit(self, event: AppointmentEvent) -> None:
-        """Remember which doctor treats which patient."""
+        """Record the visit for the booking history, and which doctor treats which patient."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
-                await tx.save_visit(PatientVisit.from_event(event))
+                await tx.save_visit(PatientVisit.of(event))
 
     @retry_on_abort
     async def _insert_or_find(self, patient: Patient, line: Access | None) -> Patient:
