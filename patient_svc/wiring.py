@@ -17,7 +17,7 @@ from patient_svc.repository.record_keys import KeyRotation, check_master_keys
 from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.settings import PatientSettings, parse_record_keys
 from patient_svc.usecases.access_control import AccessControl
-from patient_svc.usecases.accesses import AccessLog, AccessRetention
+from patient_svc.usecases.access_log import AccessLog, AccessRetention
 from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
