@@ -24,6 +24,12 @@ class PatientSettings(CommonSettings):
     service: ClassVar[Service] = Service.PATIENT
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    keep_accesses_days: int = Field(
+        default=3650,
+        ge=365,
+        le=36500,
+        description="Days for which patients can see who read or changed their data. The audit trail has these lines longer.",
+    )
     record_keys: str = Field(
         description="The keys that protect medical histories: `name:key`, or several after commas. A key is 32 random bytes in Base64 "
         "(`openssl rand -base64 32`). The first one encrypts. Without the keys the histories are lost: keep a copy apart from that of the "

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients import HttpAppointmentDirectory, HttpTreatments
+from patient_svc.clients import HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -18,6 +18,7 @@ from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.repository.visits import SqlRebuildStore
 from patient_svc.settings import PatientSettings, parse_record_keys
 from patient_svc.usecases.access_control import AccessControl
+from patient_svc.usecases.access_log import AccessLog, AccessRetention
 from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
@@ -47,9 +48,11 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         clinic = ClinicDefaults(settings.time_zone, settings.locale)
         policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
         access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy, request_id.get)
-        patients = Patients(store, runtime.clock, clinic, policy)
+        patients = Patients(store, runtime.clock, clinic, access)
         preferences = PatientPreferences(store, runtime.clock, clinic)
-        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic, policy))
+        dependants = Dependants(store, runtime.clock, clinic, policy)
+        runtime.provide(patients, preferences, dependants)
+        runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
         runtime.provide(Guardianships(store, runtime.clock, request_id.get))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
@@ -57,7 +60,8 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
         runtime.provide(BookingHistory(access, directory))
         rebuilding = HistoryRebuilding(store, directory, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding)
+        retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
+        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from patient_svc.domain.access import Access
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import Relations
+from patient_svc.ports.accesses import AccessStore, AccessTransaction
 from patient_svc.ports.guardians import GuardianStore, GuardianTransaction
 from patient_svc.ports.guardians import SortKey as SortKey
 from patient_svc.ports.visits import VisitStore, VisitTransaction
@@ -19,7 +19,7 @@ from shared.contracts.events import Event
 from shared.contracts.identity import Caller
 
 
-class PatientTransaction(GuardianTransaction, VisitTransaction, Protocol):
+class PatientTransaction(GuardianTransaction, VisitTransaction, AccessTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
@@ -37,9 +37,6 @@ class PatientTransaction(GuardianTransaction, VisitTransaction, Protocol):
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
 
-    async def record_access(self, access: Access) -> None:
-        """Write a line of a patient's access log, and publish it for the audit trail once the transaction has committed."""
-
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
 
@@ -47,7 +44,7 @@ class PatientTransaction(GuardianTransaction, VisitTransaction, Protocol):
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(GuardianStore, VisitStore, Protocol):
+class PatientStore(GuardianStore, VisitStore, AccessStore, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:
@@ -55,9 +52,6 @@ class PatientStore(GuardianStore, VisitStore, Protocol):
 
     async def get_patient(self, patient_id: UUID) -> Patient:
         """Return a patient. Raises NoSuchPatient."""
-
-    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        """Return whether the doctor has, or had, an appointment with the patient that was not cancelled, declined or expired."""
 
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""

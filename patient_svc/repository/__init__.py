@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from patient_svc.repository.accesses import AccessWrites
+from patient_svc.repository.accesses import AccessReads, AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
@@ -25,7 +25,7 @@ class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, Visit
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads):
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads):
     """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database

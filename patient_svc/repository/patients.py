@@ -6,12 +6,12 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient, Sex
 from patient_svc.domain.preferences import Preferences
-from patient_svc.repository.tables import PATIENTS, VISITS
+from patient_svc.repository.tables import PATIENTS
 from shared.contracts.contacts import QuietHours
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.outbox import SqlTransaction
@@ -68,11 +68,6 @@ class PatientReads:
     async def get_patient(self, patient_id: UUID) -> Patient:
         async with self.database.read() as connection:
             return _require_patient(await _find_patient(connection, patient_id))
-
-    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        visit = exists().where(VISITS.c.doctor_id == doctor_id, VISITS.c.patient_id == patient_id, VISITS.c.treats)
-        async with self.database.read() as connection:
-            return bool(await connection.scalar(select(visit)))
 
 
 async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:

@@ -65,7 +65,7 @@ async def end_reminders(patient_id: UUID, _caller: NotificationService, preferen
 
 @router.patch("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
 async def rename_patient(
-    patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
+    patient_id: UUID, body: RenamePatient, caller: AdminService, patients: UsePatients, response: Response
 ) -> PatientSummary:
-    await patients.update(patient_id, {"full_name": body.full_name}, None)
+    await patients.rename(patient_id, body.full_name, body.by.caller if body.by else caller)
     return with_etag(response, await patients.summarize(patient_id))

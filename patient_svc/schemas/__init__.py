@@ -1,5 +1,6 @@
 """The request and response models of patient-service."""
 
+from patient_svc.schemas.accesses import AccessOut
 from patient_svc.schemas.dependants import AddGuardian, CreateDependant, DependantOut, GuardianOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient
@@ -14,6 +15,7 @@ from patient_svc.schemas.records import (
 )
 
 __all__ = [
+    "AccessOut",
     "AddGuardian",
     "AddMedicalEntry",
     "BreakGlassOut",
