@@ -10,18 +10,19 @@ from patient_svc.repository.accesses import AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
+from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, AccessWrites):
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, AccessWrites):
     """Implements PatientTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, ContactReads):
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, ContactReads):
     """Implements PatientStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
 
     database: Database

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, Table
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, LargeBinary, MetaData, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
+ENCRYPTED_FIELDS = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "reason")
+"""The columns of MEDICAL_VERSIONS that are encrypted. Each is bound to its name, so a value cannot be moved to another column."""
 
 PATIENTS = Table(
     "patients",
@@ -73,3 +75,64 @@ ACCESSES = Table(
     Column("request_id", binary_string(128)),
     Index("accesses_by_patient", "patient_id", "at", "id"),
 )
+
+MASTER_KEYS = Table(
+    "master_keys",
+    METADATA,
+    Column("name", binary_string(32), primary_key=True),
+    Column("check_value", LargeBinary, nullable=False),
+)
+"""The keys of `PATIENT_RECORD_KEYS` that were ever used: a known text, encrypted, shows whether a key of this name is still the same."""
+
+RECORD_KEYS = Table(
+    "record_keys",
+    METADATA,
+    Column("patient_id", Id, primary_key=True),
+    Column("master_key", binary_string(32), nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Index("record_keys_by_master_key", "master_key", "patient_id"),
+)
+"""The key of each patient with a medical history, encrypted with the master key of that name."""
+
+MEDICAL_ENTRIES = Table(
+    "medical_entries",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", Id, nullable=False),
+    Column("kind", binary_string(16), nullable=False),
+    Column("reported_by", binary_string(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", binary_string(16)),
+    Column("is_retracted", Boolean, nullable=False),
+    Index("medical_entries_by_patient", "patient_id", "created_at", "id"),
+)
+"""The entries of medical histories as they are now. What they say is in MEDICAL_VERSIONS."""
+
+MEDICAL_VERSIONS = Table(
+    "medical_versions",
+    METADATA,
+    Column("entry_id", Id, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("author_id", Id, nullable=False),
+    Column("author_role", binary_string(16), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("status", binary_string(16)),
+    Column("is_retracted", Boolean, nullable=False),
+    *(Column(name, LargeBinary) for name in ENCRYPTED_FIELDS),
+)
+"""Every version of every entry. The columns of ENCRYPTED_FIELDS are encrypted with the key of the patient."""
+
+BREAK_GLASS = Table(
+    "break_glass",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("admin_id", Id, nullable=False),
+    Column("patient_id", Id, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("reason", LargeBinary, nullable=False),
+    Index("break_glass_by_people", "admin_id", "patient_id", "expires_at"),
+    Index("break_glass_by_patient", "patient_id", "opened_at", "id"),
+)
+"""The accesses to medical histories that admins opened. `reason` is encrypted with the key of the patient."""

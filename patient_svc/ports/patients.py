@@ -1,17 +1,20 @@
-"""What the use cases of patient-service need from outside."""
+"""The database of patient-service, as its use cases see it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from patient_svc.domain.access import Access
 from patient_svc.domain.guardians import Dependant
 from patient_svc.domain.patients import Patient, PatientVisit
+from patient_svc.domain.relations import Relations
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
+from shared.contracts.identity import Caller
 
 SortKey = tuple[str, ...] | None
 """The sort key of the last row of the previous page, as in the cursor; None for the first page."""
@@ -44,6 +47,9 @@ class PatientTransaction(Protocol):
     async def delete_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> bool:
         """Record that a patient no longer acts for a dependant; return False if they did not."""
 
+    async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
+        """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
+
     async def record_access(self, access: Access) -> None:
         """Write a line of a patient's access log, and publish it for the audit trail once the transaction has committed."""
 
@@ -65,6 +71,9 @@ class PatientStore(Protocol):
 
     async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
         """Return whether the doctor has, or had, an appointment with the patient that was not cancelled, declined or expired."""
+
+    async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
+        """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
 
     async def get_dependant(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
         """Return a dependant of a guardian. Raises NoSuchPatient."""

@@ -1,0 +1,97 @@
+"""Which relation between a caller and a patient permits which action. One query reads the facts, and the decision is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Self
+
+from patient_svc.domain.access import AccessAction, Relation
+from shared.contracts.identity import Role
+
+CLINICAL = frozenset({Relation.SELF, Relation.GUARDIAN, Relation.TREATING_DOCTOR})
+PERMITTED_RELATIONS: dict[AccessAction, frozenset[Relation]] = {
+    AccessAction.PROFILE_READ: frozenset({Relation.SELF, Relation.TREATING_DOCTOR, Relation.RECEPTION, Relation.ADMIN, Relation.SERVICE}),
+    AccessAction.PROFILE_CHANGED: frozenset({Relation.SELF, Relation.RECEPTION, Relation.ADMIN, Relation.SERVICE}),
+    AccessAction.PROFILE_CREATED: frozenset({Relation.GUARDIAN, Relation.RECEPTION, Relation.ADMIN, Relation.SERVICE}),
+    AccessAction.HISTORY_READ: CLINICAL | {Relation.BREAK_GLASS},
+    AccessAction.HISTORY_ADDED: CLINICAL,
+    AccessAction.HISTORY_CORRECTED: CLINICAL,
+    AccessAction.HISTORY_RETRACTED: CLINICAL,
+    AccessAction.SUMMARY_READ: frozenset({Relation.TREATING_DOCTOR, Relation.BREAK_GLASS}),
+    AccessAction.VISITS_READ: CLINICAL | {Relation.RECEPTION, Relation.ADMIN},
+    AccessAction.BREAK_GLASS: frozenset({Relation.ADMIN}),
+}
+"""The relations that permit an action. Routes narrow this where the role of the caller alone decides."""
+HEALTH_ACTIONS = frozenset(
+    {
+        AccessAction.HISTORY_READ,
+        AccessAction.HISTORY_ADDED,
+        AccessAction.HISTORY_CORRECTED,
+        AccessAction.HISTORY_RETRACTED,
+        AccessAction.SUMMARY_READ,
+    }
+)
+"""The actions on the medical history: permitted to guardians only while the dependant is a minor."""
+RELATION_BY_ROLE = {Role.RECEPTION: Relation.RECEPTION, Role.ADMIN: Relation.ADMIN, Role.SERVICE: Relation.SERVICE}
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What connects a caller with a patient at one moment.
+
+    `is_known`: the patient exists. `is_treating`: the caller is a doctor with an appointment that is ahead, or that ended within the time
+    for which a treatment counts. `has_treated`: with an appointment of any time that was not cancelled, declined, refused or expired.
+    `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
+    """
+
+    role: Role
+    is_known: bool = False
+    is_self: bool = False
+    is_guardian: bool = False
+    is_treating: bool = False
+    has_treated: bool = False
+    born_on: date | None = None
+    break_glass_until: datetime | None = None
+
+    def permitting(self, action: AccessAction, *, now: datetime, adults_born_until: date) -> Relation | None:
+        """Return the first relation, in the order of Relation, that permits the action, or None. `adults_born_until` as in `is_minor`."""
+        permitted = PERMITTED_RELATIONS[action]
+        existing = set(self._existing(action, now, adults_born_until)) if self.is_known else set()
+        return next((relation for relation in Relation if relation in permitted and relation in existing), None)
+
+    def is_minor(self, adults_born_until: date) -> bool:
+        """Return whether the patient is a minor: born after `adults_born_until`. A patient whose date of birth is unknown is none."""
+        return self.born_on is not None and self.born_on > adults_born_until
+
+    def could_treat(self, action: AccessAction) -> bool:
+        """Return whether the action is permitted to treating doctors, and the caller is a doctor who is not known to treat the patient."""
+        is_open = self.is_known and self.role is Role.DOCTOR and not self.is_treating
+        return is_open and Relation.TREATING_DOCTOR in PERMITTED_RELATIONS[action]
+
+    def with_treatment(self) -> Self:
+        """Return the relations of a doctor who treats the patient, as appointment-service says."""
+        return replace(self, is_treating=True, has_treated=True)
+
+    def _existing(self, action: AccessAction, now: datetime, adults_born_until: date) -> Iterator[Relation]:
+        is_about_health = action in HEALTH_ACTIONS
+        if self.is_self:
+            yield Relation.SELF
+        if self.is_guardian and (not is_about_health or self.is_minor(adults_born_until)):
+            yield Relation.GUARDIAN
+        if self.role is Role.DOCTOR and (self.is_treating or (action is AccessAction.PROFILE_READ and self.has_treated)):
+            yield Relation.TREATING_DOCTOR
+        if self.role is Role.ADMIN and self.break_glass_until is not None and now < self.break_glass_until:
+            yield Relation.BREAK_GLASS
+        if self.role in RELATION_BY_ROLE:
+            yield RELATION_BY_ROLE[self.role]
+
+
+def adults_born_until(today: date, adult_age_years: int) -> date:
+    """Return the latest date of birth of somebody who is an adult on `today`. Who was born on 29 February comes of age on 1 March."""
+    year = today.year - adult_age_years
+    try:
+        return today.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)
