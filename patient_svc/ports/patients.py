@@ -12,6 +12,7 @@ from patient_svc.domain.access import Access
 from patient_svc.domain.guardians import Dependant
 from patient_svc.domain.patients import Patient, PatientVisit
 from patient_svc.domain.relations import Relations
+from patient_svc.ports.search import SearchReads, SearchWrites
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
 from shared.contracts.identity import Caller
@@ -20,7 +21,7 @@ SortKey = tuple[str, ...] | None
 """The sort key of the last row of the previous page, as in the cursor; None for the first page."""
 
 
-class PatientTransaction(Protocol):
+class PatientTransaction(SearchWrites, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
@@ -30,10 +31,10 @@ class PatientTransaction(Protocol):
         """Return a patient, or None."""
 
     async def insert_patient(self, patient: Patient) -> None:
-        """Insert a patient. Raises TransactionAborted if another transaction inserted the same id first."""
+        """Insert a patient. Raises IdentifierTaken, or TransactionAborted if another transaction inserted the same id first."""
 
     async def update_patient(self, patient: Patient) -> None:
-        """Store the new state of a patient."""
+        """Store the new state of a patient. Raises IdentifierTaken."""
 
     async def save_visit(self, visit: PatientVisit) -> None:
         """Store a visit unless a newer version of it is stored already."""
@@ -60,7 +61,7 @@ class PatientTransaction(Protocol):
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(Protocol):
+class PatientStore(SearchReads, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:

@@ -2,7 +2,7 @@
 
 from patient_svc.schemas.dependants import CreateDependant, DependantOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
-from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient
+from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient, UpdatePatientByStaff
 
 __all__ = [
     "CreateDependant",
@@ -13,4 +13,5 @@ __all__ = [
     "PutPreferences",
     "RenamePatient",
     "UpdatePatient",
+    "UpdatePatientByStaff",
 ]
