@@ -18,3 +18,9 @@ class PatientSettings(CommonSettings):
     service: ClassVar[Service] = Service.PATIENT
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    keep_accesses_days: int = Field(
+        default=3650,
+        ge=365,
+        le=36500,
+        description="Days for which patients can see who read or changed their data. The audit trail has these lines longer.",
+    )

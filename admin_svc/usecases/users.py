@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from admin_svc.domain import NewUser
+from admin_svc.domain.users import NewUser
 from admin_svc.ports import DoctorProfileClient, PatientNameClient, UserAccountClient
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from shared.contracts.events import AuditRecorded
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller, Role, Service
 
 
 class Relation(StrEnum):
@@ -90,4 +91,32 @@ class Access:
             outcome=self.outcome.value,
             row_id=self.row_id,
             request_id=self.request_id,
+            source=Service.PATIENT,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NamedActor:
+    """Who did it. `full_name` is the name of a doctor, if it is known; other people are not named."""
+
+    id: UUID
+    role: Role
+    full_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAccess:
+    """A line of the log as the patient sees it."""
+
+    id: UUID
+    at: datetime
+    actor: NamedActor
+    action: AccessAction
+    relation: Relation | None
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, access: Access, names: Mapping[UUID, str]) -> NamedAccess:
+        """Return the line with the name of its actor, if `names` has one."""
+        actor = NamedActor(access.actor_id, access.actor_role, names.get(access.actor_id))
+        return cls(access.id, access.at, actor, access.action, access.relation, access.outcome)

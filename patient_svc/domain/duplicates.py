@@ -8,10 +8,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.search import MIN_LOCAL_DIGITS, phone_ranges
+from patient_svc.domain.search import MIN_LOCAL_DIGITS, KeyTerm, phone_ranges
 from patient_svc.domain.search_keys import KeyKind, KeyRange, name_key, phone_key, split_words, word_forms
 
 MAX_DUPLICATES = 10
+MAX_CANDIDATES = 50
+"""The largest number of patients of each term who are compared with a new one."""
 
 
 class DuplicateReason(StrEnum):
@@ -47,17 +49,17 @@ class PossibleDuplicate:
         return -sum(WEIGHTS[reason] for reason in self.reasons), self.patient.id
 
 
-def duplicate_ranges(patient: Patient) -> list[KeyRange]:
-    """Return the ranges of keys of which possible duplicates have at least one."""
-    ranges = [KeyRange.equal(KeyKind.FULL_NAME, name_key(patient.full_name))]
+def duplicate_terms(patient: Patient) -> list[KeyTerm]:
+    """Return terms of which possible duplicates have at least one."""
+    terms: list[KeyTerm] = [(KeyRange.equal(KeyKind.FULL_NAME, name_key(patient.full_name)),)]
     if patient.born_on is not None:
-        ranges.append(KeyRange.equal(KeyKind.BORN_ON, patient.born_on.isoformat()))
+        terms.append((KeyRange.equal(KeyKind.BORN_ON, patient.born_on.isoformat()),))
     if phone := phone_key(patient.phone or ""):
-        longer = [KeyRange.beginning(KeyKind.PHONE, phone)] if len(phone) >= MIN_LOCAL_DIGITS else []
-        ranges += [*phone_ranges(phone), *longer]
+        longer = (KeyRange.beginning(KeyKind.PHONE, phone),) if len(phone) >= MIN_LOCAL_DIGITS else ()
+        terms.append((*phone_ranges(phone), *longer))
     if patient.email is not None:
-        ranges.append(KeyRange.equal(KeyKind.EMAIL, patient.email))
-    return ranges
+        terms.append((KeyRange.equal(KeyKind.EMAIL, patient.email),))
+    return terms
 
 
 def possible_duplicates(patient: Patient, candidates: Iterable[Patient]) -> list[PossibleDuplicate]:

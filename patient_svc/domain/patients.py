@@ -81,6 +81,13 @@ class Sex(StrEnum):
     UNKNOWN = "unknown"
 
 
+def check_fields_of(caller: Caller, fields: Collection[str]) -> None:
+    """Raise ContactFieldsOnly if the caller, who is staff, may not change one of the fields of a patient."""
+    refused = sorted(set(fields) - CONTACT_FIELDS)
+    if refused and not caller.is_admin:
+        raise ContactFieldsOnly(fields=refused)
+
+
 @dataclass(frozen=True, slots=True)
 class ClinicDefaults:
     """IANA time zone and BCP 47 locale of the clinic, for patients who gave none."""
@@ -161,13 +168,11 @@ class Patient:
             preferences = updated._preferences_after(self, now).next_version()
         return replace(updated, preferences=preferences, version=self.version + 1)
 
-    def check_changes_by(self, caller: Caller, changes: Collection[str]) -> None:
-        """Raise ContactFieldsOnly or AddressOfAccount if the caller, who is staff, may not change these fields of the patient."""
-        refused = sorted(set(changes) - CONTACT_FIELDS)
-        if refused and not caller.is_admin:
-            raise ContactFieldsOnly(fields=refused)
-        if "email" in changes and self.has_account:
+    def check_address(self) -> Self:
+        """Return self. Raises AddressOfAccount for a patient with an account and an address here."""
+        if self.email is not None and self.has_account:
             raise AddressOfAccount(pointer="/email")
+        return self
 
     def with_preferences(
         self, preferences: Preferences, profile_changes: Mapping[str, Any], expected_version: int | None, now: datetime

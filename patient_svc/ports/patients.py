@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from patient_svc.domain.access import Access
 from patient_svc.domain.guardians import Dependant
 from patient_svc.domain.patients import Patient, PatientVisit
 from patient_svc.domain.relations import Relations
-from patient_svc.ports.search import SearchReads, SearchWrites
+from patient_svc.ports.accesses import AccessStore, AccessTransaction
+from patient_svc.ports.search import SearchStore, SearchTransaction
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
 from shared.contracts.identity import Caller
@@ -21,7 +21,7 @@ SortKey = tuple[str, ...] | None
 """The sort key of the last row of the previous page, as in the cursor; None for the first page."""
 
 
-class PatientTransaction(SearchWrites, Protocol):
+class PatientTransaction(AccessTransaction, SearchTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
@@ -51,9 +51,6 @@ class PatientTransaction(SearchWrites, Protocol):
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
 
-    async def record_access(self, access: Access) -> None:
-        """Write a line of a patient's access log, and publish it for the audit trail once the transaction has committed."""
-
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
 
@@ -61,7 +58,7 @@ class PatientTransaction(SearchWrites, Protocol):
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(SearchReads, Protocol):
+class PatientStore(AccessStore, SearchStore, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:

@@ -7,25 +7,24 @@ from typing import Protocol
 from uuid import UUID
 
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.search import PatientQuery, SearchResult
-from patient_svc.domain.search_keys import KeyRange
+from patient_svc.domain.search import KeyTerm, PatientQuery, SearchResult
 
 
-class SearchReads(Protocol):
+class SearchStore(Protocol):
     """The part of PatientStore that searches. Each of its lookups reads a bounded number of rows from an index."""
 
     async def find_matches(self, query: PatientQuery, account_ids: Collection[UUID]) -> SearchResult:
         """Return the patients who match a query or have one of the accounts, without an order."""
 
 
-class SearchWrites(Protocol):
+class SearchTransaction(Protocol):
     """The part of PatientTransaction that reads the patients of a search, and keeps the index. They are not locked."""
 
     async def list_patients(self, ids: Sequence[UUID]) -> list[Patient]:
         """Return the patients that exist among `ids`, in their order."""
 
-    async def list_patients_with_keys(self, ranges: Collection[KeyRange], limit: int) -> list[Patient]:
-        """Return patients who have a key in one of the ranges, at most `limit` of each range."""
+    async def list_patients_with_keys(self, terms: Collection[KeyTerm], limit: int) -> list[Patient]:
+        """Return patients who have a key of one of the terms, at most `limit` of each term."""
 
     async def index_patients(self, limit: int) -> int:
         """Make the keys of up to `limit` patients whose keys are missing or were made by older rules; return how many."""

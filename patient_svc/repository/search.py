@@ -20,7 +20,7 @@ from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
 
-class SearchStoreReads:
+class SearchReads:
     """The part of SqlPatientStore that searches."""
 
     __slots__ = ()
@@ -42,7 +42,7 @@ class SearchStoreReads:
         return SearchResult(tuple(matches), is_complete)
 
 
-class SearchStoreWrites(SqlTransaction):
+class SearchWrites(SqlTransaction):
     """The part of SqlPatientTransaction that reads the patients of a search, and keeps the index."""
 
     async def list_patients(self, ids: Sequence[UUID]) -> list[Patient]:
@@ -50,10 +50,10 @@ class SearchStoreWrites(SqlTransaction):
         patients = {row.id: patient_from_row(row) for row in rows}
         return [patients[patient_id] for patient_id in ids if patient_id in patients]
 
-    async def list_patients_with_keys(self, ranges: Collection[KeyRange], limit: int) -> list[Patient]:
+    async def list_patients_with_keys(self, terms: Collection[KeyTerm], limit: int) -> list[Patient]:
         ids = dict[UUID, None]()
-        for key_range in ranges:
-            ids |= dict.fromkeys(await self.connection.scalars(ids_with_keys(((key_range,),), limit)))
+        for term in terms:
+            ids |= dict.fromkeys(await self.connection.scalars(ids_with_keys((term,), limit)))
         return await self.list_patients(list(ids))
 
     async def index_patients(self, limit: int) -> int:
@@ -69,8 +69,8 @@ class SearchStoreWrites(SqlTransaction):
 def ids_with_keys(terms: Sequence[KeyTerm], limit: int) -> Select[Any]:
     """Return the query of the ids of patients who have a key of each term, the newest patients of a key first.
 
-    The order is that of the primary key from its end, so that the rows after the limit are never read. An id comes more than once if several
-    keys of the first term are the patient's.
+    The order is that of the primary key from its end, so that the rows after the limit are never read. An id comes more than once if
+    several keys of the first term are the patient's.
     """
     keys = SEARCH_KEYS
     query = select(keys.c.patient_id).where(_is_in_ranges(keys, terms[0]))

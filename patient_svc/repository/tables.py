@@ -101,6 +101,7 @@ ACCESSES = Table(
     Column("row_id", Id),
     Column("request_id", binary_string(128)),
     Index("accesses_by_patient", "patient_id", "at", "id"),
+    Index("accesses_by_time", "at", "id"),
 )
 
 MASTER_KEYS = Table(

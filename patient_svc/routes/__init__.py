@@ -1,5 +1,5 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import dependants, internal, patients, preferences
+from patient_svc.routes import accesses, dependants, internal, patients, preferences, staff_patients
 
-routers = (patients.router, preferences.router, dependants.router, internal.router)
+routers = (patients.router, staff_patients.router, preferences.router, dependants.router, accesses.router, internal.router)

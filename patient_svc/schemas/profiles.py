@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from patient_svc.domain.duplicates import MAX_DUPLICATES, DuplicateReason, PossibleDuplicate
 from patient_svc.domain.identifiers import MAX_IDENTIFIERS, Identifier
 from patient_svc.domain.patients import Patient, PreferredContact, Sex
+from shared.contracts.pages import Page
 from shared.contracts.texts import OneLineText
 from shared.contracts.values import Email, FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone, require_date_between
 
@@ -194,3 +196,46 @@ class PatientOut(ReadModel):
     preferred_contact: PreferredContact | None
     reminders_consent: bool
     version: int
+
+
+class PossibleDuplicateOut(ReadModel):
+    """A patient who may be the same person as the new one. Reception sees null as date of birth."""
+
+    id: UUID
+    full_name: str
+    born_on: date | None
+    phone: str | None
+    reasons: list[DuplicateReason] = Field(description="What both have in common.", examples=[["same_name", "same_phone"]])
+
+    @classmethod
+    def from_duplicate(cls, duplicate: PossibleDuplicate) -> Self:
+        """Return the duplicate as staff see it."""
+        patient = duplicate.patient
+        return cls(
+            id=patient.id, full_name=patient.full_name, born_on=patient.born_on, phone=patient.phone, reasons=list(duplicate.reasons)
+        )
+
+
+class WalkInOut(PatientOut):
+    """A new patient without an account. `possible_duplicates` are patients who may be the same person, the most likely first.
+
+    They do not prevent anything.
+    """
+
+    possible_duplicates: list[PossibleDuplicateOut] = Field(max_length=MAX_DUPLICATES)
+
+    @classmethod
+    def from_walk_in(cls, patient: Patient, duplicates: list[PossibleDuplicate]) -> Self:
+        """Return a new patient with the possible duplicates."""
+        profile = PatientOut.model_validate(patient).model_dump()
+        return cls(**profile, possible_duplicates=[PossibleDuplicateOut.from_duplicate(duplicate) for duplicate in duplicates])
+
+
+class FoundPatientsOut(Page[PatientOut]):
+    """A page of a search. `complete`: all patients who match are on this page or the next ones.
+
+    It is false while the accounts cannot be searched for an email address, while patients are being indexed, and when more patients match
+    than a search reads; then more words find the others.
+    """
+
+    complete: bool = Field(validation_alias="is_complete")

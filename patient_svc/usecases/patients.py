@@ -34,10 +34,6 @@ class Patients:
         """Create the profile of a new account, or return the one that has this id already."""
         return await self._insert_or_find(Patient.from_request(patient_id, request))
 
-    async def create_walk_in(self, patient: Patient, caller: Caller) -> Patient:
-        """Create a patient without an account, or return the one that has this id already. Raises BornLater."""
-        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic))).view_for(caller, False)
-
     @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
         """Change some fields of a profile. Raises NoSuchPatient, Stale or BornLater."""

@@ -1,0 +1,31 @@
+"""The bodies of the log of who read or changed what of a patient."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import Field
+
+from patient_svc.domain.access import AccessAction, Relation
+from shared.contracts.audit import AuditOutcome
+from shared.contracts.identity import Role
+from shared.contracts.values import Instant, ReadModel
+
+
+class AccessActorOut(ReadModel):
+    """Who did it. `full_name` is the name of a doctor; it is null for others, and while the names of doctors are not available."""
+
+    id: UUID
+    role: Role
+    full_name: str | None = Field(examples=["Mina Okafor"])
+
+
+class AccessOut(ReadModel):
+    """Who read or changed what of a patient, or was refused. `relation` says why the actor may; it is null after a refusal."""
+
+    id: UUID
+    at: Instant
+    actor: AccessActorOut
+    action: AccessAction
+    relation: Relation | None
+    outcome: AuditOutcome
