@@ -28,7 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Value = TypeVar("Value")
 
 KeyTerm = tuple[KeyRange, ...]
-"""Ranges of keys of which a patient must have at least one."""
+"""Ranges of keys of one kind. A patient has the term who has a key in one of them."""
 MatchKey = tuple[int, int, UUID]
 """The place of a match in the order of matches."""
 
@@ -104,10 +104,11 @@ class PatientQuery:
         return cls(words, phones, days, emails, tuple(key for key in dict.fromkeys(parts) if key))
 
     @property
-    def identifying_keys(self) -> KeyTerm:
-        """The keys of which each alone finds a patient."""
-        identifiers = (KeyRange.equal(KeyKind.IDENTIFIER, key) for key in self.identifiers)
-        return (*identifiers, *(KeyRange.equal(KeyKind.EMAIL, email) for email in self.emails))
+    def identifying_terms(self) -> tuple[KeyTerm, ...]:
+        """The terms of which each alone finds a patient."""
+        identifiers = tuple(KeyRange.equal(KeyKind.IDENTIFIER, key) for key in self.identifiers)
+        emails = tuple(KeyRange.equal(KeyKind.EMAIL, email) for email in self.emails)
+        return tuple(term for term in (identifiers, emails) if term)
 
     @property
     def exact_terms(self) -> tuple[KeyTerm, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.search import MAX_MATCHES, KeyTerm, MatchRank, PatientMatch, PatientQuery, SearchResult
-from patient_svc.domain.search_keys import SEARCH_VERSION, KeyRange
+from patient_svc.domain.search_keys import SEARCH_VERSION
 from patient_svc.repository.patients import patient_from_row
 from patient_svc.repository.search_keys import save_search_keys
 from patient_svc.repository.tables import PATIENTS, SEARCH_KEYS, VISITS
@@ -30,9 +30,10 @@ class SearchReads:
         """Look up identifiers and addresses, then all words exactly, then with an incomplete last one. A better rank counts."""
         async with self.database.read() as connection:
             accounts = list(await connection.scalars(select(PATIENTS.c.id).where(PATIENTS.c.id.in_(account_ids)))) if account_ids else []
-            identified = await _find_ids(connection, (query.identifying_keys,) if query.identifying_keys else ())
-            exact = await _find_ids(connection, query.exact_terms)
-            partial = await _find_ids(connection, query.partial_terms) if query.partial_terms != query.exact_terms else []
+            identified = [patient_id for term in query.identifying_terms for patient_id in await find_ids(connection, (term,), MAX_MATCHES)]
+            exact = await find_ids(connection, query.exact_terms, MAX_MATCHES)
+            is_exact = query.partial_terms == query.exact_terms
+            partial = [] if is_exact else await find_ids(connection, query.partial_terms, MAX_MATCHES)
             ranks = dict.fromkeys(partial, MatchRank.PARTIAL) | dict.fromkeys(exact, MatchRank.EXACT)
             ranks |= dict.fromkeys([*accounts, *identified], MatchRank.IDENTIFIED)
             latest = await _latest_visits(connection, ranks)
@@ -53,7 +54,7 @@ class SearchWrites(SqlTransaction):
     async def list_patients_with_keys(self, terms: Collection[KeyTerm], limit: int) -> list[Patient]:
         ids = dict[UUID, None]()
         for term in terms:
-            ids |= dict.fromkeys(await self.connection.scalars(ids_with_keys((term,), limit)))
+            ids |= dict.fromkeys(await find_ids(self.connection, (term,), limit))
         return await self.list_patients(list(ids))
 
     async def index_patients(self, limit: int) -> int:
@@ -66,31 +67,36 @@ class SearchWrites(SqlTransaction):
         return len(rows)
 
 
-def ids_with_keys(terms: Sequence[KeyTerm], limit: int) -> Select[Any]:
-    """Return the query of the ids of patients who have a key of each term, the newest patients of a key first.
+async def find_ids(connection: AsyncConnection, terms: Sequence[KeyTerm], limit: int) -> list[UUID]:
+    """Return the ids of patients who have all terms, at most `limit` of each lookup. An id may come more than once."""
+    ids = list[UUID]()
+    for lookup in lookups(terms, limit):
+        ids += await connection.scalars(lookup)
+    return ids
 
-    The order is that of the primary key from its end, so that the rows after the limit are never read. An id comes more than once if
-    several keys of the first term are the patient's.
+
+def lookups(terms: Sequence[KeyTerm], limit: int) -> Iterator[Select[Any]]:
+    """Yield the queries that together find the patients who have all terms: one for the single keys of the first term, one for each range.
+
+    A query reads the primary key from its end, so that the newest patients come first and nothing is read after `limit` rows.
     """
+    first, *others = terms or ((),)
     keys = SEARCH_KEYS
-    query = select(keys.c.patient_id).where(_is_in_ranges(keys, terms[0]))
-    for term in terms[1:]:
-        others = SEARCH_KEYS.alias()
-        query = query.where(exists().where(others.c.patient_id == keys.c.patient_id, _is_in_ranges(others, term)))
-    return query.order_by(keys.c.kind.desc(), keys.c.key.desc(), keys.c.patient_id.desc()).limit(limit)
+    for condition in _conditions(keys, first):
+        query = select(keys.c.patient_id).where(keys.c.kind == first[0].kind, condition, *(_has_term(keys, term) for term in others))
+        yield query.order_by(keys.c.kind.desc(), keys.c.key.desc(), keys.c.patient_id.desc()).limit(limit)
 
 
-async def _find_ids(connection: AsyncConnection, terms: Sequence[KeyTerm]) -> list[UUID]:
-    return list(await connection.scalars(ids_with_keys(terms, MAX_MATCHES))) if terms else []
+def _has_term(keys: FromClause, term: KeyTerm) -> ColumnElement[bool]:
+    others = SEARCH_KEYS.alias()
+    return exists().where(others.c.patient_id == keys.c.patient_id, others.c.kind == term[0].kind, or_(*_conditions(others, term)))
 
 
-def _is_in_ranges(keys: FromClause, ranges: Iterable[KeyRange]) -> ColumnElement[bool]:
-    def is_in(key_range: KeyRange) -> ColumnElement[bool]:
-        is_equal = key_range.first == key_range.last
-        bounds = keys.c.key == key_range.first if is_equal else keys.c.key.between(key_range.first, key_range.last)
-        return and_(keys.c.kind == key_range.kind, bounds)
-
-    return or_(*map(is_in, ranges))
+def _conditions(keys: FromClause, term: KeyTerm) -> Iterator[ColumnElement[bool]]:
+    """Yield the condition of the single keys of a term, if there are any, and that of each range."""
+    if single := [key_range.first for key_range in term if key_range.first == key_range.last]:
+        yield keys.c.key.in_(single)
+    yield from (keys.c.key.between(key_range.first, key_range.last) for key_range in term if key_range.first != key_range.last)
 
 
 async def _latest_visits(connection: AsyncConnection, patient_ids: Collection[UUID]) -> dict[UUID, datetime]:

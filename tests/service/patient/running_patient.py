@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx
 
-from shared.contracts.events import Event, PatientChanged, PreferencesChanged
+from shared.contracts.events import AuditRecorded, Event, PatientChanged, PreferencesChanged
 from shared.contracts.identity import Role
 from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
@@ -25,7 +25,7 @@ PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europ
 @asynccontextmanager
 async def run_patient_service(folder: Path, **settings: Any) -> AsyncIterator[RunningService]:
     """Run patient-service on a database in `folder`, or on the one in `database_url`, with the profile of Sam."""
-    async with run_service("patient_svc", folder, record_events=(PatientChanged, PreferencesChanged), **settings) as service:
+    async with run_service("patient_svc", folder, record_events=(PatientChanged, PreferencesChanged, AuditRecorded), **settings) as service:
         await create_profile(service, SAM, **PROFILE)
         yield service
 

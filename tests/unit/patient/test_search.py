@@ -27,7 +27,7 @@ def has_term(patient: Patient, term: KeyTerm) -> bool:
 def rank_of(text: str, patient: Patient) -> MatchRank | None:
     """Return how well a patient matches a text, as a store looks it up."""
     query = PatientQuery.parse(text)
-    if has_term(patient, query.identifying_keys):
+    if any(has_term(patient, term) for term in query.identifying_terms):
         return MatchRank.IDENTIFIED
     for rank, terms in ((MatchRank.EXACT, query.exact_terms), (MatchRank.PARTIAL, query.partial_terms)):
         if terms and all(has_term(patient, term) for term in terms):
