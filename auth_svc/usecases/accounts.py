@@ -51,7 +51,7 @@ class Accounts:
 
     @retry_on_abort
     async def find_by_email(self, emails: Collection[str]) -> FoundAccounts:
-        """Return the ids of the accounts with one of these normalized addresses, in the order of the addresses. Pending ones are left out."""
+        """Return the ids of the accounts with one of these normalized addresses, without pending ones, in the order of the addresses."""
         accounts = [await self.store.find_account_by_email(email) for email in dict.fromkeys(emails)]
         found = [account.id for account in accounts if account is not None and account.status is not AccountStatus.PENDING]
         return FoundAccounts(account_ids=found)

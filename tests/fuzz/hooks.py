@@ -15,9 +15,11 @@ EXAMPLE_KEY = "4be1d3b9-6f6e-4a53-9a0c-0c8a2cb7d0c4"
 SEMANTIC_CODES = frozenset(
     {
         "bad_cursor",
+        "duplicate_item",
         "expires_in_the_past",
         "address_not_allowed",
         "already_over",
+        "bad_search",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",
