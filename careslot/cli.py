@@ -45,6 +45,21 @@ def migrate(service: Annotated[str | None, typer.Option(help="Only this service,
 
 
 @app.command()
+def rotate_keys(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of an embedded installation, which must not run: makes a new key there.")
+    ] = None,
+) -> None:
+    """Protect all medical histories with the first key of PATIENT_RECORD_KEYS. The services may run meanwhile."""
+    from careslot.record_keys import rotate_configured, rotate_in_folder
+
+    if data is None:
+        rotate_configured()
+    else:
+        rotate_in_folder(data)
+
+
+@app.command()
 def check() -> None:
     """Check configuration and connections. Prints a line per fault; exits with 1 if there is one."""
     from careslot.operations import list_faults
@@ -67,6 +82,31 @@ def healthcheck(
     health = check_health(url.rstrip("/"))
     typer.echo(f"{url} {DESCRIPTIONS[health]}")
     raise typer.Exit(health)
+
+
+rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild what a service has copied from another one.")
+app.add_typer(rebuild_app, name="rebuild")
+
+
+@rebuild_app.callback()
+def rebuild() -> None:
+    """Rebuild what a service has copied from another one."""
+
+
+@rebuild_app.command("history")
+def rebuild_history(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of an embedded installation. Default: PATIENT_DATABASE_URL, else careslot-data.")
+    ] = None,
+) -> None:
+    """Rebuild the booking histories of patients from the appointments. The product may run meanwhile, and histories can be read.
+
+    Exits with 1 if patient-service does not run: the rebuild is then carried out when it runs.
+    """
+    from careslot.rebuild import rebuild_history as run
+
+    if not run(data):
+        raise typer.Exit(1)
 
 
 def _parse_instant(text: str | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -12,6 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.identity import Service
+
+RECORD_KEYS = "PATIENT_RECORD_KEYS"
+RECORD_KEY_BYTES = 32
+
+
+def new_record_key(name: str) -> str:
+    """Return a random key for medical histories, as `PATIENT_RECORD_KEYS` takes it."""
+    return f"{name}:{base64.b64encode(secrets.token_bytes(RECORD_KEY_BYTES)).decode()}"
 
 
 class FolderInUse(SystemExit):
@@ -44,6 +53,24 @@ class Folder:
     def secret(self, name: str) -> str:
         """Return a random value that is the same at every start."""
         return str(self.update_document("secrets", lambda stored: {name: secrets.token_urlsafe(48)} | stored)[name])
+
+    def record_keys(self) -> str:
+        """Return the list of the keys that protect medical histories, with one key at the first start."""
+        return str(self.update_document("secrets", lambda stored: {RECORD_KEYS: new_record_key("1")} | stored)[RECORD_KEYS])
+
+    def add_record_key(self) -> str:
+        """Put a new key before the others of the list, and return the list."""
+
+        def add(stored: dict[str, Any]) -> dict[str, Any]:
+            keys = [key for key in str(stored.get(RECORD_KEYS, "")).split(",") if key]
+            number = 1 + max((int(key.partition(":")[0]) for key in keys), default=0)
+            return stored | {RECORD_KEYS: ",".join([new_record_key(str(number)), *keys])}
+
+        return str(self.update_document("secrets", add)[RECORD_KEYS])
+
+    def remove_old_record_keys(self) -> None:
+        """Leave only the first key of the list, once the others are not needed any more."""
+        self.update_document("secrets", lambda stored: stored | {RECORD_KEYS: str(stored[RECORD_KEYS]).split(",")[0]})
 
     def update_document(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         """Pass the JSON document `name` (an empty dict if there is none) to `change`, store the result atomically, and return it."""

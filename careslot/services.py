@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from shared.contracts.identity import Service
@@ -40,6 +41,12 @@ def settings_of(service: Service) -> type[CommonSettings]:
 def create_app(service: Service, settings: CommonSettings, overrides: Any) -> Any:
     """Return the ASGI app of a service."""
     return importlib.import_module(f"{PACKAGES[service]}.main").create_app(settings, overrides=overrides)
+
+
+def open_key_rotation(database_url: str, record_keys: str) -> AbstractAsyncContextManager[Any]:
+    """Open the database of patient-service to encrypt the keys of patients anew."""
+    rotation: AbstractAsyncContextManager[Any] = importlib.import_module("patient_svc.wiring").open_key_rotation(database_url, record_keys)
+    return rotation
 
 
 def migrate(service: Service, url: str) -> None:

@@ -5,6 +5,7 @@ The time zone is that of the variable CARESLOT_TIME_ZONE, or UTC. An existing fi
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import sys
@@ -25,6 +26,7 @@ def main(path: Path) -> None:
     time_zone = os.environ.get("CARESLOT_TIME_ZONE", "UTC")
     with os.fdopen(handle, "w") as file:
         file.write(f"CARESLOT_TIME_ZONE={time_zone}\n")
+        file.write(f"PATIENT_RECORD_KEYS=1:{base64.b64encode(secrets.token_bytes(32)).decode()}\n")
         file.writelines(f"{name}={secrets.token_hex(24)}\n" for name in names)
     print(f"{path.name} written; the clinic's time zone in it is {time_zone}; next: docker compose up -d --build --wait")
 

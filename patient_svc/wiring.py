@@ -8,21 +8,31 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients.accounts import HttpAccountDirectory
-from patient_svc.clients.doctors import HttpDoctorNameClient
+from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
+from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
+from patient_svc.repository.record_cipher import RecordKeyring
+from patient_svc.repository.record_keys import KeyRotation, check_master_keys
 from patient_svc.repository.tables import INFRASTRUCTURE
-from patient_svc.settings import PatientSettings
+from patient_svc.settings import PatientSettings, parse_record_keys
+from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import AccessLog, AccessRetention
+from patient_svc.usecases.booking_history import BookingHistory
+from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
+from patient_svc.usecases.guardians import Guardianships
+from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
+from patient_svc.usecases.rebuilds import HistoryRebuilding
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
+from shared.kit.logs import request_id
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
+from shared.kit.sql import Database
 
 
 @asynccontextmanager
@@ -31,20 +41,38 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
-        store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay)
+        keyring = RecordKeyring(parse_record_keys(settings.record_keys))
+        await check_master_keys(database, keyring)
+        store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay, keyring=keyring)
 
         clinic = ClinicDefaults(settings.time_zone, settings.locale)
-        patients = Patients(store, runtime.clock, clinic)
+        policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
+        access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy, request_id.get)
+        patients = Patients(store, runtime.clock, clinic, access)
         preferences = PatientPreferences(store, runtime.clock, clinic)
-        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic), StaffPatients(store, runtime.clock, clinic))
+        dependants = Dependants(store, runtime.clock, clinic, policy)
+        runtime.provide(patients, preferences, dependants)
+        runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
+        runtime.provide(Guardianships(store, runtime.clock, request_id.get))
+        runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
+        runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)
-        runtime.provide(search)
+        runtime.provide(search, StaffPatients(store, runtime.clock, clinic))
 
-        doctors = HttpDoctorNameClient(runtime.client(Service.DOCTOR))
-        runtime.provide(AccessLog(store, store, doctors))
+        directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
+        runtime.provide(BookingHistory(access, directory))
+        rebuilding = HistoryRebuilding(store, directory, runtime.clock)
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, retention, search, runtime.lease_holder(database, INFRASTRUCTURE))
-
+        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention, search)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield
+
+
+@asynccontextmanager
+async def open_key_rotation(database_url: str, record_keys: str) -> AsyncIterator[KeyRotation]:
+    """Open the database for `careslot rotate-keys`. Raises InvalidSettings for keys that are not those of the database."""
+    async with Database(database_url) as database:
+        keyring = RecordKeyring(parse_record_keys(record_keys))
+        await check_master_keys(database, keyring)
+        yield KeyRotation(database, keyring)

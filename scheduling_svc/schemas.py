@@ -59,16 +59,19 @@ class ExplanationOut(ReadModel):
 
 
 class HoldTime(RequestModel):
-    """A time to hold for five minutes."""
+    """A time to hold for five minutes. A hold for oneself may be booked for a dependant, too."""
 
     service_id: UUID
     doctor_id: UUID
     starts_at: Instant
+    patient_id: UUID | None = Field(
+        default=None, description="The dependant, or for staff the patient, whose other visits count. Default: the caller."
+    )
 
     @property
     def hold_request(self) -> HoldRequest:
         """The request for the use case."""
-        return HoldRequest(self.service_id, self.doctor_id, self.starts_at)
+        return HoldRequest(self.service_id, self.doctor_id, self.starts_at, self.patient_id)
 
 
 class HoldOut(ReadModel):

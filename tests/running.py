@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +27,7 @@ from shared.kit.transport import InProcessTransport
 from tests.tokens import ISSUER, jwks
 
 Handler = Callable[[httpx.Request], httpx.Response]
+RECORD_KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 
@@ -105,7 +107,7 @@ async def run_service(
         background_work.add(bus.deliver_due)
         transport = httpx.MockTransport(upstream_handler(upstream, ended_sessions))
         overrides = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, background_work=background_work, mailbox=mailbox)
-        values = {"database_url": url, "client_secret": "x" * 40, "env": "test", "issuer": ISSUER} | settings
+        values = {"database_url": url, "client_secret": "x" * 40, "env": "test", "issuer": ISSUER, "record_keys": RECORD_KEYS} | settings
         app = main.create_app(settings_of(name)(**values), overrides=overrides)
         http = httpx.AsyncClient(transport=InProcessTransport(lambda: app), base_url="http://test")
         service = RunningService(app, http, clock, bus, background_work)

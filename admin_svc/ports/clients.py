@@ -62,8 +62,8 @@ class DoctorProfileClient(Protocol):
 class PatientNameClient(Protocol):
     """patient-service, which owns the patients' names."""
 
-    async def rename(self, patient_id: UUID, full_name: str) -> None:
-        """Change the name in a profile."""
+    async def rename(self, patient_id: UUID, full_name: str, by: Actor) -> None:
+        """Change the name in a profile for an admin, whom the patient's access log then names."""
 
 
 class AppointmentClient(Protocol):

@@ -1,4 +1,4 @@
-"""Routes for admin-service."""
+"""Routes for admin-service; patient-service reads the list, too."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from shared.kit.response_headers import with_etag, with_next_link
 
 router = routes.service_router(prefix="/internal/appointments", internal=True)
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
+ListingService = Annotated[Caller, Depends(require_services(Service.ADMIN, Service.PATIENT))]
 
 
 @router.get("", response_model=Page[AppointmentOut], responses=refusals(BadCursor, RangeReversed))
-async def list_for_admin(
-    _caller: AdminService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
+async def list_for_services(
+    _caller: ListingService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
     appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
-    return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
+    return with_next_link(request, response, paging.page(appointments.rows, wanted.sort_key))
 
 
 @router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from shared.contracts.audit import AuditOutcome
 from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Caller, Role, Service
 
@@ -96,27 +97,25 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedActor:
+class AccessActor:
     """Who did it. `full_name` is the name of a doctor, if it is known; other people are not named."""
 
     id: UUID
     role: Role
-    full_name: str | None
+    full_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class NamedAccess:
-    """A line of the log as the patient sees it."""
+class LoggedAccess:
+    """A stored line as the patient sees it. A newer release may have written actions and relations that this one does not know."""
 
     id: UUID
     at: datetime
-    actor: NamedActor
-    action: AccessAction
-    relation: Relation | None
-    outcome: Outcome
+    actor: AccessActor
+    action: str
+    relation: str | None
+    outcome: AuditOutcome
 
-    @classmethod
-    def of(cls, access: Access, names: Mapping[UUID, str]) -> NamedAccess:
+    def with_name(self, names: Mapping[UUID, str]) -> LoggedAccess:
         """Return the line with the name of its actor, if `names` has one."""
-        actor = NamedActor(access.actor_id, access.actor_role, names.get(access.actor_id))
-        return cls(access.id, access.at, actor, access.action, access.relation, access.outcome)
+        return replace(self, actor=replace(self.actor, full_name=names.get(self.actor.id)))

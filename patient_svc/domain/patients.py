@@ -10,16 +10,14 @@ from typing import Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from patient_svc.domain.guardians import Dependant
+from patient_svc.domain.guardians import Dependant, HasAccount
 from patient_svc.domain.identifiers import Identifier
 from patient_svc.domain.preferences import Preferences
-from shared.contracts.events import AppointmentEvent, PatientChanged, PreferencesChanged
+from shared.contracts.events import PatientChanged, PreferencesChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Forbidden, Invalid, facts, require_version
 from shared.contracts.relayed_refusals import NoSuchPatient
-
-STATUSES_WITHOUT_TREATMENT = frozenset({"cancelled", "declined", "refused", "expired"})
 
 
 class BornLater(Invalid):
@@ -101,8 +99,8 @@ class Patient:
     """The profile of a patient. `time_zone` and `locale` are None for patients who have those of the clinic.
 
     `active`: the account, as of its version `account_version`, has the role patient and is not disabled. Walk-ins and dependants have no
-    account and stay active; only they have an `email` here. `has_account` says which of both a patient is. `version` is that of the
-    profile; the preferences have their own. `reminders_consent`: the patient agrees to reminders. Preferences show it, and the locale, too.
+    account (`has_account` is False) and stay active; only they have an `email` here. `version` is that of the profile; the preferences
+    have their own. `reminders_consent`: the patient agrees to reminders. Preferences show it, and the locale, too.
     """
 
     id: UUID
@@ -116,12 +114,12 @@ class Patient:
     address: dict[str, Any] | None = None
     emergency_contact: dict[str, Any] | None = None
     active: bool = True
+    has_account: bool = False
     account_version: int = 0
     version: int = 1
     identifiers: tuple[Identifier, ...] = ()
     preferred_contact: PreferredContact | None = None
     reminders_consent: bool = True
-    has_account: bool = False
     preferences: Preferences = field(default_factory=Preferences)
 
     @classmethod
@@ -203,6 +201,12 @@ class Patient:
         """Return the patient with preferences by which no reminders are sent, or self if there are none already."""
         return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), {}, None, now)
 
+    def require_no_account(self) -> Self:
+        """Return self. Raises HasAccount for a patient with an account, who acts for themselves."""
+        if self.has_account:
+            raise HasAccount
+        return self
+
     def next_version(self) -> Self:
         """Return the profile with a new version, because its guardians have changed, of whom other services have copies."""
         return replace(self, version=self.version + 1)
@@ -234,37 +238,3 @@ class Patient:
         if caller.is_admin or caller.id == self.id or (caller.role is Role.DOCTOR and is_treating):
             return self
         raise NoSuchPatient
-
-
-@dataclass(frozen=True, slots=True)
-class PatientVisit:
-    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it. Times are UTC.
-
-    Visits that were recorded before 0.2.0 have neither service nor status and times, until the history is rebuilt.
-    """
-
-    appointment_id: UUID
-    patient_id: UUID
-    doctor_id: UUID
-    treats: bool
-    version: int
-    service_id: UUID | None = None
-    status: str | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-
-    @classmethod
-    def from_event(cls, event: AppointmentEvent) -> Self:
-        """Return the visit that an event describes. It counts as treatment until it is cancelled, declined or expired."""
-        treats = event.status not in STATUSES_WITHOUT_TREATMENT
-        return cls(
-            event.appointment_id,
-            event.patient_id,
-            event.doctor_id,
-            treats,
-            event.version,
-            event.service_id,
-            event.status,
-            event.starts_at,
-            event.ends_at,
-        )

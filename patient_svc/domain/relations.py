@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from patient_svc.domain.access import AccessAction, Relation
 from shared.contracts.identity import Role
+from shared.contracts.refusals import Forbidden, Refusal
+from shared.contracts.relayed_refusals import NoSuchPatient
 
 CLINICAL = frozenset({Relation.SELF, Relation.GUARDIAN, Relation.TREATING_DOCTOR})
 PERMITTED_RELATIONS: dict[AccessAction, frozenset[Relation]] = {
@@ -33,8 +36,47 @@ HEALTH_ACTIONS = frozenset(
         AccessAction.SUMMARY_READ,
     }
 )
-"""The actions on the medical history: permitted to guardians only while the dependant is a minor."""
+"""The actions on the medical history: permitted to guardians only while the dependant is a minor.
+
+What else guardians may do ends when the dependant is an adult and has an account.
+"""
+TREATING_STATUSES = frozenset({"requested", "booked", "checked_in", "in_progress", "completed", "missed"})
+"""The statuses of appointments whose doctor treats the patient."""
 RELATION_BY_ROLE = {Role.RECEPTION: Relation.RECEPTION, Role.ADMIN: Relation.ADMIN, Role.SERVICE: Relation.SERVICE}
+
+
+class NotForReception(Forbidden):
+    """Raised when reception asks for a medical history."""
+
+    code = "not_for_reception"
+    detail = "Reception does not read medical histories."
+    remedy = "Ask the patient's doctor. The same request by reception is refused again."
+
+
+class BreakGlassRequired(Forbidden):
+    """Raised when an admin asks for a medical history that they have not opened, or opened too long ago."""
+
+    code = "break_glass_required"
+    detail = "Admins read a medical history only after they opened it for a reason."
+    remedy = "Open it with `POST /patients/{id}/break-glass`; the patient is told."
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """For how many months after a visit its doctor counts as treating, from which age patients are adults, and the clinic's zone (IANA)."""
+
+    treatment_months: int
+    adult_age_years: int
+    time_zone: str
+
+    def treated_since(self, now: datetime) -> datetime:
+        """Return the earliest end of a visit that still makes its doctor a treating one."""
+        months = now.year * 12 + now.month - 1 - self.treatment_months
+        return now.replace(year=months // 12, month=months % 12 + 1, day=min(now.day, 28))
+
+    def adults_born_until(self, now: datetime) -> date:
+        """Return the latest date of birth of an adult, by the date in the clinic."""
+        return adults_born_until(now.astimezone(ZoneInfo(self.time_zone)).date(), self.adult_age_years)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +85,7 @@ class Relations:
 
     `is_known`: the patient exists. `is_treating`: the caller is a doctor with an appointment that is ahead, or that ended within the time
     for which a treatment counts. `has_treated`: with an appointment of any time that was not cancelled, declined, refused or expired.
-    `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
+    `has_account`: the patient can sign in. `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
     """
 
     role: Role
@@ -53,6 +95,7 @@ class Relations:
     is_treating: bool = False
     has_treated: bool = False
     born_on: date | None = None
+    has_account: bool = False
     break_glass_until: datetime | None = None
 
     def permitting(self, action: AccessAction, *, now: datetime, adults_born_until: date) -> Relation | None:
@@ -70,6 +113,14 @@ class Relations:
         is_open = self.is_known and self.role is Role.DOCTOR and not self.is_treating
         return is_open and Relation.TREATING_DOCTOR in PERMITTED_RELATIONS[action]
 
+    def refusal(self, action: AccessAction) -> Refusal:
+        """Return why a caller without a relation that permits the action is refused. Who may not know the patient is told of none."""
+        if self.role is Role.RECEPTION and action in HEALTH_ACTIONS:
+            return NotForReception()
+        if self.role is Role.ADMIN and self.is_known and Relation.BREAK_GLASS in PERMITTED_RELATIONS[action]:
+            return BreakGlassRequired()
+        return NoSuchPatient()
+
     def with_treatment(self) -> Self:
         """Return the relations of a doctor who treats the patient, as appointment-service says."""
         return replace(self, is_treating=True, has_treated=True)
@@ -78,7 +129,7 @@ class Relations:
         is_about_health = action in HEALTH_ACTIONS
         if self.is_self:
             yield Relation.SELF
-        if self.is_guardian and (not is_about_health or self.is_minor(adults_born_until)):
+        if self.is_guardian and (self.is_minor(adults_born_until) or not (is_about_health or self.has_account)):
             yield Relation.GUARDIAN
         if self.role is Role.DOCTOR and (self.is_treating or (action is AccessAction.PROFILE_READ and self.has_treated)):
             yield Relation.TREATING_DOCTOR

@@ -7,7 +7,7 @@ from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
 
 revision = "0007"
 down_revision = "0006"
-ENCRYPTED = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "reason")
+ENCRYPTED = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "retraction_reason")
 
 
 def upgrade() -> None:
@@ -42,11 +42,10 @@ def _create_entries() -> None:
         sa.Column("id", Id, primary_key=True),
         sa.Column("patient_id", Id, nullable=False),
         sa.Column("kind", binary_string(16), nullable=False),
-        sa.Column("reported_by", binary_string(16), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("status", binary_string(16)),
-        sa.Column("is_retracted", sa.Boolean, nullable=False),
+        sa.Column("retracted", sa.Boolean, nullable=False),
     )
     op.create_index("medical_entries_by_patient", "medical_entries", ["patient_id", "created_at", "id"])
     op.create_table(
@@ -54,10 +53,10 @@ def _create_entries() -> None:
         sa.Column("entry_id", Id, primary_key=True),
         sa.Column("version", sa.Integer, primary_key=True),
         sa.Column("author_id", Id, nullable=False),
-        sa.Column("author_role", binary_string(16), nullable=False),
+        sa.Column("reported_by", binary_string(16), nullable=False),
         sa.Column("recorded_at", UtcDateTime, nullable=False),
         sa.Column("status", binary_string(16)),
-        sa.Column("is_retracted", sa.Boolean, nullable=False),
+        sa.Column("retracted", sa.Boolean, nullable=False),
         *(sa.Column(name, sa.LargeBinary) for name in ENCRYPTED),
     )
 

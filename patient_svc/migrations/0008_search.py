@@ -7,16 +7,14 @@ from shared.kit.migrations.v1 import Id, binary_string
 
 revision = "0008"
 down_revision = "0007"
-COLUMNS = ("identifiers", "preferred_contact", "reminders_consent", "has_account", "search_version")
+COLUMNS = ("identifiers", "preferred_contact", "reminders_consent", "search_version")
 
 
 def upgrade() -> None:
     op.add_column("patients", sa.Column("identifiers", sa.JSON))
     op.add_column("patients", sa.Column("preferred_contact", binary_string(16)))
     op.add_column("patients", sa.Column("reminders_consent", sa.Boolean, nullable=False, server_default=sa.true()))
-    op.add_column("patients", sa.Column("has_account", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("patients", sa.Column("search_version", sa.Integer, nullable=False, server_default="0"))
-    op.execute(sa.text("UPDATE patients SET has_account = (account_version > 0)"))
     op.create_index("patients_by_search_version", "patients", ["search_version", "id"])
     op.create_table(
         "identifiers",

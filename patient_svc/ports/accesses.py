@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from patient_svc.domain.access import Access
+from patient_svc.domain.access import Access, LoggedAccess
 
 
 class AccessTransaction(Protocol):
@@ -26,7 +26,7 @@ class AccessTransaction(Protocol):
 class AccessStore(Protocol):
     """The part of the database that reads the log, and deletes old lines."""
 
-    async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[Access]:
+    async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[LoggedAccess]:
         """Return up to `limit` lines of a patient, newest first, after the one whose instant and id are `after`. Raises BadCursor."""
 
     async def delete_accesses(self, before: datetime, limit: int) -> int:

@@ -10,30 +10,34 @@ from patient_svc.repository.accesses import AccessReads, AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
+from patient_svc.repository.record_cipher import RecordKeyring
+from patient_svc.repository.records import RecordWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.search import SearchReads, SearchWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
+from patient_svc.repository.visits import VisitReads, VisitWrites
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, AccessWrites, SearchWrites):
-    """Implements PatientTransaction."""
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites, SearchWrites):
+    """Implements RecordTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, RelationReads, ContactReads, AccessReads, SearchReads):
-    """Implements PatientStore. It calls `wake_relay` after a commit that added an event, so that it is published at once."""
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads, SearchReads):
+    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database
     now: Clock
     wake_relay: Callable[[], None]
+    keyring: RecordKeyring
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlPatientTransaction]:
         async with self.database.write() as connection:
-            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now)
+            tx = SqlPatientTransaction(connection, INFRASTRUCTURE, Service.PATIENT, self.now, keyring=self.keyring)
             yield tx
         if tx.has_events:
             self.wake_relay()

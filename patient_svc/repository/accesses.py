@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, delete, insert, select
 
-from patient_svc.domain.access import Access, AccessAction, Outcome, Relation
+from patient_svc.domain.access import Access, AccessActor, LoggedAccess
 from patient_svc.repository.tables import ACCESSES
 from shared.contracts.identity import Role
 from shared.kit.cursors import parse_instant_and_id
@@ -42,7 +42,7 @@ class AccessReads:
     __slots__ = ()
     database: Database
 
-    async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[Access]:
+    async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[LoggedAccess]:
         async with self.database.read() as connection:
             return [access_from_row(row) for row in await connection.execute(accesses_of(patient_id, limit, after))]
 
@@ -54,10 +54,9 @@ class AccessReads:
             return (await connection.execute(delete(ACCESSES).where(COLUMNS.id.in_(ids)))).rowcount
 
 
-def access_from_row(row: Any) -> Access:
+def access_from_row(row: Any) -> LoggedAccess:
     """Return the line of a row of ACCESSES."""
-    codes = {"actor_role": Role(row.actor_role), "action": AccessAction(row.action), "outcome": Outcome(row.outcome)}
-    return Access(**{**row._mapping, **codes, "relation": Relation(row.relation) if row.relation else None})
+    return LoggedAccess(row.id, row.at, AccessActor(row.actor_id, Role(row.actor_role)), row.action, row.relation, row.outcome)
 
 
 def accesses_of(patient_id: UUID, limit: int, after: tuple[str, ...] | None) -> Select[Any]:

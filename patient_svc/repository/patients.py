@@ -1,4 +1,4 @@
-"""Profiles with their preferences, and visits, in SQL."""
+"""Profiles with their preferences, in SQL."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.identifiers import Identifier
-from patient_svc.domain.patients import Patient, PatientVisit, PreferredContact, Sex
+from patient_svc.domain.patients import Patient, PreferredContact, Sex
 from patient_svc.domain.preferences import Preferences
 from patient_svc.domain.search_keys import SEARCH_VERSION
 from patient_svc.repository.identifiers import save_identifiers
 from patient_svc.repository.search_keys import save_search_keys
-from patient_svc.repository.tables import PATIENTS, VISITS
+from patient_svc.repository.tables import PATIENTS
 from shared.contracts.contacts import QuietHours
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.outbox import SqlTransaction
@@ -25,7 +25,6 @@ from shared.kit.sql import Database, insert_if_absent
 PROFILE_FIELDS = [field.name for field in fields(Patient) if field.name != "preferences"]
 SELECT_PATIENT = select(PATIENTS).where(PATIENTS.c.id == bindparam("patient"))
 LOCK_PATIENT = SELECT_PATIENT.with_for_update()
-INSERT_VISIT = insert(VISITS)
 
 
 def patient_to_row(patient: Patient) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def patient_from_row(row: Any) -> Patient:
 
 
 class PatientWrites(SqlTransaction):
-    """The part of SqlPatientTransaction that reads and writes patients and their visits."""
+    """The part of SqlPatientTransaction that reads and writes patients."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
         return _require_patient(await self.find_patient(patient_id))
@@ -73,11 +72,6 @@ class PatientWrites(SqlTransaction):
         await save_identifiers(self.connection, patient)
         await save_search_keys(self.connection, patient)
 
-    async def save_visit(self, visit: PatientVisit) -> None:
-        if not await insert_if_absent(self.connection, INSERT_VISIT, asdict(visit)):
-            is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
-            await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
-
 
 class PatientReads:
     """The part of SqlPatientStore that reads patients."""
@@ -88,11 +82,6 @@ class PatientReads:
     async def get_patient(self, patient_id: UUID) -> Patient:
         async with self.database.read() as connection:
             return _require_patient(await _find_patient(connection, patient_id))
-
-    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        visit = exists().where(VISITS.c.doctor_id == doctor_id, VISITS.c.patient_id == patient_id, VISITS.c.treats)
-        async with self.database.read() as connection:
-            return bool(await connection.scalar(select(visit)))
 
 
 async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:

@@ -9,7 +9,7 @@ from shared.kit.sql import Id, UtcDateTime, binary_string
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
-ENCRYPTED_FIELDS = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "reason")
+ENCRYPTED_FIELDS = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "retraction_reason")
 """The columns of MEDICAL_VERSIONS that are encrypted. Each is bound to its name, so a value cannot be moved to another column."""
 
 PATIENTS = Table(
@@ -26,6 +26,7 @@ PATIENTS = Table(
     Column("address", JSON(none_as_null=True)),
     Column("emergency_contact", JSON(none_as_null=True)),
     Column("active", Boolean, nullable=False),
+    Column("has_account", Boolean, nullable=False),
     Column("account_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("reminder_offsets_minutes", JSON(none_as_null=True)),
@@ -35,7 +36,6 @@ PATIENTS = Table(
     Column("identifiers", JSON(none_as_null=True)),
     Column("preferred_contact", binary_string(16)),
     Column("reminders_consent", Boolean, nullable=False),
-    Column("has_account", Boolean, nullable=False),
     Column("search_version", Integer, nullable=False),
     Index("patients_by_search_version", "search_version", "id"),
 )
@@ -82,10 +82,30 @@ VISITS = Table(
     Column("status", binary_string(16)),
     Column("starts_at", UtcDateTime),
     Column("ends_at", UtcDateTime),
+    Column("time_zone", binary_string(64)),
+    Column("stored_at", UtcDateTime),
     Index("visits_by_people", "doctor_id", "patient_id", "treats", "ends_at"),
     Index("visits_by_patient", "patient_id", "starts_at", "appointment_id"),
 )
-"""Rows that were written before 0.2.0 have no service, status and times until the history is rebuilt."""
+"""Rows that were written before 0.2.0 have no service, status, times and zone until the history is rebuilt.
+
+`stored_at` is when a row was written last, or when a rebuild has seen its appointment.
+"""
+
+HISTORY_REBUILDS = Table(
+    "history_rebuilds",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("phase", binary_string(16), nullable=False),
+    Column("cursor", binary_string(200)),
+    Column("read_count", Integer, nullable=False),
+    Column("removed_count", Integer, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("steps", Integer, nullable=False),
+    Index("history_rebuilds_by_state", "finished_at", "requested_at", "id"),
+)
 
 ACCESSES = Table(
     "accesses",
@@ -128,11 +148,10 @@ MEDICAL_ENTRIES = Table(
     Column("id", Id, primary_key=True),
     Column("patient_id", Id, nullable=False),
     Column("kind", binary_string(16), nullable=False),
-    Column("reported_by", binary_string(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
     Column("status", binary_string(16)),
-    Column("is_retracted", Boolean, nullable=False),
+    Column("retracted", Boolean, nullable=False),
     Index("medical_entries_by_patient", "patient_id", "created_at", "id"),
 )
 """The entries of medical histories as they are now. What they say is in MEDICAL_VERSIONS."""
@@ -143,10 +162,10 @@ MEDICAL_VERSIONS = Table(
     Column("entry_id", Id, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("author_id", Id, nullable=False),
-    Column("author_role", binary_string(16), nullable=False),
+    Column("reported_by", binary_string(16), nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("status", binary_string(16)),
-    Column("is_retracted", Boolean, nullable=False),
+    Column("retracted", Boolean, nullable=False),
     *(Column(name, LargeBinary) for name in ENCRYPTED_FIELDS),
 )
 """Every version of every entry. The columns of ENCRYPTED_FIELDS are encrypted with the key of the patient."""

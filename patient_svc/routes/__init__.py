@@ -1,5 +1,15 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import accesses, dependants, internal, patients, preferences, staff_patients
+from patient_svc.routes import accesses, dependants, guardians, internal, patients, preferences, records, staff_patients, visits
 
-routers = (patients.router, staff_patients.router, preferences.router, dependants.router, accesses.router, internal.router)
+routers = (
+    patients.router,
+    staff_patients.router,
+    preferences.router,
+    dependants.router,
+    guardians.router,
+    records.router,
+    visits.router,
+    accesses.router,
+    internal.router,
+)

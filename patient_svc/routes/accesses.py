@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from patient_svc.domain.access import NamedAccess
+from patient_svc.domain.access import LoggedAccess
 from patient_svc.schemas import AccessOut
 from patient_svc.usecases.accesses import AccessLog
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -28,7 +28,7 @@ UseLog = Annotated[AccessLog, use_case(AccessLog)]
     responses=refusals(BadCursor),
     summary="List who read or changed your data",
 )
-async def list_my_accesses(request: Request, response: Response, caller: access.Patient, paging: Paged, log: UseLog) -> Page[NamedAccess]:
+async def list_my_accesses(request: Request, response: Response, caller: access.Patient, paging: Paged, log: UseLog) -> Page[LoggedAccess]:
     """Newest first: your profile as others read and changed it, your medical history and your visits; refused attempts included."""
     lines = await log.list_for_patient(caller.id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(lines, lambda line: (line.at.isoformat(), line.id)))
@@ -43,7 +43,7 @@ async def list_my_accesses(request: Request, response: Response, caller: access.
 )
 async def list_accesses_of_dependant(
     dependant_id: UUID, request: Request, response: Response, caller: access.Patient, paging: Paged, log: UseLog
-) -> Page[NamedAccess]:
+) -> Page[LoggedAccess]:
     """As your own log, newest first. Only for guardians; others get 404."""
     lines = await log.list_for_guardian(caller.id, dependant_id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(lines, lambda line: (line.at.isoformat(), line.id)))

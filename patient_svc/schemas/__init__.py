@@ -1,7 +1,7 @@
 """The request and response models of patient-service."""
 
 from patient_svc.schemas.accesses import AccessOut
-from patient_svc.schemas.dependants import CreateDependant, DependantOut
+from patient_svc.schemas.dependants import AddGuardian, CreateDependant, DependantOut, GuardianOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import (
     CreateWalkIn,
@@ -12,17 +12,35 @@ from patient_svc.schemas.profiles import (
     UpdatePatientByStaff,
     WalkInOut,
 )
+from patient_svc.schemas.records import (
+    AddMedicalEntry,
+    BreakGlassOut,
+    CorrectMedicalEntry,
+    MedicalEntryOut,
+    MedicalSummaryOut,
+    OpenBreakGlass,
+    RetractMedicalEntry,
+)
 
 __all__ = [
     "AccessOut",
+    "AddGuardian",
+    "AddMedicalEntry",
+    "BreakGlassOut",
+    "CorrectMedicalEntry",
     "CreateDependant",
     "CreateWalkIn",
     "DependantOut",
     "FoundPatientsOut",
+    "GuardianOut",
+    "MedicalEntryOut",
+    "MedicalSummaryOut",
+    "OpenBreakGlass",
     "PatientOut",
     "PreferencesOut",
     "PutPreferences",
     "RenamePatient",
+    "RetractMedicalEntry",
     "UpdatePatient",
     "UpdatePatientByStaff",
     "WalkInOut",

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import Field
 
-from patient_svc.domain.access import AccessAction, Relation
 from shared.contracts.audit import AuditOutcome
 from shared.contracts.identity import Role
 from shared.contracts.values import Instant, ReadModel
@@ -26,6 +25,6 @@ class AccessOut(ReadModel):
     id: UUID
     at: Instant
     actor: AccessActorOut
-    action: AccessAction
-    relation: Relation | None
+    action: str = Field(examples=["medical_history.read"])
+    relation: str | None = Field(examples=["treating_doctor"])
     outcome: AuditOutcome

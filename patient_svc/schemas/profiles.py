@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from patient_svc.domain.duplicates import MAX_DUPLICATES, DuplicateReason, PossibleDuplicate
 from patient_svc.domain.identifiers import MAX_IDENTIFIERS, Identifier
 from patient_svc.domain.patients import Patient, PreferredContact, Sex
+from shared.contracts.http import Actor
 from shared.contracts.pages import Page
 from shared.contracts.texts import OneLineText
 from shared.contracts.values import Email, FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone, require_date_between
@@ -143,9 +144,10 @@ class UpdatePatientByStaff(UpdatePatient):
 
 
 class RenamePatient(RequestModel):
-    """The body of `PATCH /internal/patients/{id}`."""
+    """The body of `PATCH /internal/patients/{id}`. `by` is the admin who changes the name; admin-service before 0.2.0 does not say it."""
 
     full_name: OneLineText
+    by: Actor | None = None
 
 
 class CreateWalkIn(RequestModel):

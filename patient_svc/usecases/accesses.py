@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from patient_svc.domain.access import Access, AccessAction, NamedAccess, Relation
+from patient_svc.domain.access import Access, AccessAction, LoggedAccess, Relation
 from patient_svc.ports.accesses import AccessStore, AccessTransaction, DoctorNameClient
-from patient_svc.ports.patients import PatientStore, SortKey
+from patient_svc.ports.patients import SortKey
+from patient_svc.usecases.dependants import Dependants
 from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -44,25 +45,25 @@ class AccessLog:
     """What a patient, or a guardian, is told about who read and changed the patient's data."""
 
     accesses: AccessStore
-    patients: PatientStore
+    dependants: Dependants
     doctors: DoctorNameClient
 
-    async def list_for_patient(self, patient_id: UUID, limit: int, after: SortKey) -> list[NamedAccess]:
+    async def list_for_patient(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
         """Return up to `limit` + 1 lines of a patient, newest first. Raises BadCursor."""
         lines = await self._list_lines(patient_id, limit + 1, after)
         names = await self.doctors.find_names(doctors) if (doctors := doctors_among(lines[:limit])) else {}
-        return [NamedAccess.of(line, names) for line in lines]
+        return [line.with_name(names) for line in lines]
 
-    async def list_for_guardian(self, guardian_id: UUID, dependant_id: UUID, limit: int, after: SortKey) -> list[NamedAccess]:
+    async def list_for_guardian(self, guardian_id: UUID, dependant_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
         """Return up to `limit` + 1 lines of a dependant, newest first.
 
         Raises NoSuchPatient for a person who is not a dependant of the guardian, or BadCursor.
         """
-        await self.patients.get_dependant(guardian_id, dependant_id)
+        await self.dependants.get(guardian_id, dependant_id)
         return await self.list_for_patient(dependant_id, limit, after)
 
     @retry_on_abort
-    async def _list_lines(self, patient_id: UUID, limit: int, after: SortKey) -> list[Access]:
+    async def _list_lines(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
         return await self.accesses.list_accesses(patient_id, limit=limit, after=after)
 
 
@@ -89,6 +90,6 @@ class AccessRetention:
         return await self.accesses.delete_accesses(before, DELETED_AT_ONCE)
 
 
-def doctors_among(lines: Collection[Access]) -> set[UUID]:
+def doctors_among(lines: Collection[LoggedAccess]) -> set[UUID]:
     """Return the ids of the doctors who are actors of the lines."""
-    return {line.actor_id for line in lines if line.actor_role is Role.DOCTOR}
+    return {line.actor.id for line in lines if line.actor.role is Role.DOCTOR}

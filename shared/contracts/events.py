@@ -134,6 +134,17 @@ class PreferencesChanged(Event):
     version: int
 
 
+class BreakGlassOpened(Event):
+    """An admin opened the medical history of a patient, for reading, until `expires_at`. The patient gets a mail."""
+
+    topic = "break_glass.opened.v1"
+    subject = "break_glass_id"
+    break_glass_id: UUID
+    patient_id: UUID
+    admin_id: UUID
+    expires_at: Instant
+
+
 class AuditRecorded(Event):
     """Somebody read or changed data of a person, or was refused.
 

@@ -38,17 +38,25 @@ class Job:
     _wake_event: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _run_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _items_handled: int = field(default=0, init=False)
+    _items_counted: int = field(default=0, init=False)
 
     def wake(self) -> None:
         """Make the job run now, or once more if it is running."""
         self._wake_event.set()
 
-    async def run_once(self) -> int:
+    async def run_and_count(self) -> int:
         """Run the job once, after a run that is already under way.
 
-        Returns how many items both runs handled since this call, because a caller that waits until the system is idle must also count those
-        of the run under way.
+        Returns how many items all runs handled since the last call, because a caller that waits until the system is idle must also count
+        those of the runs that waking started.
         """
+        await self.run_once()
+        count = self._items_handled - self._items_counted
+        self._items_counted = self._items_handled
+        return count
+
+    async def run_once(self) -> int:
+        """Run the job once, after a run that is already under way. Returns how many items both runs handled since this call."""
         before = self._items_handled
         async with self._run_lock:
             self._items_handled += await self._run_if_leased()
@@ -129,7 +137,7 @@ class Jobs:
         self._tasks = [asyncio.create_task(job.run_forever(), name=job.name) for job in self._jobs]
         if self._background_work is not None:
             for job in self._jobs:
-                self._background_work.add(job.run_once)
+                self._background_work.add(job.run_and_count)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -138,7 +146,7 @@ class Jobs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._background_work is not None:
             for job in self._jobs:
-                self._background_work.remove(job.run_once)
+                self._background_work.remove(job.run_and_count)
         for holder in {id(job.holder): job.holder for job in self._jobs if job.holder is not None}.values():
             with suppress(Exception):  # a lease that cannot be released ends by itself
                 await holder.release_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,20 @@ import pytest
 from auth_svc.repository import SqlAuthStore
 from doctor_svc.repository import SqlDoctorStore
 from patient_svc.repository import SqlPatientStore
+from patient_svc.repository.record_cipher import RecordKeyring
+from patient_svc.settings import parse_record_keys
 from scheduling_svc.repository import SqlCalendarStore
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.contract.buses import an_event
+from tests.running import RECORD_KEYS
 
 STORES: dict[str, Callable[..., Any]] = {
     "auth_svc": lambda database, now, wake: SqlAuthStore(database, now, wake, lambda _session_id, _until: None),
     "doctor_svc": SqlDoctorStore,
-    "patient_svc": SqlPatientStore,
+    "patient_svc": partial(SqlPatientStore, keyring=RecordKeyring(parse_record_keys(RECORD_KEYS))),
     "scheduling_svc": SqlCalendarStore,
 }
 

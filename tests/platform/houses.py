@@ -23,6 +23,7 @@ import httpx
 from aiosmtpd.controller import Controller
 from sqlalchemy.engine import make_url
 
+from careslot.folder import new_record_key
 from careslot.services import PACKAGES, migrate
 from shared.contracts.identity import Service
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE
@@ -211,6 +212,7 @@ class Distributed:
             "CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"],
             "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"],
             "AUTH_KEY_SECRET": f"{uuid4().hex}{uuid4().hex}",
+            "PATIENT_RECORD_KEYS": new_record_key("1"),
             "APPOINTMENT_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "NOTIFY_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "NOTIFY_MAIL_URL": f"smtp://127.0.0.1:{self.smtp.port}",

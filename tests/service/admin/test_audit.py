@@ -141,7 +141,7 @@ async def test_pages_neither_repeat_nor_skip_a_line_while_lines_are_added(admin:
     ids = [UUID(int=1000 + number) for number in range(6)]
     for number, event_id in enumerate(ids):
         await admin.publish_event(an_audit_event(id=event_id, occurred_at=NOON + timedelta(seconds=number // 2)))
-    seen, after = list[str](), {}
+    seen, after = list[str](), dict[str, Any]()
     while True:
         page = (await admin.http.get("/admin/audit", params={"limit": 2} | after, headers=ADMIN)).json()
         seen += [line["id"] for line in page["items"]]

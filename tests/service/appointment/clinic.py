@@ -33,7 +33,7 @@ from shared.contracts.events import (
     AppointmentStarted,
     LeaveTaken,
 )
-from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DependantIds, DoctorRules, LeaveOutcome, PatientSummary, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import problem_response
@@ -100,6 +100,9 @@ class Upstreams:
         if collection == "reservations":
             self.reserve_bodies += [json.loads(request.content)] if request.method == "PUT" else []
             return self.calendar_response or self._answer_as_calendar(request, resource_id)
+        if rest[1:] == ["dependants"]:
+            guarded = [patient.id for patient in self.patients.values() if resource_id in patient.guardian_ids]
+            return ok(DependantIds(ids=guarded))
         resources: dict[str, dict[UUID, Any]] = {
             "doctors": self.doctors,
             "services": {self.service.id: self.service},

@@ -303,7 +303,7 @@ class FakeClinic:
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
         self.doctor_follower = DoctorFollower(self.store, self.synchronizer, self.clock)
-        self.queries = AppointmentQueries(self.store)
+        self.queries = AppointmentQueries(self.store, self)
         self.linked = LinkedVisits(self.store, self.actions, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
@@ -319,7 +319,16 @@ class FakeClinic:
         return self.service
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        if self.patient_service_down:
+            raise Unavailable
+        if patient_id not in self.patients:
+            raise NotFound
         return self.patients[patient_id]
+
+    async def list_dependant_ids(self, guardian_id: UUID) -> list[UUID]:
+        if self.patient_service_down:
+            raise Unavailable
+        return [patient.id for patient in self.patients.values() if guardian_id in patient.guardian_ids]
 
     async def find_contacts(self, ids: Sequence[UUID]) -> dict[UUID, PatientContact]:
         if self.patient_service_down:

@@ -1,0 +1,75 @@
+"""Deciding who may read and change what of a patient, and recording what was done and what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from patient_svc.domain.access import Access, AccessAction, Relation
+from patient_svc.domain.relations import AccessPolicy, Relations
+from patient_svc.ports.records import RecordStore, RecordTransaction, Treatments
+from shared.contracts.identity import Caller, Role
+from shared.contracts.refusals import Unavailable
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class AccessControl:
+    """Permits or refuses what callers do with the data of a patient, and writes the log. `request_id` returns the request's id."""
+
+    store: RecordStore
+    treatments: Treatments
+    now: Clock
+    policy: AccessPolicy
+    request_id: Callable[[], str | None]
+
+    @asynccontextmanager
+    async def begin(
+        self, caller: Caller, patient_id: UUID, action: AccessAction, *, row_id: UUID | None = None
+    ) -> AsyncIterator[tuple[RecordTransaction, Relation]]:
+        """Open a transaction for an action, yield it with the relation that permits the action, and record the action in it.
+
+        A refusal is recorded in a transaction of its own. Raises NoSuchPatient, NotForReception or BreakGlassRequired, and Unavailable when
+        a doctor is not known to treat the patient and appointment-service does not answer.
+        """
+        is_treating = await self._ask_about_treatment(caller, patient_id, action)
+        async with self.store.begin() as tx:
+            relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
+            relation = self._relation_for(relations.with_treatment() if is_treating else relations, action)
+            if relation is not None:
+                yield tx, relation
+                await tx.record_access(self._access(caller, patient_id, action, relation, row_id))
+                return
+        if relations.is_known:
+            await self._record_refusal(caller, patient_id, action, row_id)
+        raise relations.refusal(action)
+
+    async def _ask_about_treatment(self, caller: Caller, patient_id: UUID, action: AccessAction) -> bool:
+        """Ask appointment-service whether a doctor treats the patient where the own read model says no: an event may be on its way."""
+        if caller.role is not Role.DOCTOR:
+            return False
+        treated_since = self.policy.treated_since(self.now())
+        relations = await self.store.get_relations(caller, patient_id, treated_since)
+        if self._relation_for(relations, action) is not None or not relations.could_treat(action):
+            return False
+        try:
+            return await self.treatments.is_treating(caller.id, patient_id, treated_since)
+        except Unavailable:
+            await self._record_refusal(caller, patient_id, action, None)
+            raise
+
+    def _relation_for(self, relations: Relations, action: AccessAction) -> Relation | None:
+        now = self.now()
+        return relations.permitting(action, now=now, adults_born_until=self.policy.adults_born_until(now))
+
+    @retry_on_abort
+    async def _record_refusal(self, caller: Caller, patient_id: UUID, action: AccessAction, row_id: UUID | None) -> None:
+        async with self.store.begin() as tx:
+            await tx.record_access(self._access(caller, patient_id, action, None, row_id))
+
+    def _access(self, caller: Caller, patient_id: UUID, action: AccessAction, relation: Relation | None, row_id: UUID | None) -> Access:
+        return Access.of(new_id(), self.now(), caller, patient_id, action, relation, row_id=row_id, request_id=self.request_id())

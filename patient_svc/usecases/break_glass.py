@@ -1,0 +1,40 @@
+"""Opening a medical history by break-glass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from patient_svc.domain.access import AccessAction
+from patient_svc.domain.break_glass import BreakGlass
+from patient_svc.usecases.access_control import AccessControl
+from shared.contracts.identity import Caller
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassAccess:
+    """The use case of break-glass. An access lasts for `minutes`, and ends sooner by nothing but time."""
+
+    access: AccessControl
+    now: Clock
+    minutes: int
+
+    @retry_on_abort
+    async def open(self, caller: Caller, patient_id: UUID, break_glass_id: UUID, reason: str) -> BreakGlass:
+        """Let an admin read a medical history for a while, and tell the patient; or return the access that has this id already.
+
+        Raises NoSuchPatient.
+        """
+        async with self.access.begin(caller, patient_id, AccessAction.BREAK_GLASS, row_id=break_glass_id) as (tx, _relation):
+            await tx.get_patient(patient_id)
+            if opened := await tx.find_break_glass(break_glass_id):
+                return opened
+            now = self.now()
+            opened = BreakGlass(break_glass_id, caller.id, patient_id, now, now + timedelta(minutes=self.minutes), reason)
+            await tx.insert_break_glass(opened)
+            await tx.add_event(opened.opened_event(new_id()))
+        return opened
