@@ -95,18 +95,20 @@ def rebuild() -> None:
 
 @rebuild_app.command("history")
 def rebuild_history(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of an embedded installation. Default: PATIENT_DATABASE_URL, else careslot-data.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of an embedded installation; it may run or not.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds without progress after which to give up.")] = 60.0,
 ) -> None:
-    """Rebuild the booking histories of patients from the appointments. The product may run meanwhile, and histories can be read.
+    """Rebuild the booking histories of patients from the appointments, in the database that PATIENT_DATABASE_URL or --data names.
 
-    Exits with 1 if patient-service does not run: the rebuild is then carried out when it runs.
+    The product may run meanwhile, and the histories can be read. Exits with 1 if there is no progress: the rebuild then goes on when the
+    services run.
     """
-    from careslot.rebuild import rebuild_history as run
+    from careslot.rebuild import rebuild_configured, rebuild_in_folder
 
-    if not run(data):
-        raise typer.Exit(1)
+    if data is None:
+        rebuild_configured(wait)
+    else:
+        rebuild_in_folder(data, wait)
 
 
 def _parse_instant(text: str | None) -> datetime | None:

@@ -8,49 +8,43 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from careslot.embedded_platform import open_embedded_platform
 from careslot.folder import Folder, FolderInUse
 from careslot.serve import log_to
-from careslot.services import migrate
-from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
-from patient_svc.repository.visits import SqlRebuildStore
-from patient_svc.usecases.rebuilds import RebuildRequests
+from careslot.services import migrate, open_rebuild_requests
 from shared.contracts.identity import Service
-from shared.kit.clock import system_clock
 from shared.kit.ids import new_id
-from shared.kit.sql import Database
 
 POLL_SECONDS = 0.25
 MAX_SECONDS_WITHOUT_PROGRESS = 60.0
-PHASES = {
-    RebuildPhase.READING: "reading appointments",
-    RebuildPhase.REMOVING: "removing what is gone",
-    RebuildPhase.FINISHED: "finished",
-}
+DESCRIPTIONS = {"reading": "reading appointments", "removing": "removing what is gone", "finished": "finished"}
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} visits"), TimeElapsedColumn())
 
 
-def rebuild_history(data: Path | None, max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> bool:
-    """Rebuild the booking histories, and print the progress.
-
-    Without `data` it is the database of `PATIENT_DATABASE_URL`, or else the folder `careslot-data`. Returns False when the rebuild makes no
-    progress for `max_seconds`. Raises typer.BadParameter when there is no such folder.
-    """
-    url = os.environ.get("PATIENT_DATABASE_URL", "") if data is None else ""
-    if url:
-        return asyncio.run(_rebuild(url, max_seconds))
-    folder = data or Path("careslot-data")
-    if not (folder / "secrets.json").exists():
-        raise typer.BadParameter(f"{folder} is no data folder of careslot, and PATIENT_DATABASE_URL is not set")
-    return asyncio.run(_rebuild_embedded(Folder(folder), max_seconds))
+def rebuild_configured(max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> None:
+    """Rebuild the booking histories in the database that the environment names, while patient-service runs."""
+    url = os.environ.get("PATIENT_DATABASE_URL")
+    if not url:
+        raise typer.BadParameter("PATIENT_DATABASE_URL is not set; for an embedded installation name its folder with --data")
+    asyncio.run(_rebuild(url, max_seconds))
 
 
-async def _rebuild_embedded(folder: Folder, max_seconds: float) -> bool:
+def rebuild_in_folder(path: Path, max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> None:
+    """Rebuild the booking histories of the embedded installation in a folder. Where it does not run, its services run meanwhile."""
+    if not path.is_dir():
+        raise typer.BadParameter(f"there is no folder {path}")
+    asyncio.run(_rebuild_embedded(Folder(path), max_seconds))
+
+
+async def _rebuild_embedded(folder: Folder, max_seconds: float) -> None:
     async with _running_platform(folder):
-        return await _rebuild(folder.database_url(Service.PATIENT), max_seconds)
+        await _rebuild(folder.database_url(Service.PATIENT), max_seconds)
 
 
 @asynccontextmanager
@@ -64,29 +58,25 @@ async def _running_platform(folder: Folder) -> AsyncIterator[None]:
         yield
 
 
-async def _rebuild(url: str, max_seconds: float) -> bool:
+async def _rebuild(url: str, max_seconds: float) -> None:
+    """Request a rebuild, and show its progress. Ends with exit code 1 when it makes none for `max_seconds`."""
     migrate(Service.PATIENT, url)
-    async with Database(url) as database:
-        requests = RebuildRequests(SqlRebuildStore(database, system_clock), system_clock)
-        rebuild = await requests.request(new_id())
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} visits"), TimeElapsedColumn()
-        ) as progress:
-            rebuild = await _follow(requests, rebuild, progress, max_seconds)
-    if rebuild.phase is not RebuildPhase.FINISHED:
-        typer.echo("patient-service does not carry out the rebuild. It stays requested: see whether the service runs.", err=True)
-        return False
+    async with open_rebuild_requests(url) as requests:
+        with Progress(*COLUMNS, console=Console(stderr=True)) as progress:
+            rebuild = await _follow(requests, await requests.request(new_id()), progress, max_seconds)
+    if not rebuild.is_finished:
+        typer.echo("patient-service or appointment-service does not run. The rebuild goes on when they do.", err=True)
+        raise typer.Exit(1)
     typer.echo(f"{rebuild.read_count} visits read, {rebuild.removed_count} removed")
-    return True
 
 
-async def _follow(requests: RebuildRequests, rebuild: HistoryRebuild, progress: Progress, max_seconds: float) -> HistoryRebuild:
+async def _follow(requests: Any, rebuild: Any, progress: Progress, max_seconds: float) -> Any:
     """Show the progress until the rebuild is finished, or makes none for `max_seconds`. Returns its last state."""
-    task, changed_at = progress.add_task(PHASES[rebuild.phase], total=None, completed=rebuild.read_count), time.monotonic()
-    while rebuild.phase is not RebuildPhase.FINISHED and time.monotonic() - changed_at < max_seconds:
+    task, changed_at = progress.add_task(DESCRIPTIONS[rebuild.phase], total=None, completed=rebuild.read_count), time.monotonic()
+    while not rebuild.is_finished and time.monotonic() - changed_at < max_seconds:
         await asyncio.sleep(POLL_SECONDS)
         current = await requests.find(rebuild.id) or rebuild
         if current != rebuild:
             rebuild, changed_at = current, time.monotonic()
-            progress.update(task, description=PHASES[rebuild.phase], completed=rebuild.read_count)
+            progress.update(task, description=DESCRIPTIONS[rebuild.phase], completed=rebuild.read_count)
     return rebuild

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patient_svc.usecases.accesses import AccessRetention
+from patient_svc.usecases.access_log import AccessRetention
 from patient_svc.usecases.rebuilds import HistoryRebuilding
 from patient_svc.usecases.search import PatientSearch
 from shared.kit.jobs import Jobs

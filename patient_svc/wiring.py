@@ -15,9 +15,10 @@ from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.record_keys import KeyRotation, check_master_keys
 from patient_svc.repository.tables import INFRASTRUCTURE
+from patient_svc.repository.visits import SqlRebuildStore
 from patient_svc.settings import PatientSettings, parse_record_keys
 from patient_svc.usecases.access_control import AccessControl
-from patient_svc.usecases.accesses import AccessLog, AccessRetention
+from patient_svc.usecases.access_log import AccessLog, AccessRetention
 from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
@@ -25,10 +26,11 @@ from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
-from patient_svc.usecases.rebuilds import HistoryRebuilding
+from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
+from shared.kit.clock import system_clock
 from shared.kit.logs import request_id
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
@@ -76,3 +78,10 @@ async def open_key_rotation(database_url: str, record_keys: str) -> AsyncIterato
         keyring = RecordKeyring(parse_record_keys(record_keys))
         await check_master_keys(database, keyring)
         yield KeyRotation(database, keyring)
+
+
+@asynccontextmanager
+async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildRequests]:
+    """Open the database for `careslot rebuild history`, which needs no keys."""
+    async with Database(database_url) as database:
+        yield RebuildRequests(SqlRebuildStore(database, system_clock), system_clock)

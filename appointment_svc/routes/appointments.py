@@ -100,7 +100,7 @@ async def list_appointments(
     "/{appointment_id}",
     operation_id="get_appointment",
     response_model=AppointmentOut,
-    responses=refusals(NoSuchAppointment),
+    responses=refusals(NoSuchAppointment, Unavailable),
     summary="Get an appointment",
 )
 async def get_appointment(appointment_id: UUID, caller: Reader, queries: UseQueries, response: Response) -> Appointment:
@@ -112,7 +112,7 @@ async def get_appointment(appointment_id: UUID, caller: Reader, queries: UseQuer
     "/{appointment_id}/history",
     operation_id="get_appointment_history",
     response_model=HistoryOut,
-    responses=refusals(NoSuchAppointment),
+    responses=refusals(NoSuchAppointment, Unavailable),
     summary="List what changed and who did it",
 )
 async def get_appointment_history(appointment_id: UUID, caller: Reader, queries: UseQueries) -> HistoryOut:
@@ -124,7 +124,7 @@ async def get_appointment_history(appointment_id: UUID, caller: Reader, queries:
     "/{appointment_id}/calendar.ics",
     operation_id="get_appointment_calendar",
     response_class=Response,
-    responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment),
+    responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment, Unavailable),
     summary="Get the appointment as an iCalendar file",
 )
 async def get_appointment_calendar(appointment_id: UUID, caller: Reader, queries: UseQueries) -> Response:

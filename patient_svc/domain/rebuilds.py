@@ -35,6 +35,11 @@ class HistoryRebuild:
     finished_at: datetime | None = None
     steps: int = 0
 
+    @property
+    def is_finished(self) -> bool:
+        """True once nothing is left to do."""
+        return self.finished_at is not None
+
     def start(self, now: datetime) -> Self:
         """Return the rebuild as started, or self if it is."""
         return self if self.started_at else replace(self, started_at=now, steps=self.steps + 1)

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 
 from patient_svc.domain.access import LoggedAccess
 from patient_svc.schemas import AccessOut
-from patient_svc.usecases.accesses import AccessLog
+from patient_svc.usecases.access_log import AccessLog
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
 from shared.kit.paging import BadCursor, Page, Paged

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.guardians import MAX_DEPENDANTS, Dependant, refuse_too_many_dependants
 from patient_svc.domain.patients import ClinicDefaults, Patient
 from patient_svc.domain.relations import AccessPolicy
-from patient_svc.ports import PatientStore, SortKey
+from patient_svc.ports import PatientStore, PatientTransaction, SortKey
+from patient_svc.usecases.accesses import access_line
 from shared.contracts.http import DependantIds
+from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -44,6 +47,7 @@ class Dependants:
             await tx.insert_patient(patient)
             await tx.insert_guardianship(guardian_id, dependant.id, dependant.relationship)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
+            await self._record(tx, guardian_id, dependant.id, AccessAction.PROFILE_CREATED)
         return dependant
 
     @retry_on_abort
@@ -77,6 +81,11 @@ class Dependants:
             updated = patient.next_version()
             await tx.update_patient(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
+            await self._record(tx, guardian_id, dependant_id, AccessAction.PROFILE_CHANGED)
+
+    async def _record(self, tx: PatientTransaction, guardian_id: UUID, dependant_id: UUID, action: AccessAction) -> None:
+        """Record what a guardian changes. What they read here is what they gave themselves, so it is not recorded."""
+        await tx.record_access(access_line(Caller(guardian_id, Role.PATIENT), dependant_id, action, Relation.GUARDIAN, now=self.now()))
 
     @property
     def _adults_born_until(self) -> date:

@@ -71,7 +71,8 @@ PUBLISHED_EVENTS = (
 class Upstreams:
     """The services that appointment-service calls.
 
-    Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received.
+    Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received,
+    and `paths` the paths of all requests.
     """
 
     service: ServiceTypeRules = field(default_factory=a_service)
@@ -88,10 +89,12 @@ class Upstreams:
     down: set[str] = field(default_factory=set)
     calendar_response: httpx.Response | None = None
     reserve_bodies: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host in self.down:
             raise httpx.ReadError("down")
+        self.paths.append(request.url.path)
         _, _, collection, *rest = request.url.path.split("/")
         resource_id = UUID(rest[0]) if rest else None
         if collection == "contacts":

@@ -12,7 +12,7 @@ import httpx
 
 from shared.contracts.events import AuditRecorded, Event, PatientChanged, PreferencesChanged
 from shared.contracts.identity import Role
-from tests.running import Handler, RunningService, run_service
+from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
 
 E = TypeVar("E", bound=Event)
@@ -23,10 +23,11 @@ PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europ
 
 
 @asynccontextmanager
-async def run_patient_service(folder: Path, upstream: Handler | None = None, **settings: Any) -> AsyncIterator[RunningService]:
+async def run_patient_service(folder: Path, **settings: Any) -> AsyncIterator[RunningService]:
     """Run patient-service on a database in `folder`, or on the one in `database_url`, with the profile of Sam."""
     events = (PatientChanged, PreferencesChanged, AuditRecorded)
-    async with run_service("patient_svc", folder, upstream or answer_no_treatment, record_events=events, **settings) as service:
+    settings = {"upstream": answer_no_treatment} | settings
+    async with run_service("patient_svc", folder, record_events=events, **settings) as service:
         await create_profile(service, SAM, **PROFILE)
         await service.run_until_idle()  # no transaction is open when a test changes the database behind the service's back
         yield service

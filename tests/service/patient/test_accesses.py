@@ -19,7 +19,8 @@ from patient_svc.repository.accesses import accesses_of, old_accesses
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.tables import ACCESSES
 from patient_svc.settings import parse_record_keys
-from patient_svc.usecases.accesses import DELETED_AT_ONCE, AccessRetention, record_listing
+from patient_svc.usecases.access_log import DELETED_AT_ONCE, AccessRetention
+from patient_svc.usecases.accesses import record_listing
 from shared.contracts.events import AppointmentEvent, AuditRecorded
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Role, Service
@@ -283,11 +284,13 @@ async def test_guardians_see_the_log_of_their_dependants_until_they_no_longer_ac
     body = {"full_name": "Mia Lee", "born_on": "2019-05-01"}
     mia = (await patients.http.post("/patients/me/dependants", json=body, headers=SAMS_TOKEN)).json()["id"]
     await read_profile(patients, ADMIN, mia)
+    assert await lines_of(patients) == [("profile.create", "guardian", "done"), ("profile.read", "admin", "done")]
     path = f"/patients/me/dependants/{mia}/access-log"
     assert "profile.read" in {item["action"] for item in (await list_log(patients, path=path))["items"]}
     assert (await patients.http.get(path, headers=bearer(Role.PATIENT, OTHER))).status_code == 404
     await patients.http.delete(f"/patients/me/dependants/{mia}", headers=SAMS_TOKEN)
     assert (await patients.http.get(path, headers=SAMS_TOKEN)).status_code == 404
+    assert (await lines_of(patients))[2:] == [("profile.change", "guardian", "done")]
 
 
 async def test_a_list_records_each_patient_with_one_statement_per_table(sql_url: str) -> None:

@@ -209,6 +209,30 @@ async def test_a_run_that_is_already_under_way_counts_too() -> None:
     assert observations == [False, True]
 
 
+async def test_a_run_that_ended_before_its_turn_counts_too() -> None:
+    woken, done, background_work = asyncio.Event(), asyncio.Event(), BackgroundWork()
+
+    async def work() -> int:
+        is_first_run = woken.is_set() and not done.is_set()
+        if is_first_run:
+            done.set()
+        return int(is_first_run)
+
+    async def wake_and_wait() -> int:
+        woken.set()
+        wake()
+        await done.wait()
+        await asyncio.sleep(0)
+        return 0
+
+    background_work.add(wake_and_wait)
+    jobs = Jobs(background_work)
+    wake = jobs.add("work", work, every_seconds=3600)
+    async with jobs:
+        await asyncio.sleep(0)
+        assert await background_work.run_until_idle() == 2
+
+
 async def test_the_wait_for_idleness_ends_after_many_rounds() -> None:
     background_work = BackgroundWork()
     background_work.add(Work(left=10**6))
