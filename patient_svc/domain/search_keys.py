@@ -69,7 +69,7 @@ class KeyRange:
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text: runs of letters, marks and digits. Hyphens, apostrophes and other punctuation separate them."""
-    plain = APOSTROPHES.sub(" ", text)
+    plain = APOSTROPHES.sub(" ", normalize("NFC", text))
     return "".join(character if category(character)[0] in "LMN" else " " for character in plain).split()
 
 
@@ -119,5 +119,5 @@ def _keys(patient: Patient) -> Iterator[tuple[KeyKind, str]]:
 
 def _name_words(full_name: str) -> list[str]:
     """Return the words of a name, and those with an apostrophe also as one word: O'Brien is found by Brien and by OBrien."""
-    joined = [part for part in full_name.split() if APOSTROPHES.search(part)]
+    joined = [part for part in normalize("NFC", full_name).split() if APOSTROPHES.search(part)]
     return split_words(full_name) + [word for part in joined for word in split_words(APOSTROPHES.sub("", part))]
