@@ -189,8 +189,10 @@ class TokenSigner(Protocol):
     def public_key(self) -> dict[str, str]:
         """The key that verifies the tokens, as a JSON Web Key (RFC 7517)."""
 
-    def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
-        """Return a token for a person in a session."""
+    def sign_access_token(
+        self, account_id: UUID, role: Role, session_id: UUID, *, signed_in_at: datetime, now: datetime, lifetime: timedelta
+    ) -> str:
+        """Return a token for a person in a session, which began at `signed_in_at` (claim `auth_time`, RFC 9068)."""
 
     def sign_client_token(self, client_id: UUID, scopes: Collection[Scope], *, now: datetime, lifetime: timedelta) -> str:
         """Return a token for an API client, whose session is the client itself."""

@@ -50,6 +50,14 @@ class PatientSettings(CommonSettings):
         200, ge=1, le=2000, description="How many entries of one kind a medical history may have. Retracted ones do not count."
     )
 
+    keep_records_years: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="For how many years after the last visit and the last change the data of patients without an active account are kept. "
+        "Then they are erased, as if the patient had asked for it.",
+    )
+
     @field_validator("record_keys")
     @classmethod
     def _check_record_keys(cls, text: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
+from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpAppointmentsAhead, HttpDoctorNameClient, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -22,11 +22,13 @@ from patient_svc.usecases.access_log import AccessLog, AccessRetention
 from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
+from patient_svc.usecases.erasures import Erasures
 from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
 from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
+from patient_svc.usecases.retention import RecordRetention
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
@@ -66,6 +68,11 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         rebuilding = HistoryRebuilding(store, directory, runtime.clock)
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
         jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention, search)
+        ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
+        erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
+        runtime.provide(erasures)
+        record_retention = RecordRetention(store, erasures, settings.keep_records_years, runtime.clock)
+        jobs.schedule_erasures(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), erasures, record_retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -29,8 +29,12 @@ class JwtSigner:
     def public_key(self) -> dict[str, str]:
         return self._public_key
 
-    def sign_access_token(self, account_id: UUID, role: Role, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
-        return self._sign(now, lifetime, sub=str(account_id), sid=str(session_id), role=str(role), scope="")
+    def sign_access_token(
+        self, account_id: UUID, role: Role, session_id: UUID, *, signed_in_at: datetime, now: datetime, lifetime: timedelta
+    ) -> str:
+        person: dict[str, str | int] = {"sub": str(account_id), "sid": str(session_id), "role": str(role)}
+        person["auth_time"] = int(signed_in_at.timestamp())
+        return self._sign(now, lifetime, **person, scope="")
 
     def sign_client_token(self, client_id: UUID, scopes: Collection[Scope], *, now: datetime, lifetime: timedelta) -> str:
         own = {"sub": str(client_id), "client_id": str(client_id), "sid": str(client_id), "role": str(Role.CLIENT)}
@@ -39,7 +43,7 @@ class JwtSigner:
     def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str:
         return self._sign(now, lifetime, sub=service_name, role=str(Role.SERVICE), scope="")
 
-    def _sign(self, now: datetime, lifetime: timedelta, **own_claims: str) -> str:
+    def _sign(self, now: datetime, lifetime: timedelta, **own_claims: str | int) -> str:
         issued_at = int(now.timestamp())
         claims: dict[str, Any] = {
             "iss": self._issuer,

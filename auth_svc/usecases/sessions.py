@@ -178,5 +178,5 @@ class Sessions:
         return rehashed
 
     def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:
-        access = self.tokens.issue(account, session.id)
+        access = self.tokens.issue(account, session)
         return SignedIn(access.token, access.expires_in, refresh_token, account.in_clinic(self.clinic_locale))

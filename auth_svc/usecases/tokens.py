@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import InvalidCredentials
-from auth_svc.domain.sessions import SERVICE_TOKEN_LIFETIME
+from auth_svc.domain.sessions import SERVICE_TOKEN_LIFETIME, Session
 from auth_svc.ports import TokenSigner
 from auth_svc.usecases.login_attempts import LoginAttempts
 from shared.contracts.identity import Scope
@@ -36,10 +35,12 @@ class TokenIssuer:
     now: Clock
     access_token_lifetime: timedelta
 
-    def issue(self, account: Account, session_id: UUID) -> AccessToken:
+    def issue(self, account: Account, session: Session) -> AccessToken:
         """Return an access token for a person in a session."""
-        lifetime = self.access_token_lifetime
-        token = self.signer.sign_access_token(account.id, account.role, session_id, now=self.now(), lifetime=lifetime)
+        lifetime, now = self.access_token_lifetime, self.now()
+        token = self.signer.sign_access_token(
+            account.id, account.role, session.id, signed_in_at=session.created_at, now=now, lifetime=lifetime
+        )
         return AccessToken(token, int(lifetime.total_seconds()))
 
     async def issue_to_service(self, client_id: str, client_secret: str, network: str | None) -> AccessToken:

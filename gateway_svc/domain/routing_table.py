@@ -55,6 +55,7 @@ ROUTING_TABLE = (
     RoutingEntry("/unsubscribe", Service.NOTIFICATION),
     RoutingEntry("/admin/closures", Service.SCHEDULING),
     RoutingEntry("/admin/dead-letters", Service.NOTIFICATION),
+    RoutingEntry("/admin/erasures", Service.PATIENT),
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),

@@ -38,6 +38,9 @@ class AccessAction(StrEnum):
     SUMMARY_READ = "summary.read"
     VISITS_READ = "visits.read"
     BREAK_GLASS = "break_glass.open"
+    PATIENT_EXPORTED = "patient.export"
+    PATIENT_ERASED = "patient.erase"
+    ERASURE_READ = "erasure.read"
 
 
 class Outcome(StrEnum):

@@ -25,6 +25,9 @@ PERMITTED_RELATIONS: dict[AccessAction, frozenset[Relation]] = {
     AccessAction.SUMMARY_READ: frozenset({Relation.TREATING_DOCTOR, Relation.BREAK_GLASS}),
     AccessAction.VISITS_READ: CLINICAL | {Relation.RECEPTION, Relation.ADMIN},
     AccessAction.BREAK_GLASS: frozenset({Relation.ADMIN}),
+    AccessAction.PATIENT_EXPORTED: frozenset({Relation.SELF}),
+    AccessAction.PATIENT_ERASED: frozenset({Relation.SELF, Relation.SERVICE}),
+    AccessAction.ERASURE_READ: frozenset({Relation.ADMIN}),
 }
 """The relations that permit an action. Routes narrow this where the role of the caller alone decides."""
 HEALTH_ACTIONS = frozenset(

@@ -29,6 +29,9 @@ class PatientTransaction(GuardianTransaction, VisitTransaction, AccessTransactio
     async def find_patient(self, patient_id: UUID) -> Patient | None:
         """Return a patient, or None."""
 
+    async def is_erased(self, patient_id: UUID) -> bool:
+        """Return whether the patient with this id was erased."""
+
     async def insert_patient(self, patient: Patient) -> None:
         """Insert a patient. Raises IdentifierTaken, or TransactionAborted if another transaction inserted the same id first."""
 

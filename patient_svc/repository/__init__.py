@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from patient_svc.repository.accesses import AccessReads, AccessWrites
 from patient_svc.repository.contacts import ContactReads
+from patient_svc.repository.erasures import ErasureReads, ErasureWrites
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
 from patient_svc.repository.record_cipher import RecordKeyring
@@ -21,13 +22,18 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites, SearchWrites):
-    """Implements RecordTransaction."""
+class SqlPatientTransaction(
+    PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites, SearchWrites, ErasureWrites
+):
+    """Implements RecordTransaction and ErasureTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads, SearchReads):
-    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads, SearchReads, ErasureReads):
+    """Implements PatientStore, RecordStore and ErasureStore.
+
+    It calls `wake_relay` after a commit that added an event, to publish it at once.
+    """
 
     database: Database
     now: Clock

@@ -62,13 +62,14 @@ class PatientWrites(SqlTransaction):
         return await _find_patient(self.connection, patient_id, lock=True)
 
     async def insert_patient(self, patient: Patient) -> None:
-        if not await insert_if_absent(self.connection, insert(PATIENTS).values(patient_to_row(patient))):
+        if not await insert_if_absent(self.connection, insert(PATIENTS).values(patient_to_row(patient) | {"changed_at": self.now()})):
             raise TransactionAborted
         await save_identifiers(self.connection, patient)
         await save_search_keys(self.connection, patient)
 
     async def update_patient(self, patient: Patient) -> None:
-        await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(patient_to_row(patient)))
+        row = patient_to_row(patient) | {"changed_at": self.now()}
+        await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(row))
         await save_identifiers(self.connection, patient)
         await save_search_keys(self.connection, patient)
 

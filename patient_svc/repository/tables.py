@@ -37,9 +37,14 @@ PATIENTS = Table(
     Column("preferred_contact", binary_string(16)),
     Column("reminders_consent", Boolean, nullable=False),
     Column("search_version", Integer, nullable=False),
+    Column("changed_at", UtcDateTime),
     Index("patients_by_search_version", "search_version", "id"),
+    Index("patients_by_change", "changed_at", "id"),
 )
-"""`search_version` is the version of the rules by which the keys in SEARCH_KEYS were made: 0 for rows that have none yet."""
+"""`changed_at` is when the row was written last.
+
+`search_version` is the version of the rules by which the keys in SEARCH_KEYS were made: 0 for rows that have none yet.
+"""
 
 IDENTIFIERS = Table(
     "identifiers",
@@ -183,3 +188,28 @@ BREAK_GLASS = Table(
     Index("break_glass_by_patient", "patient_id", "opened_at", "id"),
 )
 """The accesses to medical histories that admins opened. `reason` is encrypted with the key of the patient."""
+
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", Id, nullable=False, unique=True),
+    Column("reason", binary_string(16), nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("published_at", UtcDateTime, nullable=False),
+    Column("pass_number", Integer, nullable=False),
+    Column("completed_at", UtcDateTime),
+    Index("erasures_by_request", "requested_at", "id"),
+    Index("erasures_by_state", "completed_at", "published_at", "id"),
+)
+"""The erased patients. The key prevents that a patient is created again under the same id, or erased twice."""
+
+ERASURE_REPORTS = Table(
+    "erasure_reports",
+    METADATA,
+    Column("erasure_id", Id, primary_key=True),
+    Column("pass_number", Integer, primary_key=True, autoincrement=False),
+    Column("service", binary_string(32), primary_key=True),
+    Column("reported_at", UtcDateTime, nullable=False),
+    Column("removed", JSON, nullable=False),
+)

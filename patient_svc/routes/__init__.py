@@ -1,6 +1,6 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import accesses, dependants, guardians, internal, patients, preferences, records, staff_patients, visits
+from patient_svc.routes import accesses, dependants, erasures, guardians, internal, patients, preferences, records, staff_patients, visits
 
 routers = (
     patients.router,
@@ -11,5 +11,8 @@ routers = (
     records.router,
     visits.router,
     accesses.router,
+    erasures.router,
+    erasures.admin_router,
+    erasures.internal_router,
     internal.router,
 )

@@ -31,7 +31,7 @@ NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFIC
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
-@router.put("/patients/{patient_id}", response_model=PatientSummary)
+@router.put("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
 async def put_patient(
     patient_id: UUID, body: CreatePatient, _caller: CreatingService, patients: UsePatients, response: Response
 ) -> PatientSummary:

@@ -2,6 +2,7 @@
 
 from patient_svc.schemas.accesses import AccessOut
 from patient_svc.schemas.dependants import AddGuardian, CreateDependant, DependantOut, GuardianOut
+from patient_svc.schemas.erasures import ErasureOut, ReportedErasureOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import (
     CreateWalkIn,
@@ -31,6 +32,7 @@ __all__ = [
     "CreateDependant",
     "CreateWalkIn",
     "DependantOut",
+    "ErasureOut",
     "FoundPatientsOut",
     "GuardianOut",
     "MedicalEntryOut",
@@ -40,6 +42,7 @@ __all__ = [
     "PreferencesOut",
     "PutPreferences",
     "RenamePatient",
+    "ReportedErasureOut",
     "RetractMedicalEntry",
     "UpdatePatient",
     "UpdatePatientByStaff",

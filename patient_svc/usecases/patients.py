@@ -38,11 +38,16 @@ class Patients:
 
     @retry_on_abort
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
-        """Create the profile of a new account, or return the one that has this id already."""
+        """Create the profile of a new account, or return the one that has this id already.
+
+        Raises NoSuchPatient for a patient who was erased, whose account may have been about to be created.
+        """
         patient = Patient.from_request(patient_id, request)
         async with self.store.begin() as tx:
             if existing := await tx.find_patient(patient.id):
                 return existing.in_clinic(self.clinic)
+            if await tx.is_erased(patient.id):
+                raise NoSuchPatient
             await tx.insert_patient(patient)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
         return patient.in_clinic(self.clinic)

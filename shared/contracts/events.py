@@ -125,6 +125,20 @@ class PatientChanged(Event):
     version: int
 
 
+class PatientErased(Event):
+    """The identity of a patient was erased in patient-service. Every service erases what it has, and reports it to patient-service.
+
+    The event is published in two passes: at once, and again some minutes later for what was stored meanwhile. In each of them it is
+    published again, with another `id`, until all services have reported.
+    """
+
+    topic = "patient.erased.v1"
+    subject = "patient_id"
+    patient_id: UUID
+    erasure_id: UUID
+    pass_number: int
+
+
 class PreferencesChanged(Event):
     """What a patient decides about reminders changed: when they are due, quiet hours, or the language. `version` is that of these."""
 

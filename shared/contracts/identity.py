@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
@@ -75,13 +76,18 @@ STAFF = frozenset({Role.RECEPTION, Role.ADMIN, Role.CLIENT})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The person, service or API client that a verified token identifies. `client` names the service when the role is `service`."""
+    """The person, service or API client that a verified token identifies. `client` names the service when the role is `service`.
+
+    `signed_in_at` (UTC) is when the person last proved who they are, which began the session. It is None for services and API clients, and
+    in tokens of earlier releases.
+    """
 
     id: UUID
     role: Role
     session_id: UUID | None = None
     client: str | None = None
     scope: frozenset[str] = frozenset()
+    signed_in_at: datetime | None = None
 
     @property
     def is_staff(self) -> bool:

@@ -78,6 +78,12 @@ def last_midnight_before(instant: datetime, time_zone: str) -> datetime:
     return datetime.combine(local_date, time.min, tzinfo=zone).astimezone(UTC)
 
 
+def years_before(instant: datetime, years: int) -> datetime:
+    """Return the same day and time some years earlier, or 28 February where there is no such day."""
+    day = min(instant.day, 28) if instant.month == 2 else instant.day
+    return instant.replace(year=instant.year - years, day=day)
+
+
 def _validate_time_zone(value: str) -> str:
     if value not in ZONES:
         raise PydanticCustomError("unknown_time_zone", "The value must be an IANA time zone name, such as Europe/Berlin.")

@@ -77,6 +77,9 @@ class IdempotencyStore(Protocol):
     async def release(self, key_id: UUID) -> None:
         """Delete the claim of a request that had no effect."""
 
+    async def delete_mentioning(self, subject_id: UUID) -> int:
+        """Delete the stored responses whose body contains an id; return how many. The requests of these keys run again if repeated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

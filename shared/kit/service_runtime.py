@@ -19,6 +19,7 @@ from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.dead_letters import DeadLetters, DeadLetterStore
 from shared.kit.ended_sessions import MAX_PAGE_LENGTH, POLL_SECONDS, EndedSessionPoller, EndedSessions
+from shared.kit.idempotency import IdempotencyStore
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
@@ -58,6 +59,12 @@ class ServiceRuntime:
     @property
     def clock(self) -> Clock:
         return self.overrides.clock
+
+    @property
+    def stored_answers(self) -> IdempotencyStore:
+        """The answers that are stored for Idempotency-Keys, once the database is open."""
+        store: IdempotencyStore = self.app.state.idempotency
+        return store
 
     def provide(self, *use_cases: object) -> None:
         """Make use-case objects available to the routes, each by its class."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from shared.kit.clock import Clock
 from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, RequestInProgress, StoredResponse
@@ -55,6 +55,20 @@ class SqlIdempotencyStore:
         async with self.database.write() as connection:
             ended = update(keys).where(keys.c.key_id == key_id, keys.c.status.is_(None))
             await connection.execute(ended.values(claimed_at=self.now() - CLAIM_TIMEOUT))
+
+    async def delete_mentioning(self, subject_id: UUID) -> int:
+        """Delete the stored responses whose body contains an id, such as those that name a patient; return how many.
+
+        The bodies are searched in a query without locks, so that requests under way do not wait.
+        """
+        keys, text = self.tables.idempotency_keys, str(subject_id).encode()
+        mentioning = select(keys.c.key_id).where(keys.c.status.is_not(None), func.instr(keys.c.body, text) > 0)
+        async with self.database.read() as connection:
+            key_ids = list(await connection.scalars(mentioning))
+        if not key_ids:
+            return 0
+        async with self.database.write() as connection:
+            return (await connection.execute(delete(keys).where(keys.c.key_id.in_(key_ids)))).rowcount
 
     async def release(self, key_id: UUID) -> None:
         """Delete the claim, so that the request can be sent again with the same key. A stored response stays."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -119,4 +120,6 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
     scope = frozenset(str(claims.get("scope", "")).split())
     if role is Role.SERVICE:
         return Caller(uuid5(SERVICE_ID_NAMESPACE, claims["sub"]), role, client=claims["sub"], scope=scope)
-    return Caller(UUID(claims["sub"]), role, UUID(claims["sid"]), scope=scope)
+    signed_in = claims.get("auth_time")
+    signed_in_at = datetime.fromtimestamp(int(signed_in), UTC) if signed_in is not None else None
+    return Caller(UUID(claims["sub"]), role, UUID(claims["sid"]), scope=scope, signed_in_at=signed_in_at)

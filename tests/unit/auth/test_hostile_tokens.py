@@ -135,7 +135,7 @@ async def test_a_cached_token_is_refused_when_it_expires_or_its_session_ends() -
 async def test_the_verifier_accepts_what_the_signer_of_auth_service_signs() -> None:
     signer = JwtSigner("k1", generate_private_key_pem().decode(), ISSUER, "careslot")
     check, account, session = verifier([signer.public_key]), UUID(int=1), UUID(int=2)
-    signed = signer.sign_access_token(account, Role.ADMIN, session, now=NOON, lifetime=timedelta(minutes=10))
+    signed = signer.sign_access_token(account, Role.ADMIN, session, signed_in_at=NOON, now=NOON, lifetime=timedelta(minutes=10))
     caller = await check.verify(signed)
     assert (caller.id, caller.role, caller.session_id) == (account, Role.ADMIN, session)
     service_token = signer.sign_service_token("admin-service", now=NOON, lifetime=timedelta(minutes=10))

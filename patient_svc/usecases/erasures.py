@@ -1,0 +1,152 @@
+"""Erasing patients, and following what the other services erase."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from patient_svc.domain.access import AccessAction, Relation
+from patient_svc.domain.erasures import (
+    Erasure,
+    ErasureReason,
+    ErasureReport,
+    NoSuchErasure,
+    ReportedErasure,
+    refuse_appointments_ahead,
+    refuse_dependants,
+    require_recent_sign_in,
+)
+from patient_svc.domain.relations import AccessPolicy
+from patient_svc.ports.erasures import AppointmentsAhead, ErasureStore, ErasureTransaction, StoredAnswers
+from patient_svc.ports.guardians import SortKey
+from patient_svc.usecases.accesses import access_line, record_listing
+from shared.contracts.identity import Caller, Service, system_caller
+from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+MAX_OPEN_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """Erases patients in this service in one transaction, whose event asks the other services to do the same.
+
+    `answers` are those that are stored for the Idempotency-Keys of this service.
+    """
+
+    store: ErasureStore
+    appointments: AppointmentsAhead
+    answers: StoredAnswers
+    now: Clock
+    policy: AccessPolicy
+
+    async def erase_own(self, caller: Caller, erasure_id: UUID, *, cancels_appointments: bool) -> Erasure:
+        """Erase the patient who calls, or return their erasure if there is one. appointment-service cancels what lies ahead.
+
+        Raises SignInAgain, FutureAppointments unless `cancels_appointments`, NoSuchPatient, HasDependants, or Unavailable when
+        appointment-service does not answer.
+        """
+        require_recent_sign_in(caller, self.now())
+        if not cancels_appointments:
+            refuse_appointments_ahead(await self.appointments.list_ahead(caller.id, self.now()))
+        return await self._erase(caller, caller.id, erasure_id)
+
+    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> Erasure:
+        """Erase a patient of whom nothing has changed since `before`. Raises NoSuchPatient for one who has changed meanwhile."""
+        return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before)
+
+    async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> Erasure:
+        erasure, removed = await self._delete(by, patient_id, erasure_id, expired_before)
+        if removed is not None:
+            stored_answers = await self._delete_answers(patient_id)
+            await self.report(erasure.id, Service.PATIENT, erasure.pass_number, {**removed, "stored_answers": stored_answers})
+        return erasure
+
+    @retry_on_abort
+    async def report(self, erasure_id: UUID, service: Service, pass_number: int, removed: Mapping[str, int]) -> None:
+        """Record what a service has removed in a pass. A repeated report changes nothing. Raises NoSuchErasure."""
+        async with self.store.begin() as tx:
+            erasure = await tx.lock_erasure(erasure_id)
+            if erasure is None:
+                raise NoSuchErasure
+            await tx.insert_erasure_report(erasure_id, ErasureReport(service, pass_number, self.now(), removed))
+            await self._advance(tx, erasure)
+
+    @retry_on_abort
+    async def list_for_admin(self, caller: Caller, limit: int, after: SortKey) -> list[ReportedErasure]:
+        """Return up to `limit` + 1 erasures, the newest first, and record that the admin has seen them. Raises BadCursor."""
+        async with self.store.begin() as tx:
+            erasures = await tx.list_erasures(limit=limit + 1, after=after)
+            shown = [reported.erasure.patient_id for reported in erasures[:limit]]
+            await record_listing(tx, caller, shown, AccessAction.ERASURE_READ, Relation.ADMIN, now=self.now())
+        return erasures
+
+    async def advance_open(self) -> int:
+        """Begin the second pass of erasures, and ask again the services that have not reported; return how many events that made."""
+        return sum([await self._advance_open(erasure_id) for erasure_id in await self._list_open()])
+
+    @retry_on_abort
+    async def _delete(
+        self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None
+    ) -> tuple[Erasure, Mapping[str, int] | None]:
+        """Delete the patient and publish the event, in one transaction. The second value is None if it was done before."""
+        async with self.store.begin() as tx:
+            if erased := await tx.find_erasure_of(patient_id):
+                return erased, None
+            await tx.get_patient(patient_id)
+            if expired_before is not None and not await tx.has_expired(patient_id, expired_before):
+                raise NoSuchPatient
+            refuse_dependants(await tx.list_sole_dependants(patient_id, adults_born_until=self.policy.adults_born_until(self.now())))
+            dependant_ids = await tx.list_dependant_ids(patient_id)
+            removed = await tx.delete_patient(patient_id)
+            reason = ErasureReason.REQUESTED if expired_before is None else ErasureReason.RETENTION
+            erasure = Erasure.begin(erasure_id, patient_id, reason, self.now())
+            await tx.insert_erasure(erasure)
+            await tx.add_event(erasure.event(new_id()))
+            await self._announce_dependants(tx, dependant_ids)
+            relation = Relation.SELF if by.id == patient_id else Relation.SERVICE
+            await tx.record_access(access_line(by, patient_id, AccessAction.PATIENT_ERASED, relation, now=self.now(), row_id=erasure_id))
+        return erasure, removed
+
+    async def _announce_dependants(self, tx: ErasureTransaction, dependant_ids: Collection[UUID]) -> None:
+        """Make a new version of the profiles of former dependants, so that other services forget the guardian."""
+        for dependant_id in dependant_ids:
+            updated = (await tx.get_patient(dependant_id)).next_version()
+            await tx.update_patient(updated)
+            await tx.add_event(updated.changed_event(new_id(), self.now()))
+
+    @retry_on_abort
+    async def _delete_answers(self, patient_id: UUID) -> int:
+        return await self.answers.delete_mentioning(patient_id)
+
+    @retry_on_abort
+    async def _list_open(self) -> list[UUID]:
+        return await self.store.list_open_erasures(MAX_OPEN_AT_ONCE)
+
+    async def _advance_open(self, erasure_id: UUID) -> int:
+        erasure, is_published = await self._publish_due(erasure_id)
+        if erasure is None or not is_published:
+            return 0
+        removed = {"stored_answers": await self._delete_answers(erasure.patient_id)}
+        await self.report(erasure_id, Service.PATIENT, erasure.pass_number, removed)
+        return 1
+
+    @retry_on_abort
+    async def _publish_due(self, erasure_id: UUID) -> tuple[Erasure | None, bool]:
+        """Return the erasure as it is now, and whether its event was published again."""
+        async with self.store.begin() as tx:
+            erasure = await tx.lock_erasure(erasure_id)
+            return (await self._advance(tx, erasure)) if erasure else (None, False)
+
+    async def _advance(self, tx: ErasureTransaction, erasure: Erasure) -> tuple[Erasure, bool]:
+        advanced = erasure.advance(await tx.list_reporting_services(erasure), self.now())
+        is_published = advanced.published_at != erasure.published_at
+        if advanced != erasure:
+            await tx.update_erasure(advanced)
+        if is_published:
+            await tx.add_event(advanced.event(new_id()))
+        return advanced, is_published

@@ -1,0 +1,47 @@
+"""Erasing patients of whom nothing has changed for as long as the clinic keeps records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from patient_svc.domain.erasures import HasDependants
+from patient_svc.ports.erasures import ErasureStore
+from patient_svc.usecases.erasures import Erasures
+from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.contracts.values import years_before
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.logs import log_event
+from shared.kit.retry import retry_on_abort
+
+ERASED_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRetention:
+    """Erases patients without an active account whose last visit and last change are longer ago than `keep_years`."""
+
+    store: ErasureStore
+    erasures: Erasures
+    keep_years: int
+    now: Clock
+
+    async def erase_expired(self) -> int:
+        """Erase up to ERASED_AT_ONCE patients, each in a transaction of its own; return how many."""
+        before = years_before(self.now(), self.keep_years)
+        return sum([await self._try_to_erase(patient_id, before) for patient_id in await self._list_expired(before)])
+
+    async def _try_to_erase(self, patient_id: UUID, before: datetime) -> bool:
+        """Erase a patient. One who has changed meanwhile stays, and is looked at again in the next run."""
+        try:
+            await self.erasures.erase_expired(patient_id, new_id(), before)
+        except (NoSuchPatient, HasDependants) as refusal:
+            log_event("patient_not_erased", patient_id=str(patient_id), code=refusal.code)
+            return False
+        return True
+
+    @retry_on_abort
+    async def _list_expired(self, before: datetime) -> list[UUID]:
+        return await self.store.list_expired_patients(before, ERASED_AT_ONCE)

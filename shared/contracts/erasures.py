@@ -1,0 +1,22 @@
+"""Erasures: what the services report to patient-service about the removal of a patient's identity."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.contracts.identity import Service
+from shared.contracts.values import RequestModel
+
+ERASING_SERVICES = (Service.PATIENT, Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
+"""The services that have more of a patient than ids, or that have stored answers to requests which name patients."""
+MAX_REMOVED_KINDS = 20
+RemovedKind = Annotated[str, Field(pattern="^[a-z][a-z_]{0,39}$")]
+
+
+class ReportErasure(RequestModel):
+    """The body of `POST /internal/erasures/{id}/reports`: how many things of which kind a service has removed in a pass."""
+
+    pass_number: int = Field(ge=1, le=2)
+    removed: dict[RemovedKind, Annotated[int, Field(ge=0, le=2**31 - 1)]] = Field(max_length=MAX_REMOVED_KINDS)
