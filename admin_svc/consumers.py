@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from admin_svc.usecases.audit import AuditTrail
-from shared.contracts.events import AuditRecorded
+from admin_svc.usecases.erasure import UserErasure
+from shared.contracts.events import AuditRecorded, PatientErased
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, trail: AuditTrail) -> None:
-    """Handle what services report to the audit trail."""
-    await runtime.subscribe({AuditRecorded: trail.append})
+async def subscribe(runtime: ServiceRuntime, trail: AuditTrail, erasure: UserErasure) -> None:
+    """Handle what services report to the audit trail, and erased patients."""
+    await runtime.subscribe({AuditRecorded: trail.append, PatientErased: erasure.erase})

@@ -16,8 +16,10 @@ from admin_svc.usecases.appointments import AdminAppointments
 from admin_svc.usecases.audit import AuditTrail
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
+from admin_svc.usecases.erasure import UserErasure
 from admin_svc.usecases.users import Users
 from shared.contracts.identity import Service
+from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
@@ -40,7 +42,8 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
         trail = AuditTrail(store, runtime.clock)
         runtime.provide(creation, disabling, users, trail, AdminAppointments(appointments))
 
-        await consumers.subscribe(runtime, trail)
+        reports = HttpErasureReports(runtime.client(Service.PATIENT))
+        await consumers.subscribe(runtime, trail, UserErasure(store, runtime.stored_answers, reports))
         jobs.schedule_jobs(runtime.jobs, creation, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

@@ -183,6 +183,19 @@ class AppointmentStore(Protocol):
         """Return the appointments that have changed since an instant, by the instant of the change and id, after a cursor."""
 
 
+class ErasableAppointmentStore(AppointmentStore, Protocol):
+    """Storage of appointments from which names and texts are removed."""
+
+    async def save_erased(self, appointment: Appointment) -> None:
+        """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
+
+    async def list_of_patient(self, patient_id: UUID, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
+        """Return the appointments of a patient in every status, ordered by start and id, after the appointment `after`."""
+
+    async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
+        """Return appointments that ended before an instant, ordered by end and id, after the appointment `after`."""
+
+
 class Calendar(Protocol):
     """The calendar of scheduling-service. Each method raises Unavailable when it does not answer."""
 

@@ -20,12 +20,14 @@ from appointment_svc.usecases.actions import AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.booking_history import BookingHistorySource
 from appointment_svc.usecases.doctors import DoctorFollower
+from appointment_svc.usecases.erasure import AppointmentErasure
 from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from appointment_svc.usecases.visit_links import LinkedVisits
 from shared.contracts.identity import Service
+from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
@@ -61,7 +63,9 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
             LinkedVisits(store, actions, contacts, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
         )
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
-        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower)
+        reports = HttpErasureReports(patient_client)
+        erasure = AppointmentErasure(store, synchronizer, storage.idempotency, reports, runtime.clock)
+        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower, erasure)
 
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
         stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=app.state.registry)

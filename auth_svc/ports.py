@@ -72,6 +72,12 @@ class AuthTransaction(Protocol):
     async def end_session(self, session_id: UUID, ended_at: datetime) -> None:
         """Record when a session was ended, and number it when the transaction commits."""
 
+    async def delete_session_details(self, account_id: UUID) -> int:
+        """Delete the refresh tokens of an account and the digests of the addresses of its sessions; return how many tokens."""
+
+    async def delete_account(self, account_id: UUID) -> None:
+        """Delete an account."""
+
     async def insert_password_reset(self, reset: PasswordReset) -> None:
         """Insert a reset."""
 

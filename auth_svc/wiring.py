@@ -20,6 +20,7 @@ from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.api_clients import ApiClients
 from auth_svc.usecases.create_account import AccountCreation
+from auth_svc.usecases.erasure import AccountErasure
 from auth_svc.usecases.login_attempts import LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.passwords import Passwords
@@ -27,6 +28,7 @@ from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.identity import Service
+from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
@@ -60,7 +62,8 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
         runtime.provide(accounts, creation, passwords, resets, sessions, tokens, clients, configuration)
 
-        await consumers.subscribe(runtime, accounts)
+        reports = HttpErasureReports(runtime.client(Service.PATIENT))
+        await consumers.subscribe(runtime, accounts, AccountErasure(store, attempts, revocation, runtime.stored_answers, reports))
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         poller = jobs.own_session_poller(sessions, verifier.revoke_session)
         jobs.schedule_jobs(runtime.jobs, creation, sessions, attempts, poller, holder=holder)

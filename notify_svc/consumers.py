@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.erasure import RecipientErasure
 from notify_svc.usecases.reminders import ReminderPlanner
 from shared.contracts.events import (
     AccountChanged,
@@ -15,6 +16,7 @@ from shared.contracts.events import (
     PasswordChanged,
     PasswordResetRequested,
     PatientChanged,
+    PatientErased,
     PreferencesChanged,
     ServiceChanged,
 )
@@ -22,8 +24,8 @@ from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner) -> None:
-    """Handle changes of appointments and of what reminders depend on, invitations, changed passwords, delayed logins and opened records."""
+async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner, erasure: RecipientErasure) -> None:
+    """Handle changes of appointments and of what reminders depend on, what is mailed about accounts and records, and erased patients."""
     await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, queue.enqueue_appointment),
@@ -32,6 +34,7 @@ async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: Remin
             PasswordChanged: queue.enqueue_password_changed,
             AccountLocked: queue.enqueue_account_locked,
             BreakGlassOpened: queue.enqueue_record_opened,
+            PatientErased: erasure.erase,
             PatientChanged: planner.plan_again_for_patient,
             PreferencesChanged: planner.plan_again_for_preferences,
             ServiceChanged: planner.plan_again_for_service,
@@ -44,6 +47,7 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
     await runtime.bus.subscribe_broadcast(
         {
             AccountChanged: contacts.forget_account,
+            PatientErased: contacts.forget_erased,
             PatientChanged: contacts.forget_patient,
             PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,

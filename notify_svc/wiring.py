@@ -47,6 +47,7 @@ from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
 from notify_svc.usecases.due_work import DueWorkFinder, JobWakes
 from notify_svc.usecases.enqueue import MessageQueue
+from notify_svc.usecases.erasure import RecipientErasure
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
 from notify_svc.usecases.message_log import MessageLog, MessageRetention
 from notify_svc.usecases.reminders import ReminderPlanner
@@ -61,6 +62,7 @@ from notify_svc.usecases.visit_links import VisitLinks
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
+from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
@@ -121,7 +123,9 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
 
         provide_preferences(context, unsubscribe_links)
         runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
-        await consumers.subscribe(runtime, queue, planner)
+        reports = HttpErasureReports(runtime.client(Service.PATIENT))
+        erasure = RecipientErasure(store, services.contacts.forget_erased, runtime.stored_answers, reports, runtime.clock)
+        await consumers.subscribe(runtime, queue, planner, erasure)
         await consumers.subscribe_to_changes(runtime, services.contacts)
         await sender.recover_own()
         async with dispatcher, runtime.jobs:

@@ -246,6 +246,28 @@ class Appointment:
             return self
         return record_change(self, replace(self, doctor=doctor), change, action="amended", topic=AMENDED_TOPIC, changed=changed)
 
+    def erase(self, change: Change) -> Self:
+        """Return the appointment without the patient's name and without texts; unchanged if it has none.
+
+        Times, states, doctor and service stay, and who changed what when, with ids.
+        """
+        patient = self.patient.erase()
+        return self._without_texts(replace(self, patient=patient), change, ["patient"] if patient != self.patient else [])
+
+    def erase_texts(self, change: Change) -> Self:
+        """Return the appointment without the texts that patients and staff wrote; unchanged if it has none."""
+        return self._without_texts(self, change, [])
+
+    def _without_texts(self, cleared: Self, change: Change, changed: list[str]) -> Self:
+        history = tuple(replace(entry, note=None) for entry in self.history)
+        changed += [name for name in ("reason", "intake") if getattr(self, name) is not None]
+        intent = replace(self.sync.intent, note=None) if self.sync.intent else None
+        sync = replace(self.sync, intent=intent)
+        cleared = replace(cleared, reason=None, intake=None, cancel_reason=None, sync=sync, history=history)
+        if cleared == self:
+            return self
+        return record_change(self, cleared, change, action="erased", topic=AMENDED_TOPIC, changed=changed)
+
     # Requests to the calendar
 
     def reschedule(self, change: Change, *, starts_at: datetime | None = None, doctor: DoctorSnapshot | None = None) -> Self:

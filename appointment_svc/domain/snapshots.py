@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from uuid import UUID
 
 from shared.contracts.http import DoctorRules, PatientSummary
+
+ERASED_NAME = "(erased)"
+"""What appointments show as the name of a patient whose data were erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,7 @@ class PatientSnapshot:
     def of(cls, patient: PatientSummary) -> Self:
         """Return the snapshot of a patient."""
         return cls(patient.id, patient.full_name)
+
+    def erase(self) -> Self:
+        """Return the snapshot of a patient whose data were erased, whose id alone stays."""
+        return replace(self, full_name=ERASED_NAME)

@@ -77,6 +77,12 @@ class Documents(Protocol):
     async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
         """Set fields, and append a history entry and a pending event, if the document has this row version; return False otherwise."""
 
+    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
+        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version.
+
+        Return False otherwise.
+        """
+
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
 

@@ -103,6 +103,15 @@ class MongoDocuments:
             result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
         return bool(result.matched_count)
 
+    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
+        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version."""
+        operators: Document = {"$set": document | {"link_hashes": []}}
+        if event:
+            operators |= {"$push": {"pending_events": event}, "$inc": {"unsent": 1}}
+        async with unavailable_on_failure():
+            result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
+        return bool(result.matched_count)
+
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
         async with unavailable_on_failure():

@@ -6,7 +6,7 @@ import operator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, UnaryExpression, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Select, UnaryExpression, and_, delete, func, insert, or_, select, update
 from sqlalchemy.sql.operators import custom_op
 
 from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, Place
@@ -48,6 +48,20 @@ class SqliteDocuments:
             row = {name: document[name] for name in ("edition", *KEYS)}
             row |= {"unsent": len(document["pending_events"]), "document": document}
             await connection.execute(update(TABLE).where(same_row).values(row))
+        return True
+
+    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
+        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version."""
+        same_row = and_(COLUMNS.id == document_id, COLUMNS.edition == row_version)
+        async with self.database.write() as connection:
+            stored = await connection.scalar(select(COLUMNS.document).where(same_row))
+            if stored is None:
+                return False
+            rewritten = stored | document | {"pending_events": stored["pending_events"] + ([event] if event else [])}
+            row = {name: rewritten[name] for name in ("edition", *KEYS)}
+            row |= {"unsent": len(rewritten["pending_events"]), "document": rewritten}
+            await connection.execute(update(TABLE).where(same_row).values(row))
+            await connection.execute(delete(LINKS).where(LINKS.c.appointment_id == document_id))
         return True
 
     async def get_many(self, ids: list[str]) -> list[Document]:

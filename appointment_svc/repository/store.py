@@ -100,6 +100,25 @@ class DocumentStore:
             self.wake_relay()
         return replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
 
+    async def save_erased(self, appointment: Appointment) -> None:
+        """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
+        document, event = to_document(appointment) | {"edition": appointment.row_version + 1}, _pending_event(appointment)
+        if not await self.documents.rewrite(str(appointment.id), appointment.row_version, document, event):
+            raise RowChanged
+        if event:
+            self.wake_relay()
+
+    async def list_of_patient(self, patient_id: UUID, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
+        """Return the appointments of a patient in every status, ordered by start and id, after the appointment `after`."""
+        after_key = (micros(after.starts_at), str(after.id)) if after else None
+        return await self._list(DocumentQuery({"patient_id": [str(patient_id)]}, order="starts_us", after=after_key, limit=limit))
+
+    async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
+        """Return appointments that ended before an instant, ordered by end and id, after the appointment `after`."""
+        after_key = (micros(after.ends_at), str(after.id)) if after else None
+        ranges: dict[str, tuple[int | None, int | None]] = {"ends_us": (None, micros(before))}
+        return await self._list(DocumentQuery({}, ranges, "ends_us", after=after_key, limit=limit))
+
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
         """Return a page of the appointments that match a filter, after a cursor."""
         among: dict[str, list[Any] | None] = {

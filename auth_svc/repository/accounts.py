@@ -107,6 +107,9 @@ class AccountWrites(SqlTransaction):
         is_pending = (ACCOUNTS.c.id == account_id) & (ACCOUNTS.c.status == AccountStatus.PENDING)
         await self.connection.execute(delete(ACCOUNTS).where(is_pending))
 
+    async def delete_account(self, account_id: UUID) -> None:
+        await self.connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.id == account_id))
+
     async def insert_pending_profile(self, pending: PendingProfile, requested_at: datetime) -> None:
         previous = PREVIOUS_FIELDS.dump_json(pending.previous).decode() if pending.previous else None
         times = {"requested_at": requested_at, "retry_at": first_retry_at(requested_at)}

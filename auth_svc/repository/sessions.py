@@ -73,6 +73,12 @@ class SessionWrites(SqlTransaction):
         rows = await self.connection.execute(select(SESSIONS).where(is_live).with_for_update())
         return [Session(**row._mapping) for row in rows]
 
+    async def delete_session_details(self, account_id: UUID) -> int:
+        sessions = select(SESSIONS.c.id).where(SESSIONS.c.account_id == account_id)
+        deleted = await self.connection.execute(delete(REFRESH_TOKENS).where(REFRESH_TOKENS.c.session_id.in_(sessions)))
+        await self.connection.execute(update(SESSIONS).where(SESSIONS.c.account_id == account_id).values(address=None))
+        return deleted.rowcount
+
     async def list_surplus_sessions(self, account_id: UUID, now: datetime, *, keep: int, limit: int) -> list[Session]:
         by_use = (SESSIONS.c.last_used_at.desc(), SESSIONS.c.id)
         query = select(SESSIONS).where(_is_live(account_id, now)).order_by(*by_use).offset(keep).limit(limit)

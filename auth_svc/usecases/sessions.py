@@ -93,8 +93,8 @@ class Sessions:
         address = self.attempts.address_digest(network)
         session = Session(new_id(), authenticated.id, now, now, now + self.lifetime, address=address)
         async with self.store.begin() as tx:
-            account = await tx.get_account(authenticated.id)
-            if not account.may_sign_in or account.password_hash != authenticated.password_hash:
+            account = await tx.find_account(authenticated.id)  # None if it was erased meanwhile
+            if account is None or not account.may_sign_in or account.password_hash != authenticated.password_hash:
                 raise InvalidCredentials
             for surplus in await tx.list_surplus_sessions(account.id, now, keep=MAX_LIVE_SESSIONS - 1, limit=MAX_ENDED_AT_LOGIN):
                 await self.revocation.revoke(tx, surplus)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from notify_svc.domain.notifications import KINDS_ABOUT_COMING_VISITS, Audience, MessageKind, Notification, visible_changes
+from notify_svc.domain.problems import read_problem
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import VisitMode
 from shared.contracts.values import format_instant
@@ -30,6 +31,8 @@ SENT_TO_GUARDIANS = "sent_to_guardians"
 """The problem of a message to a dependant, whose guardians were sent one each."""
 NEWER_MESSAGE = "newer_message"
 """The problem of a message that was not sent because a newer one about the same subject was."""
+ERASED = "erased"
+"""The problem of a message that was not sent because the data of the recipient were erased."""
 
 QUIET_HOURS = "quiet_hours"
 """The problem of a reminder that waits for the end of the recipient's quiet hours, or that was not sent because of them."""
@@ -196,6 +199,17 @@ class Message:
             return self._end_attempt(MessageStatus.SKIPPED, problem, now)
         return replace(self._move_to(MessageStatus.SKIPPED), problem=problem)
 
+    def erase(self, now: datetime) -> Self:
+        """Return the message to a recipient whose data were erased: without details of problems, and skipped if it was still to be sent.
+
+        Details of earlier releases may have addresses. A message that is just being sent stays as it is.
+        """
+        if self.status is MessageStatus.SENDING:
+            return self
+        kept = self.skip(ERASED, now) if self.status is MessageStatus.QUEUED else self
+        log = tuple(entry._replace(problem=_code_of(entry.problem)) for entry in kept.attempt_log)
+        return replace(kept, problem=_code_of(kept.problem), attempt_log=log)
+
     def queue_again(self, now: datetime) -> Self:
         """Return a message that was not sent, or possibly not, as queued; pauses and the number of attempts begin anew."""
         queued = self._move_to(MessageStatus.QUEUED)
@@ -266,3 +280,7 @@ class Message:
         if status not in TRANSITIONS[self.status]:
             raise IllegalMessageMove(f"{self.status} -> {status}")
         return replace(self, status=status)
+
+
+def _code_of(problem: str | None) -> str | None:
+    return read_problem(problem).code

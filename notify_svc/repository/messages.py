@@ -127,6 +127,12 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
         rows = await self.connection.execute(LOCK_ABOUT, {"subject_ids": sorted(subject_ids)})
         return read_rows("message", rows, message_from_row, lambda row: row.id)
 
+    async def lock_messages_to(self, recipient_id: UUID, limit: int, after: UUID | None) -> list[Message]:
+        query = select(MESSAGES).where(MESSAGES.c.recipient_id == recipient_id).order_by(MESSAGES.c.id).limit(limit)
+        if after is not None:
+            query = query.where(MESSAGES.c.id > after)
+        return read_rows("message", await self.connection.execute(query.with_for_update()), message_from_row, lambda row: row.id)
+
     async def lock_message(self, message_id: UUID) -> LockedMessage | None:
         """Lock all messages about the subject, as senders do."""
         row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()

@@ -12,7 +12,7 @@ from uuid import UUID
 from notify_svc.ports.contacts import ContactSource, ContactsUnreadable, Versions
 from notify_svc.usecases.contact_cache import ContactCache
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
-from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, PreferencesChanged, ServiceChanged
+from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, PatientErased, PreferencesChanged, ServiceChanged
 from shared.contracts.http import AccountContact
 from shared.kit.clock import Clock
 
@@ -59,6 +59,11 @@ class CachedContacts:
     async def forget_patient(self, event: PatientChanged | PreferencesChanged) -> None:
         """Forget a patient whose profile or preferences have changed."""
         self._patients.forget(event.patient_id)
+
+    async def forget_erased(self, event: PatientErased) -> None:
+        """Forget the profile and the account of a patient whose data were erased."""
+        self._patients.forget(event.patient_id)
+        self._accounts.forget(event.patient_id)
 
     async def forget_doctor(self, event: DoctorChanged) -> None:
         """Forget a doctor who has changed."""

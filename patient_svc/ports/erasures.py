@@ -78,10 +78,3 @@ class AppointmentsAhead(Protocol):
 
     async def list_ahead(self, patient_id: UUID, now: datetime) -> Sequence[AppointmentAhead]:
         """Return the first appointments of a patient that start after `now` and are not cancelled. Raises Unavailable."""
-
-
-class StoredAnswers(Protocol):
-    """The answers that are stored for the Idempotency-Keys of this service."""
-
-    async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the answers that contain an id; return how many."""

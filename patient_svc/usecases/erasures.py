@@ -19,9 +19,10 @@ from patient_svc.domain.erasures import (
     require_recent_sign_in,
 )
 from patient_svc.domain.relations import AccessPolicy
-from patient_svc.ports.erasures import AppointmentsAhead, ErasureStore, ErasureTransaction, StoredAnswers
+from patient_svc.ports.erasures import AppointmentsAhead, ErasureStore, ErasureTransaction
 from patient_svc.ports.guardians import SortKey
 from patient_svc.usecases.accesses import access_line, record_listing
+from shared.contracts.erasures import StoredAnswers
 from shared.contracts.identity import Caller, Service, system_caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Protocol
+from uuid import UUID
 
 from pydantic import Field
 
+from shared.contracts.events import PatientErased
 from shared.contracts.identity import Service
 from shared.contracts.values import RequestModel
 
@@ -20,3 +23,20 @@ class ReportErasure(RequestModel):
 
     pass_number: int = Field(ge=1, le=2)
     removed: dict[RemovedKind, Annotated[int, Field(ge=0, le=2**31 - 1)]] = Field(max_length=MAX_REMOVED_KINDS)
+
+
+class ErasureReports(Protocol):
+    """patient-service, which records what every service has removed."""
+
+    async def send(self, event: PatientErased, removed: Mapping[str, int]) -> None:
+        """Report how many things of which kind were removed in the pass of an event. Raises Unavailable, after which the event comes again.
+
+        An erasure that patient-service does not have is no failure: its database may have been restored from a backup.
+        """
+
+
+class StoredAnswers(Protocol):
+    """The answers that a service has stored for Idempotency-Keys."""
+
+    async def delete_mentioning(self, subject_id: UUID) -> int:
+        """Delete the answers that contain an id; return how many."""

@@ -72,7 +72,7 @@ class Upstreams:
     """The services that appointment-service calls.
 
     Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received,
-    and `paths` the paths of all requests.
+    `paths` the paths of all requests, and `erasure_reports` what patient-service was told of erasures.
     """
 
     service: ServiceTypeRules = field(default_factory=a_service)
@@ -90,12 +90,16 @@ class Upstreams:
     calendar_response: httpx.Response | None = None
     reserve_bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    erasure_reports: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host in self.down:
             raise httpx.ReadError("down")
         self.paths.append(request.url.path)
         _, _, collection, *rest = request.url.path.split("/")
+        if collection == "erasures":
+            self.erasure_reports.append(json.loads(request.content))
+            return httpx.Response(204)
         resource_id = UUID(rest[0]) if rest else None
         if collection == "contacts":
             known = [self.contacts.get(person_id) for person_id in ContactRequest.model_validate_json(request.content).ids]

@@ -183,9 +183,8 @@ async def test_nothing_but_ids_is_left_in_any_table(erasing: Erasing) -> None:
     await erasing.erase()
 
     after = await erasing.stored_text()
-    for text in ("A123456780", "A123456780".lower()):
-        assert text in before or text.islower()
-        assert text not in after
+    assert "A123456780" in before
+    assert "A123456780" not in after
     assert "Sam Lee" not in after.replace(await walk_in_row(erasing), "")
     async with Database(erasing.url) as database, database.read() as connection:
         for name in ("record_keys", "medical_entries", "medical_versions", "break_glass", "identifiers", "guardians"):

@@ -1,0 +1,91 @@
+"""Messages to an erased patient are not sent any more, and keep no details; names and addresses are forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from notify_svc.domain.messages import MessageStatus
+from notify_svc.ports import MailRefused
+from shared.contracts.events import PatientErased
+from shared.contracts.identity import Service
+from shared.kit.ids import new_id
+from tests.running import NOON, RunningService, run_service
+from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox, stored_messages
+from tests.unit.notify.builders import PATIENT, an_event
+
+ERASED = PatientErased(id=new_id(), occurred_at=NOON, patient_id=PATIENT, erasure_id=UUID(int=9), pass_number=1)
+
+
+@dataclass
+class ContactsAndReports:
+    """The other services, and the reports that patient-service was sent."""
+
+    contacts: FakeContactServices
+    reports: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == f"/internal/erasures/{ERASED.erasure_id}/reports":
+            self.reports.append(json.loads(request.content))
+            return httpx.Response(204)
+        return self.contacts(request)
+
+
+@pytest.fixture
+def others(services: FakeContactServices) -> ContactsAndReports:
+    return ContactsAndReports(services)
+
+
+@pytest.fixture
+async def notify(tmp_path: Path, mailbox: MemoryMailbox, others: ContactsAndReports) -> AsyncIterator[RunningService]:
+    async with run_service("notify_svc", tmp_path, others, mailbox=mailbox, mail_url="file:unused") as service:
+        yield service
+
+
+async def messages_to_patient(folder: Path) -> list[Any]:
+    return [message for message in await stored_messages(folder) if message.recipient_id == PATIENT]
+
+
+async def test_a_waiting_message_is_skipped(
+    notify: RunningService, others: ContactsAndReports, mailbox: MemoryMailbox, tmp_path: Path
+) -> None:
+    others.contacts.unreachable.add(Service.AUTH)
+    await notify.publish_event(an_event())
+    others.contacts.unreachable.clear()
+
+    await notify.publish_event(ERASED)
+
+    (message,) = await messages_to_patient(tmp_path)
+    assert (message.status, message.problem) == (MessageStatus.SKIPPED, "erased")
+    assert others.reports == [{"pass_number": 1, "removed": {"messages": 1, "stored_answers": 0}}]
+
+
+async def test_details_of_a_problem_are_removed(notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path) -> None:
+    mailbox.errors = [MailRefused("550 5.1.1 <mina@example.com>"), MailRefused("550 5.1.1")]
+    await notify.publish_event(an_event())
+    (before,) = await messages_to_patient(tmp_path)
+    assert "550" in str(before.attempt_log)
+
+    await notify.publish_event(ERASED)
+
+    (message,) = await messages_to_patient(tmp_path)
+    assert (message.status, message.problem) == (MessageStatus.FAILED, "refused")
+    assert "550" not in str(message.attempt_log)
+
+
+async def test_name_and_address_are_asked_for_again(notify: RunningService, others: ContactsAndReports, mailbox: MemoryMailbox) -> None:
+    await notify.publish_event(an_event())
+    others.contacts.missing |= {(Service.PATIENT, str(PATIENT)), (Service.AUTH, str(PATIENT))}
+    sent = len(mailbox.mails)
+
+    await notify.publish_event(ERASED)
+    await notify.publish_event(an_event(id=new_id(), version=2))
+
+    assert [mail["To"] for mail in mailbox.mails[sent:] if "mina" in str(mail["To"])] == []
