@@ -46,7 +46,7 @@ def test_the_history_is_rebuilt_while_the_installation_runs_and_while_it_does_no
         running = rebuild("--data", str(data))
         assert (running.returncode, running.stdout) == (0, "2 visits read, 0 removed\n"), running.stderr
         assert history(patient) == booked[::-1]
-        execute(data, "UPDATE visits SET appointment_id = '0' || substr(appointment_id, 2), stored_at = NULL")
+        execute(data, "UPDATE visits SET appointment_id = 'f' || substr(appointment_id, 2), stored_at = NULL")
         assert platform.process.end() == 0
         stopped = rebuild("--data", str(data))
         assert (stopped.returncode, stopped.stdout) == (0, "2 visits read, 2 removed\n"), stopped.stderr
