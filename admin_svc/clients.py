@@ -59,8 +59,9 @@ class HttpPatientNameClient:
 
     service: ServiceClient
 
-    async def rename(self, patient_id: UUID, full_name: str) -> None:
-        await self.service.call("PATCH", f"/internal/patients/{patient_id}", body={"full_name": full_name})
+    async def rename(self, patient_id: UUID, full_name: str, by: Actor) -> None:
+        body = {"full_name": full_name, "by": by.model_dump(mode="json")}
+        await self.service.call("PATCH", f"/internal/patients/{patient_id}", body=body)
 
 
 @dataclass(frozen=True, slots=True)

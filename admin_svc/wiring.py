@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from admin_svc import jobs
+from admin_svc import consumers, jobs
 from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
-from admin_svc.repository import INFRASTRUCTURE, SqlAdminStore
+from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
+from admin_svc.usecases.audit import AuditTrail
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.users import Users
@@ -35,8 +37,10 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
         creation = UserCreation(store, accounts, doctors, runtime.clock)
         disabling = UserDisabling(accounts, appointments, runtime.clock)
         users = Users(accounts, doctors, patients)
-        runtime.provide(creation, disabling, users, AdminAppointments(appointments))
+        trail = AuditTrail(store, runtime.clock)
+        runtime.provide(creation, disabling, users, trail, AdminAppointments(appointments))
 
+        await consumers.subscribe(runtime, trail)
         jobs.schedule_jobs(runtime.jobs, creation, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from shared.contracts.contacts import ContactRequest, PatientContact, PatientContacts
-from shared.contracts.http import DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DependantIds, DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
 from shared.contracts.values import format_instant
 from shared.kit.client import ServiceClient
@@ -77,6 +77,13 @@ class HttpPatientLookup:
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
         """Return the summary of a patient; raise NotFound if there is none."""
         return await self.client.get(f"/internal/patients/{patient_id}", PatientSummary)
+
+    async def list_dependant_ids(self, guardian_id: UUID) -> list[UUID]:
+        """Return the patients for whom a patient may book. Any refusal becomes Unavailable."""
+        try:
+            return (await self.client.get(f"/internal/patients/{guardian_id}/dependants", DependantIds)).ids
+        except (Refusal, ValidationError) as error:
+            raise Unavailable("The dependants are not available.", retry_after=2) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class RowChanged(Exception):
 class AppointmentFilter:
     """Which appointments to list, and in which order.
 
-    `begins` and `ends` bound the start, `ends` excluded. `owner_...` restrict a caller to their own appointments.
+    `begins` and `ends` bound the start, `ends` excluded. `owner_...` restrict a caller to their own appointments, which include those of
+    dependants.
     """
 
     statuses: tuple[AppointmentStatus, ...] = ()
@@ -36,12 +37,16 @@ class AppointmentFilter:
     ends: datetime | None = None
     sort: AppointmentSort = "starts_at"
     owner_doctor_id: UUID | None = None
-    owner_patient_id: UUID | None = None
+    owner_patient_ids: tuple[UUID, ...] | None = None
 
-    def restricted_to(self, caller: Caller) -> Self:
-        """Return the filter for what this caller may see."""
+    def may_match_dependants(self, caller: Caller) -> bool:
+        """Return True if appointments of a dependant of the caller could match."""
+        return caller.role is Role.PATIENT and self.patient_ids != (caller.id,)
+
+    def restricted_to(self, caller: Caller, dependant_ids: Collection[UUID] = ()) -> Self:
+        """Return the filter for what this caller may see. `dependant_ids` are the patients for whom the caller acts as a guardian."""
         if caller.role is Role.PATIENT:
-            return replace(self, owner_patient_id=caller.id)
+            return replace(self, owner_patient_ids=(caller.id, *dependant_ids))
         return replace(self, owner_doctor_id=caller.id) if caller.role is Role.DOCTOR else self
 
     def sort_key(self, appointment: Appointment) -> tuple[datetime, UUID]:
@@ -117,6 +122,9 @@ class AppointmentStore(Protocol):
 
     async def find_many(self, ids: list[UUID]) -> Mapping[UUID, StoredAppointment]:
         """Return the appointments that exist, by id."""
+
+    async def list_by_id(self, limit: int, after: UUID | None) -> Sequence[StoredAppointment]:
+        """Return all appointments, ordered by id, after the id `after`."""
 
     async def save(self, appointment: Appointment) -> Appointment:
         """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one."""
@@ -206,6 +214,9 @@ class PatientLookup(Protocol):
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
         """Return the summary of a patient; raise NotFound if there is none."""
+
+    async def list_dependant_ids(self, guardian_id: UUID) -> Collection[UUID]:
+        """Return the patients for whom a patient may book at this moment; raise Unavailable if patient-service does not answer."""
 
 
 class PatientContactLookup(Protocol):

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from appointment_svc.domain.transitions import AppointmentStatus
 from shared.contracts.appointments import StatusAfterEdit
 from shared.contracts.http import Actor, Money, VisitMode
+from shared.contracts.pages import Page
 from shared.contracts.texts import ONE_LINE_PATTERN, MultiLineText, RequiredText, TextKey
 from shared.contracts.values import Instant, ReadModel, RequestModel
 
@@ -50,7 +51,10 @@ Intake = Annotated[
 
 
 class BookAppointment(RequestModel):
-    """A request for a time with a doctor, or with `any` doctor who is free. Staff name the patient; patients book for themselves."""
+    """A request for a time with a doctor, or with `any` doctor who is free.
+
+    Staff name the patient; patients book for themselves or for a dependant.
+    """
 
     service_id: UUID
     doctor_id: DoctorOrAny
@@ -191,8 +195,18 @@ class AppointmentOut(ReadModel):
         examples=[None], description="When the patient confirmed, by the link in a mail, that they will come; null again after a move."
     )
     version: int = Field(examples=[2])
+    booked_by: Actor | None = Field(description="Who booked: the patient, a guardian, or the clinic.")
     created_at: Instant
     updated_at: Instant
+
+
+class AppointmentPage(Page[AppointmentOut]):
+    """One page of the appointments that the caller may see.
+
+    `complete` is false if those of the caller's dependants are missing, because patient-service did not answer.
+    """
+
+    complete: bool = Field(examples=[True])
 
 
 class HistoryEntryOut(ReadModel):

@@ -18,6 +18,7 @@ from appointment_svc.repository.store import DocumentStore
 from appointment_svc.settings import AppointmentSettings
 from appointment_svc.usecases.actions import AppointmentActions
 from appointment_svc.usecases.book import Booking
+from appointment_svc.usecases.booking_history import BookingHistorySource
 from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.queries import AppointmentQueries
@@ -55,7 +56,8 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         runtime.provide(
             Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens),
             actions,
-            AppointmentQueries(store),
+            AppointmentQueries(store, patients),
+            BookingHistorySource(store),
             LinkedVisits(store, actions, contacts, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
         )
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)

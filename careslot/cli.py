@@ -84,6 +84,33 @@ def healthcheck(
     raise typer.Exit(health)
 
 
+rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild what a service has copied from another one.")
+app.add_typer(rebuild_app, name="rebuild")
+
+
+@rebuild_app.callback()
+def rebuild() -> None:
+    """Rebuild what a service has copied from another one."""
+
+
+@rebuild_app.command("history")
+def rebuild_history(
+    data: Annotated[Path | None, typer.Option(help="Folder of an embedded installation; it may run or not.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds without progress after which to give up.")] = 60.0,
+) -> None:
+    """Rebuild the booking histories of patients from the appointments, in the database that PATIENT_DATABASE_URL or --data names.
+
+    The product may run meanwhile, and the histories can be read. Exits with 1 if there is no progress: the rebuild then goes on when the
+    services run.
+    """
+    from careslot.rebuild import rebuild_configured, rebuild_in_folder
+
+    if data is None:
+        rebuild_configured(wait)
+    else:
+        rebuild_in_folder(data, wait)
+
+
 def _parse_instant(text: str | None) -> datetime | None:
     from pydantic import TypeAdapter, ValidationError
 

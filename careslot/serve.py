@@ -73,7 +73,7 @@ def serve(options: ServeOptions) -> None:
     """
     _refuse_development_options(options)
     folder = Folder(options.data)
-    with folder.lock(), _log_to(folder.path / "careslot.log"), asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with folder.lock(), log_to(folder.path / "careslot.log"), asyncio.Runner(loop_factory=_new_event_loop) as runner:
         runner.run(_serve(options, folder))
 
 
@@ -143,7 +143,7 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextmanager
-def _log_to(path: Path) -> Iterator[None]:
+def log_to(path: Path) -> Iterator[None]:
     """Append the log lines of all services to a file."""
     with path.open("a", buffering=1, encoding="utf-8") as file:
         log.handlers, log.propagate = [JsonLineHandler(file)], False

@@ -49,6 +49,12 @@ def open_key_rotation(database_url: str, record_keys: str) -> AbstractAsyncConte
     return rotation
 
 
+def open_rebuild_requests(database_url: str) -> AbstractAsyncContextManager[Any]:
+    """Open the database of patient-service to request a rebuild of the booking history."""
+    requests: AbstractAsyncContextManager[Any] = importlib.import_module("patient_svc.wiring").open_rebuild_requests(database_url)
+    return requests
+
+
 def migrate(service: Service, url: str) -> None:
     """Migrate the database of a service to the newest revision. This is cheap when there is nothing to do."""
     if service is Service.APPOINTMENT:

@@ -24,6 +24,12 @@ class PatientSettings(CommonSettings):
     service: ClassVar[Service] = Service.PATIENT
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    keep_accesses_days: int = Field(
+        default=3650,
+        ge=365,
+        le=36500,
+        description="Days for which patients can see who read or changed their data. The audit trail has these lines longer.",
+    )
     record_keys: str = Field(
         description="The keys that protect medical histories: `name:key`, or several after commas. A key is 32 random bytes in Base64 "
         "(`openssl rand -base64 32`). The first one encrypts. Without the keys the histories are lost: keep a copy apart from that of the "
@@ -31,7 +37,11 @@ class PatientSettings(CommonSettings):
     )
     treatment_months: int = Field(24, ge=1, le=600, description="For how many months after a visit its doctor reads the medical history.")
     adult_age_years: int = Field(
-        18, ge=10, le=30, description="From which age on, by the date in the clinic, guardians do not read the medical history any more."
+        18,
+        ge=10,
+        le=30,
+        description="From which age on, by the date in the clinic, guardians do not read the medical history any more, "
+        "and book only until the dependant has an account.",
     )
     break_glass_minutes: int = Field(
         60, ge=5, le=1440, description="For how many minutes an admin may read a medical history that they opened for a reason."

@@ -7,22 +7,28 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from patient_svc import consumers
-from patient_svc.clients import HttpTreatments
+from patient_svc import consumers, jobs
+from patient_svc.clients import HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.record_keys import KeyRotation, check_master_keys
 from patient_svc.repository.tables import INFRASTRUCTURE
+from patient_svc.repository.visits import SqlRebuildStore
 from patient_svc.settings import PatientSettings, parse_record_keys
 from patient_svc.usecases.access_control import AccessControl
+from patient_svc.usecases.access_log import AccessLog, AccessRetention
+from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
+from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
+from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
 from shared.contracts.identity import Service
+from shared.kit.clock import system_clock
 from shared.kit.logs import request_id
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
@@ -40,14 +46,22 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay, keyring=keyring)
 
         clinic = ClinicDefaults(settings.time_zone, settings.locale)
-        patients = Patients(store, runtime.clock, clinic)
-        preferences = PatientPreferences(store, runtime.clock, clinic)
         policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
         access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy, request_id.get)
-        history = MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries)
-        break_glass = BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes)
-        runtime.provide(patients, preferences, Dependants(store, runtime.clock, clinic), history, break_glass)
+        patients = Patients(store, runtime.clock, clinic, access)
+        preferences = PatientPreferences(store, runtime.clock, clinic)
+        dependants = Dependants(store, runtime.clock, clinic, policy)
+        runtime.provide(patients, preferences, dependants)
+        runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
+        runtime.provide(Guardianships(store, runtime.clock))
+        runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
+        runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
 
+        directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
+        runtime.provide(BookingHistory(access, directory))
+        rebuilding = HistoryRebuilding(store, directory, runtime.clock)
+        retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
+        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield
@@ -60,3 +74,10 @@ async def open_key_rotation(database_url: str, record_keys: str) -> AsyncIterato
         keyring = RecordKeyring(parse_record_keys(record_keys))
         await check_master_keys(database, keyring)
         yield KeyRotation(database, keyring)
+
+
+@asynccontextmanager
+async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildRequests]:
+    """Open the database for `careslot rebuild history`, which needs no keys."""
+    async with Database(database_url) as database:
+        yield RebuildRequests(SqlRebuildStore(database, system_clock), system_clock)

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
 from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
 
 PAGE_SIZE = 100
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPatientDirectory:
+    """Reads patients from patient-service."""
+
+    patient_service: ServiceClient
+
+    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
+        """Return a patient with the guardians, or None if there is no such patient."""
+        return await self.patient_service.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
 from shared.contracts.events import Event
 from shared.contracts.grains import Span
-from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
 from shared.kit.retry import TransactionAborted
 
 
@@ -195,6 +195,13 @@ class ArchiveStore(Protocol):
 
     async def list_archivable(self, ended_before: int, limit: int, after: ArchiveCursor | None) -> list[ArchiveCursor]:
         """Return claims that ended before a grain and are not archived, in the order of their ends and ids."""
+
+
+class PatientDirectory(Protocol):
+    """patient-service, which knows who may book for whom. It is asked each time, because that right ends at once."""
+
+    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
+        """Return a patient with the guardians, or None; raise Unavailable if patient-service does not answer."""
 
 
 class RuleOwner(Protocol):

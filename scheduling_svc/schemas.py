@@ -59,16 +59,19 @@ class ExplanationOut(ReadModel):
 
 
 class HoldTime(RequestModel):
-    """A time to hold for five minutes."""
+    """A time to hold for five minutes. A hold for oneself may be booked for a dependant, too."""
 
     service_id: UUID
     doctor_id: UUID
     starts_at: Instant
+    patient_id: UUID | None = Field(
+        default=None, description="The dependant, or for staff the patient, whose other visits count. Default: the caller."
+    )
 
     @property
     def hold_request(self) -> HoldRequest:
         """The request for the use case."""
-        return HoldRequest(self.service_id, self.doctor_id, self.starts_at)
+        return HoldRequest(self.service_id, self.doctor_id, self.starts_at, self.patient_id)
 
 
 class HoldOut(ReadModel):
@@ -110,7 +113,7 @@ class TakeLeave(RequestModel):
 
     starts_at: Instant
     ends_at: Instant
-    reason: Annotated[OneLineText, Field(max_length=500)]
+    reason: OneLineText
     affected: Annotated[list[DecideAppointment], Field(max_length=MAX_AFFECTED)] = Field(default_factory=list)
 
     def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
@@ -145,7 +148,7 @@ class CloseClinic(RequestModel):
 
     begins: Annotated[Instant, Field(alias="from")]
     ends: Annotated[Instant, Field(alias="to")]
-    reason: Annotated[OneLineText, Field(max_length=500)]
+    reason: OneLineText
     location: OneLineText | None = None
 
     def closure(self, closure_id: UUID, by_id: UUID, at: datetime) -> Closure:

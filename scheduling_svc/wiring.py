@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from scheduling_svc import consumers, jobs
-from scheduling_svc.clients import HttpRuleOwner
+from scheduling_svc.clients import HttpPatientDirectory, HttpRuleOwner
 from scheduling_svc.domain.feeds import SECRET_BYTES
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import INFRASTRUCTURE
@@ -39,7 +39,8 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         reservations = Reservations(store, rules, runtime.clock)
         closures = Closures(store, runtime.clock)
         feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), runtime.clock)
-        runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock))
+        patients = HttpPatientDirectory(runtime.client(Service.PATIENT))
+        runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock, patients))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
         runtime.provide(RuleChanges(store, rules, runtime.clock))
         archive = Archive(store, runtime.clock)

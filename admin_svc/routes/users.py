@@ -93,14 +93,14 @@ async def get_user(user_id: UUID, _caller: Admin, users: UseUsers, response: Res
 async def update_user(
     user_id: UUID,
     body: UpdateUser,
-    _caller: Admin,
+    caller: Admin,
     expected_version: RequireIfMatch,
     change: ChangeId,
     users: UseUsers,
     response: Response,
 ) -> AccountSummary:
     """A user who becomes a doctor or patient gets the profile. Sessions end with a new role, and when the user is disabled."""
-    return with_etag(response, await users.update(user_id, body.changes, expected_version, change.id))
+    return with_etag(response, await users.update(user_id, body.changes, expected_version, change.id, by=caller))
 
 
 @router.delete(

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from admin_svc.domain import NewUser, PendingUser
+from admin_svc.domain.users import NewUser, PendingUser
 from admin_svc.ports import AdminStore, DoctorProfileClient, UserAccountClient
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from admin_svc.domain import NewUser
+from admin_svc.domain.users import NewUser
 from admin_svc.ports import DoctorProfileClient, PatientNameClient, UserAccountClient
-from shared.contracts.http import AccountSummary
-from shared.contracts.identity import Role
+from shared.contracts.http import AccountSummary, Actor
+from shared.contracts.identity import Caller, Role
 from shared.contracts.pages import Page
 from shared.contracts.refusals import FINAL_REFUSALS, NotFound, Refusal
 
@@ -32,7 +32,9 @@ class Users:
         """Return one page of the users that a query of auth-service selects."""
         return await self.accounts.list_accounts(**query)
 
-    async def update(self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
+    async def update(
+        self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, *, by: Caller
+    ) -> AccountSummary:
         """Change email address, role, status or name. auth-service decides before anything that others can see is changed.
 
         A repetition with the same `change_id` completes an interrupted change. Raises NotFound, Stale, EmailTaken, LastAdmin or
@@ -43,7 +45,7 @@ class Users:
         else:
             updated = await self.accounts.update(user_id, changes, expected_version, change_id)
         if "full_name" in changes:
-            await self._rename_profile(updated)
+            await self._rename_profile(updated, Actor.from_caller(by))
         return updated
 
     async def _make_doctor(
@@ -65,10 +67,10 @@ class Users:
         await self.doctors.create(user_id, user.doctor_request(None))
         return updated
 
-    async def _rename_profile(self, account: AccountSummary) -> None:
+    async def _rename_profile(self, account: AccountSummary, by: Actor) -> None:
         """Change the name in the profile, which owns it. A profile that does not exist yet is created with the name of the account."""
         with suppress(NotFound):
             if account.role is Role.DOCTOR:
                 await self.doctors.rename(account.id, account.full_name)
             elif account.role is Role.PATIENT:
-                await self.patients.rename(account.id, account.full_name)
+                await self.patients.rename(account.id, account.full_name, by)

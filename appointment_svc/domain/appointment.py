@@ -24,7 +24,7 @@ from appointment_svc.domain.transitions import (
     AppointmentStatus,
     allowed_statuses,
 )
-from shared.contracts.http import Money, ServiceTypeRules
+from shared.contracts.http import Actor, Money, ServiceTypeRules
 from shared.contracts.values import last_midnight_before, local_start
 
 
@@ -107,6 +107,13 @@ class Appointment:
     def price(self) -> Money | None:
         """The price of the service as it was when booked."""
         return self.service.price
+
+    @property
+    def booked_by(self) -> Actor | None:
+        """Who booked. None in an appointment that was stored without a history and without an intent."""
+        if self.history:
+            return self.history[0].actor
+        return self.sync.intent.actor if self.sync.intent else None
 
     @property
     def time_zone(self) -> str:

@@ -20,17 +20,16 @@ from shared.contracts.relayed_refusals import NoSuchPatient
 
 
 def patient_to_book(caller: Caller, patient_id: UUID | None) -> UUID:
-    """Return the patient to book for: staff must name one, patients book for themselves.
+    """Return the patient to book for: staff must name one, patients who name none book for themselves. Raise PatientRequired."""
+    if caller.is_staff and patient_id is None:
+        raise PatientRequired(pointer="/patient_id")
+    return patient_id or caller.id
 
-    Raise PatientRequired or NoSuchPatient otherwise.
-    """
-    if caller.is_staff:
-        if patient_id is None:
-            raise PatientRequired(pointer="/patient_id")
-        return patient_id
-    if patient_id not in (None, caller.id):
+
+def require_may_book(caller: Caller, patient: PatientSummary) -> None:
+    """Raise NoSuchPatient unless the caller is staff, the patient, or one of the patient's guardians."""
+    if not caller.is_staff and caller.id != patient.id and caller.id not in patient.guardian_ids:
         raise NoSuchPatient
-    return caller.id
 
 
 def require_bookable(caller: Caller, parties: BookingParties) -> None:
@@ -51,6 +50,11 @@ def require_active(doctor: DoctorRules, patient: PatientSummary) -> None:
         raise DoctorInactive
     if not patient.active:
         raise PatientInactive
+
+
+def could_be_guardian(caller: Caller, patient_id: UUID) -> bool:
+    """Return True for patients other than this one: only they can be the guardian of this one."""
+    return caller.role is Role.PATIENT and caller.id != patient_id
 
 
 def require_visible(caller: Caller, appointment: Appointment, dependant_id: UUID | None = None) -> Appointment:

@@ -81,6 +81,10 @@ class DocumentStore:
         appointments = map(_read_document, await self.documents.get_many(list(map(str, ids))))
         return {appointment.id: appointment for appointment in appointments}
 
+    async def list_by_id(self, limit: int, after: UUID | None) -> list[StoredAppointment]:
+        """Return all appointments, ordered by id, after the id `after`."""
+        return await self._list(DocumentQuery(after=(None, str(after)) if after else None, limit=limit))
+
     async def save(self, appointment: Appointment) -> Appointment:
         """Save a changed appointment and return it as stored; raise RowChanged if its row version is not the current one.
 
@@ -100,8 +104,8 @@ class DocumentStore:
         """Return a page of the appointments that match a filter, after a cursor."""
         among: dict[str, list[Any] | None] = {
             "status": [status.value for status in wanted.statuses] or LISTED_BY_DEFAULT,
-            "doctor_id": _allowed_ids(wanted.doctor_ids, wanted.owner_doctor_id),
-            "patient_id": _allowed_ids(wanted.patient_ids, wanted.owner_patient_id),
+            "doctor_id": _allowed_ids(wanted.doctor_ids, (wanted.owner_doctor_id,) if wanted.owner_doctor_id else None),
+            "patient_id": _allowed_ids(wanted.patient_ids, wanted.owner_patient_ids),
             "service_id": id_texts(wanted.service_ids) or None,
         }
         begins, ends = (micros(bound) if bound else None for bound in (wanted.begins, wanted.ends))
@@ -275,11 +279,11 @@ def _pending_event(appointment: Appointment) -> str | None:
     return event_text(event) if event else None
 
 
-def _allowed_ids(requested: tuple[UUID, ...], owner: UUID | None) -> list[str] | None:
-    """Return the requested ids that are the owner's; None means any id."""
-    if owner is None:
+def _allowed_ids(requested: tuple[UUID, ...], owners: tuple[UUID, ...] | None) -> list[str] | None:
+    """Return the requested ids that are the owners'; None means any id."""
+    if owners is None:
         return id_texts(requested) or None
-    return [str(owner)] if not requested or owner in requested else []
+    return id_texts(owner for owner in owners if not requested or owner in requested)
 
 
 def _cursor_key(after: tuple[str, ...]) -> tuple[int, str]:

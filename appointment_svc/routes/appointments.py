@@ -20,7 +20,7 @@ from appointment_svc.domain.refusals import (
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.routes.dependencies import BookingCaller, Filter, Reader, UseActions, UseBooking, UseQueries, Writer
 from appointment_svc.routes.icalendar_file import to_icalendar
-from appointment_svc.schemas import AmendAppointment, AppointmentOut, BookAppointment, HistoryOut
+from appointment_svc.schemas import AmendAppointment, AppointmentOut, AppointmentPage, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.ranges import RangeReversed
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
@@ -38,7 +38,7 @@ from shared.contracts.relayed_refusals import (
 from shared.kit import routes
 from shared.kit.examples import CHANGED_FIELDS, example_with
 from shared.kit.idempotency import OperationId
-from shared.kit.paging import BadCursor, Page, Paged
+from shared.kit.paging import BadCursor, Paged
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_etag, with_location, with_next_link
@@ -71,7 +71,10 @@ ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
 async def book_appointment(
     body: BookAppointment, caller: BookingCaller, operation: OperationId, booking: UseBooking, response: Response
 ) -> Appointment:
-    """201 when the time is granted. 202 with status `pending` when the calendar did not answer in time; it is completed within a minute."""
+    """Patients book for themselves or for a dependant, whose other visits and limits count then; staff name the patient.
+
+    201 when the time is granted. 202 with status `pending` when the calendar did not answer in time; it is completed within a minute.
+    """
     appointment = await booking.book(body, caller, operation.id)
     response.status_code = 202 if appointment.status is AppointmentStatus.PENDING else 201
     return with_location(response, appointment, f"/appointments/{appointment.id}")
@@ -80,27 +83,28 @@ async def book_appointment(
 @router.get(
     "",
     operation_id="list_appointments",
-    response_model=Page[AppointmentOut],
+    response_model=AppointmentPage,
     responses=refusals(BadCursor, RangeReversed),
     summary="List the appointments that one may see",
 )
 async def list_appointments(
     caller: Reader, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
-) -> Page[Appointment]:
-    """Patients and doctors see their own, staff see all."""
+) -> AppointmentPage:
+    """Patients see their own and those of their dependants, doctors their own, staff all."""
     appointments = await queries.list_matching(caller, wanted, paging.limit, paging.after)
-    return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
+    page = with_next_link(request, response, paging.page(appointments.rows, wanted.sort_key))
+    return AppointmentPage.model_validate({"items": page.items, "next": page.next, "complete": appointments.complete})
 
 
 @router.get(
     "/{appointment_id}",
     operation_id="get_appointment",
     response_model=AppointmentOut,
-    responses=refusals(NoSuchAppointment),
+    responses=refusals(NoSuchAppointment, Unavailable),
     summary="Get an appointment",
 )
 async def get_appointment(appointment_id: UUID, caller: Reader, queries: UseQueries, response: Response) -> Appointment:
-    """Patients and doctors see their own, staff see all; others get 404."""
+    """Patients see their own and those of their dependants, doctors their own, staff all; others get 404."""
     return with_etag(response, await queries.get(caller, appointment_id))
 
 
@@ -108,7 +112,7 @@ async def get_appointment(appointment_id: UUID, caller: Reader, queries: UseQuer
     "/{appointment_id}/history",
     operation_id="get_appointment_history",
     response_model=HistoryOut,
-    responses=refusals(NoSuchAppointment),
+    responses=refusals(NoSuchAppointment, Unavailable),
     summary="List what changed and who did it",
 )
 async def get_appointment_history(appointment_id: UUID, caller: Reader, queries: UseQueries) -> HistoryOut:
@@ -120,7 +124,7 @@ async def get_appointment_history(appointment_id: UUID, caller: Reader, queries:
     "/{appointment_id}/calendar.ics",
     operation_id="get_appointment_calendar",
     response_class=Response,
-    responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment),
+    responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment, Unavailable),
     summary="Get the appointment as an iCalendar file",
 )
 async def get_appointment_calendar(appointment_id: UUID, caller: Reader, queries: UseQueries) -> Response:

@@ -32,7 +32,7 @@ async def list_for_services(
     _caller: ListingService, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> Page[Appointment]:
     appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
-    return with_next_link(request, response, paging.page(appointments, wanted.sort_key))
+    return with_next_link(request, response, paging.page(appointments.rows, wanted.sort_key))
 
 
 @router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment))

@@ -15,6 +15,7 @@ from appointment_svc.domain.refusals import DoctorInactive, PatientInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import RESTORABLE, AppointmentStatus
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup, RowChanged
+from appointment_svc.usecases.guardians import require_visible
 from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.derived_ids import derive_id
@@ -34,7 +35,7 @@ class ActionContext:
 
     `expected_version` is the version that the caller has seen, None if unknown. `operation_id` is the same when a request is repeated
     under its Idempotency-Key. `own_ids` are the ids of all changes that the request makes, where these are several.
-    `dependant_id` is the patient for whom the caller acts as a guardian, which was verified.
+    `dependant_id` is the patient for whom the caller acts as a guardian, where this was verified by other means than the caller's token.
     """
 
     caller: Caller
@@ -167,7 +168,10 @@ class AppointmentActions:
         return await self._load(context)
 
     async def _load(self, context: ActionContext) -> Appointment:
-        return rules.require_visible(context.caller, await self.store.get(context.appointment_id), context.dependant_id)
+        appointment = await self.store.get(context.appointment_id)
+        if context.dependant_id is not None:
+            return rules.require_visible(context.caller, appointment, context.dependant_id)
+        return await require_visible(self.patients, context.caller, appointment)
 
     @retry_on_abort
     async def _find_doctor_to_restore(self, context: ActionContext) -> DoctorSnapshot | None:

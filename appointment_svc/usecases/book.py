@@ -55,6 +55,7 @@ class Booking:
             self.doctors.get_service_type(request.service_id),
             self.patients.get_summary(patient_id),
         )
+        rules.require_may_book(caller, patient)
         parties = BookingParties(service, doctor, patient)
         rules.require_bookable(caller, parties)
         if not await self.store.take_place(patient_id, appointment_id, self.max_active, self.now()):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.ports import AppointmentFilter, AppointmentStore, StoredChange
+from appointment_svc.ports import AppointmentFilter, AppointmentStore, PatientLookup, StoredChange
+from appointment_svc.usecases.guardians import require_visible
 from shared.contracts.identity import Caller
 from shared.contracts.ranges import check_range
+from shared.contracts.refusals import Unavailable
 from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentRows:
+    """Rows of a list. `complete` is False if appointments of dependants are missing because patient-service did not answer."""
+
+    rows: list[Appointment]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +29,23 @@ class AppointmentQueries:
     """What a caller may read. A caller of None is a service that has checked its own caller and may read everything."""
 
     store: AppointmentStore
+    patients: PatientLookup
 
     @retry_on_abort
     async def list_matching(
         self, caller: Caller | None, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None
-    ) -> list[Appointment]:
-        """Return up to `limit + 1` appointments; the extra one tells that there is a next page. Raise RangeReversed."""
+    ) -> AppointmentRows:
+        """Return up to `limit + 1` appointments; the extra one tells that there is a next page. Raise RangeReversed.
+
+        Without an answer of patient-service, which knows whose guardian a patient is, those of dependants are missing.
+        """
         if wanted.begins is not None and wanted.ends is not None:
             check_range(wanted.begins, wanted.ends)
-        return await self.store.list_matching(wanted.restricted_to(caller) if caller else wanted, limit + 1, after)
+        dependant_ids: Collection[UUID] | None = ()
+        if caller is not None:
+            dependant_ids = await self._find_dependants(caller, wanted)
+            wanted = wanted.restricted_to(caller, dependant_ids or ())
+        return AppointmentRows(await self.store.list_matching(wanted, limit + 1, after), complete=dependant_ids is not None)
 
     @retry_on_abort
     async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> Sequence[StoredChange]:
@@ -39,4 +56,13 @@ class AppointmentQueries:
     async def get(self, caller: Caller | None, appointment_id: UUID) -> Appointment:
         """Return an appointment; raise NoSuchAppointment if there is none that the caller may see."""
         appointment = await self.store.get(appointment_id)
-        return rules.require_visible(caller, appointment) if caller else appointment
+        return await require_visible(self.patients, caller, appointment) if caller else appointment
+
+    async def _find_dependants(self, caller: Caller, wanted: AppointmentFilter) -> Collection[UUID] | None:
+        """Return the dependants whose appointments could match, or None if patient-service does not answer."""
+        if not wanted.may_match_dependants(caller):
+            return ()
+        try:
+            return await self.patients.list_dependant_ids(caller.id)
+        except Unavailable:
+            return None

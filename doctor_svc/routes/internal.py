@@ -25,7 +25,7 @@ from shared.kit.response_headers import with_etag, with_next_link
 router = routes.service_router(prefix="/internal", internal=True)
 READING_SERVICES = (Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
 ReadingService = Annotated[Caller, Depends(require_services(*READING_SERVICES))]
-NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
+ContactReadingService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION, Service.PATIENT))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 
 
@@ -59,7 +59,7 @@ async def get_doctor_rules(doctor_id: UUID, _caller: ReadingService, doctors: Us
 
 @router.post("/contacts", response_model=DoctorContacts)
 async def list_contacts(
-    body: DoctorContactRequest, _caller: NotificationService, doctors: UseDoctors, service_types: UseServiceTypes
+    body: DoctorContactRequest, _caller: ContactReadingService, doctors: UseDoctors, service_types: UseServiceTypes
 ) -> DoctorContacts:
     """The doctors and service types that exist among the ids."""
     contacts, reminders = await doctors.list_contacts(body.doctor_ids), await service_types.list_reminders(body.service_ids)

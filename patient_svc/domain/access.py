@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from shared.contracts.audit import AuditOutcome
 from shared.contracts.events import AuditRecorded
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller, Role, Service
 
 
 class Relation(StrEnum):
@@ -90,4 +92,30 @@ class Access:
             outcome=self.outcome.value,
             row_id=self.row_id,
             request_id=self.request_id,
+            source=Service.PATIENT,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessActor:
+    """Who did it. `full_name` is the name of a doctor, if it is known; other people are not named."""
+
+    id: UUID
+    role: Role
+    full_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAccess:
+    """A stored line as the patient sees it. A newer release may have written actions and relations that this one does not know."""
+
+    id: UUID
+    at: datetime
+    actor: AccessActor
+    action: str
+    relation: str | None
+    outcome: AuditOutcome
+
+    def with_name(self, names: Mapping[UUID, str]) -> LoggedAccess:
+        """Return the line with the name of its actor, if `names` has one."""
+        return replace(self, actor=replace(self.actor, full_name=names.get(self.actor.id)))

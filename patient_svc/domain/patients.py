@@ -10,15 +10,13 @@ from typing import Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from patient_svc.domain.guardians import Dependant
+from patient_svc.domain.guardians import Dependant, HasAccount
 from patient_svc.domain.preferences import Preferences
-from shared.contracts.events import AppointmentEvent, PatientChanged, PreferencesChanged
+from shared.contracts.events import PatientChanged, PreferencesChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Invalid, require_version
 from shared.contracts.relayed_refusals import NoSuchPatient
-
-STATUSES_WITHOUT_TREATMENT = frozenset({"cancelled", "declined", "refused", "expired"})
 
 
 class BornLater(Invalid):
@@ -51,7 +49,8 @@ class Patient:
     """The profile of a patient. `time_zone` and `locale` are None for patients who have those of the clinic.
 
     `active`: the account, as of its version `account_version`, has the role patient and is not disabled. Walk-ins and dependants have no
-    account and stay active; only they have an `email` here. `version` is that of the profile; the preferences have their own.
+    account (`has_account` is False) and stay active; only they have an `email` here. `version` is that of the profile; the preferences
+    have their own.
     """
 
     id: UUID
@@ -65,14 +64,15 @@ class Patient:
     address: dict[str, Any] | None = None
     emergency_contact: dict[str, Any] | None = None
     active: bool = True
+    has_account: bool = False
     account_version: int = 0
     version: int = 1
     preferences: Preferences = field(default_factory=Preferences)
 
     @classmethod
     def from_request(cls, patient_id: UUID, request: CreatePatient) -> Self:
-        """Return the profile of a new patient."""
-        return cls(patient_id, request.full_name, request.time_zone, request.locale, request.phone)
+        """Return the profile of a new patient with an account."""
+        return cls(patient_id, request.full_name, request.time_zone, request.locale, request.phone, has_account=True)
 
     @classmethod
     def of_dependant(cls, dependant: Dependant, guardian: Patient) -> Self:
@@ -119,6 +119,12 @@ class Patient:
         """Return the patient with preferences by which no reminders are sent, or self if there are none already."""
         return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), self.locale, None, now)
 
+    def require_no_account(self) -> Self:
+        """Return self. Raises HasAccount for a patient with an account, who acts for themselves."""
+        if self.has_account:
+            raise HasAccount
+        return self
+
     def next_version(self) -> Self:
         """Return the profile with a new version, because its guardians have changed, of whom other services have copies."""
         return replace(self, version=self.version + 1)
@@ -128,7 +134,7 @@ class Patient:
         if account_version <= self.account_version:
             return self
         is_active = role is Role.PATIENT and status != "disabled"
-        updated = replace(self, account_version=account_version)
+        updated = replace(self, account_version=account_version, has_account=True)
         return updated if is_active == self.active else replace(updated, active=is_active, version=self.version + 1)
 
     def changed_event(self, event_id: UUID, occurred_at: datetime) -> PatientChanged:
@@ -150,37 +156,3 @@ class Patient:
         if caller.is_admin or caller.id == self.id or (caller.role is Role.DOCTOR and is_treating):
             return self
         raise NoSuchPatient
-
-
-@dataclass(frozen=True, slots=True)
-class PatientVisit:
-    """An appointment of a patient with a doctor. `treats` is true if the doctor treats the patient because of it. Times are UTC.
-
-    Visits that were recorded before 0.2.0 have neither service nor status and times, until the history is rebuilt.
-    """
-
-    appointment_id: UUID
-    patient_id: UUID
-    doctor_id: UUID
-    treats: bool
-    version: int
-    service_id: UUID | None = None
-    status: str | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-
-    @classmethod
-    def from_event(cls, event: AppointmentEvent) -> Self:
-        """Return the visit that an event describes. It counts as treatment until it is cancelled, declined or expired."""
-        treats = event.status not in STATUSES_WITHOUT_TREATMENT
-        return cls(
-            event.appointment_id,
-            event.patient_id,
-            event.doctor_id,
-            treats,
-            event.version,
-            event.service_id,
-            event.status,
-            event.starts_at,
-            event.ends_at,
-        )

@@ -36,7 +36,10 @@ HEALTH_ACTIONS = frozenset(
         AccessAction.SUMMARY_READ,
     }
 )
-"""The actions on the medical history: permitted to guardians only while the dependant is a minor."""
+"""The actions on the medical history: permitted to guardians only while the dependant is a minor.
+
+What else guardians may do ends when the dependant is an adult and has an account.
+"""
 TREATING_STATUSES = frozenset({"requested", "booked", "checked_in", "in_progress", "completed", "missed"})
 """The statuses of appointments whose doctor treats the patient."""
 RELATION_BY_ROLE = {Role.RECEPTION: Relation.RECEPTION, Role.ADMIN: Relation.ADMIN, Role.SERVICE: Relation.SERVICE}
@@ -82,7 +85,7 @@ class Relations:
 
     `is_known`: the patient exists. `is_treating`: the caller is a doctor with an appointment that is ahead, or that ended within the time
     for which a treatment counts. `has_treated`: with an appointment of any time that was not cancelled, declined, refused or expired.
-    `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
+    `has_account`: the patient can sign in. `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
     """
 
     role: Role
@@ -92,6 +95,7 @@ class Relations:
     is_treating: bool = False
     has_treated: bool = False
     born_on: date | None = None
+    has_account: bool = False
     break_glass_until: datetime | None = None
 
     def permitting(self, action: AccessAction, *, now: datetime, adults_born_until: date) -> Relation | None:
@@ -125,7 +129,7 @@ class Relations:
         is_about_health = action in HEALTH_ACTIONS
         if self.is_self:
             yield Relation.SELF
-        if self.is_guardian and (not is_about_health or self.is_minor(adults_born_until)):
+        if self.is_guardian and (self.is_minor(adults_born_until) or not (is_about_health or self.has_account)):
             yield Relation.GUARDIAN
         if self.role is Role.DOCTOR and (self.is_treating or (action is AccessAction.PROFILE_READ and self.has_treated)):
             yield Relation.TREATING_DOCTOR

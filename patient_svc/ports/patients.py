@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from patient_svc.domain.access import Access
-from patient_svc.domain.guardians import Dependant
-from patient_svc.domain.patients import Patient, PatientVisit
+from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import Relations
+from patient_svc.ports.accesses import AccessStore, AccessTransaction
+from patient_svc.ports.guardians import GuardianStore, GuardianTransaction
+from patient_svc.ports.guardians import SortKey as SortKey
+from patient_svc.ports.visits import VisitStore, VisitTransaction
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
 from shared.contracts.identity import Caller
 
-SortKey = tuple[str, ...] | None
-"""The sort key of the last row of the previous page, as in the cursor; None for the first page."""
 
-
-class PatientTransaction(Protocol):
+class PatientTransaction(GuardianTransaction, VisitTransaction, AccessTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
@@ -35,23 +34,8 @@ class PatientTransaction(Protocol):
     async def update_patient(self, patient: Patient) -> None:
         """Store the new state of a patient."""
 
-    async def save_visit(self, visit: PatientVisit) -> None:
-        """Store a visit unless a newer version of it is stored already."""
-
-    async def count_dependants(self, guardian_id: UUID) -> int:
-        """Return how many dependants a guardian has. Lock the guardian before, so that the number cannot grow meanwhile."""
-
-    async def insert_guardianship(self, guardian_id: UUID, dependant: Dependant) -> None:
-        """Record that a patient acts for a dependant."""
-
-    async def delete_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> bool:
-        """Record that a patient no longer acts for a dependant; return False if they did not."""
-
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
-
-    async def record_access(self, access: Access) -> None:
-        """Write a line of a patient's access log, and publish it for the audit trail once the transaction has committed."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
@@ -60,7 +44,7 @@ class PatientTransaction(Protocol):
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(Protocol):
+class PatientStore(GuardianStore, VisitStore, AccessStore, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:
@@ -69,17 +53,11 @@ class PatientStore(Protocol):
     async def get_patient(self, patient_id: UUID) -> Patient:
         """Return a patient. Raises NoSuchPatient."""
 
-    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        """Return whether the doctor has, or had, an appointment with the patient that was not cancelled, declined or expired."""
-
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
 
-    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
-        """Return a dependant of a guardian. Raises NoSuchPatient."""
+    async def list_contacts(self, ids: Collection[UUID], *, adults_born_until: date) -> list[PatientContact]:
+        """Return the patients among `ids` that exist, with one query. Time zone and locale are None for patients who gave none.
 
-    async def list_dependants(self, guardian_id: UUID, *, limit: int, after: SortKey) -> list[Dependant]:
-        """Return up to `limit` dependants of a guardian, by id, after the one whose sort key is `after`."""
-
-    async def list_contacts(self, ids: Collection[UUID]) -> list[PatientContact]:
-        """Return the patients among `ids` that exist, with one query. Time zone and locale are None for patients who gave none."""
+        `guardian_ids` are those whose guardianship is in force.
+        """

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from patient_svc.repository.accesses import AccessWrites
+from patient_svc.repository.accesses import AccessReads, AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
@@ -14,17 +14,18 @@ from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.records import RecordWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
+from patient_svc.repository.visits import VisitReads, VisitWrites
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, AccessWrites, RecordWrites):
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites):
     """Implements RecordTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, RelationReads, ContactReads):
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads):
     """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
+from patient_svc.repository.guardians import is_in_force
 from patient_svc.repository.tables import GUARDIANS, PATIENTS
 from shared.contracts.contacts import PatientContact
 from shared.kit.sql import Database
@@ -21,9 +23,9 @@ class ContactReads:
     __slots__ = ()
     database: Database
 
-    async def list_contacts(self, ids: Collection[UUID]) -> list[PatientContact]:
+    async def list_contacts(self, ids: Collection[UUID], *, adults_born_until: date) -> list[PatientContact]:
         """Read patients and guardians with one query, which has a row for each guardian of a patient."""
-        guardianship = GUARDIANS.c.dependant_id == PATIENTS.c.id
+        guardianship = (GUARDIANS.c.dependant_id == PATIENTS.c.id) & is_in_force(adults_born_until)
         query = select(*COLUMNS).join(GUARDIANS, guardianship, isouter=True).where(PATIENTS.c.id.in_(ids)).order_by(GUARDIANS.c.guardian_id)
         contacts: dict[UUID, dict[str, Any]] = {}
         async with self.database.read() as connection:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from patient_svc.domain.guardians import Dependant
+from patient_svc.domain.guardians import Dependant, Guardian
 from patient_svc.ports import SortKey
 from patient_svc.repository.tables import GUARDIANS, PATIENTS
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -24,9 +26,16 @@ class GuardianWrites(SqlTransaction):
         query = select(func.count()).select_from(GUARDIANS).where(GUARDIANS.c.guardian_id == guardian_id)
         return int(await self.connection.scalar(query) or 0)
 
-    async def insert_guardianship(self, guardian_id: UUID, dependant: Dependant) -> None:
-        row = {"dependant_id": dependant.id, "guardian_id": guardian_id, "relationship": dependant.relationship}
+    async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
+        return await _list_guardians(self.connection, dependant_id)
+
+    async def insert_guardianship(self, guardian_id: UUID, dependant_id: UUID, relationship: str | None) -> None:
+        row = {"dependant_id": dependant_id, "guardian_id": guardian_id, "relationship": relationship}
         await self.connection.execute(insert(GUARDIANS).values(row))
+
+    async def update_guardianship(self, guardian_id: UUID, dependant_id: UUID, relationship: str | None) -> None:
+        is_guardianship = (GUARDIANS.c.dependant_id == dependant_id) & (GUARDIANS.c.guardian_id == guardian_id)
+        await self.connection.execute(update(GUARDIANS).where(is_guardianship).values(relationship=relationship))
 
     async def delete_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> bool:
         is_guardianship = (GUARDIANS.c.dependant_id == dependant_id) & (GUARDIANS.c.guardian_id == guardian_id)
@@ -39,23 +48,40 @@ class GuardianReads:
     __slots__ = ()
     database: Database
 
-    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
-        query = _dependants_of(guardian_id).where(GUARDIANS.c.dependant_id == dependant_id)
+    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID, *, adults_born_until: date) -> Dependant:
+        query = _dependants_of(guardian_id, adults_born_until).where(GUARDIANS.c.dependant_id == dependant_id)
         async with self.database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             raise NoSuchPatient
         return Dependant(*row)
 
-    async def list_dependants(self, guardian_id: UUID, *, limit: int, after: SortKey) -> list[Dependant]:
-        query = _dependants_of(guardian_id).order_by(GUARDIANS.c.dependant_id).limit(limit)
+    async def list_dependants(self, guardian_id: UUID, *, adults_born_until: date, limit: int, after: SortKey) -> list[Dependant]:
+        query = _dependants_of(guardian_id, adults_born_until).order_by(GUARDIANS.c.dependant_id).limit(limit)
         if after is not None:
             query = query.where(rows_after((GUARDIANS.c.dependant_id,), parse_sort_key(after, UUID)))
         async with self.database.read() as connection:
             return [Dependant(*row) for row in await connection.execute(query)]
 
+    async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
+        async with self.database.read() as connection:
+            return await _list_guardians(connection, dependant_id)
 
-def _dependants_of(guardian_id: UUID) -> Select[Any]:
+
+def is_in_force(adults_born_until: date) -> ColumnElement[bool]:
+    """Return the condition for guardianships of the patient of a row of PATIENTS: they end when an adult has an account."""
+    return PATIENTS.c.has_account.is_(False) | (PATIENTS.c.born_on > adults_born_until)
+
+
+def _dependants_of(guardian_id: UUID, adults_born_until: date) -> Select[Any]:
     """Return the query of a guardian's dependants, with the columns in the order of Dependant's fields."""
     columns = (PATIENTS.c.id, PATIENTS.c.full_name, PATIENTS.c.born_on, GUARDIANS.c.relationship)
-    return select(*columns).join(GUARDIANS, GUARDIANS.c.dependant_id == PATIENTS.c.id).where(GUARDIANS.c.guardian_id == guardian_id)
+    dependants = select(*columns).join(GUARDIANS, GUARDIANS.c.dependant_id == PATIENTS.c.id)
+    return dependants.where(GUARDIANS.c.guardian_id == guardian_id, is_in_force(adults_born_until))
+
+
+async def _list_guardians(connection: AsyncConnection, dependant_id: UUID) -> list[Guardian]:
+    columns = (PATIENTS.c.id, PATIENTS.c.full_name, GUARDIANS.c.relationship)
+    guardians = select(*columns).join(GUARDIANS, GUARDIANS.c.guardian_id == PATIENTS.c.id)
+    rows = await connection.execute(guardians.where(GUARDIANS.c.dependant_id == dependant_id).order_by(PATIENTS.c.id))
+    return [Guardian(*row) for row in rows]

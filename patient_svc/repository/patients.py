@@ -1,17 +1,17 @@
-"""Profiles with their preferences, and visits, in SQL."""
+"""Profiles with their preferences, in SQL."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from patient_svc.domain.patients import Patient, PatientVisit, Sex
+from patient_svc.domain.patients import Patient, Sex
 from patient_svc.domain.preferences import Preferences
-from patient_svc.repository.tables import PATIENTS, VISITS
+from patient_svc.repository.tables import PATIENTS
 from shared.contracts.contacts import QuietHours
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.outbox import SqlTransaction
@@ -21,7 +21,6 @@ from shared.kit.sql import Database, insert_if_absent
 PROFILE_FIELDS = [field.name for field in fields(Patient) if field.name != "preferences"]
 SELECT_PATIENT = select(PATIENTS).where(PATIENTS.c.id == bindparam("patient"))
 LOCK_PATIENT = SELECT_PATIENT.with_for_update()
-INSERT_VISIT = insert(VISITS)
 
 
 def patient_to_row(patient: Patient) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def patient_from_row(row: Any) -> Patient:
 
 
 class PatientWrites(SqlTransaction):
-    """The part of SqlPatientTransaction that reads and writes patients and their visits."""
+    """The part of SqlPatientTransaction that reads and writes patients."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
         return _require_patient(await self.find_patient(patient_id))
@@ -59,11 +58,6 @@ class PatientWrites(SqlTransaction):
     async def update_patient(self, patient: Patient) -> None:
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(patient_to_row(patient)))
 
-    async def save_visit(self, visit: PatientVisit) -> None:
-        if not await insert_if_absent(self.connection, INSERT_VISIT, asdict(visit)):
-            is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
-            await self.connection.execute(update(VISITS).where(is_older).values(asdict(visit)))
-
 
 class PatientReads:
     """The part of SqlPatientStore that reads patients."""
@@ -74,11 +68,6 @@ class PatientReads:
     async def get_patient(self, patient_id: UUID) -> Patient:
         async with self.database.read() as connection:
             return _require_patient(await _find_patient(connection, patient_id))
-
-    async def is_treating(self, doctor_id: UUID, patient_id: UUID) -> bool:
-        visit = exists().where(VISITS.c.doctor_id == doctor_id, VISITS.c.patient_id == patient_id, VISITS.c.treats)
-        async with self.database.read() as connection:
-            return bool(await connection.scalar(select(visit)))
 
 
 async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:

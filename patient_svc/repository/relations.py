@@ -23,7 +23,9 @@ BREAK_GLASS_UNTIL = (
     .where(BREAK_GLASS.c.admin_id == CALLER, BREAK_GLASS.c.patient_id == PATIENT)
     .scalar_subquery()
 )
-SELECT_RELATIONS = select(PATIENTS.c.born_on, GUARDIANSHIP, RECENT_TREATMENT, TREATMENT, BREAK_GLASS_UNTIL).where(PATIENTS.c.id == PATIENT)
+SELECT_RELATIONS = select(PATIENTS.c.born_on, PATIENTS.c.has_account, GUARDIANSHIP, RECENT_TREATMENT, TREATMENT, BREAK_GLASS_UNTIL).where(
+    PATIENTS.c.id == PATIENT
+)
 
 
 class RelationWrites(SqlTransaction):
@@ -49,7 +51,7 @@ async def _get_relations(connection: AsyncConnection, caller: Caller, patient_id
     row = (await connection.execute(SELECT_RELATIONS, parameters)).one_or_none()
     if row is None:
         return Relations(caller.role)
-    born_on, is_guardian, is_treating, has_treated, break_glass_until = row
+    born_on, has_account, is_guardian, is_treating, has_treated, break_glass_until = row
     return Relations(
         caller.role,
         is_known=True,
@@ -58,5 +60,6 @@ async def _get_relations(connection: AsyncConnection, caller: Caller, patient_id
         is_treating=bool(is_treating),
         has_treated=bool(has_treated),
         born_on=born_on,
+        has_account=has_account,
         break_glass_until=break_glass_until,
     )

@@ -26,6 +26,7 @@ PATIENTS = Table(
     Column("address", JSON(none_as_null=True)),
     Column("emergency_contact", JSON(none_as_null=True)),
     Column("active", Boolean, nullable=False),
+    Column("has_account", Boolean, nullable=False),
     Column("account_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("reminder_offsets_minutes", JSON(none_as_null=True)),
@@ -55,10 +56,30 @@ VISITS = Table(
     Column("status", binary_string(16)),
     Column("starts_at", UtcDateTime),
     Column("ends_at", UtcDateTime),
+    Column("time_zone", binary_string(64)),
+    Column("stored_at", UtcDateTime),
     Index("visits_by_people", "doctor_id", "patient_id", "treats", "ends_at"),
     Index("visits_by_patient", "patient_id", "starts_at", "appointment_id"),
 )
-"""Rows that were written before 0.2.0 have no service, status and times until the history is rebuilt."""
+"""Rows that were written before 0.2.0 have no service, status, times and zone until the history is rebuilt.
+
+`stored_at` is when a row was written last, or when a rebuild has seen its appointment.
+"""
+
+HISTORY_REBUILDS = Table(
+    "history_rebuilds",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("phase", binary_string(16), nullable=False),
+    Column("cursor", binary_string(200)),
+    Column("read_count", Integer, nullable=False),
+    Column("removed_count", Integer, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("steps", Integer, nullable=False),
+    Index("history_rebuilds_by_state", "finished_at", "requested_at", "id"),
+)
 
 ACCESSES = Table(
     "accesses",
@@ -74,6 +95,7 @@ ACCESSES = Table(
     Column("row_id", Id),
     Column("request_id", binary_string(128)),
     Index("accesses_by_patient", "patient_id", "at", "id"),
+    Index("accesses_by_time", "at", "id"),
 )
 
 MASTER_KEYS = Table(

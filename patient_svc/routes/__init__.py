@@ -1,5 +1,14 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import dependants, internal, patients, preferences, records
+from patient_svc.routes import accesses, dependants, guardians, internal, patients, preferences, records, visits
 
-routers = (patients.router, preferences.router, dependants.router, records.router, internal.router)
+routers = (
+    patients.router,
+    preferences.router,
+    dependants.router,
+    guardians.router,
+    records.router,
+    visits.router,
+    accesses.router,
+    internal.router,
+)

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
+from patient_svc.routes.dependants import UseDependants
 from patient_svc.routes.patients import UsePatients
 from patient_svc.routes.preferences import UsePreferences
 from patient_svc.schemas import RenamePatient
 from shared.contracts.contacts import ContactRequest, PatientContacts
-from shared.contracts.http import CreatePatient, PatientSummary
+from shared.contracts.http import CreatePatient, DependantIds, PatientSummary
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import routes
@@ -21,7 +22,10 @@ from shared.kit.response_headers import with_etag
 
 router = routes.service_router(prefix="/internal", internal=True)
 CreatingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.ADMIN))]
-ReadingService = Annotated[Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN))]
+ReadingService = Annotated[
+    Caller, Depends(require_services(Service.AUTH, Service.APPOINTMENT, Service.SCHEDULING, Service.NOTIFICATION, Service.ADMIN))
+]
+AppointmentService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
 ContactReadingService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT, Service.NOTIFICATION))]
 NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
@@ -41,6 +45,12 @@ async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patient
     return with_etag(response, await patients.summarize(patient_id))
 
 
+@router.get("/patients/{guardian_id}/dependants", response_model=DependantIds)
+async def list_dependant_ids(guardian_id: UUID, _caller: AppointmentService, dependants: UseDependants) -> DependantIds:
+    """The patients for whom a patient may book now, 20 at most. For a person who is no patient there are none."""
+    return await dependants.list_ids(guardian_id)
+
+
 @router.post("/contacts", response_model=PatientContacts)
 async def list_contacts(body: ContactRequest, _caller: ContactReadingService, patients: UsePatients) -> PatientContacts:
     """The patients that exist among the ids."""
@@ -55,7 +65,7 @@ async def end_reminders(patient_id: UUID, _caller: NotificationService, preferen
 
 @router.patch("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
 async def rename_patient(
-    patient_id: UUID, body: RenamePatient, _caller: AdminService, patients: UsePatients, response: Response
+    patient_id: UUID, body: RenamePatient, caller: AdminService, patients: UsePatients, response: Response
 ) -> PatientSummary:
-    await patients.update(patient_id, {"full_name": body.full_name}, None)
+    await patients.rename(patient_id, body.full_name, body.by.caller if body.by else caller)
     return with_etag(response, await patients.summarize(patient_id))

@@ -10,7 +10,7 @@ from fastapi import Response
 from patient_svc.domain.patients import BornLater, Patient
 from patient_svc.schemas import CreateWalkIn, PatientOut, UpdatePatient
 from patient_svc.usecases.patients import Patients
-from shared.contracts.refusals import PreconditionRequired, Stale
+from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
 from shared.kit.idempotency import OperationId
@@ -44,12 +44,17 @@ async def update_my_profile(
 
 
 @router.get(
-    "/{patient_id}", operation_id="get_patient", response_model=PatientOut, responses=refusals(NoSuchPatient), summary="A patient's profile"
+    "/{patient_id}",
+    operation_id="get_patient",
+    response_model=PatientOut,
+    responses=refusals(NoSuchPatient, Unavailable),
+    summary="A patient's profile",
 )
 async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
     """For the patient, the doctor of a current or past appointment, reception and admins; others get 404.
 
-    Reception sees neither date of birth nor sex.
+    Reception sees neither date of birth nor sex. What others read, and what they are refused, is recorded: the patient sees it under
+    `GET /patients/me/access-log`.
     """
     return with_etag(response, await patients.view(patient_id, caller))
 

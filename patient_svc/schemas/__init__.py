@@ -1,6 +1,7 @@
 """The request and response models of patient-service."""
 
-from patient_svc.schemas.dependants import CreateDependant, DependantOut
+from patient_svc.schemas.accesses import AccessOut
+from patient_svc.schemas.dependants import AddGuardian, CreateDependant, DependantOut, GuardianOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient
 from patient_svc.schemas.records import (
@@ -14,12 +15,15 @@ from patient_svc.schemas.records import (
 )
 
 __all__ = [
+    "AccessOut",
+    "AddGuardian",
     "AddMedicalEntry",
     "BreakGlassOut",
     "CorrectMedicalEntry",
     "CreateDependant",
     "CreateWalkIn",
     "DependantOut",
+    "GuardianOut",
     "MedicalEntryOut",
     "MedicalSummaryOut",
     "OpenBreakGlass",

@@ -26,9 +26,27 @@ class CreateDependant(RequestModel):
 
 
 class DependantOut(ReadModel):
-    """A patient for whom the caller acts. `relationship` is what they are to the caller."""
+    """A patient for whom the caller acts. `relationship` is what they are to the caller.
+
+    `born_on` is null where the clinic has made a patient a dependant without knowing it.
+    """
 
     id: UUID
     full_name: str
-    born_on: date
+    born_on: date | None
     relationship: str | None = Field(examples=["daughter"])
+
+
+class AddGuardian(RequestModel):
+    """The patient with an account who will act for the patient in the path. `relationship` is what the dependant is to them."""
+
+    guardian_id: UUID
+    relationship: OneLineText | None = Field(default=None, examples=["father"])
+
+
+class GuardianOut(ReadModel):
+    """A patient who acts for another one. `relationship` is what the dependant is to them."""
+
+    id: UUID
+    full_name: str
+    relationship: str | None = Field(examples=["father"])

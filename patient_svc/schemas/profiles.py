@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from patient_svc.domain.patients import Patient, Sex
+from shared.contracts.http import Actor
 from shared.contracts.texts import OneLineText
 from shared.contracts.values import Email, FullDate, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone, require_date_between
 
@@ -82,9 +83,10 @@ class UpdatePatient(PatchModel):
 
 
 class RenamePatient(RequestModel):
-    """The body of `PATCH /internal/patients/{id}`."""
+    """The body of `PATCH /internal/patients/{id}`. `by` is the admin who changes the name; admin-service before 0.2.0 does not say it."""
 
     full_name: OneLineText
+    by: Actor | None = None
 
 
 class CreateWalkIn(RequestModel):

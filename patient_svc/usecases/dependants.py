@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
-from patient_svc.domain.guardians import Dependant, refuse_too_many_dependants
+from patient_svc.domain.access import AccessAction, Relation
+from patient_svc.domain.guardians import MAX_DEPENDANTS, Dependant, refuse_too_many_dependants
 from patient_svc.domain.patients import ClinicDefaults, Patient
-from patient_svc.ports import PatientStore, SortKey
+from patient_svc.domain.relations import AccessPolicy
+from patient_svc.ports import PatientStore, PatientTransaction, SortKey
+from patient_svc.usecases.accesses import access_line
+from shared.contracts.http import DependantIds
+from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -16,11 +22,15 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class Dependants:
-    """The use cases of guardians. A dependant is a patient without an account."""
+    """The use cases of guardians. A dependant is a patient without an account, or with one but not of age.
+
+    A guardianship ends by itself when the dependant is an adult with an account.
+    """
 
     store: PatientStore
     now: Clock
     clinic: ClinicDefaults
+    policy: AccessPolicy
 
     @retry_on_abort
     async def create(self, guardian_id: UUID, dependant: Dependant) -> Dependant:
@@ -35,19 +45,28 @@ class Dependants:
             refuse_too_many_dependants(await tx.count_dependants(guardian_id))
             patient = Patient.of_dependant(dependant, guardian).check_born_on(self.now(), self.clinic)
             await tx.insert_patient(patient)
-            await tx.insert_guardianship(guardian_id, dependant)
+            await tx.insert_guardianship(guardian_id, dependant.id, dependant.relationship)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
+            await self._record(tx, guardian_id, dependant.id, AccessAction.PROFILE_CREATED)
         return dependant
 
     @retry_on_abort
     async def get(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
         """Return a dependant of the guardian. Raises NoSuchPatient."""
-        return await self.store.get_dependant(guardian_id, dependant_id)
+        return await self.store.get_dependant(guardian_id, dependant_id, adults_born_until=self._adults_born_until)
 
     @retry_on_abort
     async def list_for_guardian(self, guardian_id: UUID, limit: int, after: SortKey) -> list[Dependant]:
         """Return up to `limit` + 1 dependants of a guardian, by id."""
-        return await self.store.list_dependants(guardian_id, limit=limit + 1, after=after)
+        return await self.store.list_dependants(guardian_id, adults_born_until=self._adults_born_until, limit=limit + 1, after=after)
+
+    @retry_on_abort
+    async def list_ids(self, guardian_id: UUID) -> DependantIds:
+        """Return all patients for whom a guardian may book at this moment."""
+        dependants = await self.store.list_dependants(
+            guardian_id, adults_born_until=self._adults_born_until, limit=MAX_DEPENDANTS, after=None
+        )
+        return DependantIds(ids=[dependant.id for dependant in dependants])
 
     @retry_on_abort
     async def end_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> None:
@@ -62,3 +81,12 @@ class Dependants:
             updated = patient.next_version()
             await tx.update_patient(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
+            await self._record(tx, guardian_id, dependant_id, AccessAction.PROFILE_CHANGED)
+
+    async def _record(self, tx: PatientTransaction, guardian_id: UUID, dependant_id: UUID, action: AccessAction) -> None:
+        """Record what a guardian changes. What they read here is what they gave themselves, so it is not recorded."""
+        await tx.record_access(access_line(Caller(guardian_id, Role.PATIENT), dependant_id, action, Relation.GUARDIAN, now=self.now()))
+
+    @property
+    def _adults_born_until(self) -> date:
+        return self.policy.adults_born_until(self.now())

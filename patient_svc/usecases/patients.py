@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from patient_svc.domain.patients import ClinicDefaults, Patient, PatientVisit
+from patient_svc.domain.access import Access, AccessAction, Relation
+from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.relations import RELATION_BY_ROLE
+from patient_svc.domain.visits import PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.access_control import AccessControl
+from patient_svc.usecases.accesses import access_line
 from shared.contracts.contacts import PatientContact, PatientContacts
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -29,14 +35,28 @@ class Patients:
     store: PatientStore
     now: Clock
     clinic: ClinicDefaults
+    access: AccessControl
 
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
         """Create the profile of a new account, or return the one that has this id already."""
-        return await self._insert_or_find(Patient.from_request(patient_id, request))
+        return await self._insert_or_find(Patient.from_request(patient_id, request), None)
 
     async def create_walk_in(self, patient: Patient, caller: Caller) -> Patient:
         """Create a patient without an account, or return the one that has this id already. Raises BornLater."""
-        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic))).view_for(caller, False)
+        relation = RELATION_BY_ROLE[caller.role]
+        line = access_line(caller, patient.id, AccessAction.PROFILE_CREATED, relation, now=self.now())
+        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic), line)).view_for(caller, False)
+
+    @retry_on_abort
+    async def rename(self, patient_id: UUID, full_name: str, by: Caller) -> None:
+        """Change the name for an admin, or for a service that does not say for whom. Raises NoSuchPatient."""
+        async with self.store.begin() as tx:
+            patient = await tx.get_patient(patient_id)
+            updated = patient.update({"full_name": full_name}, None, self.now(), clinic=self.clinic)
+            if updated != patient:
+                await save_patient(tx, patient, updated, self.now)
+                relation = Relation.SERVICE if by.role is Role.SERVICE else Relation.ADMIN
+                await tx.record_access(access_line(by, patient_id, AccessAction.PROFILE_CHANGED, relation, now=self.now()))
 
     @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
@@ -55,29 +75,38 @@ class Patients:
     @retry_on_abort
     async def summarize(self, patient_id: UUID) -> PatientSummary:
         """Return the part of a profile that other services need. Raises NoSuchPatient."""
-        patient = await self.store.get_patient(patient_id)
-        return PatientSummary.model_validate(
-            {
-                "id": patient.id,
-                "full_name": patient.full_name,
-                "time_zone": patient.time_zone or self.clinic.time_zone,
-                "locale": patient.locale or self.clinic.locale,
-                "own_locale": patient.locale,
-                "active": patient.active,
-                "version": patient.version,
-            }
+        contacts = await self.store.list_contacts([patient_id], adults_born_until=self.access.policy.adults_born_until(self.now()))
+        if not contacts:
+            raise NoSuchPatient
+        patient = contacts[0]
+        return PatientSummary(
+            id=patient.id,
+            full_name=patient.full_name,
+            time_zone=patient.time_zone or self.clinic.time_zone,
+            locale=patient.locale or self.clinic.locale,
+            own_locale=patient.locale,
+            active=patient.active,
+            version=patient.version,
+            guardian_ids=patient.guardian_ids,
         )
 
     @retry_on_abort
     async def view(self, patient_id: UUID, caller: Caller) -> Patient:
-        """Return as much of a profile as the caller may see. Raises NoSuchPatient."""
-        is_treating = caller.role is Role.DOCTOR and await self.store.is_treating(caller.id, patient_id)
-        return (await self.get(patient_id)).view_for(caller, is_treating)
+        """Return as much of a profile as the caller may see. What others read, and what they are refused, is recorded.
+
+        Raises NoSuchPatient, also for callers who may see nothing, and Unavailable as AccessControl does.
+        """
+        if caller.id == patient_id:
+            return await self.get(patient_id)
+        async with self.access.begin(caller, patient_id, AccessAction.PROFILE_READ) as (tx, relation):
+            patient = await tx.get_patient(patient_id)
+        return patient.in_clinic(self.clinic).view_for(caller, relation is Relation.TREATING_DOCTOR)
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
         """Return the contacts of the patients among `ids` that exist, for services that write to them."""
-        return PatientContacts(items=[self._in_clinic(contact) for contact in await self.store.list_contacts(ids)])
+        contacts = await self.store.list_contacts(ids, adults_born_until=self.access.policy.adults_born_until(self.now()))
+        return PatientContacts(items=list(map(self._in_clinic, contacts)))
 
     @retry_on_abort
     async def apply_account_change(self, event: AccountChanged) -> None:
@@ -89,18 +118,21 @@ class Patients:
 
     @retry_on_abort
     async def record_visit(self, event: AppointmentEvent) -> None:
-        """Remember which doctor treats which patient."""
+        """Record the visit for the booking history, and which doctor treats which patient."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
-                await tx.save_visit(PatientVisit.from_event(event))
+                await tx.save_visit(PatientVisit.of(event))
 
     @retry_on_abort
-    async def _insert_or_find(self, patient: Patient) -> Patient:
+    async def _insert_or_find(self, patient: Patient, line: Access | None) -> Patient:
+        """Insert a profile, with the line of the access log if another person creates it, or return the one that has this id already."""
         async with self.store.begin() as tx:
             if existing := await tx.find_patient(patient.id):
                 return existing.in_clinic(self.clinic)
             await tx.insert_patient(patient)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
+            if line is not None:
+                await tx.record_access(line)
         return patient.in_clinic(self.clinic)
 
     def _in_clinic(self, contact: PatientContact) -> PatientContact:

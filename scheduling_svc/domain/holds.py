@@ -11,8 +11,9 @@ from scheduling_svc.domain.claims import GroupSession, ResourceSpan
 from scheduling_svc.domain.refusals import HoldExtended, NoSuchHold
 from scheduling_svc.domain.terms import ServiceTerms
 from shared.contracts.grains import Span, instant_of
-from shared.contracts.http import ReserveTime
-from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
+from shared.contracts.http import PatientSummary, ReserveTime
+from shared.contracts.identity import Caller
+from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch, NoSuchPatient
 
 HOLD_DURATION = timedelta(minutes=5)
 MAX_HOLDS = 3
@@ -20,11 +21,18 @@ MAX_HOLDS = 3
 
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
-    """The time that someone wants to hold."""
+    """The time that someone wants to hold. `patient_id` is the patient for whom, if it is not the caller."""
 
     service_id: UUID
     doctor_id: UUID
     starts_at: datetime
+    patient_id: UUID | None = None
+
+
+def require_may_hold_for(caller: Caller, patient: PatientSummary | None) -> None:
+    """Raise NoSuchPatient unless the patient exists, and the caller is staff or one of the patient's guardians."""
+    if patient is None or not (caller.is_staff or caller.id in patient.guardian_ids):
+        raise NoSuchPatient
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import HoldExtended, NoSuchHold, TooManyHolds, UnknownDoctor
 from scheduling_svc.schemas import HoldOut, HoldTime
 from scheduling_svc.usecases.holds import Holds
-from shared.contracts.relayed_refusals import HoldExpired, NotBookable, PatientBusy, SlotHeld, SlotTaken, UnknownService
+from shared.contracts.refusals import Unavailable
+from shared.contracts.relayed_refusals import HoldExpired, NoSuchPatient, NotBookable, PatientBusy, SlotHeld, SlotTaken, UnknownService
 from shared.kit import routes
 from shared.kit.access import PatientOrStaff
 from shared.kit.idempotency import OperationId
@@ -20,7 +21,7 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/holds", tags=["Calendar"])
 UseCases = Annotated[Holds, use_case(Holds)]
-HOLD_REFUSALS = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds)
+HOLD_REFUSALS = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds, NoSuchPatient, Unavailable)
 
 
 @router.post(

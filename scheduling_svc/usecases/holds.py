@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from scheduling_svc.domain.holds import MAX_HOLDS, Hold, HoldRequest
+from scheduling_svc.domain.holds import MAX_HOLDS, Hold, HoldRequest, require_may_hold_for
 from scheduling_svc.domain.refusals import NoSuchHold, TooManyHolds
 from scheduling_svc.domain.viewer import Viewer
-from scheduling_svc.ports import CalendarStore, CalendarTransaction
+from scheduling_svc.ports import CalendarStore, CalendarTransaction, PatientDirectory
 from scheduling_svc.usecases.evaluation import load_evaluation, require_bookable
 from scheduling_svc.usecases.reservations import cap_lock_keys
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
@@ -25,13 +25,17 @@ class Holds:
     store: CalendarStore
     rules: RuleCache
     now: Clock
+    patients: PatientDirectory
 
     @retry_on_abort
     async def hold(self, hold_id: UUID, request: HoldRequest, by: Caller) -> Hold:
         """Hold a time that can be booked, in place of the owner's last hold for this service; a repeated request gets the same hold.
 
-        Raise the refusal if the time cannot be booked, TooManyHolds if the owner has the maximum for other services.
+        Raise the refusal if the time cannot be booked, TooManyHolds if the owner has the maximum for other services, NoSuchPatient if the
+        owner may not book for the patient whom the request names.
         """
+        if request.patient_id not in (None, by.id):
+            require_may_hold_for(by, await self.patients.find_summary(request.patient_id))
         await self.rules.ensure(request.service_id, [request.doctor_id])
         async with self.store.begin() as tx:
             offer = await load_offer(tx, request.service_id, [request.doctor_id])
@@ -40,7 +44,7 @@ class Holds:
             if (existing := await tx.find_hold(hold_id)) is not None:
                 return existing.require_owner(by.id)
             now = self.now()
-            evaluation = await load_evaluation(tx, offer, request.starts_at, Viewer.of(by, now))
+            evaluation = await load_evaluation(tx, offer, request.starts_at, Viewer.of(by, now, patient_id=request.patient_id))
             await require_bookable(tx, evaluation)
             hold = Hold.of(hold_id, by.id, service, request.doctor_id, grain_of(request.starts_at), now)
             await self._drop_replaced(tx, hold, evaluation.removable_holds(request.doctor_id))

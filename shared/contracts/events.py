@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeRules, VisitMode
-from shared.contracts.identity import Role
+from shared.contracts.identity import Role, Service
 from shared.contracts.values import Instant
 
 TOPICS: dict[str, type[Event]] = {}  # the event class of every topic
@@ -149,7 +149,7 @@ class AuditRecorded(Event):
     """Somebody read or changed data of a person, or was refused.
 
     `action` is `noun.verb`, such as `medical_history.read`. `relation` says why the actor may; it is null after a refusal. `row_id`
-    names the row of the publishing service that this is about; free text stays in that row.
+    names the row of the service `source` that this is about; free text stays in that row.
     """
 
     topic = "audit.recorded.v1"
@@ -162,6 +162,7 @@ class AuditRecorded(Event):
     outcome: Literal["done", "refused"]
     row_id: UUID | None = None
     request_id: str | None = None
+    source: Service
 
 
 class DoctorChanged(Event):

@@ -160,7 +160,8 @@ class VisitsOutsideHours(ReadModel):
 class PatientSummary(ReadModel):
     """The part of a patient profile that other services need.
 
-    `locale` is the one in effect; `own_locale` is what the patient chose, and None for patients who have the clinic's.
+    `locale` is the one in effect; `own_locale` is what the patient chose, and None for patients who have the clinic's. `guardian_ids` are
+    the patients who may book for this one and see the visits at this moment. It must not be cached, because that right ends at once.
     """
 
     id: UUID
@@ -170,6 +171,13 @@ class PatientSummary(ReadModel):
     own_locale: str | None = None
     active: bool = True
     version: int
+    guardian_ids: list[UUID] = Field(default_factory=list)
+
+
+class DependantIds(ReadModel):
+    """The patients for whom a guardian may book, and whose visits they may see, at this moment; by id. It must not be cached."""
+
+    ids: list[UUID]
 
 
 class AccountSummary(ReadModel):

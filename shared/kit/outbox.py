@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -40,9 +40,16 @@ class SqlTransaction:
     async def add_event(self, event: Event) -> None:
         """Add the event to the outbox. It is published after this transaction commits, or never."""
         self.has_events = True
+        await self.connection.execute(self.tables.insert_event, self._outbox_row(event))
+
+    async def add_events(self, events: Sequence[Event]) -> None:
+        """Add several events to the outbox, at least one, with one statement."""
+        self.has_events = True
+        await self.connection.execute(self.tables.insert_event, [self._outbox_row(event) for event in events])
+
+    def _outbox_row(self, event: Event) -> dict[str, Any]:
         body = json.dumps(event.to_cloudevent(self.source, traceparent.get()))
-        row = {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
-        await self.connection.execute(self.tables.insert_event, row)
+        return {"event_id": event.id, "topic": event.topic, "body": body, "created_at": self.now()}
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record in this transaction that the event was handled. Returns False when an earlier transaction has handled it."""

@@ -259,7 +259,7 @@ async def test_a_booking_with_any_doctor_belongs_to_no_doctor_until_one_is_chose
         AppointmentFilter(): [held],
         AppointmentFilter(doctor_ids=(DOCTOR, COLLEAGUE)): [],
         AppointmentFilter(owner_doctor_id=DOCTOR): [],
-        AppointmentFilter(owner_patient_id=PATIENT): [held],
+        AppointmentFilter(owner_patient_ids=(PATIENT,)): [held],
     }.items():
         assert await backend.store.list_matching(wanted, 10, None) == expected, wanted
     found = Reservation(
@@ -373,8 +373,9 @@ async def test_filters_narrow_the_list_and_refused_appointments_are_listed_only_
         AppointmentFilter(begins=TEN): [missed],
         AppointmentFilter(ends=TEN): [booked],
         AppointmentFilter(begins=NINE, ends=NINE): [],
-        AppointmentFilter(owner_patient_id=PATIENT): [booked, missed],
-        AppointmentFilter(owner_patient_id=STRANGER, patient_ids=(PATIENT,)): [],
+        AppointmentFilter(owner_patient_ids=(PATIENT,)): [booked, missed],
+        AppointmentFilter(owner_patient_ids=(STRANGER,), patient_ids=(PATIENT,)): [],
+        AppointmentFilter(owner_patient_ids=(STRANGER, PATIENT), patient_ids=(PATIENT,)): [booked, missed],
         AppointmentFilter(owner_doctor_id=DOCTOR, patient_ids=(PATIENT,)): [booked],
         AppointmentFilter(owner_doctor_id=DOCTOR, doctor_ids=(DOCTOR, COLLEAGUE)): [booked],
     }.items():
@@ -720,3 +721,16 @@ async def test_the_document_server_has_an_index_for_each_list_of_a_job(mongo_url
     assert keys["by_unsettled"] == ["unsettled_us"]
     assert keys["by_doctor"] == ["doctor_id", "starts_us", "_id"]
     assert keys["by_status"] == ["status", "starts_us", "_id"]
+
+
+async def test_all_appointments_are_listed_by_id_whatever_their_status(backend: Backend) -> None:
+    appointments = sorted(
+        (an_appointment(id=new_id(), starts_at=NINE + number * HOUR) for number in range(5)), key=lambda appointment: str(appointment.id)
+    )
+    pending = pending_with_any_doctor()
+    await backend.add(*appointments, pending)
+    expected = sorted([*(appointment.id for appointment in appointments), pending.id], key=str)
+    listed: list[UUID] = []
+    while page := await backend.store.list_by_id(2, listed[-1] if listed else None):
+        listed += [appointment.id for appointment in page]
+    assert listed == expected

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from admin_svc.domain import NewUser
-from admin_svc.repository import PENDING_USERS, SqlAdminStore
+from admin_svc.domain.users import NewUser
+from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.tables import PENDING_USERS
 from auth_svc.domain.accounts import AccountStatus, PendingProfile, PreviousFields
 from auth_svc.repository import SqlAuthStore
 from auth_svc.repository.tables import PENDING_PROFILES

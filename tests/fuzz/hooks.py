@@ -24,6 +24,7 @@ SEMANTIC_CODES = frozenset(
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",
         "invalid_request",  # which fields of /auth/token a grant needs
+        "no_such_guardian",
         "not_a_doctor",
         "not_bookable",
         "nothing_changes",
@@ -31,6 +32,7 @@ SEMANTIC_CODES = frozenset(
         "onset_in_the_future",
         "out_of_range",
         "password_too_weak",
+        "patient_required",
         "range_reversed",
         "range_too_long",
         "target_required",

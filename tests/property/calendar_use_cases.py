@@ -14,7 +14,7 @@ from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.slots import SlotSearch
 from shared.contracts.http import DoctorRules, ServiceTypeRules
-from tests.unit.scheduling.fakes import FakeRuleOwner
+from tests.unit.scheduling.fakes import FakeRuleOwner, NoPatients
 
 
 @dataclass
@@ -30,7 +30,7 @@ class CalendarUseCases:
         rules = RuleCache(self.store, FakeRuleOwner())
         self.slots = SlotSearch(self.store, rules, self.clock)
         self.reservations = Reservations(self.store, rules, self.clock)
-        self.holds = Holds(self.store, rules, self.clock)
+        self.holds = Holds(self.store, rules, self.clock, NoPatients())
         self.leaves = Leaves(self.store, rules, self.clock)
 
     def clock(self) -> datetime:

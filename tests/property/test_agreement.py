@@ -23,7 +23,7 @@ from shared.contracts.refusals import Refusal
 from tests.contract.grain_table import open_store
 from tests.property.clinics import DOCTOR, PATIENT, SERVICE
 from tests.property.filled_clinic import ClinicFiller, RandomClinic, random_clinics
-from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar, NoPatients
 
 REQUEST_ID = UUID(int=0xABC)
 CONFLICTS = {"taken": "slot_taken", "buffer": "slot_taken", "held": "slot_held", "patient_busy": "patient_busy"}
@@ -89,7 +89,7 @@ class ClinicQueries:
         return await refusal_of(Reservations(RollbackStore(self.store), self.rules, self.now).reserve(REQUEST_ID, request))  # type: ignore[arg-type]
 
     async def try_holding(self, start: datetime) -> Refusal | None:
-        holds = Holds(RollbackStore(self.store), self.rules, self.now)  # type: ignore[arg-type]
+        holds = Holds(RollbackStore(self.store), self.rules, self.now, NoPatients())  # type: ignore[arg-type]
         return await refusal_of(holds.hold(REQUEST_ID, HoldRequest(SERVICE, DOCTOR, start), self.clinic.by))
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from admin_svc.repository import PENDING_USERS
+from admin_svc.repository.tables import PENDING_USERS
 from admin_svc.usecases.create_user import UserCreation
 from shared.contracts.identity import Role
 from tests.running import RunningService

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from admin_svc.domain import NewUser
+from admin_svc.domain.users import NewUser
 from admin_svc.repository import SqlAdminStore
 from shared.contracts.identity import Role
 from shared.kit.migrations import alembic_config, migrate, synchronous_url

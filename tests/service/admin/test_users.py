@@ -22,6 +22,7 @@ ROUTES = [
     ("PATCH", f"/admin/users/{ADMIN_ID}"),
     ("DELETE", f"/admin/users/{ADMIN_ID}"),
     ("GET", "/admin/appointments"),
+    ("GET", "/admin/audit"),
     ("GET", f"/admin/appointments/{ADMIN_ID}"),
     ("PUT", f"/admin/appointments/{ADMIN_ID}"),
 ]
@@ -80,6 +81,13 @@ async def test_a_new_name_is_saved_in_the_profile_and_in_the_account(admin: Runn
     assert (response.json()["full_name"], response.json()["version"]) == ("Eve Else", 2)
     assert services.renamed == {user["id"]: "Eve Else"}
     assert services.accounts[user["id"]]["full_name"] == "Eve Else"
+
+
+async def test_patient_service_is_told_which_admin_renames_a_patient(admin: RunningService, services: FakeServices) -> None:
+    user = services.add_account("patient")
+    await patch(admin, user, {"full_name": "Eve Else"})
+    (body,) = [body for _method, path, body in services.requests if path == f"patient-service/internal/patients/{user['id']}"]
+    assert body == {"full_name": "Eve Else", "by": {"id": str(ADMIN_ID), "role": "admin"}}
 
 
 async def test_a_new_name_of_staff_is_saved_in_the_account(admin: RunningService, services: FakeServices) -> None:

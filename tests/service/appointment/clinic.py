@@ -33,7 +33,7 @@ from shared.contracts.events import (
     AppointmentStarted,
     LeaveTaken,
 )
-from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, ReserveTime, ServiceTypeRules
+from shared.contracts.http import DependantIds, DoctorRules, LeaveOutcome, PatientSummary, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
 from shared.kit.problems import problem_response
@@ -71,7 +71,8 @@ PUBLISHED_EVENTS = (
 class Upstreams:
     """The services that appointment-service calls.
 
-    Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received.
+    Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received,
+    and `paths` the paths of all requests.
     """
 
     service: ServiceTypeRules = field(default_factory=a_service)
@@ -88,10 +89,12 @@ class Upstreams:
     down: set[str] = field(default_factory=set)
     calendar_response: httpx.Response | None = None
     reserve_bodies: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.host in self.down:
             raise httpx.ReadError("down")
+        self.paths.append(request.url.path)
         _, _, collection, *rest = request.url.path.split("/")
         resource_id = UUID(rest[0]) if rest else None
         if collection == "contacts":
@@ -100,6 +103,9 @@ class Upstreams:
         if collection == "reservations":
             self.reserve_bodies += [json.loads(request.content)] if request.method == "PUT" else []
             return self.calendar_response or self._answer_as_calendar(request, resource_id)
+        if rest[1:] == ["dependants"]:
+            guarded = [patient.id for patient in self.patients.values() if resource_id in patient.guardian_ids]
+            return ok(DependantIds(ids=guarded))
         resources: dict[str, dict[UUID, Any]] = {
             "doctors": self.doctors,
             "services": {self.service.id: self.service},

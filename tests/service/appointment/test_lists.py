@@ -163,7 +163,7 @@ async def test_an_edit_with_missing_or_unknown_fields_is_refused(clinic: Running
 
 async def test_only_admin_service_may_call_the_internal_routes(clinic: RunningClinic) -> None:
     appointment = await clinic.booked()
-    for caller in (ADMIN, ANNA, service_bearer("patient-service"), service_bearer("notification-service")):
+    for caller in (ADMIN, ANNA, service_bearer("scheduling-service"), service_bearer("notification-service")):
         assert (await clinic.get("/internal/appointments", caller)).status_code == 403
         assert (await clinic.get(f"/internal/appointments/{appointment['id']}", caller)).status_code == 403
         response = await clinic.service.http.post(f"/internal/appointments/{appointment['id']}/cancel", json={"by": BY}, headers=caller)

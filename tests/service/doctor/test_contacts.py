@@ -35,8 +35,9 @@ async def test_contacts_name_doctors_and_service_types_without_unknown_ones(doct
     }
 
 
-async def test_contacts_are_for_notification_service_only(doctors: RunningDoctor) -> None:
-    assert (await doctors.http.post("/internal/contacts", json={}, headers=NOTIFICATION)).json() == {"doctors": [], "services": []}
+async def test_contacts_are_for_notification_and_patient_service_only(doctors: RunningDoctor) -> None:
+    for headers in (NOTIFICATION, service_bearer("patient-service")):
+        assert (await doctors.http.post("/internal/contacts", json={}, headers=headers)).json() == {"doctors": [], "services": []}
     assert (await doctors.http.post("/internal/contacts", json={}, headers=ADMIN_SERVICE)).status_code == 403
     assert (await doctors.http.post("/internal/contacts", json={}, headers=ADMIN)).status_code == 403
     too_many = {"service_ids": [str(uuid4()) for _ in range(101)]}

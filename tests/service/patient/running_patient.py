@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx
 
-from shared.contracts.events import Event, PatientChanged, PreferencesChanged
+from shared.contracts.events import AuditRecorded, Event, PatientChanged, PreferencesChanged
 from shared.contracts.identity import Role
 from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
@@ -25,10 +25,18 @@ PROFILE = {"full_name": "Sam Lee", "phone": "+49 30 123456", "time_zone": "Europ
 @asynccontextmanager
 async def run_patient_service(folder: Path, **settings: Any) -> AsyncIterator[RunningService]:
     """Run patient-service on a database in `folder`, or on the one in `database_url`, with the profile of Sam."""
-    async with run_service("patient_svc", folder, record_events=(PatientChanged, PreferencesChanged), **settings) as service:
+    events = (PatientChanged, PreferencesChanged, AuditRecorded)
+    settings = {"upstream": answer_no_treatment} | settings
+    async with run_service("patient_svc", folder, record_events=events, **settings) as service:
         await create_profile(service, SAM, **PROFILE)
         await service.run_until_idle()  # no transaction is open when a test changes the database behind the service's back
         yield service
+
+
+def answer_no_treatment(request: httpx.Request) -> httpx.Response:
+    """Answer as appointment-service does where a doctor has no appointments with a patient."""
+    assert request.url.path == "/internal/appointments"
+    return httpx.Response(200, json={"items": [], "next": None})
 
 
 async def create_profile(service: RunningService, patient_id: UUID, **fields: Any) -> None:

@@ -194,7 +194,7 @@ async def test_a_disabled_account_deactivates_the_profile_and_an_older_event_doe
     await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "disabled", "version": 3}))
     await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 2}))
     summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
-    languages = {"locale": "de", "own_locale": "de"}
+    languages: dict[str, Any] = {"locale": "de", "own_locale": "de", "guardian_ids": []}
     assert summary == {"id": str(SAM), "full_name": "Sam Lee", "time_zone": "Europe/Berlin", "active": False, "version": 2} | languages
     await patients.publish_event(AccountChanged.model_validate(change | {"id": new_id(), "status": "active", "version": 4}))
     summary = (await patients.http.get(f"/internal/patients/{SAM}", headers=service_bearer("appointment-service"))).json()
@@ -218,7 +218,8 @@ async def test_an_event_that_arrives_twice_is_handled_once(patients: RunningServ
 async def test_internal_routes_accept_only_the_services_that_need_them(patients: RunningService) -> None:
     path = f"/internal/patients/{SAM}"
     assert (await patients.http.get(path, headers=service_bearer("notification-service"))).status_code == 200
-    assert (await patients.http.get(path, headers=service_bearer("scheduling-service"))).status_code == 403
+    assert (await patients.http.get(path, headers=service_bearer("doctor-service"))).status_code == 403
+    assert (await patients.http.get(f"{path}/dependants", headers=service_bearer("scheduling-service"))).status_code == 403
     assert (await patients.http.get(path, headers=SAMS_TOKEN)).status_code == 403
     assert (await patients.http.put(path, json=PROFILE, headers=service_bearer("doctor-service"))).status_code == 403
     renamed = await patients.http.patch(path, json={"full_name": "Sam L."}, headers=service_bearer("admin-service"))

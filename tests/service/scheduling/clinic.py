@@ -13,8 +13,8 @@ from uuid import UUID
 import httpx
 from sqlalchemy import Engine, event
 
-from shared.contracts.http import DoctorRules, ServiceTypeRules
-from tests.running import RunningService, not_found_response, run_service
+from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
+from tests.running import RunningService, not_found_response, problem_response, run_service
 from tests.tokens import service_bearer
 from tests.unit.scheduling.builders import a_reservation_request
 
@@ -23,23 +23,34 @@ APPOINTMENTS = service_bearer("appointment-service")
 
 @dataclass
 class DoctorService:
-    """Answers requests for one rule, or for pages of one rule each. `requested` are the paths. It does not answer while it is `down`."""
+    """Answers requests for one rule, or for pages of one rule each. `requested` are the paths. It does not answer while it is `down`.
+
+    It answers as patient-service, too.
+    """
 
     doctors: list[DoctorRules] = field(default_factory=list)
     services: list[ServiceTypeRules] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
     down: bool = False
+    patients: list[PatientSummary] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("down")
         self.requested.append(request.url.path)
         _, _, kind, *rest = request.url.path.split("/")
+        if kind == "patients":
+            summaries = [json.loads(patient.model_dump_json()) for patient in self.patients]
+            return next((httpx.Response(200, json=item) for item in summaries if item["id"] == rest[0]), no_such_patient())
         rules = [json.loads(rules.model_dump_json()) for rules in (self.doctors if kind == "doctors" else self.services)]
         if rest:
             return next((httpx.Response(200, json=item) for item in rules if item["id"] == rest[0]), not_found_response())
         offset = int(request.url.params.get("after", 0))
         return httpx.Response(200, json={"items": rules[offset : offset + 1], "next": str(offset + 1) if offset + 1 < len(rules) else None})
+
+
+def no_such_patient() -> httpx.Response:
+    return problem_response(404, "no_such_patient")
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from admin_svc.domain import NewUser, PendingUser
+from admin_svc.domain.users import NewUser, PendingUser
 from admin_svc.usecases.create_user import UserCreation
 from shared.contracts.http import AccountSummary, CreateAccount
 from shared.contracts.identity import Role

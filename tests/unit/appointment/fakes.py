@@ -105,6 +105,9 @@ class InMemoryStore:
     async def find_many(self, ids: list[UUID]) -> dict[UUID, Appointment]:
         return {appointment_id: self.appointments[appointment_id] for appointment_id in ids if appointment_id in self.appointments}
 
+    async def list_by_id(self, limit: int, after: UUID | None) -> list[Appointment]:
+        return [self.appointments[key] for key in sorted(self.appointments) if after is None or key > after][:limit]
+
     async def save(self, appointment: Appointment) -> Appointment:
         async with self.stop_points.call():
             while self.saved_meanwhile:
@@ -303,7 +306,7 @@ class FakeClinic:
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
         self.doctor_follower = DoctorFollower(self.store, self.synchronizer, self.clock)
-        self.queries = AppointmentQueries(self.store)
+        self.queries = AppointmentQueries(self.store, self)
         self.linked = LinkedVisits(self.store, self.actions, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
@@ -319,7 +322,16 @@ class FakeClinic:
         return self.service
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        if self.patient_service_down:
+            raise Unavailable
+        if patient_id not in self.patients:
+            raise NotFound
         return self.patients[patient_id]
+
+    async def list_dependant_ids(self, guardian_id: UUID) -> list[UUID]:
+        if self.patient_service_down:
+            raise Unavailable
+        return [patient.id for patient in self.patients.values() if guardian_id in patient.guardian_ids]
 
     async def find_contacts(self, ids: Sequence[UUID]) -> dict[UUID, PatientContact]:
         if self.patient_service_down:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,13 @@ from typer.testing import CliRunner, Result
 from careslot.cli import app
 
 SECRET = "7f3b1e0c9d5a4862bb10c4d7e6f8a9150234567890abcdef"
-PREFIXES = ("CARESLOT_", "AUTH_", "DOCTOR_", "GATEWAY_")  # the fixture removes variables with these prefixes from the environment
+PREFIXES = (
+    "CARESLOT_",
+    "AUTH_",
+    "DOCTOR_",
+    "GATEWAY_",
+    "PATIENT_",
+)  # the fixture removes variables with these prefixes from the environment
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +62,24 @@ def test_check_names_the_variable_of_a_weak_secret_and_an_unreachable_database(f
     assert unreachable.returncode == 1
     assert unreachable.stderr.startswith("doctor-service: database_url cannot be used")
     assert len(unreachable.stderr.splitlines()) == 1
+
+
+def test_a_rebuild_that_nothing_carries_out_stays_requested(folder: Path) -> None:
+    env = {"PATIENT_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'patient.db'}"}
+    for _ in range(2):
+        ran = run_command("rebuild", "history", "--wait", "0.1", **env)
+        assert (ran.exit_code, ran.stdout) == (1, "")
+        assert "The rebuild goes on when they do." in ran.stderr
+    with closing(sqlite3.connect(folder / "patient.db")) as database:
+        assert database.execute("SELECT count(*), sum(finished_at IS NULL) FROM history_rebuilds").fetchall() == [(1, 1)]
+
+
+def test_a_rebuild_needs_a_database_or_a_folder(folder: Path) -> None:
+    for arguments, reason in (((), "PATIENT_DATABASE_URL is not set"), (("--data", "absent"), "there is no folder absent")):
+        ran = run_command("rebuild", "history", *arguments)
+        assert ran.exit_code == 2
+        assert reason in " ".join(ran.stderr.split())
+    assert not (folder / "absent").exists()
 
 
 def test_check_passes_with_a_correct_environment(folder: Path) -> None:

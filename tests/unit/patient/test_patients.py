@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from patient_svc.domain.patients import BornLater, ClinicDefaults, Patient, PatientVisit, Sex
+from patient_svc.domain.patients import BornLater, ClinicDefaults, Patient, Sex
+from patient_svc.domain.visits import PatientVisit
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Role
@@ -110,4 +111,4 @@ def test_a_doctor_treats_a_patient_unless_the_appointment_was_called_off(status:
     times: dict[str, Any] = {"id": UUID(int=7), "occurred_at": NOON, "starts_at": NOON, "ends_at": NOON, "time_zone": "UTC"}
     state: dict[str, Any] = {"version": 4, "sequence": 0, "status": status, "actor": Actor(id=SAM, role=Role.PATIENT)}
     event = AppointmentEvent.for_topic("appointment.amended.v1", **people, **times, **state)
-    assert PatientVisit.from_event(event) == PatientVisit(UUID(int=9), SAM, DOCTOR, treats, 4, UUID(int=8), status, NOON, NOON)
+    assert PatientVisit.of(event) == PatientVisit(UUID(int=9), SAM, DOCTOR, treats, 4, UUID(int=8), status, NOON, NOON, "UTC")

@@ -20,7 +20,7 @@ from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import LostRace
 from shared.contracts.events import Event
 from shared.contracts.grains import Span, first_grain_at_or_after
-from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
 
 Seat = Claim | Hold
 
@@ -262,6 +262,13 @@ def do_overlap(first: Span, second: Span) -> bool:
 
 def ordinary_spans(claim: Claim | Hold | GroupSession) -> list[ResourceSpan]:
     return [] if isinstance(claim, Claim) and claim.may_overlap else claim.resource_spans
+
+
+class NoPatients:
+    """Implements PatientDirectory without any patient."""
+
+    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
+        return None
 
 
 @dataclass

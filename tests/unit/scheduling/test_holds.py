@@ -13,7 +13,7 @@ from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.identity import Caller, Role
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_service
-from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar
+from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar, NoPatients
 
 HOLD_ID, REQUEST = UUID(int=0xF1), HoldRequest(CHECKUP, DOCTOR, NINE)
 ME, SOMEONE = Caller(PATIENT, Role.PATIENT), Caller(UUID(int=0xB), Role.PATIENT)
@@ -25,7 +25,7 @@ def store() -> InMemoryCalendar:
 
 
 def holds(store: InMemoryCalendar, now: datetime = NOON) -> Holds:
-    return Holds(store, RuleCache(store, FakeRuleOwner()), lambda: now)
+    return Holds(store, RuleCache(store, FakeRuleOwner()), lambda: now, NoPatients())
 
 
 async def test_a_repeated_request_returns_the_same_hold_with_the_same_end(store: InMemoryCalendar) -> None:

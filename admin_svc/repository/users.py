@@ -1,38 +1,24 @@
-"""The database of admin-service in SQL."""
+"""Users whose creation is not finished, in SQL."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, MetaData, Table, delete, insert
+from sqlalchemy import delete, insert
 
-from admin_svc.domain import NewUser, PendingUser
-from shared.contracts.identity import Role, Service
-from shared.kit.clock import Clock
-from shared.kit.infrastructure_tables import infrastructure_tables
+from admin_svc.domain.users import NewUser, PendingUser
+from admin_svc.repository.tables import PENDING_USERS
+from shared.contracts.identity import Role
 from shared.kit.outbox import SqlTransaction
 from shared.kit.pending import first_retry_at, take_due_rows
-from shared.kit.sql import Database, Id, MediumText, UtcDateTime, insert_if_absent
+from shared.kit.sql import insert_if_absent
 from shared.kit.unreadable import read_rows
 
-METADATA = MetaData()
-INFRASTRUCTURE = infrastructure_tables(METADATA)
 MAX_PENDING_AT_ONCE = 20
-
-PENDING_USERS = Table(
-    "pending_users",
-    METADATA,
-    Column("id", Id, primary_key=True),
-    Column("fields", MediumText, nullable=False),
-    Column("requested_at", UtcDateTime, nullable=False),
-    Column("retry_at", UtcDateTime, nullable=False, index=True),
-)
 
 
 def new_user_to_json(user: NewUser) -> str:
@@ -51,8 +37,8 @@ def pending_user_from_row(row: Any) -> PendingUser:
     return PendingUser(new_user_from_json(row.id, row.fields), row.requested_at)
 
 
-class SqlAdminTransaction(SqlTransaction):
-    """Implements AdminTransaction."""
+class PendingUserWrites(SqlTransaction):
+    """The part of SqlAdminTransaction that reads and writes pending users."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
         row = {"id": user.id, "fields": new_user_to_json(user), "requested_at": requested_at}
@@ -65,16 +51,3 @@ class SqlAdminTransaction(SqlTransaction):
     async def take_due_users(self, now: datetime) -> list[PendingUser]:
         rows = await take_due_rows(self.connection, PENDING_USERS, now=now, limit=MAX_PENDING_AT_ONCE, requested_at_column="requested_at")
         return read_rows("pending_user", rows, pending_user_from_row, lambda row: row.id)
-
-
-@dataclass(frozen=True, slots=True)
-class SqlAdminStore:
-    """Implements AdminStore."""
-
-    database: Database
-    now: Clock
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[SqlAdminTransaction]:
-        async with self.database.write() as connection:
-            yield SqlAdminTransaction(connection, INFRASTRUCTURE, Service.ADMIN, self.now)

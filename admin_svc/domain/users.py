@@ -1,4 +1,4 @@
-"""Users whom an admin creates, and how long an interrupted creation is retried: no input or output, and the current time is an argument."""
+"""Users whom an admin creates, and how long an interrupted creation is retried."""
 
 from __future__ import annotations
 

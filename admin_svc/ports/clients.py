@@ -1,16 +1,13 @@
-"""What the use cases of admin-service need from outside: its database, and clients of the services that own users and appointments."""
+"""Clients of the services that own users and appointments, as the use cases need them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import ConfigDict
 
-from admin_svc.domain import NewUser, PendingUser
 from shared.contracts.appointments import AppointmentStatus
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
@@ -25,26 +22,6 @@ class AdminAppointment(ReadModel):
     status: AppointmentStatus
     starts_at: Instant
     version: int
-
-
-class AdminTransaction(Protocol):
-    """A transaction: it commits on leaving and rolls back on any exception."""
-
-    async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
-        """Insert a user whose creation begins, unless the id is stored already."""
-
-    async def delete_pending_user(self, user_id: UUID) -> None:
-        """Delete a pending user, if there is one with this id."""
-
-    async def take_due_users(self, now: datetime) -> list[PendingUser]:
-        """Return some of the users whose creation is due, and record when each is due again; the pauses grow."""
-
-
-class AdminStore(Protocol):
-    """The database of admin-service."""
-
-    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
-        """Open a transaction."""
 
 
 class UserAccountClient(Protocol):
@@ -85,8 +62,8 @@ class DoctorProfileClient(Protocol):
 class PatientNameClient(Protocol):
     """patient-service, which owns the patients' names."""
 
-    async def rename(self, patient_id: UUID, full_name: str) -> None:
-        """Change the name in a profile."""
+    async def rename(self, patient_id: UUID, full_name: str, by: Actor) -> None:
+        """Change the name in a profile for an admin, whom the patient's access log then names."""
 
 
 class AppointmentClient(Protocol):

@@ -1,4 +1,4 @@
-"""The request and response models of admin-service."""
+"""The bodies of users."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from admin_svc.domain import NewUser
-from shared.contracts.appointments import StatusAfterEdit
+from admin_svc.domain.users import NewUser
 from shared.contracts.http import AccountStatus
 from shared.contracts.identity import Role
-from shared.contracts.texts import MultiLineText, OneLineText, RequiredText
+from shared.contracts.texts import MultiLineText, OneLineText
 from shared.contracts.values import Email, Instant, Locale, NewPassword, PatchModel, Phone, ReadModel, RequestModel, TimeZone
 
 UserRole = TypeAliasType("UserRole", Literal["patient", "doctor", "reception", "admin"])
@@ -102,17 +101,3 @@ class DisabledUserOut(UserOut):
     """The disabled user with their future appointments, which are cancelled if the request asked for it and stay otherwise."""
 
     future_appointments: list[FutureAppointmentOut]
-
-
-class UpdateAppointment(RequestModel):
-    """Another time, doctor or status of an appointment, and the reason for the change; fields that are left out stay."""
-
-    starts_at: Instant | None = None
-    doctor_id: UUID | None = None
-    status: StatusAfterEdit | None = Field(default=None, examples=["cancelled"])
-    reason: RequiredText
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """Return the fields that were sent, as JSON."""
-        return self.model_dump(mode="json", exclude_none=True)

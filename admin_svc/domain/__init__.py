@@ -1,0 +1,1 @@
+"""What admin-service decides: no input or output, and the current time is an argument."""

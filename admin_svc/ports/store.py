@@ -1,0 +1,40 @@
+"""The database of admin-service, as the use cases need it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from admin_svc.domain.audit import AuditFilter, AuditLine
+from admin_svc.domain.users import NewUser, PendingUser
+
+
+class AdminTransaction(Protocol):
+    """A transaction: it commits on leaving and rolls back on any exception."""
+
+    async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
+        """Insert a user whose creation begins, unless the id is stored already."""
+
+    async def delete_pending_user(self, user_id: UUID) -> None:
+        """Delete a pending user, if there is one with this id."""
+
+    async def take_due_users(self, now: datetime) -> list[PendingUser]:
+        """Return some of the users whose creation is due, and record when each is due again; the pauses grow."""
+
+    async def append_line(self, line: AuditLine) -> None:
+        """Append a line to the audit trail, unless the id is stored already: the stored line stays as it is."""
+
+    async def mark_handled(self, event_id: UUID) -> bool:
+        """Record that this transaction handles an event; return False if one did before."""
+
+
+class AdminStore(Protocol):
+    """The database of admin-service. Lines of the audit trail are never changed and never deleted."""
+
+    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
+        """Open a transaction."""
+
+    async def list_lines(self, wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> list[AuditLine]:
+        """Return up to `limit` lines, newest first, after the one whose instant and id are the sort key `after`. Raises BadCursor."""

@@ -1,0 +1,43 @@
+"""The tables of admin-service."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, MetaData, Table
+
+from shared.kit.infrastructure_tables import infrastructure_tables
+from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
+
+METADATA = MetaData()
+INFRASTRUCTURE = infrastructure_tables(METADATA)
+
+PENDING_USERS = Table(
+    "pending_users",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("fields", MediumText, nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False, index=True),
+)
+
+AUDIT_LINES = Table(
+    "audit_lines",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor_id", Id, nullable=False),
+    Column("actor_role", binary_string(16), nullable=False),
+    Column("action", binary_string(48), nullable=False),
+    Column("subject_id", Id, nullable=False),
+    Column("relation", binary_string(24)),
+    Column("outcome", binary_string(16), nullable=False),
+    Column("row_id", Id),
+    Column("request_id", binary_string(128)),
+    Column("source", binary_string(32), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Index("audit_lines_by_time", "at", "id"),
+    Index("audit_lines_by_actor", "actor_id", "at", "id"),
+    Index("audit_lines_by_actor_and_action", "actor_id", "action", "at", "id"),
+    Index("audit_lines_by_action", "action", "at", "id"),
+    Index("audit_lines_by_subject", "subject_id", "at", "id"),
+)
+"""Append-only: lines are inserted and read, never changed and never deleted."""

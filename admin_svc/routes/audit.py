@@ -1,0 +1,55 @@
+"""The audit trail over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+
+from admin_svc.domain.audit import AuditFilter, AuditLine
+from admin_svc.schemas import AuditAction, AuditLineOut
+from admin_svc.usecases.audit import AuditTrail
+from shared.contracts.ranges import RangeReversed
+from shared.contracts.values import Instant
+from shared.kit import routes
+from shared.kit.access import Admin
+from shared.kit.paging import BadCursor, Page, Paged
+from shared.kit.problems import refusals
+from shared.kit.response_headers import with_next_link
+from shared.kit.use_cases import use_case
+
+router = routes.service_router(prefix="/admin/audit", tags=["Administration"])
+UseTrail = Annotated[AuditTrail, use_case(AuditTrail)]
+
+
+async def read_filter(
+    actor: Annotated[UUID | None, Query(description="The account that did it.")] = None,
+    action: Annotated[AuditAction | None, Query(description="What was done, as `noun.verb`.")] = None,
+    subject: Annotated[UUID | None, Query(description="The person whose data it is about.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Done then or later.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Done before.")] = None,
+) -> AuditFilter:
+    """Return the filters of the audit trail. Raises RangeReversed."""
+    return AuditFilter(actor, action, subject, since, until)
+
+
+Filter = Annotated[AuditFilter, Depends(read_filter)]
+
+
+@router.get(
+    "",
+    operation_id="list_audit_lines",
+    response_model=Page[AuditLineOut],
+    responses=refusals(BadCursor, RangeReversed),
+    summary="List who read or changed what",
+)
+async def list_audit_lines(
+    request: Request, response: Response, _caller: Admin, paging: Paged, wanted: Filter, trail: UseTrail
+) -> Page[AuditLine]:
+    """Reads of health data, refused ones included, and changes; newest first. Filters of different names must all match.
+
+    A line appears within seconds of what it reports. Lines are never changed and never deleted.
+    """
+    lines = await trail.list_lines(wanted, paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(lines, lambda line: (line.at.isoformat(), line.id)))

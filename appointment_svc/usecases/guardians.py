@@ -1,0 +1,25 @@
+"""Whether a patient acts for another one. patient-service is asked each time, so that the right ends at once on every instance."""
+
+from __future__ import annotations
+
+from appointment_svc.domain import rules
+from appointment_svc.domain.appointment import Appointment
+from appointment_svc.ports import PatientLookup
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import NotFound
+
+
+async def require_visible(patients: PatientLookup, caller: Caller, appointment: Appointment) -> Appointment:
+    """Return the appointment if the caller may see and change it: as patient, guardian, doctor or staff.
+
+    Raise NoSuchAppointment otherwise, or Unavailable if patient-service, which knows the guardians, does not answer.
+    """
+    is_guardian = rules.could_be_guardian(caller, appointment.patient_id) and await _is_guardian(patients, caller, appointment)
+    return rules.require_visible(caller, appointment, appointment.patient_id if is_guardian else None)
+
+
+async def _is_guardian(patients: PatientLookup, caller: Caller, appointment: Appointment) -> bool:
+    try:
+        return caller.id in (await patients.get_summary(appointment.patient_id)).guardian_ids
+    except NotFound:
+        return False

@@ -1,0 +1,73 @@
+"""The log of who read or changed what of a patient: the list that patients see, and how long it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from patient_svc.domain.access import LoggedAccess
+from patient_svc.ports.accesses import AccessStore, DoctorNameClient
+from patient_svc.ports.patients import SortKey
+from patient_svc.usecases.dependants import Dependants
+from shared.contracts.identity import Role
+from shared.kit.clock import Clock
+from shared.kit.retry import retry_on_abort
+
+DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """What a patient, or a guardian, is told about who read and changed the patient's data."""
+
+    accesses: AccessStore
+    dependants: Dependants
+    doctors: DoctorNameClient
+
+    async def list_for_patient(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
+        """Return up to `limit` + 1 lines of a patient, newest first. Raises BadCursor."""
+        lines = await self._list_lines(patient_id, limit + 1, after)
+        names = await self.doctors.find_names(doctors) if (doctors := doctors_among(lines[:limit])) else {}
+        return [line.with_name(names) for line in lines]
+
+    async def list_for_guardian(self, guardian_id: UUID, dependant_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
+        """Return up to `limit` + 1 lines of a dependant, newest first.
+
+        Raises NoSuchPatient for a person who is not a dependant of the guardian, or BadCursor.
+        """
+        await self.dependants.get(guardian_id, dependant_id)
+        return await self.list_for_patient(dependant_id, limit, after)
+
+    @retry_on_abort
+    async def _list_lines(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
+        return await self.accesses.list_accesses(patient_id, limit=limit, after=after)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRetention:
+    """Deletes lines that are older than `keep_days` days. admin-service has them longer, in the audit trail."""
+
+    accesses: AccessStore
+    keep_days: int
+    now: Clock
+
+    async def delete_old(self) -> int:
+        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS old lines in short transactions, and return how many."""
+        before, count = self.now() - timedelta(days=self.keep_days), 0
+        for _ in range(MAX_DELETIONS):
+            deleted = await self._delete_some(before)
+            count += deleted
+            if deleted < DELETED_AT_ONCE:
+                break
+        return count
+
+    @retry_on_abort
+    async def _delete_some(self, before: datetime) -> int:
+        return await self.accesses.delete_accesses(before, DELETED_AT_ONCE)
+
+
+def doctors_among(lines: Collection[LoggedAccess]) -> set[UUID]:
+    """Return the ids of the doctors who are actors of the lines."""
+    return {line.actor.id for line in lines if line.actor.role is Role.DOCTOR}

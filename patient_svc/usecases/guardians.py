@@ -1,0 +1,71 @@
+"""What the clinic decides about who acts for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from patient_svc.domain.access import AccessAction
+from patient_svc.domain.guardians import Guardian, NoSuchGuardian, refuse_too_many_dependants, refuse_too_many_guardians
+from patient_svc.domain.patients import Patient
+from patient_svc.domain.relations import RELATION_BY_ROLE
+from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.accesses import access_line
+from shared.contracts.identity import Caller
+from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class Guardianships:
+    """The use cases of reception and admins. Each change is a new version of the dependant's profile and a line of the access log."""
+
+    store: PatientStore
+    now: Clock
+
+    @retry_on_abort
+    async def add(self, dependant_id: UUID, guardian_id: UUID, relationship: str | None, *, by: Caller) -> Guardian:
+        """Let a patient with an account act for one without; for a guardian, replace the relationship.
+
+        Raises NoSuchGuardian, NoSuchPatient, HasAccount, TooManyGuardians or TooManyDependants.
+        """
+        async with self.store.begin() as tx:
+            person = await tx.find_patient(guardian_id)
+            if person is None or not (person.has_account and person.active):
+                raise NoSuchGuardian(pointer="/guardian_id")
+            patient = (await tx.get_patient(dependant_id)).require_no_account()
+            guardian = Guardian(person.id, person.full_name, relationship)
+            guardians = {existing.id: existing for existing in await tx.list_guardians(dependant_id)}
+            if guardians.get(guardian_id) == guardian:
+                return guardian
+            if guardian_id in guardians:
+                await tx.update_guardianship(guardian_id, dependant_id, relationship)
+            else:
+                refuse_too_many_guardians(len(guardians))
+                refuse_too_many_dependants(await tx.count_dependants(guardian_id))
+                await tx.insert_guardianship(guardian_id, dependant_id, relationship)
+            await self._record_change(tx, patient, by)
+        return guardian
+
+    @retry_on_abort
+    async def remove(self, dependant_id: UUID, guardian_id: UUID, *, by: Caller) -> None:
+        """End a guardianship. Raises NoSuchPatient for a person who is not a guardian of the patient."""
+        async with self.store.begin() as tx:
+            patient = await tx.get_patient(dependant_id)
+            if not await tx.delete_guardianship(guardian_id, dependant_id):
+                raise NoSuchPatient
+            await self._record_change(tx, patient, by)
+
+    @retry_on_abort
+    async def list_for_patient(self, dependant_id: UUID) -> list[Guardian]:
+        """Return the guardians of a patient, who are MAX_GUARDIANS at most, by id. Raises NoSuchPatient."""
+        await self.store.get_patient(dependant_id)
+        return await self.store.list_guardians(dependant_id)
+
+    async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:
+        now, updated = self.now(), patient.next_version()
+        await tx.update_patient(updated)
+        await tx.add_event(updated.changed_event(new_id(), now))
+        await tx.record_access(access_line(by, patient.id, AccessAction.PROFILE_CHANGED, RELATION_BY_ROLE[by.role], now=now))

@@ -1,0 +1,232 @@
+"""The audit trail: what is recorded, who reads it, its filters and pages, and that no line is changed or deleted."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+import admin_svc
+from admin_svc.domain.audit import AuditFilter
+from admin_svc.repository.audit import matching_lines
+from admin_svc.repository.tables import AUDIT_LINES
+from shared.contracts.events import AuditRecorded
+from shared.contracts.identity import Role, Service
+from shared.kit.ids import new_id
+from shared.kit.migrations import migrate
+from shared.kit.sql import Database
+from tests.running import NOON, RunningService, run_service
+from tests.tokens import bearer, service_bearer
+
+ADMIN = bearer(Role.ADMIN)
+DOCTOR, NURSE, SAM, KIM = (UUID(int=number) for number in range(1, 5))
+
+
+@pytest.fixture
+async def admin(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
+    """The service on SQLite and on MariaDB."""
+    async with run_service("admin_svc", tmp_path, database_url=sql_url) as service:
+        yield service
+
+
+def an_audit_event(**changes: Any) -> AuditRecorded:
+    facts = {
+        "id": new_id(),
+        "occurred_at": NOON,
+        "subject_id": SAM,
+        "actor_id": DOCTOR,
+        "actor_role": Role.DOCTOR,
+        "action": "medical_history.read",
+        "relation": "treating_doctor",
+        "outcome": "done",
+        "row_id": UUID(int=9),
+        "request_id": "req-1",
+        "source": Service.PATIENT,
+    }
+    return AuditRecorded.model_validate(facts | changes)
+
+
+async def list_lines(service: RunningService, **params: Any) -> list[dict[str, Any]]:
+    """Return the lines on one page, as an admin lists them."""
+    response = await service.http.get("/admin/audit", params=params, headers=ADMIN)
+    assert response.status_code == 200, response.text
+    return list(response.json()["items"])
+
+
+async def test_a_line_shows_who_did_what_to_whom_and_why_they_may(admin: RunningService) -> None:
+    event = an_audit_event()
+    await admin.publish_event(event)
+    response = await admin.http.get("/admin/audit", headers=ADMIN)
+    assert response.headers["cache-control"] == "no-store"
+    assert response.json() == {
+        "next": None,
+        "items": [
+            {
+                "id": str(event.id),
+                "at": "2026-03-02T12:00:00Z",
+                "actor": str(DOCTOR),
+                "actor_role": "doctor",
+                "action": "medical_history.read",
+                "subject": str(SAM),
+                "relation": "treating_doctor",
+                "outcome": "done",
+                "row_id": str(UUID(int=9)),
+                "source": "patient-service",
+                "request_id": "req-1",
+                "hash": None,
+            }
+        ],
+    }
+
+
+async def test_a_refused_read_has_no_relation(admin: RunningService) -> None:
+    await admin.publish_event(an_audit_event(outcome="refused", relation=None, row_id=None, request_id=None))
+    (line,) = await list_lines(admin)
+    assert (line["outcome"], line["relation"], line["row_id"], line["request_id"]) == ("refused", None, None, None)
+
+
+async def test_only_admins_read_the_audit_trail(admin: RunningService) -> None:
+    for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION):
+        assert (await admin.http.get("/admin/audit", headers=bearer(role))).status_code == 403
+    assert (await admin.http.get("/admin/audit", headers=service_bearer("patient-service"))).status_code == 403
+    assert (await admin.http.get("/admin/audit")).status_code == 401
+
+
+async def test_filters_of_different_names_must_all_match_and_the_range_is_half_open(admin: RunningService) -> None:
+    reads = an_audit_event(), an_audit_event(actor_id=NURSE), an_audit_event(subject_id=KIM)
+    later = an_audit_event(occurred_at=NOON + timedelta(hours=1), action="profile.read")
+    for event in (*reads, later):
+        await admin.publish_event(event)
+    for params, expected in (
+        ({"actor": NURSE}, [reads[1]]),
+        ({"subject": KIM}, [reads[2]]),
+        ({"action": "profile.read"}, [later]),
+        ({"actor": DOCTOR, "subject": SAM}, [later, reads[0]]),
+        ({"actor": DOCTOR, "action": "medical_history.read"}, [reads[2], reads[0]]),
+        ({"actor": NURSE, "action": "profile.read"}, []),
+        ({"from": "2026-03-02T13:00:00Z"}, [later]),
+        ({"to": "2026-03-02T13:00:00Z", "subject": SAM}, [reads[1], reads[0]]),
+        ({"from": "2026-03-02T12:00:00Z", "to": "2026-03-02T12:00:01Z", "actor": NURSE}, [reads[1]]),
+    ):
+        assert [line["id"] for line in await list_lines(admin, **params)] == [str(event.id) for event in expected], params
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"from": "2026-03-02T13:00:00Z", "to": "2026-03-02T13:00:00Z"}, "range_reversed"),
+        ({"from": "2026-03-02T13:00:00"}, "offset_required"),
+        ({"actor": "sam"}, "validation_failed"),
+        ({"action": "read everything"}, "validation_failed"),
+        ({"after": "bmV4dA"}, "bad_cursor"),
+        ({"outcome": "done"}, "unknown_parameter"),
+    ],
+    ids=["empty-range", "no-offset", "no-id", "no-action", "no-cursor", "unknown"],
+)
+async def test_a_filter_that_cannot_match_is_refused(admin: RunningService, params: dict[str, str], code: str) -> None:
+    response = await admin.http.get("/admin/audit", params=params, headers=ADMIN)
+    problem = response.json()
+    assert response.status_code == 422
+    assert code in {problem["code"], *(error["code"] for error in problem.get("errors", []))}
+
+
+async def test_pages_neither_repeat_nor_skip_a_line_while_lines_are_added(admin: RunningService) -> None:
+    ids = [UUID(int=1000 + number) for number in range(6)]
+    for number, event_id in enumerate(ids):
+        await admin.publish_event(an_audit_event(id=event_id, occurred_at=NOON + timedelta(seconds=number // 2)))
+    seen, after = list[str](), dict[str, Any]()
+    while True:
+        page = (await admin.http.get("/admin/audit", params={"limit": 2} | after, headers=ADMIN)).json()
+        seen += [line["id"] for line in page["items"]]
+        await admin.publish_event(an_audit_event(occurred_at=NOON + timedelta(hours=len(seen))))
+        if page["next"] is None:
+            break
+        after = {"after": page["next"]}
+    assert seen == [str(event_id) for event_id in reversed(ids)]
+
+
+async def test_an_event_that_is_delivered_again_changes_no_line(admin: RunningService, sql_url: str) -> None:
+    event = an_audit_event()
+    await admin.publish_event(event)
+    await admin.publish_event(event)
+    await admin.publish_event(event.model_copy(update={"actor_id": KIM}))
+    async with Database(sql_url) as database, database.write() as connection:
+        await connection.execute(text("DELETE FROM inbox"))  # as the retention of the inbox does, before a dead letter is replayed
+    await admin.publish_event(event.model_copy(update={"actor_id": KIM, "outcome": "refused"}))
+    (line,) = await list_lines(admin)
+    assert (line["actor"], line["outcome"]) == (str(DOCTOR), "done")
+
+
+async def test_lines_stay_however_old_they_are(admin: RunningService, sql_url: str) -> None:
+    await admin.publish_event(an_audit_event())
+    admin.clock.advance(timedelta(days=4000))
+    await admin.run_until_idle()
+    async with Database(sql_url) as database, database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(AUDIT_LINES)) == 1
+
+
+def test_no_statement_of_the_service_changes_or_deletes_a_line() -> None:
+    calls, sql = r"\b(update|delete)\(\s*(\w+\.)?AUDIT_LINES|AUDIT_LINES\.(update|delete)", r"(update|delete\s+from)\s+audit_lines"
+    changing = re.compile(f"{calls}|{sql}", re.IGNORECASE)
+    package = Path(admin_svc.__file__).parent
+    modules = {path: path.read_text() for path in package.rglob("*.py")}
+    assert {path.name for path, source in modules.items() if "AUDIT_LINES" in source} == {"tables.py", "audit.py"}
+    assert [path for path, source in modules.items() if changing.search(source)] == []
+    writes = re.findall(r"from sqlalchemy import (.*)", modules[package / "repository" / "audit.py"])
+    assert not {"update", "delete", "text"} & set(re.split(r",\s*", writes[0])), writes
+
+
+FILTERS = [
+    AuditFilter(actor, action, subject, since, until)
+    for actor, action, subject in itertools.product((None, DOCTOR), (None, "profile.read"), (None, SAM))
+    for since, until in itertools.product((None, NOON), (None, NOON + timedelta(seconds=1200)))
+]
+
+
+async def test_no_filter_scans_or_sorts_the_table(sql_url: str) -> None:
+    migrate("admin_svc", sql_url)
+    async with Database(sql_url) as database:
+        await fill(database, 1500)
+        cursor = ((NOON + timedelta(seconds=900)).isoformat(), str(UUID(int=900)))
+        for wanted, after in itertools.product(FILTERS, (None, cursor)):
+            plan = await explain(database, matching_lines(wanted, 26, after))
+            assert "audit_lines_by_" in plan, (wanted, plan)
+            assert "SCAN audit_lines USING INDEX" in plan or "SCAN" not in plan, (wanted, plan)
+            assert "filesort" not in plan, (wanted, plan)
+            assert "TEMP B-TREE" not in plan, (wanted, plan)
+
+
+async def fill(database: Database, count: int) -> None:
+    """Insert lines: one in ten is a read of a profile; there are 7 actors and 5 subjects."""
+    line = an_audit_event().model_dump() | {"recorded_at": NOON}
+    line["at"] = line.pop("occurred_at")
+    rows = [
+        line
+        | {
+            "id": UUID(int=number),
+            "at": NOON + timedelta(seconds=number),
+            "actor_id": UUID(int=number % 7),
+            "subject_id": UUID(int=number % 5),
+            "action": "profile.read" if number % 10 == 0 else "medical_history.read",
+        }
+        for number in range(count)
+    ]
+    async with database.write() as connection:
+        await connection.execute(insert(AUDIT_LINES), rows)
+    async with database.write() as connection:
+        await connection.execute(text("ANALYZE" if database.is_sqlite else "ANALYZE TABLE audit_lines"))
+
+
+async def explain(database: Database, query: Any) -> str:
+    """Return how the database executes a query."""
+    statement = query.compile(compile_kwargs={"literal_binds": True}, dialect=database._reader.dialect)
+    async with database.read() as connection:
+        keyword = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+        return str((await connection.execute(text(f"{keyword} {statement}".replace(":", r"\:")))).all())
